@@ -1,0 +1,184 @@
+"""The only door to SQLite.
+
+One file has one writer connection, which alone checkpoints; every other connection is read-only. Settings and the
+reasons for them: WAL with `synchronous=FULL` is the only cheap setting under which an acknowledgement is true after
+power loss; `mmap_size=0` and a SQLite without the WAL-reset bug (3.7.0 to 3.51.2) keep two connections apart.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from ledger.errors import Corrupt, Rejected, Unavailable
+from ledger.seams import DiskStorage, Storage, failpoint
+
+try:  # the bundled library is newer than most systems' and can encrypt at rest
+    from sqlcipher3 import dbapi2 as driver
+
+    DRIVER = "sqlcipher3"
+except ImportError:  # pragma: no cover - where no wheel exists
+    driver = sqlite3
+    DRIVER = "sqlite3"
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+Connection: TypeAlias = sqlite3.Connection
+Row: TypeAlias = tuple[Any, ...]
+
+DatabaseError: type[Exception] = driver.DatabaseError
+OperationalError: type[Exception] = driver.OperationalError
+IntegrityError: type[Exception] = driver.IntegrityError
+
+VERSION: str = driver.sqlite_version
+FIRST_SAFE_VERSION = (3, 51, 3)
+CACHE_KIB = 8 * 1024
+BUSY_TIMEOUT_MS = 5_000
+AUTOCHECKPOINT_PAGES = 1_000
+
+
+def library() -> str:
+    """One line for the log and the status page: which SQLite is in use, and whether it is safe."""
+    safe = tuple(int(part) for part in VERSION.split(".")) >= FIRST_SAFE_VERSION
+    return f"SQLite {VERSION} by {DRIVER}" + ("" if safe else " (has the WAL-reset bug; install sqlcipher3)")
+
+
+def create(path: Path, storage: Storage | None = None) -> Connection:
+    """A new database file, in WAL mode, durable before this returns. Refuses an existing file."""
+    if path.exists():
+        raise Rejected(f"{path} exists already; remove it yourself if it is really not needed")
+    connection = _connect(f"file:{_quoted(path)}?mode=rwc")
+    # The rollback journal of this very switch could come back after a power cut and undo everything since.
+    connection.execute("PRAGMA synchronous=EXTRA")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+    (storage or DiskStorage()).sync_directory(path.parent)
+    path.chmod(0o600)
+    return open_writer(path)
+
+
+def open_writer(path: Path) -> Connection:
+    """The one writing connection of an existing file. Manual transactions: see `transaction`."""
+    if not path.exists():
+        raise Rejected(f"{path} is missing; create it with `init`")
+    connection = _connect(f"file:{_quoted(path)}?mode=rw")
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"wal_autocheckpoint={AUTOCHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def open_reader(path: Path) -> Connection:
+    """A read-only connection: writes fail, and it never checkpoints."""
+    if not path.exists():
+        raise Unavailable(f"{path} is missing; create it with `init`")
+    connection = _connect(f"file:{_quoted(path)}?mode=ro")
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def memory() -> Connection:
+    """A database that lives as long as its connection; for pure computations and tests."""
+    return _connect("file::memory:")
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[Connection]:
+    """All or nothing, durable when the block ends. Nested use joins the outer transaction."""
+    if connection.in_transaction:
+        yield connection
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        failpoint("db.before_commit")
+        connection.execute("COMMIT")
+    except BaseException:
+        # After a failed COMMIT SQLite may have rolled back already; a second ROLLBACK would hide the first error.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    failpoint("db.after_commit")
+
+
+def migrate(connection: Connection, steps: Sequence[str]) -> None:
+    """Bring the schema up to date: `steps[n]` is the SQL script from version n to n + 1, each in one transaction.
+
+    The version lives in the file's `user_version`. A file newer than this program is refused untouched.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(steps):
+        raise Rejected(
+            f"the database has schema {version}, this program knows {len(steps)}: install the newer program again"
+        )
+    for number in range(version, len(steps)):
+        with transaction(connection):
+            for statement in _statements(steps[number]):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={number + 1}")
+        failpoint("db.migrated")
+
+
+def check(connection: Connection) -> None:
+    """SQLite's own check of the whole file; raises `Corrupt` with its first complaint."""
+    complaint = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if complaint != "ok":
+        raise Corrupt(f"the database is damaged: {complaint}; restore a backup or rebuild from the hub")
+
+
+def toolbox(connection: Connection) -> Database:
+    """The same connection with sqlite-utils' conveniences, for bulk and schema work away from the hot path."""
+    from sqlite_utils import Database
+
+    return Database(connection)
+
+
+def rows(connection: Connection, sql: str, values: Iterable[object] = ()) -> list[dict[str, Any]]:
+    """Every row of a query as a dictionary by column name."""
+    cursor = connection.execute(sql, tuple(values))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def one(connection: Connection, sql: str, values: Iterable[object] = ()) -> dict[str, Any] | None:
+    """The first row of a query as a dictionary, or None."""
+    cursor = connection.execute(sql, tuple(values))
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    return dict(zip([column[0] for column in cursor.description], row, strict=True))
+
+
+def _connect(uri: str) -> Connection:
+    try:
+        connection = driver.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    except driver.OperationalError as error:
+        raise Unavailable(f"cannot open the database {uri}: {error}") from error
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    connection.execute("PRAGMA mmap_size=0")
+    return cast(Connection, connection)
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
