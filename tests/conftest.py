@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,3 +18,12 @@ settings.load_profile("repeatable")
 def _no_failpoints_left() -> Iterator[None]:
     yield
     seams.disarm_failpoints()
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+    """Where nothing may be skipped (continuous integration), a skip is a failure that shows its reason."""
+    report = pytest.TestReport.from_item_and_call(item, call)
+    if report.skipped and os.environ.get("TALLYMAN_NOTHING_SKIPPED") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
+    return report

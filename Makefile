@@ -1,0 +1,72 @@
+# The same words everywhere: demo, test, check, bench. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+ORACLE := .venv-oracle/.ready
+ANVIL := .tools/node_modules/.bin/anvil
+MINUTES ?= 60
+
+.PHONY: demo test quick check bench soak contracts system tools clean
+
+demo: $(READY)
+	$(PY) -m tallyman demo
+
+# Everything that `make check` says, then every test. As root it installs Chromium and PostgreSQL first; otherwise
+# tests that need them are skipped and say which command would add them.
+test: $(READY) system tools check
+	$(PY) -m pytest
+
+# The trial counts of the current promises, on top of `make test` (README, "Promises").
+quick: $(READY)
+	$(PY) -m tests.processes.kill_node --trials 300
+	$(PY) -m tests.processes.kill_hub --trials 100
+	$(PY) -m tests.sim --seeds 200
+	$(PY) -m tests.sim --planted
+
+check: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(PY) -m contracts.build --check
+	$(PY) -m pytest tests/house
+
+bench: $(READY)
+	$(PY) -m tests.bench
+
+soak: $(READY)
+	$(PY) -m tests.soak --minutes $(MINUTES)
+
+contracts: $(READY)
+	$(PY) -m contracts.build
+
+$(READY): requirements.lock setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# The independent engine that replays our blocks needs other versions of the same libraries: its own environment.
+$(ORACLE): requirements-oracle.lock
+	$(PYTHON) -m venv .venv-oracle
+	.venv-oracle/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(ANVIL):
+	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --no-save --prefix .tools \
+		@foundry-rs/anvil@1.7.1; \
+	else echo "skipped: anvil (the development chain for anchor tests) needs npm; install npm and repeat"; fi
+
+tools: $(ORACLE) $(ANVIL)
+
+system:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		{ command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+			&& command -v npm >/dev/null; } \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core postgresql npm; }; \
+	else echo "not root: without chromium, postgresql and npm their tests are skipped;" \
+		"add them with: sudo apt-get install chromium postgresql npm"; fi
+
+clean:
+	rm -rf $(VENV) .venv-oracle .tools build *.egg-info .mypy_cache .ruff_cache .hypothesis
