@@ -1,0 +1,263 @@
+"""What every page and API answer shares: the error table, strict JSON, cross-site defence, headers.
+
+One table maps the product's errors to RFC 9457 problem answers, so that no view decides a status by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from ledger import codec
+from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
+from ledger.ids import OpId, quantity
+from ledger.logs import correlation
+from ledger.seams import Random
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES_MAX = 1024 * 1024
+TEXT_CHARACTERS_MAX = 2_000
+RETRY_AFTER_S = 5
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+}
+
+
+class NotFound(Rejected):
+    """There is no such thing here."""
+
+
+class Forbidden(Rejected):
+    """Known, but not allowed to do this."""
+
+
+class LoginNeeded(Rejected):
+    """Nobody is logged in, or the log-in has ended."""
+
+
+class Busy(Unavailable):
+    """Asked too often; the answer carries Retry-After."""
+
+
+# Most specific first. The titles never change, so that a program can rely on `type` and `status`.
+ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
+    (LoginNeeded, 401, "Log in first"),
+    (Forbidden, 403, "Not allowed"),
+    (NotFound, 404, "Not found"),
+    (Rejected, 422, "Refused"),
+    (Invalid, 400, "Not valid"),
+    (Busy, 429, "Too many attempts"),
+    (Unavailable, 503, "Not available at the moment"),
+    (Corrupt, 503, "Stopped for safety"),
+)
+
+
+def problem(status: int, title: str, detail: str) -> Response:
+    """An RFC 9457 answer. `detail` is one plain sentence: what, the value, what to do."""
+    content = {"type": "about:blank", "status": status, "title": title, "detail": detail}
+    answer = Response(
+        json.dumps(content, ensure_ascii=False, separators=(",", ":")), status, mimetype="application/problem+json"
+    )
+    if status in (429, 503):
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
+
+
+def answer(content: object, status: int = 200) -> Response:
+    """A JSON answer that no cache keeps."""
+    return Response(
+        json.dumps(content, ensure_ascii=False, separators=(",", ":")),
+        status,
+        mimetype="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@dataclass(slots=True)
+class Fields:
+    """The members of a JSON object, taken one by one with their type; what is left over at the end is refused."""
+
+    values: dict[str, Any]
+    taken: set[str] = field(default_factory=set)
+
+    def has(self, name: str) -> bool:
+        return self.values.get(name) is not None
+
+    def take(self, name: str, kind: type | tuple[type, ...], what: str, default: Any = ...) -> Any:
+        self.taken.add(name)
+        value = self.values.get(name)
+        if value is None:
+            if default is ...:
+                raise Rejected(f"{name!r} is missing: expected {what}")
+            return default
+        # bool is an int to Python but a quantity of `true` is nonsense to everyone else.
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise Rejected(f"{name!r} is {shown(value)}: expected {what}")
+        return value
+
+    def text(self, name: str, default: Any = ..., *, most: int = TEXT_CHARACTERS_MAX) -> str:
+        value = str(self.take(name, str, "a text", default))
+        if len(value) > most:
+            raise Rejected(f"{name!r} has {len(value)} characters: at most {most} are allowed")
+        return value
+
+    def whole(self, name: str, default: Any = ..., *, least: int = 0, most: int = 2**63 - 1) -> int:
+        value = self.take(name, int, f"a whole number from {least} to {most}", default)
+        return quantity(value, least=least, most=most)
+
+    def flag(self, name: str, default: Any = ...) -> bool:
+        return bool(self.take(name, bool, "true or false", default))
+
+    def items(self, name: str, default: Any = ..., *, most: int = 200) -> list[Any]:
+        value: list[Any] = self.take(name, list, "a list", default)
+        if len(value) > most:
+            raise Rejected(f"{name!r} has {len(value)} entries: at most {most} fit; split it")
+        return value
+
+    def records(self, name: str, *, most: int = 200) -> list[Fields]:
+        found = []
+        for place, value in enumerate(self.items(name, most=most)):
+            if not isinstance(value, dict):
+                raise Rejected(f"entry {place + 1} of {name!r} is {shown(value)}: expected an object")
+            found.append(Fields(value))
+        return found
+
+    def op_id(self) -> OpId:
+        return OpId.parse(self.take("op_id", str, "32 lower-case hex digits"))
+
+    def done(self) -> None:
+        """Every member was asked for; a misspelt or smuggled one is refused instead of ignored."""
+        extra = sorted(set(self.values) - self.taken)
+        if extra:
+            raise Rejected(f"{shown(extra[0])} is not known here: expected only {', '.join(sorted(self.taken))}")
+
+
+def shown(value: object) -> str:
+    """A foreign value for a message: short, and with nothing in it that a terminal or page would act on."""
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def fields() -> Fields:
+    """The request's JSON object. Refuses other types, NaN, repeated names, deep nesting, and lone surrogates."""
+    if request.mimetype != "application/json":
+        raise Rejected(f"the body is {shown(request.mimetype or 'untyped')}: send application/json")
+    value = codec.json_loads(request.get_data(cache=False))
+    if not isinstance(value, dict):
+        raise Rejected(f"the body is {shown(value)}: expected an object")
+    return Fields(value)
+
+
+def create_app(name: str, folder: Path, *, random: Random) -> Flask:
+    """A Flask application with nothing in it yet but our manners."""
+    app = Flask(name, template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
+    app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, TRAP_HTTP_EXCEPTIONS=False, PROPAGATE_EXCEPTIONS=False)
+    app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+    app.url_map.strict_slashes = False
+    versions = _Versions(folder / "static")
+    app.jinja_env.globals["asset"] = lambda path: url_for("static", filename=path, v=versions(path))
+    app.before_request(lambda: _begin(random))
+    app.before_request(refuse_cross_site)
+    app.after_request(_finish)
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def refuse_cross_site() -> None:
+    """A page of another site must not act with this browser's cookie (S4).
+
+    Browsers say where a request comes from; a program that says nothing carries no cookie of ours either.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("this request comes from another site: open the page itself and repeat")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.host:
+        raise Forbidden(f"this request comes from {shown(origin)}: open the page itself and repeat")
+
+
+def wants_page() -> bool:
+    """Whether a person's browser asked, who should see a page rather than a problem document."""
+    return not request.path.startswith(("/api/", "/sync/")) and request.accept_mimetypes.accept_html
+
+
+class _Versions:
+    """A short content hash a static file, so that a browser may keep it for ever and never shows an old one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, tuple[int, str]] = {}
+
+    def __call__(self, path: str) -> str:
+        file = self._folder / path
+        changed = file.stat().st_mtime_ns
+        known = self._known.get(path)
+        if known is None or known[0] != changed:
+            known = (changed, hashlib.sha256(file.read_bytes()).hexdigest()[:12])
+            self._known[path] = known
+        return known[1]
+
+
+def _begin(random: Random) -> None:
+    given = request.headers.get("X-Request-ID", "")
+    plain = given.isascii() and given.replace("-", "").isalnum() and len(given) <= 64
+    g.correlation = given if plain else random.bytes(8).hex()
+    correlation.set(g.correlation)
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-ID"] = g.get("correlation", "")
+    if request.endpoint == "static" and request.args.get("v"):
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    else:
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _failed(error: Exception) -> Response:
+    for kind, status, title in ERRORS:
+        if isinstance(error, kind):
+            return _shown_failure(status, title, str(error))
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        if isinstance(error.response, Response):  # a redirect, complete as it stands
+            return error.response
+        return _shown_failure(status, error.name, error.description or error.name)
+    log.exception("unexpected", extra={"path": request.path})
+    return _shown_failure(500, "Our mistake", f"nothing was changed; report the number {g.get('correlation', '')}")
+
+
+def _shown_failure(status: int, title: str, detail: str) -> Response:
+    if not wants_page():
+        return problem(status, title, detail)
+    render: Callable[[int, str, str], str] | None = current_app.config.get("FAILURE_PAGE")
+    if render is None:
+        page = (
+            f"<!doctype html><title>{html.escape(title)}</title><h1>{html.escape(title)}</h1><p>{html.escape(detail)}"
+        )
+        return Response(page, status, mimetype="text/html")
+    return Response(render(status, title, detail), status, mimetype="text/html")

@@ -1,0 +1,58 @@
+"""The process's own web server: cheroot threads, so that nothing else need be installed on the node."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from cheroot import wsgi
+
+from ledger.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+THREADS = 64
+STREAMS_MAX = 40  # an open event stream holds a thread; the rest must stay free for scans
+QUEUE = 128
+TIMEOUT_S = 10
+SHUTDOWN_S = 3
+
+
+class Server:
+    """Serves one WSGI application on one address until `stop`."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], host: str, port: int) -> None:
+        self._server = _Server(
+            (host, port),
+            app,
+            numthreads=THREADS,
+            max=THREADS,
+            request_queue_size=QUEUE,
+            timeout=TIMEOUT_S,
+            shutdown_timeout=SHUTDOWN_S,
+            server_name="tallyman",
+        )
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> tuple[str, int]:
+        """Listen; answers the bound address (port 0 picks a free one). Raises Unavailable if it is taken."""
+        try:
+            self._server.prepare()
+        except OSError as error:
+            raise Unavailable(f"cannot listen on {self._server.bind_addr}: {error}; choose another port") from error
+        self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
+        self._thread.start()
+        host, port = self._server.bind_addr[:2]
+        return str(host), int(port)
+
+    def stop(self) -> None:
+        """Finish what is being answered, then close."""
+        self._server.stop()
+        if self._thread is not None:
+            self._thread.join(SHUTDOWN_S * 2)
+
+
+class _Server(wsgi.Server):
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        log.log(level, msg or "web server", exc_info=traceback)
