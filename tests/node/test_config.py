@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger import settings
 from ledger.errors import Rejected
 from node import config
 
 
 def parse(text: str, folder: Path = Path("/srv/node")) -> config.NodeConfig:
-    return config.parse(text.encode(), "node.toml", folder)
+    return settings.parse(config.NodeConfig, text.encode(), "node.toml", folder)
 
 
 def test_the_first_file_is_a_complete_configuration(tmp_path: Path) -> None:
@@ -28,14 +29,14 @@ def test_the_first_file_is_a_complete_configuration(tmp_path: Path) -> None:
 def test_what_is_printed_reads_back_to_the_same() -> None:
     text = 'site = "oslo"\ndevices = ["serial:///dev/ttyS0?baud=9600"]\n[web]\nport = 1234\n[hub]\ndiscover = false\n'
     loaded = parse(text)
-    again = parse(config.render(loaded))
+    again = parse(settings.render(loaded))
     assert again == loaded
-    assert config.as_dict(loaded) == tomllib.loads(config.render(loaded))
-    assert "(default 8470)" in config.render(loaded)
+    assert settings.as_dict(loaded) == tomllib.loads(settings.render(loaded))
+    assert "(default 8470)" in settings.render(loaded)
 
 
 def test_every_setting_is_printed_with_a_reason() -> None:
-    lines = config.render(parse('site = "oslo"')).splitlines()
+    lines = settings.render(parse('site = "oslo"')).splitlines()
     for number, line in enumerate(lines):
         if line and not line.startswith("#"):
             assert lines[number - 1].startswith("# ") and len(lines[number - 1]) > 10, line
@@ -90,6 +91,6 @@ def test_init_writes_only_names_that_it_can_read(site: str) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_settings_or_refused(raw: bytes) -> None:
     try:
-        config.parse(raw, "node.toml", Path("."))
+        settings.parse(config.NodeConfig, raw, "node.toml", Path("."))
     except Rejected as refused:
         assert str(refused)
