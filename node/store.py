@@ -1,0 +1,262 @@
+"""What a node keeps in `site.db`, in two kinds of tables.
+
+Kept tables are first-hand knowledge: blocks, journal, what the hub said, sessions and scans. Derived tables can be
+made again from the blocks by `tallyman node rebuild`, which touches nothing kept; only `node/projection` writes them,
+from transactions and their events, so that the same blocks always give the same rows. The chain's own state (tables
+`state_*`, owned by `ledger/evm`) is derived too.
+
+Rows of a derived table belong to a block by its height. A height above the head means: recorded, not yet sealed.
+Nothing has to be changed when that block is sealed.
+
+Op ids have 16 bytes, people 32, hashes 32. Locations, items, lots, serials are texts ("" for none); quantities are
+whole base units; `status` is 0 free, 1 quality, 2 damage, 3 expired; `*_ms` are Unix milliseconds by the node's clock.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from ledger import db
+from ledger.errors import Corrupt
+from ledger.seams import Storage
+
+DATABASE_FILE = "site.db"
+ROW_BYTES_MAX = 16 * 1024 * 1024
+
+KEPT_1 = """
+-- The chain itself, and the one source of every derived table. `body` is the encoded block, deflated.
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    time_s INTEGER NOT NULL,
+    sealed_at_ms INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+
+-- Operations that were acknowledged and are not in a block yet, in the order of their execution. The block that
+-- seals them removes them in the same transaction. `time_s` and `quality` are the pending block's, fixed when it was
+-- opened; `outcome` is what execution answered, hashed: a restart must get the same.
+CREATE TABLE journal (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    op_id BLOB NOT NULL UNIQUE,
+    content BLOB NOT NULL,
+    raw BLOB NOT NULL,
+    document BLOB NOT NULL,
+    height INTEGER NOT NULL,
+    time_s INTEGER NOT NULL,
+    quality INTEGER NOT NULL,
+    recorded_at_ms INTEGER NOT NULL,
+    outcome BLOB NOT NULL
+) STRICT;
+
+-- Single facts the node must not forget, by name: see FACT_* below.
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What the hub acknowledged: the site's note of that size with the hub's cosignature line.
+CREATE TABLE cosignatures (size INTEGER PRIMARY KEY, note BLOB NOT NULL) STRICT;
+
+-- The hub's streams, latest value by key (CBOR); the cursor moves in the same transaction as the values.
+CREATE TABLE streams (
+    stream TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (stream, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE cursors (
+    stream TEXT PRIMARY KEY, generation INTEGER NOT NULL, sequence INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Barcodes out of the catalogue stream: which item, and how many base units one scan of it means.
+CREATE TABLE gtins (gtin TEXT PRIMARY KEY, item TEXT NOT NULL, quantity INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX gtins_item ON gtins (item);
+
+-- The last samples of vitals.
+CREATE TABLE vitals (taken_at_ms INTEGER PRIMARY KEY, sample TEXT NOT NULL) STRICT;
+"""
+
+DERIVED_1 = """
+-- Where each operation stands. `actor` is NULL for what no person asked for (control records, deployment).
+CREATE TABLE operations (
+    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, place INTEGER NOT NULL, call TEXT NOT NULL, actor BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX operations_place ON operations (height, place);
+
+-- The EVM receipts of each block as trie values (CBOR list, deflated): needed to prove an operation.
+CREATE TABLE evm_receipts (height INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+
+-- Complete subtrees of the site log above its leaves (RFC 6962); a leaf's hash follows from `blocks.hash`.
+CREATE TABLE log_nodes (
+    level INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, place)
+) STRICT, WITHOUT ROWID;
+
+-- Control records as the chain decided on them, in their sequence.
+CREATE TABLE controls (
+    sequence INTEGER PRIMARY KEY, op_id BLOB NOT NULL, kind INTEGER NOT NULL, refused INTEGER NOT NULL,
+    height INTEGER NOT NULL
+) STRICT;
+
+-- Items and locations as the chain knows them. Names and barcodes are in the catalogue and locations streams.
+CREATE TABLE items (
+    item TEXT PRIMARY KEY, tracking INTEGER NOT NULL, unit TEXT NOT NULL, decimals INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE locations (location TEXT PRIMARY KEY, kind INTEGER NOT NULL, parent TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- People and their rights. `key` is the address of the personal key bound at first log-in, NULL before.
+CREATE TABLE people (
+    actor BLOB PRIMARY KEY, roles INTEGER NOT NULL, activation BLOB NOT NULL, valid_from INTEGER NOT NULL,
+    valid_until INTEGER NOT NULL, revoked INTEGER NOT NULL, key BLOB
+) STRICT, WITHOUT ROWID;
+
+-- What is where. Rows of quantity 0 are removed. Virtual locations may be negative.
+CREATE TABLE stock (
+    location TEXT NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL, status INTEGER NOT NULL, quantity INTEGER NOT NULL,
+    PRIMARY KEY (location, item, lot, status)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX stock_item ON stock (item, lot);
+CREATE TABLE serials (
+    item TEXT NOT NULL, serial TEXT NOT NULL, location TEXT NOT NULL, PRIMARY KEY (item, serial)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX serials_location ON serials (location);
+
+-- Every booked line, in the order of the chain.
+CREATE TABLE movements (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL,
+    item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL, status INTEGER NOT NULL, quantity INTEGER NOT NULL,
+    source TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (height, place, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX movements_item ON movements (item);
+CREATE INDEX movements_source ON movements (source);
+CREATE INDEX movements_target ON movements (target);
+
+-- Recorded counts. A line is posted once, by the operation `posted`; `missing` is what a count short of stock could
+-- not take away; `elsewhere` is where a counted serial stands by the books.
+CREATE TABLE counts (
+    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL,
+    counter BLOB NOT NULL, stable INTEGER NOT NULL, whole INTEGER NOT NULL, scans BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX counts_session ON counts (session, bin, round);
+CREATE TABLE count_lines (
+    count BLOB NOT NULL, line INTEGER NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL,
+    status INTEGER NOT NULL, counted INTEGER NOT NULL, expected INTEGER NOT NULL,
+    posted BLOB, missing INTEGER NOT NULL DEFAULT 0, elsewhere TEXT NOT NULL DEFAULT '', PRIMARY KEY (count, line)
+) STRICT, WITHOUT ROWID;
+
+-- Transfers out: dispatched here, `settled` by the hub's outcome. A transfer's id is the op id of its dispatch.
+CREATE TABLE transfers (
+    transfer BLOB PRIMARY KEY, height INTEGER NOT NULL, receiver TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE transfer_lines (
+    transfer BLOB NOT NULL, line INTEGER NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL,
+    status INTEGER NOT NULL, quantity INTEGER NOT NULL, source TEXT NOT NULL, settled INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (transfer, line)
+) STRICT, WITHOUT ROWID;
+
+-- Transfers in: what arrived here, by any number of acceptances of one transfer. `position` is the dispatch's line.
+CREATE TABLE acceptances (
+    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, transfer BLOB NOT NULL, sender TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX acceptances_transfer ON acceptances (transfer);
+CREATE TABLE acceptance_lines (
+    op_id BLOB NOT NULL, line INTEGER NOT NULL, position INTEGER NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL,
+    serial TEXT NOT NULL, status INTEGER NOT NULL, quantity INTEGER NOT NULL, missing INTEGER NOT NULL,
+    target TEXT NOT NULL, PRIMARY KEY (op_id, line)
+) STRICT, WITHOUT ROWID;
+
+-- Physical acts that the rules could not book: no effect on stock, a reason to count `location`.
+CREATE TABLE exceptions (
+    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, location TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE exception_lines (
+    op_id BLOB NOT NULL, line INTEGER NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL,
+    status INTEGER NOT NULL, quantity INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+    PRIMARY KEY (op_id, line)
+) STRICT, WITHOUT ROWID;
+
+-- Operation `of` was booked backwards by `op_id`.
+CREATE TABLE reversals (of BLOB PRIMARY KEY, op_id BLOB NOT NULL, height INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Facts without stock: log-ins, overrides, configuration, verdicts.
+CREATE TABLE notes (
+    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, actor BLOB NOT NULL, kind TEXT NOT NULL, subject BLOB NOT NULL,
+    document BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+DERIVED = (
+    "operations",
+    "evm_receipts",
+    "log_nodes",
+    "controls",
+    "items",
+    "locations",
+    "people",
+    "stock",
+    "serials",
+    "movements",
+    "counts",
+    "count_lines",
+    "transfers",
+    "transfer_lines",
+    "acceptances",
+    "acceptance_lines",
+    "exceptions",
+    "exception_lines",
+    "reversals",
+    "notes",
+)
+
+# Steps are only ever added at the end: a database remembers how many of them it has seen.
+STEPS: tuple[str, ...] = (KEPT_1, DERIVED_1)
+
+FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it (hex)
+FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock was believed
+FACT_CONFIRMED_MS = "confirmed_ms"  # the hub's time at its last answer, by the node's clock
+FACT_STOPPED = "stopped"  # why this node must not sign until its hub decides; absent in peace
+
+
+def create(folder: Path, storage: Storage) -> db.Connection:
+    """A new, empty `site.db`; refuses an existing one."""
+    connection = db.create(folder / DATABASE_FILE, storage)
+    db.migrate(connection, STEPS)
+    return connection
+
+
+def open_writer(folder: Path) -> db.Connection:
+    """The one writing connection, its schema brought up to date."""
+    connection = db.open_writer(folder / DATABASE_FILE)
+    db.migrate(connection, STEPS)
+    return connection
+
+
+def open_reader(folder: Path) -> db.Connection:
+    """A read-only connection for one request or command."""
+    return db.open_reader(folder / DATABASE_FILE)
+
+
+def fact(connection: db.Connection, name: str) -> str | None:
+    """One fact, or None when nobody has stated it."""
+    row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_fact(connection: db.Connection, name: str, value: str | None) -> None:
+    """State a fact, or with None take it back. The caller owns the transaction."""
+    if value is None:
+        connection.execute("DELETE FROM facts WHERE name = ?", (name,))
+    else:
+        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def pack(raw: bytes) -> bytes:
+    """Bytes for a column: deflated at a level that costs little (blocks repeat themselves)."""
+    return zlib.compress(raw, 3)
+
+
+def unpack(stored: object) -> bytes:
+    """The inverse of `pack`. What we stored ourselves and cannot read is `Corrupt`."""
+    unpacker = zlib.decompressobj()
+    try:
+        raw = unpacker.decompress(bytes(stored), ROW_BYTES_MAX)  # type: ignore[call-overload]
+    except (zlib.error, TypeError) as error:
+        raise Corrupt(f"a stored row cannot be unpacked: {error}") from error
+    if not unpacker.eof or unpacker.unused_data:
+        raise Corrupt("a stored row is cut short or too long")
+    return raw

@@ -1,0 +1,94 @@
+"""The hub's streams as the node holds them: the latest value by key, in `streams`, with look-ups derived in place.
+
+Streams (sync-and-hub.md): catalogue (sku), users (actor in hex), locations (code), transfers (op id in hex), receipts
+(site size in decimal), control (sequence in decimal), policy. Values are what `ledger.codec` writes as CBOR.
+
+The caller owns the SQL transaction: a delta, its look-ups and its cursor are stored together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ledger.codec import cbor_decode, cbor_encode
+from ledger.db import Connection
+from ledger.errors import Corrupt, Invalid
+
+STREAMS = ("catalogue", "users", "locations", "policy", "transfers", "receipts", "control")
+CATALOGUE = "catalogue"
+
+
+def put(connection: Connection, stream: str, key: str, value: Any) -> None:
+    """Store one value. Raises Invalid, with nothing written, for a catalogue entry whose barcodes make no sense."""
+    gtins = _gtins(key, value) if stream == CATALOGUE else ()
+    connection.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (stream, key, cbor_encode(value)))
+    if stream == CATALOGUE:
+        connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
+        connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?)", gtins)
+
+
+def remove(connection: Connection, stream: str, key: str) -> None:
+    """Forget one value."""
+    connection.execute("DELETE FROM streams WHERE stream = ? AND key = ?", (stream, key))
+    if stream == CATALOGUE:
+        connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
+
+
+def clear(connection: Connection, stream: str) -> None:
+    """Forget a whole stream: the hub starts it again (a new generation)."""
+    connection.execute("DELETE FROM streams WHERE stream = ?", (stream,))
+    if stream == CATALOGUE:
+        connection.execute("DELETE FROM gtins")
+
+
+def get(connection: Connection, stream: str, key: str) -> Any | None:
+    """The value of `key`, or None."""
+    row = connection.execute("SELECT value FROM streams WHERE stream = ? AND key = ?", (stream, key)).fetchone()
+    return None if row is None else _value(stream, key, row[0])
+
+
+def every(connection: Connection, stream: str) -> Iterator[tuple[str, Any]]:
+    """All of a stream in the order of its keys."""
+    for key, value in connection.execute(
+        "SELECT key, value FROM streams WHERE stream = ? ORDER BY key", (stream,)
+    ).fetchall():
+        yield str(key), _value(stream, key, value)
+
+
+def cursor(connection: Connection, stream: str) -> tuple[int, int]:
+    """(generation, sequence) up to which the stream is known; (0, 0) before the first delta."""
+    row = connection.execute("SELECT generation, sequence FROM cursors WHERE stream = ?", (stream,)).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def set_cursor(connection: Connection, stream: str, generation: int, sequence: int) -> None:
+    """Move the cursor, in the transaction that stores what it stands for."""
+    connection.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (stream, generation, sequence))
+
+
+def item_of(connection: Connection, gtin: str) -> tuple[str, int] | None:
+    """The item behind a barcode of 14 digits and the base units one scan means; None when nobody sells it here."""
+    row = connection.execute("SELECT item, quantity FROM gtins WHERE gtin = ?", (gtin,)).fetchone()
+    return None if row is None else (str(row[0]), int(row[1]))
+
+
+def _gtins(item: str, value: Any) -> tuple[tuple[str, str, int], ...]:
+    """The barcodes of a catalogue entry, as 14 digits each."""
+    pairs = value.get("gtins", []) if isinstance(value, dict) else None
+    found = []
+    for pair in pairs if isinstance(pairs, list) else [None]:
+        code, quantity = pair if isinstance(pair, list) and len(pair) == 2 else (None, None)
+        if not (type(code) is str and code.isascii() and code.isdecimal() and len(code) <= 14):
+            raise Invalid(f"catalogue entry {item!r}: {pair!r} is not a barcode with its quantity")
+        if type(quantity) is not int or not 0 < quantity < 2**63:
+            raise Invalid(f"catalogue entry {item!r}: {quantity!r} is not a number of base units in {code}")
+        found.append((code.zfill(14), item, quantity))
+    return tuple(found)
+
+
+def _value(stream: object, key: object, stored: Any) -> Any:
+    try:
+        return cbor_decode(bytes(stored))
+    except Invalid as error:
+        raise Corrupt(f"{stream} {key} as stored cannot be read: {error}") from error

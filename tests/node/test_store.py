@@ -1,0 +1,105 @@
+"""The store: strict tables of two declared kinds, facts, streams and their look-ups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger import db
+from ledger.errors import Corrupt, Invalid, Rejected
+from ledger.seams import DiskStorage
+from node import store, streams
+
+ENTRY = {"name": "Bolt", "gtins": [["4006381333931", 1], ["14006381333938", 100]], "unit": "pc"}
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> db.Connection:
+    return store.create(tmp_path, DiskStorage())
+
+
+def tables(connection: db.Connection) -> dict[str, bool]:
+    """Each table with whether it is strict."""
+    rows = connection.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table' AND schema = 'main'")
+    return {name: bool(strict) for name, strict in rows if not name.startswith("sqlite_")}
+
+
+def test_every_table_is_strict_and_of_a_declared_kind(connection: db.Connection) -> None:
+    found = tables(connection)
+    assert all(found.values()), [name for name, strict in found.items() if not strict]
+    assert set(store.DERIVED) <= set(found)
+    made = {line.split()[2] for line in store.DERIVED_1.splitlines() if line.startswith("CREATE TABLE")}
+    assert made == set(store.DERIVED), "a derived table is missing from DERIVED, so rebuild would not clear it"
+
+
+def test_it_is_created_once_and_opened_after(tmp_path: Path) -> None:
+    store.create(tmp_path, DiskStorage()).close()
+    with pytest.raises(Rejected, match="exists already"):
+        store.create(tmp_path, DiskStorage())
+    writer = store.open_writer(tmp_path)
+    with db.transaction(writer):
+        store.set_fact(writer, "colour", "red")
+    reader = store.open_reader(tmp_path)
+    assert store.fact(reader, "colour") == "red"
+    assert store.fact(reader, "shape") is None
+    with pytest.raises(db.OperationalError):
+        reader.execute("DELETE FROM facts")
+    with db.transaction(writer):
+        store.set_fact(writer, "colour", None)
+    assert store.fact(reader, "colour") is None
+
+
+def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
+    writer = store.create(tmp_path, DiskStorage())
+    writer.execute(f"PRAGMA user_version={len(store.STEPS) + 1}")
+    writer.close()
+    with pytest.raises(Rejected, match="newer program"):
+        store.open_writer(tmp_path)
+
+
+def test_packed_bytes_come_back_and_damage_is_noticed() -> None:
+    raw = bytes(range(256)) * 9
+    packed = store.pack(raw)
+    assert store.unpack(packed) == raw
+    for damaged in (packed[:-1], packed + b"x", b"", b"plain", "text"):
+        with pytest.raises(Corrupt):
+            store.unpack(damaged)
+
+
+def test_streams_hold_the_latest_value_and_their_cursor(connection: db.Connection) -> None:
+    with db.transaction(connection):
+        streams.put(connection, "users", "aa", {"name": "Kari"})
+        streams.put(connection, "users", "bb", {"name": "Ola"})
+        streams.put(connection, "users", "aa", {"name": "Kari N"})
+        streams.set_cursor(connection, "users", 1, 7)
+    assert list(streams.every(connection, "users")) == [("aa", {"name": "Kari N"}), ("bb", {"name": "Ola"})]
+    assert streams.cursor(connection, "users") == (1, 7)
+    assert streams.cursor(connection, "policy") == (0, 0)
+    streams.remove(connection, "users", "aa")
+    assert streams.get(connection, "users", "aa") is None
+    streams.clear(connection, "users")
+    assert list(streams.every(connection, "users")) == []
+
+
+def test_barcodes_follow_the_catalogue(connection: db.Connection) -> None:
+    streams.put(connection, "catalogue", "BOLT", ENTRY)
+    assert streams.item_of(connection, "04006381333931") == ("BOLT", 1)
+    assert streams.item_of(connection, "14006381333938") == ("BOLT", 100)
+    streams.put(connection, "catalogue", "BOLT", {**ENTRY, "gtins": [["4006381333931", 5]]})
+    assert streams.item_of(connection, "04006381333931") == ("BOLT", 5)
+    assert streams.item_of(connection, "14006381333938") is None
+    streams.remove(connection, "catalogue", "BOLT")
+    assert streams.item_of(connection, "04006381333931") is None
+    streams.put(connection, "catalogue", "BOLT", ENTRY)
+    streams.clear(connection, "catalogue")
+    assert streams.item_of(connection, "04006381333931") is None
+
+
+@pytest.mark.parametrize("gtins", [3, [3], [["4006381333931"]], [["40063a", 1]], [["4006381333931", 0]], [[7, 1]]])
+def test_a_senseless_barcode_changes_nothing(connection: db.Connection, gtins: object) -> None:
+    streams.put(connection, "catalogue", "BOLT", ENTRY)
+    with pytest.raises(Invalid, match="BOLT"):
+        streams.put(connection, "catalogue", "BOLT", {"gtins": gtins})
+    assert streams.get(connection, "catalogue", "BOLT") == ENTRY
+    assert streams.item_of(connection, "04006381333931") == ("BOLT", 1)
