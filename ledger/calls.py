@@ -1,0 +1,437 @@
+"""Every call of the site's contracts as a value: what an operator finishes, and the bytes that go on chain.
+
+`call.encode(op_id)` gives call data, `decode(data)` the way back. Field order is the contracts' argument order after
+`op_id`; amounts are whole numbers of the item's base unit. Approvals: an EIP-712 signature of the person, whose
+digest covers the operation, the person, the method and the lines (ledger.md, People).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from ledger.codec import abi_decode, abi_encode, keccak256
+from ledger.counts import Compared, Counted
+from ledger.errors import Invalid, Rejected
+from ledger.ids import Actor, OpId
+from ledger.moves import DAMAGE, EXPIRED, FREE, QUALITY, STATUSES, Line
+from ledger.transfers import Accepted, Settled
+from ledger.words import (
+    FLAG,
+    LINES_MAX,
+    OPERATION,
+    PERSON,
+    TEXT,
+    UINT,
+    Address,
+    Bytes,
+    Flag,
+    Kind,
+    Operation,
+    Person,
+    Text,
+    Uint,
+    Word,
+    array,
+    from_values,
+    kinds,
+    pack_all,
+    struct,
+    to_values,
+)
+
+__all__ = [
+    "CALLS",
+    "DAMAGE",
+    "EXPIRED",
+    "FREE",
+    "LINES_MAX",
+    "QUALITY",
+    "STATUSES",
+    "AcceptTransfer",
+    "Accepted",
+    "Adjust",
+    "Apply",
+    "Approval",
+    "ApprovedCall",
+    "Bind",
+    "Call",
+    "Compared",
+    "Counted",
+    "Dispatch",
+    "ExceptDocument",
+    "Line",
+    "Move",
+    "Note",
+    "PostCount",
+    "Receive",
+    "RecordCount",
+    "Reverse",
+    "SettleTransfer",
+    "Settled",
+    "approval_digest",
+    "decode",
+    "gas_limit",
+    "selector",
+    "typed_digest",
+    "with_approval",
+]
+
+NO_DOCUMENT = bytes(32)
+
+GAS_BASE = 500_000
+GAS_LINE = 200_000
+GAS_PAYLOAD_WORD = 40_000
+GAS_DEPLOY = 14_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person's own signature; `v` is 27 or 28."""
+
+    actor: Person
+    v: Uint
+    r: Word
+    s: Word
+
+
+def _signed(value: Approval | None) -> Any:
+    if value is None:
+        raise Rejected("the approval is missing: this call needs a person's own signature")
+    return to_values(value)
+
+
+Lines = Annotated[tuple[Line, ...], array(Line)]
+CountedLines = Annotated[tuple[Counted, ...], array(Counted)]
+ComparedLines = Annotated[tuple[Compared, ...], array(Compared)]
+AcceptedLines = Annotated[tuple[Accepted, ...], array(Accepted)]
+SettledLines = Annotated[tuple[Settled, ...], array(Settled)]
+Signature = Annotated[
+    Approval | None, Kind(struct(Approval).abi, _signed, lambda value: from_values(Approval, value))
+]
+
+
+class Call:
+    """What the calls have in common. `METHOD` and `CONTRACT` say where the call goes."""
+
+    __slots__ = ()
+    METHOD: ClassVar[str]
+    CONTRACT: ClassVar[str]
+
+    def encode(self, op_id: OpId) -> bytes:
+        """Call data: selector, op_id, arguments. Raises `Rejected` for values that have no place in it."""
+        return selector(type(self)) + abi_encode(
+            ("bytes32", *kinds(type(self)).types), (op_id.word, *to_values(self))
+        )
+
+    @property
+    def lines_count(self) -> int:
+        return len(getattr(self, "lines", ()))
+
+
+class ApprovedCall(Call):
+    """A call that carries a person's approval of its subject."""
+
+    __slots__ = ()
+
+    def subject(self) -> bytes:
+        """What the approval binds, ABI-encoded."""
+        raise NotImplementedError
+
+    @property
+    def payload(self) -> bytes:
+        """Keccak-256 of the subject, as the contract computes it."""
+        return keccak256(self.subject())
+
+    def digest(self, chain_id: int, manager: bytes, op_id: OpId, actor: Actor) -> bytes:
+        """What `actor` signs to approve this very call."""
+        return approval_digest(chain_id, manager, op_id, actor, selector(type(self)), self.payload)
+
+
+def with_approval(call: ApprovedCall, approval: Approval) -> ApprovedCall:
+    """The same call, signed."""
+    return dataclasses.replace(call, approval=approval)  # type: ignore[type-var]
+
+
+_LINES, _COMPARED, _ACCEPTED = array(Line), array(Compared), array(Accepted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receive(Call):
+    """Goods come in: from SUPPLIER (or CUSTOMER for returns) to real locations."""
+
+    METHOD: ClassVar[str] = "receive"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    lines: Lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move(Call):
+    """Goods change place inside the site."""
+
+    METHOD: ClassVar[str] = "move"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    lines: Lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjust(ApprovedCall):
+    """Stock is corrected against SHRINKAGE; another person approves."""
+
+    METHOD: ClassVar[str] = "adjust"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    lines: Lines
+    approval: Signature = None
+
+    def subject(self) -> bytes:
+        return pack_all((self.lines, _LINES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCount(Call):
+    """A bin was counted. `opened` is the bin's change counter at its opening, `scans` the root of the scan events."""
+
+    METHOD: ClassVar[str] = "record_count"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    session: Operation
+    bin: Text
+    round: Uint
+    opened: Uint
+    whole: Flag
+    scans: Word
+    lines: CountedLines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostCount(ApprovedCall):
+    """Book counted - expected of the selected lines of a recorded count. Bit i of `select` stands for line i."""
+
+    METHOD: ClassVar[str] = "post_count"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    count: Operation
+    session: Operation
+    bin: Text
+    round: Uint
+    counter: Person
+    stable: Flag
+    lines: ComparedLines
+    select: Uint
+    approval: Signature = None
+
+    def subject(self) -> bytes:
+        return pack_all((self.count, OPERATION), (self.select, UINT), (self.lines, _COMPARED))
+
+    @property
+    def commitment(self) -> bytes:
+        """What StockLedger stored when the count was recorded."""
+        return keccak256(
+            pack_all(
+                (self.session, OPERATION),
+                (self.bin, TEXT),
+                (self.round, UINT),
+                (self.counter, PERSON),
+                (self.stable, FLAG),
+                (self.lines, _COMPARED),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse(ApprovedCall):
+    """Book the exact lines of operation `of` backwards, once; another person approves."""
+
+    METHOD: ClassVar[str] = "reverse"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    of: Operation
+    lines: Lines
+    approval: Signature = None
+
+    def subject(self) -> bytes:
+        return pack_all((self.of, OPERATION), (self.lines, _LINES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptDocument(Call):
+    """A physical act that the rules cannot book: sealed with its reason, without effect on stock."""
+
+    METHOD: ClassVar[str] = "except_document"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    location: Text
+    reason: Text
+    lines: Lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch(ApprovedCall):
+    """Goods leave for another site: from real locations to IN_TRANSIT. `receiver` is the other site's name."""
+
+    METHOD: ClassVar[str] = "dispatch"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    receiver: Text
+    lines: Lines
+    approval: Signature = None
+
+    def subject(self) -> bytes:
+        return pack_all((self.receiver, TEXT), (self.lines, _LINES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptTransfer(ApprovedCall):
+    """Goods of a dispatch arrive: from IN_TRANSIT to their targets, what is missing named beside it."""
+
+    METHOD: ClassVar[str] = "accept_transfer"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    transfer: Operation
+    sender: Text
+    lines: AcceptedLines
+    approval: Signature = None
+
+    def subject(self) -> bytes:
+        return pack_all(
+            (self.transfer, OPERATION),
+            (self.sender, TEXT),
+            (self.lines, _ACCEPTED),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleTransfer(Call):
+    """Clear the sender's IN_TRANSIT. Only the registry calls it, for a control record of kind SETTLE."""
+
+    METHOD: ClassVar[str] = "settle_transfer"
+    CONTRACT: ClassVar[str] = "manager"
+    transfer: Operation
+    lines: SettledLines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply(Call):
+    """Hand a control record of the hub to the registry, which checks its signature and sequence."""
+
+    METHOD: ClassVar[str] = "apply"
+    CONTRACT: ClassVar[str] = "registry"
+    sequence: Uint
+    kind: Uint
+    payload: Bytes
+    signature: Bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind(Call):
+    """Tie a person's new key to their id, by the one-time activation code (bytes32) whose hash the hub recorded."""
+
+    METHOD: ClassVar[str] = "bind"
+    CONTRACT: ClassVar[str] = "registry"
+    actor: Person
+    key: Address
+    code: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Call):
+    """A fact without stock: log-in, override, configuration, verdict."""
+
+    METHOD: ClassVar[str] = "record"
+    CONTRACT: ClassVar[str] = "audit"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    kind: Text
+    subject: Word
+
+
+CALLS: tuple[type[Call], ...] = (
+    Receive,
+    Move,
+    Adjust,
+    RecordCount,
+    PostCount,
+    Reverse,
+    ExceptDocument,
+    Dispatch,
+    AcceptTransfer,
+    SettleTransfer,
+    Apply,
+    Bind,
+    Note,
+)
+
+
+def signature(cls: type[Call]) -> str:
+    """The method as Solidity writes it, such as `move(bytes32,bytes32,…)`."""
+    return f"{cls.METHOD}({','.join(('bytes32', *kinds(cls).types))})"
+
+
+_SELECTORS = {cls: keccak256(signature(cls).encode())[:4] for cls in CALLS}
+
+
+def selector(cls: type[Call]) -> bytes:
+    """The first four bytes of the call data."""
+    return _SELECTORS[cls]
+
+
+_BY_SELECTOR = {raw: cls for cls, raw in _SELECTORS.items()}
+
+
+def decode(data: bytes) -> tuple[OpId, Call]:
+    """Which operation this call data is and what it asks; raises `Invalid` for anything we would not have written."""
+    cls = _BY_SELECTOR.get(data[:4])
+    if cls is None:
+        raise Invalid(f"call data begins with {data[:4].hex()}: no method of the site's contracts")
+    word, *values = abi_decode(("bytes32", *kinds(cls).types), data[4:])
+    try:
+        op_id = OpId.from_word(word)
+    except Rejected as error:
+        raise Invalid(str(error)) from error
+    return op_id, from_values(cls, tuple(values))
+
+
+def gas_limit(call: Call) -> int:
+    """What a transaction of this call may use at most: a function of the call alone, for anyone to recompute."""
+    if isinstance(call, Apply):
+        return GAS_BASE + GAS_PAYLOAD_WORD * (len(call.payload) // 32)
+    return GAS_BASE + GAS_LINE * call.lines_count
+
+
+def approval_digest(
+    chain_id: int, manager: bytes, op_id: OpId, actor: Actor, selector: bytes, payload: bytes
+) -> bytes:
+    """EIP-712 digest of `Approval(bytes32 op_id,bytes32 actor,bytes4 call,bytes32 payload)` for InventoryManager."""
+    body = abi_encode(
+        ("bytes32", "bytes32", "bytes32", "bytes4", "bytes32"),
+        (_APPROVAL_TYPE, op_id.word, actor.raw, selector, payload),
+    )
+    return typed_digest(chain_id, manager, body)
+
+
+def typed_digest(chain_id: int, contract: bytes, body: bytes) -> bytes:
+    """EIP-712: the digest of an encoded struct under the domain {Tallyman, 1, chain, contract}."""
+    domain = keccak256(
+        abi_encode(
+            ("bytes32", "bytes32", "bytes32", "uint256", "address"),
+            (_DOMAIN_TYPE, keccak256(b"Tallyman"), keccak256(b"1"), chain_id, contract),
+        )
+    )
+    return keccak256(b"\x19\x01" + domain + keccak256(body))
+
+
+_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_APPROVAL_TYPE = keccak256(b"Approval(bytes32 op_id,bytes32 actor,bytes4 call,bytes32 payload)")

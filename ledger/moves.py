@@ -1,0 +1,24 @@
+"""Stock moves: a quantity of one item from one location to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.words import Text, Uint
+
+# Statuses of stock at a real location (product.md): free, or held with a reason.
+FREE, QUALITY, DAMAGE, EXPIRED = range(4)
+STATUSES = ("free", "quality", "damage", "expired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One stock move: `quantity` base units of one item (lot, serial) in one status from `source` to `target`."""
+
+    item: Text
+    lot: Text = ""
+    serial: Text = ""
+    status: Uint = FREE
+    quantity: Uint
+    source: Text
+    target: Text
