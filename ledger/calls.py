@@ -25,6 +25,7 @@ from ledger.words import (
     TEXT,
     UINT,
     Address,
+    Anyone,
     Bytes,
     Flag,
     Kind,
@@ -348,11 +349,11 @@ class Bind(Call):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note(Call):
-    """A fact without stock: log-in, override, configuration, verdict."""
+    """A fact without stock: log-in, override, configuration, verdict. No actor: the node itself noted it."""
 
     METHOD: ClassVar[str] = "record"
     CONTRACT: ClassVar[str] = "audit"
-    actor: Person
+    actor: Anyone
     document: Word = NO_DOCUMENT
     kind: Text
     subject: Word

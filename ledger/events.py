@@ -12,10 +12,25 @@ from typing import Annotated, Any, Protocol
 
 from ledger.codec import abi_decode, keccak256
 from ledger.errors import Invalid
-from ledger.words import INDEXED, Address, Flag, Operation, Person, Selector, Text, Uint, Word, from_values, kinds
+from ledger.words import (
+    INDEXED,
+    Address,
+    Anyone,
+    Flag,
+    Operation,
+    Person,
+    Selector,
+    Text,
+    Uint,
+    Word,
+    from_values,
+    kinds,
+)
 
 IndexedOperation = Annotated[Operation, INDEXED]
 IndexedPerson = Annotated[Person, INDEXED]
+IndexedAnyone = Annotated[Anyone, INDEXED]
+IndexedAddress = Annotated[Address, INDEXED]
 IndexedText = Annotated[Text, INDEXED]
 IndexedSelector = Annotated[Selector, INDEXED]
 
@@ -182,11 +197,18 @@ class Bound(Event):
 class Noted(Event):
     """`running` is AuditLogger's hash over everything noted so far."""
 
-    actor: IndexedPerson
-    kind: Text
+    actor: IndexedAnyone
+    kind: IndexedText
     subject: Word
     document: Word
     running: Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterChanged(Event):
+    """StockLedger obeys a new InventoryManager from here on."""
+
+    writer: IndexedAddress
 
 
 EVENTS: tuple[type[Event], ...] = (
@@ -208,6 +230,7 @@ EVENTS: tuple[type[Event], ...] = (
     ControlRefused,
     Bound,
     Noted,
+    WriterChanged,
 )
 
 

@@ -48,6 +48,14 @@ def _raw(value: Actor) -> bytes:
     return value.raw
 
 
+def _raw_or_none(value: Actor | None) -> bytes:
+    return value.raw if value else bytes(32)
+
+
+def _actor_or_none(value: bytes) -> Actor | None:
+    return Actor(value) if any(value) else None
+
+
 TEXT = Kind("bytes32", text_to_word, word_to_text)
 OPERATION = Kind("bytes32", _op_word, OpId.from_word)
 PERSON = Kind("bytes32", _raw, Actor)
@@ -58,6 +66,8 @@ FLAG = Kind("bool", _same, _same)
 Text = Annotated[str, TEXT]
 Operation = Annotated[OpId, OPERATION]
 Person = Annotated[Actor, PERSON]
+# An empty actor is the node itself, or the hub by a control record.
+Anyone = Annotated[Actor | None, Kind("bytes32", _raw_or_none, _actor_or_none)]
 Word = Annotated[bytes, WORD]
 Uint = Annotated[int, UINT]
 Flag = Annotated[bool, FLAG]
