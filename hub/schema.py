@@ -33,7 +33,8 @@ CREATE TABLE sites(
 CREATE TABLE origins(
     origin TEXT PRIMARY KEY, site TEXT NOT NULL, incarnation {int} NOT NULL, chain_id {int} NOT NULL,
     state TEXT NOT NULL, state_reason TEXT NOT NULL DEFAULT '', version {int} NOT NULL DEFAULT 0,
-    size {int} NOT NULL DEFAULT 0, head_hash {bytes}, head_s {int} NOT NULL DEFAULT 0, frontier {bytes},
+    size {int} NOT NULL DEFAULT 0, head_hash {bytes}, head_s {int} NOT NULL DEFAULT 0, head {bytes},
+    contracts {bytes},
     cosigned_size {int} NOT NULL DEFAULT 0, cosigned_root {bytes},
     verified_size {int} NOT NULL DEFAULT 0, projected_size {int} NOT NULL DEFAULT 0,
     logged_size {int} NOT NULL DEFAULT 0, anchored_size {int} NOT NULL DEFAULT 0,
@@ -113,7 +114,7 @@ CREATE TABLE log_heads(
 ){end}
 
 CREATE TABLE anchors(
-    sequence {int} PRIMARY KEY, size {int} NOT NULL UNIQUE, root {bytes} NOT NULL, prev_size {int} NOT NULL,
+    sequence {int} PRIMARY KEY, size {int} NOT NULL, root {bytes} NOT NULL, prev_size {int} NOT NULL,
     prev_root {bytes} NOT NULL, manifest {bytes} NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
     nonce {int}, raw {bytes}, tx_hash {bytes}, sent_ms {int}, attempts {int} NOT NULL DEFAULT 0,
     chain_id {int} NOT NULL, contract {bytes} NOT NULL, block_number {int}, block_hash {bytes}, log_index {int},
