@@ -1,0 +1,98 @@
+"""The company's own labels: bins, badges, handling units and control codes, told apart by their prefix.
+
+They are printed as plain Code 39, Code 128 or two-dimensional text and never read as GS1, nor is a GS1 carrier ever
+read as one of them: a code printed by a stranger cannot act as a control code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from ledger.errors import Rejected
+from ledger.ids import VIRTUAL, text_to_word
+
+PREFIX_LENGTH_MAX = 16
+PATTERN_LENGTH_MAX = 200
+PATTERN_TEXT_MAX = 64
+_CONTROL = re.compile(r"[A-Z0-9][A-Z0-9\-]{0,23}", re.ASCII)
+_TOKEN = re.compile(r"[!-~]{4,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How this company's labels look. An empty prefix or pattern means there are none of that kind.
+
+    `bin_pattern` is a regular expression for bins printed without a prefix; it must fit the whole text, and its
+    group `code`, if it has one, is the bin's code. `untagged_gs1` lets a read without symbology identifier be GS1
+    when it begins with (00), (01) or (02), its check digit fits and all of it parses.
+    """
+
+    bin_prefix: str = "BIN:"
+    bin_pattern: str = ""
+    badge_prefix: str = "BADGE:"
+    unit_prefix: str = "LPN:"
+    control_prefix: str = "CTL:"
+    untagged_gs1: bool = True
+    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        prefixes = [self.bin_prefix, self.badge_prefix, self.unit_prefix, self.control_prefix]
+        used = [prefix for prefix in prefixes if prefix]
+        for prefix in used:
+            if len(prefix) > PREFIX_LENGTH_MAX or not re.fullmatch(r"[!-~]+", prefix, re.ASCII) or prefix[0] == "]":
+                raise Rejected(f"label prefix {prefix!r}: expected up to {PREFIX_LENGTH_MAX} printable characters")
+            if any(other.startswith(prefix) for other in used if other is not prefix) or used.count(prefix) > 1:
+                raise Rejected(f"label prefix {prefix!r} also begins another one: they could not be told apart")
+        if self.bin_pattern:
+            object.__setattr__(self, "_pattern", _compile(self.bin_pattern))
+
+    @classmethod
+    def parse(cls, values: Mapping[str, object]) -> Labels:
+        """From a table of settings; raises Rejected for an unknown name or a value of the wrong type."""
+        known = {item.name: item.type for item in fields(cls) if item.init}
+        for name, value in values.items():
+            if name not in known:
+                raise Rejected(f"labels.{name} is not a setting: expected one of {', '.join(sorted(known))}")
+            if type(value) is not (bool if name == "untagged_gs1" else str):
+                raise Rejected(f"labels.{name} = {value!r}: expected {known[name]}")
+        return cls(**values)  # type: ignore[arg-type]
+
+    def match(self, text: str) -> tuple[str, str] | None:
+        """(kind, content) when `text` is one of our labels, else None. Raises Rejected for a malformed one."""
+        if self.bin_prefix and text.startswith(self.bin_prefix):
+            return "bin", _location(text[len(self.bin_prefix) :])
+        if self.unit_prefix and text.startswith(self.unit_prefix):
+            return "unit", _location(text[len(self.unit_prefix) :])
+        if self.badge_prefix and text.startswith(self.badge_prefix):
+            token = text[len(self.badge_prefix) :]
+            if not _TOKEN.fullmatch(token):
+                raise Rejected("a badge holds 4 to 64 printable characters: print it again")
+            return "badge", token
+        if self.control_prefix and text.startswith(self.control_prefix):
+            command = text[len(self.control_prefix) :]
+            if not _CONTROL.fullmatch(command):
+                raise Rejected(f"{text[:40]!r} is not a control code: expected capital letters, digits and hyphens")
+            return "control", command
+        if self._pattern and len(text) <= PATTERN_TEXT_MAX and (found := self._pattern.fullmatch(text)):
+            return "bin", _location(found.groupdict().get("code") or text)
+        return None
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    if len(pattern) > PATTERN_LENGTH_MAX:
+        raise Rejected(f"labels.bin_pattern has {len(pattern)} characters: expected at most {PATTERN_LENGTH_MAX}")
+    try:
+        return re.compile(pattern, re.ASCII)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise Rejected(f"labels.bin_pattern {pattern!r} is not a regular expression: {error}") from error
+
+
+def _location(code: str) -> str:
+    if not code or code != code.strip():
+        raise Rejected(f"{code!r} is not a location code: expected text without spaces around it")
+    if code in VIRTUAL:
+        raise Rejected(f"{code} is a virtual location: it cannot be scanned")
+    text_to_word(code)
+    return code
