@@ -130,10 +130,7 @@ class ControlRecord:
     @property
     def content(self) -> Payload:
         """The payload as a value; raises `Invalid` for a kind or bytes that this program does not know."""
-        cls = _PAYLOADS.get(self.kind)
-        if cls is None:
-            raise Invalid(f"control record kind {self.kind} is unknown: expected 1 to {len(_PAYLOADS)}")
-        return unpack(cls, self.payload)
+        return content_of(self.kind, self.payload)
 
     def digest(self, chain_id: int, registry: bytes) -> bytes:
         """What the hub's control key signs."""
@@ -142,6 +139,14 @@ class ControlRecord:
     def call(self, signature: bytes) -> Apply:
         """The call that puts this record on chain. `signature`: r ‖ s ‖ v, 65 bytes."""
         return Apply(sequence=self.sequence, kind=self.kind, payload=self.payload, signature=signature)
+
+
+def content_of(kind: int, payload: bytes) -> Payload:
+    """A payload as a value; raises `Invalid` for a kind or bytes that this program does not know."""
+    cls = _PAYLOADS.get(kind)
+    if cls is None:
+        raise Invalid(f"control record kind {kind} is unknown: expected 1 to {len(_PAYLOADS)}")
+    return unpack(cls, payload)
 
 
 def control_digest(chain_id: int, registry: bytes, record: ControlRecord) -> bytes:
