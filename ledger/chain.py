@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
-from ledger import block_rules, trie
+from ledger import block_rules, calls, trie
 from ledger.block import (
     CONTROL,
     EMPTY_OMMERS,
@@ -341,22 +341,15 @@ def seal_genesis(
 
 def next_meta(
     head: Head,
-    executor: Executor,
     operations: Sequence[Operation],
     *,
     clock_quality: int,
     hub_seen: tuple[int, bytes] | None,
     flags: int = 0,
 ) -> Meta:
-    """What the block of the executor's pending operations says beside its header. `flags` may hold REBASED."""
-    manager, contracts = head.manager, head.identity.contracts
-    for operation in operations:
-        applied = block_rules.control_call(head.identity, *block_rules.target(operation.transaction))
-        if applied is not None:
-            flags |= CONTROL
-            if block_rules.released(applied) is not None:
-                # Whether the release took effect only the chain knows.
-                manager = executor.view(contracts.registry, _MANAGER_CALL)[12:32]
+    """What the block after `head` with these operations says beside its header. `flags` may hold REBASED."""
+    if any(_control(head, operation) for operation in operations):
+        flags |= CONTROL
     return Meta(
         origin=str(head.origin),
         height=head.height + 1,
@@ -365,7 +358,7 @@ def next_meta(
         clock_quality=clock_quality,
         hub_seen=hub_seen,
         flags=flags,
-        manager=manager,
+        manager=head.manager,
     )
 
 
@@ -383,6 +376,10 @@ def seal(
     signed and must not return before that decision is durable: a node that restarts then signs the same block again
     or none. State is written inside the caller's database transaction, which it commits together with the block.
     """
+    releases = [call for call in (_control(head, operation) for operation in operations) if call]
+    if any(block_rules.released(call) is not None for call in releases):
+        # Meta names the InventoryManager in force; whether the release took effect only the pending state knows.
+        meta = replace(meta, manager=executor.view(head.identity.contracts.registry, _MANAGER_CALL)[12:32])
     raw = meta.encode()
     finished = executor.seal(sha256(raw).digest())
     header = Header.parse(finished.header)
@@ -416,3 +413,7 @@ def _successor(before: Head, header: Header, block_hash: bytes, meta: Meta) -> t
         log=log,
     )
     return after, nodes
+
+
+def _control(head: Head, operation: Operation) -> calls.Apply | None:
+    return block_rules.control_call(head.identity, *block_rules.target(operation.transaction))
