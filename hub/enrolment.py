@@ -1,0 +1,148 @@
+"""Enrolment at the hub: codes that work once, in time, for one site chain, and the certificates they turn into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from hub.store import Session, Store
+from ledger.errors import Rejected, Unavailable
+from ledger.ids import Origin
+from ledger.keys import SigningKey
+from ledger.seams import Random, failpoint
+from sync.enrolment import Certificate, Code, Request, key_hash, make_answer
+
+CODE_LASTS_MS = 24 * 3600 * 1000
+CODE_LASTS_MS_MAX = 30 * CODE_LASTS_MS
+OPEN_CODES_MAX = 1000
+SILENT_AFTER_MS = 4 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Prints codes and redeems them. `key` is the hub's log key, `control_address` that of its control records."""
+
+    store: Store
+    key: SigningKey
+    control_address: bytes
+    org: str
+    random: Random
+
+    def make_code(
+        self,
+        site: str,
+        now_ms: int,
+        *,
+        url: str = "",
+        lasts_ms: int = CODE_LASTS_MS,
+        silent_after_ms: int = SILENT_AFTER_MS,
+    ) -> Code:
+        """A new code for the next incarnation of `site`, which is added if it is new.
+
+        Older codes of the site stop working: the one a person holds last is the one that counts.
+        """
+        if not 0 < lasts_ms <= CODE_LASTS_MS_MAX:
+            raise Rejected(f"a code that lasts {lasts_ms} ms: expected up to {CODE_LASTS_MS_MAX}")
+        secret = self.random.bytes(16)
+        with self.store.write() as session:
+            last = session.value("SELECT max(incarnation) FROM origins WHERE site = :site", site=site)
+            origin = Origin(self.org, site, int(last or 0) + 1)
+            if last is not None:
+                raise Rejected(
+                    f"{site} is enrolled as {self.org}/site/{site}/{last}: a further incarnation needs its own grant"
+                )
+            session.run(
+                "INSERT INTO sites VALUES (:site, :site, :now, :silent) ON CONFLICT(site) DO NOTHING",
+                site=site,
+                now=now_ms,
+                silent=silent_after_ms,
+            )
+            session.run("DELETE FROM enrolments WHERE site = :site AND used_ms IS NULL", site=site)
+            session.run("DELETE FROM enrolments WHERE used_ms IS NULL AND expires_ms < :now", now=now_ms)
+            if int(session.value("SELECT count(*) FROM enrolments WHERE used_ms IS NULL")) >= OPEN_CODES_MAX:
+                raise Unavailable(f"{OPEN_CODES_MAX} codes are open: let some be used or run out first")
+            # Whole seconds, so that the code and the table cannot disagree about the last moment.
+            expires_s = (now_ms + lasts_ms) // 1000
+            code = Code(str(origin), expires_s, key_hash(self.key.verify_key), secret, url)
+            session.run(
+                "INSERT INTO enrolments(code_hash, site, incarnation, made_ms, expires_ms, origin, answer)"
+                " VALUES (:id, :site, :incarnation, :now, :expires, :origin, :secret)",
+                id=code.id,
+                site=site,
+                incarnation=origin.incarnation,
+                now=now_ms,
+                expires=expires_s * 1000,
+                origin=str(origin),
+                secret=secret,
+            )
+        return code
+
+    def redeem(self, raw: bytes, now_ms: int) -> bytes:
+        """Turn a node's request into the hub's answer.
+
+        Exactly the same request gets the same answer again, because that may have been lost; anything else after it
+        is refused. Raises `Invalid` for bytes that are no request, `Rejected` for a code that does not count.
+        """
+        request = Request.read(raw)
+        seen = sha256(raw).digest()
+        with self.store.write() as session:
+            row = session.one("SELECT * FROM enrolments WHERE code_hash = :id", id=request.code_id)
+            if row is None:
+                raise Rejected("this enrolment code is not known here, or a newer one was made: ask for a new code")
+            if row["used_ms"] is not None:
+                return _again(bytes(row["answer"]), seen)
+            secret = bytes(row["answer"])
+            if not request.knows(secret):
+                raise Rejected("this enrolment code is not known here, or a newer one was made: ask for a new code")
+            if request.origin != row["origin"]:
+                raise Rejected(f"this code enrols {row['origin']}, not {request.origin}: ask for a code of that site")
+            if now_ms >= int(row["expires_ms"]):
+                raise Rejected("this enrolment code has run out: ask for a new one")
+            answer = make_answer(request, secret, self._certify(session, request, now_ms))
+            session.run(
+                "UPDATE enrolments SET used_ms = :now, answer = :answer WHERE code_hash = :id AND used_ms IS NULL",
+                now=now_ms,
+                answer=seen + answer,
+                id=request.code_id,
+            )
+            failpoint("hub.enrolled")
+        # From here on the site exists. If we die now the node asks again with the same bytes and gets this answer.
+        return answer
+
+    def _certify(self, session: Session, request: Request, now_ms: int) -> Certificate:
+        origin = Origin.parse(request.origin)
+        certificate = Certificate(
+            origin=str(origin),
+            hub_name=origin.hub,
+            hub_key=self.key.verify_key,
+            control_address=self.control_address,
+            node_key=request.key,
+            node_address=request.address,
+            key_number=0,
+            not_before_s=now_ms // 1000,
+        ).signed(self.key)
+        session.run(
+            "INSERT INTO origins(origin, site, incarnation, chain_id, state, enrolled_ms)"
+            " VALUES (:origin, :site, :incarnation, :chain, 'active', :now)",
+            origin=str(origin),
+            site=origin.site,
+            incarnation=origin.incarnation,
+            chain=origin.chain_id,
+            now=now_ms,
+        )
+        session.run(
+            "INSERT INTO nodes(origin, key_number, block_key, address, certificate, added_ms)"
+            " VALUES (:origin, 0, :key, :address, :certificate, :now)",
+            origin=str(origin),
+            key=request.key.raw,
+            address=request.address,
+            certificate=certificate.encode(),
+            now=now_ms,
+        )
+        return certificate
+
+
+def _again(stored: bytes, seen: bytes) -> bytes:
+    if stored[:32] != seen:
+        raise Rejected("this enrolment code has been used already: ask for a new code")
+    return stored[32:]
