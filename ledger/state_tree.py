@@ -2,7 +2,7 @@
 
 Keys are Keccak hashes (32 bytes) written as 64 hex digits; values are the trie values (already RLP). A branch is
 stored as one row under the path from the root to it, together with the leaves that hang on it and the hashes of the
-branches below; an extension is the `skip` of the branch that it leads to. A row is overwritten when its branch changes.
+branches below; an extension is the `skip` of the branch it leads to. A row is overwritten when its branch changes.
 
 Changes stay in memory until `save`. A branch read from disk is hashed and compared with what its parent says, so that
 damaged bytes are found when they are read, not when they have been counted.
@@ -66,7 +66,7 @@ class Tree:
         self._load = load
         self._top: Child = None if root == EMPTY_ROOT else _HASH + root
         self._gone: set[str] = set()
-        self.loaded = 0
+        self.loaded = 0  # nodes in memory, roughly
 
     @property
     def root(self) -> bytes:
@@ -82,7 +82,7 @@ class Tree:
         at = 0
         parent: Branch | None = None
         while True:
-            if node.__class__ is Branch:
+            if isinstance(node, Branch):
                 skip = node.skip
                 if skip:
                     end = at + len(skip)
@@ -92,7 +92,7 @@ class Tree:
                 parent = node
                 node = parent.children[_AT[key[at]]]
                 at += 1
-            elif node.__class__ is Leaf:
+            elif isinstance(node, Leaf):
                 return node.value if key[at:] == node.rest else None
             elif node is None:
                 return None
@@ -113,10 +113,10 @@ class Tree:
     def save(self) -> tuple[list[str], list[tuple[str, bytes]]]:
         """Paths to delete, then rows to write, that make the disk hold this trie; they count as written."""
         rows: list[tuple[str, bytes]] = []
-        if self._top.__class__ is Leaf:
+        if isinstance(self._top, Leaf):
             # A single leaf has no branch to be stored with: it gets one of its own that is never hashed.
             rows.append(("", _row(_sole(self._top))))
-        elif self._top.__class__ is Branch:
+        elif isinstance(self._top, Branch):
             _unsaved(self._top, "", rows)
         gone = sorted(self._gone | ({""} if self._top is None else set()))
         self._gone.clear()
@@ -153,7 +153,7 @@ class Tree:
         # The root is named by its hash even when it is short.
         if node.ref != reference and (path or _HASH + keccak256(encoded) != reference):
             raise Corrupt(f"the state's node at {path!r} is not the one its parent names; {REMEDY}")
-        self.loaded += 16
+        self.loaded += 1 if isinstance(node, Leaf) else 16 - node.children.count(None)
         return node
 
     def _put(self, node: Child, key: str, at: int, value: bytes) -> Branch | Leaf:
@@ -174,7 +174,7 @@ class Tree:
             fork.children[_AT[rest[same]]] = Leaf(rest[same + 1 :], value)
             node.rest = node.rest[same + 1 :]
             node.ref = None
-            self.loaded += 17
+            self.loaded += 2
             return fork
         skip = node.skip
         end = at + len(skip)
@@ -189,7 +189,7 @@ class Tree:
         fork.children[_AT[skip[same]]] = node
         fork.children[_AT[key[at + same]]] = Leaf(key[at + same + 1 :], value)
         node.skip = skip[same + 1 :]
-        self.loaded += 17
+        self.loaded += 2
         return fork
 
     def _cut(self, node: Child, key: str, at: int) -> Child:
@@ -251,11 +251,11 @@ def _ref(node: Branch | Leaf) -> bytes:
 
 def _encoded(node: Branch | Leaf) -> bytes:
     """The node as RLP; a branch behind a skip as the extension that leads to it."""
-    if node.__class__ is Leaf:
+    if isinstance(node, Leaf):
         value = node.value
         return list_of(rlp_encode(packed(node.rest, leaf=True)) + rlp_encode(value))
     parts = [
-        b"\x80" if child is None else child if child.__class__ is bytes else _ref(child) for child in node.children
+        b"\x80" if child is None else child if isinstance(child, bytes) else _ref(child) for child in node.children
     ]
     parts.append(b"\x80")
     encoded = list_of(b"".join(parts))
@@ -273,7 +273,7 @@ def _unsaved(branch: Branch, path: str, rows: list[tuple[str, bytes]]) -> None:
     branch.saved = True
     path += branch.skip
     for digit, child in zip(HEX_DIGITS, branch.children, strict=True):
-        if child.__class__ is Branch:
+        if isinstance(child, Branch):
             _unsaved(child, path + digit, rows)
 
 
