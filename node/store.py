@@ -9,7 +9,7 @@ Rows of a derived table belong to a block by its height. A height above the head
 Nothing has to be changed when that block is sealed.
 
 Op ids have 16 bytes, people 32, hashes 32. Locations, items, lots, serials are texts ("" for none); quantities are
-whole base units; `status` is 0 free, 1 quality, 2 damage, 3 expired; `*_ms` are Unix milliseconds by the node's clock.
+whole base units; `status` is 0 free, 1 quality, 2 damage, 3 expired; `*_ms` are Unix milliseconds by our clock.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CREATE TABLE blocks (
 -- seals them removes them in the same transaction. `time_s` and `quality` are the pending block's, fixed when it was
 -- opened; `outcome` is what execution answered, hashed: a restart must get the same.
 CREATE TABLE journal (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence INTEGER PRIMARY KEY,
     op_id BLOB NOT NULL UNIQUE,
     content BLOB NOT NULL,
     raw BLOB NOT NULL,
@@ -68,6 +68,9 @@ CREATE TABLE cursors (
 CREATE TABLE gtins (gtin TEXT PRIMARY KEY, item TEXT NOT NULL, quantity INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX gtins_item ON gtins (item);
 
+-- Out of the receipts stream: site checkpoints that the hub logged, and whether an anchor covers them.
+CREATE TABLE proofs (size INTEGER PRIMARY KEY, anchored INTEGER NOT NULL) STRICT;
+
 -- The last samples of vitals.
 CREATE TABLE vitals (taken_at_ms INTEGER PRIMARY KEY, sample TEXT NOT NULL) STRICT;
 """
@@ -78,6 +81,9 @@ CREATE TABLE operations (
     op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, place INTEGER NOT NULL, call TEXT NOT NULL, actor BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX operations_place ON operations (height, place);
+
+-- The newest block, as far as the next one depends on it (`ledger.chain.Head`).
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), head BLOB NOT NULL) STRICT;
 
 -- The EVM receipts of each block as trie values (CBOR list, deflated): needed to prove an operation.
 CREATE TABLE evm_receipts (height INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
@@ -112,7 +118,8 @@ CREATE TABLE stock (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stock_item ON stock (item, lot);
 CREATE TABLE serials (
-    item TEXT NOT NULL, serial TEXT NOT NULL, location TEXT NOT NULL, PRIMARY KEY (item, serial)
+    item TEXT NOT NULL, serial TEXT NOT NULL, location TEXT NOT NULL, lot TEXT NOT NULL, status INTEGER NOT NULL,
+    PRIMARY KEY (item, serial)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX serials_location ON serials (location);
 
@@ -173,14 +180,15 @@ CREATE TABLE exception_lines (
 -- Operation `of` was booked backwards by `op_id`.
 CREATE TABLE reversals (of BLOB PRIMARY KEY, op_id BLOB NOT NULL, height INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
--- Facts without stock: log-ins, overrides, configuration, verdicts.
+-- Facts without stock: log-ins, overrides, configuration, verdicts. `actor` is NULL for the node itself.
 CREATE TABLE notes (
-    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, actor BLOB NOT NULL, kind TEXT NOT NULL, subject BLOB NOT NULL,
+    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, actor BLOB, kind TEXT NOT NULL, subject BLOB NOT NULL,
     document BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
 
 DERIVED = (
+    "head",
     "operations",
     "evm_receipts",
     "log_nodes",
@@ -206,9 +214,11 @@ DERIVED = (
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
 STEPS: tuple[str, ...] = (KEPT_1, DERIVED_1)
 
-FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it (hex)
+FACT_IDENTITY = "identity"  # what the hub certified at enrolment (`node/identity`)
 FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock was believed
 FACT_CONFIRMED_MS = "confirmed_ms"  # the hub's time at its last answer, by the node's clock
+FACT_HUB_LOG = "hub_log"  # the newest hub log whose checkpoint was verified, as "<size> <root in hex>"
+FACT_CONTROL_PROBLEM = "control_problem"  # why the next control record cannot be applied; absent in peace
 FACT_STOPPED = "stopped"  # why this node must not sign until its hub decides; absent in peace
 
 
@@ -243,6 +253,22 @@ def set_fact(connection: db.Connection, name: str, value: str | None) -> None:
         connection.execute("DELETE FROM facts WHERE name = ?", (name,))
     else:
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def hub_log(connection: db.Connection) -> tuple[int, bytes] | None:
+    """(size, root) of the newest hub log whose checkpoint this node verified; None before the first."""
+    value = fact(connection, FACT_HUB_LOG)
+    if value is None:
+        return None
+    size, _, root = value.partition(" ")
+    return int(size), bytes.fromhex(root)
+
+
+def set_hub_log(connection: db.Connection, size: int, root: bytes) -> None:
+    """Remember a verified checkpoint of the hub's log, unless a newer one is known already."""
+    known = hub_log(connection)
+    if known is None or size > known[0]:
+        set_fact(connection, FACT_HUB_LOG, f"{size} {root.hex()}")
 
 
 def pack(raw: bytes) -> bytes:

@@ -17,15 +17,19 @@ from ledger.errors import Corrupt, Invalid
 
 STREAMS = ("catalogue", "users", "locations", "policy", "transfers", "receipts", "control")
 CATALOGUE = "catalogue"
+RECEIPTS = "receipts"
 
 
 def put(connection: Connection, stream: str, key: str, value: Any) -> None:
-    """Store one value. Raises Invalid, with nothing written, for a catalogue entry whose barcodes make no sense."""
+    """Store one value. Raises Invalid, with nothing written, for a value that its look-up cannot make sense of."""
     gtins = _gtins(key, value) if stream == CATALOGUE else ()
+    proof = _proof(key, value) if stream == RECEIPTS else None
     connection.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (stream, key, cbor_encode(value)))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
         connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?)", gtins)
+    if proof is not None:
+        connection.execute("INSERT OR REPLACE INTO proofs VALUES (?, ?)", proof)
 
 
 def remove(connection: Connection, stream: str, key: str) -> None:
@@ -33,6 +37,8 @@ def remove(connection: Connection, stream: str, key: str) -> None:
     connection.execute("DELETE FROM streams WHERE stream = ? AND key = ?", (stream, key))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
+    if stream == RECEIPTS:
+        connection.execute("DELETE FROM proofs WHERE CAST(size AS TEXT) = ?", (key,))
 
 
 def clear(connection: Connection, stream: str) -> None:
@@ -40,6 +46,8 @@ def clear(connection: Connection, stream: str) -> None:
     connection.execute("DELETE FROM streams WHERE stream = ?", (stream,))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins")
+    if stream == RECEIPTS:
+        connection.execute("DELETE FROM proofs")
 
 
 def get(connection: Connection, stream: str, key: str) -> Any | None:
@@ -71,6 +79,20 @@ def item_of(connection: Connection, gtin: str) -> tuple[str, int] | None:
     """The item behind a barcode of 14 digits and the base units one scan means; None when nobody sells it here."""
     row = connection.execute("SELECT item, quantity FROM gtins WHERE gtin = ?", (gtin,)).fetchone()
     return None if row is None else (str(row[0]), int(row[1]))
+
+
+def proof_for(connection: Connection, height: int, *, anchored: bool) -> int | None:
+    """The smallest site size whose receipt covers block `height`; with `anchored`, an anchored one."""
+    (size,) = connection.execute(
+        "SELECT min(size) FROM proofs WHERE size > ? AND anchored >= ?", (height, anchored)
+    ).fetchone()
+    return None if size is None else int(size)
+
+
+def _proof(size: str, value: Any) -> tuple[int, bool]:
+    if not (size.isascii() and size.isdecimal() and len(size) < 19 and isinstance(value, dict) and "hub" in value):
+        raise Invalid(f"receipt {size!r} is not a site's size with the hub's proof")
+    return int(size), "anchor" in value
 
 
 def _gtins(item: str, value: Any) -> tuple[tuple[str, str, int], ...]:

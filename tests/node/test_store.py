@@ -103,3 +103,22 @@ def test_a_senseless_barcode_changes_nothing(connection: db.Connection, gtins: o
         streams.put(connection, "catalogue", "BOLT", {"gtins": gtins})
     assert streams.get(connection, "catalogue", "BOLT") == ENTRY
     assert streams.item_of(connection, "04006381333931") == ("BOLT", 1)
+
+
+def test_receipts_tell_which_blocks_are_logged_and_anchored(connection: db.Connection) -> None:
+    streams.put(connection, "receipts", "9", {"hub": {}})
+    streams.put(connection, "receipts", "12", {"hub": {}, "anchor": {}})
+    streams.put(connection, "receipts", "30", {"hub": {}})
+    assert [streams.proof_for(connection, height, anchored=False) for height in (0, 8, 9, 29, 30)] == [
+        9,
+        9,
+        12,
+        30,
+        None,
+    ]
+    assert [streams.proof_for(connection, height, anchored=True) for height in (0, 11, 12)] == [12, 12, None]
+    streams.remove(connection, "receipts", "9")
+    assert streams.proof_for(connection, 0, anchored=False) == 12
+    for size, value in (("x", {"hub": {}}), ("9", {}), ("9", 3)):
+        with pytest.raises(Invalid):
+            streams.put(connection, "receipts", size, value)

@@ -1,0 +1,341 @@
+"""The derived tables, written from what the chain did and from nothing else.
+
+`apply` takes one transaction of the chain (the call and the events of its execution) and its place, and writes what
+follows from it. It runs once when the operation is recorded, in that same SQL transaction, and again for every
+operation when the tables are rebuilt from the blocks. Both must give the same rows, so nothing here may look at a
+clock, at kept tables, or at anything else that a block does not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ledger import calls, control, events
+from ledger.db import Connection
+from ledger.errors import Invalid
+from ledger.ids import VIRTUAL, OpId
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation as the chain executed it: transaction `place` of block `height`."""
+
+    op_id: OpId
+    height: int
+    place: int
+    call: calls.Call
+    events: tuple[events.Event, ...]
+
+
+def apply(connection: Connection, step: Step) -> None:
+    """Write everything that follows from one operation. The caller owns the transaction."""
+    actor = getattr(step.call, "actor", None)
+    connection.execute(
+        "INSERT INTO operations VALUES (?, ?, ?, ?, ?)",
+        (step.op_id.raw, step.height, step.place, step.call.METHOD, None if actor is None else actor.raw),
+    )
+    moved = [event for event in step.events if isinstance(event, events.Moved)]
+    if moved:
+        _book(connection, step, moved)
+    for event in step.events:
+        writer = _WRITERS.get(type(event))
+        if writer is not None:
+            writer(connection, step, event)
+
+
+def apply_deployment(connection: Connection) -> None:
+    """Block 1: the places that exist from the start."""
+    connection.executemany(
+        "INSERT INTO locations VALUES (?, ?, '')", [(location, control.VIRTUAL) for location in VIRTUAL]
+    )
+
+
+def _book(connection: Connection, step: Step, moved: Sequence[events.Moved]) -> None:
+    """Every booked line: the movement, both sides of the stock, and where a serial is now."""
+    connection.executemany(
+        "INSERT INTO movements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                step.height,
+                step.place,
+                # The contract's line number can repeat within one call (a count posts a line in two parts).
+                number,
+                line.item,
+                line.lot,
+                line.serial,
+                line.status,
+                line.quantity,
+                line.source,
+                line.target,
+            )
+            for number, line in enumerate(moved)
+        ],
+    )
+    for line in moved:
+        _change(connection, line.source, line, -line.quantity)
+        _change(connection, line.target, line, line.quantity)
+        if line.serial:
+            connection.execute(
+                "INSERT OR REPLACE INTO serials VALUES (?, ?, ?, ?, ?)",
+                (line.item, line.serial, line.target, line.lot, line.status),
+            )
+
+
+def _change(connection: Connection, location: str, line: events.Moved, quantity: int) -> None:
+    place = (location, line.item, line.lot, line.status)
+    (left,) = connection.execute(
+        "INSERT INTO stock VALUES (?, ?, ?, ?, ?) ON CONFLICT (location, item, lot, status)"
+        " DO UPDATE SET quantity = quantity + excluded.quantity RETURNING quantity",
+        (*place, quantity),
+    ).fetchone()
+    if left == 0:
+        connection.execute("DELETE FROM stock WHERE location = ? AND item = ? AND lot = ? AND status = ?", place)
+
+
+# ---------------------------------------------------------------- one writer an event
+
+
+def _count_recorded(connection: Connection, step: Step, event: events.CountRecorded) -> None:
+    connection.execute(
+        "INSERT INTO counts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            step.op_id.raw,
+            step.height,
+            event.session.raw,
+            event.bin,
+            event.round,
+            event.counter.raw,
+            event.stable,
+            event.whole,
+            event.scans,
+        ),
+    )
+
+
+def _count_line(connection: Connection, step: Step, event: events.CountLine) -> None:
+    connection.execute(
+        "INSERT INTO count_lines (count, line, item, lot, serial, status, counted, expected)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            step.op_id.raw,
+            event.line,
+            event.item,
+            event.lot,
+            event.serial,
+            event.status,
+            event.counted,
+            event.expected,
+        ),
+    )
+
+
+def _count_posted(connection: Connection, step: Step, event: events.CountPosted) -> None:
+    connection.executemany(
+        "UPDATE count_lines SET posted = ? WHERE count = ? AND line = ?",
+        [(step.op_id.raw, event.count.raw, line) for line in _bits(event.select)],
+    )
+
+
+def _count_short(connection: Connection, step: Step, event: events.CountShort) -> None:
+    connection.execute(
+        "UPDATE count_lines SET missing = ? WHERE count = ? AND line = ?",
+        (event.missing, _count_of(step).raw, event.line),
+    )
+
+
+def _serial_elsewhere(connection: Connection, step: Step, event: events.SerialElsewhere) -> None:
+    connection.execute(
+        "UPDATE count_lines SET elsewhere = ? WHERE count = ? AND line = ?",
+        (event.location, _count_of(step).raw, event.line),
+    )
+
+
+def _count_of(step: Step) -> OpId:
+    """The count that an event is about: posting names it, recording is it."""
+    return step.call.count if isinstance(step.call, calls.PostCount) else step.op_id
+
+
+def _dispatched(connection: Connection, step: Step, event: events.Dispatched) -> None:
+    connection.execute("INSERT INTO transfers VALUES (?, ?, ?)", (step.op_id.raw, step.height, event.receiver))
+    connection.executemany(
+        "INSERT INTO transfer_lines (transfer, line, item, lot, serial, status, quantity, source)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (step.op_id.raw, number, line.item, line.lot, line.serial, line.status, line.quantity, line.source)
+            for number, line in enumerate(_of(step, calls.Dispatch).lines)
+        ],
+    )
+
+
+def _accepted(connection: Connection, step: Step, event: events.Accepted) -> None:
+    connection.execute(
+        "INSERT INTO acceptances VALUES (?, ?, ?, ?)", (step.op_id.raw, step.height, event.transfer.raw, event.sender)
+    )
+    connection.executemany(
+        "INSERT INTO acceptance_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                step.op_id.raw,
+                number,
+                line.index,
+                line.item,
+                line.lot,
+                line.serial,
+                line.status,
+                line.quantity,
+                line.missing,
+                line.target,
+            )
+            for number, line in enumerate(_of(step, calls.AcceptTransfer).lines)
+        ],
+    )
+
+
+def _excepted(connection: Connection, step: Step, event: events.Excepted) -> None:
+    connection.execute(
+        "INSERT INTO exceptions VALUES (?, ?, ?, ?)", (step.op_id.raw, step.height, event.location, event.reason)
+    )
+
+
+def _excepted_line(connection: Connection, step: Step, event: events.ExceptedLine) -> None:
+    connection.execute(
+        "INSERT INTO exception_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            step.op_id.raw,
+            event.line,
+            event.item,
+            event.lot,
+            event.serial,
+            event.status,
+            event.quantity,
+            event.source,
+            event.target,
+        ),
+    )
+
+
+def _reversed(connection: Connection, step: Step, event: events.Reversed) -> None:
+    connection.execute("INSERT INTO reversals VALUES (?, ?, ?)", (event.of.raw, step.op_id.raw, step.height))
+
+
+def _bound(connection: Connection, _: Step, event: events.Bound) -> None:
+    connection.execute("UPDATE people SET key = ? WHERE actor = ?", (event.key, event.actor.raw))
+
+
+def _noted(connection: Connection, step: Step, event: events.Noted) -> None:
+    connection.execute(
+        "INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            step.op_id.raw,
+            step.height,
+            None if event.actor is None else event.actor.raw,
+            event.kind,
+            event.subject,
+            event.document,
+        ),
+    )
+
+
+# ---------------------------------------------------------------- control records
+
+
+def _control_applied(connection: Connection, step: Step, event: events.ControlApplied) -> None:
+    _control_decided(connection, step, event.sequence, event.kind, refused=False)
+    applied = _of(step, calls.Apply)
+    record = control.ControlRecord(origin="", sequence=event.sequence, kind=event.kind, payload=applied.payload)
+    content = record.content
+    writer = _CONTROLS.get(type(content))
+    if writer is not None:
+        writer(connection, content)
+
+
+def _control_refused(connection: Connection, step: Step, event: events.ControlRefused) -> None:
+    _control_decided(connection, step, event.sequence, event.kind, refused=True)
+
+
+def _control_decided(connection: Connection, step: Step, sequence: int, kind: int, *, refused: bool) -> None:
+    connection.execute(
+        "INSERT INTO controls VALUES (?, ?, ?, ?, ?)", (sequence, step.op_id.raw, kind, refused, step.height)
+    )
+
+
+def _put_items(connection: Connection, content: control.ItemsPayload) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)",
+        [(row.item, row.tracking, row.unit, row.decimals) for row in content.items],
+    )
+
+
+def _put_locations(connection: Connection, content: control.LocationsPayload) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO locations VALUES (?, ?, ?)",
+        [(row.location, row.kind, row.parent) for row in content.locations],
+    )
+
+
+def _put_person(connection: Connection, content: control.PersonPayload) -> None:
+    """A new activation ends the old key at once, as the registry does it; an empty one leaves both as they are."""
+    before = connection.execute(
+        "SELECT activation, key FROM people WHERE actor = ?", (content.actor.raw,)
+    ).fetchone() or (bytes(32), None)
+    activation, key = before
+    if any(content.activation) and content.activation != activation:
+        activation, key = content.activation, None
+    connection.execute(
+        "INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            content.actor.raw,
+            content.roles,
+            activation,
+            content.valid_from,
+            content.valid_until,
+            content.revoked,
+            key,
+        ),
+    )
+
+
+def _settle(connection: Connection, content: control.SettlePayload) -> None:
+    connection.executemany(
+        "UPDATE transfer_lines SET settled = settled + ? WHERE transfer = ? AND line = ?",
+        [(line.quantity, content.transfer.raw, line.index) for line in content.lines],
+    )
+
+
+Writer: TypeAlias = Callable[[Connection, Step, Any], None]
+
+_WRITERS: dict[type[events.Event], Writer] = {
+    events.CountRecorded: _count_recorded,
+    events.CountLine: _count_line,
+    events.CountPosted: _count_posted,
+    events.CountShort: _count_short,
+    events.SerialElsewhere: _serial_elsewhere,
+    events.Dispatched: _dispatched,
+    events.Accepted: _accepted,
+    events.Excepted: _excepted,
+    events.ExceptedLine: _excepted_line,
+    events.Reversed: _reversed,
+    events.Bound: _bound,
+    events.Noted: _noted,
+    events.ControlApplied: _control_applied,
+    events.ControlRefused: _control_refused,
+}
+
+_CONTROLS: dict[type[Any], Callable[[Connection, Any], None]] = {
+    control.ItemsPayload: _put_items,
+    control.LocationsPayload: _put_locations,
+    control.PersonPayload: _put_person,
+    control.SettlePayload: _settle,
+}
+
+
+def _of(step: Step, kind: type[Any]) -> Any:
+    if not isinstance(step.call, kind):
+        raise Invalid(f"operation {step.op_id} is a {step.call.METHOD}: its events belong to {kind.__name__}")
+    return step.call
+
+
+def _bits(number: int) -> Iterable[int]:
+    return (place for place in range(number.bit_length()) if number >> place & 1)
