@@ -1,0 +1,174 @@
+"""Judging what a block touched: which of it cannot be true or needs a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub import discrepancies, transfers
+from hub.config import RulesConfig
+from hub.projection import Findings
+from hub.store import Session
+from ledger.control import ITEMS, LOCATIONS, NOTE, PERSON, RELEASE, SETTLE
+from ledger.ids import VIRTUAL, Origin
+
+RECORDS = {
+    ITEMS: "items",
+    LOCATIONS: "locations",
+    PERSON: "a person",
+    SETTLE: "a transfer's outcome",
+    RELEASE: "a release",
+    NOTE: "a note",
+}
+
+
+def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig, now_ms: int) -> None:
+    """Turn the findings of some blocks of `origin` into discrepancies, in the transaction that projected them."""
+    site = origin.site
+    for sequence, kind in found.refused:
+        _refused(session, origin, sequence, kind, now_ms)
+    for transfer in sorted(found.transfers):
+        transfers.judge(session, transfer, rules, now_ms)
+    for op_id in sorted(found.counts):
+        _count(session, origin, op_id, rules, now_ms)
+    for op_id, line, missing in found.shorts:
+        discrepancies.report(
+            session,
+            discrepancies.COUNT_SHORT,
+            f"{origin}:{op_id}:{line}",
+            site,
+            f"a posted count would have taken line {line} below zero by {missing}: recount",
+            {"origin": str(origin), "op_id": op_id, "line": line, "missing": missing},
+            now_ms,
+        )
+    for op_id, line, location in found.elsewhere:
+        discrepancies.report(
+            session,
+            discrepancies.SERIAL_ELSEWHERE,
+            f"{origin}:{op_id}:{line}",
+            site,
+            f"a counted serial stands in the books at {location}",
+            {"origin": str(origin), "op_id": op_id, "line": line, "location": location},
+            now_ms,
+        )
+    for op_id, location, reason in found.excepted:
+        discrepancies.report(
+            session,
+            discrepancies.UNBOOKABLE,
+            f"{origin}:{op_id}",
+            site,
+            f"an act at {location} could not be booked: {reason}",
+            {"origin": str(origin), "op_id": op_id, "location": location, "reason": reason},
+            now_ms,
+        )
+    for item, serial in sorted(found.serials):
+        _serial(session, item, serial, now_ms)
+
+
+def over_limit(counted: int, expected: int, cost_minor: int | None, rules: RulesConfig) -> bool:
+    """Whether a count line is further off than the limits of quantity, percentage or value allow (product.md)."""
+    difference = abs(counted - expected)
+    if difference == 0:
+        return False
+    if expected == 0 or difference > rules.variance_quantity_max:
+        return True
+    if difference * 100 > expected * rules.variance_percent_max:
+        return True
+    # An item without a cost cannot be shown to be within a limit of value.
+    return cost_minor is None or difference * cost_minor > rules.variance_value_minor_max
+
+
+def _refused(session: Session, origin: Origin, sequence: int, kind: int, now_ms: int) -> None:
+    subject = session.value(
+        "SELECT subject FROM controls WHERE origin = :origin AND sequence = :sequence",
+        origin=str(origin),
+        sequence=sequence,
+    )
+    discrepancies.report(
+        session,
+        discrepancies.CONTROL_REFUSED,
+        f"{origin}:{sequence}",
+        origin.site,
+        f"the chain refused control record {sequence} ({RECORDS.get(kind, 'unknown')}: {subject or 'unknown'})",
+        {"origin": str(origin), "sequence": sequence, "kind": kind, "subject": subject or ""},
+        now_ms,
+    )
+
+
+def _count(session: Session, origin: Origin, op_id: str, rules: RulesConfig, now_ms: int) -> None:
+    count = session.one("SELECT * FROM counts WHERE origin = :origin AND op_id = :op", origin=str(origin), op=op_id)
+    if count is None:
+        return
+    newest = session.value(
+        "SELECT op_id FROM counts WHERE origin = :origin AND session = :session AND bin = :bin"
+        " ORDER BY round DESC, height DESC, op_id DESC",
+        origin=str(origin),
+        session=count["session"],
+        bin=count["bin"],
+    )
+    # A bin's later rounds speak for it; an earlier count that arrives or is posted afterwards changes nothing.
+    if newest != op_id:
+        return
+    lines = session.all(
+        "SELECT l.*, i.cost_minor FROM count_lines l LEFT JOIN items i ON i.sku = l.item"
+        " WHERE l.origin = :origin AND l.op_id = :op ORDER BY l.line",
+        origin=str(origin),
+        op=op_id,
+    )
+    over = [row for row in lines if over_limit(row["counted"], row["expected"], row["cost_minor"], rules)]
+    subject = f"{origin}:{count['session']}:{count['bin']}"
+    evidence = _evidence(origin, count, over)
+    if not over:
+        discrepancies.clear(
+            session, discrepancies.COUNT_VARIANCE, subject, "a later round is within the limits", evidence, now_ms
+        )
+        return
+    discrepancies.report(
+        session,
+        discrepancies.COUNT_VARIANCE,
+        subject,
+        origin.site,
+        f"bin {count['bin']}: {len(over)} of {len(lines)} counted lines differ by more than the limits",
+        evidence,
+        now_ms,
+    )
+
+
+def _evidence(origin: Origin, count: dict[str, Any], over: list[dict[str, Any]]) -> dict[str, Any]:
+    names = ("line", "item", "lot", "serial", "status", "counted", "expected", "posted_by")
+    return {
+        "origin": str(origin),
+        "op_id": count["op_id"],
+        "height": count["height"],
+        "session": count["session"],
+        "bin": count["bin"],
+        "round": count["round"],
+        "counter": count["counter"],
+        "stable": bool(count["stable"]),
+        "lines": [{name: row[name] for name in names} for row in over],
+    }
+
+
+def _serial(session: Session, item: str, serial: str, now_ms: int) -> None:
+    places = session.all(
+        "SELECT site, location, origin, height, op_id FROM serials WHERE item = :item AND serial = :serial"
+        " ORDER BY site",
+        item=item,
+        serial=serial,
+    )
+    real = [row for row in places if row["location"] not in VIRTUAL]
+    subject = f"{item}:{serial}"
+    if len(real) > 1:
+        where = " and ".join(f"{row['site']} {row['location']}" for row in real)
+        discrepancies.report(
+            session,
+            discrepancies.SERIAL_TWICE,
+            subject,
+            real[-1]["site"],
+            f"serial {serial} of {item} is in the books at {where}",
+            {"item": item, "serial": serial, "places": places},
+            now_ms,
+        )
+    else:
+        discrepancies.clear(
+            session, discrepancies.SERIAL_TWICE, subject, "it is at one site again", {"places": places}, now_ms
+        )

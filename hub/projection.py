@@ -1,0 +1,372 @@
+"""What the blocks say, as tables: stock, serials, operations, movements, counts, transfers. From events only.
+
+One block is projected inside one transaction of the hub's database, which also moves the origin's cursor, so that a
+block acts exactly once whatever crashes. Everything here follows from the blocks and can be rebuilt from them by one
+command. What the events make suspicious is left in `Findings`: judging it is the business of `hub.findings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hub.schema import DERIVED
+from hub.store import Session
+from ledger import calls, control, events
+from ledger.block import EvmReceipt
+from ledger.events import Event, decode_logs
+from ledger.ids import OpId, Origin
+
+_METHODS = {calls.selector(cls): cls.METHOD for cls in calls.CALLS}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event stands."""
+
+    origin: Origin
+    height: int
+    tx_index: int
+    at_s: int
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a block touched that somebody should look at afterwards."""
+
+    transfers: set[str] = field(default_factory=set)
+    counts: set[str] = field(default_factory=set)
+    serials: set[tuple[str, str]] = field(default_factory=set)
+    shorts: list[tuple[str, int, int]] = field(default_factory=list)
+    elsewhere: list[tuple[str, int, str]] = field(default_factory=list)
+    excepted: list[tuple[str, str, str]] = field(default_factory=list)
+    refused: list[tuple[int, int]] = field(default_factory=list)
+
+
+def project(
+    session: Session, origin: Origin, height: int, at_s: int, receipts: Sequence[bytes], findings: Findings
+) -> None:
+    """Add the block at `height` to the tables. `receipts` are its EVM receipts as trie values."""
+    stock: dict[tuple[str, str, str, int], int] = {}
+    for index, raw in enumerate(receipts):
+        place = Place(origin, height, index, at_s)
+        _transaction(session, place, decode_logs(EvmReceipt.parse(raw).logs), stock, findings)
+    _book(session, origin.site, stock)
+
+
+def clear(session: Session) -> None:
+    """Forget everything derived, before it is projected again from the first block."""
+    for table in DERIVED:
+        session.run(f"DELETE FROM {table}")  # noqa: S608
+    session.run("UPDATE origins SET projected_size = 0")
+
+
+def _transaction(
+    session: Session,
+    place: Place,
+    logs: list[Event],
+    stock: dict[tuple[str, str, str, int], int],
+    findings: Findings,
+) -> None:
+    moves: dict[int, events.Moved] = {}
+    movements = []
+    for index, event in enumerate(logs):
+        if isinstance(event, events.Moved):
+            moves[event.line] = event
+            movements.append(_movement(place, index, event))
+            _add(stock, event)
+            if event.serial:
+                _serial(session, place, event, findings)
+    session.insert("movements", movements)
+    if logs:
+        _operation(session, place, logs)
+    _count(session, place, logs, findings)
+    for event in logs:
+        _special(session, place, event, moves, logs, findings)
+
+
+def _movement(place: Place, index: int, event: events.Moved) -> dict[str, object]:
+    return {
+        "origin": str(place.origin),
+        "height": place.height,
+        "tx_index": place.tx_index,
+        "log_index": index,
+        "op_id": str(event.op_id),
+        "line": event.line,
+        "item": event.item,
+        "lot": event.lot,
+        "serial": event.serial,
+        "status": event.status,
+        "quantity": event.quantity,
+        "source": event.source,
+        "target": event.target,
+    }
+
+
+def _add(stock: dict[tuple[str, str, str, int], int], event: events.Moved) -> None:
+    for location, sign in ((event.source, -1), (event.target, 1)):
+        key = (location, event.item, event.lot, event.status)
+        stock[key] = stock.get(key, 0) + sign * event.quantity
+
+
+def _book(session: Session, site: str, stock: dict[tuple[str, str, str, int], int]) -> None:
+    rows = [
+        {"site": site, "location": key[0], "item": key[1], "lot": key[2], "status": key[3], "quantity": change}
+        for key, change in stock.items()
+        if change
+    ]
+    session.many(
+        "INSERT INTO stock VALUES (:site, :location, :item, :lot, :status, :quantity)"
+        " ON CONFLICT(site, location, item, lot, status) DO UPDATE SET quantity = stock.quantity + excluded.quantity",
+        rows,
+    )
+
+
+def _serial(session: Session, place: Place, event: events.Moved, findings: Findings) -> None:
+    session.run(
+        "INSERT INTO serials VALUES (:site, :item, :serial, :location, :origin, :height, :op)"
+        " ON CONFLICT(item, serial, site) DO UPDATE SET location = excluded.location, origin = excluded.origin,"
+        " height = excluded.height, op_id = excluded.op_id",
+        site=place.origin.site,
+        item=event.item,
+        serial=event.serial,
+        location=event.target,
+        origin=str(place.origin),
+        height=place.height,
+        op=str(event.op_id),
+    )
+    findings.serials.add((event.item, event.serial))
+
+
+def _operation(session: Session, place: Place, logs: list[Event]) -> None:
+    call, actor, document = "", "", ""
+    for event in logs:
+        if isinstance(event, events.Recorded):
+            call = _METHODS.get(event.call, event.call.hex())
+            actor, document = str(event.actor), event.document.hex()
+            break
+        if isinstance(event, events.Noted):
+            call, actor, document = "record", str(event.actor or ""), event.document.hex()
+        elif isinstance(event, events.Bound):
+            call, actor = "bind", str(event.actor)
+    if any(isinstance(event, events.ControlApplied | events.ControlRefused) for event in logs):
+        # A settlement is the manager's own call inside a control record; the operation is the record.
+        call = "apply"
+    session.run(
+        "INSERT INTO operations VALUES (:origin, :op, :site, :height, :tx, :call, :actor, :document, :at)",
+        origin=str(place.origin),
+        op=str(logs[0].op_id),
+        site=place.origin.site,
+        height=place.height,
+        tx=place.tx_index,
+        call=call,
+        actor=actor,
+        document=document,
+        at=place.at_s,
+    )
+
+
+def _count(session: Session, place: Place, logs: list[Event], findings: Findings) -> None:
+    lines = []
+    for event in logs:
+        if isinstance(event, events.CountRecorded):
+            session.run(
+                "INSERT INTO counts VALUES (:origin, :op, :site, :session, :bin, :round, :counter, :stable, :whole,"
+                " :height, :at)",
+                origin=str(place.origin),
+                op=str(event.op_id),
+                site=place.origin.site,
+                session=str(event.session),
+                bin=event.bin,
+                round=event.round,
+                counter=str(event.counter),
+                stable=int(event.stable),
+                whole=int(event.whole),
+                height=place.height,
+                at=place.at_s,
+            )
+            findings.counts.add(str(event.op_id))
+        elif isinstance(event, events.CountLine):
+            lines.append(
+                {
+                    "origin": str(place.origin),
+                    "op_id": str(event.op_id),
+                    "line": event.line,
+                    "item": event.item,
+                    "lot": event.lot,
+                    "serial": event.serial,
+                    "status": event.status,
+                    "counted": event.counted,
+                    "expected": event.expected,
+                    "posted_by": "",
+                }
+            )
+    session.insert("count_lines", lines)
+
+
+def _special(
+    session: Session,
+    place: Place,
+    event: Event,
+    moves: dict[int, events.Moved],
+    logs: list[Event],
+    findings: Findings,
+) -> None:
+    op_id = str(event.op_id)
+    match event:
+        case events.CountPosted():
+            _posted(session, place, event)
+            findings.counts.add(str(event.count))
+        case events.CountShort():
+            findings.shorts.append((op_id, event.line, event.missing))
+        case events.SerialElsewhere():
+            findings.elsewhere.append((op_id, event.line, event.location))
+        case events.Excepted():
+            findings.excepted.append((op_id, event.location, event.reason))
+        case events.Dispatched():
+            _dispatched(session, place, event, moves, logs)
+            findings.transfers.add(op_id)
+        case events.Accepted():
+            _accepted(session, place, event, moves, logs)
+            findings.transfers.add(str(event.transfer))
+        case events.Settled():
+            _settled(session, place, event, moves)
+            findings.transfers.add(str(event.transfer))
+        case events.ControlApplied():
+            _answered(session, place, event.sequence, "applied")
+        case events.ControlRefused():
+            _answered(session, place, event.sequence, "refused")
+            findings.refused.append((event.sequence, event.kind))
+        case events.Bound():
+            session.run(
+                "INSERT INTO binds VALUES (:origin, :actor, :key, :height)",
+                origin=str(place.origin),
+                actor=str(event.actor),
+                key=event.key.hex(),
+                height=place.height,
+            )
+        case _:
+            pass
+
+
+def _posted(session: Session, place: Place, event: events.CountPosted) -> None:
+    count = str(event.count)
+    lines = session.all(
+        "SELECT line FROM count_lines WHERE origin = :origin AND op_id = :op", origin=str(place.origin), op=count
+    )
+    session.many(
+        "UPDATE count_lines SET posted_by = :by WHERE origin = :origin AND op_id = :op AND line = :line",
+        [
+            {"by": str(event.op_id), "origin": str(place.origin), "op": count, "line": row["line"]}
+            for row in lines
+            if event.select >> row["line"] & 1
+        ],
+    )
+
+
+def _dispatched(
+    session: Session, place: Place, event: events.Dispatched, moves: dict[int, events.Moved], logs: list[Event]
+) -> None:
+    document = next((each.document.hex() for each in logs if isinstance(each, events.Recorded)), "")
+    session.run(
+        "INSERT INTO transfers(transfer, sender, receiver, document, dispatched_s, dispatch_origin, dispatch_height)"
+        " VALUES (:transfer, :sender, :receiver, :document, :at, :origin, :height)"
+        " ON CONFLICT(transfer) DO UPDATE SET sender = excluded.sender, receiver = excluded.receiver,"
+        " document = excluded.document, dispatched_s = excluded.dispatched_s,"
+        " dispatch_origin = excluded.dispatch_origin, dispatch_height = excluded.dispatch_height",
+        transfer=str(event.op_id),
+        sender=place.origin.site,
+        receiver=event.receiver,
+        document=document,
+        at=place.at_s,
+        origin=str(place.origin),
+        height=place.height,
+    )
+    session.insert(
+        "transfer_lines",
+        [
+            {
+                "transfer": str(event.op_id),
+                "line": line,
+                "item": move.item,
+                "lot": move.lot,
+                "serial": move.serial,
+                "status": move.status,
+                "quantity": move.quantity,
+                "source": move.source,
+            }
+            for line, move in sorted(moves.items())
+        ],
+    )
+
+
+def _accepted(
+    session: Session, place: Place, event: events.Accepted, moves: dict[int, events.Moved], logs: list[Event]
+) -> None:
+    # Whichever half arrives first makes the row; the other fills in what it alone knows.
+    session.run(
+        "INSERT INTO transfers(transfer, sender, receiver, document, arrived_s, dispatch_origin)"
+        " VALUES (:transfer, :sender, :receiver, '', :at, '')"
+        " ON CONFLICT(transfer) DO UPDATE SET arrived_s = excluded.arrived_s",
+        transfer=str(event.transfer),
+        sender=event.sender,
+        receiver=place.origin.site,
+        at=place.at_s,
+    )
+    rows = []
+    for line in logs:
+        if isinstance(line, events.AcceptedLine):
+            rows.append(_arrival(place, event.transfer, event.op_id, line.line, line.index, moves.get(line.line)))
+            rows[-1]["missing"] = line.missing
+    session.insert("transfer_arrivals", rows)
+
+
+def _settled(session: Session, place: Place, event: events.Settled, moves: dict[int, events.Moved]) -> None:
+    """A settlement's lines are those of our own control record, which says what each of them stands for."""
+    record = session.value(
+        "SELECT record FROM controls WHERE origin = :origin AND op_id = :op",
+        origin=str(place.origin),
+        op=str(event.op_id),
+    )
+    content = control.ControlRecord.decode(bytes(record)).content if record is not None else None
+    entries = (
+        {line: row.index for line, row in enumerate(content.lines)}
+        if isinstance(content, control.SettlePayload)
+        else {}
+    )
+    rows = [
+        _arrival(place, event.transfer, event.op_id, line, entries.get(line, line), move)
+        for line, move in sorted(moves.items())
+    ]
+    session.insert("transfer_arrivals", [{**row, "kind": "settled"} for row in rows])
+
+
+def _arrival(
+    place: Place, transfer: OpId, op_id: OpId, line: int, entry: int, move: events.Moved | None
+) -> dict[str, object]:
+    return {
+        "transfer": str(transfer),
+        "origin": str(place.origin),
+        "op_id": str(op_id),
+        "line": line,
+        "entry": entry,
+        "item": move.item if move else "",
+        "lot": move.lot if move else "",
+        "serial": move.serial if move else "",
+        "status": move.status if move else 0,
+        "quantity": move.quantity if move else 0,
+        "missing": 0,
+        "target": move.target if move else "",
+        "kind": "accepted",
+    }
+
+
+def _answered(session: Session, place: Place, sequence: int, state: str) -> None:
+    session.run(
+        "UPDATE controls SET state = :state, answered_height = :height"
+        " WHERE origin = :origin AND sequence = :sequence",
+        state=state,
+        height=place.height,
+        origin=str(place.origin),
+        sequence=sequence,
+    )

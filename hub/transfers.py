@@ -1,0 +1,302 @@
+"""Transfers between sites: the two halves joined, whichever arrives first.
+
+For each line: `dispatched` left the sender, `accepted` came in at the receiver, `missing` the receiver says is not
+there, `settled` is what the hub has told the sender's chain about, and `in_flight` is the rest: neither here nor
+there yet, and nobody's fault. Acceptances of one line add up; beyond dispatched is over; what a later acceptance
+brings is missing no more.
+
+The outcome goes to both sites by the transfers stream. To the sender's chain goes a SETTLE control record for what
+was taken over (IN_TRANSIT to CUSTOMER); what is missing stays in transit until somebody decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub import controls, discrepancies, streams
+from hub.config import RulesConfig
+from hub.store import Session
+from ledger import control
+from ledger.control import ControlRecord
+from ledger.errors import Rejected
+from ledger.ids import CUSTOMER, SHRINKAGE, OpId
+from ledger.transfers import Settled
+
+IN_TRANSIT, ARRIVED, SHORT, OVER, UNMATCHED, SETTLED = (
+    "in transit",
+    "arrived",
+    "short",
+    "over",
+    "unmatched",
+    "settled",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLine:
+    """One line; quantities in base units. A line that was never dispatched has `dispatched` 0."""
+
+    line: int
+    item: str
+    lot: str
+    serial: str
+    status: int
+    dispatched: int
+    accepted: int
+    missing: int
+    settled: int
+
+    @property
+    def in_flight(self) -> int:
+        return max(0, self.dispatched - max(self.accepted + self.missing, self.settled))
+
+    @property
+    def over(self) -> int:
+        return max(0, self.accepted - self.dispatched)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A transfer as both halves say together. `dispatched_s` or `arrived_s` is None while that half is unknown."""
+
+    id: str
+    sender: str
+    receiver: str
+    document: str
+    dispatched_s: int | None
+    arrived_s: int | None
+    origin: str
+    lines: tuple[TransferLine, ...]
+    strangers: tuple[str, ...]
+    """Sites that accepted goods although the dispatch names another receiver."""
+
+    @property
+    def state(self) -> str:
+        if self.dispatched_s is None:
+            return UNMATCHED
+        if any(line.over for line in self.lines):
+            return OVER
+        if any(line.missing for line in self.lines):
+            return SHORT
+        if any(line.in_flight for line in self.lines):
+            return IN_TRANSIT
+        return SETTLED if all(line.settled >= line.dispatched for line in self.lines) else ARRIVED
+
+
+def load(session: Session, transfer: str) -> Transfer:
+    """The transfer as it is known now; raises Rejected when neither half is here."""
+    row = session.one("SELECT * FROM transfers WHERE transfer = :transfer", transfer=transfer)
+    if row is None:
+        raise Rejected(f"there is no transfer {transfer}")
+    sent = session.all("SELECT * FROM transfer_lines WHERE transfer = :transfer ORDER BY line", transfer=transfer)
+    came = session.all(
+        "SELECT * FROM transfer_arrivals WHERE transfer = :transfer ORDER BY origin, op_id, line", transfer=transfer
+    )
+    told = _told(session, transfer)
+    accepted = [each for each in came if each["kind"] == "accepted"]
+    lines = [_line(each, accepted, told) for each in sent]
+    known = {each["line"] for each in sent}
+    extra = sorted({each["entry"] for each in accepted} - known)
+    lines += [_unknown_line(number, accepted, known_dispatch=row["dispatched_s"] is not None) for number in extra]
+    sites = sorted({each["origin"].split("/")[2] for each in accepted})
+    return Transfer(
+        id=transfer,
+        sender=row["sender"],
+        receiver=row["receiver"],
+        document=row["document"],
+        dispatched_s=row["dispatched_s"],
+        arrived_s=row["arrived_s"],
+        origin=row["dispatch_origin"],
+        lines=tuple(lines),
+        strangers=tuple(site for site in sites if row["dispatched_s"] is not None and site != row["receiver"]),
+    )
+
+
+def listed(session: Session, *, open_only: bool = False, limit: int = 1_000) -> list[Transfer]:
+    """Transfers, newest first; `open_only` leaves out those that are wholly settled."""
+    rows = session.all(
+        "SELECT transfer FROM transfers ORDER BY coalesce(dispatched_s, arrived_s) DESC, transfer LIMIT :limit",
+        limit=limit,
+    )
+    found = [load(session, row["transfer"]) for row in rows]
+    return [each for each in found if not open_only or each.state != SETTLED]
+
+
+def judge(session: Session, transfer: str, rules: RulesConfig, now_ms: int) -> None:
+    """After one half has changed: tell both sites, settle what was taken over, and say what does not fit."""
+    known = load(session, transfer)
+    settle(session, known, now_ms)
+    known = load(session, transfer)
+    value = as_json(known)
+    for site in sorted({known.sender, known.receiver}):
+        streams.put(session, streams.TRANSFERS, site, transfer, value)
+    _report(session, known, rules, now_ms)
+
+
+def judge_late(session: Session, rules: RulesConfig, now_ms: int) -> None:
+    """Look at transfers that nothing new has been heard of."""
+    rows = session.all(
+        "SELECT transfer FROM transfers WHERE (arrived_s IS NULL OR dispatched_s IS NULL)"
+        " AND coalesce(dispatched_s, arrived_s) < :limit",
+        limit=(now_ms - rules.transfer_late_ms) // 1000,
+    )
+    for row in rows:
+        _report(session, load(session, row["transfer"]), rules, now_ms)
+
+
+def settle(session: Session, transfer: Transfer, now_ms: int) -> None:
+    """Cut the record that clears the sender's IN_TRANSIT of what the receiver has taken over, as far as untold."""
+    rows = [
+        _settled(line, min(line.accepted, line.dispatched) - line.settled, CUSTOMER)
+        for line in transfer.lines
+        if min(line.accepted, line.dispatched) > line.settled
+    ]
+    _cut(session, transfer, rows, now_ms)
+
+
+def write_off(session: Session, transfer: Transfer, target: str, now_ms: int) -> None:
+    """Cut the record that ends what is missing: SHRINKAGE (lost), or a bin of the sender (it came back)."""
+    if target == CUSTOMER:
+        raise Rejected("what is missing was not taken over: expected SHRINKAGE or a bin of the sender")
+    rows = [_settled(line, line.missing, target) for line in transfer.lines if line.missing > 0]
+    if not rows:
+        raise Rejected(f"transfer {transfer.id} misses nothing")
+    _cut(session, transfer, rows, now_ms)
+
+
+def as_json(transfer: Transfer) -> dict[str, Any]:
+    """The value in the transfers stream and of the API.
+
+    A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled]: a list without names, because
+    200 lines must fit one stream value.
+    """
+    return {
+        "sender": transfer.sender,
+        "receiver": transfer.receiver,
+        "document": transfer.document,
+        "state": transfer.state,
+        "dispatched_s": transfer.dispatched_s or 0,
+        "arrived_s": transfer.arrived_s or 0,
+        "lines": [
+            [
+                *(line.line, line.item, line.lot, line.serial, line.status),
+                *(line.dispatched, line.accepted, line.missing, line.settled),
+            ]
+            for line in transfer.lines
+        ],
+    }
+
+
+def _line(
+    sent: Mapping[str, Any], accepted: list[dict[str, Any]], told: Mapping[int, tuple[int, int]]
+) -> TransferLine:
+    mine = [each for each in accepted if each["entry"] == sent["line"]]
+    came = sum(each["quantity"] for each in mine if each["item"] in ("", sent["item"]))
+    settled, written_off = told.get(sent["line"], (0, 0))
+    said = sum(each["missing"] for each in mine)
+    missing = max(0, min(said, sent["quantity"] - came) - written_off)
+    return TransferLine(
+        line=sent["line"],
+        item=sent["item"],
+        lot=sent["lot"],
+        serial=sent["serial"],
+        status=sent["status"],
+        dispatched=sent["quantity"],
+        accepted=came,
+        missing=missing,
+        settled=settled + written_off,
+    )
+
+
+def _unknown_line(number: int, accepted: list[dict[str, Any]], *, known_dispatch: bool) -> TransferLine:
+    mine = [each for each in accepted if each["entry"] == number]
+    return TransferLine(
+        line=number,
+        item=mine[0]["item"],
+        lot=mine[0]["lot"],
+        serial=mine[0]["serial"],
+        status=mine[0]["status"],
+        dispatched=0,
+        accepted=sum(each["quantity"] for each in mine),
+        missing=0 if known_dispatch else sum(each["missing"] for each in mine),
+        settled=0,
+    )
+
+
+def _told(session: Session, transfer: str) -> dict[int, tuple[int, int]]:
+    """By line: (taken over, written off) in the SETTLE records cut so far, refused ones left out."""
+    told: dict[int, tuple[int, int]] = {}
+    for row in session.all(
+        "SELECT record FROM controls WHERE kind = :kind AND subject = :subject AND state <> :refused",
+        kind=control.SETTLE,
+        subject=transfer,
+        refused=controls.REFUSED,
+    ):
+        content = ControlRecord.decode(bytes(row["record"])).content
+        if isinstance(content, control.SettlePayload):
+            for line in content.lines:
+                over, off = told.get(line.index, (0, 0))
+                if line.target == CUSTOMER:
+                    told[line.index] = (over + line.quantity, off)
+                else:
+                    told[line.index] = (over, off + line.quantity)
+    return told
+
+
+def _settled(line: TransferLine, quantity: int, target: str) -> Settled:
+    return Settled(
+        index=line.line,
+        item=line.item,
+        lot=line.lot,
+        serial=line.serial,
+        status=line.status,
+        quantity=quantity,
+        target=target,
+    )
+
+
+def _cut(session: Session, transfer: Transfer, rows: list[Settled], now_ms: int) -> None:
+    if not rows or transfer.dispatched_s is None:
+        return
+    # The sender may have a later incarnation by now: its accounts went over, and so does its transit.
+    origin = session.value(
+        "SELECT origin FROM origins WHERE site = :site ORDER BY incarnation DESC", site=transfer.sender
+    )
+    for start in range(0, len(rows), controls.SETTLED_MAX):
+        part = tuple(rows[start : start + controls.SETTLED_MAX])
+        payload = control.SettlePayload(transfer=OpId.parse(transfer.id), lines=part)
+        controls.cut(session, str(origin), payload, transfer.id, now_ms)
+
+
+def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: int) -> None:
+    evidence = {"transfer": transfer.id, **as_json(transfer)}
+    route = f"{transfer.sender} to {transfer.receiver}"
+    missing = sum(line.missing for line in transfer.lines) if transfer.dispatched_s is not None else 0
+    over = sum(line.over for line in transfer.lines) if transfer.dispatched_s is not None else 0
+    age_ms = now_ms - 1000 * (transfer.dispatched_s or transfer.arrived_s or 0)
+    late = transfer.state == IN_TRANSIT and age_ms > rules.transfer_late_ms
+    alone = transfer.dispatched_s is None and age_ms > rules.transfer_late_ms
+    findings = (
+        (discrepancies.TRANSFER_SHORT, missing, f"{route}: {missing} base units missing on arrival"),
+        (discrepancies.TRANSFER_OVER, over, f"{route}: {over} base units more than dispatched"),
+        (discrepancies.TRANSFER_LATE, late, f"{route}: goods still in transit after the agreed time"),
+        (
+            discrepancies.TRANSFER_UNMATCHED,
+            alone or transfer.strangers,
+            f"{route}: accepted by {', '.join(transfer.strangers)}"
+            if transfer.strangers
+            else f"{route}: accepted, but the sender's dispatch never arrived",
+        ),
+    )
+    for kind, found, summary in findings:
+        if found:
+            discrepancies.report(session, kind, transfer.id, transfer.sender, summary, evidence, now_ms)
+        else:
+            discrepancies.clear(session, kind, transfer.id, f"{route}: later records explain it", evidence, now_ms)
+
+
+def lost(session: Session, transfer: str, now_ms: int) -> None:
+    """Decide that what is missing of a transfer is lost."""
+    write_off(session, load(session, transfer), SHRINKAGE, now_ms)
