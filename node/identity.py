@@ -6,17 +6,16 @@ There is no other way in: `run` creates nothing. The chain itself is founded by 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from devices.journal import FILE as READS_FILE
 from devices.journal import Journal
 from ledger import db
 from ledger.block_rules import Identity
+from ledger.codec import json_loads
 from ledger.deployment import Addresses
-from ledger.errors import Corrupt, LedgerError, Rejected
+from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.ids import Origin
 from ledger.keyfiles import read_key_file, write_key_file
 from ledger.keys import PEPPER_BYTES, SigningKey, TxKey, VerifyKey
@@ -24,8 +23,8 @@ from ledger.seams import Random, Storage
 from node import config as settings
 from node import store
 from node.config import NodeConfig
-
-IDENTITY_BYTES_MAX = 64 * 1024
+from sync.client import ENROL_MEDIA_TYPE, ENROL_PATH, Answer, Transport
+from sync.enrolment import Certificate, Code, make_request, read_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +38,16 @@ class NodeKeys:
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """What the hub certified. `certificate` is the hub's signed statement as it came, kept as evidence.
+    """What the hub certified: who the site's chain is, whose keys make it, and whose word counts as the hub's."""
 
-    `chain` says who the site's chain is; `hub_key` signs for the hub; `block_key` is this node's own public key, with
-    its number; `not_before_s` is the hub's time of the certificate and the time of genesis.
-    """
-
+    certificate: Certificate
     chain: Identity
-    hub_key: VerifyKey
-    block_key: VerifyKey
-    not_before_s: int
-    key_number: int = 0
-    certificate: bytes = b""
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> NodeIdentity:
+        """Of a first incarnation, whose node creates the contracts itself."""
+        origin = Origin.parse(certificate.origin)
+        return cls(certificate, Identity.first(origin, certificate.node_address, certificate.control_address))
 
     @property
     def origin(self) -> Origin:
@@ -60,41 +57,24 @@ class NodeIdentity:
     def contracts(self) -> Addresses:
         return self.chain.contracts
 
-    def encode(self) -> str:
-        """JSON for the store."""
-        return json.dumps(
-            {
-                "origin": str(self.chain.origin),
-                "node": self.chain.node.hex(),
-                "control_key": self.chain.control_key.hex(),
-                "hub_key": self.hub_key.raw.hex(),
-                "block_key": self.block_key.raw.hex(),
-                "not_before_s": self.not_before_s,
-                "key_number": self.key_number,
-                "certificate": self.certificate.hex(),
-            }
-        )
+    @property
+    def hub_key(self) -> VerifyKey:
+        """Signs the hub's checkpoints, cosignatures and answers."""
+        return self.certificate.hub_key
 
-    @classmethod
-    def decode(cls, text: str) -> NodeIdentity:
-        """The inverse of `encode`; what we stored ourselves and cannot read is `Corrupt`."""
-        try:
-            entry: dict[str, Any] = json.loads(text)
-            identity = cls(
-                chain=Identity.first(
-                    Origin.parse(entry["origin"]), bytes.fromhex(entry["node"]), bytes.fromhex(entry["control_key"])
-                ),
-                hub_key=VerifyKey(bytes.fromhex(entry["hub_key"])),
-                block_key=VerifyKey(bytes.fromhex(entry["block_key"])),
-                not_before_s=entry["not_before_s"],
-                key_number=entry["key_number"],
-                certificate=bytes.fromhex(entry["certificate"]),
-            )
-        except (ValueError, TypeError, KeyError, LedgerError) as error:
-            raise Corrupt(f"the node's identity as stored cannot be read: {error}; restore a backup") from error
-        if identity.encode() != text:
-            raise Corrupt("the node's identity as stored is not what this program wrote; restore a backup")
-        return identity
+    @property
+    def block_key(self) -> VerifyKey:
+        """This node's own public key, which signs its blocks and checkpoints."""
+        return self.certificate.node_key
+
+    @property
+    def key_number(self) -> int:
+        return self.certificate.key_number
+
+    @property
+    def not_before_s(self) -> int:
+        """The hub's time of the certificate, and the time of genesis."""
+        return self.certificate.not_before_s
 
 
 def init(folder: Path, site: str, random: Random, storage: Storage) -> NodeConfig:
@@ -131,22 +111,24 @@ def load_keys(config: NodeConfig) -> NodeKeys:
     )
 
 
-def remember(connection: db.Connection, identity: NodeIdentity) -> None:
+def remember(connection: db.Connection, certificate: Certificate) -> NodeIdentity:
     """Store what the hub certified, for good. The same again is allowed: an attempt may have been cut short."""
-    known = store.fact(connection, store.FACT_IDENTITY)
-    if known is not None and known != identity.encode():
+    known = store.fact(connection, store.FACT_CERTIFICATE)
+    text = certificate.encode().hex()
+    if known is not None and known != text:
         raise Rejected(
-            f"this node is enrolled already, as {NodeIdentity.decode(known).origin}: "
+            f"this node is enrolled already, as {_stored(known).origin}: "
             "another identity needs another folder, made by `tallyman node init`"
         )
     with db.transaction(connection):
-        store.set_fact(connection, store.FACT_IDENTITY, identity.encode())
+        store.set_fact(connection, store.FACT_CERTIFICATE, text)
+    return NodeIdentity.of(certificate)
 
 
 def recall(connection: db.Connection) -> NodeIdentity | None:
     """What the hub certified, or None before enrolment."""
-    text = store.fact(connection, store.FACT_IDENTITY)
-    return None if text is None else NodeIdentity.decode(text)
+    text = store.fact(connection, store.FACT_CERTIFICATE)
+    return None if text is None else _stored(text)
 
 
 def require(connection: db.Connection, config: NodeConfig, keys: NodeKeys | None = None) -> NodeIdentity:
@@ -170,3 +152,39 @@ def check_keys(identity: NodeIdentity, keys: NodeKeys) -> None:
         raise Rejected(
             f"the key files are not those that the hub certified for {identity.origin}: restore the ones made here"
         )
+
+
+def ask(config: NodeConfig, keys: NodeKeys, code: Code, transport: Transport) -> Certificate:
+    """Redeem an enrolment code at the hub. Changes nothing here; asking again gives the same certificate.
+
+    Raises Rejected for a code of another site or one the hub refuses, Invalid for a hub that is not the code's, and
+    Unavailable when nobody answers.
+    """
+    site = Origin.parse(code.origin).site
+    if site != config.site:
+        raise Rejected(f"this code is for site {site!r}, this node is for {config.site!r}: get a code for this site")
+    request = make_request(code, keys.block, keys.transaction)
+    answer = transport.post(ENROL_PATH, request, ENROL_MEDIA_TYPE)
+    if answer.status != 200 or answer.media_type != ENROL_MEDIA_TYPE:
+        reason = problem_of(answer)
+        if answer.status in (429, 503):
+            raise Unavailable(f"the hub cannot enrol this node now: {reason}")
+        raise Rejected(f"the hub does not enrol this node: {reason}")
+    return read_answer(answer.body, code, request)
+
+
+def problem_of(answer: Answer) -> str:
+    """The hub's own words in a refusal, made safe to print."""
+    try:
+        detail = json_loads(answer.body)["detail"]
+    except (LedgerError, KeyError, TypeError):
+        detail = ""
+    plain = "".join(each for each in str(detail) if each.isprintable())[:300]
+    return plain or f"it answers {answer.status} without saying why"
+
+
+def _stored(text: str) -> NodeIdentity:
+    try:
+        return NodeIdentity.of(Certificate.decode(bytes.fromhex(text)))
+    except (ValueError, LedgerError) as error:
+        raise Corrupt(f"the hub's certificate as stored cannot be read: {error}; restore a backup") from error

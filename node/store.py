@@ -20,6 +20,7 @@ from pathlib import Path
 from ledger import db
 from ledger.errors import Corrupt
 from ledger.seams import Storage
+from node import floor_store
 
 DATABASE_FILE = "site.db"
 ROW_BYTES_MAX = 16 * 1024 * 1024
@@ -212,9 +213,9 @@ DERIVED = (
 )
 
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
-STEPS: tuple[str, ...] = (KEPT_1, DERIVED_1)
+STEPS: tuple[str, ...] = (KEPT_1, DERIVED_1, floor_store.FLOOR_1)
 
-FACT_IDENTITY = "identity"  # what the hub certified at enrolment (`node/identity`)
+FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
 FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock was believed
 FACT_CONFIRMED_MS = "confirmed_ms"  # the hub's time at its last answer, by the node's clock
 FACT_HUB_LOG = "hub_log"  # the newest hub log whose checkpoint was verified, as "<size> <root in hex>"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ledger import control, db
-from ledger.block_rules import Identity
 from ledger.calls import Move, Receive
 from ledger.clock import ManualClock
 from ledger.codec import keccak256
@@ -23,6 +22,7 @@ from node import founding, identity, store, streams
 from node.config import NodeConfig
 from node.identity import NodeIdentity
 from node.site import Recorded, Site
+from sync.enrolment import Certificate
 
 HUB_KEY, CONTROL_KEY = SigningKey(b"\x22" * 32), TxKey(b"\x12" * 32)
 START_MS = 1_700_000_000_000
@@ -63,30 +63,33 @@ class World:
 
         return load(self.folder)
 
-    def certify(self) -> NodeIdentity:
+    def certify(self) -> Certificate:
         """What the hub would certify about the keys in the folder."""
         keys = identity.load_keys(self.config)
         origin = Origin("acme", self.name, 1)
-        return NodeIdentity(
-            chain=Identity.first(origin, keys.transaction.address, CONTROL_KEY.address),
-            hub_key=HUB_KEY.verify_key,
-            block_key=keys.block.verify_key,
-            not_before_s=START_MS // 1000,
-        )
+        return Certificate(
+            str(origin),
+            origin.hub,
+            HUB_KEY.verify_key,
+            CONTROL_KEY.address,
+            keys.block.verify_key,
+            keys.transaction.address,
+            0,
+            START_MS // 1000,
+        ).signed(HUB_KEY)
+
+    @property
+    def identity(self) -> NodeIdentity:
+        return NodeIdentity.of(self.certify())
 
     def enrol(self) -> None:
         connection = store.open_writer(self.folder)
-        certified = self.certify()
-        identity.remember(connection, certified)
-        founding.found(
-            self.folder,
-            connection,
-            certified,
-            identity.load_keys(self.config),
-            DiskStorage(),
-            self.clock.now_ms(),
-        )
-        connection.close()
+        try:
+            certified = identity.remember(connection, self.certify())
+            keys = identity.load_keys(self.config)
+            founding.found(self.folder, connection, certified, keys, DiskStorage(), self.clock.now_ms())
+        finally:
+            connection.close()
 
     def open(self, config: NodeConfig | None = None) -> Site:
         config = config or self.config
@@ -101,7 +104,7 @@ class World:
         self.sequence += 1
         origin = Origin("acme", self.name, 1)
         record = ControlRecord.make(str(origin), self.sequence, payload)
-        contracts = self.certify().contracts
+        contracts = self.identity.contracts
         signature = CONTROL_KEY.sign_digest(record.digest(origin.chain_id, contracts.registry)).raw
         return str(self.sequence), {"record": record.record, "signature": signature}
 
