@@ -17,10 +17,10 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
 
 import cbor2
-from eth_hash.auto import keccak as _keccak
 
 from ledger.abi import decode as abi_decode
 from ledger.abi import encode as abi_encode
+from ledger.codec_keccak import keccak256
 from ledger.errors import Invalid, Rejected
 
 __all__ = [
@@ -49,11 +49,6 @@ JSON_INTEGER_MAX = 2**53 - 1
 _UINT64_END = 1 << 64
 # Possessive, with an optional end: an unterminated string is passed over once, not once for every quote in it.
 _BRACKETS_AND_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-
-
-def keccak256(data: bytes) -> bytes:
-    """Ethereum's hash: 32 bytes."""
-    return _keccak(data)
 
 
 # --- RLP (Ethereum yellow paper, appendix B) ---------------------------------------------------------------------
@@ -316,6 +311,9 @@ def _json_ordered(value: Any, depth: int) -> Any:
 
 
 def _bound_json_depth(text: str, depth_max: int) -> None:
+    # Fewer opening brackets than levels, wherever they stand, need no closer look: most of our texts are such.
+    if text.count("{") + text.count("[") <= depth_max:
+        return
     depth = 0
     for match in _BRACKETS_AND_STRINGS.finditer(text):
         sign = match[0]
