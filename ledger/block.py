@@ -24,7 +24,6 @@ EMPTY_TRIE = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc00162
 
 # 60 M gas admit at most 3.75 MB of call data; a block must also fit one frame of the sync protocol (4 MiB).
 BLOCK_BYTES_MAX = 3 * 1024 * 1024
-DOCUMENT_BYTES_MAX = 256 * 1024
 META_BYTES_MAX = 1024
 TRANSACTIONS_MAX = 1000
 SIGNATURE_BYTES = 64

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -111,15 +112,15 @@ def strength(receipt: Receipt) -> str:
 
 def steps(receipt: Receipt, site_keys: Collection[bytes], hub_keys: Collection[bytes]) -> Iterator[Step]:
     """The verification of a well-formed receipt, step by step; raises Invalid instead of the step that fails."""
-    header = _check_header(receipt)
+    header, meta = _check_header(receipt)
     yield Step("header", f"header and meta belong together and name block {receipt.height} of {receipt.origin}")
     block_hash = keccak256(receipt.header)
     _known(receipt.key, site_keys, "block")
-    VerifyKey(receipt.key).verify(signing_bytes(receipt.origin, receipt.height, block_hash), receipt.signature)
+    _key(receipt.key).verify(signing_bytes(receipt.origin, receipt.height, block_hash), receipt.signature)
     yield Step("block signature", f"the site's key {receipt.key.hex()} signed block {block_hash.hex()}")
     _check_transaction(receipt, header)
     yield Step("transaction", f"transaction {receipt.tx_index} of that block carries operation {receipt.op_id.hex()}")
-    _check_evm_receipt(receipt, header)
+    _check_evm_receipt(receipt, header, meta.manager)
     yield Step("execution", "it took effect there: its EVM receipt is a success with an event of the operation")
     _known(receipt.site.key, site_keys, "site checkpoint")
     _check_site(receipt, block_hash)
@@ -172,7 +173,7 @@ def check_on_chain(anchor: Anchor, rpc: Rpc, contract: bytes | None = None) -> S
     )
 
 
-def _check_header(receipt: Receipt) -> Header:
+def _check_header(receipt: Receipt) -> tuple[Header, Meta]:
     header = Header.parse(receipt.header)
     if receipt.height == 0 or header.height != receipt.height:
         raise Invalid(f"the header is of block {header.height}: the receipt says {receipt.height}, and not genesis")
@@ -183,7 +184,7 @@ def _check_header(receipt: Receipt) -> Header:
         raise Invalid(
             f"meta is of block {meta.height} of {meta.origin}: expected {receipt.height} of {receipt.origin}"
         )
-    return header
+    return header, meta
 
 
 def _check_transaction(receipt: Receipt, header: Header) -> None:
@@ -198,7 +199,7 @@ def _check_transaction(receipt: Receipt, header: Header) -> None:
         raise Invalid(f"the transaction carries operation {fields[at][4:20].hex()}: expected {receipt.op_id.hex()}")
 
 
-def _check_evm_receipt(receipt: Receipt, header: Header) -> None:
+def _check_evm_receipt(receipt: Receipt, header: Header, manager: bytes) -> None:
     if trie.verify(header.receipts_root, receipt.tx_index, receipt.receipt_proof) != receipt.receipt:
         raise Invalid(f"EVM receipt {receipt.tx_index} of the block is another one")
     outcome = EvmReceipt.parse(receipt.receipt)
@@ -206,14 +207,14 @@ def _check_evm_receipt(receipt: Receipt, header: Header) -> None:
         raise Invalid("the transaction and its EVM receipt are of different types")
     if outcome.status != 1:
         raise Invalid(f"the transaction failed: its EVM receipt has status {outcome.status}")
-    manager, topic = Meta.decode(receipt.meta).manager, OpId(receipt.op_id).word
+    topic = OpId(receipt.op_id).word
     if not any(log.address == manager and topic in log.topics for log in outcome.logs):
         raise Invalid(f"no event of InventoryManager {manager.hex()} names operation {receipt.op_id.hex()}")
 
 
 def _check_site(receipt: Receipt, block_hash: bytes) -> None:
     site = receipt.site
-    stated = checkpoint.verify(site.checkpoint, receipt.origin, VerifyKey(site.key))
+    stated = checkpoint.verify(site.checkpoint, receipt.origin, _key(site.key))
     if stated.size != site.size:
         raise Invalid(f"the site's checkpoint is of {stated.size} leaves: the receipt says {site.size}")
     if site.index != receipt.height:
@@ -223,7 +224,7 @@ def _check_site(receipt: Receipt, block_hash: bytes) -> None:
 
 def _check_hub(receipt: Receipt, hub: LogProof) -> None:
     name = Origin.parse(receipt.origin).hub
-    stated = checkpoint.verify(hub.checkpoint, name, VerifyKey(hub.key))
+    stated = checkpoint.verify(hub.checkpoint, name, _key(hub.key))
     if stated.size != hub.size:
         raise Invalid(f"the hub's checkpoint is of {stated.size} leaves: the receipt says {hub.size}")
     leaf = merkle.leaf_hash(receipt.site.checkpoint)
@@ -236,6 +237,12 @@ def _check_anchor(anchor: Anchor, hub: LogProof | None) -> None:
     stated = checkpoint.Note.parse(hub.checkpoint).checkpoint
     if (anchor.size, anchor.root) != (stated.size, stated.root):
         raise Invalid(f"the anchor is of {anchor.size} leaves with another root than the hub's checkpoint states")
+
+
+@lru_cache(maxsize=256)
+def _key(raw: bytes) -> VerifyKey:
+    """A key once judged stays judged: the same few sign all receipts of a company."""
+    return VerifyKey(raw)
 
 
 def _known(key: bytes, keys: Collection[bytes], what: str) -> None:

@@ -134,7 +134,7 @@ class Receipt:
     @classmethod
     def parse(cls, raw: bytes) -> Receipt:
         """The content of `raw`; Invalid unless `raw` is how `encode` writes it."""
-        value = json_loads(raw, size_bytes_max=SIZE_BYTES_MAX, depth_max=4)
+        value = json_loads(raw, size_bytes_max=SIZE_BYTES_MAX)
         fields = _object(value, "receipt", ("version", "origin", "operation", "block", "site"), ("hub", "anchor"))
         if type(fields["version"]) is not int or fields["version"] != VERSION:
             raise Invalid(f"the receipt's version is {fields['version']!r}: this program reads version {VERSION}")

@@ -120,9 +120,7 @@ class Site:
 
     def seal(self, flags: int = 0, quality: int = 1) -> Sealed:
         """The pending block, signed and committed."""
-        meta = chain.next_meta(
-            self.head, self.executor, self.waiting, clock_quality=quality, hub_seen=None, flags=flags
-        )
+        meta = chain.next_meta(self.head, self.waiting, clock_quality=quality, hub_seen=None, flags=flags)
         with db.transaction(self.connection):
             sealed = chain.seal(self.head, self.executor, self.waiting, meta, SITE_KEY, self.drafts.append)
         self.head = sealed.head

@@ -50,6 +50,7 @@ SHAPE: dict[str, Any] = {
     },
 }
 OPTIONAL = {"hub", "anchor"}
+ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class Refused(Exception):
@@ -150,8 +151,11 @@ def canonical(value: Any) -> str:
         need(0 <= value < 2**53, "number out of range")
         return str(value)
     need(isinstance(value, str), f"a {type(value).__name__} has no place here")
-    short = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return '"' + "".join(short.get(c, c if ord(c) >= 32 else f"\\u{ord(c):04x}") for c in value) + '"'
+    return '"' + re.sub(r'[\x00-\x1f"\\]', escape, value) + '"'
+
+
+def escape(found: re.Match[str]) -> str:
+    return ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
 
 
 def typed(value: Any, shape: Any, where: str) -> Any:
