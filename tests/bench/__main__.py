@@ -1,0 +1,41 @@
+"""`make bench`: every promise with a figure, beside the peer or physical floor measured in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from dataclasses import asdict
+
+from tests.bench.row import Row, table
+
+BENCHES = ("bench_devices", "bench_node", "bench_chain", "bench_wire", "bench_start")
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("only", nargs="*", help="names such as P3; all by default")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    wish = parser.parse_args(argv)
+    rows: list[Row] = []
+    for name in BENCHES:
+        module = importlib.import_module(f"tests.bench.{name}")
+        if wish.only and not set(wish.only) & set(module.PROMISES):
+            continue
+        rows += [row for row in module.rows() if not wish.only or row.promise in wish.only]
+    rows.sort(key=lambda row: int(row.promise[1:]))
+    if wish.json:
+        print(json.dumps([{**asdict(row), "ratio": row.ratio, "met": row.met} for row in rows], indent=1))
+    else:
+        print(table(rows))
+        missed = [row.promise for row in rows if not row.met]
+        print(
+            f"\n{len(rows) - len(missed)} of {len(rows)} bars met"
+            + (f"; not met: {', '.join(missed)}" if missed else "")
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
