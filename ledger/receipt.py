@@ -44,6 +44,10 @@ class Step:
     text: str
 
 
+FORM = Step("form", f"the file is a receipt of version {VERSION} in its one canonical writing")
+"""Holds for whatever `Receipt.parse` returns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """A receipt in which everything holds. The flags say whether its keys were among those the verifier gave."""
@@ -98,8 +102,7 @@ def verify(raw: bytes, site_keys: Collection[bytes] = (), hub_keys: Collection[b
     what they are: then the receipt agrees with itself, but says nothing about who made it.
     """
     receipt = Receipt.parse(raw)
-    form = Step("form", f"the file is a receipt of version {VERSION} in its one canonical writing")
-    checked = (form, *steps(receipt, site_keys, hub_keys))
+    checked = (FORM, *steps(receipt, site_keys, hub_keys))
     return Verified(receipt, strength(receipt), checked, bool(site_keys), bool(receipt.hub and hub_keys))
 
 

@@ -513,8 +513,9 @@ def test_a_header_in_another_writing_is_refused() -> None:
 class Server:
     """A JSON-RPC server of a main chain with one Anchored event, which a test may bend."""
 
-    def __init__(self, **changes: Any) -> None:
-        anchor = anchor_of(hub_proof(receipt_of(furnished(), 6, 2).site.checkpoint, 5, 13))
+    def __init__(self, raw: bytes = b"", **changes: Any) -> None:
+        anchor = Receipt.parse(raw or full()).anchor
+        assert anchor is not None
         self.log: dict[str, Any] = {
             "address": "0x" + "c0" * 20,
             "topics": [

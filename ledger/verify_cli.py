@@ -1,0 +1,239 @@
+"""`tallyman verify RECEIPT`: what a receipt proves, step by step, without network, node, hub or vendor.
+
+Works from the file alone and follows no address in it. The one thing that needs a network, whether the anchor stands
+on the main chain, is asked only with --rpc, of the server the user names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from ledger import checkpoint, receipt
+from ledger.block import Header, Meta
+from ledger.codec import json_canonical, json_loads
+from ledger.errors import Invalid, Unavailable
+from ledger.receipt import Rpc, Step
+from ledger.receipt_file import SIZE_BYTES_MAX, Receipt
+
+OK, REFUSED, USAGE, LATER = 0, 1, 2, 3
+RPC_ANSWER_BYTES_MAX = 8 * 1024 * 1024
+
+Post = Callable[[str, bytes], bytes]
+"""(url, JSON) -> JSON by HTTP POST; raises Unavailable. The entry module hands it in: nothing here has a network."""
+
+_CLOCKS = ("confirmed by the hub", "the site's own", "doubtful by the site's own account")
+
+
+@dataclass(slots=True)
+class Report:
+    """What is shown: as lines for people or as JSON for programs."""
+
+    receipt: Receipt | None = None
+    steps: list[Step] = field(default_factory=list)
+    refused: str = ""
+    unavailable: str = ""
+    proves: list[str] = field(default_factory=list)
+    proves_not: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        if self.refused:
+            return REFUSED
+        return LATER if self.unavailable else OK
+
+
+def main(argv: Sequence[str], *, post: Post | None = None, out: TextIO | None = None) -> int:
+    """Run the command; answers its exit code: 0 it holds, 1 it does not, 2 usage, 3 the main chain did not answer."""
+    screen = out or sys.stdout
+    parser = _parser()
+    try:
+        options = parser.parse_args(list(argv))
+        raw = _read(options.receipt)
+        site_keys = {checkpoint.parse_key(text).raw for text in options.site_key}
+        hub_keys = {checkpoint.parse_key(text).raw for text in options.hub_key}
+        contract = _address(options.contract) if options.contract else None
+        rpc = _rpc(options.rpc, post) if options.rpc else None
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    except (OSError, Invalid) as error:
+        print(f"tallyman verify: {error}", file=sys.stderr)
+        return USAGE
+    report = examine(raw, site_keys, hub_keys, rpc, contract)
+    if options.json:
+        print(json.dumps(_as_json(report), ensure_ascii=False, indent=2), file=screen)
+    else:
+        tick, cross = ("✓", "✗") if "utf" in (screen.encoding or "").lower() else ("ok", "NO")
+        print("\n".join(_as_lines(report, tick, cross)), file=screen)
+    return report.exit_code
+
+
+def examine(
+    raw: bytes, site_keys: set[bytes], hub_keys: set[bytes], rpc: Rpc | None = None, contract: bytes | None = None
+) -> Report:
+    """Every step of the verification until the first that fails, and what follows from them."""
+    report = Report()
+    try:
+        found = report.receipt = Receipt.parse(raw)
+        report.steps.append(receipt.FORM)
+        for step in receipt.steps(found, site_keys, hub_keys):
+            report.steps.append(step)
+        if rpc is not None:
+            if found.anchor is None:
+                raise Invalid("the receipt has no anchor that --rpc could check")
+            report.steps.append(receipt.check_on_chain(found.anchor, rpc, contract))
+    except Invalid as error:
+        report.refused = str(error)
+        return report
+    except Unavailable as error:
+        report.unavailable = str(error)
+    on_chain = rpc is not None and not report.unavailable
+    report.proves = _proves(found, bool(site_keys), bool(hub_keys), on_chain)
+    report.proves_not = _proves_not(found, bool(site_keys), bool(hub_keys), on_chain, contract is not None)
+    return report
+
+
+def _proves(found: Receipt, site_known: bool, hub_known: bool, on_chain: bool) -> list[str]:
+    site = "the site whose key you gave" if site_known else "whoever holds the site key in the file"
+    hub = "the hub whose key you gave" if hub_known else "whoever holds the hub key in the file"
+    lines = [
+        f"{site} signed that operation {found.op_id.hex()} took effect in block {found.height} of {found.origin}",
+        f"{site} signed a log of {found.site.size} blocks that holds this one at its place",
+    ]
+    if found.hub:
+        lines.append(f"{hub} holds that log's state in its own log of {found.hub.size} entries, and signed for it")
+    if on_chain and found.anchor:
+        lines.append("that hub log existed, in this order, when the main chain made the block named above")
+    return lines
+
+
+def _proves_not(found: Receipt, site_known: bool, hub_known: bool, on_chain: bool, contract_known: bool) -> list[str]:
+    lines = ["that the goods were as recorded: only that it was recorded so, and not changed since"]
+    quality = Meta.decode(found.meta).clock_quality
+    lines.append(f"when it happened: the block's time is {_CLOCKS[quality]} clock")
+    if not site_known:
+        lines.append("who the site is: the key stands in the file itself; give the one you know with --site-key")
+    if found.hub is None:
+        lines.append("that anyone but the site holds it: until a hub does, a site could still show another history")
+    elif not hub_known:
+        lines.append("who the hub is: the key stands in the file itself; give the one you know with --hub-key")
+    if found.anchor and not on_chain:
+        lines.append("that the anchor exists: where it should be is only named here; --rpc URL looks it up")
+    if on_chain and not contract_known and found.anchor:
+        lines.append(f"that contract 0x{found.anchor.contract.hex()} is your company's: give yours with --contract")
+    return lines
+
+
+def _as_lines(report: Report, tick: str, cross: str) -> Iterator[str]:
+    if report.receipt:
+        said = f"operation {report.receipt.op_id.hex()} in block {report.receipt.height} of {report.receipt.origin}"
+        yield f"the receipt says: {said}{_time(report)}"
+    for step in report.steps:
+        yield f"  {tick} {step.name:<16}{step.text}"
+    if report.refused:
+        yield f"  {cross} {report.refused}"
+        yield "refused: this receipt proves nothing"
+        return
+    if report.unavailable:
+        yield f"  ? {'main chain':<16}{report.unavailable}"
+    if report.receipt:
+        yield f"strength: {receipt.strength(report.receipt)}"
+    yield "it proves:"
+    yield from (f"  - {line}" for line in report.proves)
+    yield "it does not prove:"
+    yield from (f"  - {line}" for line in report.proves_not)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    found = report.receipt
+    content: dict[str, Any] = {
+        "verified": not report.refused,
+        "strength": receipt.strength(found) if found and not report.refused else None,
+        "steps": [{"name": step.name, "text": step.text} for step in report.steps],
+        "refused": report.refused or None,
+        "unavailable": report.unavailable or None,
+        "proves": report.proves,
+        "does_not_prove": report.proves_not,
+    }
+    if found:
+        content |= {"origin": found.origin, "op_id": found.op_id.hex(), "height": found.height}
+        content["site_keys"] = sorted({found.key.hex(), found.site.key.hex()})
+        content["hub_key"] = found.hub.key.hex() if found.hub else None
+    return content
+
+
+def _time(report: Report) -> str:
+    """The block's time, once its header has been checked."""
+    if report.receipt is None or len(report.steps) < 2:
+        return ""
+    at = datetime.fromtimestamp(min(Header.parse(report.receipt.header).timestamp, 2**37), UTC)
+    return f", {at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _read(path: str) -> bytes:
+    """The file, or standard input for `-`; one byte more than allowed is enough to refuse it."""
+    if path == "-":
+        return sys.stdin.buffer.read(SIZE_BYTES_MAX + 1)
+    with Path(path).open("rb") as file:
+        return file.read(SIZE_BYTES_MAX + 1)
+
+
+def _address(text: str) -> bytes:
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 20:
+        raise Invalid(f"{text!r} is not a contract's address: expected 40 hex digits")
+    return raw
+
+
+def _rpc(url: str, post: Post | None) -> Rpc:
+    """JSON-RPC 2.0 over `post`: one question, one answer."""
+    if post is None:
+        raise Invalid("--rpc needs a network, and this program was started without one")
+
+    def ask(method: str, params: list[Any]) -> Any:
+        question = json_canonical({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        try:
+            answer = json_loads(post(url, question), size_bytes_max=RPC_ANSWER_BYTES_MAX)
+        except Invalid as error:
+            raise Unavailable(f"{url} does not answer as a JSON-RPC server: {error}") from error
+        if not isinstance(answer, dict) or "result" not in answer:
+            raise Unavailable(f"{url} does not answer {method}: {str(answer)[:200]}")
+        return answer["result"]
+
+    return ask
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tallyman verify",
+        description="Check a receipt offline: its operation, block, site log, hub log and anchor.",
+        epilog="Exit code: 0 it holds, 1 it does not, 2 usage, 3 the main chain did not answer.",
+    )
+    parser.add_argument("receipt", metavar="RECEIPT", help="the receipt file, or - for standard input")
+    parser.add_argument(
+        "--site-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="an Ed25519 key of the site that you know: 64 hex digits or name+id+base64; may be repeated",
+    )
+    parser.add_argument(
+        "--hub-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="the hub's key that you know, in the same forms; may be repeated",
+    )
+    parser.add_argument("--rpc", metavar="URL", help="look the anchor up at this JSON-RPC server of the main chain")
+    parser.add_argument("--contract", metavar="ADDRESS", help="with --rpc: the anchor contract that you know")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
