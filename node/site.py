@@ -259,6 +259,18 @@ class Site:
         with self.writing() as connection:
             store.set_fact(connection, store.FACT_STOPPED, reason)
 
+    def tick(self) -> None:
+        """Now and then: keep the trusted time moving while nothing happens."""
+        self.time.tick()
+        with self.writing() as connection:
+            store.set_fact(connection, store.FACT_TRUSTED_MS, str(self.time.trusted_ms))
+
+    def confirm_time(self, hub_ms: int) -> None:
+        """The hub, in an answer whose signature was checked, says what time it is (Unix milliseconds)."""
+        with self.writing() as connection:
+            self.time.confirm(hub_ms)
+            store.set_fact(connection, store.FACT_TRUSTED_MS, str(self.time.trusted_ms))
+
     def _seal(self) -> chain.Sealed | None:
         head = self._ready()
         pending = self._pending

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from node.agents.vitals import Vitals
+from node.agents.vitals import READY, Vitals
 from node.config import HealthConfig
 
 INFO, WARNING, URGENT = "info", "warning", "urgent"
@@ -116,9 +116,19 @@ def _delivery(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         )
 
 
+def _control(sample: Vitals, _: HealthConfig) -> Iterator[Finding]:
+    if sample.ledger.control_problem:
+        yield Finding(
+            "control_stuck",
+            WARNING,
+            f"the hub's next instruction cannot be followed: {sample.ledger.control_problem}",
+            "tell the hub's administrator; roles, items and locations stay as they are until it is put right",
+        )
+
+
 def _devices(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
     for device in sample.devices:
-        if device.state != "connected":
+        if device.state != READY:
             yield Finding(
                 "device_away",
                 WARNING,
@@ -152,7 +162,7 @@ def _memory(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (_signing, _database, _disk, _clock, _sealing, _delivery, _devices, _memory)
+CHECKS: tuple[Check, ...] = (_signing, _database, _disk, _clock, _sealing, _delivery, _control, _devices, _memory)
 
 
 def _size(count_bytes: int) -> str:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from ledger.clock import Clock
 from ledger.errors import Invalid
 
 SAMPLE_BYTES_MAX = 64 * 1024
+READY = "ready"
+TEXT_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceVitals:
-    """One scanner or scale. `state` is its supervisor's word ("connected" is the good one)."""
+    """One scanner or scale. `state` is its supervisor's word ("ready" is the good one)."""
 
     name: str
     state: str
@@ -35,7 +37,8 @@ class DeviceVitals:
 class LedgerVitals:
     """What the site knows about its own chain. Ages are None where there is nothing that could have one.
 
-    `stopped` is why the node does not sign, or empty. `database_complaint` is SQLite's last check, or empty.
+    `stopped` is why the node does not sign, `control_problem` why it cannot follow the hub's next control record,
+    `database_complaint` what SQLite's last check said; each empty in peace.
     """
 
     head_height: int
@@ -46,6 +49,7 @@ class LedgerVitals:
     undelivered_age_ms: int | None
     clock_quality: int
     hub_age_ms: int | None
+    control_problem: str
     stopped: str
     database_complaint: str
     database_bytes: int
@@ -128,14 +132,13 @@ def take(now_ms: int, ledger: LedgerVitals, machine: MachineVitals, devices: Seq
 
 def summary(sample: Vitals) -> dict[str, int | str]:
     """The sample flattened for the health frame: short, no device names (they may hold a person's)."""
-    ledger = replace(sample.ledger, database_complaint=sample.ledger.database_complaint[:200])
     flat: dict[str, int | str] = {"taken_at_ms": sample.taken_at_ms}
-    for part in (ledger, sample.machine):
+    for part in (sample.ledger, sample.machine):
         for item in fields(part):
             value = getattr(part, item.name)
             if value is not None:
-                flat[item.name] = value
+                flat[item.name] = value[:TEXT_MAX] if isinstance(value, str) else value
     flat["devices"] = len(sample.devices)
-    flat["devices_connected"] = sum(each.state == "connected" for each in sample.devices)
+    flat["devices_ready"] = sum(each.state == READY for each in sample.devices)
     flat["device_errors"] = sum(each.errors for each in sample.devices)
     return flat

@@ -17,9 +17,9 @@ from node.agents.vitals import DeviceVitals, LedgerVitals, MachineVitals, Vitals
 from node.config import HealthConfig
 
 LIMITS = HealthConfig()
-LEDGER = LedgerVitals(812, 4_000, 3, 900, 2, 30_000, 1, 60_000, "", "", 10 << 20, 1 << 20)
+LEDGER = LedgerVitals(812, 4_000, 3, 900, 2, 30_000, 1, 60_000, "", "", "", 10 << 20, 1 << 20)
 MACHINE = MachineVitals(50 << 30, 100 << 30, 90 << 20, 0)
-SCANNER = DeviceVitals("dock scanner", "connected", 5_000, 400, 1)
+SCANNER = DeviceVitals("dock scanner", "ready", 5_000, 400, 1)
 HEALTHY = Vitals(1_700_000_000_000, LEDGER, MACHINE, (SCANNER,))
 
 
@@ -57,7 +57,8 @@ def test_an_empty_node_is_healthy() -> None:
         (ledger(clock_quality=2), "clock_doubtful", "warning"),
         (ledger(unsealed_age_ms=120_001), "unsealed_backlog", "urgent"),
         (ledger(undelivered_age_ms=8 * 86_400_000), "undelivered_backlog", "warning"),
-        (device(state="waiting for the port"), "device_away", "warning"),
+        (ledger(control_problem="not signed by the hub"), "control_stuck", "warning"),
+        (device(state="backoff"), "device_away", "warning"),
         (device(last_read_age_ms=2 * 86_400_000), "device_silent", "info"),
         (device(errors=41), "device_errors", "warning"),
         (machine(memory_bytes=1 << 30), "memory_high", "warning"),
@@ -81,7 +82,7 @@ numbers = st.integers(-(2**40), 2**40)
 samples = st.builds(
     Vitals,
     taken_at_ms=numbers,
-    ledger=st.builds(LedgerVitals, *([numbers] * 8), st.text(max_size=9), st.text(max_size=9), numbers, numbers),
+    ledger=st.builds(LedgerVitals, *([numbers] * 8), *([st.text(max_size=9)] * 3), numbers, numbers),
     machine=st.builds(MachineVitals, numbers, numbers, numbers, numbers),
     devices=st.lists(
         st.builds(DeviceVitals, st.text(max_size=9), st.text(max_size=9), numbers, numbers, numbers)

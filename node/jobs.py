@@ -1,0 +1,66 @@
+"""What a node does by itself, as data: a name, a pace, a function. `node/run` drives it, and so may a simulation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ledger.errors import Corrupt, LedgerError
+from node import control
+from node.health import Health
+from node.site import Site
+
+log = logging.getLogger(__name__)
+
+SEAL_EVERY_MS = 250
+CONTROL_EVERY_MS = 1_000
+TICK_EVERY_MS = 60_000
+CHECK_EVERY_MS = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do every `every_ms`; `first_ms` after the start."""
+
+    name: str
+    every_ms: int
+    run: Callable[[], object]
+    first_ms: int = 0
+
+
+@dataclass(slots=True)
+class Guarded:
+    """A job that fails is tried again at its next turn; a failure is logged when it begins and when it ends."""
+
+    job: Job
+    problem: str = field(default="", init=False)
+
+    def __call__(self) -> None:
+        try:
+            self.job.run()
+        except (LedgerError, Corrupt) as error:
+            if str(error) != self.problem:
+                log.warning("job cannot do its work", extra={"job": self.job.name, "reason": str(error)})
+            self.problem = str(error)
+        except Exception:
+            log.exception("job failed", extra={"job": self.job.name})
+            self.problem = "unexpected"
+        else:
+            if self.problem:
+                log.info("job works again", extra={"job": self.job.name})
+            self.problem = ""
+
+
+def of_node(site: Site, health: Health, sync: Callable[[], object] | None = None) -> tuple[Job, ...]:
+    """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace."""
+    jobs = [
+        Job("seal", SEAL_EVERY_MS, site.seal_if_due),
+        Job("control", CONTROL_EVERY_MS, lambda: control.apply_ready(site)),
+        Job("clock", TICK_EVERY_MS, site.tick),
+        Job("vitals", site.config.health.interval_ms, health.sample, first_ms=2_000),
+        Job("database", CHECK_EVERY_MS, health.check_database, first_ms=TICK_EVERY_MS),
+    ]
+    if sync is not None:
+        jobs.append(Job("sync", 1_000, sync))
+    return tuple(jobs)

@@ -1,0 +1,85 @@
+"""What `tallyman node status` says: where the site stands, read from its files without touching anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger import db
+from node import health, identity, journal, lock, store
+from node.config import NodeConfig
+from node.sealing import read_head
+
+AGES = ((86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1_000, "seconds"))
+
+
+def read(config: NodeConfig, now_ms: int) -> dict[str, Any]:
+    """Everything as JSON values. A node that is not enrolled yet has a status too."""
+    connection = store.open_reader(config.folder)
+    try:
+        known = identity.recall(connection)
+        result: dict[str, Any] = {
+            "site": config.site,
+            "running": lock.is_held(config.folder),
+            "enrolled": known is not None,
+            "database": db.library(),
+        }
+        if known is None:
+            return result
+        return {**result, **_chain(connection, known, now_ms), **_health(connection, config)}
+    finally:
+        connection.close()
+
+
+def _chain(connection: db.Connection, known: identity.NodeIdentity, now_ms: int) -> dict[str, Any]:
+    head = read_head(connection, known.chain)
+    unsealed, oldest_ms = journal.backlog(connection)
+    sizes = {
+        "delivered": "SELECT max(size) FROM cosignatures",
+        "verified": "SELECT max(size) FROM proofs",
+        "anchored": "SELECT max(size) FROM proofs WHERE anchored",
+    }
+    counted = {name: int(connection.execute(query).fetchone()[0] or 0) for name, query in sizes.items()}
+    return {
+        "origin": str(known.origin),
+        "height": -1 if head is None else head.height,
+        "head": "" if head is None else head.hash.hex(),
+        "sealed": 0 if head is None else head.log.size,
+        **counted,
+        "unsealed": unsealed,
+        "unsealed_age_ms": None if oldest_ms is None else max(0, now_ms - oldest_ms),
+        "stopped": store.fact(connection, store.FACT_STOPPED) or "",
+    }
+
+
+def _health(connection: db.Connection, config: NodeConfig) -> dict[str, Any]:
+    report = health.latest(connection, config)
+    return {} if report is None else {"health": report.as_dict()}
+
+
+def show(result: dict[str, Any]) -> str:
+    """The same for a person."""
+    lines = [f"{result['site']} is {'running' if result['running'] else 'not running'}"]
+    if not result["enrolled"]:
+        return lines[0] + ", and not enrolled yet: get a code at the hub and run `tallyman node enrol CODE`"
+    lines.append(f"{result['origin']} stands at block {result['height']} {result['head'][:16]}")
+    lines.append(
+        f"blocks: {result['sealed']} sealed, {result['delivered']} delivered, {result['verified']} verified, "
+        f"{result['anchored']} anchored"
+    )
+    waiting = f"{result['unsealed']} operations wait for their block"
+    if result["unsealed_age_ms"] is not None:
+        waiting += f", the oldest since {_duration(result['unsealed_age_ms'])}"
+    lines.append(waiting)
+    if result["stopped"]:
+        lines.append(f"SIGNING HAS STOPPED: {result['stopped']}")
+    for finding in result.get("health", {}).get("findings", ()):
+        lines.append(f"{finding['severity']}: {finding['words']}\n  {finding['action']}")
+    lines.append(result["database"])
+    return "\n".join(lines)
+
+
+def _duration(duration_ms: int) -> str:
+    for length_ms, unit in AGES:
+        if duration_ms >= 2 * length_ms:
+            return f"{duration_ms // length_ms} {unit}"
+    return f"{duration_ms} ms"
