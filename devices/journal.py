@@ -111,16 +111,17 @@ class Journal:
     ) -> None:
         """Open an existing journal; raises Rejected when it is missing. `quality`: how far the clock is trusted."""
         self._clock, self._quality, self._repeat_ms = clock, quality, repeat_ms
-        self._writer = db.open_writer(path)
-        db.migrate(self._writer, SCHEMA)
-        self._reader = db.open_reader(path)
+        with _plainly("opened"):
+            self._writer = db.open_writer(path)
+            db.migrate(self._writer, SCHEMA)
+            self._reader = db.open_reader(path)
+            row = self._writer.execute("SELECT COALESCE(MAX(position), 0) FROM reads").fetchone()
         self._run = random.bytes(8)
         self._queue: list[_Ticket] = []
         self._queue_lock, self._write_lock, self._read_lock = threading.Lock(), threading.Lock(), threading.Lock()
         self._arrived = threading.Condition()
         self._last: dict[str, _Last] = {}
-        row = self._writer.execute("SELECT COALESCE(MAX(position), 0) FROM reads").fetchone()
-        self._position = int(row[0])
+        self._position = self._drafted = int(row[0])
 
     @staticmethod
     def create(path: Path, storage: Storage | None = None) -> None:
@@ -134,8 +135,9 @@ class Journal:
     def close(self) -> None:
         """Close both connections, after any commit under way."""
         with self._write_lock, self._read_lock:
-            self._writer.close()
+            # The writer last: only it may fold the log back into the file.
             self._reader.close()
+            self._writer.close()
         with self._arrived:
             self._arrived.notify_all()
 
@@ -184,7 +186,7 @@ class Journal:
         if len(note) > NOTE_LENGTH_MAX:
             raise Rejected(f"a note of {len(note)} characters: expected at most {NOTE_LENGTH_MAX}")
         text = None if decoded is None else json.dumps(decoded, ensure_ascii=False, sort_keys=True)
-        with self._write_lock, _plainly("marked"), db.transaction(self._writer):
+        with self._write_lock, _plainly("written"), db.transaction(self._writer):
             return [self._mark(read_id, state, note, text) for read_id, state in wishes]
 
     def waiting(self, limit: int = 100, *, after: int = 0) -> list[Read]:
@@ -209,7 +211,7 @@ class Journal:
 
     def counts(self) -> dict[str, int]:
         """How many reads there are in all, waiting and parked."""
-        with self._read_lock:
+        with self._read_lock, _plainly("read"):
             one = self._reader.execute(
                 "SELECT (SELECT COUNT(*) FROM reads WHERE state = 'recorded'),"
                 " (SELECT COUNT(*) FROM reads WHERE state = 'parked')"
@@ -225,17 +227,18 @@ class Journal:
         """Commit every queued ticket together. The caller holds the write lock."""
         with self._queue_lock:
             batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
-        position, last = self._position, dict(self._last)
+        last = dict(self._last)
         try:
-            with _plainly("recorded"), db.transaction(self._writer):
+            with _plainly("written"), db.transaction(self._writer):
                 for ticket in batch:
                     ticket.drafts = self._insert(ticket)
                 failpoint("journal.before_commit")
+            self._position = self._drafted
             # From here on the reads are durable and nobody knows: at a restart they are simply still to be taken.
             failpoint("journal.committed")
         except BaseException as error:
             # Nothing of this batch is acknowledged; what the inserts remembered must go with it.
-            self._position, self._last = position, last
+            self._drafted, self._last = self._position, last
             for ticket in batch:
                 ticket.error = error if isinstance(error, Exception) else Unavailable("the journal has stopped")
             if not isinstance(error, Exception):
@@ -249,13 +252,13 @@ class Journal:
         if all(new.client_id is None for new in ticket.reads):
             return [self._append(new) for new in ticket.reads]
         # One sender's contradiction is that sender's alone: the others in this commit must not suffer from it.
-        position, last = self._position, dict(self._last)
+        drafted, last = self._drafted, dict(self._last)
         self._writer.execute("SAVEPOINT sender")
         try:
             recorded = [self._known(new) or self._append(new) for new in ticket.reads]
         except Rejected as error:
             self._writer.execute("ROLLBACK TO sender")
-            self._position, self._last = position, last
+            self._drafted, self._last = drafted, last
             ticket.error, recorded = error, []
         self._writer.execute("RELEASE sender")
         return recorded
@@ -263,7 +266,7 @@ class Journal:
     def _append(self, new: NewRead) -> Read:
         last = self._last.get(new.device) or self._remembered(new.device)
         at_ms, ran_ms = self._clock.now_ms(), self._clock.monotonic_ms()
-        position, sequence = self._position + 1, last.sequence + 1
+        position, sequence = self._drafted + 1, last.sequence + 1
         repeated = last.position and last.raw == new.raw and ran_ms - last.ran_ms <= self._repeat_ms
         mark = symbology.peek(new.raw)
         length = new.length or len(new.raw)
@@ -273,7 +276,7 @@ class Journal:
         times = (sequence, at_ms, ran_ms, clock)
         content = (mark, new.raw, new.fault, length, earlier, new.client_id, context)
         self._writer.execute(_INSERT, (position, self._run, new.device, *times, *content))
-        self._position = position
+        self._drafted = position
         self._last[new.device] = _Last(sequence, new.raw, ran_ms, position)
         return _read((position, self._run, new.device, *times, *content, "recorded", "", None))
 
@@ -295,7 +298,7 @@ class Journal:
         """Where a device's sequence stood when the program stopped."""
         row = self._writer.execute("SELECT first FROM devices WHERE device = ?", (device,)).fetchone()
         if row is None:
-            self._writer.execute("INSERT INTO devices VALUES (?, ?)", (device, self._position + 1))
+            self._writer.execute("INSERT INTO devices VALUES (?, ?)", (device, self._drafted + 1))
             return _Last(0)
         row = self._writer.execute(
             "SELECT sequence FROM reads WHERE device = ? AND position >= ? ORDER BY position DESC LIMIT 1",
@@ -325,7 +328,7 @@ class Journal:
         return _read(row)
 
     def _select(self, where: str, values: tuple[object, ...]) -> list[Read]:
-        with self._read_lock:
+        with self._read_lock, _plainly("read"):
             rows = self._reader.execute(f"SELECT {_COLUMNS} FROM reads {where}", values).fetchall()  # noqa: S608
         return [_read(row) for row in rows]
 
@@ -336,7 +339,9 @@ def _plainly(done: str) -> Iterator[None]:
     try:
         yield
     except db.OperationalError as error:
-        raise Unavailable(f"the read could not be {done}: {error}; scan again once there is room") from error
+        raise Unavailable(
+            f"the read journal could not be {done}: {error}; make room on the disk and scan again"
+        ) from error
     except db.DatabaseError as error:
         raise Corrupt(f"the read journal is damaged: {error}") from error
 

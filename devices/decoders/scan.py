@@ -34,6 +34,7 @@ DATES = {
     "7003": "expiry",
 }
 OUR_LABELS = Labels()
+_ENVELOPE = dict.fromkeys((0x04, 0x1C, 0x1D, 0x1E, 0x1F))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def from_elements(scan: Scan, found: tuple[Element, ...], on: date) -> Scan:
     """`scan` filled in from GS1 elements. Raises Rejected where they contradict themselves."""
     contradictions = associations.contradictions(found)
     if contradictions:
-        return replace(scan, form="gs1", elements=found, problems=tuple(contradictions))
+        return Scan(scan.raw, scan.symbology, form="gs1", elements=found, problems=tuple(contradictions))
     values = dict(found)
     expiry = None
     for ai in ("17", "7003", "15"):
@@ -227,6 +228,10 @@ def _own_or_plain(scan: Scan, data: str, labels: Labels) -> Scan:
     if own:
         kind, text = own
         return replace(scan, form="internal", kind=kind, text=text)  # type: ignore[arg-type]
+    # An ISO/IEC 15434 message is made of FS, GS, RS and EOT; anywhere else such bytes mean a garbled read.
+    shown = data.translate(_ENVELOPE) if data.startswith("[)>") else data
+    if not shown.isprintable():
+        raise Rejected("bytes that no label holds: check the scanner's baud rate, parity and cable")
     return replace(scan, text=data)
 
 
@@ -234,14 +239,14 @@ def _untagged(scan: Scan, data: str, on: date, labels: Labels) -> Scan:
     """A read whose scanner sends no symbology identifier: our own labels first, then what proves itself."""
     if not data:
         raise Rejected("an empty read")
+    marked = data.translate(SEPARATORS)
+    if GS in marked and not marked.startswith("[)>"):
+        return _carrier(scan, marked, on)
     own = _own_or_plain(scan, data, labels)
     if own.form == "internal":
         return own
     if is_digits(data) and len(data) in (8, 12, 13, 14, 18):
         return _digits(scan, data)
-    data = data.translate(SEPARATORS)
-    if GS in data and not data.startswith("[)>"):
-        return _carrier(scan, data, on)
     if link.is_address(data):
         return from_elements(scan, link.parse(data), on)
     return _self_proving(scan, data, on) if labels.untagged_gs1 else own
@@ -272,5 +277,5 @@ def _self_proving(scan: Scan, data: str, on: date) -> Scan:
         return replace(scan, text=data)
     try:
         return _carrier(scan, data, on)
-    except Rejected:
-        return replace(scan, text=data)
+    except Rejected as error:
+        return replace(scan, text=data, warnings=(f"begins like GS1 and is not: {error}; ask",))

@@ -21,7 +21,7 @@ from typing import Literal
 from devices.protocols.base import FAULT_BYTES_KEPT, OVERSIZE, READ_BYTES_MAX, TRUNCATED, Frame
 
 CR, LF, STX, ETX = 0x0D, 0x0A, 0x02, 0x03
-DOUBT_MS = 2_000  # after a read broke off, how long the rest of it may still come
+DOUBT_MS = 1_000  # after a read broke off, how long the rest of it may still come
 IDLE_MS = 200  # slow radio scanners pause up to 150 ms inside a read
 _LINE_MARK = re.compile(rb"[\r\n\x03]")
 _STX_MARK = re.compile(rb"[\x02\x03]")

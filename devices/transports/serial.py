@@ -11,6 +11,7 @@ import contextlib
 import os
 import termios
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from ledger.errors import Unavailable
@@ -42,11 +43,9 @@ class SerialTransport:
 
     def open(self) -> None:
         """Open and lock the port; raises Unavailable when it is missing, forbidden or in use."""
-        import serial
-
         self.close()
         try:
-            self._port = serial.Serial(
+            self._port = _port_class()(
                 port=self.path,
                 baudrate=self.baud,
                 bytesize=self.bits,
@@ -101,6 +100,21 @@ class SerialTransport:
         if self._port is None:
             raise Unavailable(f"{self.path} is not open")
         return self._port
+
+
+@cache
+def _port_class() -> Any:
+    """pyserial's port, imported when the first one is opened, and without its habit of emptying the input then.
+
+    A code that is coming in at that moment would lose its beginning, and the rest would pass for a whole code.
+    """
+    import serial
+
+    class Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
+        def _reset_input_buffer(self) -> None:
+            return None
+
+    return Port
 
 
 def _reason(error: BaseException, path: str) -> str:

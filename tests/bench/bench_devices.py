@@ -1,0 +1,104 @@
+"""P2: what it costs to make a raw scan durable, against one SQLite commit of the same bytes in the same run.
+
+Also shown, without a bar of the promises: from the last byte on a pseudo-terminal to the durable read, and decoding.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from devices.decoders.scan import decode
+from devices.journal import Journal
+from devices.reads import NewRead
+from devices.registry import Registry
+from devices.simulated import SimulatedScanner
+from devices.supervisor import Supervisor
+from ledger import db
+from ledger.clock import SystemClock
+from ledger.seams import SystemRandom
+
+RAW = b"]C101095011015300031726123110LOT-4711\x1d21SN000123"
+CONTEXT = {"operator": "op-000123", "session": "count-2026-01-15-a", "location": "A-01-02"}
+COMMITS = 400
+DECODES = 3_000
+SCANS = 60
+
+Row = tuple[str, str, float, float, float, str, bool]
+
+
+def rows(folder: Path | None = None) -> list[Row]:
+    """(promise, what, ours, floor, ratio, bar, met); times in milliseconds. `folder` chooses the disk."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        return [_journal(Path(name)), _latency(Path(name)), _decoding()]
+
+
+def _timed(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return (time.perf_counter() - started) * 1000
+
+
+def _journal(folder: Path) -> Row:
+    Journal.create(folder / "reads.db")
+    journal = Journal(folder / "reads.db", clock=SystemClock(), random=SystemRandom())
+    floor = db.create(folder / "floor.db")
+    floor.execute("PRAGMA synchronous=FULL")
+    floor.execute("CREATE TABLE scans (id INTEGER PRIMARY KEY, device TEXT, at_ms INTEGER, raw BLOB)")
+
+    def plain() -> None:
+        floor.execute("BEGIN IMMEDIATE")
+        floor.execute("INSERT INTO scans (device, at_ms, raw) VALUES ('dock-1', 1768478400123, ?)", (RAW,))
+        floor.execute("COMMIT")
+
+    ours, theirs = [], []
+    for number in range(COMMITS):
+        new = [NewRead("dock-1", RAW + b"%d" % number, context=CONTEXT)]
+        # In turns, so that a busy moment of the machine falls on both.
+        theirs.append(_timed(plain))
+        ours.append(_timed(lambda new=new: journal.record(new)))  # type: ignore[misc]
+    journal.close()
+    floor.close()
+    mine, base = statistics.median(ours), statistics.median(theirs)
+    return "P2", "journal a raw scan, p50 ms", mine, base, mine / base, "<= 1.5x", mine / base <= 1.5
+
+
+def _latency(folder: Path) -> Row:
+    """p95 from the last byte written to the terminal until the read is durable, the bar being 10 ms."""
+    Journal.create(folder / "latency.db")
+    journal = Journal(folder / "latency.db", clock=SystemClock(), random=SystemRandom())
+    with SimulatedScanner(clock=SystemClock()) as scanner:
+        registry = Registry.parse([scanner.url])
+        supervisor = Supervisor(registry, journal, clock=SystemClock(), random=SystemRandom())
+        supervisor.start()
+        scanner.wait_opened(5_000)
+        taken = []
+        for number in range(SCANS):
+            before = journal.position
+            scanner.send(RAW + b"%d" % number)
+            time.sleep(0.005)
+            started = time.perf_counter()
+            os.write(scanner._far, b"\r")
+            journal.wait(before, 5_000)
+            taken.append((time.perf_counter() - started) * 1000)
+        supervisor.stop()
+    journal.close()
+    p95 = sorted(taken)[int(len(taken) * 0.95)]
+    return "-", "last byte to durable read, p95 ms", p95, 10.0, p95 / 10, "<= 10 ms", p95 <= 10
+
+
+def _decoding() -> Row:
+    on = date(2026, 1, 15)
+    spent = min(_timed(lambda: [decode(RAW, on=on) for _ in range(DECODES)]) / DECODES * 1000 for _ in range(3))
+    return "-", "decode a GS1-128, microseconds", spent, 60.0, spent / 60, "<= 60 us", spent <= 60
+
+
+if __name__ == "__main__":
+    for row in rows(Path(sys.argv[1]) if len(sys.argv) > 1 else None):
+        print("{:3} {:36} {:8.3f} {:8.3f} {:6.2f}  {:8} {}".format(*row[:6], "met" if row[6] else "NOT MET"))

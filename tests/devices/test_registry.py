@@ -1,0 +1,87 @@
+"""Device addresses: every setting, and one plain line for each mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from devices.protocols.line import LineProtocol
+from devices.registry import SETTINGS, Device, Registry
+from devices.transports.pipe import PipeTransport
+from devices.transports.serial import SerialTransport
+from ledger.errors import Rejected
+
+
+def test_a_full_address() -> None:
+    device = Device.parse(
+        "serial:///dev/serial/by-id/usb-Zebra_DS%203678-if00?baud=115200&bits=7&parity=E&stop=2&flow=rtscts"
+        "&protocol=stx&idle_ms=50&ack=06&nak=15&name=dock-1"
+    )
+    transport, protocol = device.transport(), device.protocol()
+    assert isinstance(transport, SerialTransport) and isinstance(protocol, LineProtocol)
+    assert (transport.path, transport.baud, transport.bits) == (
+        "/dev/serial/by-id/usb-Zebra_DS 3678-if00",
+        115_200,
+        7,
+    )
+    assert (transport.parity, transport.stop, transport.flow) == ("E", 2, "rtscts")
+    assert (protocol.framing, protocol.idle_ms, protocol.accepted(1), protocol.refused()) == (
+        "stx",
+        50,
+        b"\x06",
+        b"\x15",
+    )
+    assert device.name == "dock-1" and device.transport() is not transport
+
+
+def test_defaults() -> None:
+    device = Device.parse("serial:///dev/ttyACM0")
+    assert device.name == "ttyacm0" and device.transport() == SerialTransport("/dev/ttyACM0")
+    assert isinstance(Device.parse("pipe:///tmp/scans.txt?suffix=none").transport(), PipeTransport)
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        (7, "device address"),
+        ("", "device address"),
+        ("ttyACM0", "device address"),
+        ("http://host/dev", "device address"),
+        ("serial://host/dev/ttyACM0", "device address"),
+        ("serial:///dev/ttyACM0#x", "device address"),
+        ("serial:dev", "device address"),
+        ("serial:///dev/x?speed=9600", "speed is not a setting"),
+        ("serial:///dev/x?baud=9601", "baud=9601"),
+        ("serial:///dev/x?baud=-1", "baud=-1"),
+        ("serial:///dev/x?baud=9600&baud=1200", "twice"),
+        ("serial:///dev/x?baud", "device address"),
+        ("serial:///dev/x?parity=n", "parity=n"),
+        ("serial:///dev/x?idle_ms=5", "idle_ms=5"),
+        ("serial:///dev/x?ack=6", "ack=6"),
+        ("serial:///dev/x?ack=ZZ", "ack=ZZ"),
+        ("serial:///dev/x?protocol=ssi", "protocol=ssi"),
+        ("serial:///dev/x?protocol=stx&suffix=none", "suffix=none"),
+        ("serial:///dev/x?name=Dock%201", "name"),
+        ("pipe:///x?baud=9600", "baud"),
+        ("serial:///" + "x" * 600, "device address"),
+    ],
+)
+def test_mistakes_are_named(url: object, word: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        Device.parse(url)
+    assert word in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_names_and_paths_are_unique() -> None:
+    registry = Registry.parse(["serial:///dev/ttyACM0?name=a", "serial:///dev/ttyACM1?name=b"])
+    assert [device.name for device in registry] == ["a", "b"] and registry.get("b").path == "/dev/ttyACM1"
+    with pytest.raises(Rejected, match="no device is called"):
+        registry.get("c")
+    for urls in (["pipe:///x?name=a", "pipe:///y?name=a"], ["pipe:///x?name=a", "pipe:///x?name=b"]):
+        with pytest.raises(Rejected, match="two devices"):
+            Registry.parse(urls)
+    with pytest.raises(Rejected, match="at most"):
+        Registry.parse([f"pipe:///x{number}" for number in range(65)])
+
+
+def test_every_setting_is_explained() -> None:
+    assert all(text and not text.endswith(".") for text in SETTINGS.values())
