@@ -35,7 +35,9 @@ OF_ORIGIN = frozenset({RECEIPTS, CONTROL})
 ORDER = (CONTROL, TRANSFERS, USERS, LOCATIONS, POLICY, RECEIPTS, CATALOGUE)
 
 VALUE_BYTES_MAX = 32 * 1024
-DELTA_BYTES = 96 * 1024
+# A step must fit one frame even if nothing in it can be deflated.
+DELTA_BYTES = 56 * 1024
+ROW_OVERHEAD_BYTES = 16
 ROWS_AT_ONCE = 500
 VERSION_MAX = 2**62
 MANIFEST_LASTS_MS = 30 * 24 * 3600 * 1000
@@ -182,7 +184,7 @@ def _steps(session: Session, stream: str, site: str, cursor: tuple[int, int], af
                 yield Delta(stream, generation, start, last, reset, tuple(pending))
                 pending, start, size, reset = [], last, 0, False
             pending.append((row["key"], None if raw is None else cbor_decode(raw)))
-            last, size = int(row["sequence"]), size + len(row["key"]) + len(raw or b"")
+            last, size = int(row["sequence"]), size + len(row["key"]) + len(raw or b"") + ROW_OVERHEAD_BYTES
         if len(rows) < ROWS_AT_ONCE:
             break
     # The newest change may be a key that is gone again: the step leads to the end of the stream all the same.

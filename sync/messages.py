@@ -335,10 +335,11 @@ def read_health(frame: Frame, context: bytes, key: VerifyKey) -> Mapping[str, An
 # --- blocks ----------------------------------------------------------------------------------------------------
 
 
-def pack_blocks(start: int, lean: Iterable[list[Any]], kind: int = frames.BLOCKS) -> Iterator[Frame]:
+def pack_blocks(start: int, lean: Iterable[list[Any]], kind: int = frames.BLOCKS) -> Iterator[tuple[int, Frame]]:
     """Consecutive travelling blocks from height `start` as frames, each as full as pays off.
 
-    A block too large for one frame goes into several, which only count when they are all there.
+    With each frame comes the height up to which the blocks are complete by then. A block too large for one frame
+    goes into several, which only count when they are all there.
     """
     batch: list[list[Any]] = []
     size = 0
@@ -388,9 +389,9 @@ def unpack_blocks(found: Sequence[Frame]) -> Iterator[tuple[int, list[Any]] | In
             yield error
 
 
-def _pack_batch(start: int, batch: list[list[Any]], kind: int) -> Iterator[Frame]:
+def _pack_batch(start: int, batch: list[list[Any]], kind: int) -> Iterator[tuple[int, Frame]]:
     try:
-        yield frames.make(kind, {"start": start, "blocks": batch})
+        yield start + len(batch), frames.make(kind, {"start": start, "blocks": batch})
         return
     except Rejected:
         if len(batch) > 1:
@@ -402,7 +403,8 @@ def _pack_batch(start: int, batch: list[list[Any]], kind: int) -> Iterator[Frame
     # Slices of this size fit even if nothing can be deflated.
     pieces = [raw[at : at + PART_BYTES] for at in range(0, len(raw), PART_BYTES)]
     for number, piece in enumerate(pieces):
-        yield frames.make(kind, {"start": start, "part": [number, len(pieces)], "raw": piece})
+        end = start + (number + 1 == len(pieces))
+        yield end, frames.make(kind, {"start": start, "part": [number, len(pieces)], "raw": piece})
 
 
 # --- signatures ------------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def rows() -> list[dict[str, Any]]:
     site = Site(7)
     made = list(site.blocks(BLOCKS))
     count = len(site.lines)
-    sent = list(pack_blocks(2, [lean.encode(block, parent) for block, parent in made]))
+    sent = [frame for _, frame in pack_blocks(2, [lean.encode(block, parent) for block, parent in made])]
     wire = len(make_bundle(sent, 1 << 22))
     plain = len(zlib.compress(b"".join(block.encode() for block, _ in made), 9))
     lines = len(zlib.compress(raw_lines(site.lines), 9))

@@ -15,7 +15,6 @@ from ledger.errors import Invalid
 from sync import frames, lean, messages
 from tests.bench.bench_wire import Site, rows
 
-
 SIXTH = next(iter(Site(6).blocks(1)))
 SIXTH_SENT = cbor_encode(lean.encode(*SIXTH))
 
@@ -112,7 +111,7 @@ def test_a_few_bytes_cannot_stand_for_a_huge_block(made: list[tuple[Block, lean.
 
 def test_blocks_go_into_frames_and_come_out_in_order(made: list[tuple[Block, lean.Parent]]) -> None:
     sent = [lean.encode(block, parent) for block, parent in made]
-    packed = list(messages.pack_blocks(2, sent))
+    packed = [frame for _, frame in messages.pack_blocks(2, sent)]
     assert all(len(frame.payload) <= frames.PACKED_BYTES_MAX for frame in packed)
     found = [run for run in messages.unpack_blocks(packed) if not isinstance(run, Invalid)]
     assert found[0][0] == 2
@@ -123,7 +122,9 @@ def test_a_block_too_large_for_one_frame_travels_in_parts() -> None:
     noise = random.Random(1)
     large = [lean.PLAIN, noise.randbytes(300_000)]
     small = [lean.PLAIN, b"small"]
-    packed = list(messages.pack_blocks(5, [small, large, small]))
+    ends = [end for end, _ in messages.pack_blocks(5, [small, large, small])]
+    assert ends == [6, 6, 6, 6, 6, 7, 8]
+    packed = [frame for _, frame in messages.pack_blocks(5, [small, large, small])]
     assert len(packed) == 7
     found = list(messages.unpack_blocks(packed))
     assert found == [(5, [small]), (6, [large]), (7, [small])]
