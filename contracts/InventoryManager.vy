@@ -68,14 +68,10 @@ interface Registry:
 
 
 interface Ledger:
-    def book(op_id: bytes32, effect: bytes32, lines: DynArray[Line, 200]) -> uint256: nonpayable
-    def book_dispatch(op_id: bytes32, effect: bytes32, lines: DynArray[Line, 200]) -> uint256: nonpayable
-    def book_settled(
-        transfer: bytes32, indexes: DynArray[uint256, 200], lines: DynArray[Line, 200]
+    def book(
+        op_id: bytes32, effect: bytes32, mode: uint256, of: bytes32, lines: DynArray[Line, 200]
     ) -> uint256: nonpayable
-    def book_back(
-        op_id: bytes32, effect: bytes32, of: bytes32, lines_hash: bytes32, lines: DynArray[Line, 200]
-    ) -> (uint256, uint256): nonpayable
+    def take_off(transfer: bytes32, lines: DynArray[SettledRow, 200]): nonpayable
     def keep_count(op_id: bytes32, effect: bytes32, found: bytes32): nonpayable
     def post(
         op_id: bytes32,
@@ -83,12 +79,11 @@ interface Ledger:
         count: bytes32,
         found: bytes32,
         select: uint256,
-        lines: DynArray[Line, 200],
-    ) -> DynArray[uint256, 200]: nonpayable
+        bin: bytes32,
+        lines: DynArray[Compared, 200],
+    ): nonpayable
     def claim(op_id: bytes32, effect: bytes32): nonpayable
-    def expect(
-        bin: bytes32, lines: DynArray[Counted, 200]
-    ) -> (uint256, uint256, DynArray[uint256, 200]): view
+    def expect(bin: bytes32, lines: DynArray[Counted, 200]) -> (uint256, uint256, uint256[200]): view
     def stock_of(location: bytes32, item: bytes32, lot: bytes32, status: uint256) -> int256: view
     def serial_at(item: bytes32, serial: bytes32) -> bytes32: view
     def changes_of(location: bytes32) -> uint256: view
@@ -100,18 +95,6 @@ event Recorded:
     call: indexed(bytes4)
     actor: indexed(bytes32)
     document: bytes32
-
-
-event Moved:
-    op_id: indexed(bytes32)
-    line: uint256
-    item: indexed(bytes32)
-    lot: bytes32
-    serial: bytes32
-    status: uint256
-    quantity: uint256
-    source: bytes32
-    target: bytes32
 
 
 event CountRecorded:
@@ -141,18 +124,6 @@ event CountPosted:
     count: indexed(bytes32)
     approver: bytes32
     select: uint256
-
-
-event CountShort:
-    op_id: indexed(bytes32)
-    line: uint256
-    missing: uint256
-
-
-event SerialElsewhere:
-    op_id: indexed(bytes32)
-    line: uint256
-    location: bytes32
 
 
 event Excepted:
@@ -202,6 +173,7 @@ event Reversed:
 
 
 MAX_LINES: constant(uint256) = 200
+WORDS: constant(uint256) = 7 + 6 * MAX_LINES
 MAX_QUANTITY: constant(uint256) = 2**63 - 1
 MAX_STATUS: constant(uint256) = 3
 
@@ -227,6 +199,13 @@ EXCEPT_CALL: constant(uint256) = 7
 DISPATCH_CALL: constant(uint256) = 8
 ACCEPT_CALL: constant(uint256) = 9
 
+# How the ledger is to take lines
+PLAIN: constant(uint256) = 0
+DISPATCH: constant(uint256) = 1
+BACK: constant(uint256) = 2
+ARRIVE: constant(uint256) = 3
+SETTLE: constant(uint256) = 4
+
 # The ledger's codes of places, one bit each.
 BIN: constant(uint256) = 1 << 1
 UNIT: constant(uint256) = 1 << 3
@@ -242,8 +221,6 @@ REAL: constant(uint256) = BIN | UNIT | CLOSED
 SHRINKAGE: constant(bytes32) = 0x534852494e4b4147450000000000000000000000000000000000000000000009
 IN_TRANSIT: constant(bytes32) = 0x494e5f5452414e5349540000000000000000000000000000000000000000000a
 
-# The ledger's answer for a serial found in a bin while it is in a real place by now.
-ELSEWHERE: constant(uint256) = max_value(uint256)
 # A count without lines has one thing to post: that nothing was there.
 NOTHING_THERE: constant(uint256) = 1 << 255
 
@@ -274,7 +251,9 @@ def receive(op_id: bytes32, actor: bytes32, document: bytes32, lines: DynArray[L
     @notice Goods come in from a supplier, or back from a customer.
     """
     self._begin(op_id, actor, document, RECEIVE)
-    self._book(op_id, RECEIVE_CALL, lines, FROM_SUPPLIER | FROM_CUSTOMER, OPEN)
+    effect: bytes32 = self._effect(keccak256(abi_encode(lines)), RECEIVE_CALL)
+    touched: uint256 = extcall Ledger(ledger).book(op_id, effect, PLAIN, empty(bytes32), lines)
+    self._judge(touched, FROM_SUPPLIER | FROM_CUSTOMER, OPEN)
 
 
 @external
@@ -283,7 +262,9 @@ def move(op_id: bytes32, actor: bytes32, document: bytes32, lines: DynArray[Line
     @notice Goods go from one real location to another.
     """
     self._begin(op_id, actor, document, MOVE)
-    self._book(op_id, MOVE_CALL, lines, REAL, OPEN)
+    effect: bytes32 = self._effect(keccak256(abi_encode(lines)), MOVE_CALL)
+    touched: uint256 = extcall Ledger(ledger).book(op_id, effect, PLAIN, empty(bytes32), lines)
+    self._judge(touched, REAL, OPEN)
 
 
 @external
@@ -293,8 +274,11 @@ def adjust(
     """
     @notice Goods are written off to SHRINKAGE or found from it, approved by another person.
     """
-    self._begin_approved(op_id, actor, document, ADJUST, approval, keccak256(abi_encode(lines)))
-    self._book(op_id, ADJUST_CALL, lines, REAL | LOST, OPEN | LOST)
+    payload: bytes32 = keccak256(abi_encode(lines))
+    self._begin_approved(op_id, actor, document, ADJUST, approval, payload)
+    effect: bytes32 = self._effect(payload, ADJUST_CALL)
+    touched: uint256 = extcall Ledger(ledger).book(op_id, effect, PLAIN, empty(bytes32), lines)
+    self._judge(touched, REAL | LOST, OPEN | LOST)
     for line: Line in lines:
         assert (line.source == SHRINKAGE) != (line.target == SHRINKAGE), "one side must be SHRINKAGE"
 
@@ -312,30 +296,19 @@ def reverse(
     @notice Undo a receive, move or adjust: the same lines backwards, once, approved by another person.
     @param  lines exactly the lines of the operation `of`
     """
-    roles: uint256 = self._begin_approved(
-        op_id, actor, document, RECEIVE | MOVE | ADJUST, approval, keccak256(abi_encode(of, lines))
-    )
-    before: bytes32 = keccak256(abi_encode(lines))
-    back: DynArray[Line, MAX_LINES] = []
-    for line: Line in lines:
-        undone: Line = line
-        undone.source = line.target
-        undone.target = line.source
-        back.append(undone)
+    payload: bytes32 = keccak256(abi_encode(of, lines))
+    roles: uint256 = self._begin_approved(op_id, actor, document, RECEIVE | MOVE | ADJUST, approval, payload)
     log Reversed(op_id=op_id, of=of)
-    first: uint256 = 0
-    touched: uint256 = 0
-    first, touched = extcall Ledger(ledger).book_back(
-        op_id, self._effect(keccak256(abi_encode(of, lines)), REVERSE_CALL), of, before, back
-    )
-    if first == RECEIVE_CALL:
+    effect: bytes32 = self._effect(keccak256(abi_encode(lines)), REVERSE_CALL)
+    touched: uint256 = extcall Ledger(ledger).book(op_id, effect, BACK, of, lines)
+    undone: uint256 = touched >> 64
+    if undone == RECEIVE_CALL:
         assert roles & (RECEIVE | ADJUST) != 0, "role missing"
-    elif first == MOVE_CALL:
+    elif undone == MOVE_CALL:
         assert roles & (MOVE | ADJUST) != 0, "role missing"
     else:
-        assert first == ADJUST_CALL, "cannot be reversed"
+        assert undone == ADJUST_CALL, "cannot be reversed"
         assert roles & ADJUST != 0, "role missing"
-    self._tell(op_id, back)
 
 
 @external
@@ -393,29 +366,26 @@ def record_count(
     self._begin(op_id, actor, document, COUNT)
     touched: uint256 = 0
     changes: uint256 = 0
-    expected: DynArray[uint256, MAX_LINES] = []
+    expected: uint256[MAX_LINES] = empty(uint256[MAX_LINES])
     touched, changes, expected = staticcall Ledger(ledger).expect(bin, lines)
     self._judge(touched, REAL, 0)
     stable: bool = changes == opened
     log CountRecorded(
         op_id=op_id, session=session, bin=bin, round=round, counter=actor, stable=stable, whole=whole, scans=scans
     )
-    compared: DynArray[Compared, MAX_LINES] = []
+    # abi_encode(session, bin, round, counter, stable, Compared[]), written word by word because the compiler would
+    # copy each line by a call of its own.
+    words: bytes32[WORDS] = empty(bytes32[WORDS])
+    words[0] = session
+    words[1] = bin
+    words[2] = convert(round, bytes32)
+    words[3] = actor
+    words[4] = convert(stable, bytes32)
+    words[5] = convert(6 * 32, bytes32)
+    words[6] = convert(len(lines), bytes32)
+    at: uint256 = 7
     index: uint256 = 0
     for line: Counted in lines:
-        assert line.counted <= MAX_QUANTITY, "quantity out of range"
-        self._check_names(line.lot, line.serial, line.status)
-        assert line.serial == empty(bytes32) or line.counted <= 1, "a serial is one piece"
-        compared.append(
-            Compared(
-                item=line.item,
-                lot=line.lot,
-                serial=line.serial,
-                status=line.status,
-                counted=line.counted,
-                expected=expected[index],
-            )
-        )
         log CountLine(
             op_id=op_id,
             line=index,
@@ -426,8 +396,15 @@ def record_count(
             counted=line.counted,
             expected=expected[index],
         )
+        words[at] = line.item
+        words[unsafe_add(at, 1)] = line.lot
+        words[unsafe_add(at, 2)] = line.serial
+        words[unsafe_add(at, 3)] = convert(line.status, bytes32)
+        words[unsafe_add(at, 4)] = convert(line.counted, bytes32)
+        words[unsafe_add(at, 5)] = convert(expected[index], bytes32)
+        at = unsafe_add(at, 6)
         index = unsafe_add(index, 1)
-    found: bytes32 = keccak256(abi_encode(session, bin, round, actor, stable, compared))
+    found: bytes32 = keccak256(slice(abi_encode(words), 0, 32 * at))
     extcall Ledger(ledger).keep_count(op_id, self._effect(found, RECORD_COUNT_CALL), found)
 
 
@@ -456,38 +433,15 @@ def post_count(
     payload: bytes32 = keccak256(abi_encode(count, select, lines))
     self._begin_approved(op_id, actor, document, COUNT | ADJUST | APPROVE, approval, payload)
     log CountPosted(op_id=op_id, count=count, approver=approval.actor, select=select)
-    found: bytes32 = keccak256(abi_encode(session, bin, round, counter, stable, lines))
-    differences: DynArray[Line, MAX_LINES] = []
-    places: DynArray[uint256, MAX_LINES] = []
-    index: uint256 = 0
-    for line: Compared in lines:
-        if line.counted != line.expected and (select >> index) & 1 != 0:
-            more: bool = line.counted > line.expected
-            differences.append(
-                Line(
-                    item=line.item,
-                    lot=line.lot,
-                    serial=line.serial,
-                    status=line.status,
-                    quantity=line.counted - line.expected if more else line.expected - line.counted,
-                    source=SHRINKAGE if more else bin,
-                    target=bin if more else SHRINKAGE,
-                )
-            )
-            places.append(index)
-        index = unsafe_add(index, 1)
-    booked: DynArray[uint256, MAX_LINES] = extcall Ledger(ledger).post(
+    extcall Ledger(ledger).post(
         op_id,
         self._effect(payload, POST_COUNT_CALL),
         count,
-        found,
+        keccak256(abi_encode(session, bin, round, counter, stable, lines)),
         select if select != 0 else NOTHING_THERE,
-        differences,
+        bin,
+        lines,
     )
-    index = 0
-    for line: Line in differences:
-        self._tell_posted(op_id, places[index], line, booked[index])
-        index = unsafe_add(index, 1)
 
 
 # ---------------------------------------------------------------- transfers
@@ -507,14 +461,12 @@ def dispatch(
     """
     payload: bytes32 = keccak256(abi_encode(receiver, lines))
     self._begin_signed(op_id, actor, document, TRANSFER, approval, payload)
-    assert len(lines) != 0, "no lines"
     assert receiver != empty(bytes32), "no receiver"
     log Dispatched(op_id=op_id, receiver=receiver)
-    touched: uint256 = extcall Ledger(ledger).book_dispatch(op_id, self._effect(payload, DISPATCH_CALL), lines)
+    effect: bytes32 = self._effect(payload, DISPATCH_CALL)
+    touched: uint256 = extcall Ledger(ledger).book(op_id, effect, DISPATCH, empty(bytes32), lines)
     self._judge(touched, REAL, UNDER_WAY)
-    for line: Line in lines:
-        assert line.status == 0, "held stock stays"
-    self._tell(op_id, lines)
+    assert touched >> 40 == 0, "held stock stays"
 
 
 @external
@@ -541,28 +493,23 @@ def accept_transfer(
         assert row.missing <= MAX_QUANTITY, "quantity out of range"
         assert row.quantity != 0 or row.missing != 0, "neither arrived nor missing"
         log AcceptedLine(op_id=op_id, line=index, index=row.index, missing=row.missing)
-        if row.quantity != 0:
-            arrived.append(
-                Line(
-                    item=row.item,
-                    lot=row.lot,
-                    serial=row.serial,
-                    status=row.status,
-                    quantity=row.quantity,
-                    source=IN_TRANSIT,
-                    target=row.target,
-                )
+        arrived.append(
+            Line(
+                item=row.item,
+                lot=row.lot,
+                serial=row.serial,
+                status=row.status,
+                quantity=row.quantity,
+                source=IN_TRANSIT,
+                target=row.target,
             )
+        )
         index = unsafe_add(index, 1)
-    touched: uint256 = extcall Ledger(ledger).book(op_id, self._effect(payload, ACCEPT_CALL), arrived)
-    self._judge(touched, UNDER_WAY, OPEN)
-    index = 0
-    place: uint256 = 0
-    for row: AcceptedRow in lines:
-        if row.quantity != 0:
-            self._tell_line(op_id, index, arrived[place])
-            place = unsafe_add(place, 1)
-        index = unsafe_add(index, 1)
+    effect: bytes32 = self._effect(payload, ACCEPT_CALL)
+    touched: uint256 = extcall Ledger(ledger).book(op_id, effect, ARRIVE, empty(bytes32), arrived)
+    # Nothing is touched when nothing of the transfer arrived.
+    if touched != 0:
+        self._judge(touched, UNDER_WAY, OPEN)
 
 
 @external
@@ -571,13 +518,9 @@ def settle_transfer(op_id: bytes32, transfer: bytes32, lines: DynArray[SettledRo
     @notice The hub's word on a dispatch of ours: taken over (CUSTOMER), lost (SHRINKAGE) or returned (a bin).
     """
     assert msg.sender == registry, "only the registry"
-    assert len(lines) != 0, "no lines"
-    log Recorded(op_id=op_id, call=self._selector(), actor=empty(bytes32), document=empty(bytes32))
     log Settled(op_id=op_id, transfer=transfer)
     ends: DynArray[Line, MAX_LINES] = []
-    indexes: DynArray[uint256, MAX_LINES] = []
     for row: SettledRow in lines:
-        indexes.append(row.index)
         ends.append(
             Line(
                 item=row.item,
@@ -589,9 +532,9 @@ def settle_transfer(op_id: bytes32, transfer: bytes32, lines: DynArray[SettledRo
                 target=row.target,
             )
         )
-    touched: uint256 = extcall Ledger(ledger).book_settled(transfer, indexes, ends)
+    extcall Ledger(ledger).take_off(transfer, lines)
+    touched: uint256 = extcall Ledger(ledger).book(op_id, empty(bytes32), SETTLE, empty(bytes32), ends)
     self._judge(touched, UNDER_WAY, OPEN | FROM_CUSTOMER | LOST)
-    self._tell(op_id, ends)
 
 
 # ---------------------------------------------------------------- reading
@@ -693,86 +636,18 @@ def _effect(content: bytes32, call: uint256) -> bytes32:
 
 
 @internal
-def _book(op_id: bytes32, call: uint256, lines: DynArray[Line, MAX_LINES], sources: uint256, targets: uint256):
-    assert len(lines) != 0, "no lines"
-    effect: bytes32 = self._effect(keccak256(abi_encode(lines)), call)
-    touched: uint256 = extcall Ledger(ledger).book(op_id, effect, lines)
-    self._judge(touched, sources, targets)
-    self._tell(op_id, lines)
-
-
-@internal
 @pure
 def _judge(touched: uint256, sources: uint256, targets: uint256):
     """
     @dev The ledger has booked and says what the lines touched; what breaks a rule undoes the whole call.
     """
-    if touched >> 32 != 0:
-        assert touched & (1 << 32) == 0, "lot missing"
-        assert touched & (1 << 33) == 0, "serial missing"
-        assert touched & (1 << 34) == 0, "item has no lots"
-        raise "item has no serials"
+    assert touched & 65535 != 0, "no lines"
     assert touched & 65535 & ~sources == 0, "wrong source"
-    assert (touched >> 16) & ~targets == 0, "wrong target"
-
-
-@internal
-@pure
-def _check_names(lot: bytes32, serial: bytes32, status: uint256):
-    assert status <= MAX_STATUS, "unknown status"
-    if lot != empty(bytes32):
-        assert self._is_text(lot), "bad lot"
-    if serial != empty(bytes32):
-        assert self._is_text(serial), "bad serial"
-
-
-@internal
-@pure
-def _is_text(word: bytes32) -> bool:
-    bits: uint256 = convert(word, uint256)
-    size: uint256 = bits & 255
-    return size < 32 and bits << (8 * size) == size << (8 * size)
-
-
-@internal
-def _tell(op_id: bytes32, lines: DynArray[Line, MAX_LINES]):
-    index: uint256 = 0
-    for line: Line in lines:
-        self._tell_line(op_id, index, line)
-        index = unsafe_add(index, 1)
-
-
-@internal
-def _tell_line(op_id: bytes32, index: uint256, line: Line):
-    self._check_names(line.lot, line.serial, line.status)
-    assert line.serial == empty(bytes32) or line.quantity == 1, "a serial is one piece"
-    assert line.source != line.target, "same place twice"
-    self._log_moved(op_id, index, line, line.quantity)
-
-
-@internal
-def _tell_posted(op_id: bytes32, index: uint256, line: Line, booked: uint256):
-    if booked == ELSEWHERE:
-        log SerialElsewhere(
-            op_id=op_id, line=index, location=staticcall Ledger(ledger).serial_at(line.item, line.serial)
-        )
-        return
-    if booked != 0:
-        self._log_moved(op_id, index, line, booked)
-    if booked < line.quantity:
-        log CountShort(op_id=op_id, line=index, missing=line.quantity - booked)
-
-
-@internal
-def _log_moved(op_id: bytes32, index: uint256, line: Line, quantity: uint256):
-    log Moved(
-        op_id=op_id,
-        line=index,
-        item=line.item,
-        lot=line.lot,
-        serial=line.serial,
-        status=line.status,
-        quantity=quantity,
-        source=line.source,
-        target=line.target,
-    )
+    assert (touched >> 16) & 65535 & ~targets == 0, "wrong target"
+    misfit: uint256 = (touched >> 32) & 15
+    if misfit != 0:
+        assert misfit & 1 == 0, "lot missing"
+        assert misfit & 2 == 0, "serial missing"
+        assert misfit & 4 == 0, "item has no lots"
+        raise "item has no serials"
+    assert (touched >> 40) & 255 <= MAX_STATUS, "unknown status"

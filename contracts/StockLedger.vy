@@ -27,6 +27,25 @@ struct Counted:
     counted: uint256
 
 
+struct Compared:
+    item: bytes32
+    lot: bytes32
+    serial: bytes32
+    status: uint256
+    counted: uint256
+    expected: uint256
+
+
+struct SettledRow:
+    index: uint256
+    item: bytes32
+    lot: bytes32
+    serial: bytes32
+    status: uint256
+    quantity: uint256
+    target: bytes32
+
+
 struct ItemRow:
     item: bytes32
     tracking: uint256
@@ -38,6 +57,30 @@ struct LocationRow:
     location: bytes32
     kind: uint256
     parent: bytes32
+
+
+event Moved:
+    op_id: indexed(bytes32)
+    line: uint256
+    item: indexed(bytes32)
+    lot: bytes32
+    serial: bytes32
+    status: uint256
+    quantity: uint256
+    source: bytes32
+    target: bytes32
+
+
+event CountShort:
+    op_id: indexed(bytes32)
+    line: uint256
+    missing: uint256
+
+
+event SerialElsewhere:
+    op_id: indexed(bytes32)
+    line: uint256
+    location: bytes32
 
 
 event WriterChanged:
@@ -71,14 +114,29 @@ STOCKED: constant(uint256) = 1 << 17
 DECIMALS_SHIFT: constant(uint256) = 24
 UNIT_MASK: constant(uint256) = (2**224 - 1) * 2**32 + 255
 
+# A status shares a byte with the length of a lot.
+STATUS_END: constant(uint256) = 8
+
 # The last byte of an effect says which call it was; this bit of it says that it has been reversed.
 REVERSED: constant(uint256) = 128
+CONTROL_CALL: constant(uint256) = 11
+
+# How `book` is to take its lines.
+PLAIN: constant(uint256) = 0
+DISPATCH: constant(uint256) = 1     # and remember each as on its way
+BACK: constant(uint256) = 2         # with source and target exchanged, because they undo another operation
+ARRIVE: constant(uint256) = 3       # a line of nothing is passed over
+SETTLE: constant(uint256) = 4       # under the op_id of a control record, which is claimed already
+
+# What `book` and `expect` answer, for the writer to judge.
+TARGETS_SHIFT: constant(uint256) = 16
+MISSING_SHIFT: constant(uint256) = 32
+UNWANTED_SHIFT: constant(uint256) = 34
+STATUS_SHIFT: constant(uint256) = 40
+UNDONE_SHIFT: constant(uint256) = 64
 
 LOW_64: constant(uint256) = 2**64 - 1
 LOW_128: constant(uint256) = 2**128 - 1
-
-# Answer of `post` for a serial that by now is in a real place.
-ELSEWHERE: constant(uint256) = max_value(uint256)
 
 registry: public(immutable(address))
 
@@ -104,69 +162,115 @@ def __init__(registry_: address, writer_: address):
     self.places[CUSTOMER] = VIRTUAL + 1
     self.places[IN_TRANSIT] = VIRTUAL + 2
     self.places[SHRINKAGE] = VIRTUAL + 3
-    log WriterChanged(op_id=empty(bytes32), writer=writer_)
 
 
 # ---------------------------------------------------------------- the writer's calls
 
 
 @external
-def book(op_id: bytes32, effect: bytes32, lines: DynArray[Line, MAX_LINES]) -> uint256:
+def book(
+    op_id: bytes32, effect: bytes32, mode: uint256, of: bytes32, lines: DynArray[Line, MAX_LINES]
+) -> uint256:
     """
     @notice Book every line or none.
-    @return What the lines touched, for the writer to judge: bits 0-15 codes of the sources, 16-31 codes of the
-            targets, 32 a lot is missing, 33 a serial is missing, 34 a lot too many, 35 a serial too many.
-    """
-    self._claim_as_writer(op_id, effect)
-    return self._book(lines)
-
-
-@external
-def book_dispatch(op_id: bytes32, effect: bytes32, lines: DynArray[Line, MAX_LINES]) -> uint256:
-    """
-    @notice As `book`, and remember what of each line is on its way under the transfer `op_id`.
-    """
-    self._claim_as_writer(op_id, effect)
-    index: uint256 = 0
-    for line: Line in lines:
-        self.transfers[op_id][index] = self._way_mark(line) | line.quantity
-        index = unsafe_add(index, 1)
-    return self._book(lines)
-
-
-@external
-def book_settled(transfer: bytes32, indexes: DynArray[uint256, MAX_LINES], lines: DynArray[Line, MAX_LINES]) -> uint256:
-    """
-    @notice As `book` for lines of an earlier dispatch, never more of a line than is still on its way. The control
-            record that ordered it has claimed the op_id.
+    @param  mode PLAIN, DISPATCH, BACK, ARRIVE or SETTLE
+    @param  of the operation that is undone, whose effect has the same hash; in mode BACK only
+    @return What the lines touched: bits 0-15 codes of the sources, 16-31 codes of the targets, 32 a lot is missing,
+            33 a serial is missing, 34 a lot too many, 35 a serial too many, 40-42 all statuses together, 64-71
+            number of the call that was undone
     """
     assert msg.sender == self.writer, "only the writer"
+    touched: uint256 = 0
+    if mode == SETTLE:
+        assert convert(self.used[op_id], uint256) & 255 == CONTROL_CALL, "not a control record"
+    else:
+        self._claim(op_id, effect)
+    if mode == BACK:
+        touched = self._take_back(of, effect) << UNDONE_SHIFT
     index: uint256 = 0
+    item: bytes32 = empty(bytes32)
+    source: bytes32 = empty(bytes32)
+    target: bytes32 = empty(bytes32)
+    tracking: uint256 = max_value(uint256)
+    source_code: uint256 = 0
+    target_code: uint256 = 0
+    statuses: uint256 = 0
     for line: Line in lines:
-        way: uint256 = self.transfers[transfer][indexes[index]]
-        assert (way >> 64) << 64 == self._way_mark(line) and way != 0, "not a line of this transfer"
-        assert line.quantity <= way & LOW_64, "more than was dispatched"
-        self.transfers[transfer][indexes[index]] = unsafe_sub(way, line.quantity)
+        giver: bytes32 = line.source
+        taker: bytes32 = line.target
+        if mode != PLAIN:
+            if mode == BACK:
+                giver = line.target
+                taker = line.source
+            elif mode == DISPATCH:
+                self.transfers[op_id][index] = (
+                    self._way_mark(line.item, line.lot, line.serial, line.status) | line.quantity
+                )
+            elif mode == ARRIVE and line.quantity == 0:
+                index = unsafe_add(index, 1)
+                continue
+        assert unsafe_sub(line.quantity, 1) < MAX_QUANTITY, "quantity out of range"
+        assert giver != taker, "same place twice"
+        # Neighbouring lines often share item or place: each is read, and its change counted, once in a row.
+        if line.item != item or tracking == max_value(uint256):
+            item = line.item
+            tracking = self._touch_item(item)
+        if giver != source or source_code == 0:
+            source = giver
+            source_code = self._touch_place(source)
+            touched |= 1 << source_code
+        if taker != target or target_code == 0:
+            target = taker
+            target_code = self._touch_place(target)
+            touched |= 1 << unsafe_add(target_code, TARGETS_SHIFT)
+        statuses |= line.status
+        shape: uint256 = 0
+        if line.lot != empty(bytes32):
+            assert self._is_text(line.lot), "bad lot"
+            shape = 1
+        if line.serial != empty(bytes32):
+            shape |= 2
+            assert line.quantity == 1, "a serial is one piece"
+            self._move_serial(op_id, index, line.item, line.lot, line.serial, line.status, source, target)
+        if shape != tracking:
+            touched |= self._misfit(shape, tracking)
+        quantity: int256 = convert(line.quantity, int256)
+        key: bytes32 = keccak256(abi_encode(source, line.item, line.lot, line.status))
+        if source_code < VIRTUAL:
+            rest: int256 = unsafe_sub(self.stock[key], quantity)
+            assert rest >= 0, "not enough stock"
+            self.stock[key] = rest
+        else:
+            self.stock[key] -= quantity
+        self.stock[keccak256(abi_encode(target, line.item, line.lot, line.status))] += quantity
+        log Moved(
+            op_id=op_id,
+            line=index,
+            item=line.item,
+            lot=line.lot,
+            serial=line.serial,
+            status=line.status,
+            quantity=line.quantity,
+            source=source,
+            target=target,
+        )
         index = unsafe_add(index, 1)
-    return self._book(lines)
+    assert statuses < STATUS_END, "unknown status"
+    return touched | (statuses << STATUS_SHIFT)
 
 
 @external
-def book_back(
-    op_id: bytes32, effect: bytes32, of: bytes32, lines_hash: bytes32, lines: DynArray[Line, MAX_LINES]
-) -> (uint256, uint256):
+def take_off(transfer: bytes32, lines: DynArray[SettledRow, MAX_LINES]):
     """
-    @notice Book lines that undo operation `of`, once.
-    @param  lines_hash hash of the lines of `of`, as they were
-    @return Number of the call that `of` was, and what the lines touched
+    @notice Strike what is settled from what is on its way, never more of a line than was dispatched.
     """
-    self._claim_as_writer(op_id, effect)
-    first: uint256 = convert(self.used[of], uint256)
-    assert first != 0, "unknown operation"
-    assert first >> 8 == convert(lines_hash, uint256) >> 8, "lines differ"
-    assert first & REVERSED == 0, "already reversed"
-    self.used[of] = convert(first | REVERSED, bytes32)
-    return (first & 127, self._book(lines))
+    assert msg.sender == self.writer, "only the writer"
+    for line: SettledRow in lines:
+        way: uint256 = self.transfers[transfer][line.index]
+        mark: uint256 = self._way_mark(line.item, line.lot, line.serial, line.status)
+        assert way != 0 and way & ~LOW_64 == mark, "not a line of this transfer"
+        assert line.quantity <= way & LOW_64, "more than was dispatched"
+        self.transfers[transfer][line.index] = unsafe_sub(way, line.quantity)
 
 
 @external
@@ -174,7 +278,8 @@ def keep_count(op_id: bytes32, effect: bytes32, found: bytes32):
     """
     @notice Keep the commitment to what a count found; it moves nothing.
     """
-    self._claim_as_writer(op_id, effect)
+    assert msg.sender == self.writer, "only the writer"
+    self._claim(op_id, effect)
     self.counts[op_id] = found
 
 
@@ -185,21 +290,56 @@ def post(
     count: bytes32,
     found: bytes32,
     select: uint256,
-    lines: DynArray[Line, MAX_LINES],
-) -> DynArray[uint256, MAX_LINES]:
+    bin: bytes32,
+    lines: DynArray[Compared, MAX_LINES],
+):
     """
-    @notice Mark lines of a count as posted, each once, and book their differences as far as they can be booked.
-    @return For each line the quantity booked, or all bits set when its serial is in a real place by now
+    @notice Book the differences of selected lines of a count, each line once, between the bin and SHRINKAGE. Missing
+            goods are taken as far as they are there; a serial found is taken in unless it is in a real place by now.
+    @param  found the commitment kept when the count was recorded
+    @param  select bit i stands for line i
     """
-    self._claim_as_writer(op_id, effect)
+    assert msg.sender == self.writer, "only the writer"
+    self._claim(op_id, effect)
     assert self.counts[count] == found and found != empty(bytes32), "count differs"
     before: uint256 = self.posted[count]
     assert before & select == 0, "already posted"
     self.posted[count] = before | select
-    booked: DynArray[uint256, MAX_LINES] = []
-    for line: Line in lines:
-        booked.append(self._book_as_far_as_possible(line))
-    return booked
+    touched: bool = False
+    index: uint256 = 0
+    for line: Compared in lines:
+        if line.counted != line.expected and (select >> index) & 1 != 0:
+            more: bool = line.counted > line.expected
+            quantity: uint256 = line.counted - line.expected if more else line.expected - line.counted
+            booked: uint256 = quantity
+            key: bytes32 = keccak256(abi_encode(bin, line.item, line.lot, line.status))
+            if line.serial != empty(bytes32):
+                booked = self._post_serial(op_id, index, more, bin, line.item, line.lot, line.serial, line.status)
+            elif not more:
+                booked = min(quantity, convert(self.stock[key], uint256))
+            if booked != 0:
+                if not touched:
+                    touched = True
+                    self._touch_place(bin)
+                # An item without stock may still have been changed since it was counted.
+                assert self._touch_item(line.item) == self._shape(line.lot, line.serial), "item changed since"
+                change: int256 = convert(booked, int256) if more else -convert(booked, int256)
+                self.stock[key] += change
+                self.stock[keccak256(abi_encode(SHRINKAGE, line.item, line.lot, line.status))] -= change
+                log Moved(
+                    op_id=op_id,
+                    line=index,
+                    item=line.item,
+                    lot=line.lot,
+                    serial=line.serial,
+                    status=line.status,
+                    quantity=booked,
+                    source=SHRINKAGE if more else bin,
+                    target=bin if more else SHRINKAGE,
+                )
+            if booked != quantity and not more:
+                log CountShort(op_id=op_id, line=index, missing=unsafe_sub(quantity, booked))
+        index = unsafe_add(index, 1)
 
 
 @external
@@ -268,37 +408,50 @@ def put_locations(rows: DynArray[LocationRow, MAX_LINES]):
 
 @external
 @view
-def expect(
-    bin: bytes32, lines: DynArray[Counted, MAX_LINES]
-) -> (uint256, uint256, DynArray[uint256, MAX_LINES]):
+def expect(bin: bytes32, lines: DynArray[Counted, MAX_LINES]) -> (uint256, uint256, uint256[MAX_LINES]):
     """
     @notice What the ledger holds of each counted line now; no line may come twice.
-    @return What the lines touched (the bin as the source), the bin's change counter, the quantities
+    @return What the lines touched, as `book` answers it, with the bin as the source; the bin's change counter; the
+            quantity of each line
     """
     place: uint256 = self.places[bin]
     assert place != 0, "unknown location"
+    assert place & 255 < VIRTUAL, "virtual location"
     touched: uint256 = 1 << (place & 255)
-    expected: DynArray[uint256, MAX_LINES] = []
+    expected: uint256[MAX_LINES] = empty(uint256[MAX_LINES])
     seats: uint256[SEATS] = empty(uint256[SEATS])
+    index: uint256 = 0
     item: bytes32 = empty(bytes32)
     tracking: uint256 = max_value(uint256)
+    statuses: uint256 = 0
     for line: Counted in lines:
+        assert line.counted <= MAX_QUANTITY, "quantity out of range"
         if line.item != item or tracking == max_value(uint256):
             item = line.item
             word: uint256 = self.items[item]
             assert word != 0, "unknown item"
             tracking = (word >> TRACKING_SHIFT) & 3
-        touched |= self._shape(tracking, line.lot, line.serial)
-        key: bytes32 = empty(bytes32)
+        statuses |= line.status
+        shape: uint256 = 0
+        if line.lot != empty(bytes32):
+            assert self._is_text(line.lot), "bad lot"
+            shape = 1
+        mark: uint256 = 0
         if line.serial != empty(bytes32):
-            key = keccak256(concat(line.item, line.serial))
-            here: bool = self.serials[key] == bin and self.traits[key] == self._traits(line.lot, line.status)
-            expected.append(1 if here else 0)
+            shape |= 2
+            assert self._is_text(line.serial), "bad serial"
+            assert line.counted <= 1, "a serial is one piece"
+            key: bytes32 = keccak256(abi_encode(item, line.serial))
+            if self.serials[key] == bin and self.traits[key] == self._traits(line.lot, line.status):
+                expected[index] = 1
+            mark = convert(key, uint256)
         else:
-            key = keccak256(concat(bin, line.item, line.lot, convert(line.status, bytes32)))
-            expected.append(convert(self.stock[key], uint256))
+            key: bytes32 = keccak256(abi_encode(bin, item, line.lot, line.status))
+            expected[index] = convert(self.stock[key], uint256)
+            mark = convert(key, uint256)
+        if shape != tracking:
+            touched |= self._misfit(shape, tracking)
         # An open-addressed table in memory: a line twice would be compared twice with the same stock.
-        mark: uint256 = convert(key, uint256)
         seat: uint256 = mark & (SEATS - 1)
         for _: uint256 in range(MAX_LINES):
             if seats[seat] == 0:
@@ -306,19 +459,21 @@ def expect(
             assert seats[seat] != mark, "line twice"
             seat = unsafe_add(seat, 1) & (SEATS - 1)
         seats[seat] = mark
-    return (touched, place >> 8, expected)
+        index = unsafe_add(index, 1)
+    assert statuses < STATUS_END, "unknown status"
+    return (touched | (statuses << STATUS_SHIFT), place >> 8, expected)
 
 
 @external
 @view
 def stock_of(location: bytes32, item: bytes32, lot: bytes32, status: uint256) -> int256:
-    return self.stock[keccak256(concat(location, item, lot, convert(status, bytes32)))]
+    return self.stock[keccak256(abi_encode(location, item, lot, status))]
 
 
 @external
 @view
 def serial_at(item: bytes32, serial: bytes32) -> bytes32:
-    return self.serials[keccak256(concat(item, serial))]
+    return self.serials[keccak256(abi_encode(item, serial))]
 
 
 @external
@@ -390,12 +545,6 @@ def under_way(transfer: bytes32, index: uint256) -> uint256:
 
 
 @internal
-def _claim_as_writer(op_id: bytes32, effect: bytes32):
-    assert msg.sender == self.writer, "only the writer"
-    self._claim(op_id, effect)
-
-
-@internal
 def _claim(op_id: bytes32, effect: bytes32):
     assert self.used[op_id] == empty(bytes32), "used"
     # Sixteen bytes, left-aligned: anything else would be a second name for the same operation.
@@ -404,80 +553,71 @@ def _claim(op_id: bytes32, effect: bytes32):
 
 
 @internal
-def _book(lines: DynArray[Line, MAX_LINES]) -> uint256:
-    touched: uint256 = 0
-    item: bytes32 = empty(bytes32)
-    source: bytes32 = empty(bytes32)
-    target: bytes32 = empty(bytes32)
-    tracking: uint256 = max_value(uint256)
-    source_code: uint256 = 0
-    target_code: uint256 = 0
-    for line: Line in lines:
-        assert unsafe_sub(line.quantity, 1) < MAX_QUANTITY, "quantity out of range"
-        # Neighbouring lines often share item or place: each is read, and its change counted, once in a row.
-        if line.item != item or tracking == max_value(uint256):
-            item = line.item
-            tracking = self._touch_item(item)
-        if line.source != source or source_code == 0:
-            source = line.source
-            source_code = self._touch_place(source)
-            touched |= 1 << source_code
-        if line.target != target or target_code == 0:
-            target = line.target
-            target_code = self._touch_place(target)
-            touched |= 1 << unsafe_add(target_code, 16)
-        touched |= self._shape(tracking, line.lot, line.serial)
-        if line.serial != empty(bytes32):
-            key: bytes32 = keccak256(concat(line.item, line.serial))
-            traits: uint256 = self._traits(line.lot, line.status)
-            if source_code < VIRTUAL:
-                assert self.serials[key] == line.source, "serial is not there"
-                assert self.traits[key] == traits, "serial has another lot or status"
-            else:
-                assert not self._is_real(self.serials[key]), "serial is elsewhere"
-            self._place_serial(key, line.target, traits)
-        quantity: int256 = convert(line.quantity, int256)
-        left: bytes32 = keccak256(concat(line.source, line.item, line.lot, convert(line.status, bytes32)))
-        rest: int256 = unsafe_sub(self.stock[left], quantity)
-        assert rest >= 0 or source_code >= VIRTUAL, "not enough stock"
-        self.stock[left] = rest
-        self.stock[keccak256(concat(line.target, line.item, line.lot, convert(line.status, bytes32)))] += quantity
-    return touched
+def _take_back(of: bytes32, effect: bytes32) -> uint256:
+    """
+    @return The number of the call that `of` was
+    """
+    first: uint256 = convert(self.used[of], uint256)
+    assert first != 0, "unknown operation"
+    assert first >> 8 == convert(effect, uint256) >> 8, "lines differ"
+    assert first & REVERSED == 0, "already reversed"
+    self.used[of] = convert(first | REVERSED, bytes32)
+    return first & 127
 
 
 @internal
-def _book_as_far_as_possible(line: Line) -> uint256:
+def _move_serial(
+    op_id: bytes32,
+    index: uint256,
+    item: bytes32,
+    lot: bytes32,
+    serial: bytes32,
+    status: uint256,
+    source: bytes32,
+    target: bytes32,
+):
+    assert self._is_text(serial), "bad serial"
+    key: bytes32 = keccak256(abi_encode(item, serial))
+    traits: uint256 = self._traits(lot, status)
+    at: bytes32 = self.serials[key]
+    if self._is_real(source):
+        assert at == source, "serial is not there"
+        assert self.traits[key] == traits, "serial has another lot or status"
+    elif self._is_real(at):
+        assert not self._is_real(target), "serial is elsewhere"
+        # A dispatched serial can be back, by another transfer, before the hub has settled the first: it stays here.
+        log SerialElsewhere(op_id=op_id, line=index, location=at)
+        return
+    self._place_serial(key, target, traits)
+
+
+@internal
+def _post_serial(
+    op_id: bytes32,
+    index: uint256,
+    more: bool,
+    bin: bytes32,
+    item: bytes32,
+    lot: bytes32,
+    serial: bytes32,
+    status: uint256,
+) -> uint256:
     """
-    @dev One difference of a count. Missing goods are taken as far as they are there; a serial found here is taken
-         in unless it is in a real place by now.
+    @return 1 when the serial was taken in or out, else 0
     """
-    assert unsafe_sub(line.quantity, 1) < MAX_QUANTITY, "quantity out of range"
-    source_real: bool = self.places[line.source] & 255 < VIRTUAL
-    left: bytes32 = keccak256(concat(line.source, line.item, line.lot, convert(line.status, bytes32)))
-    quantity: int256 = convert(line.quantity, int256)
-    key: bytes32 = empty(bytes32)
-    traits: uint256 = 0
-    if line.serial != empty(bytes32):
-        key = keccak256(concat(line.item, line.serial))
-        traits = self._traits(line.lot, line.status)
-        at: bytes32 = self.serials[key]
-        if source_real:
-            if at != line.source or self.traits[key] != traits:
-                return 0
-        elif self._is_real(at):
-            return ELSEWHERE
-    if source_real:
-        quantity = min(quantity, self.stock[left])
-        if quantity == 0:
+    key: bytes32 = keccak256(abi_encode(item, serial))
+    traits: uint256 = self._traits(lot, status)
+    at: bytes32 = self.serials[key]
+    if more:
+        if self._is_real(at):
+            log SerialElsewhere(op_id=op_id, line=index, location=at)
             return 0
-    self._touch_item(line.item)
-    self._touch_place(line.source)
-    self._touch_place(line.target)
-    if key != empty(bytes32):
-        self._place_serial(key, line.target, traits)
-    self.stock[left] -= quantity
-    self.stock[keccak256(concat(line.target, line.item, line.lot, convert(line.status, bytes32)))] += quantity
-    return convert(quantity, uint256)
+        self._place_serial(key, bin, traits)
+    else:
+        if at != bin or self.traits[key] != traits:
+            return 0
+        self._place_serial(key, SHRINKAGE, traits)
+    return 1
 
 
 @internal
@@ -516,11 +656,14 @@ def _is_real(location: bytes32) -> bool:
 
 @internal
 @pure
-def _shape(tracking: uint256, lot: bytes32, serial: bytes32) -> uint256:
-    shape: uint256 = (1 if lot != empty(bytes32) else 0) | (2 if serial != empty(bytes32) else 0)
-    if shape == tracking:
-        return 0
-    return ((tracking & ~shape) << 32) | ((shape & ~tracking) << 34)
+def _shape(lot: bytes32, serial: bytes32) -> uint256:
+    return (1 if lot != empty(bytes32) else 0) | (2 if serial != empty(bytes32) else 0)
+
+
+@internal
+@pure
+def _misfit(shape: uint256, tracking: uint256) -> uint256:
+    return ((tracking & ~shape) << MISSING_SHIFT) | ((shape & ~tracking) << UNWANTED_SHIFT)
 
 
 @internal
@@ -532,9 +675,8 @@ def _traits(lot: bytes32, status: uint256) -> uint256:
 
 @internal
 @pure
-def _way_mark(line: Line) -> uint256:
-    words: bytes32 = keccak256(concat(line.item, line.lot, line.serial, convert(line.status, bytes32)))
-    return (convert(words, uint256) >> 64) << 64
+def _way_mark(item: bytes32, lot: bytes32, serial: bytes32, status: uint256) -> uint256:
+    return convert(keccak256(abi_encode(item, lot, serial, status)), uint256) & ~LOW_64
 
 
 @internal

@@ -1,4 +1,4 @@
-"""The compiled contracts as they are committed: what a node deploys and what a hub compares. Nobody compiles to run."""
+"""The compiled contracts as committed: what a node deploys and a hub compares. Nobody compiles in order to run."""
 
 from __future__ import annotations
 
