@@ -177,7 +177,7 @@ def run_cycle(
 def make_request(
     source: UplinkSource, standing: Standing, hello: Hello, budget_bytes: int, *, with_words: bool = True
 ) -> tuple[bytes, bytes]:
-    """The bundle for a HELLO, filled in the order of the lanes; and the HELLO's hash. `with_words`: advice, health."""
+    """The bundle for a HELLO, filled lane by lane, and the HELLO's hash. `with_words`: with advice and health."""
     first = hello.frame(source.key)
     greeting = Greeting.read(first)
     wanted = [first]
