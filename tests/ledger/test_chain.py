@@ -171,7 +171,7 @@ HEADER_FAULTS: dict[str, tuple[Callable[[], Block], str]] = {
     "coinbase": (lambda: header_with(coinbase=b"\x01" * 20), "coinbase"),
     "transactions root": (lambda: header_with(transactions_root=bytes(32)), "transactions root"),
     "difficulty": (lambda: header_with(difficulty=1), "difficulty"),
-    "height": (lambda: header_with(height=AT + 1), "height"),
+    "height": (lambda: header_with(height=AT + 1), "height is 7: expected 6"),
     "gas limit": (lambda: header_with(gas_limit=60_000_001), "gas limit"),
     "gas used": (lambda: header_with(gas_used=60_000_001), "used 60000001 gas"),
     "time of the parent": (lambda: header_with(timestamp=head().timestamp), "time"),
@@ -192,6 +192,7 @@ META_FAULTS: dict[str, tuple[Callable[[], Block], str]] = {
     "manager": (lambda: meta_with(manager=b"\x01" * 20), "calls"),
     "control flag": (lambda: meta_with(flags=CONTROL), "control flag"),
     "previous": (lambda: meta_with(previous=Previous("acme/site/oslo/1", 1, bytes(32))), "previous incarnation"),
+    "manager that nothing calls": (lambda: _unused_manager(), "InventoryManager address"),
     "not CBOR": (lambda: _meta_bytes(b"\xff"), "CBOR"),
     "too long": (lambda: _meta_bytes(bytes(2000)), "meta has 2000 bytes"),
 }
@@ -579,6 +580,13 @@ def _control_without_flag() -> Block:
 def _strange_apply() -> Block:
     data = calls.selector(calls.Apply) + op(1).word + bytes(32)
     return transactions_with(call(to=IDENTITY.contracts.registry, data=data), documents=(b"",))
+
+
+def _unused_manager() -> Block:
+    """Only a note is in the block, so that no call gives the wrong manager away."""
+    data = calls.Note(actor=None, kind="clock", subject=bytes(32)).encode(op(5))
+    note = call(to=IDENTITY.contracts.audit, data=data)
+    return transactions_with(note, documents=(b"",), meta=replace(furnished().links[AT].meta, manager=b"\x01" * 20))
 
 
 def _note_with_document() -> Block:

@@ -110,6 +110,16 @@ def test_a_path_holds_for_one_position_only(log: MemoryLog) -> None:
                         merkle.verify_inclusion(LEAVES[index], other, size, proof, mth(0, size))
 
 
+def test_a_consistency_proof_holds_for_its_two_roots_only(log: MemoryLog) -> None:
+    for new in range(1, 33):
+        for old in range(1, new):
+            proof = merkle.consistency_path(old, new, log.read)
+            for old_root, new_root in ((mth(0, old - 1), mth(0, new)), (mth(0, old), mth(0, new - 1))):
+                if (old_root, new_root) != (mth(0, old), mth(0, new)):
+                    with pytest.raises(Invalid):
+                        merkle.verify_consistency(old, new, old_root, new_root, proof)
+
+
 def test_a_proof_needs_exactly_its_length(log: MemoryLog) -> None:
     for size in range(1, 40):
         for index in range(size):

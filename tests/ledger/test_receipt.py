@@ -382,6 +382,7 @@ def _forged(
     *,
     op_id: OpId | None = None,
     height: int = 6,
+    leaf: int | None = None,
     header: dict[str, Any] | None = None,
     meta: dict[str, Any] | None = None,
     key: SigningKey = SITE_KEY,
@@ -397,9 +398,10 @@ def _forged(
         "receipts_root": trie.root([outcome]),
     }
     parsed = replace(link.header, **{**changed, **(header or {})})
-    log = MemoryLog(leaf_hash(parsed.hash if at == height else b"%d" % at) for at in range(9))
+    place = height if leaf is None else leaf
+    log = MemoryLog(leaf_hash(parsed.hash if at == place else b"%d" % at) for at in range(9))
     note = checkpoint.sign(checkpoint.Checkpoint(str(ORIGIN), 9, log.frontier.root()), site_key or key)
-    path = merkle.inclusion_path(height, 9, log.read)
+    path = merkle.inclusion_path(place, 9, log.read)
     return Receipt(
         origin=str(ORIGIN),
         op_id=(op_id or op(7)).raw,
@@ -413,7 +415,7 @@ def _forged(
         tx_proof=tuple(trie.prove([transaction], 0)),
         receipt=outcome,
         receipt_proof=tuple(trie.prove([outcome], 0)),
-        site=LogProof(note, (site_key or key).verify_key.raw, height, 9, path),
+        site=LogProof(note, (site_key or key).verify_key.raw, place, 9, path),
     )
 
 
@@ -461,10 +463,29 @@ def test_a_signed_untruth_is_refused() -> None:
         "genesis": (_forged(*good, height=0), "not genesis"),
         "meta of another block": (_forged(*good, meta={"height": 7}), "meta is of block"),
         "meta of another chain": (_forged(*good, meta={"origin": "acme/site/oslo/2"}), "meta is of block"),
+        "meta that is not the header's": (
+            replace(_forged(*good), meta=replace(furnished().links[6].meta, clock_quality=2).encode()),
+            "extra data",
+        ),
+        "at another place of the log": (_forged(*good, leaf=5), "site path is for leaf 5"),
+        "another transaction": (replace(_forged(*good), tx=_tx(2, CALL + b"\x01")), "is another one"),
+        "another EVM receipt": (replace(_forged(*good), receipt=_outcome(2, address=bytes(20))), "is another one"),
         "header of another block": (_forged(*good, header={"height": 7}), "the header is of block 7"),
     }
     for name, (forged, words) in forgeries.items():
         assert_refused(forged.encode(), name, words)
+
+
+def test_the_sizes_in_the_file_are_those_of_the_notes() -> None:
+    """Leaf 6 has the same path in logs of 9 to 16 leaves, so only the comparison tells them apart."""
+    good = _forged(_tx(2, CALL), _outcome(2))
+    held = replace(good, hub=hub_proof(good.site.checkpoint, 5, 13))
+    assert verdicts(held.encode()) == ("hub-held",) * 2
+    assert held.hub is not None
+    for size in (10, 12, 16):
+        site, hub = replace(held.site, size=size), replace(held.hub, size=size)
+        assert_refused(replace(held, site=site).encode(), "site size", "the site's checkpoint is of 9 leaves")
+        assert_refused(replace(held, hub=hub).encode(), "hub size", "the hub's checkpoint is of 13 leaves")
 
 
 def test_a_block_and_its_log_may_be_signed_by_different_keys_of_the_site() -> None:
@@ -472,6 +493,7 @@ def test_a_block_and_its_log_may_be_signed_by_different_keys_of_the_site() -> No
     assert verdicts(raw) == ("site-signed",) * 2
     assert verdicts(raw, {SITE_RAW, OTHER_RAW}) == ("site-signed",) * 2
     assert verdicts(raw, {SITE_RAW}) == ("refused",) * 2
+    assert verdicts(raw, {OTHER_RAW}) == ("refused",) * 2
 
 
 def test_a_hub_of_another_company_holds_nothing_of_ours() -> None:
