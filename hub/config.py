@@ -81,7 +81,6 @@ class ChainConfig:
     resend_ms: int = setting(
         60_000, whole(1_000, DAY_MS), "a transaction not mined for so long is sent again, unchanged"
     )
-    stuck_ms: int = setting(15 * MINUTE_MS, whole(MINUTE_MS, 30 * DAY_MS), "then an operator is told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +113,7 @@ class KeyConfig:
     submitter_file: str = setting(
         "keys/submitter.key", file_path, "sends anchors to the main chain; can do nothing else"
     )
+    pepper_file: str = setting("keys/pepper.key", file_path, "makes password hashes useless without this machine")
     heads_file: str = setting(
         "heads.db", file_path, "the last heads ever signed; keep it out of the backup that holds the database"
     )
@@ -156,9 +156,14 @@ class HubConfig:
 def load(folder: Path, file: Path | None = None) -> HubConfig:
     """The settings of the hub in `folder`; `file` stands in for its own `hub.toml`."""
     config = settings.load(HubConfig, file or folder / CONFIG_FILE, folder, "create a hub with `tallyman hub init`")
+    check(config)
+    return config
+
+
+def check(config: HubConfig) -> None:
+    """What one setting alone cannot say; raises Rejected."""
     if config.chain.kind == "rpc" and not config.chain.url:
         raise Rejected("the main chain of kind 'rpc' needs chain.url: the address of its JSON-RPC")
-    return config
 
 
 def first_file(values: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from hub.config import RulesConfig
 from hub.projection import Findings
 from hub.store import Session
 from ledger.control import ITEMS, LOCATIONS, NOTE, PERSON, RELEASE, SETTLE
+from ledger.counts import Compared, Cost, Rule
 from ledger.ids import VIRTUAL, Origin
 
 RECORDS = {
@@ -64,17 +65,13 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
         _serial(session, item, serial, now_ms)
 
 
-def over_limit(counted: int, expected: int, cost_minor: int | None, rules: RulesConfig) -> bool:
-    """Whether a count line is further off than the limits of quantity, percentage or value allow (product.md)."""
-    difference = abs(counted - expected)
-    if difference == 0:
-        return False
-    if expected == 0 or difference > rules.variance_quantity_max:
-        return True
-    if difference * 100 > expected * rules.variance_percent_max:
-        return True
-    # An item without a cost cannot be shown to be within a limit of value.
-    return cost_minor is None or difference * cost_minor > rules.variance_value_minor_max
+def count_rule(rules: RulesConfig) -> Rule:
+    """The hub's own limits, judged by the same rule as a node's."""
+    return Rule(
+        line_quantity_max=rules.variance_quantity_max,
+        line_percent_max=rules.variance_percent_max,
+        line_value_max=rules.variance_value_minor_max,
+    )
 
 
 def _refused(session: Session, origin: Origin, sequence: int, kind: int, now_ms: int) -> None:
@@ -109,12 +106,12 @@ def _count(session: Session, origin: Origin, op_id: str, rules: RulesConfig, now
     if newest != op_id:
         return
     lines = session.all(
-        "SELECT l.*, i.cost_minor FROM count_lines l LEFT JOIN items i ON i.sku = l.item"
+        "SELECT l.*, i.cost_minor, i.decimals FROM count_lines l LEFT JOIN items i ON i.sku = l.item"
         " WHERE l.origin = :origin AND l.op_id = :op ORDER BY l.line",
         origin=str(origin),
         op=op_id,
     )
-    over = [row for row in lines if over_limit(row["counted"], row["expected"], row["cost_minor"], rules)]
+    over = [row for row in lines if count_rule(rules).over(_compared(row), _cost(row))]
     subject = f"{origin}:{count['session']}:{count['bin']}"
     evidence = _evidence(origin, count, over)
     if not over:
@@ -133,8 +130,17 @@ def _count(session: Session, origin: Origin, op_id: str, rules: RulesConfig, now
     )
 
 
+def _compared(row: dict[str, Any]) -> Compared:
+    names = ("item", "lot", "serial", "status", "counted", "expected")
+    return Compared(**{name: row[name] for name in names})
+
+
+def _cost(row: dict[str, Any]) -> Cost | None:
+    return None if row["cost_minor"] is None else Cost(row["cost_minor"], row["decimals"])
+
+
 def _evidence(origin: Origin, count: dict[str, Any], over: list[dict[str, Any]]) -> dict[str, Any]:
-    names = ("line", "item", "lot", "serial", "status", "counted", "expected", "posted_by")
+    names = ("line", "item", "lot", "serial", "status", "counted", "expected")
     return {
         "origin": str(origin),
         "op_id": count["op_id"],

@@ -7,9 +7,12 @@ signs goes through `hub.heads` first, so that it can never sign two histories.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
+from hub import discrepancies
 from hub.heads import Heads
 from hub.store import Session, Store
 from ledger import checkpoint, merkle
@@ -17,8 +20,10 @@ from ledger.checkpoint import Checkpoint
 from ledger.codec import cbor_encode
 from ledger.errors import Corrupt
 from ledger.keys import SigningKey
-from ledger.receipt_file import LogProof
+from ledger.receipt_file import Anchor, LogProof
 from ledger.seams import failpoint
+
+AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +162,60 @@ def manifest(session: Session, size: int) -> bytes:
     )
     # Databases order text by their own rules; the list has one order everywhere.
     return sha256(cbor_encode(sorted([row["origin"], row["size"]] for row in rows))).digest()
+
+
+def anchor_of(row: Mapping[str, Any]) -> Anchor:
+    """The receipt's `anchor` object of a mined row."""
+    if row["block_number"] is None:
+        raise Corrupt(f"anchor {row['sequence']} is not in a block")
+    return Anchor(
+        chain_id=row["chain_id"],
+        contract=bytes(row["contract"]),
+        tx_hash=bytes(row["tx_hash"]),
+        block_number=row["block_number"],
+        log_index=row["log_index"],
+        size=row["size"],
+        root=bytes(row["root"]),
+    )
+
+
+def append_verified(store: Store, book: Logbook, now_ms: int) -> int:
+    """Log every checkpoint whose blocks are all verified, in the order of arrival; answers how many."""
+    done = 0
+    while True:
+        with store.write("log") as session:
+            rows = session.all(
+                "SELECT c.origin, c.size, c.note FROM checkpoints c JOIN origins o ON o.origin = c.origin"
+                " WHERE c.size > o.logged_size AND c.size <= o.verified_size"
+                " ORDER BY c.received_ms, c.origin, c.size LIMIT :limit",
+                limit=AT_ONCE,
+            )
+            for row in rows:
+                book.append(session, row["origin"], row["size"], bytes(row["note"]), now_ms)
+                session.run(
+                    "UPDATE origins SET logged_size = :size WHERE origin = :origin",
+                    size=row["size"],
+                    origin=row["origin"],
+                )
+        failpoint("hub.logged")
+        done += len(rows)
+        if len(rows) < AT_ONCE:
+            return done
+
+
+def judge_overdue(session: Session, name: str, overdue_ms: int, now_ms: int) -> None:
+    """Report that something logged has waited too long for its anchor, and take it back once it is anchored."""
+    covered = int(session.value("SELECT coalesce(max(size), 0) FROM anchors WHERE state = 'final'"))
+    since = session.value("SELECT min(logged_ms) FROM log WHERE position >= :size", size=covered)
+    if since is not None and now_ms - int(since) > overdue_ms:
+        discrepancies.report(
+            session,
+            discrepancies.UNANCHORED,
+            name,
+            "",
+            "verified checkpoints wait for their anchor longer than agreed: is the main chain reachable?",
+            {"since_ms": int(since), "anchored_size": covered},
+            now_ms,
+        )
+    else:
+        discrepancies.clear(session, discrepancies.UNANCHORED, name, "anchored since", {}, now_ms)

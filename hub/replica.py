@@ -1,12 +1,13 @@
 """A site's chain executed again: its state in the ledger's own store, one file a site and incarnation.
 
 The file is a cache that can be rebuilt from the hub's blocks at any time. It is committed first, with the head it
-stands on and with the outcomes that the projection has yet to read; the hub's database follows. So after a crash the
-file may be ahead of the projection, never behind it.
+stands on and with the outcome of every block; the projection in the hub's database follows. So after a crash the file
+may be ahead of the projection, never behind it. Outcomes stay: whoever asks for an operation's receipt needs them.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from ledger.seams import failpoint
 
 STEPS = (
     """CREATE TABLE replica(id INTEGER PRIMARY KEY CHECK(id = 1), head BLOB NOT NULL) STRICT;
-    CREATE TABLE outcomes(height INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, receipts BLOB NOT NULL) STRICT;""",
+    CREATE TABLE outcomes(
+        height INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, root BLOB NOT NULL, receipts BLOB NOT NULL
+    ) STRICT;""",
 )
 
 
@@ -55,7 +58,9 @@ class Replica:
         with db.transaction(connection):
             Executor.create(connection, identity.origin.chain_id, genesis.header)
             connection.execute("INSERT INTO replica VALUES (1, ?)", (link.head.encode(),))
-            connection.execute("INSERT INTO outcomes VALUES (0, ?, ?)", (link.header.timestamp, cbor_encode([])))
+            connection.execute(
+                "INSERT INTO outcomes VALUES (0, ?, ?, ?)", (link.header.timestamp, link.head.log.root(), _packed(()))
+            )
         return cls(connection, identity)
 
     def advance(self, blocks: Sequence[tuple[Block, VerifyKey]]) -> None:
@@ -70,8 +75,8 @@ class Replica:
                     accepted = chain.accept(chain.link(head, block, key), self._executor)
                     head = accepted.head
                     self._connection.execute(
-                        "INSERT INTO outcomes VALUES (?, ?, ?)",
-                        (head.height, head.timestamp, cbor_encode(list(accepted.receipts))),
+                        "INSERT INTO outcomes VALUES (?, ?, ?, ?)",
+                        (head.height, head.timestamp, head.log.root(), _packed(accepted.receipts)),
                     )
                 self._connection.execute("UPDATE replica SET head = ?", (head.encode(),))
         except BaseException:
@@ -81,21 +86,29 @@ class Replica:
         self.head = head
         failpoint("hub.replica_committed")
 
+    def root(self, size: int) -> bytes:
+        """The root of the site's log as the executed blocks give it at `size`."""
+        row = self._connection.execute("SELECT root FROM outcomes WHERE height = ?", (size - 1,)).fetchone()
+        return bytes(row[0]) if row else b""
+
     def outcomes(self, start: int, count: int) -> list[tuple[int, int, tuple[bytes, ...]]]:
-        """(height, seconds, EVM receipts as trie values) of up to `count` blocks from `start` on."""
+        """(height, seconds, EVM receipts as trie values in order) of up to `count` blocks from `start` on."""
         rows = self._connection.execute(
             "SELECT height, timestamp, receipts FROM outcomes WHERE height >= ? ORDER BY height LIMIT ?",
             (start, count),
         ).fetchall()
-        return [(row[0], row[1], tuple(cbor_decode(bytes(row[2])))) for row in rows]
-
-    def forget(self, below: int) -> None:
-        """Drop the outcomes of blocks under height `below`: the projection has them."""
-        with db.transaction(self._connection):
-            self._connection.execute("DELETE FROM outcomes WHERE height < ?", (below,))
+        return [(row[0], row[1], _unpacked(bytes(row[2]))) for row in rows]
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _packed(receipts: Sequence[bytes]) -> bytes:
+    return zlib.compress(cbor_encode(list(receipts)), 1)
+
+
+def _unpacked(stored: bytes) -> tuple[bytes, ...]:
+    return tuple(cbor_decode(zlib.decompress(stored)))
 
 
 def open_replica(path: Path, identity: Identity, session: Session) -> Replica | None:
@@ -122,6 +135,18 @@ def open_replica(path: Path, identity: Identity, session: Session) -> Replica | 
         replica.close()
         return None
     return replica
+
+
+def outcome(path: Path, height: int) -> tuple[bytes, ...] | None:
+    """The EVM receipts of one block as trie values, read beside whoever is writing; None if they are not there."""
+    if not path.exists():
+        return None
+    connection = db.open_reader(path)
+    try:
+        row = connection.execute("SELECT receipts FROM outcomes WHERE height = ?", (height,)).fetchone()
+    finally:
+        connection.close()
+    return None if row is None else _unpacked(bytes(row[0]))
 
 
 def discard(path: Path) -> None:

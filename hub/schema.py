@@ -125,6 +125,7 @@ CREATE TABLE receipts(
     origin TEXT NOT NULL, size {int} NOT NULL, hub_size {int} NOT NULL, anchored {int} NOT NULL,
     PRIMARY KEY(origin, size)
 ){end}
+CREATE INDEX receipts_anchored ON receipts(anchored);
 
 CREATE TABLE controls(
     origin TEXT NOT NULL, sequence {int} NOT NULL, kind {int} NOT NULL, op_id TEXT NOT NULL, subject TEXT NOT NULL,
@@ -141,7 +142,7 @@ MASTER = """
 CREATE TABLE items(
     sku TEXT PRIMARY KEY, folded TEXT NOT NULL UNIQUE, name TEXT NOT NULL, unit TEXT NOT NULL,
     decimals {int} NOT NULL, tracking {int} NOT NULL, cost_minor {int}, currency TEXT NOT NULL DEFAULT '',
-    chain_revision {int} NOT NULL, changed_ms {int} NOT NULL
+    first_revision {int} NOT NULL, chain_revision {int} NOT NULL, changed_ms {int} NOT NULL
 ){end}
 CREATE UNIQUE INDEX items_chain ON items(chain_revision);
 
@@ -150,7 +151,7 @@ CREATE INDEX item_codes_sku ON item_codes(sku);
 
 CREATE TABLE locations(
     site TEXT NOT NULL, code TEXT NOT NULL, name TEXT NOT NULL, kind {int} NOT NULL, parent TEXT NOT NULL,
-    chain_revision {int} NOT NULL, changed_ms {int} NOT NULL, PRIMARY KEY(site, code)
+    first_revision {int} NOT NULL, chain_revision {int} NOT NULL, changed_ms {int} NOT NULL, PRIMARY KEY(site, code)
 ){end}
 CREATE UNIQUE INDEX locations_chain ON locations(chain_revision);
 
@@ -213,8 +214,7 @@ CREATE TABLE count_lines(
 
 CREATE TABLE transfers(
     transfer TEXT PRIMARY KEY, sender TEXT NOT NULL, receiver TEXT NOT NULL, document TEXT NOT NULL,
-    dispatched_s {int}, arrived_s {int}, dispatch_origin TEXT NOT NULL, dispatch_height {int},
-    told TEXT NOT NULL DEFAULT ''
+    dispatched_s {int}, arrived_s {int}, dispatch_origin TEXT NOT NULL, dispatch_height {int}
 ){end}
 
 CREATE TABLE transfer_lines(

@@ -17,6 +17,7 @@ from typing import Any
 
 from hub import controls, discrepancies, streams
 from hub.config import RulesConfig
+from hub.discrepancies import Discrepancy
 from hub.store import Session
 from ledger import control
 from ledger.control import ControlRecord
@@ -271,7 +272,17 @@ def _cut(session: Session, transfer: Transfer, rows: list[Settled], now_ms: int)
 
 
 def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: int) -> None:
-    evidence = {"transfer": transfer.id, **as_json(transfer)}
+    # What the halves say, and nothing that the hub does about it: that is no new evidence.
+    evidence = {
+        "transfer": transfer.id,
+        "sender": transfer.sender,
+        "receiver": transfer.receiver,
+        "lines": [
+            [line.line, line.item, line.lot, line.serial, line.dispatched, line.accepted, line.missing]
+            for line in transfer.lines
+            if line.accepted != line.dispatched
+        ],
+    }
     route = f"{transfer.sender} to {transfer.receiver}"
     missing = sum(line.missing for line in transfer.lines) if transfer.dispatched_s is not None else 0
     over = sum(line.over for line in transfer.lines) if transfer.dispatched_s is not None else 0
@@ -297,6 +308,18 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
             discrepancies.clear(session, kind, transfer.id, f"{route}: later records explain it", evidence, now_ms)
 
 
-def lost(session: Session, transfer: str, now_ms: int) -> None:
-    """Decide that what is missing of a transfer is lost."""
-    write_off(session, load(session, transfer), SHRINKAGE, now_ms)
+LOST = "lost"
+
+
+def decide(
+    session: Session, found: Discrepancy, author: str, verdict: str, text: str, rules: RulesConfig, now_ms: int
+) -> None:
+    """Close a discrepancy by a new entry. The verdict `lost` on a short transfer also settles what is missing."""
+    if verdict != LOST:
+        discrepancies.close(session, found.id, author, verdict, text, now_ms)
+        return
+    if found.kind != discrepancies.TRANSFER_SHORT:
+        raise Rejected(f"only goods of a short transfer can be lost; this is: {found.kind}")
+    discrepancies.close(session, found.id, author, discrepancies.RESOLVED, text, now_ms)
+    write_off(session, load(session, found.subject), SHRINKAGE, now_ms)
+    judge(session, found.subject, rules, now_ms)

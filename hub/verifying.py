@@ -88,6 +88,10 @@ class Verifier:
                 "UPDATE origins SET quarantine = '', quarantined_height = NULL WHERE origin = :origin", origin=origin
             )
 
+    def outcome(self, origin: str, height: int) -> tuple[bytes, ...] | None:
+        """The EVM receipts of a verified block as trie values, or None if it is not verified yet."""
+        return replica.outcome(self._path(Origin.parse(origin)), height)
+
     def forget(self, origin: str) -> None:
         """Drop the replica of a chain; the next step builds it again from the hub's blocks."""
         self._close(origin)
@@ -104,7 +108,7 @@ class Verifier:
         if row is None or row["size"] <= row["projected_size"]:
             return 0
         # Taken out of the shelf while in use: an error leaves it out, and the next step opens the file afresh.
-        copy = self._take(origin, row["projected_size"])
+        copy = self._take(origin)
         try:
             done = self._slice(origin, copy, row)
         except BaseException:
@@ -142,6 +146,15 @@ class Verifier:
                     raise Corrupt(f"the replica of {name} has outcomes of block {height}: expected {cursor}")
                 projection.project(session, origin, height, at_s, receipts, found)
                 cursor += 1
+            for checkpoint in session.all(
+                "SELECT size, root FROM checkpoints WHERE origin = :origin AND size > :start AND size <= :end",
+                origin=name,
+                start=start,
+                end=cursor,
+            ):
+                # The log takes this note as a leaf: it must speak of the very blocks that were executed.
+                if copy.root(checkpoint["size"]) != bytes(checkpoint["root"]):
+                    raise Corrupt(f"the checkpoint of {name} at size {checkpoint['size']} is not of these blocks")
             findings.judge(session, origin, found, self._rules, now_ms)
             session.run(
                 "UPDATE origins SET projected_size = :size,"
@@ -159,13 +172,12 @@ class Verifier:
                     {"size": cursor},
                     now_ms,
                 )
-        # From here on the tables have these blocks. If we die now, the outcomes stay a little longer, unread.
+        # From here on the tables have these blocks; their checkpoints wait for the log.
         failpoint("hub.projected")
-        copy.forget(cursor)
         return cursor - start
 
-    def _take(self, origin: Origin, projected: int) -> Replica:
-        """The replica of a chain, with outcomes from the projection's cursor on; rebuilt if need be."""
+    def _take(self, origin: Origin) -> Replica:
+        """The replica of a chain, rebuilt if need be."""
         name = str(origin)
         with self._lock:
             shelved = self._open.pop(name, None)
@@ -175,10 +187,6 @@ class Verifier:
         with self._store.read() as session:
             identity = sites.identity(session, name, self._control_address)
             copy = replica.open_replica(path, identity, session)
-            if copy is not None and copy.head.height >= projected and not copy.outcomes(projected, 1):
-                # The database is older than the file (put back from a backup): what it asks for is forgotten.
-                copy.close()
-                copy = None
             if copy is None:
                 replica.discard(path)
                 genesis = _blocks(session, name, 0, 1)

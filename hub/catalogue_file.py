@@ -1,0 +1,220 @@
+"""The catalogue file: items by CSV, all or nothing, with everything wrong said at once and by line.
+
+Heading `sku,name,gtin,base_unit,tracking,pack_qty[,cost_minor,currency,decimals]`; tracking is none, lot, serial or
+lot+serial; a line with an sku that stands above adds a barcode of `pack_qty` base units, and may leave out what the
+first line said. Cells that a spreadsheet would run as a formula are refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ledger.errors import Rejected
+from ledger.ids import text_to_word
+
+COLUMNS = ("sku", "name", "gtin", "base_unit", "tracking", "pack_qty")
+MORE_COLUMNS = ("cost_minor", "currency", "decimals")
+TRACKING = {"none": 0, "lot": 1, "serial": 2, "lot+serial": 3}
+FILE_BYTES_MAX = 64 << 20
+ROWS_MAX = 100_000
+ERRORS_MAX = 50
+NAME_MAX = 200
+UNIT_BYTES_MAX = 28
+NUMBER_MAX = 2**63 - 1
+CODES_PER_ITEM_MAX = 200
+_SAID_ONCE = ("name", "base_unit", "tracking", *MORE_COLUMNS)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(slots=True)
+class Item:
+    """One item with its barcodes; `gtins` maps 14 digits to base units."""
+
+    sku: str
+    name: str
+    unit: str
+    tracking: int
+    decimals: int = 0
+    cost_minor: int | None = None
+    currency: str = ""
+    gtins: dict[str, int] = field(default_factory=dict)
+
+    def stream_value(self) -> dict[str, object]:
+        """What the catalogue stream says of it. An unknown cost is -1, because a stream has no null."""
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "tracking": self.tracking,
+            "decimals": self.decimals,
+            "cost_minor": -1 if self.cost_minor is None else self.cost_minor,
+            "currency": self.currency,
+            "gtins": [[code, quantity] for code, quantity in sorted(self.gtins.items())],
+        }
+
+
+class Complaints:
+    """What is wrong with a file, by line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.count = 0
+
+    def add(self, line: int, text: str) -> None:
+        self.count += 1
+        if len(self.lines) < ERRORS_MAX:
+            self.lines.append(f"line {line}: {text}")
+
+    def raise_any(self) -> None:
+        if self.count:
+            more = f"\n… and {self.count - len(self.lines)} more" if self.count > len(self.lines) else ""
+            raise Rejected("nothing was imported:\n" + "\n".join(self.lines) + more)
+
+
+def read_items(raw: bytes) -> tuple[list[Item], int]:
+    """The items of a CSV file and its number of rows; raises Rejected with every fault and its line number."""
+    complaints = Complaints()
+    found: dict[str, Item] = {}
+    folded: dict[str, tuple[str, int]] = {}
+    codes: dict[str, tuple[str, int]] = {}
+    count = 0
+    for line, row in _rows(raw, complaints):
+        count += 1
+        if count > ROWS_MAX:
+            complaints.add(line, f"the file has more than {ROWS_MAX} rows: cut it")
+            break
+        try:
+            item, code, quantity = _item(row, found)
+        except Rejected as error:
+            complaints.add(line, str(error))
+            continue
+        known = folded.setdefault(item.sku.casefold(), (item.sku, line))
+        if known[0] != item.sku:
+            complaints.add(line, f"sku {item.sku!r} differs from {known[0]!r} of line {known[1]} only in its case")
+            continue
+        first = found.setdefault(item.sku, item)
+        if first is not item and core(first) != core(item):
+            complaints.add(line, f"sku {item.sku!r} was given before with another name, unit, tracking or cost")
+            continue
+        if code:
+            _add_code(first, code, quantity, line, codes, complaints)
+    complaints.raise_any()
+    if not found:
+        raise Rejected("the file holds no items: expected a line for each below the heading")
+    return list(found.values()), count
+
+
+def _rows(raw: bytes, complaints: Complaints) -> Iterator[tuple[int, dict[str, str]]]:
+    if len(raw) > FILE_BYTES_MAX:
+        raise Rejected(f"the file has {len(raw)} bytes: at most {FILE_BYTES_MAX} are read")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise Rejected(f"line {line} is not UTF-8 text: save the file as CSV in UTF-8") from error
+    if "\0" in text:
+        raise Rejected("the file contains NUL bytes: that is not CSV")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        heading = [cell.strip() for cell in next(reader, [])]
+        _check_heading(heading)
+        for cells in reader:
+            if len(cells) != len(heading):
+                if cells:
+                    complaints.add(reader.line_num, f"{len(cells)} cells: expected {len(heading)}, as in the heading")
+                continue
+            yield reader.line_num, dict(zip(heading, cells, strict=True))
+    except csv.Error as error:
+        complaints.add(reader.line_num, f"is not CSV: {error}")
+
+
+def _check_heading(heading: list[str]) -> None:
+    missing = [name for name in COLUMNS if name not in heading]
+    unknown = [name for name in heading if name not in COLUMNS + MORE_COLUMNS]
+    if missing or unknown or len(set(heading)) != len(heading):
+        raise Rejected(
+            f"line 1: the heading is {','.join(heading)[:200]!r}: expected {','.join(COLUMNS)}"
+            f"[,{','.join(MORE_COLUMNS)}]"
+        )
+
+
+def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
+    """The item of a line, its barcode ("" for none) and what one scan of that means in base units."""
+    for name, cell in row.items():
+        if cell.startswith(_FORMULA):
+            raise Rejected(f"{name} {cell[:40]!r} begins like a formula: a spreadsheet would run it")
+    sku = row["sku"].strip()
+    text_to_word(sku)
+    if not sku:
+        raise Rejected("the sku is empty")
+    code = gtin(row["gtin"].strip()) if row["gtin"].strip() else ""
+    quantity = _number("pack_qty", row["pack_qty"].strip() or "1", 1, NUMBER_MAX)
+    if sku in known and not any(row.get(name, "").strip() for name in _SAID_ONCE):
+        return known[sku], code, quantity
+    unit = row["base_unit"].strip()
+    text_to_word(unit)
+    if not 0 < len(unit.encode()) <= UNIT_BYTES_MAX:
+        raise Rejected(f"base_unit {unit!r}: expected 1 to {UNIT_BYTES_MAX} bytes, such as pc or kg")
+    tracking = row["tracking"].strip().lower() or "none"
+    if tracking not in TRACKING:
+        raise Rejected(f"tracking {tracking!r}: expected {', '.join(TRACKING)}")
+    cost = row.get("cost_minor", "").strip()
+    currency = row.get("currency", "").strip()
+    if (currency or cost) and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+        raise Rejected(f"currency {currency!r}: expected three letters such as EUR beside a cost")
+    item = Item(
+        sku=sku,
+        name=name_of(row["name"].strip() or sku),
+        unit=unit,
+        tracking=TRACKING[tracking],
+        decimals=_number("decimals", row.get("decimals", "").strip() or "0", 0, 18),
+        cost_minor=_number("cost_minor", cost, 0, NUMBER_MAX) if cost else None,
+        currency=currency,
+    )
+    return item, code, quantity
+
+
+def gtin(text: str) -> str:
+    """A barcode number as 14 digits; raises Rejected for a wrong length or check digit (GS1)."""
+    if not (text.isascii() and text.isdecimal() and len(text) in (8, 12, 13, 14)):
+        raise Rejected(f"gtin {text[:40]!r}: expected 8, 12, 13 or 14 digits")
+    digits = text.zfill(14)
+    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits[:-1]))
+    if (10 - total % 10) % 10 != int(digits[-1]):
+        raise Rejected(f"gtin {text}: its last digit should be {(10 - total % 10) % 10}")
+    return digits
+
+
+def _add_code(
+    item: Item,
+    code: str,
+    quantity: int,
+    line: int,
+    codes: dict[str, tuple[str, int]],
+    complaints: Complaints,
+) -> None:
+    owner = codes.setdefault(code, (item.sku, line))
+    if owner != (item.sku, line):
+        complaints.add(line, f"gtin {code} stands on line {owner[1]} already, for {owner[0]!r}")
+    elif len(item.gtins) >= CODES_PER_ITEM_MAX:
+        complaints.add(line, f"sku {item.sku!r} has more than {CODES_PER_ITEM_MAX} barcodes")
+    else:
+        item.gtins[code] = quantity
+
+
+def _number(name: str, text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19 and least <= int(text) <= most):
+        raise Rejected(f"{name} {text[:40]!r}: expected a whole number from {least} to {most}")
+    return int(text)
+
+
+def name_of(text: str) -> str:
+    if not 0 < len(text) <= NAME_MAX or not text.isprintable():
+        raise Rejected(f"the name {text[:40]!r} is not 1 to {NAME_MAX} printable characters")
+    return text
+
+
+def core(item: Item) -> tuple[object, ...]:
+    return item.name, item.unit, item.tracking, item.decimals, item.cost_minor, item.currency

@@ -1,0 +1,341 @@
+"""The hub: all sites' blocks held, executed again, shown as one picture, and anchored.
+
+    exchange  bundles in, cosignatures and streams out                 (hub.receiving)
+    verify    linked blocks executed, projected, judged                (hub.verifying, hub.projection, hub.findings)
+    settle    what follows: control records, the log, receipts         (hub.controls, hub.logbook, hub.receipts)
+    anchor    the log's root to the main chain                         (hub.anchoring, hub.mainchain)
+    watch     what time alone makes suspicious                         (hub.fleet, hub.transfers)
+
+`Hub` is the application object: it owns the store, the keys and the one lock of each step. Each step may be repeated
+at any time; each finds in the database what is left to do. Who calls them and how often stands in `hub.jobs`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hub import (
+    catalogue,
+    chains,
+    controls,
+    discrepancies,
+    fleet,
+    founding,
+    logbook,
+    people,
+    proofs,
+    receipts,
+    store,
+    transfers,
+)
+from hub import (
+    config as hub_config,
+)
+from hub.anchoring import ASIDE, FINAL, Anchorer
+from hub.answering import Reply
+from hub.catalogue import Imported
+from hub.config import HubConfig
+from hub.discrepancies import Discrepancy
+from hub.enrolment import CODE_LASTS_MS, Enrolment
+from hub.fleet import SiteView
+from hub.founding import HubKeys
+from hub.heads import Heads
+from hub.logbook import Logbook
+from hub.people import Account, Added
+from hub.receiving import Receiver
+from hub.store import Store
+from hub.transfers import Transfer
+from hub.verifying import Verifier
+from ledger import checkpoint
+from ledger.clock import Clock
+from ledger.errors import Corrupt, LedgerError, Unavailable
+from ledger.ids import OpId
+from ledger.seams import Random
+from sync.enrolment import Code
+
+SITES_FOLDER = "sites"
+ANCHOR_PAUSE_MS = 200
+log = logging.getLogger(__name__)
+
+
+class Hub:
+    """An open hub. Safe for several threads; hold the folder's lock (`ledger.lock`) while one is open for writing."""
+
+    def __init__(self, config: HubConfig, keys: HubKeys, opened: Store, heads: Heads, clock: Clock, random: Random):
+        self.config = config
+        self.keys = keys
+        self.store = opened
+        self.heads = heads
+        self.clock = clock
+        self.random = random
+        self.book = Logbook(opened, heads, keys.log, config.name)
+        self.verifier = Verifier(opened, config.path(SITES_FOLDER), keys.control.address, config.rules, clock)
+        self.receiver = Receiver(
+            opened,
+            heads,
+            keys.log,
+            keys.control.address,
+            clock,
+            interval_s=config.sync.interval_ms // 1000,
+            bundle_bytes_max=config.sync.bundle_bytes_max,
+        )
+        self.enrolment = Enrolment(opened, keys.log, keys.control.address, config.org, random)
+        # Called when blocks have come in; the process that runs the jobs sets it to start them sooner.
+        self.wake: Callable[[], None] = lambda: None
+        self.troubles: dict[str, str] = {}
+        self._anchorer: Anchorer | None = None
+        self._settling = threading.Lock()
+        self._anchoring = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, clock: Clock, random: Random, config_file: Path | None = None) -> Hub:
+        """The hub in `folder`; raises Rejected in one plain line when something it needs is missing or too open."""
+        config = hub_config.load(folder, config_file)
+        keys = founding.load_keys(config)
+        heads = Heads.open(config.path(config.keys.heads_file))
+        try:
+            opened = store.open_store(config.database_url(), now_ms=clock.now_ms())
+        except BaseException:
+            heads.close()
+            raise
+        return cls(config, keys, opened, heads, clock, random)
+
+    def close(self) -> None:
+        """Give everything back. What was not committed never was."""
+        self.verifier.close()
+        if self._anchorer is not None:
+            self._anchorer.close()
+        self.store.close()
+        self.heads.close()
+
+    def __enter__(self) -> Hub:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def log_key(self) -> str:
+        """The key of the hub's log as people write it: `name+id+base64`."""
+        return checkpoint.format_key(self.config.name, self.keys.log.verify_key)
+
+    # ------------------------------------------------------------ sites call
+
+    def exchange(self, body: bytes) -> Reply:
+        """Answer a site's bundle. Raises Invalid for bytes that nobody can be answered for."""
+        reply = self.receiver.exchange(body)
+        self.wake()
+        return reply
+
+    def redeem(self, request: bytes) -> bytes:
+        """Turn a node's enrolment request into its certificate."""
+        answer = self.enrolment.redeem(request, self.clock.now_ms())
+        self.wake()
+        return answer
+
+    def enrol(self, site: str, url: str = "", lasts_ms: int = CODE_LASTS_MS) -> Code:
+        """A one-time code for the node of `site`, which is added if it is new."""
+        return self.enrolment.make_code(
+            site,
+            self.clock.now_ms(),
+            url=url,
+            lasts_ms=lasts_ms,
+            silent_after_ms=self.config.sync.silent_after_ms,
+        )
+
+    # ------------------------------------------------------------ steps
+
+    def verify(self, shard: int = 0, shards: int = 1) -> int:
+        """Execute and project what is linked; answers the number of blocks."""
+        return self.verifier.run(shard, shards)
+
+    def settle(self) -> None:
+        """Everything that follows from what is verified or entered, up to the signed log and the receipts."""
+        with self._settling:
+            now_ms = self.clock.now_ms()
+            self._cut_records(now_ms)
+            controls.sign_all(self.store, self.heads, self.keys.control)
+            # A log that is shorter than what was signed must not grow into another history.
+            self.book.check()
+            logbook.append_verified(self.store, self.book, now_ms)
+            self.book.sign(now_ms)
+            receipts.publish(self.store, self.book)
+
+    def anchor(self, *, now: bool = False) -> str:
+        """One step of anchoring; answers the state of the anchor in flight, or "" when nothing is."""
+        with self._anchoring:
+            if self._anchorer is None:
+                with self.store.read() as session:
+                    pins = chains.load(session)
+                self._anchorer = Anchorer(
+                    self.store,
+                    self.book,
+                    chains.reach(self.config, pins, self.clock, self.random),
+                    pins,
+                    chains.signer(self.config, self.keys.submitter),
+                    chains.rules(self.config),
+                    self.config.anchors,
+                    self.clock,
+                )
+            return self._anchorer.tick(now=now)
+
+    def anchor_now(self, wait_ms: int = 60_000) -> dict[str, Any]:
+        """Anchor everything that is logged, and wait until it is final. Raises Unavailable when it takes too long."""
+        deadline = self.clock.monotonic_ms() + wait_ms
+        while True:
+            state = self.anchor(now=True)
+            with self.store.read() as session:
+                done = session.one("SELECT * FROM anchors WHERE state = :final ORDER BY size DESC", final=FINAL)
+                head = logbook.newest_head(session)
+            if state in ("", FINAL) and (head is None or (done is not None and done["size"] >= head.size)):
+                return {} if done is None else {"size": done["size"], "block_number": done["block_number"]}
+            if self.clock.monotonic_ms() >= deadline:
+                raise Unavailable(f"the anchor is {state or 'not begun'} after {wait_ms} ms; it goes on by itself")
+            if state not in (FINAL, ASIDE):
+                self.clock.sleep_ms(ANCHOR_PAUSE_MS)
+
+    def watch(self) -> None:
+        """What time alone makes suspicious: silence, goods too long on their way, a log too long without anchor."""
+        now_ms = self.clock.now_ms()
+        with self.store.write() as session:
+            fleet.judge_silence(session, now_ms)
+            transfers.judge_late(session, self.config.rules, now_ms)
+            logbook.judge_overdue(session, self.config.name, self.config.anchors.overdue_ms, now_ms)
+
+    def guarded(self, name: str, step: Callable[[], Any]) -> None:
+        """Run a step of a job: what it raises is remembered and logged, and the next run tries again."""
+        try:
+            step()
+            self.troubles.pop(name, None)
+        except (LedgerError, Corrupt) as error:
+            if self.troubles.get(name) != str(error):
+                log.warning("a job stopped", extra={"job": name, "reason": str(error)})
+            self.troubles[name] = str(error)
+
+    # ------------------------------------------------------------ people enter things
+
+    def import_items(self, raw: bytes, *, dry_run: bool = False) -> Imported:
+        """Take over a catalogue file, all or nothing."""
+        result = catalogue.import_items(self.store, raw, self.clock.now_ms(), dry_run=dry_run)
+        self.wake()
+        return result
+
+    def add_location(self, site: str, code: str, kind: str = "bin", parent: str = "", name: str = "") -> None:
+        """Add or change a location of a site."""
+        with self.store.write() as session:
+            catalogue.put_location(session, site, code, kind, parent, name, now_ms=self.clock.now_ms())
+        self.wake()
+
+    def add_person(
+        self,
+        site: str,
+        login: str,
+        name: str,
+        roles: Iterable[str],
+        *,
+        badge: str = "",
+        valid_until_s: int = 0,
+        new_key: bool = False,
+    ) -> Added:
+        """Give a person roles at a site; the answer's activation code is shown once."""
+        with self.store.write() as session:
+            added = people.add_person(
+                session,
+                site,
+                login,
+                name,
+                roles,
+                self.random,
+                now_ms=self.clock.now_ms(),
+                badge=badge,
+                valid_until_s=valid_until_s,
+                new_key=new_key,
+            )
+        self.wake()
+        return added
+
+    def revoke_person(self, site: str, login: str) -> None:
+        """Take a person's rights at a site."""
+        with self.store.write() as session:
+            people.revoke(session, site, login, self.clock.now_ms())
+        self.wake()
+
+    def add_account(self, login: str, name: str, password: str, roles: Iterable[str]) -> Account:
+        """Let somebody into the console."""
+        with self.store.write() as session:
+            return people.add_account(
+                session, login, name, password, roles, self.keys.pepper, self.random, self.clock.now_ms()
+            )
+
+    def log_in(self, login: str, password: str) -> Account:
+        """The console account with this password; Rejected otherwise."""
+        with self.store.read() as session:
+            return people.log_in(session, login, password, self.keys.pepper)
+
+    # ------------------------------------------------------------ discrepancies
+
+    def discrepancies(self, *, everything: bool = False) -> list[Discrepancy]:
+        """Open ones, oldest first, or all."""
+        with self.store.read() as session:
+            return discrepancies.listed(session, self.clock.now_ms(), everything=everything)
+
+    def discrepancy(self, number: int) -> Discrepancy:
+        """One with all its entries."""
+        with self.store.read() as session:
+            return discrepancies.find(session, number, self.clock.now_ms())
+
+    def comment(self, number: int, author: str, text: str) -> None:
+        with self.store.write() as session:
+            discrepancies.comment(session, number, author, text, self.clock.now_ms())
+
+    def assign(self, number: int, author: str, owner: str) -> None:
+        with self.store.write() as session:
+            discrepancies.assign(session, number, author, owner, self.clock.now_ms())
+
+    def decide(self, number: int, author: str, verdict: str, text: str) -> None:
+        """Close a discrepancy by a new entry.
+
+        The verdict `lost` on a short transfer also ends the goods' transit at the sender, by a control record.
+        """
+        now_ms = self.clock.now_ms()
+        with self.store.write() as session:
+            found = discrepancies.find(session, number, now_ms)
+            transfers.decide(session, found, author, verdict, text, self.config.rules, now_ms)
+        self.wake()
+
+    # ------------------------------------------------------------ views
+
+    def sites(self) -> list[SiteView]:
+        """Every chain and how it does."""
+        with self.store.read() as session:
+            return fleet.sites(session, self.config.sync, self.clock.now_ms())
+
+    def transfers(self, *, open_only: bool = False) -> list[Transfer]:
+        """Transfers between sites, newest first."""
+        with self.store.read() as session:
+            return transfers.listed(session, open_only=open_only)
+
+    def receipt(self, op_id: OpId) -> bytes:
+        """The canonical receipt of an operation, as strong as it can be now."""
+        return proofs.of_operation(self.store, self.verifier, self.book, op_id)
+
+    def reading(self) -> Any:
+        """A read-only session for the functions of `hub.views`."""
+        return self.store.read()
+
+    def _cut_records(self, now_ms: int) -> None:
+        with self.store.read() as session:
+            chains_alive = session.all(
+                "SELECT origin, site FROM origins WHERE state = :active ORDER BY origin", active=fleet.ACTIVE
+            )
+        for row in chains_alive:
+            with self.store.write(row["origin"]) as session:
+                catalogue.cut_records(session, row["origin"], row["site"], now_ms)
+                people.cut_records(session, row["origin"], row["site"], now_ms)

@@ -1,0 +1,248 @@
+"""People: at sites by roles on chain, at the console by account. Names stay here and at the site; never on chain.
+
+Adding a person to a site makes a one-time activation code, shown once: the chain's record holds only its hash, the
+hub keeps nothing else of it. The person's actor id is random and stays the same at every site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hub import controls, streams
+from hub.store import Session
+from ledger import control, keys
+from ledger.errors import Rejected
+from ledger.ids import Actor
+from ledger.people import activation_hash, new_code, role_names, roles_of
+from ledger.seams import Random
+
+NAME_MAX = 100
+CONSOLE_ROLES = ("ADMIN", "RECONCILE", "AUDIT")
+PASSWORD_MIN = 12
+PASSWORD_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A person as just granted rights at a site; `code` is shown this once ("" when the old key stays valid)."""
+
+    actor: str
+    login: str
+    site: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may use the hub's console."""
+
+    login: str
+    name: str
+    roles: tuple[str, ...]
+
+
+def add_person(
+    session: Session,
+    site: str,
+    login: str,
+    name: str,
+    roles: Iterable[str],
+    random: Random,
+    *,
+    now_ms: int,
+    badge: str = "",
+    valid_until_s: int = 0,
+    new_key: bool = False,
+) -> Added:
+    """Give a person roles at a site, or other roles than before.
+
+    A first grant makes an activation code; so does `new_key`, after a loss or a forgotten PIN, which ends the old key
+    at once. Rights end at `valid_until_s` (0: never). Raises Rejected for roles that exclude each other.
+    """
+    bits = roles_of(roles)
+    if not bits:
+        raise Rejected(f"{login!r} gets no role: name at least one")
+    if session.value("SELECT count(*) FROM sites WHERE site = :site", site=site) == 0:
+        raise Rejected(f"there is no site {site!r}: enrol it first")
+    actor = _actor(session, _label("login", login), _label("name", name), random, now_ms)
+    known = session.one("SELECT * FROM grants WHERE actor = :actor AND site = :site", actor=actor, site=site)
+    code, activation = "", b""
+    if known is None or new_key or known["revoked"]:
+        code = new_code(random.bytes(16))
+        activation = activation_hash(code)
+    else:
+        activation = bytes(known["activation"])
+    _grant(session, actor, site, bits, activation, 0,
+           valid_until_s, revoked=False, now_ms=now_ms)  # fmt: skip
+    _tell(session, actor, site, badge)
+    return Added(actor, login, site, code)
+
+
+def revoke(session: Session, site: str, login: str, now_ms: int) -> None:
+    """Take a person's rights at a site: at once here, at the site with its next sync."""
+    row = session.one(
+        "SELECT g.* FROM grants g JOIN people p ON p.actor = g.actor WHERE g.site = :site AND p.login = :login",
+        site=site,
+        login=login,
+    )
+    if row is None:
+        raise Rejected(f"{login!r} has no rights at {site!r}")
+    _grant(session, row["actor"], site, row["roles"], bytes(row["activation"]), row["valid_from_s"],
+           row["valid_until_s"], revoked=True, now_ms=now_ms)  # fmt: skip
+    streams.remove(session, streams.USERS, site, row["actor"])
+
+
+def cut_records(session: Session, origin: str, site: str, now_ms: int) -> int:
+    """Cut control records for people whose rights the chain `origin` has not been told; answers how many."""
+    seen = int(
+        session.value(
+            "SELECT revision FROM control_cursors WHERE origin = :origin AND subject = 'people'", origin=origin
+        )
+        or 0
+    )
+    rows = session.all(
+        "SELECT * FROM grants WHERE site = :site AND chain_revision > :seen ORDER BY chain_revision",
+        site=site,
+        seen=seen,
+    )
+    for row in rows:
+        payload = control.PersonPayload(
+            actor=Actor.parse(row["actor"]),
+            roles=row["roles"],
+            activation=bytes(row["activation"]),
+            valid_from=row["valid_from_s"],
+            valid_until=row["valid_until_s"],
+            revoked=bool(row["revoked"]),
+        )
+        controls.cut(session, origin, payload, row["actor"], now_ms)
+    if rows:
+        session.run(
+            "INSERT INTO control_cursors VALUES (:origin, 'people', :revision) ON CONFLICT(origin, subject)"
+            " DO UPDATE SET revision = excluded.revision",
+            origin=origin,
+            revision=rows[-1]["chain_revision"],
+        )
+    return len(rows)
+
+
+# ---------------------------------------------------------------- console
+
+
+def add_account(
+    session: Session,
+    login: str,
+    name: str,
+    password: str,
+    roles: Iterable[str],
+    pepper: bytes,
+    random: Random,
+    now_ms: int,
+) -> Account:
+    """Somebody who may log in to the console; replaces the password and roles of an account that exists."""
+    wanted = tuple(sorted(set(roles)))
+    unknown = [role for role in wanted if role not in CONSOLE_ROLES]
+    if unknown or not wanted:
+        raise Rejected(f"console roles {', '.join(unknown) or 'none'}: expected some of {', '.join(CONSOLE_ROLES)}")
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        raise Rejected(f"a password has {PASSWORD_MIN} to {PASSWORD_MAX} characters")
+    stored = keys.hash_pin(password, pepper, _context(login), random)
+    session.run(
+        "INSERT INTO accounts VALUES (:login, :name, :password, :roles, :now, NULL) ON CONFLICT(login) DO UPDATE"
+        " SET name = excluded.name, password = excluded.password, roles = excluded.roles, closed_ms = NULL",
+        login=_label("login", login),
+        name=_label("name", name),
+        password=stored.hex(),
+        roles=" ".join(wanted),
+        now=now_ms,
+    )
+    return Account(login, name, wanted)
+
+
+def log_in(session: Session, login: str, password: str, pepper: bytes) -> Account:
+    """The account, if the password is its; raises Rejected in words that tell a stranger nothing."""
+    row = session.one("SELECT * FROM accounts WHERE login = :login AND closed_ms IS NULL", login=login)
+    # An unknown login costs the same time as a wrong password.
+    stored = bytes.fromhex(row["password"]) if row else _NOBODY
+    good = keys.verify_pin(stored, password[:PASSWORD_MAX], pepper, _context(login))
+    if row is None or not good:
+        raise Rejected("login or password is wrong")
+    return Account(row["login"], row["name"], tuple(row["roles"].split()))
+
+
+def close_account(session: Session, login: str, now_ms: int) -> None:
+    """Nobody can log in with it any more."""
+    if not session.run(
+        "UPDATE accounts SET closed_ms = :now WHERE login = :login AND closed_ms IS NULL", now=now_ms, login=login
+    ):
+        raise Rejected(f"there is no open account {login!r}")
+
+
+_NOBODY = b"\x01" + bytes(16) + bytes(32)
+
+
+def _context(login: str) -> bytes:
+    return b"tallyman/console/" + login.encode()
+
+
+def _actor(session: Session, login: str, name: str, random: Random, now_ms: int) -> str:
+    row = session.one("SELECT actor, name FROM people WHERE login = :login", login=login)
+    if row is not None:
+        if row["name"] != name:
+            session.run("UPDATE people SET name = :name WHERE login = :login", name=name, login=login)
+        return str(row["actor"])
+    actor = random.bytes(32).hex()
+    session.run(
+        "INSERT INTO people VALUES (:actor, :login, :name, :now)", actor=actor, login=login, name=name, now=now_ms
+    )
+    return actor
+
+
+def _grant(
+    session: Session,
+    actor: str,
+    site: str,
+    roles: int,
+    activation: bytes,
+    valid_from_s: int,
+    valid_until_s: int,
+    *,
+    revoked: bool,
+    now_ms: int,
+) -> None:
+    session.run(
+        "INSERT INTO grants VALUES (:actor, :site, :roles, :activation, :valid_from, :valid_until, :revoked,"
+        " (SELECT coalesce(max(chain_revision), 0) + 1 FROM grants), :now) ON CONFLICT(actor, site) DO UPDATE"
+        " SET roles = excluded.roles, activation = excluded.activation, valid_from_s = excluded.valid_from_s,"
+        " valid_until_s = excluded.valid_until_s, revoked = excluded.revoked,"
+        " chain_revision = excluded.chain_revision, changed_ms = excluded.changed_ms",
+        actor=actor,
+        site=site,
+        roles=roles,
+        activation=activation,
+        valid_from=valid_from_s,
+        valid_until=valid_until_s,
+        revoked=int(revoked),
+        now=now_ms,
+    )
+
+
+def _tell(session: Session, actor: str, site: str, badge: str) -> None:
+    row = session.one("SELECT login, name FROM people WHERE actor = :actor", actor=actor) or {}
+    roles = int(
+        session.value("SELECT roles FROM grants WHERE actor = :actor AND site = :site", actor=actor, site=site)
+    )
+    before = streams.get(session, streams.USERS, site, actor) or {}
+    value = {
+        "login": row["login"],
+        "name": row["name"],
+        "badge": badge or before.get("badge", ""),
+        "roles": role_names(roles),
+    }
+    streams.put(session, streams.USERS, site, actor, value)
+
+
+def _label(what: str, text: str) -> str:
+    if not 0 < len(text) <= NAME_MAX or not text.isprintable() or text != text.strip():
+        raise Rejected(f"the {what} {text[:40]!r} is not 1 to {NAME_MAX} printable characters without blanks around")
+    return text

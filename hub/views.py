@@ -1,0 +1,88 @@
+"""What the hub shows: plain reads over its tables, for the command line, the console and the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub import fleet, logbook
+from hub.config import HubConfig
+from hub.store import Session
+from ledger.ids import VIRTUAL
+
+ROWS_MAX = 1_000
+
+
+def stock(
+    session: Session, *, site: str = "", item: str = "", location: str = "", limit: int = ROWS_MAX
+) -> list[dict[str, Any]]:
+    """What is where at real locations, over all sites or as asked. Quantities in base units."""
+    wanted = {"site": site, "item": item, "location": location}
+    conditions = "".join(f" AND s.{name} = :{name}" for name, value in wanted.items() if value)
+    virtual = ", ".join(f"'{name}'" for name in VIRTUAL)
+    return session.all(
+        "SELECT s.site, s.location, s.item, s.lot, s.status, s.quantity, i.name, i.unit, i.decimals FROM stock s"  # noqa: S608
+        f" LEFT JOIN items i ON i.sku = s.item WHERE s.quantity <> 0 AND s.location NOT IN ({virtual}){conditions}"
+        " ORDER BY s.site, s.location, s.item, s.lot, s.status LIMIT :limit",
+        limit=limit,
+        **{name: value for name, value in wanted.items() if value},
+    )
+
+
+def anchors(session: Session, limit: int = 100) -> list[dict[str, Any]]:
+    """Anchors, newest first; hashes in hex."""
+    rows = session.all(
+        "SELECT sequence, size, root, prev_size, manifest, state, reason, tx_hash, chain_id, contract, block_number,"
+        " made_ms, final_ms FROM anchors ORDER BY sequence DESC LIMIT :limit",
+        limit=limit,
+    )
+    return [{name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()} for row in rows]
+
+
+def operations(session: Session, origin: str, limit: int = 100) -> list[dict[str, Any]]:
+    """The newest operations of a chain, newest first."""
+    return session.all(
+        "SELECT op_id, height, tx_index, call, actor, document, at_s FROM operations WHERE origin = :origin"
+        " ORDER BY height DESC, tx_index DESC LIMIT :limit",
+        origin=origin,
+        limit=limit,
+    )
+
+
+def operation(session: Session, op_id: str) -> dict[str, Any] | None:
+    """Where an operation stands, and what it moved; None when no verified block holds it."""
+    row = session.one(
+        "SELECT o.*, p.verified_size, p.logged_size, p.anchored_size FROM operations o"
+        " JOIN origins p ON p.origin = o.origin WHERE o.op_id = :op ORDER BY o.origin DESC",
+        op=op_id,
+    )
+    if row is None:
+        return None
+    moves = session.all(
+        "SELECT line, item, lot, serial, status, quantity, source, target FROM movements"
+        " WHERE origin = :origin AND op_id = :op ORDER BY log_index",
+        origin=row["origin"],
+        op=op_id,
+    )
+    return {**row, "state": "anchored" if row["height"] < row["anchored_size"] else "verified", "movements": moves}
+
+
+def status(session: Session, config: HubConfig, now_ms: int) -> dict[str, Any]:
+    """The hub at a glance."""
+    head = logbook.newest_head(session)
+    anchored = session.one(
+        "SELECT size, block_number, final_ms FROM anchors WHERE state = 'final' ORDER BY size DESC"
+    )
+    flying = session.one(
+        "SELECT size, state, reason FROM anchors WHERE state NOT IN ('final', 'aside') ORDER BY sequence DESC"
+    )
+    return {
+        "name": config.name,
+        "log_size": logbook.log_size(session),
+        "signed_size": head.size if head else 0,
+        "signed_root": head.root.hex() if head else "",
+        "anchored_size": anchored["size"] if anchored else 0,
+        "anchor_in_flight": flying or {},
+        "discrepancies": int(session.value("SELECT count(*) FROM discrepancies WHERE state IN ('open', 'working')")),
+        "items": int(session.value("SELECT count(*) FROM items")),
+        "sites": [fleet.as_json(view) for view in fleet.sites(session, config.sync, now_ms)],
+    }

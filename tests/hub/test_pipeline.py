@@ -1,0 +1,206 @@
+"""From a site's blocks to one stock picture, discrepancies, a signed log and anchored receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub import views
+from hub.hub import Hub
+from ledger import receipt
+from ledger.clock import ManualClock
+from ledger.ids import OpId
+from tests.hub import sitekit
+from tests.hub.sitekit import Site
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(sitekit.START_MS)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, clock: ManualClock) -> Iterator[Hub]:
+    sitekit.found_hub(tmp_path / "hub")
+    with sitekit.open_hub(tmp_path / "hub", clock) as opened:
+        opened.import_items(sitekit.ITEMS)
+        yield opened
+
+
+def _site(hub: Hub, name: str, clock: ManualClock, seed: int = 7) -> Site:
+    site = Site(hub, name, clock, seed)
+    site.furnish()
+    return site
+
+
+def _digest(hub: Hub) -> None:
+    hub.verify()
+    hub.settle()
+
+
+def _stock(hub: Hub, site: str) -> dict[tuple[str, str], int]:
+    with hub.store.read() as session:
+        return {(row["location"], row["item"]): row["quantity"] for row in views.stock(session, site=site)}
+
+
+def test_blocks_become_stock_a_signed_log_and_an_anchored_receipt(hub: Hub, clock: ManualClock) -> None:
+    oslo = _site(hub, "oslo", clock)
+    oslo.receive(100)
+    op_id = oslo.move(30, "A-01", "A-02")
+    oslo.deliver()
+    _digest(hub)
+    assert _stock(hub, "oslo") == {("A-01", "BOLT"): 70, ("A-02", "BOLT"): 30}
+    assert hub.anchor_now()["size"] > 0
+    oslo.sync()
+    entry = oslo.node.tables["receipts"][str(oslo.chain.size)]
+    assert entry["anchor"]["size"] == entry["hub"]["size"]
+    raw = hub.receipt(op_id)
+    checked = receipt.verify(raw, [oslo.chain.key.verify_key.raw], [hub.keys.log.verify_key.raw])
+    assert checked.strength == receipt.ANCHORED and checked.site_known and checked.hub_known
+    view = hub.sites()[0]
+    assert view.verified == view.logged == view.anchored == oslo.chain.size and view.state == "well"
+
+
+def test_a_short_transfer_and_its_outcome(hub: Hub, clock: ManualClock) -> None:
+    oslo, bergen = _site(hub, "oslo", clock), _site(hub, "bergen", clock, 8)
+    oslo.receive(100)
+    transfer = oslo.dispatch("bergen", ("BOLT", 40))
+    oslo.deliver()
+    _digest(hub)
+    assert hub.transfers()[0].state == "in transit" and hub.transfers()[0].lines[0].in_flight == 40
+    assert hub.discrepancies() == []
+    bergen.sync()
+    assert bergen.node.tables["transfers"][str(transfer)]["lines"][0][5] == 40
+    bergen.accept(transfer, "oslo", (0, "BOLT", 37, 3))
+    bergen.deliver()
+    _digest(hub)
+    (short,) = hub.discrepancies()
+    assert short.kind == "transfer short" and short.subject == str(transfer) and short.site == "oslo"
+    line = hub.transfers()[0].lines[0]
+    assert (line.accepted, line.missing, line.in_flight, line.settled) == (37, 3, 0, 37)
+    oslo.sync()
+    assert oslo.node.tables["transfers"][str(transfer)]["state"] == "short"
+    oslo.deliver()
+    _digest(hub)
+    with hub.store.read() as session:
+        transit = session.value("SELECT quantity FROM stock WHERE site = 'oslo' AND location = 'IN_TRANSIT'")
+        customer = session.value("SELECT quantity FROM stock WHERE site = 'oslo' AND location = 'CUSTOMER'")
+    assert (transit, customer) == (3, 37)
+    hub.decide(short.id, "rita", "lost", "the carrier confirmed the loss")
+    hub.settle()
+    oslo.sync()
+    oslo.deliver()
+    _digest(hub)
+    assert hub.discrepancies() == [] and hub.transfers()[0].state == "settled"
+    with hub.store.read() as session:
+        assert session.value("SELECT quantity FROM stock WHERE site = 'oslo' AND location = 'IN_TRANSIT'") == 0
+    assert [entry.kind for entry in hub.discrepancy(short.id).entries] == ["opened", "resolved"]
+
+
+def test_the_halves_join_whichever_arrives_first(hub: Hub, clock: ManualClock) -> None:
+    oslo, bergen = _site(hub, "oslo", clock), _site(hub, "bergen", clock, 8)
+    oslo.receive(100)
+    transfer = oslo.dispatch("bergen", ("BOLT", 40))
+    oslo.chain.seal()
+    bergen.accept(transfer, "oslo", (0, "BOLT", 38, 2))
+    bergen.deliver()
+    _digest(hub)
+    assert hub.transfers()[0].state == "unmatched" and hub.discrepancies() == []
+    oslo.sync()
+    _digest(hub)
+    assert [each.kind for each in hub.discrepancies()] == ["transfer short"]
+    bergen.accept(transfer, "oslo", (0, "BOLT", 2, 0))
+    bergen.deliver()
+    _digest(hub)
+    assert hub.discrepancies() == [] and hub.transfers()[0].lines[0].missing == 0
+    bergen.accept(transfer, "oslo", (0, "BOLT", 5, 0))
+    bergen.deliver()
+    _digest(hub)
+    assert [each.kind for each in hub.discrepancies()] == ["transfer over"]
+
+
+def test_a_transfer_late_or_without_its_other_half_shows_in_time(hub: Hub, clock: ManualClock) -> None:
+    oslo, bergen = _site(hub, "oslo", clock), _site(hub, "bergen", clock, 8)
+    oslo.receive(100)
+    oslo.dispatch("bergen", ("BOLT", 40))
+    oslo.deliver()
+    bergen.accept(OpId(b"\x99" * 16), "turku", (0, "BOLT", 5, 0))
+    bergen.deliver()
+    _digest(hub)
+    hub.watch()
+    assert hub.discrepancies() == []
+    clock.advance(hub.config.rules.transfer_late_ms + 60_000)
+    hub.watch()
+    kinds = {each.kind for each in hub.discrepancies()}
+    assert {"transfer late", "transfer unmatched", "silent site", "unanchored too long"} <= kinds
+    hub.anchor_now()
+    oslo.sync()
+    bergen.sync()
+    hub.watch()
+    assert {each.kind for each in hub.discrepancies()} == {"transfer late", "transfer unmatched"}
+
+
+def test_a_count_over_the_limits_shows_until_a_later_round_explains_it(hub: Hub, clock: ManualClock) -> None:
+    oslo = _site(hub, "oslo", clock)
+    oslo.receive(100)
+    session = oslo.new_op()
+    first = oslo.count("A-01", ("BOLT", 60), session=session)
+    oslo.count("A-02", session=session)
+    oslo.deliver()
+    _digest(hub)
+    (found,) = hub.discrepancies()
+    assert found.kind == "count variance over limit" and "A-01" in found.summary
+    evidence = hub.discrepancy(found.id).entries[0].evidence
+    assert evidence["op_id"] == str(first) and evidence["lines"][0]["expected"] == 100
+    count = oslo.count("A-01", ("BOLT", 99), session=session, round_=1)
+    oslo.post(count, session, "A-01", ("BOLT", 99, 100), round_=1)
+    oslo.deliver()
+    _digest(hub)
+    assert hub.discrepancies() == []
+    assert _stock(hub, "oslo") == {("A-01", "BOLT"): 99}
+    with hub.store.read() as read:
+        assert read.value("SELECT count(*) FROM count_lines WHERE posted_by <> ''") == 1
+
+
+def test_what_else_shows_as_a_discrepancy(hub: Hub, clock: ManualClock) -> None:
+    oslo, bergen = _site(hub, "oslo", clock), _site(hub, "bergen", clock, 8)
+    oslo.receive(1, item="DRILL", serial="S1")
+    bergen.receive(1, item="DRILL", serial="S1")
+    session = oslo.new_op()
+    oslo.receive(10)
+    count = oslo.count("A-01", ("BOLT", 5), session=session)
+    oslo.move(10, "A-01", "A-02")
+    oslo.post(count, session, "A-01", ("BOLT", 5, 10))
+    from ledger import calls
+
+    oslo.act(calls.ExceptDocument(actor=sitekit.NOBODY, location="A-01", reason="NO STOCK", lines=()))
+    oslo.deliver()
+    bergen.deliver()
+    _digest(hub)
+    kinds = sorted(each.kind for each in hub.discrepancies())
+    assert kinds == ["count short", "count variance over limit", "serial at two sites", "unbookable act"]
+    bergen.adjust(1, "A-01", item="DRILL", serial="S1")
+    bergen.deliver()
+    _digest(hub)
+    assert "serial at two sites" not in [each.kind for each in hub.discrepancies()]
+
+
+def test_a_refused_control_record_shows_and_blocks_nothing(hub: Hub, clock: ManualClock) -> None:
+    oslo = _site(hub, "oslo", clock)
+    oslo.receive(10)
+    oslo.deliver()
+    # The first stock has fixed the unit; a record that changes it is refused, alone.
+    changed = b"sku,name,gtin,base_unit,tracking,pack_qty\nBOLT,Bolt M8,,kg,none,1\nNUT,Nut,,pc,none,1\n"
+    hub.import_items(changed)
+    hub.settle()
+    oslo.sync()
+    oslo.deliver()
+    _digest(hub)
+    (found,) = hub.discrepancies()
+    assert found.kind == "control record refused" and "BOLT" in found.summary
+    oslo.receive(3, item="NUT")
+    oslo.deliver()
+    _digest(hub)
+    assert _stock(hub, "oslo")[("A-01", "NUT")] == 3
