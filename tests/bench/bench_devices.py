@@ -27,7 +27,7 @@ from ledger.seams import SystemRandom
 RAW = b"]C101095011015300031726123110LOT-4711\x1d21SN000123"
 CONTEXT = {"operator": "op-000123", "session": "count-2026-01-15-a", "location": "A-01-02"}
 COMMITS = 400
-DECODES = 3_000
+DECODES = 500
 SCANS = 60
 
 Row = tuple[str, str, float, float, float, str, bool]
@@ -95,7 +95,7 @@ def _latency(folder: Path) -> Row:
 
 def _decoding() -> Row:
     on = date(2026, 1, 15)
-    spent = min(_timed(lambda: [decode(RAW, on=on) for _ in range(DECODES)]) / DECODES * 1000 for _ in range(3))
+    spent = min(_timed(lambda: [decode(RAW, on=on) for _ in range(DECODES)]) / DECODES * 1000 for _ in range(8))
     return "-", "decode a GS1-128, microseconds", spent, 60.0, spent / 60, "<= 60 us", spent <= 60
 
 

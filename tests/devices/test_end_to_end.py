@@ -178,6 +178,17 @@ def test_ten_unplugs_in_a_row(scanner: SimulatedScanner, rigs: Callable[..., Rig
     assert [read.raw for read in rig.reads(10)] == [b"BIN:%d" % number for number in range(10)]
 
 
+def test_a_device_that_keeps_failing_is_still_found_soon(scanner: SimulatedScanner, rigs: Callable[..., Rig]) -> None:
+    rig = rigs(scanner.url)
+    for _ in range(7):
+        scanner.wait_opened(2_000)
+        scanner.unplug()
+        scanner.plug()
+    scanner.wait_opened(2_000)
+    scanner.scan("BIN:A")
+    rig.reads(1)
+
+
 def test_a_device_that_comes_late_is_found(tmp_path: Path, link: Path, rigs: Callable[..., Rig]) -> None:
     rig = rigs(f"serial://{link}")
     until(lambda: "not there" in rig.health().problem)

@@ -89,6 +89,21 @@ def test_a_state_moves_only_forward(journal: Journal) -> None:
             journal.get(wrong)
 
 
+def test_what_is_taken_out_of_order_leaves_the_others_waiting(path: Path) -> None:
+    journal = opened(path)
+    reads = journal.record([NewRead("d", b"%d" % number) for number in range(6)])
+    for number, left in ((3, b"01245"), (0, b"1245"), (1, b"245"), (5, b"24"), (2, b"4")):
+        journal.mark(reads[number].read_id, "ignored" if number == 1 else "taken")
+        assert b"".join(raws(journal.waiting())) == left
+        journal.close()
+        journal = opened(path)
+        assert b"".join(raws(journal.waiting())) == left and journal.counts()["recorded"] == len(left)
+    journal.mark(reads[4].read_id, "parked")
+    journal.record([NewRead("d", b"6")])
+    assert raws(journal.waiting()) == [b"6"] and raws(journal.parked()) == [b"4"]
+    journal.close()
+
+
 def test_all_marks_or_none(journal: Journal) -> None:
     [one] = journal.record([NewRead("d", b"1")])
     with pytest.raises(Rejected):
@@ -148,7 +163,7 @@ def test_a_senders_own_id_makes_sending_again_harmless(journal: Journal) -> None
     assert other.read_id != one.read_id
     with pytest.raises(Rejected, match="another read"):
         journal.record([NewRead("tablet-1", b"Z", client_id="c-2"), NewRead("tablet-1", b"Y", client_id="c-1")])
-    assert journal.position == 2, "a refused batch leaves nothing"
+    assert journal.position == 2 and len(journal.latest()) == 2, "a refused batch leaves nothing"
     [next_one] = journal.record([NewRead("tablet-1", b"Z", client_id="c-2")])
     assert (next_one.sequence, next_one.position) == (2, 3)
 
@@ -336,6 +351,21 @@ def test_a_full_disk_refuses_and_recovers(journal: Journal) -> None:
     [after] = journal.record([NewRead("a", b"after")])
     reads = journal.waiting(1_000)
     assert [read.sequence for read in reads] == list(range(1, len(reads) + 1)) and reads[-1] == after
+
+
+def test_a_commit_that_fails_leaves_no_gap(journal: Journal) -> None:
+    def fail(_: str) -> None:
+        raise Unavailable("no")
+
+    journal.record([NewRead("a", b"1")])
+    seams.arm_failpoint("journal.before_commit", fail)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            journal.record([NewRead("a", b"2"), NewRead("b", b"2")])
+    seams.disarm_failpoints()
+    assert (journal.position, len(journal.latest())) == (1, 1)
+    again = journal.record([NewRead("a", b"2"), NewRead("b", b"2")])
+    assert [(read.position, read.sequence, read.repeat_of) for read in again] == [(2, 2, None), (3, 1, None)]
 
 
 def test_damage_is_not_mistaken_for_a_full_disk(path: Path) -> None:
