@@ -277,7 +277,7 @@ def encode_receipt(gas_used: int, bloom: int, logs: Sequence[Log]) -> bytes:
 
 
 def _default_machine() -> Machine:
-    from ledger.evm_engine import run
+    from ledger.evm_machine import run
 
     return run
 

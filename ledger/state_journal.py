@@ -11,7 +11,7 @@ from typing import Any
 from ledger.codec import keccak256
 from ledger.state import EMPTY_CODE, Changes, Held, State
 
-_ABSENT = object()
+ABSENT = object()
 _NOBODY = Held(0, 0, EMPTY_CODE)
 
 
@@ -43,7 +43,7 @@ class Journal:
         undo = self.undo
         while len(undo) > checkpoint:
             table, key, old = undo.pop()
-            if old is _ABSENT:
+            if old is ABSENT:
                 del table[key]
             else:
                 table[key] = old
@@ -75,10 +75,10 @@ class Journal:
         slots = self.slots.get(address)
         if slots is None:
             slots = self.slots[address] = {}
-        old = slots.get(slot, _ABSENT)
+        old = slots.get(slot, ABSENT)
         key = (address, slot)
         if key not in self.originals:
-            self.originals[key] = self.base.storage(address, slot) if old is _ABSENT else old  # type: ignore[assignment]
+            self.originals[key] = self.base.storage(address, slot) if old is ABSENT else old  # type: ignore[assignment]
         self.undo.append((slots, slot, old))
         slots[slot] = value
 
@@ -91,7 +91,7 @@ class Journal:
         return self.base.account(address)
 
     def put(self, address: bytes, held: Held | None) -> None:
-        self.undo.append((self.accounts, address, self.accounts.get(address, _ABSENT)))
+        self.undo.append((self.accounts, address, self.accounts.get(address, ABSENT)))
         self.accounts[address] = held
 
     def get_balance(self, address: bytes) -> int:
@@ -120,7 +120,7 @@ class Journal:
     def set_code(self, address: bytes, code: bytes) -> None:
         code_hash = keccak256(code)
         if code and code_hash not in self.codes:
-            self.undo.append((self.codes, code_hash, _ABSENT))
+            self.undo.append((self.codes, code_hash, ABSENT))
             self.codes[code_hash] = code
         self.put(address, (self.held(address) or _NOBODY)._replace(code_hash=code_hash))
 
@@ -156,7 +156,7 @@ class Journal:
     def mark_storage_warm(self, address: bytes, slot: int) -> None:
         key = (address, slot)
         if key not in self.warm:
-            self.undo.append((self.warm, key, _ABSENT))
+            self.undo.append((self.warm, key, ABSENT))
             self.warm[key] = True
 
     def is_address_warm(self, address: bytes) -> bool:
@@ -164,5 +164,5 @@ class Journal:
 
     def mark_address_warm(self, address: bytes) -> None:
         if address not in self.warm:
-            self.undo.append((self.warm, address, _ABSENT))
+            self.undo.append((self.warm, address, ABSENT))
             self.warm[address] = True

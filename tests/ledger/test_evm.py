@@ -118,7 +118,7 @@ def test_a_revert_leaves_no_trace_and_gives_its_reason(site: Executor, store: Co
         ("0 0 REVERT", "reverted without a reason"),
         ("INVALID", "InvalidInstruction"),
         (":loop @loop JUMP", "OutOfGas"),
-        ("ADD", "InsufficientStack"),
+        ("ADD", "StackUnderflow"),
         ("0x4e487b71 224 SHL 0 MSTORE 0x11 4 MSTORE 36 0 REVERT", "panic 0x11"),
         ("1 0 MSTORE 32 0 REVERT", "reverted with 0x" + word(1).hex()),
         ("0x08c379a0 224 SHL 0 MSTORE 32 4 MSTORE 1000 36 MSTORE 0x6162 240 SHL 68 MSTORE 100 0 REVERT", "ab"),
