@@ -1,9 +1,11 @@
-"""Counts: what was found in a bin, and what was expected there."""
+"""Counts: what was found in a bin, what was expected there, and when a difference is too large to leave as it is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 
+from ledger.errors import Rejected
 from ledger.moves import FREE
 from ledger.words import Text, Uint
 
@@ -29,3 +31,104 @@ class Compared:
     status: Uint = FREE
     counted: Uint
     expected: Uint
+
+    @property
+    def difference(self) -> int:
+        """Counted less expected, in base units: what posting the line books."""
+        return self.counted - self.expected
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What the line is about; lots, serials and statuses are never netted."""
+        return (self.item, self.lot, self.serial, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An item's standard cost: `minor` units of currency for 10 to the `decimals` base units."""
+
+    minor: int
+    decimals: int = 0
+
+    def of(self, quantity: int) -> int:
+        """The cost of a quantity, rounded up: a limit must not be passed by rounding."""
+        scale: int = 10**self.decimals
+        return -(-quantity * self.minor // scale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """When a count has to be repeated. A limit of None is not set; 0 tolerates nothing.
+
+    Limits of a line: base units, per cent of expected, value in minor units of currency. Limits of a bin are gross:
+    a plus here and a minus there both count. `rounds_max`: rounds in all, after which the approver decides.
+    `control_percent`: how many of the bins without any difference are counted again, so that a recount tells the
+    counter nothing. (product.md, Counting 3 and 7)
+    """
+
+    line_quantity_max: int | None = 0
+    line_percent_max: int | None = None
+    line_value_max: int | None = None
+    bin_quantity_max: int | None = None
+    bin_value_max: int | None = None
+    rounds_max: int = 3
+    control_percent: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("line_quantity_max", "line_percent_max", "line_value_max", "bin_quantity_max", "bin_value_max"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or not 0 <= value < 2**53):
+                raise Rejected(f"{name} is {value!r}: expected a whole number from 0, or none")
+        if type(self.rounds_max) is not int or not 1 <= self.rounds_max <= 9:
+            raise Rejected(f"rounds_max is {self.rounds_max!r}: expected 1 to 9")
+        if type(self.control_percent) is not int or not 0 <= self.control_percent <= 100:
+            raise Rejected(f"control_percent is {self.control_percent!r}: expected 0 to 100")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, object]) -> Rule:
+        """From named limits; raises `Rejected` for a name that is no limit."""
+        for name in values:
+            if name not in cls.__slots__:
+                raise Rejected(f"{name[:60]!r} is not a limit of a count: expected {', '.join(cls.__slots__)}")
+        return cls(**values)  # type: ignore[arg-type]
+
+    def as_json(self) -> dict[str, int | None]:
+        return asdict(self)
+
+    def over(self, line: Compared, cost: Cost | None) -> str:
+        """Why this line has to be counted again, in words for the approver; empty when it is within every limit."""
+        size = abs(line.difference)
+        if not size:
+            return ""
+        if not line.expected:
+            return "nothing was expected"
+        if self.line_quantity_max is not None and size > self.line_quantity_max:
+            return f"differs by more than {self.line_quantity_max}"
+        if self.line_percent_max is not None and 100 * size > self.line_percent_max * line.expected:
+            return f"differs by more than {self.line_percent_max} %"
+        if self.line_value_max is not None:
+            if cost is None:
+                return "has no standard cost"
+            if cost.of(size) > self.line_value_max:
+                return "differs by more than the value allowed"
+        return ""
+
+    def over_bin(self, lines: Iterable[Compared], costs: Mapping[str, Cost]) -> str:
+        """The same for all lines of a bin together."""
+        differing = [line for line in lines if line.difference]
+        if (
+            self.bin_quantity_max is not None
+            and sum(abs(line.difference) for line in differing) > self.bin_quantity_max
+        ):
+            return f"the bin differs by more than {self.bin_quantity_max} in all"
+        if self.bin_value_max is not None and differing:
+            if any(line.item not in costs for line in differing):
+                return "an item of the bin has no standard cost"
+            if sum(costs[line.item].of(abs(line.difference)) for line in differing) > self.bin_value_max:
+                return "the bin differs by more than the value allowed"
+        return ""
+
+
+def differences(lines: Iterable[Compared]) -> dict[tuple[str, str, str, int], int]:
+    """What a round found, as differences: rounds are compared by these and never by what was counted."""
+    return {line.key: line.difference for line in lines if line.difference}

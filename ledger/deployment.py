@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contracts import artifacts
 from ledger.codec import abi_encode, keccak256, rlp_encode, rlp_int
 from ledger.ids import Origin
 
@@ -37,8 +38,6 @@ def addresses(node: bytes) -> Addresses:
 
 def init_codes(origin: Origin, control_key: bytes, node: bytes) -> tuple[bytes, ...]:
     """The data of the four create transactions of block 1. `control_key`: the hub's address, 20 bytes."""
-    from contracts import artifacts  # only the making of block 1 reads the compiled code
-
     at = addresses(node)
     arguments = (
         abi_encode(

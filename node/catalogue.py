@@ -1,0 +1,102 @@
+"""Items and places as floor work needs them: what the hub's catalogue says, on top of what the chain knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger import control
+from ledger.counts import Cost
+from ledger.db import Connection
+from ledger.errors import Rejected
+from node import streams
+
+LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
+HOLDS_STOCK = (control.BIN, control.UNIT, control.CLOSED)
+_TRACKINGS = {"none": 0, "lot": LOT, "serial": SERIAL, "lot+serial": LOT | SERIAL, "both": LOT | SERIAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item. `tracking`: LOT and SERIAL bits; `cost`: None when the hub named none."""
+
+    sku: str
+    name: str
+    unit: str
+    decimals: int
+    tracking: int
+    cost: Cost | None
+
+    @property
+    def has_lots(self) -> bool:
+        return bool(self.tracking & LOT)
+
+    @property
+    def has_serials(self) -> bool:
+        return bool(self.tracking & SERIAL)
+
+
+def item(connection: Connection, sku: str) -> Item | None:
+    """The item with this code, or None when neither catalogue nor chain knows it. The chain decides on tracking."""
+    value = streams.get(connection, streams.CATALOGUE, sku)
+    row = connection.execute("SELECT tracking, unit, decimals FROM items WHERE item = ?", (sku,)).fetchone()
+    if value is None and row is None:
+        return None
+    said: dict[str, Any] = value if isinstance(value, dict) else {}
+    tracking, unit, decimals = row or (
+        _tracking(said.get("tracking")),
+        said.get("unit", "pcs"),
+        _whole(said.get("decimals")),
+    )
+    minor = said.get("cost_minor")
+    cost = Cost(minor, int(decimals)) if type(minor) is int and minor >= 0 else None
+    return Item(sku, str(said.get("name") or sku), str(unit), int(decimals), int(tracking), cost)
+
+
+def need_item(connection: Connection, sku: str) -> Item:
+    """The item, or `Rejected` in words."""
+    found = item(connection, sku)
+    if found is None:
+        raise Rejected(f"item {sku!r} is not known here: check the code, or let the site sync with the hub")
+    return found
+
+
+def costs(connection: Connection, skus: Iterable[str]) -> dict[str, Cost]:
+    """Standard costs of those items that have one."""
+    found = {sku: item(connection, sku) for sku in set(skus)}
+    return {sku: known.cost for sku, known in found.items() if known is not None and known.cost is not None}
+
+
+def need_bin(connection: Connection, code: str) -> str:
+    """A real location that can hold stock, or `Rejected` in words."""
+    row = connection.execute("SELECT kind FROM locations WHERE location = ?", (code,)).fetchone()
+    if row is None:
+        raise Rejected(f"location {code!r} is not known here: check the label, or let the site sync with the hub")
+    if int(row[0]) == control.AREA:
+        raise Rejected(f"{code} is an area: name one of its bins")
+    if int(row[0]) not in HOLDS_STOCK:
+        raise Rejected(f"{code} is no place on the floor: name a bin")
+    return code
+
+
+def bins_under(connection: Connection, area: str) -> list[str]:
+    """Every bin in an area and the areas within it, in the order of their codes."""
+    rows = connection.execute(
+        "WITH RECURSIVE inside (location) AS (SELECT location FROM locations WHERE location = ?"
+        " UNION SELECT l.location FROM locations l JOIN inside i ON l.parent = i.location)"
+        " SELECT l.location FROM locations l JOIN inside i ON l.location = i.location WHERE l.kind = ?"
+        " ORDER BY l.location",
+        (area, control.BIN),
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _tracking(value: object) -> int:
+    if type(value) is int and 0 <= value <= (LOT | SERIAL):
+        return value
+    return _TRACKINGS.get(value, 0) if isinstance(value, str) else 0
+
+
+def _whole(value: object) -> int:
+    return value if type(value) is int and 0 <= value <= 18 else 0

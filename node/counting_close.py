@@ -1,0 +1,249 @@
+"""Closing a bin: the tally becomes explicit lines, and the chain keeps them beside what it expects at that moment.
+
+A whole bin says something about everything: what the books have there and nobody found becomes a line of zero. The
+answer to the counter is the same whatever the lines are. More than 200 lines are recorded in parts; the bin is
+`closing` until the last one stands, and a crash in between is finished by `resume` or by the same wish again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ledger import calls
+from ledger.counts import Counted
+from ledger.db import Connection
+from ledger.documents import Document, part_op_id
+from ledger.documents import Part as DocumentPart
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from ledger.moves import FREE
+from ledger.seams import failpoint
+from ledger.words import LINES_MAX
+from node import catalogue, control, tasks
+from node.counting_judge import judge
+from node.desk import Answer, Desk, Person
+from node.rounds import Round, latest, open_round, set_bin
+from node.values import Fields
+
+PARTS_MAX = 50
+SURE = "Everything of this bin that was not counted will be recorded as not found. Close it?"
+
+
+class Closing:
+    """Records what was counted."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._site = desk.site
+
+    def close_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Finish the open bin: `bin`, `confirm`, `occurred_ms`. Answers {ask} first, then {bin, state}."""
+        fields = Fields(body, "close bin")
+        bin_, sure, occurred_ms = fields.text("bin"), fields.flag("confirm"), fields.moment("occurred_ms")
+        fields.done()
+        with self._site.writing() as connection:
+            row = open_round(connection, bin_)
+            if self._site.find(part_op_id(op_id, 1)) is None and self._site.find(op_id) is None:
+                if row is None or row.bin_state != "counting" or row.assignee != who.actor:
+                    raise Rejected(f"you have not opened {bin_}")
+                if row.whole and not sure:
+                    return {"op_id": str(op_id), "ask": SURE}
+            counted = [] if row is None or row.task is None else tasks.tally(connection, row.task)
+            count = 1 if row is None else self._parts_needed(connection, row)
+        for sku in sorted({line.thing.item for line in counted}):
+            control.apply_until_item(self._site, sku)
+        content = {"bin": bin_, "occurred_ms": occurred_ms}
+        steps = [
+            lambda connection, number=number: self._record(connection, op_id, who, bin_, number, count, occurred_ms)
+            for number in range(1, count + 1)
+        ]
+        return self._desk.steps(op_id, who.actor, "close_bin", content, steps)
+
+    def resume(self) -> None:
+        """Record the missing parts of every bin that a crash left closing."""
+        with self._site.writing() as connection:
+            rows = connection.execute("SELECT session, bin FROM count_bins WHERE state = 'closing'").fetchall()
+        for session, bin_ in rows:
+            with self._site.writing() as connection:
+                row = latest(connection, OpId(bytes(session)), bin_)
+                missing = connection.execute(
+                    "SELECT p.part, p.op_id, p.call, p.document FROM count_parts p LEFT JOIN counts c"
+                    " ON c.op_id = p.op_id WHERE p.session = ? AND p.bin = ? AND p.round = ? AND c.op_id IS NULL"
+                    " ORDER BY p.part",
+                    (session, bin_, row.round),
+                ).fetchall()
+            for _, op_id, call, document in missing:
+                _, again = calls.decode(bytes(call))
+                self._site.record(again, op_id=OpId(bytes(op_id)), document=bytes(document))
+            with self._site.writing() as connection:
+                self._finish(connection, row)
+
+    @staticmethod
+    def _parts_needed(connection: Connection, row: Round) -> int:
+        (kept,) = connection.execute(
+            "SELECT COUNT(*) FROM count_parts WHERE session = ? AND bin = ? AND round = ?",
+            (row.session.raw, row.bin, row.round),
+        ).fetchone()
+        if kept:
+            return int(kept)
+        lines, _ = lines_of(connection, row)
+        return max(1, -(-len(lines) // LINES_MAX))
+
+    def _record(
+        self, connection: Connection, op_id: OpId, who: Person, bin_: str, number: int, count: int,
+        occurred_ms: int | None,
+    ) -> Answer:  # fmt: skip
+        row = open_round(connection, bin_)
+        if row is None or row.assignee != who.actor or row.bin_state not in ("counting", "closing"):
+            raise Rejected(f"you have not opened {bin_}")
+        if row.bin_state == "counting":
+            self._freeze(connection, op_id, who, row, count, occurred_ms)
+        stored = connection.execute(
+            "SELECT op_id, call, document FROM count_parts WHERE session = ? AND bin = ? AND round = ? AND part = ?",
+            (row.session.raw, bin_, row.round, number),
+        ).fetchone()
+        if stored is None:
+            raise Rejected(f"{bin_} was closed with another op_id: repeat that one")
+        _, call = calls.decode(bytes(stored[1]))
+        self._site.record(call, op_id=OpId(bytes(stored[0])), document=bytes(stored[2]))
+        failpoint("count.part_recorded")
+        if number == count:
+            self._finish(connection, row)
+        return {"bin": bin_, "state": "counted", "operations": self._operations(connection, row)}
+
+    def _freeze(
+        self, connection: Connection, op_id: OpId, who: Person, row: Round, count: int, occurred_ms: int | None
+    ) -> None:
+        """Fix the lines of every part. From here on nothing scanned changes this round any more."""
+        if row.task is None or row.changes is None:
+            raise Rejected(f"you have not opened {row.bin}")
+        lines, expiries = lines_of(connection, row)
+        empty = tasks.said_empty(connection, row.task)
+        if not empty and not tasks.tally(connection, row.task):
+            raise Rejected(f"nothing was counted in {row.bin}: count it, or declare it empty")
+        if count != max(1, -(-len(lines) // LINES_MAX)) or count > PARTS_MAX:
+            raise Rejected(f"{row.bin} has {len(lines)} lines: repeat this, or split the bin")
+        root = tasks.root(connection, row.task)
+        for number in range(1, count + 1):
+            start = (number - 1) * LINES_MAX
+            chunk = lines[start : start + LINES_MAX]
+            document = self._desk.document(
+                occurred_ms,
+                scans=root,
+                expiries={at: expiries[line] for at, line in enumerate(chunk) if line in expiries},
+                part=None if count == 1 else DocumentPart(op_id, number, count),
+            )
+            self._keep(connection, op_id, who, row, number, count, chunk, document, root)
+        tasks.become(connection, row.task, tasks.CLOSING)
+        set_bin(connection, row.session, row.bin, "closing")
+
+    def _keep(
+        self, connection: Connection, op_id: OpId, who: Person, row: Round, number: int, count: int,
+        chunk: tuple[Counted, ...], document: Document, root: bytes,
+    ) -> None:  # fmt: skip
+        name = op_id if count == 1 else part_op_id(op_id, number)
+        call = calls.RecordCount(
+            actor=who.actor,
+            session=row.session,
+            bin=row.bin,
+            round=row.round,
+            opened=row.changes or 0,
+            whole=row.whole,
+            scans=root,
+            lines=chunk,
+        )
+        connection.execute(
+            "INSERT INTO count_parts VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            (row.session.raw, row.bin, row.round, number, name.raw, call.encode(name), document.encode()),
+        )
+
+    def _finish(self, connection: Connection, row: Round) -> None:
+        """All parts stand: drop their drafts, and let the rule say what comes next."""
+        connection.execute(
+            "UPDATE count_parts SET call = NULL, document = NULL WHERE session = ? AND bin = ? AND round = ?",
+            (row.session.raw, row.bin, row.round),
+        )
+        if row.task is not None:
+            tasks.become(connection, row.task, tasks.CLOSED)
+        judge(connection, row)
+
+    @staticmethod
+    def _operations(connection: Connection, row: Round) -> list[str]:
+        rows = connection.execute(
+            "SELECT op_id FROM count_parts WHERE session = ? AND bin = ? AND round = ? ORDER BY part",
+            (row.session.raw, row.bin, row.round),
+        ).fetchall()
+        return [bytes(op_id).hex() for (op_id,) in rows]
+
+
+Key = tuple[str, str, str]
+
+
+def lines_of(connection: Connection, row: Round) -> tuple[tuple[Counted, ...], dict[Counted, str]]:
+    """The count lines of a round in the order of the chain, and the expiry dates that were read with them.
+
+    Beside what was counted: everything that the books have in the bin (in an item task: of its items), as zero.
+    """
+    counted: dict[tuple[str, str, str, int], int] = defaultdict(int)
+    unsaid: dict[Key, int] = defaultdict(int)
+    dates: dict[tuple[str, str], str] = {}
+    for line in tasks.tally(connection, row.task or 0):
+        thing = line.thing
+        if thing.expiry:
+            dates[thing.item, thing.lot] = thing.expiry
+        if thing.status == tasks.UNSAID:
+            unsaid[thing.item, thing.lot, thing.serial] += line.quantity
+        else:
+            counted[thing.item, thing.lot, thing.serial, thing.status] += line.quantity
+    booked = _booked(connection, row)
+    for key, quantity in unsaid.items():
+        for status, share in _shares(quantity, {at[3]: held for at, held in booked.items() if at[:3] == key}):
+            counted[(*key, status)] += share
+    for at in booked:
+        counted.setdefault(at, 0)
+    for sku in row.items:
+        item = catalogue.need_item(connection, sku)
+        if not item.tracking and not any(at[0] == sku for at in counted):
+            counted[sku, "", "", FREE] = 0
+    lines = tuple(
+        Counted(item=at[0], lot=at[1], serial=at[2], status=at[3], counted=quantity)
+        for at, quantity in sorted(counted.items())
+    )
+    return lines, {line: dates[line.item, line.lot] for line in lines if (line.item, line.lot) in dates}
+
+
+def _booked(connection: Connection, row: Round) -> dict[tuple[str, str, str, int], int]:
+    """What the books have in the bin: quantities, and for items with serials each piece."""
+    found: dict[tuple[str, str, str, int], int] = {}
+    serials: set[str] = set()
+    for item, serial, lot, status in connection.execute(
+        "SELECT item, serial, lot, status FROM serials WHERE location = ?", (row.bin,)
+    ):
+        serials.add(item)
+        found[item, lot, serial, int(status)] = 1
+    for item, lot, status, quantity in connection.execute(
+        "SELECT item, lot, status, quantity FROM stock WHERE location = ?", (row.bin,)
+    ):
+        if item not in serials:
+            found[item, lot, "", int(status)] = int(quantity)
+    return {at: held for at, held in found.items() if row.whole or at[0] in row.items}
+
+
+def _shares(quantity: int, booked: dict[int, int]) -> list[tuple[int, int]]:
+    """Split a quantity whose status nobody said over the statuses in the books.
+
+    Held goods stand apart with a label, so they are taken as found as far as the quantity goes; the rest is free.
+    A difference then shows on the free line, or on the one line there is.
+    """
+    if set(booked) <= {FREE}:
+        return [(FREE, quantity)]
+    if len(booked) == 1:
+        return [(next(iter(booked)), quantity)]
+    shares: list[tuple[int, int]] = []
+    left = quantity
+    for status in sorted(booked, reverse=True):
+        if status != FREE:
+            share = min(left, booked[status])
+            shares.append((status, share))
+            left -= share
+    return [*shares, (FREE, left)]

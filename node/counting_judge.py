@@ -1,0 +1,74 @@
+"""What the rule says of a recorded round: count again, or on to the approver. The same rows give the same verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ledger.counts import Compared, Cost, Rule, differences
+from ledger.db import Connection
+from node import catalogue
+from node.rounds import Part, Round, need_session, next_round, parts, set_bin
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`again`: why the bin is to be counted again, or ''. `reasons`: line number to why that line is over."""
+
+    again: str
+    stable: bool
+    agreed: bool
+    reasons: dict[int, str]
+    bin_reason: str
+
+
+def judge(connection: Connection, row: Round) -> Verdict:
+    """Decide on a round whose parts all stand, and move its bin on."""
+    verdict = verdict_of(connection, row)
+    if verdict.again:
+        next_round(connection, row, verdict.again)
+    else:
+        set_bin(connection, row.session, row.bin, "review")
+    return verdict
+
+
+def verdict_of(connection: Connection, row: Round) -> Verdict:
+    """The verdict without its consequences."""
+    rule = need_session(connection, row.session).rule
+    found = parts(connection, row.session, row.bin, row.round)
+    lines = [line for part in found for line in part.lines]
+    costs = catalogue.costs(connection, (line.item for line in lines if line.difference))
+    stable = all(part.stable for part in found)
+    agreed = _agreed(connection, row, lines)
+    reasons = _reasons(rule, lines, costs)
+    whole = rule.over_bin(lines, costs)
+    return Verdict(_again(rule, row, found, stable, agreed, bool(reasons or whole)), stable, agreed, reasons, whole)
+
+
+def _again(rule: Rule, row: Round, found: list[Part], stable: bool, agreed: bool, over: bool) -> str:
+    if row.round + 1 >= rule.rounds_max:
+        return ""
+    if not stable:
+        return "unstable"
+    if over:
+        return "" if agreed else "variance"
+    return "control" if row.round == 0 and _control(rule, found) else ""
+
+
+def _agreed(connection: Connection, row: Round, lines: list[Compared]) -> bool:
+    """Whether this round found the same differences as an earlier stable one."""
+    mine = differences(lines)
+    earlier = [parts(connection, row.session, row.bin, number) for number in range(row.round)]
+    stable = [found for found in earlier if found and all(part.stable for part in found)]
+    return any(differences(line for part in found for line in part.lines) == mine for found in stable)
+
+
+def _reasons(rule: Rule, lines: list[Compared], costs: dict[str, Cost]) -> dict[int, str]:
+    said = {number: rule.over(line, costs.get(line.item)) for number, line in enumerate(lines)}
+    return {number: text for number, text in said.items() if text}
+
+
+def _control(rule: Rule, found: list[Part]) -> bool:
+    """Whether a count within its limits is repeated all the same: drawn by the count's own op_id."""
+    drawn = hashlib.sha256(b"tallyman/control/v1\n" + found[0].op_id.raw).digest()
+    return int.from_bytes(drawn[:4], "big") % 100 < rule.control_percent

@@ -1,0 +1,187 @@
+"""Lines of the open count, however they come in: scanned, keyed in, taken back. Nothing here looks at the books."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from node import catalogue, tasks
+from node.desk import Answer, Desk, Person
+from node.rounds import open_round
+from node.tasks import Cause, Thing
+from node.values import Fields, amount
+
+
+class Lines:
+    """The counter's verbs within an open bin, and the screen that shows it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._site = desk.site
+
+    def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """A line by hand: `item`, `lot`, `serial`, `status`, `expiry`, `quantity`, `mode`: set, add."""
+        fields = Fields(body, "count line")
+        thing = thing_of(fields)
+        quantity, mode = fields.quantity("quantity"), fields.take("mode") or "set"
+        fields.done()
+        if mode not in ("set", "add"):
+            raise Rejected("mode: expected set or add")
+
+        def work(connection: Connection) -> Answer:
+            task = tasks.need(connection, who.actor, tasks.COUNT)
+            change = quantity - (tasks.quantity_of(connection, task.task, thing) if mode == "set" else 0)
+            kind = "set" if mode == "set" else "key"
+            cause = Cause(self._desk.now_ms())
+            return self.add(connection, who, task, thing, change, cause, kind=kind, entered=quantity)
+
+        content = {**_content(thing), "quantity": quantity, "mode": mode}
+        return self._desk.once(op_id, who.actor, "enter", content, work)
+
+    def add(
+        self,
+        connection: Connection,
+        who: Person,
+        task: tasks.Task,
+        thing: Thing,
+        quantity: int,
+        cause: Cause,
+        *,
+        kind: str = "scan",
+        entered: int | None = None,
+    ) -> Answer:
+        """Append one line to the open bin, after the checks that hold however it came in."""
+        item = catalogue.need_item(connection, thing.item)
+        if bool(thing.lot) != item.has_lots:
+            raise Rejected(f"{thing.item}: " + ("its lot is needed" if item.has_lots else "it has no lots"))
+        if bool(thing.serial) != item.has_serials:
+            raise Rejected(f"{thing.item}: " + ("its serial is needed" if item.has_serials else "it has no serials"))
+        row = open_round(connection, task.target)
+        if row is not None and row.items and thing.item not in row.items:
+            raise Rejected(f"{thing.item} is not part of this task: only {', '.join(row.items)}")
+        if tasks.said_empty(connection, task.task) and quantity > 0:
+            raise Rejected("the bin was declared empty: undo that first")
+        now = tasks.quantity_of(connection, task.task, thing)
+        if thing.serial and quantity > 0:
+            if now:
+                tasks.add(connection, task, who.actor, "repeat", thing, 0, cause)
+                return {**shown(thing), "counted": now, "repeated": True}
+            if now + quantity > 1:
+                raise Rejected(f"serial {thing.serial} is one piece")
+            self._refuse_second_serial(connection, task, thing)
+        if now + quantity < 0:
+            raise Rejected("there is not that much on this line")
+        tasks.add(connection, task, who.actor, kind, thing, quantity, cause, entered=entered)
+        return {**shown(thing), "counted": now + quantity}
+
+    @staticmethod
+    def _refuse_second_serial(connection: Connection, task: tasks.Task, thing: Thing) -> None:
+        """A serial counts once per session, over all tablets. A recount of its own bin is not a second time."""
+        row = connection.execute(
+            "SELECT 1 FROM scan_events e JOIN count_rounds r ON r.task = e.task"
+            " JOIN count_rounds mine ON mine.task = ? AND mine.session = r.session AND mine.bin <> r.bin"
+            " WHERE e.item = ? AND e.serial = ? AND r.round = (SELECT MAX(round) FROM count_rounds x"
+            " WHERE x.session = r.session AND x.bin = r.bin)"
+            " GROUP BY e.task HAVING SUM(e.quantity) > 0",
+            (task.task, thing.item, thing.serial),
+        ).fetchone()
+        if row is not None:
+            raise Rejected(f"serial {thing.serial} was already counted in this session: check both pieces")
+
+    def undo(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Take back the last line of the open task, or line `number`; the line itself stays on record."""
+        fields = Fields(body, "undo")
+        number = fields.take("number")
+        fields.done()
+        if number is not None:
+            amount(number, "number", least=1)
+
+        def work(connection: Connection) -> Answer:
+            task = tasks.current(connection, who.actor)
+            if task is None:
+                raise Rejected("you have nothing open to undo")
+            thing = tasks.undo(connection, task, who.actor, number, Cause(self._desk.now_ms()))
+            return {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
+
+        return self._desk.once(op_id, who.actor, "undo", {"number": number}, work)
+
+    def empty(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Declare the open bin empty: no field. Refused while lines stand that say otherwise."""
+        Fields(body, "bin empty").done()
+
+        def work(connection: Connection) -> Answer:
+            task = tasks.need(connection, who.actor, tasks.COUNT)
+            if any(line.quantity for line in tasks.tally(connection, task.task)):
+                raise Rejected("lines were counted in this bin: undo them before declaring it empty")
+            if not tasks.said_empty(connection, task.task):
+                tasks.add(connection, task, who.actor, "empty", Thing(), 0, Cause(self._desk.now_ms()))
+            return {"bin": task.target, "empty": True}
+
+        return self._desk.once(op_id, who.actor, "empty", {}, work)
+
+    def screen(self, connection: Connection, who: Person) -> Answer | None:
+        """The person's open task as it stands: where to resume after any interruption. None when nothing is open."""
+        task = tasks.current(connection, who.actor)
+        if task is None:
+            return None
+        (parked,) = connection.execute(
+            "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task.task,)
+        ).fetchone()
+        lines = tasks.tally(connection, task.task)
+        names = {line.thing.item: catalogue.item(connection, line.thing.item) for line in lines}
+        return {
+            "task": task.task,
+            "kind": task.kind,
+            "source": task.source,
+            "target": task.target,
+            "empty": tasks.said_empty(connection, task.task),
+            "parked": int(parked),
+            "lines": [
+                {**shown(line.thing), "name": _name(names[line.thing.item]), "counted": line.quantity}
+                for line in lines
+            ],
+            "last": tasks.history(connection, task.task),
+        }
+
+
+def thing_of(fields: Fields) -> Thing:
+    """Item, lot, serial, status and expiry of a line as it was typed; a status nobody names stays unsaid."""
+    item, lot, serial = fields.text("item"), fields.text("lot", need=False), fields.text("serial", need=False)
+    status = fields.take("status")
+    number = tasks.UNSAID if status is None else Fields({"status": status}, "line").status()
+    return Thing(item, lot, serial, number, iso_date(fields.take("expiry")))
+
+
+def iso_date(value: object) -> str:
+    """A date as YYYY-MM-DD, or '' for none."""
+    if value in (None, ""):
+        return ""
+    try:
+        if not isinstance(value, str) or date.fromisoformat(value).isoformat() != value:
+            raise ValueError
+    except ValueError:
+        raise Rejected(f"{str(value)[:40]!r} is not a date: expected YYYY-MM-DD") from None
+    return value
+
+
+def shown(thing: Thing) -> Answer:
+    """A thing for a screen; empty parts are left out."""
+    parts: dict[str, Any] = {"item": thing.item, "lot": thing.lot, "serial": thing.serial, "expiry": thing.expiry}
+    return {name: value for name, value in parts.items() if value}
+
+
+def _content(thing: Thing) -> dict[str, Any]:
+    return {
+        "item": thing.item,
+        "lot": thing.lot,
+        "serial": thing.serial,
+        "status": thing.status,
+        "expiry": thing.expiry,
+    }
+
+
+def _name(item: catalogue.Item | None) -> str:
+    return "" if item is None else item.name

@@ -1,0 +1,155 @@
+"""What every part of floor work stands on: one transaction an act, one answer an op_id, documents, people.
+
+Every verb that changes something takes an `op_id` made where the act happens and runs in one SQL transaction with
+what it records on the chain (`Desk.once`). The same wish again gets the same answer; another wish under its op_id is
+refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from ledger import people
+from ledger.codec import cbor_encode
+from ledger.db import Connection
+from ledger.documents import OCCURRED_MS_MAX, Document, commit
+from ledger.errors import Rejected, Unavailable
+from ledger.ids import Actor, OpId
+from ledger.seams import Random
+from node.site import Site
+from node.timekeeping import DOUBTFUL
+
+AHEAD_MS_MAX = 60_000
+Answer: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone logged in, with the rights of this moment. `token`: hash of the log-in that this comes from."""
+
+    actor: Actor
+    roles: int
+    name: str = ""
+    token: bytes = b""
+
+    def has(self, role: int) -> bool:
+        return bool(self.roles & role)
+
+    def need(self, role: int, act: str) -> None:
+        """Refuse unless one of the roles in `role` is held."""
+        if not self.roles & role:
+            names = " or ".join(people.role_names(role))
+            raise Rejected(f"you may not {act}: that needs the role {names}")
+
+
+class Desk:
+    """A site with the means to act on it. `random` makes salts, tokens and keys."""
+
+    def __init__(self, site: Site, random: Random) -> None:
+        self.site = site
+        self.random = random
+
+    def once(
+        self,
+        op_id: OpId,
+        actor: Actor,
+        verb: str,
+        content: Mapping[str, Any],
+        work: Callable[[Connection], Answer],
+    ) -> Answer:
+        """Run `work` in one transaction under `op_id` and keep its answer, or give the one it got the first time.
+
+        `content` is what was wished, in CBOR's types and without secrets: a PIN's hash would be a PIN.
+        """
+        return self.steps(op_id, actor, verb, content, [work])
+
+    def steps(
+        self,
+        op_id: OpId,
+        actor: Actor,
+        verb: str,
+        content: Mapping[str, Any],
+        works: Sequence[Callable[[Connection], Answer]],
+    ) -> Answer:
+        """An act of several operations, a transaction each; the last one gives and keeps the answer.
+
+        After a crash in between, the same wish runs all of them again: each step must find out that it was done.
+        """
+        fingerprint = hashlib.sha256(cbor_encode([verb, actor.raw, dict(content)])).digest()
+        for number, work in enumerate(works, 1):
+            kept = (verb, actor) if number == len(works) else None
+            try:
+                answer, known = self._step(op_id, fingerprint, work, kept)
+            except Unavailable:
+                # It may not have fitted into the pending block, which cannot be sealed inside a transaction.
+                if not self.site.pending_count() or self.site.stopped:
+                    raise
+                self.site.seal()
+                answer, known = self._step(op_id, fingerprint, work, kept)
+            if known:
+                break
+        return answer
+
+    def _step(
+        self,
+        op_id: OpId,
+        fingerprint: bytes,
+        work: Callable[[Connection], Answer],
+        kept: tuple[str, Actor] | None,
+    ) -> tuple[Answer, bool]:
+        with self.site.writing() as connection:
+            known = self.known(connection, op_id, fingerprint)
+            if known is not None:
+                return known, True
+            answer = {"op_id": str(op_id), **work(connection)}
+            if kept is not None:
+                connection.execute(
+                    "INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?)",
+                    (op_id.raw, kept[0], kept[1].raw, fingerprint, json.dumps(answer), self.now_ms()),
+                )
+            return answer, False
+
+    @staticmethod
+    def known(connection: Connection, op_id: OpId, fingerprint: bytes) -> Answer | None:
+        """The answer already given under `op_id`; `Rejected` when that was for another wish."""
+        row = connection.execute("SELECT content, answer FROM acts WHERE op_id = ?", (op_id.raw,)).fetchone()
+        if row is None:
+            return None
+        if bytes(row[0]) != fingerprint:
+            raise Rejected(f"operation {op_id} was already used for something else: a new act needs a new op_id")
+        answer: Answer = json.loads(row[1])
+        return answer
+
+    def refuse_used(self, connection: Connection, op_id: OpId) -> None:
+        """Refuse an op_id that a device or another act has used on the chain."""
+        if self.site.find(op_id) is not None:
+            raise Rejected(f"operation {op_id} was already used for something else: a new act needs a new op_id")
+
+    def now_ms(self) -> int:
+        return self.site.clock.now_ms()
+
+    def document(self, occurred_ms: int | None = None, **said: Any) -> Document:
+        """A document of now, or of the time that a tablet says. A clock that runs ahead makes the time doubtful."""
+        now_ms = min(max(self.now_ms(), 0), OCCURRED_MS_MAX)
+        at_ms = now_ms if occurred_ms is None else occurred_ms
+        quality = self.site.time.quality(self.site.head.timestamp)
+        return Document(
+            occurred_ms=at_ms,
+            business_date=datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat(),
+            quality=DOUBTFUL if at_ms > now_ms + AHEAD_MS_MAX else quality,
+            **{name: value for name, value in said.items() if value},
+        )
+
+    def erasable(self, connection: Connection, text: str) -> dict[str, bytes]:
+        """A commitment to free text for a document, its text and salt kept here where they can be erased."""
+        if not text:
+            return {}
+        salt = self.random.bytes(16)
+        digest = commit(salt, text.encode())
+        connection.execute("INSERT INTO erasable VALUES (?, ?, ?)", (digest, salt, text))
+        return {"note": digest}

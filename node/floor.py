@@ -1,0 +1,43 @@
+"""Floor work as one object: what the pages, the scanners and the demo talk to.
+
+Floor(site, pepper, random)
+  .people      log-in, personal keys, approvals            node/operators
+  .counting    sessions, bins, rounds, close, review       node/counting, counting_close, counting_review
+  .scanning    raw reads become lines of the open task     node/scanning
+  .stock       receive, move, adjust, reverse, look up     node/stock, node/lookups
+  .transfers   dispatch, arrivals, acceptance              node/transfers
+      .lookups     an item, a bin, an operation                node/lookups
+"""
+
+from __future__ import annotations
+
+from ledger.seams import Random
+from node.counting import Counting
+from node.desk import Desk
+from node.lookups import Lookups
+from node.operators import Operators
+from node.parking import Parking
+from node.proposals import Proposals
+from node.scanning import Scanning
+from node.site import Site
+from node.stock import Stock
+from node.transfers import Transfers
+
+
+class Floor:
+    """The floor work of one site. Its parts share the site's connection and lock; all state is in the database."""
+
+    def __init__(self, site: Site, pepper: bytes, random: Random) -> None:
+        desk = Desk(site, random)
+        self.site = site
+        self.people = Operators(desk, pepper)
+        self.counting = Counting(desk, self.people)
+        self.parking = Parking(desk, self.counting)
+        self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
+        self.scanning = Scanning(desk, self.people, self.counting, self.stock)
+        self.transfers = Transfers(desk, self.people, self.counting)
+        self.lookups = Lookups(desk, self.people, self.counting)
+
+    def resume(self) -> None:
+        """After a start: finish what a crash left between two transactions."""
+        self.counting.resume()

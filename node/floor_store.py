@@ -1,0 +1,120 @@
+"""The kept tables of floor work: what people and scanners told this node. Nothing here can be made again from blocks.
+
+Scan events are append-only, and the database itself refuses anything else: an undo is one more event. Tallies, bin
+states and variances are derived from events and from the chain's tables when asked for.
+"""
+
+from __future__ import annotations
+
+FLOOR_1 = """
+-- Every wish that changed something, under the op_id it came with: the same wish again gets the same answer.
+CREATE TABLE acts (
+    op_id BLOB PRIMARY KEY, verb TEXT NOT NULL, actor BLOB NOT NULL, content BLOB NOT NULL, answer TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A person's own key, opened only by PIN and this machine's pepper together. `address` is what the chain knows.
+CREATE TABLE personal_keys (
+    actor BLOB PRIMARY KEY, address BLOB NOT NULL, sealed BLOB NOT NULL, made_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Wrong PINs in a row, by person and by tablet, written before each PIN is tried.
+CREATE TABLE guesses (subject TEXT PRIMARY KEY, failures INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Who is logged in where. `token` is the SHA-256 of what the tablet holds.
+CREATE TABLE log_ins (
+    token BLOB PRIMARY KEY, actor BLOB NOT NULL, tablet TEXT NOT NULL, opened_at_ms INTEGER NOT NULL,
+    seen_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX log_ins_actor ON log_ins (actor);
+
+-- Whose reads a scanner's are.
+CREATE TABLE bound_devices (device TEXT PRIMARY KEY, actor BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What a person is busy with: counting a bin, or a receipt or move being scanned together. One open task a person.
+CREATE TABLE tasks (
+    task INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL CHECK (kind IN ('count', 'receive', 'move')),
+    actor BLOB NOT NULL, state TEXT NOT NULL CHECK (state IN ('open', 'closing', 'closed', 'dropped')),
+    source TEXT NOT NULL, target TEXT NOT NULL, opened_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX tasks_open ON tasks (actor) WHERE state = 'open';
+
+-- What was said in a task, in order. `quantity` is the change of the line's tally; `entered` what was keyed in;
+-- `read` the raw read behind it, 16 bytes, each used once, and `digest` the SHA-256 of its bytes; `negates` the event
+-- that this one undoes; `status` -1 when nobody said it. `leaf`: this event's hash in the task's Merkle tree.
+CREATE TABLE scan_events (
+    event INTEGER PRIMARY KEY AUTOINCREMENT, task INTEGER NOT NULL REFERENCES tasks, number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('scan', 'key', 'set', 'undo', 'empty', 'resolve', 'repeat')),
+    item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL, status INTEGER NOT NULL, expiry TEXT NOT NULL,
+    place TEXT NOT NULL, quantity INTEGER NOT NULL, entered INTEGER, read BLOB UNIQUE, digest BLOB,
+    negates INTEGER UNIQUE REFERENCES scan_events, actor BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    leaf BLOB NOT NULL, UNIQUE (task, number)
+) STRICT;
+CREATE INDEX scan_events_thing ON scan_events (task, item, lot);
+CREATE INDEX scan_events_serial ON scan_events (item, serial) WHERE serial <> '';
+CREATE TRIGGER scan_events_stay BEFORE UPDATE ON scan_events BEGIN SELECT RAISE(ABORT, 'scan events stay'); END;
+CREATE TRIGGER scan_events_last BEFORE DELETE ON scan_events BEGIN SELECT RAISE(ABORT, 'scan events stay'); END;
+
+-- Reads that could not be counted as they were: kept with their bytes until someone says what they are.
+CREATE TABLE parked (
+    park INTEGER PRIMARY KEY AUTOINCREMENT, task INTEGER NOT NULL REFERENCES tasks, read BLOB UNIQUE,
+    raw BLOB NOT NULL, symbology TEXT NOT NULL, why TEXT NOT NULL, hint TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'resolved', 'dismissed')), reason TEXT NOT NULL, settled_by BLOB
+) STRICT;
+CREATE INDEX parked_task ON parked (task, state);
+
+-- Every raw read that was handed to the floor, and what became of it (JSON): none acts twice.
+CREATE TABLE taken_reads (
+    read BLOB PRIMARY KEY, outcome TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE count_sessions (
+    session BLOB PRIMARY KEY, name TEXT NOT NULL, rule TEXT NOT NULL, opened_by BLOB NOT NULL,
+    opened_at_ms INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('draft', 'active', 'cancelled', 'closed')),
+    reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- `items`: '' for the whole bin, else a JSON list: then nothing is said about other items of the bin.
+CREATE TABLE count_bins (
+    session BLOB NOT NULL REFERENCES count_sessions, bin TEXT NOT NULL, items TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'counting', 'closing', 'review', 'posted', 'uncounted')),
+    reason TEXT NOT NULL, PRIMARY KEY (session, bin)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX count_bins_bin ON count_bins (bin);
+
+-- `why`: first, variance, unstable, control, parked or ordered. `changes`: the bin's change counter at its opening.
+CREATE TABLE count_rounds (
+    session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL, why TEXT NOT NULL, assignee BLOB,
+    deadline_ms INTEGER, task INTEGER UNIQUE REFERENCES tasks, changes INTEGER, height INTEGER,
+    PRIMARY KEY (session, bin, round), FOREIGN KEY (session, bin) REFERENCES count_bins
+) STRICT, WITHOUT ROWID;
+
+-- The operations that a closed round was recorded with (one for every 200 lines), and those that posted it. `call`
+-- and `document` are kept while several parts are under way.
+CREATE TABLE count_parts (
+    session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL, part INTEGER NOT NULL,
+    op_id BLOB NOT NULL UNIQUE, call BLOB, document BLOB, post BLOB, PRIMARY KEY (session, bin, round, part)
+) STRICT, WITHOUT ROWID;
+
+-- Who has seen what the books expect of a bin: such a person cannot count it any more in this session.
+CREATE TABLE count_reveals (
+    session BLOB NOT NULL, bin TEXT NOT NULL, actor BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (session, bin, actor)
+) STRICT, WITHOUT ROWID;
+
+-- Adjustments and reversals that wait for another person's signature.
+CREATE TABLE proposals (
+    op_id BLOB PRIMARY KEY, call BLOB NOT NULL, document BLOB NOT NULL, actor BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'approved', 'rejected')), reason TEXT NOT NULL, decided_by BLOB
+) STRICT, WITHOUT ROWID;
+
+-- Delivery notes by supplier: the same one twice is asked back.
+CREATE TABLE deliveries (
+    supplier TEXT NOT NULL, note TEXT NOT NULL, op_id BLOB NOT NULL, PRIMARY KEY (supplier, note, op_id)
+) STRICT, WITHOUT ROWID;
+
+-- Free text behind a commitment in a document. Erasing a row erases the text; the document still verifies.
+CREATE TABLE erasable (digest BLOB PRIMARY KEY, salt BLOB NOT NULL, content TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+STEPS: tuple[str, ...] = (FLOOR_1,)

@@ -1,0 +1,186 @@
+"""What people look up: an item, a bin, an operation with its history and proof.
+
+Whoever counts must not learn from a look-up what the books expect of a bin in an unfinished count. Such bins are left
+out whatever they hold, and named as being counted whether or not they hold the thing: an answer that differed would
+be an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import Actor, OpId
+from ledger.moves import STATUSES
+from node import catalogue, streams
+from node.counting import Counting
+from node.desk import Answer, Desk, Person
+from node.operators import Operators
+from node.values import shown, text_id
+
+ROWS_MAX = 200
+
+
+class Lookups:
+    """Read-only answers, each from a connection of the caller's."""
+
+    def __init__(self, desk: Desk, operators: Operators, counting: Counting) -> None:
+        self._site = desk.site
+        self._operators = operators
+        self._counting = counting
+
+    def item(self, connection: Connection, who: Person, code: object) -> Answer:
+        """An item by code or barcode: what it is, where how much of it is, its last moves."""
+        sku = self._sku(connection, code)
+        known = catalogue.need_item(connection, sku)
+        hidden = self._counting.blind_bins(connection, who)
+        rows = connection.execute(
+            "SELECT s.location, s.lot, s.status, s.quantity FROM stock s JOIN locations l ON l.location = s.location"
+            " WHERE s.item = ? AND l.kind <> 2 ORDER BY s.location, s.lot, s.status",
+            (sku,),
+        ).fetchall()
+        open_rows = [row for row in rows if row[0] not in hidden][:ROWS_MAX]
+        return {
+            "item": sku,
+            "name": known.name,
+            "unit": known.unit,
+            "decimals": known.decimals,
+            "lots": known.has_lots,
+            "serials": known.has_serials,
+            "stock": [
+                {"location": row[0], "lot": row[1], "status": STATUSES[row[2]], "quantity": row[3]}
+                for row in open_rows
+            ],
+            "being_counted": sorted(hidden),
+            "moves": self._moves(connection, hidden, "item = ?", (sku,)),
+        }
+
+    def bin(self, connection: Connection, who: Person, code: object) -> Answer:
+        """A location: what lies in it, piece by piece for serials, and its last moves."""
+        bin_ = catalogue.need_bin(connection, text_id(code, "location"))
+        if bin_ in self._counting.blind_bins(connection, who):
+            return {"location": bin_, "being_counted": True}
+        stock = connection.execute(
+            "SELECT item, lot, status, quantity FROM stock WHERE location = ? ORDER BY item, lot, status LIMIT ?",
+            (bin_, ROWS_MAX),
+        ).fetchall()
+        pieces = connection.execute(
+            "SELECT item, serial, lot, status FROM serials WHERE location = ? ORDER BY item, serial LIMIT ?",
+            (bin_, ROWS_MAX),
+        ).fetchall()
+        return {
+            "location": bin_,
+            "being_counted": False,
+            "stock": [
+                {"item": row[0], "name": self._name(connection, row[0]), "lot": row[1], "status": STATUSES[row[2]],
+                 "quantity": row[3]}
+                for row in stock
+            ],
+            "serials": [
+                {"item": row[0], "serial": row[1], "lot": row[2], "status": STATUSES[row[3]]} for row in pieces
+            ],
+            "moves": self._moves(connection, frozenset(), "(source = ? OR target = ?)", (bin_, bin_)),
+        }  # fmt: skip
+
+    def serial(self, connection: Connection, who: Person, item: object, serial: object) -> Answer:
+        """Where one piece is. Counters get no answer while any count is unfinished: 'nowhere else' would be one."""
+        sku, number = self._sku(connection, item), text_id(serial, "serial")
+        if self._counting.blind_bins(connection, who):
+            raise Rejected("a count is under way: pieces can be looked up when it is finished")
+        row = connection.execute(
+            "SELECT location, lot, status FROM serials WHERE item = ? AND serial = ?", (sku, number)
+        ).fetchone()
+        if row is None:
+            raise Rejected(f"no piece {number} of {sku} was ever here")
+        return {"item": sku, "serial": number, "location": row[0], "lot": row[1], "status": STATUSES[row[2]]}
+
+    def operation(self, connection: Connection, who: Person, op_id: OpId) -> Answer:
+        """An operation: where it stands, and its lines, as far as the person may see them."""
+        row = connection.execute(
+            "SELECT height, place, call, actor FROM operations WHERE op_id = ?", (op_id.raw,)
+        ).fetchone()
+        if row is None:
+            raise Rejected(f"operation {op_id} was not recorded here")
+        answer: Answer = {"op_id": str(op_id), "height": int(row[0]), "state": self._site.proof_state(op_id)}
+        if not self.may_open(connection, who, op_id):
+            return {**answer, "being_counted": True}
+        moved = connection.execute(
+            "SELECT item, lot, serial, status, quantity, source, target FROM movements"
+            " WHERE height = ? AND place = ? ORDER BY line",
+            (row[0], row[1]),
+        ).fetchall()
+        reversed_by = connection.execute("SELECT op_id FROM reversals WHERE of = ?", (op_id.raw,)).fetchone()
+        by = "" if row[3] is None else self._operators.name_of(connection, Actor(bytes(row[3])))
+        return {
+            **answer,
+            "call": row[2],
+            "by": by,
+            "lines": [_move(line) for line in moved],
+            "reversed_by": "" if reversed_by is None else bytes(reversed_by[0]).hex(),
+        }
+
+    def may_open(self, connection: Connection, who: Person, op_id: OpId) -> bool:
+        """Whether this person may see what an operation says, its receipt included: not while it would tell a
+        counter what is expected of a bin."""
+        hidden = self._counting.blind_bins(connection, who)
+        if not hidden:
+            return True
+        touched = connection.execute(
+            "SELECT bin FROM counts WHERE op_id = ?1"
+            " UNION SELECT c.bin FROM count_lines l JOIN counts c ON c.op_id = l.count WHERE l.posted = ?1"
+            " UNION SELECT m.source FROM operations o JOIN movements m ON m.height = o.height AND m.place = o.place"
+            " WHERE o.op_id = ?1 UNION SELECT m.target FROM operations o JOIN movements m ON m.height = o.height"
+            " AND m.place = o.place WHERE o.op_id = ?1 UNION SELECT location FROM exceptions WHERE op_id = ?1",
+            (op_id.raw,),
+        ).fetchall()
+        return not hidden & {str(row[0]) for row in touched}
+
+    def suspects(self, connection: Connection) -> list[str]:
+        """Bins where something happened that could not be booked, and that nobody has counted since."""
+        rows = connection.execute(
+            "SELECT DISTINCT e.location FROM exceptions e JOIN locations l ON l.location = e.location AND l.kind <> 2"
+            " WHERE NOT EXISTS (SELECT 1 FROM counts c JOIN count_lines x ON x.count = c.op_id"
+            " WHERE c.bin = e.location AND c.height >= e.height AND x.posted IS NOT NULL) ORDER BY e.location"
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def _sku(self, connection: Connection, code: object) -> str:
+        if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) <= 14:
+            found = streams.item_of(connection, code.zfill(14))
+            if found is not None:
+                return found[0]
+        sku = text_id(code, "item")
+        if catalogue.item(connection, sku) is None:
+            raise Rejected(f"no item has the code {shown(code)}")
+        return sku
+
+    @staticmethod
+    def _name(connection: Connection, sku: str) -> str:
+        item = catalogue.item(connection, sku)
+        return "" if item is None else item.name
+
+    @staticmethod
+    def _moves(
+        connection: Connection, hidden: frozenset[str], where: str, values: tuple[Any, ...]
+    ) -> list[dict[str, Any]]:
+        rows = connection.execute(
+            "SELECT item, lot, serial, status, quantity, source, target, height FROM movements"  # noqa: S608
+            f" WHERE {where} ORDER BY height DESC, place DESC, line DESC LIMIT ?",
+            (*values, ROWS_MAX),
+        ).fetchall()
+        return [{**_move(row), "height": row[7]} for row in rows if row[5] not in hidden and row[6] not in hidden][
+            :50
+        ]
+
+
+def _move(row: tuple[Any, ...]) -> dict[str, Any]:
+    return {
+        "item": row[0],
+        "lot": row[1],
+        "serial": row[2],
+        "status": STATUSES[row[3]],
+        "quantity": row[4],
+        "source": row[5],
+        "target": row[6],
+    }

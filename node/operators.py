@@ -1,0 +1,321 @@
+"""People at this site: first log-in, log-in, and signing with a person's own key.
+
+The hub's users stream says who there is (name, login, badge), the chain who may do what (table `people`). At first
+log-in the one-time activation code ties a key that is made and sealed here to the person, on chain. A log-in shows
+badge and PIN at this machine, not more; the key is in memory only while its owner is logged in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from typing import Any
+
+from ledger import calls, keys
+from ledger.db import Connection
+from ledger.errors import Rejected, Unavailable
+from ledger.ids import Actor, OpId
+from ledger.keys import TxKey
+from ledger.people import ADMIN, APPROVE, activation_code, role_names
+from node import streams, throttle
+from node.desk import Answer, Desk, Person
+from node.throttle import Throttle
+from node.values import label
+
+log = logging.getLogger(__name__)
+
+TOKEN_BYTES = 32
+LASTS_MS_MAX = 12 * 3600 * 1000
+SEEN_STEP_MS = 60_000
+USERS = "users"
+WRONG = "badge, login or PIN is wrong"
+_PIN = re.compile(r"[0-9]{6,12}", re.ASCII)
+_TOKEN = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_STAIRS = "01234567890123456789"
+
+
+class Operators:
+    """Log-in and personal keys. `pepper`: 32 bytes from a key file beside the database, never inside it."""
+
+    def __init__(self, desk: Desk, pepper: bytes) -> None:
+        self._desk = desk
+        self._site = desk.site
+        self._pepper = pepper
+        self._throttle = Throttle(desk.site.clock)
+        # Keys of people who are logged in now, by the hash of their token. Nowhere else outside a sealed box.
+        self._open: dict[bytes, TxKey] = {}
+
+    # ------------------------------------------------------------ log-in
+
+    def activate(self, op_id: OpId, login: object, code: object, pin: object, tablet: str) -> Answer:
+        """First log-in: make and seal the person's key, bind it on chain with the activation code, log in.
+
+        The same wish again, its answer lost, logs in with the key that was bound.
+        """
+        word = activation_code(code)
+        with self._site.writing() as connection:
+            actor, _ = self._person(connection, login)
+            self._throttle.guess(connection, throttle.tablet(connection, tablet))
+        done = self._site.find(op_id)
+        if actor is None:
+            raise Rejected("this login is not known here: let the site sync with the hub first")
+        if done is None:
+            self._bind(op_id, actor, word, checked_pin(pin))
+        return self.log_in(login, pin, tablet)
+
+    def _bind(self, op_id: OpId, actor: Actor, word: bytes, pin: str) -> None:
+        key = TxKey.generate(self._desk.random)
+        sealed = keys.seal_personal_key(key.secret, pin, self._pepper, actor.raw, self._desk.random)
+        with self._site.writing() as connection:
+            self._rights(connection, actor)
+            try:
+                self._site.record(calls.Bind(actor=actor, key=key.address, code=word), op_id=op_id)
+            except Rejected as error:
+                raise Rejected(f"{error}; ask for a new activation code if this one was used") from error
+            connection.execute(
+                "INSERT OR REPLACE INTO personal_keys VALUES (?, ?, ?, ?)",
+                (actor.raw, key.address, sealed, self._desk.now_ms()),
+            )
+            self._throttle.forget(connection, throttle.person(str(actor)))
+
+    def log_in(self, login: object, pin: object, tablet: str) -> Answer:
+        """Badge or login, and PIN: a new log-in with its token, which is stored only as its hash."""
+        person, key = self._prove(login, pin, tablet)
+        token = self._desk.random.bytes(TOKEN_BYTES)
+        name = _hashed(token.hex())
+        self._note(person.actor, "log-in")
+        now_ms = self._desk.now_ms()
+        with self._site.writing() as connection:
+            connection.execute(
+                "INSERT INTO log_ins VALUES (?, ?, ?, ?, ?)", (name, person.actor.raw, tablet[:64], now_ms, now_ms)
+            )
+        self._open[name] = key
+        return {
+            "token": token.hex(),
+            "actor": str(person.actor),
+            "name": person.name,
+            "roles": role_names(person.roles),
+        }
+
+    def log_out(self, token: object) -> None:
+        """End a log-in and forget its key; unknown tokens are no error."""
+        name = _hashed(token)
+        self._open.pop(name, None)
+        with self._site.writing() as connection:
+            connection.execute("DELETE FROM log_ins WHERE token = ?", (name,))
+
+    def session(self, token: object) -> Person:
+        """Who holds this token, with the rights of this moment. Raises `Rejected` when it is over."""
+        name = _hashed(token)
+        with self._site.writing() as connection:
+            row = connection.execute(
+                "SELECT actor, opened_at_ms, seen_at_ms FROM log_ins WHERE token = ?", (name,)
+            ).fetchone()
+            if row is None:
+                raise Rejected("you are not logged in: log in again")
+            actor, now_ms = Actor(bytes(row[0])), self._desk.now_ms()
+            idle_ms_max = self._site.config.web.session_idle_ms_max
+            # A clock set back must not lengthen a log-in, nor one set forward keep a stolen token alive later.
+            idle_ms, age_ms = abs(now_ms - int(row[2])), now_ms - int(row[1])
+            over = idle_ms > idle_ms_max or not -idle_ms_max <= age_ms <= LASTS_MS_MAX
+            if over:
+                connection.execute("DELETE FROM log_ins WHERE token = ?", (name,))
+                self._open.pop(name, None)
+            elif idle_ms > SEEN_STEP_MS:
+                connection.execute("UPDATE log_ins SET seen_at_ms = ? WHERE token = ?", (now_ms, name))
+        if over:
+            raise Rejected("your log-in has ended: log in again")
+        with self._site.writing() as connection:
+            return Person(actor, self._rights(connection, actor), self._name(connection, actor), name)
+
+    def prove(self, login: object, pin: object, tablet: str) -> Person:
+        """Badge and PIN of a second person at someone else's tablet: their key is open until `release`."""
+        person, key = self._prove(login, pin, tablet)
+        once = self._desk.random.bytes(TOKEN_BYTES)
+        self._open[once] = key
+        return Person(person.actor, person.roles, person.name, once)
+
+    def release(self, who: Person) -> None:
+        """Forget the key that `prove` opened."""
+        self._open.pop(who.token, None)
+
+    def _prove(self, login: object, pin: object, tablet: str) -> tuple[Person, TxKey]:
+        if not isinstance(pin, str) or len(pin) > 64:
+            raise Rejected(WRONG)
+        with self._site.writing() as connection:
+            actor, name = self._person(connection, login)
+            here = throttle.tablet(connection, tablet)
+            subjects = (here,) if actor is None else (throttle.person(str(actor)), here)
+            self._throttle.guess(connection, *subjects)
+            sealed = None if actor is None else self._sealed(connection, actor)
+        # The guess is on disk. If we die now it counts as wrong, which costs the person nothing but one of five.
+        if actor is None or sealed is None:
+            keys.hash_pin(pin, self._pepper, b"nobody", self._desk.random)  # as slow as a real PIN
+            raise Rejected(WRONG if actor is None else "log in for the first time: an activation code is needed")
+        try:
+            key = TxKey(keys.open_personal_key(sealed, pin, self._pepper, actor.raw))
+        except Rejected as error:
+            raise Rejected(WRONG) from error
+        with self._site.writing() as connection:
+            self._throttle.forget(connection, *subjects)
+            return Person(actor, self._rights(connection, actor), name), key
+
+    def unlock(self, op_id: OpId, who: Person, actor: Actor) -> Answer:
+        """Open the lock of someone who guessed too often; noted on chain."""
+        who.need(ADMIN | APPROVE, "open a locked log-in")
+        if who.actor == actor:
+            raise Rejected("nobody opens their own lock: ask another supervisor")
+
+        def work(connection: Connection) -> Answer:
+            self._throttle.forget(connection, throttle.person(str(actor)))
+            self._site.record(calls.Note(actor=who.actor, kind="unlock", subject=actor.raw), op_id=op_id)
+            return {}
+
+        return self._desk.once(op_id, who.actor, "unlock", {"actor": actor.raw}, work)
+
+    # ------------------------------------------------------------ signing
+
+    def approve(self, who: Person, call: calls.ApprovedCall, op_id: OpId, pin: object = None) -> calls.ApprovedCall:
+        """`call` with the person's own signature; asks for the PIN (`Rejected`) when the key is not open."""
+        key = self._open.get(who.token)
+        if pin is not None:
+            key = self._key_by_pin(who, pin)
+        if key is None:
+            raise Rejected("your signature is needed: enter your PIN")
+        with self._site.writing() as connection:
+            (bound,) = connection.execute("SELECT key FROM people WHERE actor = ?", (who.actor.raw,)).fetchone()
+        if bound is None or bytes(bound) != key.address:
+            raise Rejected("your key is no longer valid here: log in for the first time again, with a new code")
+        head = self._site.head
+        signature = key.sign_digest(call.digest(head.origin.chain_id, head.manager, op_id, who.actor))
+        approval = calls.Approval(actor=who.actor, v=signature.v, r=signature.raw[:32], s=signature.raw[32:64])
+        return calls.with_approval(call, approval)
+
+    def _key_by_pin(self, who: Person, pin: object) -> TxKey:
+        if not isinstance(pin, str) or len(pin) > 64:
+            raise Rejected("the PIN is wrong")
+        with self._site.writing() as connection:
+            subject = throttle.person(str(who.actor))
+            self._throttle.guess(connection, subject)
+            sealed = self._sealed(connection, who.actor)
+        if sealed is None:
+            raise Rejected("log in for the first time: an activation code is needed")
+        key = TxKey(keys.open_personal_key(sealed, pin, self._pepper, who.actor.raw))
+        with self._site.writing() as connection:
+            self._throttle.forget(connection, subject)
+        return key
+
+    # ------------------------------------------------------------ scanners
+
+    def bind_device(self, who: Person, device: object) -> None:
+        """From now on the reads of this scanner are this person's."""
+        name = label(device, "device")
+        with self._site.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO bound_devices VALUES (?, ?)", (name, who.actor.raw))
+
+    def owner_of(self, connection: Connection, device: str) -> Person | None:
+        """Whose the reads of this scanner are, with their rights now; None when nobody's or no longer anybody's."""
+        row = connection.execute("SELECT actor FROM bound_devices WHERE device = ?", (device,)).fetchone()
+        if row is None:
+            return None
+        actor = Actor(bytes(row[0]))
+        try:
+            return Person(actor, self._rights(connection, actor), self._name(connection, actor))
+        except Rejected:
+            return None
+
+    def by_badge(self, connection: Connection, badge: str) -> Actor | None:
+        """Whose badge this is."""
+        return self._person(connection, badge)[0]
+
+    # ------------------------------------------------------------ who is who
+
+    def everyone(self, connection: Connection) -> list[Answer]:
+        """Everyone the hub sent here, with what the chain says of them, for the administrator's page."""
+        found = []
+        for actor, value in streams.every(connection, USERS):
+            row = connection.execute(
+                "SELECT roles, revoked, key FROM people WHERE actor = ?", (bytes.fromhex(actor),)
+            ).fetchone()
+            roles, revoked, key = row or (0, 0, None)
+            found.append(
+                {
+                    "actor": actor,
+                    "name": _text(value, "name"),
+                    "login": _text(value, "login"),
+                    "roles": role_names(int(roles)),
+                    "revoked": bool(revoked),
+                    "active": key is not None,
+                }
+            )
+        return found
+
+    def name_of(self, connection: Connection, actor: Actor) -> str:
+        """The person's name, or the beginning of their id once the name was erased."""
+        return self._name(connection, actor) or str(actor)[:8]
+
+    def _person(self, connection: Connection, login: object) -> tuple[Actor | None, str]:
+        if not isinstance(login, str) or not 0 < len(login) <= 80:
+            return None, ""
+        for actor, value in streams.every(connection, USERS):
+            if login in (_text(value, "login"), _text(value, "badge")):
+                return Actor.parse(actor), _text(value, "name")
+        return None, ""
+
+    @staticmethod
+    def _name(connection: Connection, actor: Actor) -> str:
+        return _text(streams.get(connection, USERS, str(actor)), "name")
+
+    def _rights(self, connection: Connection, actor: Actor) -> int:
+        """The roles that the chain would grant now; `Rejected` in words when there are none."""
+        row = connection.execute(
+            "SELECT roles, valid_from, valid_until, revoked FROM people WHERE actor = ?", (actor.raw,)
+        ).fetchone()
+        if row is None:
+            raise Rejected("you have no rights at this site yet: let it sync with the hub first")
+        roles, valid_from, valid_until, revoked = (int(value) for value in row)
+        now_s = max(self._desk.now_ms() // 1000, self._site.head.timestamp)
+        if revoked:
+            raise Rejected("your rights at this site were withdrawn: ask your supervisor")
+        if now_s < valid_from or (valid_until and now_s >= valid_until):
+            raise Rejected("your rights at this site are not valid today: ask your supervisor")
+        return roles
+
+    @staticmethod
+    def _sealed(connection: Connection, actor: Actor) -> bytes | None:
+        """The sealed key, if it is the one that the chain knows."""
+        row = connection.execute(
+            "SELECT k.sealed FROM personal_keys k JOIN people p ON p.actor = k.actor AND p.key = k.address"
+            " WHERE k.actor = ?",
+            (actor.raw,),
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _note(self, actor: Actor, kind: str) -> None:
+        """Note a fact on chain. A node that cannot record any more still lets people in to see why."""
+        try:
+            self._site.record(
+                calls.Note(actor=actor, kind=kind, subject=bytes(32)), op_id=OpId.new(self._desk.random)
+            )
+        except Unavailable as error:
+            log.warning("log-in not noted on chain", extra={"reason": str(error)})
+
+
+def checked_pin(pin: object) -> str:
+    """A PIN fit to be chosen: 6 to 12 digits, not all alike and not a staircase."""
+    if not isinstance(pin, str) or not _PIN.fullmatch(pin):
+        raise Rejected("choose a PIN of 6 to 12 digits")
+    if len(set(pin)) == 1 or pin in _STAIRS or pin in _STAIRS[::-1]:
+        raise Rejected("this PIN is among the first that anyone would guess: choose another")
+    return pin
+
+
+def _hashed(token: object) -> bytes:
+    text = token if isinstance(token, str) and _TOKEN.fullmatch(token) else ""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _text(value: Any, name: str) -> str:
+    found = value.get(name, "") if isinstance(value, dict) else ""
+    return found if isinstance(found, str) else ""

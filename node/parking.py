@@ -1,0 +1,125 @@
+"""Reads that could not be taken as they were: kept with their bytes until somebody says what they are, or why not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ledger.db import Connection
+from ledger.documents import reason_code
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from ledger.people import APPROVE
+from node import tasks
+from node.counting_lines import Lines, thing_of
+from node.desk import Answer, Desk, Person
+from node.rounds import Round, latest, next_round
+from node.tasks import Cause, Task
+from node.values import Fields
+
+
+def park(connection: Connection, task: Task, cause: Cause, symbology: str, why: str, hint: dict[str, Any]) -> int:
+    """Set a read aside. `hint` is what is known of it, to fill in the question on the tablet."""
+    row = connection.execute(
+        "INSERT INTO parked (task, read, raw, symbology, why, hint, at_ms, state, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', '') RETURNING park",
+        (task.task, cause.read, cause.raw, symbology, why[:500], json.dumps(hint), cause.at_ms),
+    ).fetchone()
+    return int(row[0])
+
+
+class Parking:
+    """Settling parked reads."""
+
+    def __init__(self, desk: Desk, lines: Lines) -> None:
+        self._desk = desk
+        self._lines = lines
+
+    def mine(self, connection: Connection, who: Person) -> list[Answer]:
+        """What is parked in the person's open task."""
+        rows = connection.execute(
+            "SELECT p.park, p.raw, p.symbology, p.why, p.hint FROM parked p JOIN tasks t ON t.task = p.task"
+            " WHERE t.actor = ? AND t.state = 'open' AND p.state = 'open' ORDER BY p.park",
+            (who.actor.raw,),
+        ).fetchall()
+        return [
+            {"park": int(park), "raw": bytes(raw).hex(), "text": readable(bytes(raw)), "symbology": symbology,
+             "why": why, "hint": json.loads(hint)}
+            for park, raw, symbology, why, hint in rows
+        ]  # fmt: skip
+
+    def resolve(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Say what a parked read was: `park`, `item`, `lot`, `serial`, `status`, `expiry`, `quantity`.
+
+        In the open task it becomes a line. After its bin was closed it cannot join that count any more: a supervisor
+        resolves it, and the bin is counted once more.
+        """
+        fields = Fields(body, "resolve")
+        number, thing = fields.quantity("park", least=1), thing_of(fields)
+        quantity = fields.quantity("quantity", least=1)
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            task, cause = self._open(connection, number)
+            if task.state == tasks.OPEN and task.actor == who.actor:
+                answer = self._lines.add(
+                    connection, who, task, thing, quantity, cause, kind="resolve", entered=quantity
+                )
+            else:
+                self._count_again(connection, who, task)
+                answer = {"recount": True}
+            self._settle(connection, number, "resolved", "", who)
+            return answer
+
+        content = {"park": number, "item": thing.item, "lot": thing.lot, "serial": thing.serial,
+                   "status": thing.status, "expiry": thing.expiry, "quantity": quantity}  # fmt: skip
+        return self._desk.once(op_id, who.actor, "resolve", content, work)
+
+    def dismiss(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Say why a parked read does not count: `park`, `reason`."""
+        fields = Fields(body, "dismiss")
+        number, reason = fields.quantity("park", least=1), reason_code(fields.take("reason"))
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            task, _ = self._open(connection, number)
+            if not (task.state == tasks.OPEN and task.actor == who.actor):
+                who.need(APPROVE, "dismiss a scan of another person or of a closed count")
+            self._settle(connection, number, "dismissed", reason, who)
+            return {"park": number}
+
+        return self._desk.once(op_id, who.actor, "dismiss", {"park": number, "reason": reason}, work)
+
+    @staticmethod
+    def _open(connection: Connection, number: int) -> tuple[Task, Cause]:
+        row = connection.execute(
+            "SELECT task, read, raw, at_ms, state FROM parked WHERE park = ?", (number,)
+        ).fetchone()
+        task = None if row is None else tasks.get(connection, int(row[0]))
+        if row is None or task is None:
+            raise Rejected(f"there is no parked scan {number}")
+        if row[4] != "open":
+            raise Rejected(f"parked scan {number} was {row[4]} already")
+        return task, Cause(int(row[3]), None if row[1] is None else bytes(row[1]), bytes(row[2]))
+
+    @staticmethod
+    def _settle(connection: Connection, number: int, state: str, reason: str, who: Person) -> None:
+        connection.execute(
+            "UPDATE parked SET state = ?, reason = ?, settled_by = ? WHERE park = ?",
+            (state, reason, who.actor.raw, number),
+        )
+
+    @staticmethod
+    def _count_again(connection: Connection, who: Person, task: Task) -> None:
+        who.need(APPROVE, "resolve a scan of another person or of a closed count")
+        row = connection.execute("SELECT session, bin FROM count_rounds WHERE task = ?", (task.task,)).fetchone()
+        found: Round | None = None if row is None else latest(connection, OpId(bytes(row[0])), row[1])
+        if found is None or found.bin_state not in ("review", "waiting"):
+            raise Rejected("this scan can only be dismissed now: its bin is open elsewhere, posted or left uncounted")
+        if found.bin_state == "review":
+            next_round(connection, found, "parked")
+
+
+def readable(raw: bytes) -> str:
+    """Raw bytes for people: printable ASCII as it is, everything else as its code."""
+    return "".join(chr(byte) if 32 <= byte < 127 else f"<{byte:02x}>" for byte in raw[:200])

@@ -1,0 +1,115 @@
+"""Adjustments and reversals between the person who wants them and the other one who signs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ledger import calls
+from ledger.db import Connection
+from ledger.documents import Document, reason_code
+from ledger.errors import Rejected
+from ledger.ids import Actor, OpId
+from ledger.people import APPROVE
+from node.desk import Answer, Desk, Person
+from node.operators import Operators
+from node.values import Fields
+
+
+class Proposals:
+    """Keeps proposals, and records them with the approver's own signature under the op_id of the proposal."""
+
+    def __init__(self, desk: Desk, operators: Operators) -> None:
+        self._desk = desk
+        self._site = desk.site
+        self._operators = operators
+
+    def keep(
+        self, connection: Connection, op_id: OpId, who: Person, call: calls.ApprovedCall, document: Document
+    ) -> None:
+        """Store an unsigned call until somebody decides."""
+        # Call data has no place for a missing signature: this one is replaced, and would be refused by the chain.
+        blank = calls.Approval(actor=who.actor, v=0, r=bytes(32), s=bytes(32))
+        connection.execute(
+            "INSERT INTO proposals VALUES (?, ?, ?, ?, ?, 'open', '', NULL)",
+            (
+                op_id.raw,
+                calls.with_approval(call, blank).encode(op_id),
+                document.encode(),
+                who.actor.raw,
+                self._desk.now_ms(),
+            ),
+        )
+
+    def waiting(self, connection: Connection, who: Person) -> list[Answer]:
+        """What waits for a signature, oldest first."""
+        who.need(APPROVE, "see what waits for approval")
+        rows = connection.execute(
+            "SELECT op_id, call, actor, at_ms FROM proposals WHERE state = 'open' ORDER BY at_ms LIMIT 200"
+        ).fetchall()
+        found = []
+        for op_id, data, actor, at_ms in rows:
+            _, call = calls.decode(bytes(data))
+            found.append(
+                {
+                    "proposal": bytes(op_id).hex(),
+                    "call": call.METHOD,
+                    "by": self._operators.name_of(connection, Actor(bytes(actor))),
+                    "at_ms": at_ms,
+                    "lines": [dataclasses.asdict(line) for line in getattr(call, "lines", ())],
+                }
+            )
+        return found
+
+    def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
+        """Sign and book a proposal: `proposal`."""
+        who.need(APPROVE, "approve")
+        fields = Fields(body, "approve")
+        proposal = fields.op_id("proposal")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            call, document = self._open(connection, proposal, who)
+            signed = self._operators.approve(who, call, proposal, pin)
+            self._site.record(signed, op_id=proposal, document=document)
+            self._decide(connection, proposal, who, "approved", "")
+            return {"proposal": str(proposal), "state": "recorded"}
+
+        return self._desk.once(op_id, who.actor, "approve_proposal", {"proposal": proposal.raw}, work)
+
+    def reject(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Refuse a proposal for good: `proposal`, `reason`."""
+        who.need(APPROVE, "reject")
+        fields = Fields(body, "reject")
+        proposal, reason = fields.op_id("proposal"), reason_code(fields.take("reason"))
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            self._open(connection, proposal, None)
+            self._decide(connection, proposal, who, "rejected", reason)
+            return {"proposal": str(proposal), "state": "rejected"}
+
+        content = {"proposal": proposal.raw, "reason": reason}
+        return self._desk.once(op_id, who.actor, "reject_proposal", content, work)
+
+    @staticmethod
+    def _open(connection: Connection, proposal: OpId, who: Person | None) -> tuple[calls.ApprovedCall, bytes]:
+        row = connection.execute(
+            "SELECT call, document, actor, state FROM proposals WHERE op_id = ?", (proposal.raw,)
+        ).fetchone()
+        if row is None:
+            raise Rejected(f"there is no proposal {proposal}")
+        if row[3] != "open":
+            raise Rejected(f"proposal {proposal} was {row[3]} already")
+        if who is not None and bytes(row[2]) == who.actor.raw:
+            raise Rejected("nobody approves their own proposal: ask somebody else")
+        _, call = calls.decode(bytes(row[0]))
+        if not isinstance(call, calls.ApprovedCall):
+            raise Rejected(f"proposal {proposal} needs no signature")
+        return call, bytes(row[1])
+
+    @staticmethod
+    def _decide(connection: Connection, proposal: OpId, who: Person, state: str, reason: str) -> None:
+        connection.execute(
+            "UPDATE proposals SET state = ?, reason = ?, decided_by = ? WHERE op_id = ?",
+            (state, reason, who.actor.raw, proposal.raw),
+        )

@@ -1,0 +1,192 @@
+"""Rows of a count as values, and the rules about them that several parts share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ledger.counts import Compared, Rule
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import Actor, OpId
+
+# While a bin is in one of these states, counters must not learn what the books expect of it.
+UNFINISHED = ("waiting", "counting", "closing", "review")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    session: OpId
+    name: str
+    state: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The newest round of a bin. `items`: empty for a whole bin. `task`, `changes`: None before it is opened."""
+
+    session: OpId
+    session_state: str
+    bin: str
+    bin_state: str
+    items: tuple[str, ...]
+    round: int
+    why: str
+    assignee: Actor | None
+    task: int | None
+    changes: int | None
+    height: int | None
+
+    @property
+    def whole(self) -> bool:
+        return not self.items
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One recorded operation of a round. `counter` is None until the chain has it; `post`: what posted it last."""
+
+    part: int
+    op_id: OpId
+    post: OpId | None
+    counter: Actor | None
+    stable: bool
+    lines: tuple[Compared, ...]
+    posted: tuple[bool, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether everything of it is posted; a count without lines is one thing to post."""
+        return all(self.posted) if self.lines else self.post is not None
+
+
+_ROUND = (
+    "SELECT b.session, s.state, b.bin, b.state, b.items, r.round, r.why, r.assignee, r.task, r.changes, r.height"
+    " FROM count_bins b JOIN count_sessions s ON s.session = b.session"
+    " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.round ="
+    " (SELECT MAX(round) FROM count_rounds x WHERE x.session = b.session AND x.bin = b.bin) "
+)
+
+
+def need_session(connection: Connection, session: OpId) -> Session:
+    row = connection.execute(
+        "SELECT name, state, rule FROM count_sessions WHERE session = ?", (session.raw,)
+    ).fetchone()
+    if row is None:
+        raise Rejected(f"there is no count session {session} here")
+    return Session(session, row[0], row[1], Rule.parse(json.loads(row[2])))
+
+
+def latest(connection: Connection, session: OpId, bin_: str) -> Round:
+    """The newest round of a bin of a session."""
+    row = connection.execute(_ROUND + "WHERE b.session = ? AND b.bin = ?", (session.raw, bin_)).fetchone()
+    if row is None:
+        raise Rejected(f"{bin_} is not in the count session {session}")
+    return _round(row)
+
+
+def open_round(connection: Connection, bin_: str) -> Round | None:
+    """The newest round of the one unfinished count that this bin is in."""
+    row = connection.execute(
+        _ROUND + "WHERE b.bin = ? AND b.state IN ('waiting', 'counting', 'closing', 'review')"
+        " AND s.state IN ('draft', 'active')",
+        (bin_,),
+    ).fetchone()
+    return None if row is None else _round(row)
+
+
+def set_bin(connection: Connection, session: OpId, bin_: str, state: str, reason: str = "") -> None:
+    connection.execute(
+        "UPDATE count_bins SET state = ?, reason = ? WHERE session = ? AND bin = ?",
+        (state, reason, session.raw, bin_),
+    )
+
+
+def next_round(connection: Connection, row: Round, why: str) -> None:
+    """Let the bin be counted once more, by someone else."""
+    connection.execute(
+        "INSERT INTO count_rounds (session, bin, round, why) VALUES (?, ?, ?, ?)",
+        (row.session.raw, row.bin, row.round + 1, why),
+    )
+    set_bin(connection, row.session, row.bin, "waiting")
+
+
+def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
+    """Everyone who counted this bin in this session, in any round, finished or not."""
+    rows = connection.execute(
+        "SELECT DISTINCT t.actor FROM count_rounds r JOIN tasks t ON t.task = r.task"
+        " JOIN scan_events e ON e.task = t.task WHERE r.session = ? AND r.bin = ?"
+        " UNION SELECT counter FROM counts WHERE session = ? AND bin = ?",
+        (session.raw, bin_, session.raw, bin_),
+    ).fetchall()
+    return {Actor(bytes(row[0])) for row in rows}
+
+
+def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Actor) -> None:
+    """Refuse a person who has counted this bin before, or has seen what the books expect of it."""
+    if actor in counters_of(connection, session, bin_):
+        raise Rejected(f"{bin_} has to be counted by somebody else this time")
+    row = connection.execute(
+        "SELECT 1 FROM count_reveals WHERE session = ? AND bin = ? AND actor = ?", (session.raw, bin_, actor.raw)
+    ).fetchone()
+    if row is not None:
+        raise Rejected(f"{bin_} has to be counted by somebody who has not seen its review")
+
+
+def blind_bins(connection: Connection) -> frozenset[str]:
+    """All bins that are in an unfinished count."""
+    rows = connection.execute(
+        "SELECT b.bin FROM count_bins b JOIN count_sessions s ON s.session = b.session"
+        " WHERE s.state IN ('draft', 'active') AND b.state IN ('waiting', 'counting', 'closing', 'review')"
+    ).fetchall()
+    return frozenset(str(row[0]) for row in rows)
+
+
+def parts(connection: Connection, session: OpId, bin_: str, round_: int) -> list[Part]:
+    """What the chain holds of a round, part by part."""
+    rows = connection.execute(
+        "SELECT p.part, p.op_id, p.post, c.counter, c.stable FROM count_parts p"
+        " LEFT JOIN counts c ON c.op_id = p.op_id WHERE p.session = ? AND p.bin = ? AND p.round = ? ORDER BY p.part",
+        (session.raw, bin_, round_),
+    ).fetchall()
+    found = []
+    for part, op_id, post, counter, stable in rows:
+        lines = connection.execute(
+            "SELECT item, lot, serial, status, counted, expected, posted FROM count_lines WHERE count = ?"
+            " ORDER BY line",
+            (op_id,),
+        ).fetchall()
+        found.append(
+            Part(
+                part=int(part),
+                op_id=OpId(bytes(op_id)),
+                post=None if post is None else OpId(bytes(post)),
+                counter=None if counter is None else Actor(bytes(counter)),
+                stable=bool(stable),
+                lines=tuple(
+                    Compared(item=line[0], lot=line[1], serial=line[2], status=line[3], counted=line[4],
+                             expected=line[5])
+                    for line in lines
+                ),
+                posted=tuple(line[6] is not None for line in lines),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _round(row: tuple[object, ...]) -> Round:
+    session, session_state, bin_, state, items, number, why, assignee, task, changes, height = row
+    return Round(
+        OpId(bytes(session)),  # type: ignore[call-overload]
+        str(session_state),
+        str(bin_),
+        str(state),
+        tuple(json.loads(str(items))) if items else (),
+        int(str(number)),
+        str(why),
+        None if assignee is None else Actor(bytes(assignee)),  # type: ignore[call-overload]
+        None if task is None else int(str(task)),
+        None if changes is None else int(str(changes)),
+        None if height is None else int(str(height)),
+    )

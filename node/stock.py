@@ -1,0 +1,123 @@
+"""Receipts and moves that are scanned together: a task that bin labels steer, until it is finished as a document."""
+
+from __future__ import annotations
+
+from ledger import calls
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import SUPPLIER, OpId
+from ledger.moves import FREE, Line
+from ledger.people import MOVE, RECEIVE
+from node import catalogue, tasks
+from node.desk import Answer, Person
+from node.stock_documents import Documents, check_tracking, references_of
+from node.tasks import Cause, Task, Thing
+from node.values import Fields, shown
+
+ROLE_OF = {tasks.RECEIVE: RECEIVE, tasks.MOVE: MOVE}
+
+
+class Stock(Documents):
+    """All stock work: whole documents, and those that grow line by line."""
+
+    def begin(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Begin to scan a receipt or move: `kind` (receive, move), `source`, `target`."""
+        fields = Fields(body, "begin")
+        kind = fields.take("kind")
+        if kind not in ROLE_OF:
+            raise Rejected(f"kind {shown(kind)}: expected receive or move")
+        who.need(ROLE_OF[kind], f"{kind} goods")
+        source, target = fields.text("source", need=False), fields.text("target", need=False)
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            for place in (source, target):
+                if place:
+                    catalogue.need_bin(connection, place)
+            start = source or (SUPPLIER if kind == tasks.RECEIVE else "")
+            task = tasks.begin(connection, who.actor, kind, start, target, self._desk.now_ms())
+            return {"task": task.task, "kind": kind, "source": task.source, "target": target}
+
+        content = {"kind": kind, "source": source, "target": target}
+        return self._desk.once(op_id, who.actor, "begin", content, work)
+
+    def steer(self, connection: Connection, task: Task, code: str) -> Answer:
+        """A bin label in a receipt or move: where the next things go; in a move the first one is where they are."""
+        catalogue.need_bin(connection, code)
+        source, target = (task.source or code, code if task.source else "")
+        tasks.steer(connection, task.task, source, target)
+        return {"source": source, "target": target}
+
+    def add(
+        self, connection: Connection, who: Person, task: Task, thing: Thing, quantity: int, cause: Cause
+    ) -> Answer:
+        """Append one line to an open receipt or move. In a move the target may still be scanned after the things."""
+        item = catalogue.need_item(connection, thing.item)
+        check_tracking(item, thing.lot, thing.serial)
+        if not task.source or (task.kind == tasks.RECEIVE and not task.target):
+            raise Rejected("scan the bin first")
+        put = Thing(thing.item, thing.lot, thing.serial, FREE, thing.expiry, task.target)
+        now = tasks.quantity_of(connection, task.task, put)
+        if thing.serial and now + quantity > 1:
+            raise Rejected(f"serial {thing.serial} is one piece")
+        tasks.add(connection, task, who.actor, "scan", put, quantity, cause)
+        return {"item": thing.item, "lot": thing.lot, "serial": thing.serial, "counted": now + quantity}
+
+    def finish(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Book the scanned receipt or move: `supplier`, `delivery_note`, `occurred_ms`, `happened`, `note`."""
+        fields = Fields(body, "finish")
+        references = references_of(fields)
+        wish = self._wish(fields, None)
+        with self._site.writing() as connection:
+            task = tasks.current(connection, who.actor)
+            if self._site.find(op_id) is None and (task is None or task.kind not in ROLE_OF):
+                raise Rejected("you have no receipt or move open")
+            if task is not None:
+                wish.lines, wish.expiries = self._scanned(connection, task)
+                wish.scans, wish.task = tasks.root(connection, task.task), task.task
+        kind = tasks.MOVE if task is None else task.kind
+        if task is not None:
+            who.need(ROLE_OF[kind], f"{kind} goods")
+
+        def build(lines: tuple[Line, ...]) -> calls.Call:
+            if kind == tasks.RECEIVE:
+                return calls.Receive(actor=who.actor, lines=lines)
+            return calls.Move(actor=who.actor, lines=lines)
+
+        # What was scanned is fixed by the task; only what is said now belongs to the wish.
+        return self._record(op_id, who, "finish", wish, build, references)
+
+    def drop(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Give up a scanned receipt or move; its events stay on record."""
+        Fields(body, "drop").done()
+
+        def work(connection: Connection) -> Answer:
+            task = tasks.current(connection, who.actor)
+            if task is None or task.kind not in ROLE_OF:
+                raise Rejected("you have no receipt or move open")
+            tasks.become(connection, task.task, tasks.DROPPED)
+            return {"task": task.task}
+
+        return self._desk.once(op_id, who.actor, "drop", {}, work)
+
+    @staticmethod
+    def _scanned(connection: Connection, task: Task) -> tuple[tuple[Line, ...], dict[int, str]]:
+        lines: list[Line] = []
+        expiries: dict[int, str] = {}
+        (parked,) = connection.execute(
+            "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task.task,)
+        ).fetchone()
+        if parked:
+            raise Rejected(f"{parked} scans are not explained: resolve or dismiss them first")
+        for line in tasks.tally(connection, task.task):
+            if line.quantity:
+                target = line.thing.place or task.target
+                if not target:
+                    raise Rejected("scan the bin where the goods go")
+                if line.thing.expiry:
+                    expiries[len(lines)] = line.thing.expiry
+                lines.append(
+                    Line(item=line.thing.item, lot=line.thing.lot, serial=line.thing.serial, quantity=line.quantity,
+                         source=task.source, target=target)
+                )  # fmt: skip
+        return tuple(lines), expiries

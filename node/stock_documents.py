@@ -1,0 +1,326 @@
+"""Stock work outside counts: receive, move, adjust, reverse, and acts that the rules cannot book.
+
+A document comes as a whole from a tablet or program; `node/stock` adds those that are scanned together line by line.
+Adjustments and reversals wait as proposals for another person's signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ledger import calls
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
+from ledger.moves import FREE, Line
+from ledger.people import ADJUST, MOVE, RECEIVE, STOCK_ROLES
+from ledger.words import LINES_MAX
+from node import catalogue, control, streams, tasks
+from node.counting import Counting
+from node.counting_lines import iso_date
+from node.desk import Answer, Desk, Person
+from node.proposals import Proposals
+from node.tasks import Thing
+from node.values import Fields, shown, text_id
+
+NOT_BOOKABLE = "not-bookable"
+
+
+class Documents:
+    """The verbs of stock work. Each answers {op_id, state}."""
+
+    def __init__(self, desk: Desk, counting: Counting, proposals: Proposals) -> None:
+        self._desk = desk
+        self._site = desk.site
+        self._counting = counting
+        self.proposals = proposals
+
+    # ------------------------------------------------------------ whole documents
+
+    def receive(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Goods come in: `lines` [{item or barcode, quantity, lot, serial, status, expiry, target, reasons}],
+        `target` for lines that name none, `origin` (supplier, customer), `supplier`, `delivery_note`, `confirm`,
+        `occurred_ms`, `happened`, `note`."""
+        who.need(RECEIVE, "receive goods")
+        fields = Fields(body, "receipt of goods")
+        source = _origin(fields.take("origin"))
+        target = fields.text("target", need=False)
+        references = references_of(fields)
+        sure = fields.flag("confirm")
+        wish = self._wish(fields, lambda line: self._line(line, source=source, target=target))
+        if references.get("delivery-note") and not sure:
+            asked = self._delivered_before(op_id, references)
+            if asked:
+                return {"op_id": str(op_id), "ask": asked}
+
+        def build(lines: tuple[Line, ...]) -> calls.Call:
+            return calls.Receive(actor=who.actor, lines=lines)
+
+        return self._record(op_id, who, "receive", wish, build, references)
+
+    def move(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Goods change place: `lines` [{item or barcode, quantity, …, source, target}], `source` and `target` for
+        lines that name none, `occurred_ms`, `happened`, `note`."""
+        who.need(MOVE, "move goods")
+        fields = Fields(body, "move")
+        source, target = fields.text("source", need=False), fields.text("target", need=False)
+        wish = self._wish(fields, lambda line: self._line(line, source=source, target=target, both=True))
+
+        def build(lines: tuple[Line, ...]) -> calls.Call:
+            return calls.Move(actor=who.actor, lines=lines)
+
+        return self._record(op_id, who, "move", wish, build, {})
+
+    def adjust(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Propose to correct stock: `lines` [{item, …, location, change (not 0), reasons}], `reason`, `note`. Another
+        person's signature books it (`proposals.approve`)."""
+        who.need(ADJUST, "adjust stock")
+        fields = Fields(body, "adjustment")
+        wish = self._wish(fields, self._change, need_reason=True)
+        return self._propose(op_id, who, "adjust", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
+
+    def reverse(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Propose to book an operation backwards: `of`, `reasons`, `note`. Another person's signature books it."""
+        who.need(RECEIVE | MOVE | ADJUST, "reverse an operation")
+        fields = Fields(body, "reversal")
+        of = fields.op_id("of")
+        with self._site.reading() as connection:
+            lines = _lines_of(connection, of)
+        wish = self._wish(fields, None, need_reason=True)
+        wish.lines, wish.content = lines, {**wish.content, "of": of.raw}
+        return self._propose(op_id, who, "reverse", wish, calls.Reverse(actor=who.actor, of=of, lines=lines))
+
+    def except_document(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """State an act that happened and that the rules cannot book: `location`, `reason`, `lines` [{item, …,
+        quantity, source, target}], `note`. Stock stays as it is; the location is to be counted."""
+        who.need(STOCK_ROLES, "state an act")
+        fields = Fields(body, "exception")
+        location, reason = fields.text("location"), fields.text("reason")
+        wish = self._wish(fields, lambda line: self._line(line, source="", target="", anywhere=True))
+
+        def build(lines: tuple[Line, ...]) -> calls.Call:
+            return calls.ExceptDocument(actor=who.actor, location=location, reason=reason, lines=lines)
+
+        wish.content = {**wish.content, "location": location, "reason": reason}
+        return self._record(op_id, who, "except", wish, build, {})
+
+    # ------------------------------------------------------------ inside
+
+    def _wish(self, fields: Fields, read: Callable[[Fields], _Read] | None, *, need_reason: bool = False) -> _Wish:
+        """The parts that all documents share; `read` makes a line of one entry of `lines`."""
+        every = fields.reasons()
+        wish = _Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), every)
+        if read is not None:
+            entries = fields.objects("lines", LINES_MAX)
+            if not entries:
+                raise Rejected("the document has no lines")
+            wish.take(read(Fields(entry, f"line {number}")) for number, entry in enumerate(entries))
+        fields.done()
+        if need_reason and not every and (read is None or len(wish.line_reasons) < len(wish.lines)):
+            raise Rejected("a reason is needed: for the whole, or for each line")
+        return wish
+
+    def _line(self, fields: Fields, *, source: str, target: str, both: bool = False, anywhere: bool = False) -> _Read:
+        """One line of a document. `both`: it may name its own source; `anywhere`: no place is checked."""
+        if both or anywhere:
+            source = fields.text("source", need=False) or source
+        target = fields.text("target", need=False) or target
+        if not source or not target:
+            raise Rejected("a line needs " + ("its target" if source else "its source"))
+        thing, reasons, pack = self._thing(fields)
+        quantity = fields.quantity("quantity", least=1) * pack
+        status = fields.status()
+        fields.done()
+        with self._site.reading() as connection:
+            if not anywhere:
+                catalogue.need_bin(connection, target)
+                if both:
+                    catalogue.need_bin(connection, source)
+        line = Line(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=quantity,
+                    source=source, target=target)  # fmt: skip
+        return line, thing.expiry, reasons
+
+    def _change(self, fields: Fields) -> _Read:
+        """One line of an adjustment."""
+        thing, reasons, pack = self._thing(fields)
+        location, status, change = fields.text("location"), fields.status(), fields.take("change")
+        fields.done()
+        if type(change) is not int or change == 0 or abs(change) >= 2**53:
+            raise Rejected(f"change is {shown(change)}: expected a whole number, not 0")
+        with self._site.reading() as connection:
+            catalogue.need_bin(connection, location)
+        source, target = (SHRINKAGE, location) if change > 0 else (location, SHRINKAGE)
+        line = Line(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=abs(change) * pack,
+                    source=source, target=target)  # fmt: skip
+        return line, thing.expiry, reasons
+
+    def _thing(self, fields: Fields) -> tuple[Thing, tuple[str, ...], int]:
+        """The item of a line, by code or barcode, with the base units that one of what was named means."""
+        lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
+        expiry, reasons = iso_date(fields.take("expiry")), fields.reasons()
+        with self._site.reading() as connection:
+            item, pack = item_named(connection, fields)
+            check_tracking(item, lot, serial)
+        return Thing(item.sku, lot, serial, FREE, expiry), reasons, pack
+
+    def _record(
+        self, op_id: OpId, who: Person, verb: str, wish: _Wish, build: Callable[[tuple[Line, ...]], calls.Call],
+        references: dict[str, str],
+    ) -> Answer:  # fmt: skip
+        """Book a document; one that already happened, or would tell a counter too much, is sealed as an exception."""
+        for line in wish.lines:
+            control.apply_until_item(self._site, line.item)
+        content = {**wish.content, "references": references} if references else wish.content
+
+        def work(connection: Connection) -> Answer:
+            if not wish.lines:
+                raise Rejected("the document has no lines")
+            document = self._desk.document(
+                wish.occurred_ms,
+                reasons=wish.every,
+                line_reasons=wish.line_reasons,
+                expiries=wish.expiries,
+                references=references,
+                scans=wish.scans,
+                commitments=self._desk.erasable(connection, wish.note),
+            )
+            blind = self._counting.blind_bins(connection, who) & {line.source for line in wish.lines}
+            answer: Answer = {"state": "recorded"}
+            try:
+                self._site.record(build(wish.lines), op_id=op_id, document=document)
+            except Rejected:
+                # To a counter a refusal would tell what the books hold of a bin that is being counted.
+                if not (wish.happened or blind) or verb == "except" or self._site.find(op_id) is not None:
+                    raise
+                act = calls.ExceptDocument(
+                    actor=who.actor, location=wish.lines[0].source, reason=NOT_BOOKABLE, lines=wish.lines
+                )
+                self._site.record(act, op_id=op_id, document=document)
+                if not blind:
+                    answer = {"state": "recorded", "exception": True}
+            if references.get("delivery-note"):
+                connection.execute(
+                    "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
+                    (references.get("supplier", ""), references["delivery-note"], op_id.raw),
+                )
+            if wish.task:
+                tasks.become(connection, wish.task, tasks.CLOSED)
+            return answer
+
+        return self._desk.once(op_id, who.actor, verb, content, work)
+
+    def _propose(self, op_id: OpId, who: Person, verb: str, wish: _Wish, call: calls.ApprovedCall) -> Answer:
+        for line in wish.lines:
+            control.apply_until_item(self._site, line.item)
+
+        def work(connection: Connection) -> Answer:
+            touched = {line.source for line in wish.lines} | {line.target for line in wish.lines}
+            hidden = sorted(self._counting.blind_bins(connection, who) & touched)
+            if hidden:
+                raise Rejected(f"{hidden[0]} is being counted: wait until that count is finished")
+            document = self._desk.document(
+                wish.occurred_ms,
+                reasons=wish.every,
+                line_reasons=wish.line_reasons,
+                expiries=wish.expiries,
+                commitments=self._desk.erasable(connection, wish.note),
+            )
+            self.proposals.keep(connection, op_id, who, call, document)
+            return {"state": "proposed"}
+
+        return self._desk.once(op_id, who.actor, verb, wish.content, work)
+
+    def _delivered_before(self, op_id: OpId, references: dict[str, str]) -> str:
+        with self._site.reading() as connection:
+            row = connection.execute(
+                "SELECT op_id FROM deliveries WHERE supplier = ? AND note = ? AND op_id <> ?",
+                (references.get("supplier", ""), references["delivery-note"], op_id.raw),
+            ).fetchone()
+        if row is None:
+            return ""
+        return f"delivery note {references['delivery-note']} was received before ({bytes(row[0]).hex()[:8]}…): again?"
+
+
+_Read = tuple[Line, str, tuple[str, ...]]
+
+
+class _Wish:
+    """A document as it was asked for. `content`: what makes it this wish and no other."""
+
+    def __init__(self, occurred_ms: int | None, happened: bool, note: str, every: tuple[str, ...]) -> None:
+        self.occurred_ms, self.happened, self.note, self.every = occurred_ms, happened, note, every
+        self.lines: tuple[Line, ...] = ()
+        self.line_reasons: dict[int, tuple[str, ...]] = {}
+        self.expiries: dict[int, str] = {}
+        self.scans: bytes | None = None
+        self.task = 0
+        self.content: dict[str, Any] = {
+            "occurred_ms": occurred_ms,
+            "happened": happened,
+            "reasons": list(every),
+        }
+
+    def take(self, read: Iterable[_Read]) -> None:
+        lines = []
+        for number, (line, expiry, reasons) in enumerate(read):
+            lines.append(line)
+            if expiry:
+                self.expiries[number] = expiry
+            if reasons:
+                self.line_reasons[number] = reasons
+        self.lines = tuple(lines)
+        self.content["lines"] = [
+            [line.item, line.lot, line.serial, line.status, line.quantity, line.source, line.target,
+             self.expiries.get(number, ""), list(self.line_reasons.get(number, ()))]
+            for number, line in enumerate(lines)
+        ]  # fmt: skip
+
+
+def _origin(value: object) -> str:
+    if value not in (None, "supplier", "customer"):
+        raise Rejected(f"origin {shown(value)}: expected supplier or customer")
+    return CUSTOMER if value == "customer" else SUPPLIER
+
+
+def references_of(fields: Fields) -> dict[str, str]:
+    found = {"supplier": fields.take("supplier"), "delivery-note": fields.take("delivery_note")}
+    return {name: text_id(value, name) for name, value in found.items() if value is not None}
+
+
+def item_named(connection: Connection, fields: Fields) -> tuple[catalogue.Item, int]:
+    """The item of a line, by `item` or `barcode`, with the base units that one of what was named means."""
+    barcode = fields.take("barcode")
+    sku, pack = (fields.text("item"), 1) if barcode is None else _by_barcode(connection, barcode)
+    return catalogue.need_item(connection, sku), pack
+
+
+def check_tracking(item: catalogue.Item, lot: str, serial: str) -> None:
+    """Refuse a line that lacks its lot or serial, or has one that its item has not."""
+    if bool(lot) != item.has_lots:
+        raise Rejected(f"{item.sku}: " + ("its lot is needed" if item.has_lots else "it has no lots"))
+    if bool(serial) != item.has_serials:
+        raise Rejected(f"{item.sku}: " + ("its serial is needed" if item.has_serials else "it has no serials"))
+
+
+def _by_barcode(connection: Connection, barcode: object) -> tuple[str, int]:
+    code = barcode if isinstance(barcode, str) and barcode.isascii() and barcode.isdecimal() else ""
+    found = streams.item_of(connection, code.zfill(14)) if 0 < len(code) <= 14 else None
+    if found is None:
+        raise Rejected(f"no item has the barcode {shown(barcode)}: expected its digits")
+    return found
+
+
+def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:
+    """The booked lines of an operation, as its reversal has to name them."""
+    rows = connection.execute(
+        "SELECT m.item, m.lot, m.serial, m.status, m.quantity, m.source, m.target FROM operations o"
+        " JOIN movements m ON m.height = o.height AND m.place = o.place WHERE o.op_id = ? ORDER BY m.line",
+        (of.raw,),
+    ).fetchall()
+    if not rows:
+        raise Rejected(f"operation {of} booked nothing here: there is nothing to reverse")
+    return tuple(
+        Line(item=row[0], lot=row[1], serial=row[2], status=row[3], quantity=row[4], source=row[5], target=row[6])
+        for row in rows
+    )

@@ -1,0 +1,252 @@
+"""What a person is busy with, and everything that was said in it: an append-only list of scan events.
+
+A task is the count of one bin, or a receipt or a move that is being scanned together. Its tally is the sum of its
+events; an undo is an event that takes another one back. The document that a task ends in carries the Merkle root of
+its events (RFC 6962, leaf data as in `leaf_of`), so that a receipt can open any one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from ledger import merkle
+from ledger.codec import cbor_encode
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import Actor
+from node.values import QUANTITY_MAX
+
+COUNT, RECEIVE, MOVE = "count", "receive", "move"
+OPEN, CLOSING, CLOSED, DROPPED = "open", "closing", "closed", "dropped"
+UNSAID = -1  # nobody said in which status the goods are
+EVENTS_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """`source` and `target` by kind: the bin of a count is its target, a receipt has the bin it fills there."""
+
+    task: int
+    kind: str
+    actor: Actor
+    state: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What an event is about. `place`: where a received thing goes, '' in a count; `expiry`: ISO date or ''."""
+
+    item: str = ""
+    lot: str = ""
+    serial: str = ""
+    status: int = UNSAID
+    expiry: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Where an event comes from: a raw read (its id of 16 bytes and its bytes), or a hand when there is none."""
+
+    at_ms: int
+    read: bytes | None = None
+    raw: bytes = b""
+
+    @property
+    def digest(self) -> bytes | None:
+        return None if self.read is None else hashlib.sha256(self.raw).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class TallyLine:
+    """The sum of a task's events about one thing. `stated`: someone keyed this very number, zero included."""
+
+    thing: Thing
+    quantity: int
+    stated: bool
+
+
+def begin(connection: Connection, actor: Actor, kind: str, source: str, target: str, at_ms: int) -> Task:
+    """Start a task; `Rejected` while the person has another one open."""
+    now = current(connection, actor)
+    if now is not None:
+        where = f" {now.target or now.source}" if now.target or now.source else ""
+        raise Rejected(f"you are still busy with a {now.kind}{where}: finish or leave that first")
+    row = connection.execute(
+        "INSERT INTO tasks (kind, actor, state, source, target, opened_at_ms) VALUES (?, ?, 'open', ?, ?, ?)"
+        " RETURNING task",
+        (kind, actor.raw, source, target, at_ms),
+    ).fetchone()
+    return Task(int(row[0]), kind, actor, OPEN, source, target)
+
+
+def current(connection: Connection, actor: Actor) -> Task | None:
+    """What this person is busy with."""
+    return _task(connection, "WHERE actor = ? AND state = 'open'", actor.raw)
+
+
+def get(connection: Connection, task: int) -> Task | None:
+    return _task(connection, "WHERE task = ?", task)
+
+
+def need(connection: Connection, actor: Actor, kind: str) -> Task:
+    """The person's open task of this kind; `Rejected` when there is none."""
+    found = current(connection, actor)
+    if found is None or found.kind != kind:
+        raise Rejected(f"you have no {kind} open: begin one first")
+    return found
+
+
+def become(connection: Connection, task: int, state: str) -> None:
+    connection.execute("UPDATE tasks SET state = ? WHERE task = ?", (state, task))
+
+
+def steer(connection: Connection, task: int, source: str, target: str) -> None:
+    """Where the things scanned from now on come from and go to."""
+    connection.execute("UPDATE tasks SET source = ?, target = ? WHERE task = ?", (source, target, task))
+
+
+def add(
+    connection: Connection,
+    task: Task,
+    actor: Actor,
+    kind: str,
+    thing: Thing,
+    quantity: int,
+    cause: Cause,
+    *,
+    entered: int | None = None,
+    negates: int | None = None,
+) -> int:
+    """Append one event and answer its number within the task. `negates`: number of the event that is undone."""
+    (last,) = connection.execute(
+        "SELECT COALESCE(MAX(number), 0) FROM scan_events WHERE task = ?", (task.task,)
+    ).fetchone()
+    number = int(last) + 1
+    if number > EVENTS_MAX:
+        raise Rejected(f"this task has {last} events already: close it and begin another")
+    if abs(quantity) > QUANTITY_MAX:
+        raise Rejected(f"{quantity} is more than a bin can hold: expected at most {QUANTITY_MAX}")
+    negated = None if negates is None else _event(connection, task, negates)
+    connection.execute(
+        "INSERT INTO scan_events (task, number, kind, item, lot, serial, status, expiry, place, quantity, entered,"
+        " read, digest, negates, actor, at_ms, leaf) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            task.task,
+            number,
+            kind,
+            thing.item,
+            thing.lot,
+            thing.serial,
+            thing.status,
+            thing.expiry,
+            thing.place,
+            quantity,
+            entered,
+            cause.read,
+            cause.digest,
+            negated,
+            actor.raw,
+            cause.at_ms,
+            leaf_of(number, kind, thing, quantity, entered, cause, negates),
+        ),
+    )
+    return number
+
+
+def leaf_of(
+    number: int, kind: str, thing: Thing, quantity: int, entered: int | None, cause: Cause, negates: int | None
+) -> bytes:
+    """The leaf hash of an event: over the deterministic CBOR list of what it says, in this order."""
+    said = [number, kind, thing.item, thing.lot, thing.serial, thing.status, thing.expiry, thing.place]
+    return merkle.leaf_hash(cbor_encode([*said, quantity, entered, cause.read, cause.digest, negates, cause.at_ms]))
+
+
+def root(connection: Connection, task: int) -> bytes:
+    """The Merkle root over the task's events in order; the root of the empty tree when there are none."""
+    rows = connection.execute("SELECT leaf FROM scan_events WHERE task = ? ORDER BY number", (task,)).fetchall()
+    return merkle.root_of(bytes(row[0]) for row in rows)
+
+
+def tally(connection: Connection, task: int) -> list[TallyLine]:
+    """What the task's events add up to, in the order of first events; what was undone to nothing is left out."""
+    rows = connection.execute(
+        "SELECT item, lot, serial, status, MAX(expiry), place, SUM(quantity),"
+        " MAX(kind = 'set' AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event))"
+        " FROM scan_events e WHERE task = ? AND item <> '' GROUP BY item, lot, serial, status, place"
+        " ORDER BY MIN(number)",
+        (task,),
+    ).fetchall()
+    lines = [
+        TallyLine(Thing(row[0], row[1], row[2], int(row[3]), row[4], row[5]), int(row[6]), bool(row[7]))
+        for row in rows
+    ]
+    return [line for line in lines if line.quantity or line.stated]
+
+
+def quantity_of(connection: Connection, task: int, thing: Thing) -> int:
+    """The tally of one thing."""
+    (total,) = connection.execute(
+        "SELECT COALESCE(SUM(quantity), 0) FROM scan_events WHERE task = ? AND item = ? AND lot = ? AND serial = ?"
+        " AND status = ? AND place = ?",
+        (task, thing.item, thing.lot, thing.serial, thing.status, thing.place),
+    ).fetchone()
+    return int(total)
+
+
+def said_empty(connection: Connection, task: int) -> bool:
+    """Whether somebody declared the bin empty and has not taken that back."""
+    row = connection.execute(
+        "SELECT 1 FROM scan_events e WHERE task = ? AND kind = 'empty'"
+        " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event)",
+        (task,),
+    ).fetchone()
+    return row is not None
+
+
+def undo(connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause) -> Thing:
+    """Take back one event of the task, by default the last that still stands."""
+    row = connection.execute(
+        "SELECT number, item, lot, serial, status, expiry, place, quantity FROM scan_events e WHERE task = ?"
+        " AND kind NOT IN ('undo', 'repeat') AND (? IS NULL OR number = ?)"
+        " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) ORDER BY number DESC LIMIT 1",
+        (task.task, number, number),
+    ).fetchone()
+    if row is None:
+        raise Rejected("there is nothing to undo here" if number is None else f"line {number} cannot be undone")
+    thing = Thing(row[1], row[2], row[3], int(row[4]), row[5], row[6])
+    if quantity_of(connection, task.task, thing) - int(row[7]) < 0:
+        raise Rejected("a later entry builds on this one: undo that first")
+    add(connection, task, actor, "undo", thing, -int(row[7]), cause, negates=int(row[0]))
+    return thing
+
+
+def history(connection: Connection, task: int, limit: int = 20) -> list[dict[str, Any]]:
+    """The task's newest events, newest first, for its own screen."""
+    rows = connection.execute(
+        "SELECT number, kind, item, lot, serial, quantity, entered,"
+        " EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event)"
+        " FROM scan_events e WHERE task = ? ORDER BY number DESC LIMIT ?",
+        (task, limit),
+    ).fetchall()
+    names = ("number", "kind", "item", "lot", "serial", "quantity", "entered", "undone")
+    return [{**dict(zip(names, row, strict=True)), "undone": bool(row[7])} for row in rows]
+
+
+def _event(connection: Connection, task: Task, number: int) -> int:
+    row = connection.execute(
+        "SELECT event FROM scan_events WHERE task = ? AND number = ?", (task.task, number)
+    ).fetchone()
+    return int(row[0])
+
+
+def _task(connection: Connection, where: str, value: object) -> Task | None:
+    row = connection.execute(
+        f"SELECT task, kind, actor, state, source, target FROM tasks {where}",  # noqa: S608 - our own words
+        (value,),
+    ).fetchone()
+    return None if row is None else Task(int(row[0]), row[1], Actor(bytes(row[2])), row[3], row[4], row[5])

@@ -1,0 +1,320 @@
+"""Transfers between sites: goods leave under a signed dispatch, and arrive with what is short named beside them.
+
+The id of a transfer is the op_id of its dispatch. What is coming is known from the hub's transfers stream, or from
+the dispatch paper that travels with the goods when neither site can be reached. Acceptances of one line add up; what
+comes beyond the dispatched quantity needs a reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from ledger import calls
+from ledger.codec import json_canonical, json_loads
+from ledger.db import Connection
+from ledger.documents import BY_PAPER
+from ledger.errors import Invalid, Rejected
+from ledger.ids import IN_TRANSIT, OpId
+from ledger.moves import FREE, STATUSES, Line
+from ledger.people import TRANSFER
+from ledger.transfers import Accepted
+from ledger.words import LINES_MAX
+from node import catalogue, control, streams
+from node.counting import Counting
+from node.counting_lines import iso_date
+from node.desk import Answer, Desk, Person
+from node.operators import Operators
+from node.stock_documents import check_tracking, item_named
+from node.values import QUANTITY_MAX, Fields, text_id
+
+STREAM = "transfers"
+PAPER_FORM = "tallyman/dispatch/1"
+PAPER_BYTES_MAX = 128 * 1024
+OVER_REASON = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One line of a dispatch."""
+
+    index: int
+    item: str
+    lot: str
+    serial: str
+    status: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A dispatch to this site. `by_paper`: known only from what came with the goods."""
+
+    transfer: OpId
+    sender: str
+    receiver: str
+    lines: tuple[Sent, ...]
+    by_paper: bool
+    settled: bool = False
+
+
+class Transfers:
+    """The verbs of transfers. Dispatch and acceptance carry the person's own signature."""
+
+    def __init__(self, desk: Desk, operators: Operators, counting: Counting) -> None:
+        self._desk = desk
+        self._site = desk.site
+        self._operators = operators
+        self._counting = counting
+
+    # ------------------------------------------------------------ leaving
+
+    def dispatch(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
+        """Goods leave: `receiver` (a site), `lines` [{item or barcode, quantity, lot, serial, source, reasons}],
+        `source` for lines that name none, `occurred_ms`, `note`. Answers {op_id, state, paper}."""
+        who.need(TRANSFER, "dispatch goods")
+        fields = Fields(body, "dispatch")
+        receiver, source = fields.text("receiver"), fields.text("source", need=False)
+        entries = fields.objects("lines", LINES_MAX)
+        occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
+        fields.done()
+        if receiver == self.site_name:
+            raise Rejected("a dispatch goes to another site: book a move instead")
+        lines = tuple(self._leaving(Fields(entry, f"line {n}"), source) for n, entry in enumerate(entries))
+        if not lines:
+            raise Rejected("the dispatch has no lines")
+        for line in lines:
+            control.apply_until_item(self._site, line.item)
+
+        def work(connection: Connection) -> Answer:
+            hidden = sorted(self._counting.blind_bins(connection, who) & {line.source for line in lines})
+            if hidden:
+                raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
+            call = calls.Dispatch(actor=who.actor, receiver=receiver, lines=lines)
+            document = self._desk.document(occurred_ms, commitments=self._desk.erasable(connection, note))
+            self._site.record(self._operators.approve(who, call, op_id, pin), op_id=op_id, document=document)
+            return {"state": "recorded", "transfer": str(op_id)}
+
+        content = {
+            "receiver": receiver,
+            "lines": [[line.item, line.lot, line.serial, line.quantity, line.source] for line in lines],
+            "occurred_ms": occurred_ms,
+        }
+        return self._desk.once(op_id, who.actor, "dispatch", content, work)
+
+    def _leaving(self, fields: Fields, source: str) -> Line:
+        source = fields.text("source", need=False) or source
+        if not source:
+            raise Rejected("a line needs its source")
+        with self._site.reading() as connection:
+            item, pack = item_named(connection, fields)
+            lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
+            check_tracking(item, lot, serial)
+            catalogue.need_bin(connection, source)
+        quantity = fields.quantity("quantity", least=1) * pack
+        fields.done()
+        return Line(item=item.sku, lot=lot, serial=serial, status=FREE, quantity=quantity, source=source,
+                    target=IN_TRANSIT)  # fmt: skip
+
+    def paper(self, connection: Connection, transfer: OpId) -> str:
+        """The dispatch as a text that travels with the goods: canonical JSON that ends in its own SHA-256."""
+        row = connection.execute("SELECT receiver FROM transfers WHERE transfer = ?", (transfer.raw,)).fetchone()
+        if row is None:
+            raise Rejected(f"transfer {transfer} was not dispatched here")
+        lines = connection.execute(
+            "SELECT line, item, lot, serial, status, quantity FROM transfer_lines WHERE transfer = ? ORDER BY line",
+            (transfer.raw,),
+        ).fetchall()
+        said: dict[str, Any] = {
+            "form": PAPER_FORM,
+            "transfer": str(transfer),
+            "sender": self.site_name,
+            "receiver": str(row[0]),
+            "lines": [list(line) for line in lines],
+        }
+        return json_canonical({**said, "sha256": hashlib.sha256(json_canonical(said)).hexdigest()}).decode()
+
+    def leaving(self, connection: Connection) -> list[Answer]:
+        """Dispatches of this site that are not wholly settled, newest first, with what the hub says of them."""
+        rows = connection.execute(
+            "SELECT t.transfer, t.receiver, SUM(l.quantity), SUM(l.settled) FROM transfers t"
+            " JOIN transfer_lines l ON l.transfer = t.transfer GROUP BY t.transfer"
+            " HAVING SUM(l.quantity) > SUM(l.settled) ORDER BY t.height DESC LIMIT 200"
+        ).fetchall()
+        found = []
+        for transfer, receiver, quantity, settled in rows:
+            said = streams.get(connection, STREAM, bytes(transfer).hex())
+            state = said.get("state", "") if isinstance(said, dict) else ""
+            found.append(
+                {
+                    "transfer": bytes(transfer).hex(),
+                    "receiver": receiver,
+                    "quantity": quantity,
+                    "settled": settled,
+                    "state": state if isinstance(state, str) else "",
+                }
+            )
+        return found
+
+    # ------------------------------------------------------------ arriving
+
+    def coming(self, connection: Connection) -> list[Answer]:
+        """What other sites have dispatched to this one and nobody has accepted yet."""
+        found = []
+        for key, _ in streams.every(connection, STREAM):
+            known = self._from_stream(connection, OpId.parse(key))
+            if known is None or known.receiver != self.site_name or known.settled:
+                continue
+            came = self._came(connection, known.transfer)
+            open_lines = [
+                {**_shown(line), "open": line.quantity - came.get(line.index, 0)}
+                for line in known.lines
+                if line.quantity > came.get(line.index, 0)
+            ]
+            if open_lines:
+                found.append({"transfer": key, "sender": known.sender, "lines": open_lines})
+        return found
+
+    def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
+        """Goods arrive: `transfer`, `lines` [{index, quantity, missing, target, reasons, expiry}], `target` for lines
+        that name none, `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `note`."""
+        who.need(TRANSFER, "accept a transfer")
+        fields = Fields(body, "acceptance")
+        transfer, target = fields.op_id("transfer"), fields.text("target", need=False)
+        entries, paper = fields.objects("lines", LINES_MAX), fields.take("paper")
+        occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
+        fields.done()
+        with self._site.reading() as connection:
+            known = self._from_stream(connection, transfer) or _from_paper(transfer, paper)
+        if known.receiver != self.site_name:
+            raise Rejected(f"this transfer is for {known.receiver}: it can only be diverted by the hub")
+        if known.sender == self.site_name:
+            raise Rejected("this transfer was dispatched here: goods that come back are settled by the hub")
+        sent = {line.index: line for line in known.lines}
+        read = [self._arriving(Fields(entry, f"line {n}"), sent, target) for n, entry in enumerate(entries)]
+        if not read or len({line.index for line, _, _ in read}) != len(read):
+            raise Rejected("an acceptance names each line of the transfer at most once, and at least one")
+        for line, _, _ in read:
+            control.apply_until_item(self._site, line.item)
+
+        def work(connection: Connection) -> Answer:
+            came = self._came(connection, transfer)
+            for number, (line, reasons, _) in enumerate(read):
+                over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
+                if over > 0 and not reasons:
+                    raise Rejected(
+                        f"line {number}: {over} more of {line.item} than was dispatched: check, or give a reason"
+                    )
+                if line.missing and not reasons:
+                    raise Rejected(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
+            call = calls.AcceptTransfer(
+                actor=who.actor, transfer=transfer, sender=known.sender, lines=tuple(line for line, _, _ in read)
+            )
+            document = self._desk.document(
+                occurred_ms,
+                line_reasons={at: reasons for at, (_, reasons, _) in enumerate(read) if reasons},
+                expiries={at: expiry for at, (_, _, expiry) in enumerate(read) if expiry},
+                marks=(BY_PAPER,) if known.by_paper else (),
+                commitments=self._desk.erasable(connection, note),
+            )
+            self._site.record(self._operators.approve(who, call, op_id, pin), op_id=op_id, document=document)
+            return {"state": "recorded", "transfer": str(transfer)}
+
+        content = {
+            "transfer": transfer.raw,
+            "lines": [
+                [line.index, line.quantity, line.missing, line.target, list(reasons), expiry]
+                for line, reasons, expiry in read
+            ],
+            "occurred_ms": occurred_ms,
+        }
+        return self._desk.once(op_id, who.actor, "accept", content, work)
+
+    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str) -> tuple[Accepted, tuple[str, ...], str]:
+        index = fields.quantity("index")
+        if index not in sent:
+            raise Rejected(f"the transfer has no line {index}")
+        line = sent[index]
+        quantity, missing = fields.quantity("quantity"), fields.quantity("missing", default=0)
+        target = fields.text("target", need=False) or target
+        reasons, expiry = fields.reasons(), iso_date(fields.take("expiry"))
+        fields.done()
+        if not quantity and not missing:
+            raise Rejected(f"line {index}: say how much arrived, or how much is missing")
+        if not target:
+            raise Rejected(f"line {index}: name the bin that takes it")
+        with self._site.reading() as connection:
+            catalogue.need_bin(connection, target)
+        accepted = Accepted(index=index, item=line.item, lot=line.lot, serial=line.serial, status=line.status,
+                            quantity=quantity, missing=missing, target=target)  # fmt: skip
+        return accepted, reasons, expiry
+
+    @staticmethod
+    def _came(connection: Connection, transfer: OpId) -> dict[int, int]:
+        """What of each line was accepted or named missing here before."""
+        rows = connection.execute(
+            "SELECT l.position, SUM(l.quantity + l.missing) FROM acceptances a JOIN acceptance_lines l"
+            " ON l.op_id = a.op_id WHERE a.transfer = ? GROUP BY l.position",
+            (transfer.raw,),
+        ).fetchall()
+        return {int(position): int(total) for position, total in rows}
+
+    @property
+    def site_name(self) -> str:
+        return self._site.identity.origin.site
+
+    @staticmethod
+    def _from_stream(connection: Connection, transfer: OpId) -> Coming | None:
+        value = streams.get(connection, STREAM, str(transfer))
+        if not isinstance(value, dict) or not value.get("dispatched_s", 1):
+            return None
+        lines = tuple(_sent(line) for line in value.get("lines", []))
+        settled = value.get("state") == "settled"
+        return Coming(transfer, str(value["sender"]), str(value["receiver"]), lines, False, settled)
+
+
+def _from_paper(transfer: OpId, paper: object) -> Coming:
+    """The dispatch as its paper tells it. Raises `Rejected` for a paper that is damaged or of another transfer."""
+    if paper is None:
+        raise Rejected(f"transfer {transfer} is not known here yet: sync first, or scan its paper")
+    if not isinstance(paper, str) or len(paper) > PAPER_BYTES_MAX:
+        raise Rejected("the dispatch paper is a text as it was printed")
+    try:
+        said = json_loads(paper, depth_max=4)
+        if not isinstance(said, dict) or json_canonical(said) != paper.encode():
+            raise Rejected("it is not written in its canonical form")
+        digest = said.pop("sha256", None)
+        if digest != hashlib.sha256(json_canonical(said)).hexdigest():
+            raise Rejected("its check sum does not fit")
+        if said.pop("form", None) != PAPER_FORM or said.pop("transfer", None) != str(transfer):
+            raise Rejected("it belongs to another transfer")
+        fields = Fields(said, "dispatch paper")
+        sender, receiver = fields.text("sender"), fields.text("receiver")
+        lines = tuple(_sent(line) for line in fields.objects("lines", LINES_MAX))
+        fields.done()
+    except (Invalid, Rejected) as error:
+        raise Rejected(f"this is not the dispatch paper of transfer {transfer}: {error}") from error
+    return Coming(transfer, sender, receiver, lines, True)
+
+
+def _sent(line: object) -> Sent:
+    """One line as paper and stream write it: [line, item, lot, serial, status, quantity, …]."""
+    if not isinstance(line, list) or len(line) < 6:
+        raise Rejected("a line of the transfer is not complete")
+    index, item, lot, serial, status, quantity = line[:6]
+    numbers = all(type(value) is int and 0 <= value <= QUANTITY_MAX for value in (index, status, quantity))
+    if not numbers or status >= len(STATUSES):
+        raise Rejected("a line of the transfer has a number that cannot be")
+    return Sent(
+        index,
+        text_id(item, "item"),
+        text_id(lot, "lot", empty=True),
+        text_id(serial, "serial", empty=True),
+        status,
+        quantity,
+    )
+
+
+def _shown(line: Sent) -> Answer:
+    return {"index": line.index, "item": line.item, "lot": line.lot, "serial": line.serial, "quantity": line.quantity}

@@ -1,0 +1,148 @@
+"""Reading what a tablet or program sends: strict, bounded, and refused in words that its sender can use.
+
+JSON has been parsed already (`ledger.codec.json_loads`); here its values become the warehouse's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger.documents import OCCURRED_MS_MAX, reason_code
+from ledger.errors import Rejected
+from ledger.ids import Actor, OpId, quantity, text_to_word
+from ledger.moves import STATUSES
+
+NAME_CHARS_MAX = 80
+NOTE_CHARS_MAX = 500
+QUANTITY_MAX = 2**53 - 1  # what every JSON reader holds exactly
+
+
+class Fields:
+    """The fields of one object, each taken once; `done` refuses what nobody asked for."""
+
+    def __init__(self, body: object, what: str) -> None:
+        if not isinstance(body, Mapping) or not all(isinstance(name, str) for name in body):
+            raise Rejected(f"{what}: expected an object with named fields")
+        self._body: dict[str, Any] = dict(body)
+        self._what = what
+
+    def take(self, name: str) -> Any:
+        """The raw value, or None when it is absent."""
+        return self._body.pop(name, None)
+
+    def text(self, name: str, *, need: bool = True) -> str:
+        """A text id (item, lot, location …); with `need=False` an absent one is ''."""
+        value = self.take(name)
+        if value is None and not need:
+            return ""
+        return text_id(value, f"{self._what}: {name}", empty=not need)
+
+    def quantity(self, name: str, *, least: int = 0, default: int | None = None) -> int:
+        value = self.take(name)
+        if value is None and default is not None:
+            return default
+        return amount(value, f"{self._what}: {name}", least=least)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        value = self.take(name)
+        if value is None:
+            return default
+        if type(value) is not bool:
+            raise Rejected(f"{self._what}: {name} is {shown(value)}: expected true or false")
+        return value
+
+    def op_id(self, name: str) -> OpId:
+        return OpId.parse(self.take(name))
+
+    def actor(self, name: str) -> Actor | None:
+        value = self.take(name)
+        return None if value is None else Actor.parse(value)
+
+    def status(self) -> int:
+        """Field `status` as the chain numbers it; absent means free."""
+        value = self.take("status")
+        if value is None:
+            return 0
+        if not isinstance(value, str) or value not in STATUSES:
+            raise Rejected(f"{self._what}: status {shown(value)}: expected {', '.join(STATUSES)}")
+        return STATUSES.index(value)
+
+    def moment(self, name: str) -> int | None:
+        """UTC milliseconds, or None when absent."""
+        value = self.take(name)
+        return None if value is None else quantity(value, most=OCCURRED_MS_MAX)
+
+    def name(self, name: str) -> str:
+        return label(self.take(name), f"{self._what}: {name}")
+
+    def note(self, name: str) -> str:
+        """Free text of a person, or ''."""
+        value = self.take(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str) or len(value) > NOTE_CHARS_MAX:
+            raise Rejected(f"{self._what}: {name} is text of at most {NOTE_CHARS_MAX} characters")
+        return value
+
+    def reasons(self, name: str = "reasons") -> tuple[str, ...]:
+        value = self.take(name)
+        return () if value is None else tuple(reason_code(code) for code in listed(value, f"{self._what}: {name}", 8))
+
+    def objects(self, name: str, most: int) -> list[Any]:
+        return listed(self.take(name), f"{self._what}: {name}", most)
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        value = self.take(name)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise Rejected(f"{self._what}: {name}: expected an object")
+        return dict(value)
+
+    def done(self) -> None:
+        """Every field has been used; a name nobody knows is a mistake of its sender, not something to skip."""
+        if self._body:
+            raise Rejected(f"{self._what}: unknown field {shown(sorted(self._body)[0])}")
+
+
+def text_id(value: object, what: str, *, empty: bool = False) -> str:
+    """A text id of up to 31 bytes; '' only where `empty` allows it. Space around it is a typing slip, and refused."""
+    if not isinstance(value, str) or (not value and not empty):
+        raise Rejected(f"{what} is {shown(value)}: expected a text")
+    if value != value.strip():
+        raise Rejected(f"{what} is {shown(value)}: it begins or ends with a space")
+    try:
+        text_to_word(value)
+    except Rejected as error:
+        raise Rejected(f"{what}: {error}") from error
+    return value
+
+
+def amount(value: object, what: str, *, least: int = 0) -> int:
+    """A whole number of base units."""
+    if type(value) is not int or not least <= value <= QUANTITY_MAX:
+        raise Rejected(f"{what} is {shown(value)}: expected a whole number from {least} to {QUANTITY_MAX}")
+    return value
+
+
+def label(value: object, what: str) -> str:
+    """A name for people to read: printable, 1 to 80 characters."""
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= NAME_CHARS_MAX or not value.isprintable():
+        raise Rejected(f"{what} is {shown(value)}: expected 1 to {NAME_CHARS_MAX} printable characters")
+    return value.strip()
+
+
+def listed(value: object, what: str, most: int) -> list[Any]:
+    """A list of up to `most` values."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise Rejected(f"{what} is {shown(value)}: expected a list")
+    if len(value) > most:
+        raise Rejected(f"{what} has {len(value)} entries: expected at most {most}")
+    return list(value)
+
+
+def shown(value: object) -> str:
+    """A foreign value in a message: short, on one line, with nothing invisible in it."""
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
