@@ -1,0 +1,126 @@
+"""REST `/api/v1` of the hub: the one stock picture, the fleet, discrepancies, anchors, receipts."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from hub import discrepancies, fleet, transfers, views
+from ledger.ids import OpId, quantity
+from web import kit
+from web.hub_app import SESSION_COOKIE, HubParts, token_given
+
+LIST_MAX = 200
+VERDICTS = (discrepancies.RESOLVED, discrepancies.ACCEPTED, "lost")
+
+
+def blueprint(parts: HubParts) -> Blueprint:
+    routes = Blueprint("hub_api", __name__, url_prefix="/api/v1")
+    _add_log_in(routes, parts)
+    _add_reads(routes, parts)
+    _add_discrepancies(routes, parts)
+    return routes
+
+
+def _add_log_in(routes: Blueprint, parts: HubParts) -> None:
+    @routes.post("/auth/login")
+    def login() -> Response:
+        wish = kit.fields()
+        name, password = wish.text("login", most=100), wish.text("password", most=200)
+        wish.done()
+        token = parts.log_in(name, password)
+        answer = kit.answer({"token": token})
+        answer.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="Strict", secure=request.is_secure, path="/")
+        return answer
+
+    @routes.post("/auth/logout")
+    def logout() -> Response:
+        parts.sessions.close(token_given())
+        answer = kit.answer({"logged_out": True})
+        answer.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Strict")
+        return answer
+
+
+def _add_reads(routes: Blueprint, parts: HubParts) -> None:
+    hub = parts.hub
+
+    @routes.get("/sites")
+    def sites() -> Response:
+        parts.account()
+        return kit.answer({"sites": [fleet.as_json(view) for view in hub.sites()]})
+
+    @routes.get("/inventory")
+    def inventory() -> Response:
+        parts.account()
+        wish = {name: request.args.get(name, "") for name in ("site", "item", "location")}
+        with hub.reading() as session:
+            return kit.answer({"stock": views.stock(session, limit=_limit(), **wish)})
+
+    @routes.get("/transfers")
+    def transfer_list() -> Response:
+        parts.account()
+        return kit.answer({"transfers": [{"id": each.id, **transfers.as_json(each)} for each in hub.transfers()]})
+
+    @routes.get("/anchors")
+    def anchors() -> Response:
+        parts.account()
+        with hub.reading() as session:
+            return kit.answer({"anchors": views.anchors(session, _limit())})
+
+    @routes.post("/anchors")
+    def anchor_now() -> Response:
+        parts.account("ADMIN")
+        kit.fields().done()
+        return kit.answer({"anchor": hub.anchor_now()})
+
+    @routes.get("/operations/<op_id>")
+    def operation(op_id: str) -> Response:
+        parts.account()
+        wanted = OpId.parse(op_id)
+        with hub.reading() as session:
+            found = views.operation(session, str(wanted))
+        if found is None:
+            raise kit.NotFound(f"no verified block holds operation {wanted}: it is unknown, or still on its way")
+        return kit.answer(found)
+
+    @routes.get("/operations/<op_id>/receipt")
+    def receipt(op_id: str) -> Response:
+        parts.account()
+        raw = hub.receipt(OpId.parse(op_id))
+        headers = {"Content-Disposition": f'attachment; filename="{op_id}.receipt.json"'}
+        return Response(raw, mimetype="application/vnd.tallyman.receipt+json", headers=headers)
+
+
+def _add_discrepancies(routes: Blueprint, parts: HubParts) -> None:
+    hub = parts.hub
+
+    @routes.get("/discrepancies")
+    def listed() -> Response:
+        parts.account()
+        found = hub.discrepancies(everything=request.args.get("all") == "true")[: _limit()]
+        return kit.answer({"discrepancies": [discrepancies.as_json(each) for each in found]})
+
+    @routes.get("/discrepancies/<int:number>")
+    def one(number: int) -> Response:
+        parts.account()
+        return kit.answer(discrepancies.as_json(hub.discrepancy(number)))
+
+    @routes.post("/discrepancies/<int:number>/<verb>")
+    def act(number: int, verb: str) -> Response:
+        account = parts.account("RECONCILE")
+        wish = kit.fields()
+        text = wish.text("text", most=discrepancies.TEXT_MAX)
+        wish.done()
+        if verb == "comment":
+            hub.comment(number, account.login, text)
+        elif verb == "owner":
+            hub.assign(number, account.login, text)
+        elif verb in VERDICTS:
+            hub.decide(number, account.login, verb, text)
+        else:
+            raise kit.NotFound(f"{kit.shown(verb)} is nothing one can do with a discrepancy")
+        return one(number)
+
+
+def _limit() -> int:
+    raw = request.args.get("limit", str(LIST_MAX))
+    return quantity(int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 6 else raw, least=1, most=LIST_MAX)

@@ -1,0 +1,124 @@
+"""The console: sites and heads, what cannot be true, what is in transit, anchors."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from hub import views
+from hub.store import Session
+from web import kit
+from web.hub_app import HubParts
+
+LEVELS = {"well": "good", "new": "quiet", "behind": "warn", "silent": "warn", "ill": "warn"}
+SHAPES = {"good": "●", "quiet": "○", "warn": "▲", "bad": "■"}
+STEPS_MS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"))
+
+
+def blueprint(parts: HubParts) -> Blueprint:
+    routes, hub = Blueprint("hub_pages", __name__), parts.hub
+
+    @routes.context_processor
+    def shared() -> dict[str, Any]:
+        try:
+            account: Any = parts.account()
+        except kit.LoginNeeded:
+            account = None
+        return {"org": hub.config.org, "account": account, "age": age, "level": level, "shape": SHAPES.get}
+
+    def page(view: Any) -> Any:
+        @wraps(view)
+        def guarded(*values: Any, **named: Any) -> Response | Redirect | str:
+            try:
+                parts.account()
+            except kit.LoginNeeded:
+                return redirect(url_for("hub_pages.login"))
+            result: Response | str = view(*values, **named)
+            return result
+
+        return guarded
+
+    @routes.get("/login")
+    def login() -> str:
+        return render_template("hub/login.html")
+
+    @routes.get("/")
+    @page
+    def sites() -> str:
+        with hub.reading() as session:
+            anchors = views.anchors(session, 5)
+            figures = _figures(session)
+        return render_template(
+            "hub/sites.html",
+            sites=hub.sites(),
+            discrepancies=hub.discrepancies()[-8:][::-1],
+            anchors=anchors,
+            figures=figures,
+            now_ms=hub.clock.now_ms(),
+        )
+
+    @routes.get("/sites/<path:origin>")
+    @page
+    def site(origin: str) -> str:
+        found = [view for view in hub.sites() if view.origin == origin]
+        if not found:
+            raise kit.NotFound(f"no chain {kit.shown(origin)} was enrolled here")
+        with hub.reading() as session:
+            stock = views.stock(session, site=found[0].site, limit=200)
+        return render_template("hub/site.html", site=found[0], stock=stock)
+
+    @routes.get("/discrepancies")
+    @page
+    def discrepancy_list() -> str:
+        everything = request.args.get("all") == "true"
+        found = hub.discrepancies(everything=everything)[:200]
+        return render_template("hub/discrepancies.html", discrepancies=found, everything=everything)
+
+    @routes.get("/discrepancies/<int:number>")
+    @page
+    def discrepancy(number: int) -> str:
+        return render_template("hub/discrepancy.html", one=hub.discrepancy(number))
+
+    @routes.get("/transfers")
+    @page
+    def transfer_list() -> str:
+        return render_template("hub/transfers.html", transfers=hub.transfers()[:200])
+
+    @routes.get("/anchors")
+    @page
+    def anchors() -> str:
+        with hub.reading() as session:
+            found = views.anchors(session, 200)
+        return render_template("hub/anchors.html", anchors=found, now_ms=hub.clock.now_ms())
+
+    return routes
+
+
+def age(duration_ms: int | None) -> str:
+    """A duration in the largest whole unit: "3 hours"."""
+    if duration_ms is None:
+        return "never"
+    for step_ms, name in STEPS_MS:
+        count = duration_ms // step_ms
+        if count:
+            return f"{count} {name}" + ("" if count == 1 else "s")
+    return "under a minute"
+
+
+def level(state: str) -> str:
+    """How loud a site's state is shown."""
+    return LEVELS.get(state, "bad")
+
+
+def _figures(session: Session) -> dict[str, int]:
+    return {
+        "log": int(session.value("SELECT count(*) FROM log") or 0),
+        "anchored": int(session.value("SELECT max(size) FROM anchors WHERE state = 'final'") or 0),
+        "open": int(session.value("SELECT count(*) FROM discrepancies WHERE state IN ('open', 'working')") or 0),
+        "transit": int(
+            session.value("SELECT count(*) FROM transfers WHERE dispatched_s IS NOT NULL AND arrived_s IS NULL") or 0
+        ),
+    }

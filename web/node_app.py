@@ -1,0 +1,82 @@
+"""The node's web application: tablet pages, API and event stream over one site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, render_template, request
+
+from devices.journal import Journal
+from ledger.clock import Clock
+from ledger.errors import Rejected
+from ledger.seams import Random
+from node.desk import Person
+from node.floor import Floor
+from node.site import Site
+from web import kit
+
+FOLDER = Path(__file__).parent
+SESSION_COOKIE = "tallyman_session"
+TABLET_COOKIE = "tallyman_tablet"
+TABLET_COOKIE_S = 400 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """What the pages act on. `sync` calls the hub now; `devices`, `links` and `status` say how things are.
+
+    `links`: {hub_ms: last answer of the hub or None, findings: [{severity, words, action}],
+    scanners: [{name, state, problem}]}, cheap enough for several calls a second.
+    """
+
+    site: Site
+    floor: Floor
+    journal: Journal
+    clock: Clock
+    random: Random
+    sync: Callable[[], Mapping[str, Any]]
+    devices: Callable[[], Sequence[Mapping[str, Any]]]
+    links: Callable[[], Mapping[str, Any]]
+    status: Callable[[], Mapping[str, Any]]
+
+    def person(self) -> Person:
+        """Who is asking, by bearer token or cookie. Raises LoginNeeded."""
+        token = token_given()
+        if not token:
+            raise kit.LoginNeeded("nobody is logged in here: log in with badge and PIN")
+        try:
+            return self.floor.people.session(token)
+        except Rejected as error:
+            raise kit.LoginNeeded(str(error)) from error
+
+
+def token_given() -> str:
+    """The log-in token of this request, "" when there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else request.cookies.get(SESSION_COOKIE, "")
+
+
+def tablet(parts: NodeParts) -> str:
+    """The name of the tablet that asks; a new one is given with the answer (`remember_tablet`)."""
+    known = request.cookies.get(TABLET_COOKIE, "")
+    return known if known.isalnum() and len(known) == 32 else parts.random.bytes(16).hex()
+
+
+def create(parts: NodeParts) -> Flask:
+    """The application, ready for a server or a test client."""
+    # Here and not above: both sides import this module for the request's person and tablet.
+    from web import node_api, node_events, node_pages
+
+    app = kit.create_app("tallyman-node", FOLDER, random=parts.random)
+    app.register_blueprint(node_api.blueprint(parts))
+    app.register_blueprint(node_events.blueprint(parts))
+    app.register_blueprint(node_pages.blueprint(parts))
+
+    def failure(status: int, title: str, detail: str) -> str:
+        return render_template("failure.html", status=status, title=title, detail=detail, site=parts.site.config.site)
+
+    app.config["FAILURE_PAGE"] = failure
+    return app

@@ -1,0 +1,48 @@
+"""The chain's names in an operator's words."""
+
+from __future__ import annotations
+
+CALLS = {
+    "receive": "Goods received",
+    "move": "Stock moved",
+    "adjust": "Stock adjusted",
+    "reverse": "Reversed",
+    "record_count": "Bin counted",
+    "post_count": "Count posted",
+    "except_document": "Exception noted",
+    "dispatch": "Transfer sent",
+    "accept_transfer": "Transfer accepted",
+    "settle_transfer": "Transfer settled",
+    "apply": "Hub record applied",
+    "bind": "Key of a person bound",
+    "record": "Note",
+}
+
+# The proof ladder (product.md): name, shape, one sentence. The shape says it without colour.
+LADDER = (
+    ("recorded", "◔", "Recorded: it is safe on this node's disk."),
+    ("sealed", "◐", "Sealed: it stands in a block that this site has signed."),
+    ("delivered", "◑", "Delivered: the hub holds the block and has said so with its signature."),
+    ("verified", "◕", "Verified: the hub has executed the block again and got the same result."),
+    ("anchored", "✓", "Anchored: its proof stands under a root on the company's chain."),
+)
+
+
+def call_words(call: str) -> str:
+    """What an operation was, for people."""
+    return CALLS.get(call, call.replace("_", " ").capitalize())
+
+
+def state_words(state: str) -> str:
+    """One sentence on how far a proof has come."""
+    return next((words for name, _, words in LADDER if name == state), "")
+
+
+def ladder(state: str) -> list[dict[str, object]]:
+    """The rungs in order; `reached` up to and with `state`."""
+    names = [name for name, _, _ in LADDER]
+    place = names.index(state) if state in names else -1
+    return [
+        {"name": name, "shape": shape, "words": words, "reached": number <= place}
+        for number, (name, shape, words) in enumerate(LADDER)
+    ]
