@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts import artifacts
 from ledger import checkpoint, merkle, receipt, trie
 from ledger.block import Header, Meta, document_hash, signing_bytes
-from ledger.codec import json_canonical, rlp_encode, rlp_int
+from ledger.codec import json_canonical, keccak256, rlp_encode, rlp_int
 from ledger.errors import Invalid, Unavailable
 from ledger.ids import OpId
 from ledger.keys import SigningKey
@@ -562,6 +563,13 @@ class Server:
     def __call__(self, method: str, params: list[Any]) -> Any:
         self.asked.append((method, params))
         return self.answers[method]
+
+
+def test_the_event_is_the_contracts() -> None:
+    (event,) = (item for item in artifacts.load("AnchorRegistry").abi if item.get("name") == "Anchored")
+    signature = f"Anchored({','.join(item['type'] for item in event['inputs'])})"
+    assert keccak256(signature.encode()) == receipt._ANCHORED_EVENT
+    assert [item["indexed"] for item in event["inputs"]] == [True, True, False, False, False, False]
 
 
 def test_an_anchor_is_found_by_block_and_event() -> None:

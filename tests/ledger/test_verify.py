@@ -6,16 +6,24 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts import artifacts
+from hub.mainchain import Mined, RpcChain
+from hub.registry import GAS_ANCHOR, GAS_DEPLOY, Signer, anchor_data, deploy_data
 from ledger import checkpoint, verify_cli
+from ledger.codec import keccak256
 from ledger.errors import Unavailable
 from ledger.receipt import Receipt
-from tests.ledger.chain_kit import HUB_KEY, OTHER_KEY, SITE_KEY
+from sync.client import HttpTransport
+from tests.hub import chains
+from tests.ledger.chain_kit import HUB_KEY, OTHER_KEY, SITE_KEY, STRANGER
 from tests.ledger.test_receipt import Server
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "receipts"
@@ -166,6 +174,63 @@ def test_a_server_that_talks_something_else_is_exit_code_3(answer: bytes) -> Non
     argv = [str(ANCHORED), "--rpc", "http://127.0.0.1:1"]
     assert verify_cli.main(argv, post=lambda url, body: answer, out=out) == 3
     assert "does not answer" in out.getvalue()
+
+
+def test_rpc_against_a_real_main_chain() -> None:
+    """The anchor really made, looked up over HTTP; then the same receipt after the chain was reorganised away."""
+    if chains.anvil_binary() is None:
+        pytest.skip(chains.MISSING)
+    good = Receipt.parse(ANCHORED.read_bytes())
+    assert good.anchor is not None
+    with chains.anvil() as main_chain:
+        signer = Signer(STRANGER, 1337, "dynamic")
+        rpc = RpcChain(main_chain.url, 5_000)
+        code = deploy_data(artifacts.load("AnchorRegistry").bytecode, STRANGER.address, STRANGER.address)
+        contract = _mined(rpc, signer.sign(0, None, code, GAS_DEPLOY)).contract
+        assert contract is not None
+        before = main_chain.rpc("evm_snapshot")
+        data = anchor_data(good.anchor.size, good.anchor.root, 0, bytes(32), bytes(32))
+        raw = signer.sign(1, contract, data, GAS_ANCHOR)
+        mined = _mined(rpc, raw)
+        anchor = replace(
+            good.anchor, contract=contract, tx_hash=keccak256(raw), block_number=mined.block_number, log_index=0
+        )
+        assert _verify_at(main_chain.url, replace(good, anchor=anchor), contract) == 0
+        for wrong in (
+            replace(anchor, tx_hash=bytes(32)),
+            replace(anchor, log_index=1),
+            replace(anchor, block_number=mined.block_number - 1),
+            replace(anchor, block_number=999),
+            replace(anchor, chain_id=1),
+            replace(anchor, contract=bytes(20)),
+        ):
+            assert _verify_at(main_chain.url, replace(good, anchor=wrong)) == 1
+        main_chain.rpc("evm_revert", before)
+        main_chain.rpc("evm_mine")
+        assert _verify_at(main_chain.url, replace(good, anchor=anchor)) == 1
+    assert _verify_at(main_chain.url, replace(good, anchor=anchor)) == 3
+
+
+def _mined(rpc: RpcChain, raw: bytes) -> Mined:
+    rpc.send(raw)
+    for _ in range(200):
+        found = rpc.mined(keccak256(raw))
+        if found is not None:
+            assert found.ok
+            return found
+        time.sleep(0.02)
+    raise TimeoutError("not mined")
+
+
+def _verify_at(url: str, item: Receipt, contract: bytes | None = None) -> int:
+    def post(where: str, body: bytes) -> bytes:
+        return HttpTransport(where).post("", body, "application/json").body
+
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        file.write(item.encode())
+        file.flush()
+        known = ["--contract", contract.hex()] if contract else []
+        return verify_cli.main([file.name, "--rpc", url, *known], post=post, out=io.StringIO())
 
 
 def test_a_screen_without_ticks_gets_words() -> None:
