@@ -20,7 +20,7 @@ from ledger.evm import Executor
 from ledger.transactions import parse as parse_transaction
 from node import journal, mark, projection, sealing, store
 from node.identity import NodeIdentity
-from node.site import MARK_FILE
+from node.keeper import MARK_FILE
 
 Progress = Callable[[int], None]
 

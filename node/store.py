@@ -51,6 +51,13 @@ CREATE TABLE journal (
     outcome BLOB NOT NULL
 ) STRICT;
 
+-- Operations that were acknowledged and that the chain refused when it had to take another course (see
+-- `node/adopting`): kept as they were, for people to settle.
+CREATE TABLE claims (
+    op_id BLOB PRIMARY KEY, content BLOB NOT NULL, raw BLOB NOT NULL, document BLOB NOT NULL, reason TEXT NOT NULL,
+    recorded_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Single facts the node must not forget, by name: see FACT_* below.
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -220,6 +227,7 @@ FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock w
 FACT_CONFIRMED_MS = "confirmed_ms"  # the hub's time at its last answer, by the node's clock
 FACT_HUB_LOG = "hub_log"  # the newest hub log whose checkpoint was verified, as "<size> <root in hex>"
 FACT_CONTROL_PROBLEM = "control_problem"  # why the next control record cannot be applied; absent in peace
+FACT_ADOPTED = "adopted"  # blocks came back from the hub up to here, and the signing mark has yet to follow
 FACT_STOPPED = "stopped"  # why this node must not sign until its hub decides; absent in peace
 
 

@@ -15,6 +15,9 @@ from node.config import ClockConfig
 
 CONFIRMED, OWN, DOUBTFUL = 0, 1, 2
 
+# Blocks may follow each other within a second of the clock but not of header time, so a parent can be a little ahead.
+LEAD_MS_MAX = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -39,7 +42,7 @@ class Timekeeper:
     def next(self, parent_s: int) -> Moment:
         """The time of the block after one of time `parent_s`. Moves the trusted time when the clock is good."""
         now_ms = self._clock.now_ms()
-        if now_ms // 1000 < parent_s or now_ms > self._latest_ms():
+        if self._is_wrong(now_ms, parent_s):
             return Moment(parent_s + 1, DOUBTFUL)
         self._trust(now_ms)
         return Moment(max(now_ms // 1000, parent_s + 1), self._quality(now_ms))
@@ -64,13 +67,14 @@ class Timekeeper:
     def quality(self, parent_s: int) -> int:
         """The quality that a block would get now; changes nothing."""
         now_ms = self._clock.now_ms()
-        if now_ms // 1000 < parent_s or now_ms > self._latest_ms():
-            return DOUBTFUL
-        return self._quality(now_ms)
+        return DOUBTFUL if self._is_wrong(now_ms, parent_s) else self._quality(now_ms)
 
     def hub_age_ms(self) -> int | None:
         """How long ago the hub confirmed this clock; None if it has not since the start, or said otherwise."""
         return None if self._confirmed is None else self._clock.monotonic_ms() - self._confirmed[0]
+
+    def _is_wrong(self, now_ms: int, parent_s: int) -> bool:
+        return now_ms < parent_s * 1000 - LEAD_MS_MAX or now_ms > self._latest_ms()
 
     def _latest_ms(self) -> int:
         """The latest reading that is believed: the steady clock's, plus a pause in which this process did not run."""
