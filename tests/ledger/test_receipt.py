@@ -15,23 +15,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts import artifacts
-from ledger import checkpoint, merkle, receipt, trie
+from ledger import calls, checkpoint, control, merkle, receipt, trie
 from ledger.block import Header, Meta, document_hash, signing_bytes
 from ledger.codec import json_canonical, keccak256, rlp_encode, rlp_int
 from ledger.errors import Invalid, Unavailable
 from ledger.ids import OpId
-from ledger.keys import SigningKey
+from ledger.keys import SigningKey, TxKey
 from ledger.merkle import MemoryLog, leaf_hash
 from ledger.receipt import LogProof, Receipt
 from tests.ledger import every_bit, independent_verifier
 from tests.ledger.chain_kit import (
+    ANN,
+    DOCUMENT,
     HUB_KEY,
     ORIGIN,
     OTHER_KEY,
     SITE_KEY,
+    Site,
     anchor_of,
     furnished,
     hub_proof,
+    line,
     op,
     receipt_of,
 )
@@ -88,6 +92,33 @@ def test_every_operation_of_a_chain_has_a_receipt_of_each_strength() -> None:
 def test_control_records_that_move_no_stock_have_no_receipt() -> None:
     """Their events are the registry's: the page asks for one of the InventoryManager."""
     assert_refused(receipt_of(furnished(), 2, 0).encode(), "control record", "no event of InventoryManager")
+
+
+def test_a_control_record_that_moves_stock_has_a_receipt() -> None:
+    """The hub's settlement of a transfer: the call goes to the registry, the event is the InventoryManager's."""
+    site = Site.new()
+    site.deploy()
+    site.furnish()
+    own = TxKey(b"\x31" * 32)
+    site.call(op(1), calls.Bind(actor=ANN, key=own.address, code=bytes(32)))
+    site.act(2, calls.Receive(actor=ANN, lines=(line(50),)))
+    dispatch = calls.Dispatch(
+        actor=ANN,
+        document=document_hash(DOCUMENT),
+        receiver="bergen",
+        lines=(line(5, source="A-01", target="IN_TRANSIT"),),
+    )
+    signed = own.sign_digest(dispatch.digest(ORIGIN.chain_id, site.head.manager, op(3), ANN))
+    approval = calls.Approval(actor=ANN, v=signed.v, r=signed.r.to_bytes(32, "big"), s=signed.s.to_bytes(32, "big"))
+    site.act(3, calls.with_approval(dispatch, approval))
+    settled = calls.Settled(index=0, item="BOLT", quantity=5, target="CUSTOMER")
+    record = site.control(control.SettlePayload(transfer=op(3), lines=(settled,)))
+    sealed = site.seal()
+    assert [tx.to for tx in sealed.link.transactions].count(site.head.identity.contracts.registry) == 2
+    for index, op_id in ((1, op(2)), (2, op(3)), (3, record)):
+        item = receipt_of(site, sealed.head.height, index)
+        assert item.op_id == op_id.raw
+        assert verdicts(item.encode()) == ("site-signed",) * 2
 
 
 @pytest.mark.parametrize("size", [6, 7, 8, 9, 40, 41, 64, 65, 1000])
