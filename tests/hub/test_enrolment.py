@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub import store as hub_store
 from hub.enrolment import Enrolment
 from hub.store import Store
 from ledger.codec import cbor_decode, cbor_encode
@@ -34,13 +31,6 @@ class Seeded:
 CHANCE = Seeded(1)
 HUB = SigningKey.generate(CHANCE)
 CONTROL = TxKey.generate(CHANCE)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = hub_store.create(f"sqlite:///{tmp_path / 'hub.db'}", now_ms=1)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

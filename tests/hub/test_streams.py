@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +18,6 @@ from sync.messages import Delta
 
 OSLO = Origin("acme", "oslo", 1)
 ROME = Origin("acme", "rome", 1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = hub_store.create(f"sqlite:///{tmp_path / 'hub.db'}", now_ms=1)
-    yield opened
-    opened.close()
 
 
 class Reader:

@@ -134,8 +134,9 @@ class Node:
 
     def copy(self, chain: Chain, seed: int = 12) -> Node:
         return Node(
-            chain, self.lease, list(self.tried), self.next, self.hub_cosigned, dict(self.acknowledged), dict(self.down),
-            {name: dict(table) for name, table in self.tables.items()}, self.manifest, chance=Seeded(seed),
+            chain, self.lease, list(self.tried), self.next, self.hub_cosigned, dict(self.acknowledged),
+            dict(self.down), {name: dict(table) for name, table in self.tables.items()}, self.manifest,
+            chance=Seeded(seed),
         )  # fmt: skip
 
     def sync(self, transport: Any, **options: Any) -> CycleReport:

@@ -1,0 +1,141 @@
+"""When the node calls the hub: at the pace the hub asks for, at once when there is a new block, and patiently when
+nobody answers.
+
+`Syncer.turn` is called every second or so and mostly does nothing; `now` calls whatever the pace says. Neither holds
+the site's lock while it waits for the network.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ledger.clock import Clock
+from ledger.errors import Corrupt, LedgerError, Unavailable
+from ledger.seams import Random
+from node import control, proofs
+from node.uplink import HOLDING, NodeUplink, hub_address, hub_status
+from sync.backoff import FIRST_MS, Backoff
+from sync.client import HttpTransport, Transport
+from sync.cycle import CycleReport, run_cycle
+
+if TYPE_CHECKING:  # the engine behind it is slow to import
+    from node.site import Site
+
+log = logging.getLogger(__name__)
+
+# A new block is delivered at once, but a busy floor should not call more often than this.
+BETWEEN_CALLS_MS = 2_000
+
+
+class Syncer:
+    """Keeps one site in touch with its hub. `connect` makes a transport to an address."""
+
+    def __init__(
+        self,
+        site: Site,
+        uplink: NodeUplink,
+        clock: Clock,
+        random: Random,
+        connect: Callable[[str], Transport] = HttpTransport,
+    ) -> None:
+        self._site = site
+        self._uplink = uplink
+        self._clock = clock
+        self._random = random
+        self._connect = connect
+        self._transport: Transport | None = None
+        # Where a short pace is wanted, waiting long after a first failure is not.
+        self._backoff = Backoff(first_ms=min(FIRST_MS, site.config.hub.interval_ms))
+        self._lock = threading.Lock()
+        self._due_ran_ms = 0
+        self._last_ran_ms = -BETWEEN_CALLS_MS
+        self.problem = ""
+
+    def turn(self) -> CycleReport | None:
+        """Call the hub if it is time to; None if it is not. Raises Unavailable when nobody answers."""
+        if not self._is_due():
+            return None
+        return self.now()
+
+    def now(self) -> CycleReport:
+        """Seal what is pending and exchange with the hub until both sides have nothing more to say."""
+        with self._lock:
+            self._last_ran_ms = self._clock.monotonic_ms()
+            try:
+                self._seal()
+                report = run_cycle(
+                    self._uplink,
+                    self._reach(),
+                    self._random,
+                    budget_bytes=self._site.config.hub.bundle_bytes_max,
+                )
+            except Unavailable as error:
+                self._failed(str(error))
+                raise
+            self._backoff = self._backoff.reset()
+            self.problem = "" if report.code in HOLDING else f"{report.code}: {report.message}"
+            pace_ms = report.next_sync_after_s * 1000 or self._site.config.hub.interval_ms
+            self._due_ran_ms = self._clock.monotonic_ms() + pace_ms
+        for problem in report.problems:
+            log.warning("a part of the hub's answer is not used", extra={"reason": problem})
+        control.apply_ready(self._site)
+        return report
+
+    def link_up(self) -> None:
+        """The network is back: do not wait for the rest of a long pause."""
+        self._backoff = self._backoff.reset()
+        self._due_ran_ms = 0
+
+    def _is_due(self) -> bool:
+        ran_ms = self._clock.monotonic_ms()
+        if ran_ms >= self._due_ran_ms:
+            return True
+        if self._backoff.failures or self.problem or ran_ms < self._last_ran_ms + BETWEEN_CALLS_MS:
+            return False
+        with self._site.reading() as connection:
+            return proofs.block_count(connection) > int(hub_status(connection).get("next", 0))
+
+    def _seal(self) -> None:
+        try:
+            self._site.seal()
+        except (LedgerError, Corrupt) as error:
+            # A node that must not sign still has blocks to deliver, and an administrator's decision to fetch.
+            log.info("nothing sealed before the exchange", extra={"reason": str(error)})
+
+    def _reach(self) -> Transport:
+        if self._transport is None:
+            self._transport = self._connect(hub_address(self._site.config, self._site.identity.origin.org))
+        return self._transport
+
+    def _failed(self, reason: str) -> None:
+        self._backoff = self._backoff.failed()
+        wait_ms = self._backoff.delay_ms(self._random)
+        self._due_ran_ms = self._clock.monotonic_ms() + wait_ms
+        self.problem = reason
+        # An address that was found on the network may have moved; one that is set does not change.
+        if not self._site.config.hub.url:
+            self._close()
+
+    def _close(self) -> None:
+        close = getattr(self._transport, "close", None)
+        self._transport = None
+        if close is not None:
+            close()
+
+
+def as_dict(report: CycleReport) -> dict[str, Any]:
+    """What `tallyman node sync` prints. `exit` is 0 when the hub holds what it was sent."""
+    return {
+        "code": report.code,
+        "message": report.message,
+        "held": report.held,
+        "cosigned": report.cosigned,
+        "rounds": report.rounds,
+        "sent_bytes": report.sent_bytes,
+        "received_bytes": report.received_bytes,
+        "problems": report.problems,
+        "exit": 0 if report.code in HOLDING else 1,
+    }
