@@ -17,8 +17,8 @@ NOTE_LENGTH_MAX = 500
 DEVICE_LENGTH_MAX = 64
 
 # `reads` only grows at its end and no index covers what a new read holds, so recording touches one page. A read's id
-# is the run's random number and the row's position; what still waits stands behind `settled.upto`, since reads are taken
-# in order; a device's last sequence is found backwards from the end.
+# is the run's random number and the row's position; what still waits stands behind `settled.upto`, since reads are
+# taken in order; a device's last sequence is found backwards from the end.
 SCHEMA = (
     """
     CREATE TABLE reads (
