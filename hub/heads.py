@@ -51,7 +51,7 @@ class Heads:
     def get(self, name: str) -> SignedHead | None:
         """The newest head signed under `name`, or None."""
         with self._lock:
-            return self._get(name)
+            return _get(self._connection, name)
 
     def advance(self, name: str, size: int, root: bytes, frontier: bytes = b"") -> None:
         """Promise that (size, root) may now be signed under `name`; returns once the promise is durable.
@@ -60,7 +60,7 @@ class Heads:
         database is older than our own signature, and going on would split the log.
         """
         with self._lock, db.transaction(self._connection):
-            last = self._get(name)
+            last = _get(self._connection, name)
             if last is not None and (size, root) == (last.size, last.root):
                 return
             if last is not None and size <= last.size:
@@ -79,6 +79,16 @@ class Heads:
     def close(self) -> None:
         self._connection.close()
 
-    def _get(self, name: str) -> SignedHead | None:
-        row = db.one(self._connection, "SELECT size, root, frontier FROM heads WHERE name = ?", (name,))
-        return None if row is None else SignedHead(**row)
+    @staticmethod
+    def read(path: Path, name: str) -> SignedHead | None:
+        """The newest head signed under `name`, read beside whoever has the file open."""
+        connection = db.open_reader(path)
+        try:
+            return _get(connection, name)
+        finally:
+            connection.close()
+
+
+def _get(connection: db.Connection, name: str) -> SignedHead | None:
+    row = db.one(connection, "SELECT size, root, frontier FROM heads WHERE name = ?", (name,))
+    return None if row is None else SignedHead(**row)

@@ -88,6 +88,8 @@ class Hub:
         # Called when blocks have come in; the process that runs the jobs sets it to start them sooner.
         self.wake: Callable[[], None] = lambda: None
         self.troubles: dict[str, str] = {}
+        # Where it can be reached, while it is; enrolment codes name it.
+        self.url = ""
         self._anchorer: Anchorer | None = None
         self._settling = threading.Lock()
         self._anchoring = threading.Lock()
@@ -145,7 +147,7 @@ class Hub:
         return self.enrolment.make_code(
             site,
             self.clock.now_ms(),
-            url=url,
+            url=url or self.url,
             lasts_ms=lasts_ms,
             silent_after_ms=self.config.sync.silent_after_ms,
         )
@@ -195,7 +197,7 @@ class Hub:
                 done = session.one("SELECT * FROM anchors WHERE state = :final ORDER BY size DESC", final=FINAL)
                 head = logbook.newest_head(session)
             if state in ("", FINAL) and (head is None or (done is not None and done["size"] >= head.size)):
-                return {} if done is None else {"size": done["size"], "block_number": done["block_number"]}
+                return {name: done[name] if done else 0 for name in ("size", "block_number")}
             if self.clock.monotonic_ms() >= deadline:
                 raise Unavailable(f"the anchor is {state or 'not begun'} after {wait_ms} ms; it goes on by itself")
             if state not in (FINAL, ASIDE):
@@ -227,10 +229,13 @@ class Hub:
         self.wake()
         return result
 
-    def add_location(self, site: str, code: str, kind: str = "bin", parent: str = "", name: str = "") -> None:
-        """Add or change a location of a site."""
+    def add_locations(
+        self, site: str, codes: Iterable[str], kind: str = "bin", parent: str = "", name: str = ""
+    ) -> None:
+        """Add or change locations of a site, all of them or none."""
         with self.store.write() as session:
-            catalogue.put_location(session, site, code, kind, parent, name, now_ms=self.clock.now_ms())
+            for code in codes:
+                catalogue.put_location(session, site, code, kind, parent, name, now_ms=self.clock.now_ms())
         self.wake()
 
     def add_person(

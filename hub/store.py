@@ -134,8 +134,9 @@ class Store:
 
     def close(self) -> None:
         """Give every connection back."""
-        self._writer.dispose()
+        # The writer last: SQLite folds its log into the file when the last connection that may write closes.
         self._reader.dispose()
+        self._writer.dispose()
 
 
 def create(url: str, *, now_ms: int, storage: Storage | None = None) -> Store:
@@ -151,15 +152,21 @@ def create(url: str, *, now_ms: int, storage: Storage | None = None) -> Store:
     return store
 
 
-def open_store(url: str, *, now_ms: int) -> Store:
-    """An existing hub database, brought up to date. A newer one is refused untouched."""
+def open_store(url: str, *, now_ms: int, upgrade: bool = True) -> Store:
+    """An existing hub database, brought up to date. A newer one is refused untouched.
+
+    Without `upgrade` an older one is refused too: whoever only reads changes nothing.
+    """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite" and not _path(parsed).exists():
         raise Rejected(f"{_path(parsed)} is missing: create it with `tallyman hub init`")
     store = _connect(parsed)
     with store.read() as session:
-        if not _version(session):
-            raise Rejected(f"the database {parsed!r} holds no hub: create it with `tallyman hub init`")
+        version = _version(session)
+    if not version:
+        raise Rejected(f"the database {parsed!r} holds no hub: create it with `tallyman hub init`")
+    if not upgrade and version < len(STEPS):
+        raise Rejected(f"the database has schema {version}: `tallyman hub run` of this version brings it up to date")
     migrate(store, now_ms=now_ms)
     return store
 

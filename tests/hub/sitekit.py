@@ -183,8 +183,7 @@ class Site:
 
     def furnish(self, bins: tuple[str, ...] = ("A-01", "A-02"), person: str = "ann", approver: str = "bob") -> None:
         """Locations and two people, by the hub's own records, sealed and delivered."""
-        for code in bins:
-            self.hub.add_location(self.name, code)
+        self.hub.add_locations(self.name, bins)
         codes = {
             login: self.hub.add_person(self.name, f"{login}.{self.name}", login.title(), roles)
             for login, roles in ((person, ROLES), (approver, ("APPROVE",)))

@@ -1,0 +1,125 @@
+"""What a person tells a hub: the same functions for a running process (by the control socket) and for the command
+line when none runs. Arguments and results are plain JSON values; what is wrong with them is Rejected."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from hub.hub import Hub
+from ledger.errors import Rejected
+
+Arguments = Mapping[str, Any]
+Command = Callable[[Hub, Arguments], dict[str, Any]]
+T = TypeVar("T")
+
+
+def enrol(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """A one-time code for a site's node."""
+    code = hub.enrol(_text(given, "site"), _text(given, "url", ""), _of(given, "lasts_ms", int, 24 * 3_600_000))
+    return {"origin": code.origin, "code": code.encode(), "expires_s": code.expires_s, "url": code.url}
+
+
+def anchor(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Verify and log what is there, and anchor it now."""
+    hub.verify()
+    hub.settle()
+    return hub.anchor_now(_of(given, "wait_ms", int, 60_000))
+
+
+def import_items(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """A catalogue file, base64."""
+    try:
+        raw = base64.b64decode(_text(given, "csv"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Rejected("the catalogue did not arrive whole; try again") from error
+    return asdict(hub.import_items(raw, dry_run=_of(given, "dry_run", bool, False)))
+
+
+def add_person(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Rights for a person at a site; the answer's code is shown once."""
+    added = hub.add_person(
+        _text(given, "site"),
+        _text(given, "login"),
+        _text(given, "name"),
+        _texts(given, "roles"),
+        badge=_text(given, "badge", ""),
+        valid_until_s=_of(given, "valid_until_s", int, 0),
+        new_key=_of(given, "new_key", bool, False),
+    )
+    return asdict(added)
+
+
+def revoke_person(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Take a person's rights at a site."""
+    hub.revoke_person(_text(given, "site"), _text(given, "login"))
+    return {"site": given["site"], "login": given["login"]}
+
+
+def add_location(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Locations of a site, all of them or none."""
+    site, codes = _text(given, "site"), _texts(given, "codes")
+    hub.add_locations(site, codes, _text(given, "kind", "bin"), _text(given, "parent", ""), _text(given, "name", ""))
+    return {"site": site, "locations": codes}
+
+
+def add_account(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Somebody who may use the console."""
+    account = hub.add_account(
+        _text(given, "login"), _text(given, "name"), _text(given, "password"), _texts(given, "roles")
+    )
+    return {"login": account.login, "name": account.name, "roles": list(account.roles)}
+
+
+def decide(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Say something about a discrepancy: comment, owner, or one of the verdicts."""
+    number, author, text = _of(given, "id", int), _text(given, "author"), _text(given, "text")
+    what = _text(given, "what")
+    if what == "comment":
+        hub.comment(number, author, text)
+    elif what == "owner":
+        hub.assign(number, author, text)
+    else:
+        hub.decide(number, author, what, text)
+    return {"id": number, "state": hub.discrepancy(number).state}
+
+
+def retry(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Lift the quarantine of a chain and try its next block again."""
+    origin = _text(given, "origin")
+    hub.verifier.retry(origin)
+    return {"origin": origin, "blocks": hub.verify()}
+
+
+COMMANDS: dict[str, Command] = {
+    "enrol": enrol,
+    "anchor": anchor,
+    "import-items": import_items,
+    "add-person": add_person,
+    "revoke-person": revoke_person,
+    "add-location": add_location,
+    "add-account": add_account,
+    "decide": decide,
+    "retry": retry,
+}
+
+
+def _text(given: Arguments, name: str, default: str | None = None) -> str:
+    return _of(given, name, str, default)
+
+
+def _texts(given: Arguments, name: str) -> list[str]:
+    values = _of(given, name, list)
+    if not all(type(each) is str for each in values):
+        raise Rejected(f"{name} is not a list of texts")
+    return values
+
+
+def _of(given: Arguments, name: str, kind: type[T], default: T | None = None) -> T:
+    value = given.get(name, default)
+    if type(value) is not kind:
+        raise Rejected(f"{name} is {value!r}: expected {kind.__name__}")
+    return value

@@ -1,0 +1,101 @@
+"""What `tallyman hub` prints for people; `--json` prints the same values for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+DAY_MS = 24 * 3_600_000
+Result = dict[str, Any]
+
+
+def nothing(_: Result) -> str:
+    return ""
+
+
+def line(result: Result) -> str:
+    return ", ".join(
+        f"{name}: {' '.join(value) if isinstance(value, list) else value}" for name, value in result.items()
+    )
+
+
+def init(result: Result) -> str:
+    return (
+        f"made the hub {result['name']} in {result['dir']}\n"
+        f"its log key is {result['log_key']}\n"
+        f"it anchors in {result['contract']} on chain {result['chain_id']}\n"
+        f"console log-in: {result['login']}, password {result['password']} (shown this once)\n"
+        "next: `tallyman hub run`, then `tallyman hub enrol SITE`"
+    )
+
+
+def enrol(result: Result) -> str:
+    return f"{result['code']}\nenrols {result['origin']} once: run `tallyman node enrol CODE` at the site"
+
+
+def status(result: Result) -> str:
+    flying = result["anchor_in_flight"]
+    lines = [
+        f"hub {result['name']}: {'running' if result['running'] else 'not running'}, log {result['signed_size']} of "
+        f"{result['log_size']} signed, {result['anchored_size']} anchored"
+        + (f", an anchor of {flying['size']} is {flying['state']} {flying['reason']}" if flying else ""),
+        f"{result['items']} items, {result['discrepancies']} open discrepancies",
+    ]
+    for site in result["sites"]:
+        lines.append(
+            f"{site['site']:<20} {site['state']:<12} blocks {site['size']}, cosigned {site['cosigned']}, verified "
+            f"{site['verified']}, logged {site['logged']}, anchored {site['anchored']}  {site['reason']}"
+        )
+    return "\n".join(lines)
+
+
+def discrepancies(result: Result) -> str:
+    if "entries" in result:
+        lines = [f"{result['id']}  {result['kind']}  {result['state']}  {result['summary']}"]
+        lines += [
+            f"  {entry['number']}. {entry['kind']} by {entry['author']}: {entry['text']}"
+            + (f"\n     {json.dumps(entry['evidence'], ensure_ascii=False)}" if entry["evidence"] else "")
+            for entry in result["entries"]
+        ]
+        return "\n".join(lines)
+    found = result["discrepancies"]
+    if not found:
+        return "nothing open"
+    return "\n".join(
+        f"{each['id']:>5}  {each['kind']:<26} {each['site']:<14} {each['state']:<8} {each['age_ms'] // DAY_MS:>4} d"
+        f"  {each['owner'] or '-':<10} {each['summary']}"
+        for each in found
+    )
+
+
+def anchor(result: Result) -> str:
+    if not result["size"]:
+        return "nothing to anchor yet"
+    return f"anchored {result['size']} log entries in block {result['block_number']}"
+
+
+def verify(result: Result) -> str:
+    looked = (
+        f"{result['chains']} chains, {result['blocks']} blocks, {result['checkpoints']} checkpoints, "
+        f"{result['log_entries']} log entries, {result['anchors']} anchors"
+    )
+    if result["ok"]:
+        return f"everything holds: {looked}"
+    return f"looked at {looked}\n" + "\n".join(f"WRONG: {text}" for text in result["complaints"])
+
+
+def imported(result: Result) -> str:
+    did = "would add" if result["dry_run"] else "added"
+    return (
+        f"{result['rows']} rows: {did} {result['new']} items, changed {result['changed']}, "
+        f"{result['barcodes']} barcodes in the file"
+    )
+
+
+def person(result: Result) -> str:
+    code = f"activation code {result['code']} (shown this once)" if result["code"] else "the old key stays valid"
+    return f"{result['login']} at {result['site']}, actor {result['actor']}\n{code}"
+
+
+def config(result: Result) -> str:
+    return str(result["text"])
