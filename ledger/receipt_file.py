@@ -18,6 +18,8 @@ VERSION = 1
 MEDIA_TYPE = "application/vnd.tallyman.receipt+json"
 SIZE_BYTES_MAX = 1024 * 1024
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class LogProof:
@@ -142,7 +144,7 @@ class Receipt:
         receipt = _assemble(fields)
         # By now names are ASCII, and values are texts, whole numbers, lists and objects: for these the plain encoder
         # with sorted names writes what RFC 8785 demands.
-        if json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() != raw:
+        if _CANONICAL.encode(value).encode() != raw:
             raise Invalid("the receipt is not written as RFC 8785 canonical JSON: spaces, order or escapes differ")
         return receipt
 
@@ -180,6 +182,8 @@ def _assemble(fields: dict[str, Any]) -> Receipt:
 def _object(value: Any, what: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Invalid(f"{what} is {type(value).__name__}: expected an object")
+    if len(value) == len(names) and all(name in value for name in names):
+        return value
     missing = [name for name in names if name not in value]
     unknown = [name for name in value if name not in names and name not in optional]
     if missing or unknown:

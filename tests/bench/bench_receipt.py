@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -17,7 +16,7 @@ from tests.bench.row import Row
 
 PROMISES = ("P12",)
 FOLDER = Path(__file__).parent.parent / "vectors" / "receipts"
-ROUNDS = 300
+ROUNDS = 1000
 
 
 def rows() -> list[Row]:
@@ -26,8 +25,8 @@ def rows() -> list[Row]:
     for name in ("second-of-three--site-signed", "third-of-four--anchored"):
         raw = (FOLDER / f"{name}.json").read_bytes()
         receipt.verify(raw)
-        ours = _median_ms(lambda raw=raw: receipt.verify(raw))  # type: ignore[misc]
-        theirs = _median_ms(_bare(Receipt.parse(raw)))
+        ours = _best_ms(lambda raw=raw: receipt.verify(raw))  # type: ignore[misc]
+        theirs = _best_ms(_bare(Receipt.parse(raw)))
         what = f"verify a receipt, {name.rsplit('--', 1)[1]}, {len(raw)} bytes"
         found.append(Row("P12", what, ours, theirs, "ms", "its hashes and signatures", 3))
     return found
@@ -59,10 +58,11 @@ def _bare(parsed: Receipt) -> Callable[[], None]:
     return run
 
 
-def _median_ms(act: Callable[[], object]) -> float:
+def _best_ms(act: Callable[[], object]) -> float:
+    """The quickest of many: whatever else runs on the machine can only add to it."""
     times = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
         act()
         times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times)
+    return min(times)
