@@ -9,11 +9,14 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devices.decoders.labels import Labels
+from devices.registry import Registry
 from ledger import settings
 from ledger.errors import Rejected
 from ledger.settings import DAY_MS, MINUTE_MS, any_truth, file_path, one_of, setting, text, whole
 
 CONFIG_FILE = "node.toml"
+_LABELS = Labels()
 
 
 def _site(value: str) -> str:
@@ -26,15 +29,17 @@ def _http(value: str) -> str:
 
 
 def _devices(value: tuple[str, ...]) -> str:
-    good = len(value) <= 32 and all(re.match(r"[a-z0-9+]+:", url, re.ASCII) for url in value)
-    return "" if good else 'up to 32 device addresses such as "serial:///dev/serial/by-id/usb-scanner?baud=115200"'
+    try:
+        Registry.parse(value)
+    except Rejected as error:
+        return f"addresses of devices ({error})"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
     host: str = setting("127.0.0.1", text(255), "loopback until someone decides that the floor may see this node")
     port: int = setting(8470, whole(0, 65_535), "0 takes any free port and prints it")
-    threads: int = setting(16, whole(2, 256), "each tablet's open stream holds one thread")
     session_idle_ms_max: int = setting(
         15 * MINUTE_MS, whole(MINUTE_MS, DAY_MS), "a tablet left on a pallet must not stay logged in"
     )
@@ -113,6 +118,24 @@ class HealthConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelConfig:
+    """The company's own labels (`devices.decoders.labels`), which are never read as GS1."""
+
+    bin_prefix: str = setting(
+        _LABELS.bin_prefix, text(16), "a scan that begins so names a bin; empty: there are none"
+    )
+    bin_pattern: str = setting(
+        _LABELS.bin_pattern, text(200), "a regular expression for bins printed without a prefix"
+    )
+    badge_prefix: str = setting(_LABELS.badge_prefix, text(16), "a scan that begins so is a person's badge")
+    unit_prefix: str = setting(_LABELS.unit_prefix, text(16), "a scan that begins so names a handling unit")
+    control_prefix: str = setting(_LABELS.control_prefix, text(16), "a scan that begins so is a command")
+    untagged_gs1: bool = setting(
+        _LABELS.untagged_gs1, any_truth, "scanners that send no symbology identifier still read GS1"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Everything a node may be told. `folder` is where its data lives; it comes from the command line."""
 
@@ -130,10 +153,15 @@ class NodeConfig:
     keys: KeyConfig = field(
         default_factory=KeyConfig, metadata={"why": "the files that hold secrets; readable by their owner only"}
     )
+    labels: LabelConfig = field(default_factory=LabelConfig, metadata={"why": "how the company's own labels look"})
     health: HealthConfig = field(
         default_factory=HealthConfig, metadata={"why": "when the node speaks up about itself"}
     )
     folder: Path = field(default=Path("."), metadata={"hidden": True})
+
+    def own_labels(self) -> Labels:
+        """The company's labels; Rejected when two of them could not be told apart."""
+        return Labels.parse(settings.as_dict(self.labels))
 
     def path(self, name: str) -> Path:
         """A file of the node: relative names are inside the data folder."""
@@ -145,7 +173,11 @@ def load(folder: Path, file: Path | None = None) -> NodeConfig:
 
     Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be.
     """
-    return settings.load(NodeConfig, file or folder / CONFIG_FILE, folder, "create a node with `tallyman node init`")
+    config = settings.load(
+        NodeConfig, file or folder / CONFIG_FILE, folder, "create a node with `tallyman node init`"
+    )
+    config.own_labels()
+    return config
 
 
 def first_file(site: str) -> str:

@@ -11,6 +11,8 @@ Floor(site, pepper, random)
 
 from __future__ import annotations
 
+from devices.decoders.labels import Labels
+from devices.decoders.scan import OUR_LABELS
 from ledger.seams import Random
 from node.counting import Counting
 from node.desk import Desk
@@ -27,14 +29,14 @@ from node.transfers import Transfers
 class Floor:
     """The floor work of one site. Its parts share the site's connection and lock; all state is in the database."""
 
-    def __init__(self, site: Site, pepper: bytes, random: Random) -> None:
+    def __init__(self, site: Site, pepper: bytes, random: Random, labels: Labels = OUR_LABELS) -> None:
         desk = Desk(site, random)
         self.site = site
         self.people = Operators(desk, pepper)
         self.counting = Counting(desk, self.people)
         self.parking = Parking(desk, self.counting)
         self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
-        self.scanning = Scanning(desk, self.people, self.counting, self.stock)
+        self.scanning = Scanning(desk, self.people, self.counting, self.stock, labels)
         self.transfers = Transfers(desk, self.people, self.counting)
         self.lookups = Lookups(desk, self.people, self.counting)
 

@@ -44,6 +44,7 @@ class Health:
         self._devices = devices
         self._machine = Machine(site.config.folder, site.clock)
         self._complaint = ""
+        self.last: Report | None = None
 
     def sample(self) -> Report:
         """Take a sample, keep it, and say what it means. Raises Unavailable when it cannot be kept."""
@@ -61,7 +62,8 @@ class Health:
                 " LIMIT 1 OFFSET ?)",
                 (site.config.health.kept,),
             )
-        return Report(sample, monitor.examine(sample, site.config.health))
+        self.last = Report(sample, monitor.examine(sample, site.config.health))
+        return self.last
 
     def check_database(self) -> None:
         """SQLite's own check of the whole file, on a connection of its own: slow on a large one, so seldom."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger import db
-from node import health, identity, journal, lock, store
+from ledger import db, lock
+from node import health, identity, journal, store
 from node.config import NodeConfig
 from node.sealing import read_head
 

@@ -60,7 +60,7 @@ def test_every_setting_is_printed_with_a_reason() -> None:
         ('site = "oslo"\n[hub]\nurl = "http://user@hub"', "an address such as"),
         ('site = "oslo"\n[sealing]\ninterval_ms_min = 10', "from 1000 to"),
         ('site = "oslo"\ndevices = [1]', "expected a list of texts"),
-        ('site = "oslo"\ndevices = ["/dev/ttyS0"]', "device addresses"),
+        ('site = "oslo"\ndevices = ["/dev/ttyS0"]', "addresses of devices"),
         ('site = "oslo"\nlog_level = "loud"', "one of debug"),
         ("site = [", "is not TOML"),
         ('site = "oslo"\nsite = "bergen"', "is not TOML"),

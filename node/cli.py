@@ -1,0 +1,234 @@
+"""`tallyman node`: one warehouse site from the command line.
+
+Exit codes: 0 done, 1 no (a refusal, or something is wrong), 2 usage, 3 try later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger import settings
+from ledger.clock import SystemClock
+from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
+from ledger.seams import DiskStorage, SystemRandom
+from node import config as node_config
+from node.config import NodeConfig
+
+FOLDER_VARIABLE = "TALLYMAN_NODE_DIR"
+
+Command = Callable[[argparse.Namespace], dict[str, Any]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; answers the exit code."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        result = arguments.run(arguments)
+        if result:
+            print(json.dumps(result) if arguments.json else arguments.show(result))
+        return int(result.get("exit", 0)) if result else 0
+    except (Rejected, Invalid, Corrupt) as error:
+        return _refuse(arguments, error, 1)
+    except Unavailable as error:
+        return _refuse(arguments, error, 3)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 0
+
+
+def _refuse(arguments: argparse.Namespace, error: Exception, code: int) -> int:
+    if arguments.json:
+        print(json.dumps({"error": str(error), "exit": code}))
+    print(f"tallyman node: {error}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tallyman node",
+        description="One warehouse site: its keys, its chain, its pages.",
+        epilog="exit codes: 0 done, 1 no, 2 usage, 3 try later",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, show: Callable[[dict[str, Any]], str], help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command.add_argument(
+            "--dir",
+            type=Path,
+            default=Path(os.environ.get(FOLDER_VARIABLE, ".")),
+            metavar="DIR",
+            help=f"the node's data folder (default: ${FOLDER_VARIABLE}, else the current folder)",
+        )
+        command.add_argument("--config", type=Path, metavar="FILE", help="settings instead of DIR/node.toml")
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+        command.set_defaults(run=run, show=show)
+        return command
+
+    init = add("init", _init, _show_init, "make a new node: keys, databases and settings; refuses a folder in use")
+    init.add_argument("--site", required=True, metavar="SITE", help="name of the warehouse, such as oslo")
+    enrol = add("enrol", _enrol, _show_enrol, "become the site's node with a code from `tallyman hub enrol SITE`")
+    enrol.add_argument("code", metavar="CODE", help="the code as printed; - reads it from standard input")
+    enrol.add_argument("--hub", default="", metavar="URL", help="the hub's address, if it is not the one in the code")
+    add("run", _run, _show_nothing, "serve the site until stopped: scanners, pages, sealing and sync")
+    add("status", _status, _show_status, "say where the site stands and what needs attention")
+    add("seal", _seal, _show_seal, "sign what is recorded as a block now")
+    add("sync", _sync, _show_sync, "exchange with the hub now")
+    add("verify", _verify, _show_verify, "check every block from genesis again, and everything that follows from it")
+    add("rebuild", _rebuild, _show_rebuild, "make everything that follows from the blocks again; keeps the rest")
+    add("config", _config, _show_config, "print every setting with its value and reason")
+    return parser
+
+
+# ---------------------------------------------------------------- commands
+
+
+def _init(arguments: argparse.Namespace) -> dict[str, Any]:
+    from node import identity
+
+    config = identity.init(arguments.dir, arguments.site, SystemRandom(), DiskStorage())
+    keys = identity.load_keys(config)
+    return {
+        "site": config.site,
+        "dir": str(arguments.dir),
+        "key": str(keys.block.verify_key),
+        "address": keys.transaction.address.hex(),
+    }
+
+
+def _show_init(result: dict[str, Any]) -> str:
+    return (
+        f"made the node of {result['site']} in {result['dir']}\n"
+        f"its public key is {result['key']}\n"
+        "next: get a code with `tallyman hub enrol`, then run `tallyman node enrol CODE`"
+    )
+
+
+def _enrol(arguments: argparse.Namespace) -> dict[str, Any]:
+    from node import enrolling
+
+    config = _load(arguments)
+    code = sys.stdin.readline() if arguments.code == "-" else arguments.code
+    head = enrolling.enrol(config, code, SystemClock(), DiskStorage(), url=arguments.hub)
+    return {"origin": str(head.origin), "height": head.height, "head": head.hash.hex()}
+
+
+def _show_enrol(result: dict[str, Any]) -> str:
+    return f"enrolled as {result['origin']}; its chain stands at block {result['height']}\nnext: `tallyman node run`"
+
+
+def _run(arguments: argparse.Namespace) -> dict[str, Any]:
+    from node import run
+
+    run.serve(_load(arguments), json_lines=arguments.json)
+    return {}
+
+
+def _show_nothing(_: dict[str, Any]) -> str:
+    return ""
+
+
+def _status(arguments: argparse.Namespace) -> dict[str, Any]:
+    from node import status
+
+    return status.read(_load(arguments), SystemClock().now_ms())
+
+
+def _show_status(result: dict[str, Any]) -> str:
+    from node import status
+
+    return status.show(result)
+
+
+def _seal(arguments: argparse.Namespace) -> dict[str, Any]:
+    from node import enrolling
+
+    return enrolling.command(_load(arguments), "seal", SystemClock(), SystemRandom(), DiskStorage())
+
+
+def _show_seal(result: dict[str, Any]) -> str:
+    if not result["operations"]:
+        return f"nothing is waiting; the head is block {result['height']}"
+    return f"sealed {result['operations']} operations in block {result['height']} {result['hash']}"
+
+
+def _sync(arguments: argparse.Namespace) -> dict[str, Any]:
+    from node import enrolling
+
+    return enrolling.command(_load(arguments), "sync", SystemClock(), SystemRandom(), DiskStorage())
+
+
+def _show_sync(result: dict[str, Any]) -> str:
+    return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in result.items() if name != "exit")
+
+
+def _verify(arguments: argparse.Namespace) -> dict[str, Any]:
+    from node import audit, enrolling
+
+    config = _load(arguments)
+    found = audit.verify(config.folder, enrolling.identity_of(config))
+    return {
+        "origin": found.origin,
+        "blocks": found.blocks,
+        "head": found.head_hash.hex(),
+        "log_root": found.log_root.hex(),
+        "operations": found.operations,
+        "unsealed": found.unsealed,
+        "tables": found.tables,
+    }
+
+
+def _show_verify(result: dict[str, Any]) -> str:
+    return (
+        f"{result['origin']}: {result['blocks']} blocks with {result['operations']} operations verify, "
+        f"{result['unsealed']} more wait for their block\n"
+        f"head {result['head']}\nlog  {result['log_root']}\n"
+        f"all {result['tables']} derived tables are what the blocks give; the signing mark fits"
+    )
+
+
+def _rebuild(arguments: argparse.Namespace) -> dict[str, Any]:
+    from ledger import lock
+    from node import audit, enrolling, store
+
+    config = _load(arguments)
+    with lock.hold(config.folder):
+        identity = enrolling.identity_of(config)
+        connection = store.open_writer(config.folder)
+        try:
+            head = audit.rebuild(connection, identity)
+        finally:
+            connection.close()
+    return {"blocks": head.log.size, "head": head.hash.hex(), "tables": len(store.DERIVED)}
+
+
+def _show_rebuild(result: dict[str, Any]) -> str:
+    return f"made {result['tables']} tables and the chain's state again from {result['blocks']} blocks"
+
+
+def _config(arguments: argparse.Namespace) -> dict[str, Any]:
+    config = _load(arguments)
+    return settings.as_dict(config) if arguments.json else {"text": settings.render(config)}
+
+
+def _show_config(result: dict[str, Any]) -> str:
+    return str(result["text"])
+
+
+def _load(arguments: argparse.Namespace) -> NodeConfig:
+    return node_config.load(arguments.dir, arguments.config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""`tallyman node run`: wires the parts of a node and keeps them going until the process is told to stop.
+
+The order is chosen for the person with the scanner: devices come first and journal every read at once; only then is
+the chain loaded, which takes longer. The only importer of APScheduler at the node.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from devices.journal import FILE as READS_FILE
+from devices.journal import Journal
+from devices.registry import Registry
+from devices.supervisor import Supervisor
+from ledger import db, lock, logs, seams
+from ledger.clock import SystemClock
+from ledger.control_socket import CommandServer
+from ledger.errors import Corrupt, LedgerError, Rejected
+from ledger.seams import DiskStorage, SystemRandom
+from node import store
+from node.config import NodeConfig
+
+if TYPE_CHECKING:
+    from node.jobs import Job
+    from node.wiring import Parts
+
+log = logging.getLogger(__name__)
+
+SCAN_WAIT_MS = 500
+
+
+def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
+    """Run the node in `config.folder` until SIGTERM or SIGINT. Prints where it listens as soon as it does.
+
+    Creates nothing: raises Rejected for a node that was not made or not enrolled, Unavailable when one runs already.
+    """
+    logs.configure(config.log_level)
+    seams.arm_from_environment(dict(os.environ))
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock, random, storage = SystemClock(), SystemRandom(), DiskStorage()
+    with ExitStack() as stack:
+        stack.enter_context(lock.hold(config.folder))
+        _require_enrolled(config)
+        journal = Journal(config.path(READS_FILE), clock=clock, random=random)
+        stack.callback(journal.close)
+        supervisor = Supervisor(Registry.parse(config.devices), journal, clock=clock, random=random)
+        supervisor.start()
+        stack.callback(supervisor.stop)
+        # From here on every scan is kept, although nothing can be done with it yet: the engine is imported now.
+        from node import jobs, wiring
+
+        parts = stack.enter_context(
+            wiring.opened(
+                config, clock, random, storage, devices=lambda: [each.as_json() for each in supervisor.health()]
+            )
+        )
+        log.info("node starts", extra={"origin": str(parts.site.identity.origin), "sqlite": db.library()})
+        if parts.site.stopped:
+            log.critical("this node does not sign", extra={"reason": parts.site.stopped})
+        stack.enter_context(_scans(parts, journal))
+        stack.enter_context(_scheduled(jobs.of_node(parts.site, parts.health, parts.syncer.turn)))
+        commands = CommandServer(config.folder, parts.handlers())
+        commands.start()
+        stack.callback(commands.stop)
+        url = stack.enter_context(_served(parts, journal))
+        _say(parts, url, json_lines)
+        stop.wait()
+    log.info("node stopped")
+
+
+def _require_enrolled(config: NodeConfig) -> None:
+    """Before any device is touched, and without the modules that take long to import."""
+    reader = store.open_reader(config.folder)
+    try:
+        if store.fact(reader, store.FACT_CERTIFICATE) is None:
+            raise Rejected("this node is not enrolled yet: get a code at the hub and run `tallyman node enrol CODE`")
+    finally:
+        reader.close()
+
+
+@contextmanager
+def _scans(parts: Parts, journal: Journal) -> Iterator[None]:
+    """Take reads out of the journal as they come, and those that came while nobody could take them."""
+    stop = threading.Event()
+
+    def work() -> None:
+        problem = ""
+        while not stop.is_set():
+            position = journal.position
+            try:
+                while parts.floor.scanning.drain(journal):
+                    pass
+                problem = ""
+            except (LedgerError, Corrupt) as error:
+                # The read stays in the journal and is taken when this is over: nothing is lost by waiting.
+                if str(error) != problem:
+                    log.warning("scans wait", extra={"reason": str(error)})
+                problem = str(error)
+                stop.wait(SCAN_WAIT_MS / 1000)
+            except Exception:
+                log.exception("scans wait")
+                stop.wait(SCAN_WAIT_MS / 1000)
+            journal.wait(position, SCAN_WAIT_MS)
+
+    thread = threading.Thread(target=work, name="scans", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(SCAN_WAIT_MS / 100)
+
+
+@contextmanager
+def _scheduled(every: Sequence[Job]) -> Iterator[None]:
+    from apscheduler.executors.pool import ThreadPoolExecutor
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    from node.jobs import Guarded
+
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(len(every))},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        timezone=UTC,
+    )
+    # It warns of each turn that is skipped because the last one is still at work: that is how it should be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    for job in every:
+        scheduler.add_job(
+            Guarded(job),
+            "interval",
+            seconds=job.every_ms / 1000,
+            id=job.name,
+            next_run_time=datetime.now(UTC) + timedelta(milliseconds=job.first_ms),
+        )
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=True)
+
+
+@contextmanager
+def _served(parts: Parts, journal: Journal) -> Iterator[str]:
+    from web import node_app
+    from web.server import Server
+
+    config = parts.site.config.web
+    app = node_app.create(
+        node_app.NodeParts(
+            site=parts.site,
+            floor=parts.floor,
+            journal=journal,
+            clock=parts.clock,
+            random=parts.random,
+            sync=parts.sync,
+            devices=parts.devices,
+            links=parts.links,
+            status=parts.status,
+        )
+    )
+    server = Server(app, config.host, config.port)
+    host, port = server.start()
+    try:
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        server.stop()
+
+
+def _say(parts: Parts, url: str, json_lines: bool) -> None:
+    origin = str(parts.site.identity.origin)
+    facts: dict[str, Any] = {"url": url, "origin": origin, "height": parts.site.head.height, "pid": os.getpid()}
+    print(json.dumps(facts) if json_lines else f"node {origin} at {url}", flush=True)
