@@ -22,7 +22,7 @@ from typing import Any
 
 from devices.decoders import symbology
 from devices.reads import NewRead, Read, State
-from devices.rows import COLUMNS, INSERT, NOTE_LENGTH_MAX, SCHEMA, checked, place_of, plainly, read_from
+from devices.rows import COLUMNS, INSERT, NOTE_LENGTH_MAX, SCHEMA, checked, place_of, plainly, read_from, read_id
 from ledger import db
 from ledger.clock import Clock
 from ledger.errors import Rejected, Unavailable
@@ -55,8 +55,8 @@ class _Last:
 
     sequence: int
     raw: bytes = b""
-    ran_ms: int = 0
-    position: int = 0
+    ran_ms: int | None = None  # None: recorded in an earlier run, so nobody knows how long ago
+    read_id: str = ""
 
 
 class Journal:
@@ -81,6 +81,7 @@ class Journal:
                 "SELECT (SELECT COALESCE(MAX(position), 0) FROM reads), (SELECT upto FROM settled)"
             ).fetchone()
         self._run = random.bytes(8)
+        self._closed = False
         self._queue: list[_Ticket] = []
         self._queue_lock, self._write_lock, self._read_lock = threading.Lock(), threading.Lock(), threading.Lock()
         self._arrived = threading.Condition()
@@ -100,6 +101,7 @@ class Journal:
     def close(self) -> None:
         """Close both connections, after any commit under way."""
         with self._write_lock, self._read_lock:
+            self._closed = True
             # The writer last: only it may fold the log back into the file.
             self._reader.close()
             self._writer.close()
@@ -131,12 +133,14 @@ class Journal:
             self._arrived.notify_all()
         return ticket.done or []
 
-    def mark(self, read_id: str, state: State, *, note: str = "", decoded: Mapping[str, Any] | None = None) -> Read:
+    def mark(
+        self, identifier: str, state: State, *, note: str = "", decoded: Mapping[str, Any] | None = None
+    ) -> Read:
         """Move one read to `state`, with what was made of it; the same again changes nothing.
 
         Raises Rejected for an unknown read and for a move that is not allowed.
         """
-        return self.mark_all([(read_id, state)], note=note, decoded=decoded)[0]
+        return self.mark_all([(identifier, state)], note=note, decoded=decoded)[0]
 
     def mark_all(
         self,
@@ -150,8 +154,9 @@ class Journal:
             raise Rejected(f"a note of {len(note)} characters: expected at most {NOTE_LENGTH_MAX}")
         text = None if decoded is None else json.dumps(decoded, ensure_ascii=False, sort_keys=True)
         with self._write_lock, plainly("written"):
+            self._must_be_open()
             with db.transaction(self._writer):
-                marked = [self._mark(read_id, state, note, text) for read_id, state in wishes]
+                marked = [self._mark(identifier, state, note, text) for identifier, state in wishes]
                 settled = self._settle()
                 failpoint("journal.before_mark_commit")
             self._settled = settled
@@ -171,17 +176,18 @@ class Journal:
         """The newest reads in any state, newest first."""
         return self._select("ORDER BY position DESC LIMIT ?", (limit,))
 
-    def get(self, read_id: str) -> Read:
+    def get(self, identifier: str) -> Read:
         """One read by its id; raises Rejected when there is none."""
-        position, run = place_of(read_id)
+        position, run = place_of(identifier)
         found = self._select("WHERE position = ? AND run = ?", (position, run))
         if not found:
-            raise Rejected(f"read {read_id} is not in this journal")
+            raise Rejected(f"read {identifier} is not in this journal")
         return found[0]
 
     def counts(self) -> dict[str, int]:
         """How many reads there are in all, waiting and parked."""
         with self._read_lock, plainly("read"):
+            self._must_be_open()
             one = self._reader.execute(
                 "SELECT (SELECT COUNT(*) FROM reads WHERE position > ? AND state = 'recorded'),"
                 " (SELECT COUNT(*) FROM reads WHERE state = 'parked')",
@@ -194,8 +200,13 @@ class Journal:
         with self._arrived:
             return self._arrived.wait_for(lambda: self._position > after, timeout_ms / 1000)
 
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the read journal is closed: the node is stopping")
+
     def _commit_waiting(self) -> None:
         """Commit every queued ticket together. The caller holds the write lock."""
+        self._must_be_open()
         with self._queue_lock:
             batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
         last = dict(self._last)
@@ -238,16 +249,16 @@ class Journal:
         last = self._last.get(new.device) or self._remembered(new.device)
         at_ms, ran_ms = self._clock.now_ms(), self._clock.monotonic_ms()
         position, sequence = self._drafted + 1, last.sequence + 1
-        repeated = last.position and last.raw == new.raw and ran_ms - last.ran_ms <= self._repeat_ms
+        recent = last.ran_ms is not None and ran_ms - last.ran_ms <= self._repeat_ms
+        earlier = last.read_id if last.read_id and last.raw == new.raw and (recent or new.resent) else None
         mark = symbology.peek(new.raw)
         length = new.length or len(new.raw)
         clock = self._quality()
-        earlier = last.position if repeated else None
         times = (sequence, at_ms, ran_ms, clock)
         content = (mark, new.raw, new.fault, length, earlier, new.client_id, context)
         self._writer.execute(INSERT, (position, self._run, new.device, *times, *content))
         self._drafted = position
-        self._last[new.device] = _Last(sequence, new.raw, ran_ms, position)
+        self._last[new.device] = _Last(sequence, new.raw, ran_ms, read_id(self._run, position))
         return read_from((position, self._run, new.device, *times, *content, "recorded", "", None))
 
     def _known(self, new: NewRead) -> Read | None:
@@ -271,22 +282,23 @@ class Journal:
             self._writer.execute("INSERT INTO devices VALUES (?, ?)", (device, self._drafted + 1))
             return _Last(0)
         row = self._writer.execute(
-            "SELECT sequence FROM reads WHERE device = ? AND position >= ? ORDER BY position DESC LIMIT 1",
+            "SELECT sequence, raw, run, position FROM reads WHERE device = ? AND position >= ?"
+            " ORDER BY position DESC LIMIT 1",
             (device, row[0]),
         ).fetchone()
-        return _Last(int(row[0]) if row else 0)
+        return _Last(int(row[0]), bytes(row[1]), None, read_id(bytes(row[2]), int(row[3]))) if row else _Last(0)
 
-    def _mark(self, read_id: str, state: State, note: str, decoded: str | None) -> Read:
-        position, run = place_of(read_id)
+    def _mark(self, identifier: str, state: State, note: str, decoded: str | None) -> Read:
+        position, run = place_of(identifier)
         row = self._writer.execute(
             f"SELECT {COLUMNS} FROM reads WHERE position = ? AND run = ?",  # noqa: S608
             (position, run),
         ).fetchone()
         if row is None:
-            raise Rejected(f"read {read_id} is not in this journal")
+            raise Rejected(f"read {identifier} is not in this journal")
         found = read_from(row)
         if state not in _NEXT[found.state]:
-            raise Rejected(f"read {read_id} is {found.state}: it cannot become {state}")
+            raise Rejected(f"read {identifier} is {found.state}: it cannot become {state}")
         if found.state == state and not note and decoded is None:
             return found
         self._writer.execute(
@@ -309,5 +321,6 @@ class Journal:
 
     def _select(self, where: str, values: tuple[object, ...]) -> list[Read]:
         with self._read_lock, plainly("read"):
+            self._must_be_open()
             rows = self._reader.execute(f"SELECT {COLUMNS} FROM reads {where}", values).fetchall()  # noqa: S608
         return [read_from(row) for row in rows]

@@ -13,7 +13,8 @@ State = Literal["recorded", "taken", "parked", "ignored"]
 @dataclass(frozen=True, slots=True)
 class NewRead:
     """A read on its way into the journal. `context` says who was working where at that moment; `client_id` is the
-    sender's own id (a tablet's), under which the same read sent again is the same read."""
+    sender's own id (a tablet's), under which the same read sent again is the same read. `resent` says that the device
+    may never have heard the answer to its last read, so that the same bytes again are that read again."""
 
     device: str
     raw: bytes
@@ -21,6 +22,7 @@ class NewRead:
     length: int = 0
     context: Mapping[str, Any] = field(default_factory=dict)
     client_id: str | None = None
+    resent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

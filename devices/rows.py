@@ -33,7 +33,7 @@ SCHEMA = (
         raw        BLOB NOT NULL,
         fault      TEXT NOT NULL,
         length     INTEGER NOT NULL,
-        repeat_of  INTEGER,
+        repeat_of  TEXT,
         client_id  TEXT,
         context    TEXT NOT NULL,
         state      TEXT NOT NULL CHECK (state IN ('recorded', 'taken', 'parked', 'ignored')),
@@ -80,14 +80,19 @@ def checked(read: NewRead) -> str:
     return context
 
 
-def place_of(read_id: str) -> tuple[int, bytes]:
+def place_of(text: str) -> tuple[int, bytes]:
     try:
-        raw = bytes.fromhex(read_id)
+        raw = bytes.fromhex(text)
     except (ValueError, TypeError):
         raw = b""
-    if len(raw) != 16 or raw.hex() != read_id or raw[8] > 127:
-        raise Rejected(f"{read_id!r} is not a read's id: expected 32 lower-case hex digits")
+    if len(raw) != 16 or raw.hex() != text or raw[8] > 127:
+        raise Rejected(f"{text!r} is not a read's id: expected 32 lower-case hex digits")
     return int.from_bytes(raw[8:], "big"), raw[:8]
+
+
+def read_id(run: bytes, position: int) -> str:
+    """The id of the read at `position` that was recorded in the run of the program with that random number."""
+    return f"{run.hex()}{position:016x}"
 
 
 def read_from(row: db.Row) -> Read:
@@ -98,7 +103,7 @@ def read_from(row: db.Row) -> Read:
     except ValueError as error:
         raise Corrupt(f"read {position} of the journal is damaged: {error}") from error
     return Read(
-        read_id=f"{run.hex()}{position:016x}",
+        read_id=read_id(run, position),
         position=position,
         device=row[2],
         sequence=row[3],
@@ -109,7 +114,7 @@ def read_from(row: db.Row) -> Read:
         raw=bytes(row[8]),
         fault=row[9],
         length=row[10],
-        repeat_of=None if row[11] is None else f"{run.hex()}{row[11]:016x}",
+        repeat_of=row[11],
         client_id=row[12],
         context=context,
         state=cast(State, row[14]),

@@ -144,6 +144,8 @@ class Listener:
         self._last_seen_ms: int | None = None
         self._last_read_ms: int | None = None
         self._pauses = 0
+        # At the start nobody knows whether the last answer of the run before was heard.
+        self._unanswered = bool(self._protocol.accepted(1))
         self._thread = threading.Thread(target=self._run, name=f"device-{device.name}", daemon=True)
 
     def start(self) -> None:
@@ -225,7 +227,7 @@ class Listener:
         try:
             context = self._context_now()
             reads = self._journal.record(
-                [NewRead(self._device.name, frame.data, frame.fault, frame.length, context) for frame in frames]
+                [self._new(frame, context, first=number == 0) for number, frame in enumerate(frames)]
             )
         except (LedgerError, Corrupt) as error:
             reason = str(error)
@@ -237,6 +239,7 @@ class Listener:
             return
         # The reads are durable and the scanner waits. If we die here, a scanner that wants an answer sends again
         # and the repeat is recorded and marked; one that wants none is not told anything anyway.
+        self._unanswered = bool(self._protocol.accepted(1))
         failpoint("device.before_answer")
         with self._lock:
             self._last_read_ms = reads[-1].at_ms
@@ -253,6 +256,10 @@ class Listener:
             self._tell(lambda: self._feedback.refused(self._device.name, fault))
         self._tell(lambda: self._feedback.recorded(self._device.name, reads))
 
+    def _new(self, frame: Frame, context: Mapping[str, Any], *, first: bool) -> NewRead:
+        resent = first and self._unanswered
+        return NewRead(self._device.name, frame.data, frame.fault, frame.length, context, resent=resent)
+
     def _context_now(self) -> Mapping[str, Any]:
         try:
             return self._context(self._device.name)
@@ -264,6 +271,7 @@ class Listener:
     def _answer(self, data: bytes) -> None:
         if data:
             self._transport.write(data)
+        self._unanswered = False
 
     def _tell(self, call: Callable[[], None]) -> None:
         try:
@@ -290,7 +298,7 @@ class Listener:
                         for frame in begun
                     ]
                 )
-            except (LedgerError, Corrupt) as error:
+            except Exception as error:
                 self._count("refused", len(begun))
                 _log.warning("read refused", extra={"device": self._device.name, "reason": str(error)})
 

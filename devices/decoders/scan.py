@@ -19,6 +19,7 @@ from devices.decoders.identifiers import AIS
 from devices.decoders.labels import Labels
 from devices.decoders.numbers import Gln, Gtin, Sscc, expand_upc_e, has_check_digit, is_digits
 from devices.decoders.table import MEASURES
+from devices.reads import Read
 from ledger.errors import Rejected
 
 Kind = Literal["item", "bin", "badge", "unit", "control", "unknown"]
@@ -125,6 +126,11 @@ def decode(raw: bytes, *, on: date, labels: Labels = OUR_LABELS, tag: str = "", 
     except Rejected as error:
         form: Form = "gs1" if identifier in symbology.GS1 else "gtin" if identifier in symbology.RETAIL else "plain"
         return replace(scan, form=form, text=data if form == "plain" else "", problems=(str(error),))
+
+
+def decode_read(read: Read, labels: Labels = OUR_LABELS) -> Scan:
+    """What a journalled read means, on the day it was recorded."""
+    return decode(read.raw, on=read.day, labels=labels, fault=read.fault)
 
 
 def from_elements(scan: Scan, found: tuple[Element, ...], on: date) -> Scan:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devices.decoders.scan import decode
+from devices.decoders.scan import decode_read
 from devices.journal import Journal
 from devices.reads import Read
 from devices.registry import Registry
@@ -113,7 +113,7 @@ def test_bytes_on_a_terminal_become_decoded_reads(scanner: SimulatedScanner, rig
     reads = rig.reads(3)
     assert [read.sequence for read in reads] == [1, 2, 3] and {read.device for read in reads} == {"dock-1"}
     assert reads[0].context == {"operator": "op-7", "device": "dock-1"}
-    scans = [decode(read.raw, on=read.day, fault=read.fault) for read in reads]
+    scans = [decode_read(read) for read in reads]
     assert [scan.kind for scan in scans] == ["bin", "item", "item"]
     assert scans[0].text == "A-01-02"
     assert (str(scans[1].gtin), scans[1].lot, str(scans[1].expiry)) == ("09501101530003", "AB-1", "2026-12-31")
@@ -164,7 +164,7 @@ def test_unplugged_inside_a_code_and_back(scanner: SimulatedScanner, rigs: Calla
         (b"]C10109501101", "truncated"),
         (b"BIN:A-02", ""),
     ]
-    assert decode(reads[1].raw, on=reads[1].day, fault=reads[1].fault).kind == "unknown"
+    assert decode_read(reads[1]).kind == "unknown"
     assert rig.health().counters["opened"] == 2 and rig.health().counters["lost"] == 1
 
 
@@ -229,7 +229,7 @@ def test_twenty_kilobytes_and_noise_leave_the_thread_alive(
     until(lambda: [read.raw for read in rig.journal.latest(1)] == [b"BIN:A"])
     reads = rig.journal.waiting()
     assert (reads[0].fault, reads[0].length, len(reads[0].raw)) == ("oversize", 20_000, 256)
-    assert decode(reads[0].raw, on=reads[0].day, fault=reads[0].fault).problems
+    assert decode_read(reads[0]).problems
     assert rig.health().counters["oversize"] == 1 and rig.health().state == "ready"
 
 
@@ -325,8 +325,12 @@ def test_dying_before_the_answer_keeps_the_read(scanner: SimulatedScanner, rigs:
     scanner.wait_opened(5_000)
     scanner.scan("BIN:A")  # it was never answered, so it sends again
     assert scanner.answers(5_000) == b"\x06"
-    reads = again.reads(2)
-    assert [read.raw for read in reads] == [b"BIN:A", b"BIN:A"]
+    scanner.scan("BIN:A")
+    assert scanner.answers(5_000) == b"\x06"
+    reads = again.reads(3)
+    assert [read.raw for read in reads] == [b"BIN:A"] * 3
+    assert reads[1].repeat_of == reads[0].read_id, "the same read again, and marked as such"
+    assert again.health().counters["repeats"] >= 1
 
 
 def test_a_recorded_file_is_replayed_once(tmp_path: Path, rigs: Callable[..., Rig]) -> None:

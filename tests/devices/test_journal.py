@@ -154,6 +154,19 @@ def test_repeats_are_recorded_and_marked(path: Path) -> None:
     journal.close()
 
 
+def test_a_read_sent_again_after_a_restart_is_marked(path: Path) -> None:
+    journal = opened(path)
+    [one] = journal.record([NewRead("a", b"X")])
+    journal.close()
+    for raw, resent, marked in ((b"Y", True, False), (b"Y", True, True), (b"Y", False, False)):
+        journal = opened(path)
+        before = journal.latest(1)[0].read_id
+        [read] = journal.record([NewRead("a", raw, resent=resent)])
+        assert read.repeat_of == (before if marked else None)
+        journal.close()
+    assert one.repeat_of is None
+
+
 def test_a_senders_own_id_makes_sending_again_harmless(journal: Journal) -> None:
     [one] = journal.record([NewRead("tablet-1", b"X", client_id="c-1")])
     journal.mark(one.read_id, "taken")
@@ -366,6 +379,14 @@ def test_a_commit_that_fails_leaves_no_gap(journal: Journal) -> None:
     assert (journal.position, len(journal.latest())) == (1, 1)
     again = journal.record([NewRead("a", b"2"), NewRead("b", b"2")])
     assert [(read.position, read.sequence, read.repeat_of) for read in again] == [(2, 2, None), (3, 1, None)]
+
+
+def test_a_closed_journal_says_so(path: Path) -> None:
+    journal = opened(path)
+    journal.close()
+    for act in (lambda: journal.record([NewRead("a", b"1")]), journal.waiting, journal.counts):
+        with pytest.raises(Unavailable, match="closed"):
+            act()
 
 
 def test_damage_is_not_mistaken_for_a_full_disk(path: Path) -> None:
