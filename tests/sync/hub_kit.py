@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hub import blocks as hub_blocks
 from hub import store as hub_store
+from hub.answering import Reply
 from hub.enrolment import Enrolment
 from hub.heads import Heads
 from hub.receiving import Receiver
@@ -31,6 +34,16 @@ HUB = SigningKey(bytes([7]) * 32)
 CONTROL = TxKey(bytes([8]) * 32)
 
 
+@cache
+def empty_files() -> dict[str, bytes]:
+    """The files of a new hub, made once: their durable creation takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        hub_store.create(f"sqlite:///{folder / 'hub.db'}", now_ms=1).close()
+        Heads.create(folder / "heads.db").close()
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 class Hub:
     """The parts of a hub that an exchange needs. `restart` opens the same files again, as after a crash."""
 
@@ -38,8 +51,10 @@ class Hub:
         self.folder = folder
         self.clock = ManualClock(1_800_000_000_000)
         self.chance = Seeded(3)
-        self.store = hub_store.create(f"sqlite:///{folder / 'hub.db'}", now_ms=1)
-        self.heads = Heads.create(folder / "heads.db")
+        for name, content in empty_files().items():
+            (folder / name).write_bytes(content)
+        self.store = hub_store.open_store(f"sqlite:///{folder / 'hub.db'}", now_ms=1)
+        self.heads = Heads.open(folder / "heads.db")
         self._open()
 
     def _open(self) -> None:
@@ -90,6 +105,19 @@ class Hub:
     def discrepancies(self) -> list[str]:
         with self.store.read() as session:
             return [row["kind"] for row in session.all("SELECT kind FROM discrepancies ORDER BY id")]
+
+
+@dataclass
+class SyncApi:
+    """What the web application asks of a hub."""
+
+    hub: Hub
+
+    def exchange(self, body: bytes) -> Reply:
+        return self.hub.receiver.exchange(body)
+
+    def redeem(self, request: bytes) -> bytes:
+        return self.hub.enrolment.redeem(request, self.hub.clock.now_ms())
 
 
 class Direct:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from hub import admission, controls, discrepancies, streams
-from hub.answering import Reply
 from ledger import checkpoint, control, merkle, seams
 from ledger.checkpoint import Checkpoint
 from ledger.errors import Invalid, Rejected, Unavailable
@@ -28,24 +27,11 @@ from sync import messages
 from sync.client import WsgiTransport
 from sync.messages import Delta, Manifest
 from tests.node.world import ANN, BINS, ITEMS, STOCK, World, op, person, receive
-from tests.sync.hub_kit import CONTROL, HUB, Hub
+from tests.sync.hub_kit import CONTROL, HUB, Hub, SyncApi
 from web import kit
 from web.hub_sync import blueprint
 
 ORIGIN = "acme/site/oslo/1"
-
-
-@dataclass
-class SyncApi:
-    """What the web application asks of a hub."""
-
-    hub: Hub
-
-    def exchange(self, body: bytes) -> Reply:
-        return self.hub.receiver.exchange(body)
-
-    def redeem(self, request: bytes) -> bytes:
-        return self.hub.enrolment.redeem(request, self.hub.clock.now_ms())
 
 
 @dataclass
