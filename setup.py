@@ -72,7 +72,7 @@ setup(
         "hub",
         "web",
     ],
-    py_modules=["tallyman", "tallyman_demo"],
+    py_modules=["tallyman", "tallyman_demo", "tallyman_stage"],
     package_data={
         "contracts": ["compiled/*.json", "*.vy"],
         "web": ["templates/**/*", "static/**/*"],
