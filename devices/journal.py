@@ -254,12 +254,24 @@ class Journal:
         mark = symbology.peek(new.raw)
         length = new.length or len(new.raw)
         clock = self._quality()
-        times = (sequence, at_ms, ran_ms, clock)
-        content = (mark, new.raw, new.fault, length, earlier, new.client_id, context)
-        self._writer.execute(INSERT, (position, self._run, new.device, *times, *content))
+        identifier = read_id(self._run, position)
+        values = (
+            new.device,
+            sequence,
+            at_ms,
+            ran_ms,
+            clock,
+            mark,
+            new.raw,
+            new.fault,
+            length,
+            earlier,
+            new.client_id,
+        )
+        self._writer.execute(INSERT, (position, self._run, *values, context))
         self._drafted = position
-        self._last[new.device] = _Last(sequence, new.raw, ran_ms, read_id(self._run, position))
-        return read_from((position, self._run, new.device, *times, *content, "recorded", "", None))
+        self._last[new.device] = _Last(sequence, new.raw, ran_ms, identifier)
+        return Read(identifier, position, *values, new.context)
 
     def _known(self, new: NewRead) -> Read | None:
         if new.client_id is None:

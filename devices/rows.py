@@ -52,6 +52,8 @@ INSERT = """INSERT INTO reads (position, run, device, sequence, at_ms, ran_ms, c
 COLUMNS = """position, run, device, sequence, at_ms, ran_ms, clock, symbology, raw, fault, length, repeat_of,
     client_id, context, state, note, decoded"""
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 
 @contextmanager
 def plainly(done: str) -> Iterator[None]:
@@ -74,7 +76,7 @@ def checked(read: NewRead) -> str:
         raise Rejected(f"a read of {len(read.raw)} bytes: expected at most {READ_BYTES_MAX}; no bar code is longer")
     if read.client_id is not None and not (0 < len(read.client_id) <= 64 and read.client_id.isprintable()):
         raise Rejected("a client's id has 1 to 64 printable characters")
-    context = json.dumps(dict(read.context), sort_keys=True) if read.context else "{}"
+    context = _encode(dict(read.context)) if read.context else "{}"
     if len(context) > CONTEXT_BYTES_MAX:
         raise Rejected(f"the context of a read has more than {CONTEXT_BYTES_MAX} bytes")
     return context

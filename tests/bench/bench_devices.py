@@ -23,6 +23,7 @@ from devices.supervisor import Supervisor
 from ledger import db
 from ledger.clock import SystemClock
 from ledger.seams import SystemRandom
+from tests.bench.row import Row, table
 
 RAW = b"]C101095011015300031726123110LOT-4711\x1d21SN000123"
 CONTEXT = {"operator": "op-000123", "session": "count-2026-01-15-a", "location": "A-01-02"}
@@ -30,11 +31,11 @@ COMMITS = 400
 DECODES = 500
 SCANS = 60
 
-Row = tuple[str, str, float, float, float, str, bool]
+PROMISES = ("P2",)
 
 
 def rows(folder: Path | None = None) -> list[Row]:
-    """(promise, what, ours, floor, ratio, bar, met); times in milliseconds. `folder` chooses the disk."""
+    """The figures of P2; `folder` chooses the disk."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         return [_journal(Path(name)), _latency(Path(name)), _decoding()]
 
@@ -66,7 +67,7 @@ def _journal(folder: Path) -> Row:
     journal.close()
     floor.close()
     mine, base = statistics.median(ours), statistics.median(theirs)
-    return "P2", "journal a raw scan, p50 ms", mine, base, mine / base, "<= 1.5x", mine / base <= 1.5
+    return Row("P2", "journal a raw scan, p50", mine, base, "ms", "one SQLite commit of the same bytes", 1.5)
 
 
 def _latency(folder: Path) -> Row:
@@ -90,15 +91,22 @@ def _latency(folder: Path) -> Row:
         supervisor.stop()
     journal.close()
     p95 = sorted(taken)[int(len(taken) * 0.95)]
-    return "-", "last byte to durable read, p95 ms", p95, 10.0, p95 / 10, "<= 10 ms", p95 <= 10
+    what = "last byte on a terminal to durable read, p95"
+    return Row("P2", what, p95, 10.0, "ms", "no peer in this run: the bar itself", 10.0, absolute=True)
 
 
 def _decoding() -> Row:
     on = date(2026, 1, 15)
-    spent = min(_timed(lambda: [decode(RAW, on=on) for _ in range(DECODES)]) / DECODES * 1000 for _ in range(8))
-    return "-", "decode a GS1-128, microseconds", spent, 60.0, spent / 60, "<= 60 us", spent <= 60
+    spent = []
+    for _ in range(8):
+        # Processor time: what other programs do at that moment is not the decoder's.
+        started = time.process_time()
+        for _ in range(DECODES):
+            decode(RAW, on=on)
+        spent.append((time.process_time() - started) / DECODES * 1_000_000)
+    best = min(spent)
+    return Row("P2", "decode a GS1-128", best, 60.0, "us", "no peer in this run: the bar itself", 60.0, absolute=True)
 
 
 if __name__ == "__main__":
-    for row in rows(Path(sys.argv[1]) if len(sys.argv) > 1 else None):
-        print("{:3} {:36} {:8.3f} {:8.3f} {:6.2f}  {:8} {}".format(*row[:6], "met" if row[6] else "NOT MET"))
+    print(table(rows(Path(sys.argv[1]) if len(sys.argv) > 1 else None)))
