@@ -103,6 +103,8 @@ class Executor:
         self._state: State
         self._head: ExecHead
         self._open: _Open | None = None
+        # Set while what was sealed may still be rolled back by the caller.
+        self._unconfirmed = False
         self._load()
 
     @classmethod
@@ -127,6 +129,7 @@ class Executor:
 
     @property
     def head(self) -> ExecHead:
+        self._confirm()
         return self._head
 
     @property
@@ -141,8 +144,8 @@ class Executor:
         """Open the next block at `timestamp` (seconds), which every contract then reads as the time."""
         if self._open is not None:
             raise Rejected(f"block {self._open.context.height} is open already; seal or discard it first")
-        if not self._state.is_stored:
-            self._load()
+        self._unconfirmed = True
+        self._confirm()
         if not self._head.timestamp < timestamp <= TIMESTAMP_MAX:
             raise Rejected(f"time {timestamp} does not follow the parent's {self._head.timestamp}")
         self._open = _Open(self._context(timestamp), Journal(self._state))
@@ -180,6 +183,7 @@ class Executor:
 
     def view(self, to: bytes, data: bytes, sender: bytes = bytes(20)) -> bytes:
         """What the contract at `to` answers, on the pending state if a block is open; raises `Rejected` on revert."""
+        self._confirm()
         block = self._open or _Open(self._context(self._head.timestamp + 1), Journal(self._state))
         message = Message(sender, to, data, block.journal.get_code(to), VIEW_GAS)
         result = run_view(self._machine, block.journal, block.context, message)
@@ -197,6 +201,7 @@ class Executor:
 
     def alloc(self) -> Alloc:
         """Every account at the head, from which a later incarnation's genesis is made."""
+        self._confirm()
         return self._state.alloc()
 
     def seal(self, extra_data: bytes) -> Sealed:
@@ -206,6 +211,8 @@ class Executor:
         if not self._db.in_transaction:
             raise Rejected("sealing writes the state; begin a database transaction first")
         context = block.context
+        # Until the caller commits, the database may still forget what memory knows from here on.
+        self._unconfirmed = True
         root = self._state.apply(block.journal.changes())
         header = _header(
             self._head.hash, root, block.transactions, block.receipts, block.bloom, context.height, block.gas_used,
@@ -239,8 +246,15 @@ class Executor:
     def discard(self) -> None:
         """Forget the pending block and believe the database again."""
         self._open = None
-        if not self._state.is_stored:
-            self._load()
+        self._unconfirmed = True
+        self._confirm()
+
+    def _confirm(self) -> None:
+        """Make sure that memory is what the database says, wherever a rollback could have come between them."""
+        if self._unconfirmed and self._open is None:
+            if not self._state.is_stored:
+                self._load()
+            self._unconfirmed = self._db.in_transaction
 
     def _load(self) -> None:
         self._state = State(self._db)
@@ -254,6 +268,7 @@ class Executor:
         return self._open
 
     def _journal(self) -> Journal:
+        self._confirm()
         return self._open.journal if self._open is not None else Journal(self._state)
 
     def _context(self, timestamp: int) -> BlockContext:

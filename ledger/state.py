@@ -183,6 +183,7 @@ class State:
         roots: dict[bytes, bytes] = {}
         for address, slots in changes.storage.items():
             held, old_root = self._account(address)
+            self._number(address)
             roots[address] = self._apply_storage(address, old_root, slots, sections)
             accounts.setdefault(address, held)
         entries: list[bytes] = []
@@ -281,7 +282,9 @@ class State:
         return _int_of(value) if value else 0
 
     def _tree(self, address: bytes, root: bytes) -> Tree:
-        number = self._number(address)
+        number = self._numbers.get(address)
+        if number is None:
+            raise Corrupt(f"the storage of 0x{address.hex()} is nowhere; {REMEDY}")
         tree = self._trees.get(number)
         if tree is None:
             tree = self._trees[number] = Tree(root, self._loader(number))
@@ -335,6 +338,9 @@ def _genesis(alloc: Alloc) -> tuple[bytes, bytes]:
     for number, (address, account) in enumerate(sorted(alloc.items()), start=1):
         if len(address) != 20:
             raise Rejected(f"0x{address.hex()} is not an address: expected 20 bytes")
+        if not (account.nonce or account.balance or account.code):
+            # The rules remove one as soon as it is touched; without any, touching needs no bookkeeping.
+            raise Rejected(f"the account 0x{address.hex()} is empty: a genesis holds none of these")
         tree = Tree()
         entries: list[bytes] = []
         slots = {_slot_key(slot): value for slot, value in account.storage.items()} | dict(account.hashed)

@@ -144,6 +144,9 @@ class Journal:
             if self.accounts.get(address) == _NOBODY:
                 self.put(address, None)
 
+    def delete_storage(self, address: bytes) -> None:
+        """Where a contract is created there is no storage to delete: no contract ever ends under our rules."""
+
     def delete_account(self, address: bytes) -> None:
         """Remove an account without code or storage; contracts never end under our rules."""
         self.put(address, None)

@@ -337,6 +337,6 @@ def _squeezed(digits: str) -> bytes:
 
 def _spread(raw: bytes, digits: int) -> str:
     text = raw.hex()
-    if len(text) != digits + digits % 2:
-        raise ValueError("it ends too early")
+    if len(text) != digits + digits % 2 or text[digits:] not in ("", "0"):
+        raise ValueError("it ends too early or with something to spare")
     return text[:digits]
