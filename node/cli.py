@@ -170,7 +170,12 @@ def _sync(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show_sync(result: dict[str, Any]) -> str:
-    return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in result.items() if name != "exit")
+    lines = [
+        f"{result['code']}: the hub holds {result['held']} blocks and acknowledged {result['cosigned']}",
+        f"sent {result['sent_bytes']} bytes, received {result['received_bytes']}, in {result['rounds']} exchanges",
+        *(f"not used: {problem}" for problem in result["problems"]),
+    ]
+    return "\n".join([*lines, result["message"]] if result["message"] else lines)
 
 
 def _verify(arguments: argparse.Namespace) -> dict[str, Any]:

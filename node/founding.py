@@ -25,7 +25,7 @@ def found(
     """Write blocks 0 and 1 in one transaction. Raises Rejected when there is a chain already."""
     check_keys(identity, keys)
     if sealing.read_head(connection, identity.chain) is not None:
-        raise Rejected(f"the chain of {identity.origin} is founded already")
+        raise Rejected(f"this node is enrolled already, as {identity.origin}, and its chain is founded")
     path = folder / MARK_FILE
     before = mark.read(path) if path.exists() else None
     # A mark without blocks is of an attempt that died before its commit: only the same block 1 may be signed again.

@@ -114,6 +114,8 @@ def test_packs_variable_counts_and_doubtful_codes(stage: Stage) -> None:
     assert stage.scan(f"]C101{GTINS['BOLT']}30" + "7")["quantity"] == 7
     assert stage.scan(f"]C101{GTINS['DRILL']}21" + "S9")["counted"] == 1
     assert stage.scan(f"]C101{GTINS['DRILL']}")["hint"]["item"] == "DRILL"
+    doubtful = stage.scan(f"]C101{GTINS['PAINT']}10ABC17270331")
+    assert doubtful["outcome"] == "parked" and "separator seems lost" in doubtful["why"]
     assert tally(stage) == 20
 
 
