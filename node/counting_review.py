@@ -217,8 +217,8 @@ class Review:
         part = found[at]
         select = wish.select(part)
         name = wish.op_id if wish.count == 1 else part_op_id(wish.op_id, at + 1)
-        # After a crash between two parts the same wish comes again: a part that stands is passed over.
-        if (select or not part.lines) and not part.done and part.post != name:
+        # After a crash between two parts the same wish comes again: `select` has no line of a part that stands.
+        if select or (not part.lines and part.post is None):
             self._post_part(connection, wish, row, part, select, name)
         done = all(each.done for each in parts(connection, wish.session, wish.bin, row.round))
         if done:
