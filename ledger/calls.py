@@ -81,8 +81,8 @@ __all__ = [
 
 NO_DOCUMENT = bytes(32)
 
-# Measured for 200 lines that all touch new storage, with a third to spare (tests/node/test_limits.py): a document that
-# is refused for gas would be a physical act that cannot be recorded, and an idle margin keeps others out of the block.
+# Measured for 200 lines that all touch new storage, with a third to spare (tests/node/test_limits.py): a document
+# refused for gas would be a physical act that cannot be recorded, and an idle margin keeps others out of the block.
 GAS_BASE = 500_000
 GAS_LINE = 150_000
 GAS_PAYLOAD_WORD = 40_000
