@@ -82,19 +82,7 @@ def held(session: Session, origin: str, control_address: bytes) -> Held | None:
 def append(session: Session, before: Held, links: Sequence[Link], now_ms: int) -> None:
     """Add linked blocks behind `before`. Raises Unavailable, changing nothing, if the chain has moved meanwhile."""
     head = links[-1].head
-    session.insert(
-        "blocks",
-        [
-            {
-                "origin": before.origin,
-                "height": link.head.height,
-                "hash": link.head.hash,
-                "body": link.block.encode(),
-                "received_ms": now_ms,
-            }
-            for link in links
-        ],
-    )
+    # The row first: whoever lost the race must be told so, before a block of the winner's is in the way.
     swapped = session.run(
         "UPDATE origins SET size = :size, head_hash = :hash, head_s = :seconds, head = :head, version = version + 1"
         " WHERE origin = :origin AND size = :old AND coalesce(head_hash, :none) = :old_hash AND state = :state",
@@ -110,6 +98,19 @@ def append(session: Session, before: Held, links: Sequence[Link], now_ms: int) -
     )
     if swapped != 1:
         raise Unavailable(f"another request moved {before.origin} on at the same time; send this one again")
+    session.insert(
+        "blocks",
+        [
+            {
+                "origin": before.origin,
+                "height": link.head.height,
+                "hash": link.head.hash,
+                "body": link.block.encode(),
+                "received_ms": now_ms,
+            }
+            for link in links
+        ],
+    )
 
 
 def set_state(session: Session, origin: str, state: str, reason: str) -> None:

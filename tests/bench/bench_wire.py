@@ -10,7 +10,6 @@ import random
 import zlib
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any
 
 from ledger import calls, documents, trie
 from ledger.block import EMPTY_OMMERS, EMPTY_TRIE, GAS_LIMIT, Block, Header, Meta, signing_bytes
@@ -20,9 +19,11 @@ from ledger.ids import SUPPLIER, Actor, OpId, Origin
 from ledger.keys import SigningKey, TxKey
 from ledger.transactions import sign
 from sync import lean
-from sync.bundle import make_bundle
+from sync.bundle import BUNDLE_BYTES_MAX, make_bundle
 from sync.messages import pack_blocks
+from tests.bench.row import Row
 
+PROMISES = ("P7",)
 ORIGIN = Origin("acme", "oslo", 1)
 LINES = 20
 DOCUMENTS = 5
@@ -128,30 +129,23 @@ def raw_lines(lines: list[calls.Line]) -> bytes:
     ).encode()
 
 
-def rows() -> list[dict[str, Any]]:
-    """P7: the bar is 30 bytes a line for everything a hub needs to check signatures and re-execute."""
+def rows() -> list[Row]:
+    """The bar is for everything a hub needs to check signatures and to execute again, frames and end included."""
     site = Site(7)
     made = list(site.blocks(BLOCKS))
     count = len(site.lines)
     sent = [frame for _, frame in pack_blocks(2, [lean.encode(block, parent) for block, parent in made])]
-    wire = len(make_bundle(sent, 1 << 22))
-    plain = len(zlib.compress(b"".join(block.encode() for block, _ in made), 9))
-    lines = len(zlib.compress(raw_lines(site.lines), 9))
-    figure = wire / count
+    wire = len(make_bundle(sent, BUNDLE_BYTES_MAX))
+    plain = len(zlib.compress(raw_lines(site.lines), 9))
     return [
-        {
-            "promise": "P7",
-            "what": f"wire bytes a line, {LINES}-line documents, {DOCUMENTS} to a block, {BLOCKS} blocks",
-            "figure": round(figure, 1),
-            "floor": round(lines / count, 1),
-            "floor_what": "deflate of the raw lines as text, unsigned",
-            "whole_blocks": round(plain / count, 1),
-            "bar": 30.0,
-            "met": figure <= 30.0,
-        }
+        Row(
+            promise="P7",
+            what=f"wire bytes a line, {LINES}-line documents, {DOCUMENTS} to a block",
+            ours=wire / count,
+            theirs=plain / count,
+            unit="B",
+            peer="zlib of the lines as text, unsigned",
+            bar=30,
+            absolute=True,
+        )
     ]
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(row)

@@ -96,13 +96,26 @@ def test_late_unknown_replaced_and_foreign_codes_are_refused(enrolment: Enrolmen
         assert session.value("SELECT count(*) FROM nodes") == 0
 
 
-def test_someone_who_only_saw_the_code_id_gets_nowhere(enrolment: Enrolment) -> None:
+def test_someone_who_only_saw_the_code_id_gets_nowhere(enrolment: Enrolment, store: Store) -> None:
     code = enrolment.make_code("oslo", NOW_MS)
-    body = cbor_decode(Node().request(code))
-    thief = cbor_decode(Node().request(Code(code.origin, code.expires_s, code.hub_key_hash, bytes(16))))
-    thief["code"] = body["code"]
+
+    class Overheard(Code):
+        """The right id, which travels in the open, without the secret behind it."""
+
+        @property
+        def id(self) -> bytes:
+            return code.id
+
+    thief = Node().request(Overheard(code.origin, code.expires_s, code.hub_key_hash, bytes(16)))
+    assert Request.read(thief).code_id == code.id
+    with pytest.raises(Rejected, match="not known"):
+        enrolment.redeem(thief, NOW_MS)
+    # Nor with somebody else's request in which only the keys are exchanged.
+    mixed = {**cbor_decode(Node().request(code)), "key": Node().key.verify_key.raw}
     with pytest.raises(Invalid):
-        enrolment.redeem(cbor_encode(thief), NOW_MS)
+        enrolment.redeem(cbor_encode(mixed), NOW_MS)
+    with store.read() as session:
+        assert session.value("SELECT count(*) FROM nodes") == 0
 
 
 def test_an_impostor_hub_is_found_out(enrolment: Enrolment) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub import admission, forks, streams
+from hub import blocks as hub_blocks
 from hub.answering import HTTP_STATUS
 from ledger import checkpoint, merkle, seams
 from ledger.block import Block
@@ -172,6 +173,20 @@ def test_a_lost_acknowledgement_is_given_again(hub: Hub, oslo: Node) -> None:
     lost = oslo.acknowledged.popitem()
     oslo.sync(Direct(hub))
     assert dict([lost]) == oslo.acknowledged, "byte for byte the one that was given"
+
+
+def test_whoever_loses_the_race_changes_nothing(hub: Hub, oslo: Node) -> None:
+    seen = hub.held(oslo.chain)
+    oslo.sync(Direct(hub))
+    before = hub.dump("origins", "blocks")
+    other = oslo.chain.fork(0).found(1_600_000_000)
+    with pytest.raises(Unavailable), hub.store.write() as session:
+        hub_blocks.append(session, seen, other.links, 5)
+    oslo.chain.grow(1)
+    ahead = dataclasses.replace(hub.held(oslo.chain), size=1)
+    with pytest.raises(Unavailable, match="at the same time"), hub.store.write() as session:
+        hub_blocks.append(session, ahead, oslo.chain.links[2:], 5)
+    assert hub.dump("origins", "blocks") == before
 
 
 # ---------------------------------------------------------------- who may speak

@@ -25,7 +25,7 @@ from node.syncing import Syncer
 from node.uplink import NodeUplink, hub_status, manifest_expiry_ms
 from sync import messages
 from sync.client import WsgiTransport
-from sync.messages import Delta, Manifest
+from sync.messages import Cosignature, Delta, Manifest
 from tests.node.world import ANN, BINS, ITEMS, STOCK, World, op, person, receive
 from tests.sync.hub_kit import CONTROL, HUB, Hub, SyncApi
 from web import kit
@@ -227,7 +227,7 @@ def test_a_node_that_went_back_and_signed_on_is_a_fork_with_both_branches_kept(
     node.site.seal()
     receive(node.site, 3)
     report = node.sync()
-    assert report.code == messages.FORKED
+    assert report.code == messages.FORKED and not report.problems
     assert "FORKED" in node.site.stopped
     assert hub.discrepancies() == [discrepancies.SITE_FORK]
     with hub.store.read() as session:
@@ -304,6 +304,20 @@ def test_steps_of_a_stream_are_taken_once_in_order_and_a_reset_starts_again(node
     )
     assert table() == {}
     uplink.take_deltas("gossip", [Delta("gossip", 1, 0, 1, False, (("a", 1),))])
+
+
+def test_an_acknowledgement_of_another_history_is_not_ours(node: Node) -> None:
+    node.sync()
+    uplink, size = node.uplink, node.site.head.height + 1
+    before = node.uplink.standing().cosigned
+    for wrong in (Checkpoint(ORIGIN, size - 1, bytes(31) + b"\1"), Checkpoint(ORIGIN, size + 1, bytes(31) + b"\1")):
+        note = checkpoint.cosign(checkpoint.sign(wrong, uplink.key), "acme/hub", HUB, 1)
+        with pytest.raises(Invalid, match=r"another history|more than this node"):
+            uplink.take_cosignature(Cosignature(wrong.size, note))
+    forged = checkpoint.cosign(uplink.head_note(size), "acme/hub", uplink.key, 1)
+    with pytest.raises(Invalid):
+        uplink.take_cosignature(Cosignature(size, forged))
+    assert node.uplink.standing().cosigned == before
 
 
 def test_a_manifest_never_goes_back(node: Node) -> None:
