@@ -10,11 +10,12 @@ from ledger import evm_engine, evm_machine
 from ledger.codec import keccak256
 from ledger.db import memory
 from ledger.errors import Rejected
+from ledger.evm_compiler import FALL
 from ledger.evm_transition import BlockContext, Machine, run_transaction
 from ledger.state import Account, Alloc, State
 from ledger.state_journal import Journal
 from ledger.transactions import Tx
-from tests.ledger.evm_fuzz import BINARY, CONTRACTS, NUMBERS, garbage, program
+from tests.ledger.evm_fuzz import BINARY, CONTRACTS, NUMBERS, UNKNOWN, garbage, program
 from tests.ledger.evm_kit import KEY, SENDER, START, asm, chain, contract, word
 
 SEEDS = 120
@@ -138,17 +139,17 @@ CHOSEN: dict[str, tuple[str, str]] = {
     ),
     "memory far away": ("1 20000 MSTORE 40000 MLOAD 0 MSTORE 60000 90000 LOG0 MSIZE 0 MSTORE 32 0 RETURN", ""),
     "words change places across a jump": (
-        "1 2 3 4 5 0 SLOAD @here JUMPI INVALID :here SWAP3 DUP2 SWAP4 POP ADD SWAP1 0 CALLDATALOAD @on JUMPI INVALID"
-        " :on SUB MUL 0 MSTORE 32 0 RETURN",
+        f"1 2 3 4 5 6 @here {UNKNOWN} JUMP INVALID"
+        f" :here SWAP3 @there {UNKNOWN} JUMP :there DUP2 SWAP4 POP SWAP1 SWAP2 DUP4 @on {UNKNOWN} JUMPI INVALID"
+        f" :on 7 SWAP3 SWAP1 0 SLOAD @end {UNKNOWN} JUMPI INVALID"
+        " :end 0 MSTORE 32 MSTORE 64 MSTORE 96 MSTORE 128 MSTORE 160 0 RETURN",
         "",
     ),
     "a loop": ("10 :on 1 SWAP1 SUB DUP1 0 CALLDATASIZE MSTORE DUP1 @on JUMPI GAS 0 MSTORE 32 0 RETURN", ""),
-    "a way that is only known when it runs": (
-        "@on 4000 MSTORE 4000 MLOAD JUMP INVALID :on 3 0 MSTORE 32 0 RETURN",
-        "",
-    ),
-    "into the middle of a push": ("4 4000 MSTORE 4000 MLOAD JUMP 0x5b5b5b5b STOP", ""),
-    "to where a fall leads": ("1 0 SLOAD @on JUMPI STOP :on 0x100009 4000 MSTORE 4000 MLOAD JUMP", ""),
+    "a way that is only known when it runs": (f"@on {UNKNOWN} JUMP INVALID :on 3 0 MSTORE 32 0 RETURN", ""),
+    "into the middle of a push": (f"9 {UNKNOWN} JUMP 0x5b5b5b5b 5 0 MSTORE 32 0 RETURN", ""),
+    "into the middle of a push, known": ("6 JUMP 0x5b5b5b5b 5 0 MSTORE 32 0 RETURN", ""),
+    "to the beginning, which is no target": (f"0 SLOAD 0 0 SSTORE {UNKNOWN} 5 SUB JUMP", ""),
     "copies": (
         "40 0 0 CODECOPY 40 20 32 CALLDATACOPY 10 2000 64 CALLDATACOPY 0 0 96 RETURNDATACOPY"
         f" 20 0 128 0x{contract(2).hex()} EXTCODECOPY 160 0 RETURN",
@@ -197,6 +198,16 @@ def test_chosen_programs_at_every_gas(name: str) -> None:
     # Again on what the first has left: nothing of the transaction before may show.
     for _ in range(3):
         pair.run(contract(1), data, 300_000)
+
+
+def test_no_jump_leads_to_where_only_a_fall_does() -> None:
+    pair = Pair(
+        {contract(1): Account(nonce=1, code=asm("CALLDATASIZE @on JUMPI 0 0 REVERT :on 0 CALLDATALOAD JUMP"))}
+    )
+    # The fall-through behind the jump at 4 is now an entry of its own; nobody may name it.
+    assert pair.run(contract(1), b"", 100_000)[3] != 0
+    for place in (5, FALL + 5, FALL, FALL - 1, 0, 2**255):
+        assert pair.run(contract(1), word(place), 100_000)[:4] == (False, b"", 100_000, 0)
 
 
 def test_no_store_with_the_last_2300_gas() -> None:
