@@ -28,8 +28,10 @@ CREATE TABLE log_ins (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX log_ins_actor ON log_ins (actor);
 
--- Whose reads a scanner's are.
-CREATE TABLE bound_devices (device TEXT PRIMARY KEY, actor BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- Whose reads a scanner's are, until its owner logs out, it lies idle, or a day's work is over.
+CREATE TABLE bound_devices (
+    device TEXT PRIMARY KEY, actor BLOB NOT NULL, bound_at_ms INTEGER NOT NULL, seen_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- What a person is busy with: counting a bin, or a receipt or move being scanned together. One open task a person.
 CREATE TABLE tasks (

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 TOKEN_BYTES = 32
 LASTS_MS_MAX = 12 * 3600 * 1000
 SEEN_STEP_MS = 60_000
+SCANNER_IDLE_MS_MAX = 60 * 60_000
 USERS = "users"
 WRONG = "badge, login or PIN is wrong"
 _PIN = re.compile(r"[0-9]{6,12}", re.ASCII)
@@ -99,10 +100,13 @@ class Operators:
         }
 
     def log_out(self, token: object) -> None:
-        """End a log-in and forget its key; unknown tokens are no error."""
+        """End a log-in, forget its key and free the person's scanners; unknown tokens are no error."""
         name = _hashed(token)
         self._open.pop(name, None)
         with self._site.writing() as connection:
+            connection.execute(
+                "DELETE FROM bound_devices WHERE actor = (SELECT actor FROM log_ins WHERE token = ?)", (name,)
+            )
             connection.execute("DELETE FROM log_ins WHERE token = ?", (name,))
 
     def session(self, token: object) -> Person:
@@ -210,16 +214,29 @@ class Operators:
 
     def bind_device(self, who: Person, device: object) -> None:
         """From now on the reads of this scanner are this person's."""
-        name = label(device, "device")
+        name, now_ms = label(device, "device"), self._desk.now_ms()
         with self._site.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO bound_devices VALUES (?, ?)", (name, who.actor.raw))
+            connection.execute(
+                "INSERT OR REPLACE INTO bound_devices VALUES (?, ?, ?, ?)", (name, who.actor.raw, now_ms, now_ms)
+            )
 
     def owner_of(self, connection: Connection, device: str) -> Person | None:
-        """Whose the reads of this scanner are, with their rights now; None when nobody's or no longer anybody's."""
-        row = connection.execute("SELECT actor FROM bound_devices WHERE device = ?", (device,)).fetchone()
+        """Whose the reads of this scanner are, with their rights now; None when nobody's or no longer anybody's.
+
+        A tablet may lock while its owner goes on scanning; a scanner that lay idle belongs to whoever binds it next.
+        """
+        row = connection.execute(
+            "SELECT actor, bound_at_ms, seen_at_ms FROM bound_devices WHERE device = ?", (device,)
+        ).fetchone()
         if row is None:
             return None
-        actor = Actor(bytes(row[0]))
+        actor, now_ms = Actor(bytes(row[0])), self._desk.now_ms()
+        idle_ms, age_ms = abs(now_ms - int(row[2])), abs(now_ms - int(row[1]))
+        if idle_ms > SCANNER_IDLE_MS_MAX or age_ms > LASTS_MS_MAX:
+            connection.execute("DELETE FROM bound_devices WHERE device = ?", (device,))
+            return None
+        if idle_ms > SEEN_STEP_MS:
+            connection.execute("UPDATE bound_devices SET seen_at_ms = ? WHERE device = ?", (now_ms, device))
         try:
             return Person(actor, self._rights(connection, actor), self._name(connection, actor))
         except Rejected:

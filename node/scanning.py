@@ -10,14 +10,15 @@ A read is never dropped: what cannot be counted is parked with its bytes, what b
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from devices.decoders.labels import Labels
 from devices.decoders.scan import OUR_LABELS, Scan, decode
 from devices.journal import Journal
 from devices.reads import Read, State
-from ledger.db import Connection
-from ledger.errors import Rejected
+from ledger.db import Connection, DatabaseError
+from ledger.errors import Corrupt, LedgerError, Rejected
 from ledger.ids import TEXT_BYTES_MAX
 from ledger.people import COUNT
 from node import catalogue, streams, tasks
@@ -29,7 +30,9 @@ from node.stock import Stock
 from node.tasks import Cause, Task, Thing
 from node.values import NOTE_CHARS_MAX, QUANTITY_MAX
 
-BATCH = 100
+log = logging.getLogger(__name__)
+
+BATCH = 50
 # What the journal is told: counted and question-free reads are taken, parked ones wait there as well.
 _STATES: dict[str, State] = {"parked": "parked", "nobody": "ignored", "ignored": "ignored"}
 
@@ -48,17 +51,30 @@ class Scanning:
         self._labels = labels
 
     def drain(self, journal: Journal) -> list[tuple[Read, Answer]]:
-        """Take every waiting read in order; answers what became of each, for screens and scanners."""
-        found = []
-        for read in journal.waiting(BATCH):
-            outcome = self.take(read)
-            journal.mark(
-                read.read_id,
-                _STATES.get(outcome["outcome"], "taken"),
-                note=str(outcome.get("why", ""))[:NOTE_CHARS_MAX],
-            )
-            found.append((read, outcome))
+        """Take the oldest waiting reads in order, in one transaction; answers what became of each."""
+        reads = journal.waiting(BATCH)
+        with self._site.writing():
+            found = [(read, self._taken(read)) for read in reads]
+        # If we die here the reads are still waiting at the next start; each meets its own id and is only marked.
+        marks: dict[tuple[State, str], list[str]] = {}
+        for read, outcome in found:
+            state, note = _STATES.get(outcome["outcome"], "taken"), str(outcome.get("why", ""))
+            marks.setdefault((state, note[:NOTE_CHARS_MAX]), []).append(read.read_id)
+        for (state, note), names in marks.items():
+            journal.mark_all([(name, state) for name in names], note=note)
         return found
+
+    def _taken(self, read: Read) -> Answer:
+        """`take` for a queue: one read that this program fails at must not hold up all that come after it."""
+        try:
+            return self.take(read)
+        except (LedgerError, Corrupt, DatabaseError):
+            raise
+        except Exception:
+            log.exception("read not understood", extra={"read": read.read_id})
+            outcome = {"outcome": "ignored", "why": "the node failed at this read; see its log"}
+            self._keep(read, outcome)
+            return outcome
 
     def take(self, read: Read, who: Person | None = None) -> Answer:
         """Apply one read to the open task of whoever holds the scanner, or of `who`. The same read acts once.
@@ -75,10 +91,15 @@ class Scanning:
             outcome = self._apply(connection, read, name, who or self._operators.owner_of(connection, read.device))
             if read.repeat_of is not None:
                 outcome["repeat"] = True
-            connection.execute(
-                "INSERT INTO taken_reads VALUES (?, ?, ?)", (name, json.dumps(outcome), self._desk.now_ms())
-            )
+            self._keep(read, outcome)
             return outcome
+
+    def _keep(self, read: Read, outcome: Answer) -> None:
+        with self._site.writing() as connection:
+            connection.execute(
+                "INSERT INTO taken_reads VALUES (?, ?, ?)",
+                (bytes.fromhex(read.read_id), json.dumps(outcome), self._desk.now_ms()),
+            )
 
     def _apply(self, connection: Connection, read: Read, name: bytes, who: Person | None) -> Answer:
         scan = decode(read.raw, on=read.day, labels=self._labels, fault=read.fault)
