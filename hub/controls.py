@@ -13,6 +13,7 @@ from hub.heads import Heads
 from hub.store import Session, Store
 from ledger import control
 from ledger.control import ControlRecord
+from ledger.errors import Corrupt
 from ledger.ids import Origin
 from ledger.keys import TxKey
 from ledger.seams import failpoint
@@ -46,13 +47,24 @@ def cut(session: Session, origin: str, payload: control.Payload, subject: str, n
 
 
 def sign_all(store: Store, heads: Heads, key: TxKey) -> int:
-    """Sign every record that is cut, and send it down; answers how many. Raises Corrupt for a place used before."""
+    """Sign every record that is cut, and send it down; answers how many.
+
+    Raises Corrupt for a place that was used before, after the other chains have got theirs.
+    """
     with store.read() as session:
         waiting = session.all(
             "SELECT origin, sequence, record FROM controls WHERE state = :cut ORDER BY origin, sequence", cut=CUT
         )
+    contradictions: dict[str, Corrupt] = {}
     for row in waiting:
-        _sign(store, heads, key, row["origin"], row["sequence"], bytes(row["record"]))
+        if row["origin"] in contradictions:
+            continue
+        try:
+            _sign(store, heads, key, row["origin"], row["sequence"], bytes(row["record"]))
+        except Corrupt as error:
+            contradictions[row["origin"]] = error
+    if contradictions:
+        raise next(iter(contradictions.values()))
     return len(waiting)
 
 

@@ -163,12 +163,14 @@ class Hub:
         with self._settling:
             now_ms = self.clock.now_ms()
             self._cut_records(now_ms)
-            controls.sign_all(self.store, self.heads, self.keys.control)
-            # A log that is shorter than what was signed must not grow into another history.
-            self.book.check()
-            logbook.append_verified(self.store, self.book, now_ms)
-            self.book.sign(now_ms)
-            receipts.publish(self.store, self.book)
+            try:
+                controls.sign_all(self.store, self.heads, self.keys.control)
+            finally:
+                # A log that is shorter than what was signed must not grow into another history.
+                self.book.check()
+                logbook.append_verified(self.store, self.book, now_ms)
+                self.book.sign(now_ms)
+                receipts.publish(self.store, self.book)
 
     def anchor(self, *, now: bool = False) -> str:
         """One step of anchoring; answers the state of the anchor in flight, or "" when nothing is."""

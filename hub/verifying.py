@@ -118,9 +118,17 @@ class Verifier:
         return done
 
     def _slice(self, origin: Origin, copy: Replica, row: dict[str, Any]) -> int:
+        wrong: Invalid | None = None
         if copy.head.height + 1 < row["size"] and copy.head.height < row["projected_size"] + BLOCKS_AT_ONCE:
-            self._execute(origin, copy, copy.head.height + 1)
-        return self._project(origin, copy)
+            try:
+                self._execute(origin, copy, copy.head.height + 1)
+            except Invalid as error:
+                wrong = error
+        # What came before a bad block is good and counts.
+        done = self._project(origin, copy)
+        if wrong is not None:
+            raise wrong
+        return done
 
     def _execute(self, origin: Origin, copy: Replica, start: int) -> None:
         with self._store.read() as session:
@@ -130,7 +138,6 @@ class Verifier:
         except Invalid:
             if len(blocks) == 1:
                 raise
-            # Everything before the bad block is good and counts.
             for block in blocks:
                 copy.advance([block])
 

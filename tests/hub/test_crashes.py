@@ -53,7 +53,10 @@ class Template:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    folder = tmp_path_factory.mktemp("template") / "hub"
+    return make_template(tmp_path_factory.mktemp("template") / "hub")
+
+
+def make_template(folder: Path) -> Template:
     sitekit.found_hub(folder)
     clock = ManualClock(sitekit.START_MS)
     with sitekit.open_hub(folder, clock) as hub:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub import views
+from hub.auditing import Auditor
 from hub.hub import Hub
 from ledger import receipt
 from ledger.clock import ManualClock
@@ -61,6 +62,23 @@ def test_blocks_become_stock_a_signed_log_and_an_anchored_receipt(hub: Hub, cloc
     assert checked.strength == receipt.ANCHORED and checked.site_known and checked.hub_known
     view = hub.sites()[0]
     assert view.verified == view.logged == view.anchored == oslo.chain.size and view.state == "well"
+
+
+def test_the_same_on_postgresql(tmp_path: Path, clock: ManualClock, postgres_server: str) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres_server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE whole_hub")
+    sitekit.found_hub(tmp_path / "hub", database=f"{postgres_server}/whole_hub")
+    with sitekit.open_hub(tmp_path / "hub", clock) as hub:
+        assert hub.store.dialect == "postgresql"
+        hub.import_items(sitekit.ITEMS)
+        test_a_short_transfer_and_its_outcome(hub, clock)
+        hub.anchor_now()
+        folder = tmp_path / "audit"
+        folder.mkdir()
+        auditor = Auditor(hub.store, hub.config, hub.keys.control.address, hub.keys.log.verify_key, hub.heads.get)
+        assert auditor.run(folder, 1).complaints == []
 
 
 def test_a_short_transfer_and_its_outcome(hub: Hub, clock: ManualClock) -> None:

@@ -1,0 +1,162 @@
+"""`tallyman hub` as a person uses it: real processes for `run`, exit codes 0, 1, 2, 3, and one writer a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.cli import main
+from ledger import lock
+from tests.hub import sitekit
+
+PROGRAM = [sys.executable, "-c", "import sys; from hub.cli import main; sys.exit(main(sys.argv[1:]))"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub of its own for the whole module."""
+    made = tmp_path_factory.mktemp("cli") / "hub"
+    assert main(["init", "--dir", str(made), "--org", "acme", "--port", "0", "--json"]) == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[dict[str, Any]]:
+    """The hub's process, and what it said when it was ready."""
+    process = subprocess.Popen(
+        [*PROGRAM, "run", "--dir", str(folder), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, "the hub did not start"
+    yield json.loads(line)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+
+
+def _ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*words, "--dir", str(folder), "--json"]) == code
+    return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+
+
+def test_init_prints_the_password_once_and_never_overwrites(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = _ask(capsys, tmp_path / "hub", "init", "--org", "acme")
+    assert made["name"] == "acme/hub" and made["contract"].startswith("0x") and len(made["password"]) == 23
+    for path in (tmp_path / "hub" / "keys").iterdir():
+        assert path.stat().st_mode & 0o077 == 0
+        assert made["password"] not in path.read_text()
+    assert "not empty" in _ask(capsys, tmp_path / "hub", "init", "--org", "acme", code=1)["error"]
+    assert "ACME" in _ask(capsys, tmp_path / "other", "init", "--org", "ACME", code=1)["error"]
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_missing_or_too_open_key_stops_the_start_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "hub"
+    assert main(["init", "--dir", str(folder), "--org", "acme"]) == 0
+    key = folder / "keys" / "control.key"
+    key.chmod(0o640)
+    assert "chmod 600" in _ask(capsys, folder, "enrol", "oslo", code=1)["error"]
+    key.unlink()
+    said = _ask(capsys, folder, "enrol", "oslo", code=1)["error"]
+    assert "control.key is missing" in said and "\n" not in said
+    (folder / "hub.toml").write_text('org = "acme"\ncolour = "red"\n')
+    assert "unknown setting 'colour'" in _ask(capsys, folder, "status", code=1)["error"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["nonsense"], ["enrol"], ["discrepancies", "x"], ["add-person", "oslo"], ["decide", "1", "maybe", "x"]],
+)
+def test_wrong_usage_is_two(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["init", "run", "enrol", "status", "discrepancies", "anchor", "verify", "import-items"]
+)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert "--json" in capsys.readouterr().out
+
+
+def test_reading_commands_need_no_running_hub(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = _ask(capsys, folder, "status")
+    assert status["name"] == "acme/hub" and status["sites"] == []
+    assert _ask(capsys, folder, "discrepancies") == {"discrepancies": []}
+    assert _ask(capsys, folder, "discrepancies", "7", code=1)["error"] == "there is no discrepancy 7"
+    assert _ask(capsys, folder, "verify")["ok"] is True
+    assert _ask(capsys, folder, "config")["org"] == "acme"
+    assert "create a hub" in _ask(capsys, folder / "nowhere", "status", code=1)["error"]
+
+
+def test_a_writing_command_waits_for_no_one_who_holds_the_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lock.hold(folder):
+        assert "another process" in _ask(capsys, folder, "enrol", "oslo", code=3)["error"]
+
+
+def test_a_running_hub_does_what_it_is_told(
+    folder: Path, running: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert running["name"] == "acme/hub" and running["url"].startswith("http://127.0.0.1:")
+    assert _ask(capsys, folder, "status")["running"] is True
+    code = _ask(capsys, folder, "enrol", "oslo")
+    assert code["origin"] == "acme/site/oslo/1" and code["url"] == running["url"]
+    catalogue = tmp_path / "items.csv"
+    catalogue.write_bytes(sitekit.ITEMS)
+    assert _ask(capsys, folder, "import-items", str(catalogue), "--dry-run")["new"] == 3
+    assert _ask(capsys, folder, "import-items", str(catalogue))["new"] == 3
+    catalogue.write_bytes(b"sku\n1\n")
+    assert "line 1" in _ask(capsys, folder, "import-items", str(catalogue), code=1)["error"]
+    assert "No such file" in _ask(capsys, folder, "import-items", str(tmp_path / "none"), code=1)["error"]
+    assert _ask(capsys, folder, "add-location", "oslo", "A-01", "A-02")["locations"] == ["A-01", "A-02"]
+    person = _ask(capsys, folder, "add-person", "oslo", "eva", "Eva", "COUNT,MOVE", "--badge", "B1")
+    assert len(person["actor"]) == 64 and len(person["code"]) == 23
+    assert "ADMIN excludes" in _ask(capsys, folder, "add-person", "oslo", "x", "X", "ADMIN,COUNT", code=1)["error"]
+    assert _ask(capsys, folder, "anchor") == {"size": 0, "block_number": 0}
+    assert _ask(capsys, folder, "verify")["ok"] is True
+    assert "there is no discrepancy" in _ask(capsys, folder, "decide", "9", "resolved", "why", code=1)["error"]
+    capsys.readouterr()
+    assert main(["status", "--dir", str(folder)]) == 0
+    assert "3 items" in capsys.readouterr().out
+
+
+def test_a_second_hub_in_the_same_folder_is_refused(folder: Path, running: dict[str, Any]) -> None:
+    assert running
+    second = subprocess.run(
+        [*PROGRAM, "run", "--dir", str(folder)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+    )
+    assert second.returncode == 3 and "another process is at work" in second.stderr
+
+
+def test_the_engine_is_loaded_only_by_who_verifies() -> None:
+    script = (
+        "import sys, hub.hub, hub.cli, hub.jobs, hub.commands\n"
+        "print(sorted({'eth', 'web3', 'eth_tester'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert loaded.stdout.strip() == "[]"
