@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ledger.errors import Corrupt, LedgerError
 from node import control
 from node.health import Health
+from node.shadow import Shadow
 from node.site import Site
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 SEAL_EVERY_MS = 250
 CONTROL_EVERY_MS = 1_000
 TICK_EVERY_MS = 60_000
+AUDIT_EVERY_MS = 5_000
 CHECK_EVERY_MS = 24 * 3_600_000
 
 
@@ -52,13 +54,14 @@ class Guarded:
             self.problem = ""
 
 
-def of_node(site: Site, health: Health, sync: Callable[[], object] | None = None) -> tuple[Job, ...]:
+def of_node(site: Site, health: Health, shadow: Shadow, sync: Callable[[], object] | None = None) -> tuple[Job, ...]:
     """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace."""
     jobs = [
         Job("seal", SEAL_EVERY_MS, site.seal_if_due),
         Job("control", CONTROL_EVERY_MS, lambda: control.apply_ready(site)),
         Job("clock", TICK_EVERY_MS, site.tick),
         Job("vitals", site.config.health.interval_ms, health.sample, first_ms=2_000),
+        Job("audit", AUDIT_EVERY_MS, lambda: site.audit(shadow), first_ms=AUDIT_EVERY_MS),
         Job("database", CHECK_EVERY_MS, health.check_database, first_ms=TICK_EVERY_MS),
     ]
     if sync is not None:

@@ -68,7 +68,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         if parts.site.stopped:
             log.critical("this node does not sign", extra={"reason": parts.site.stopped})
         stack.enter_context(_scans(parts, journal))
-        stack.enter_context(_scheduled(jobs.of_node(parts.site, parts.health, parts.syncer.turn)))
+        stack.enter_context(_scheduled(jobs.of_node(parts.site, parts.health, parts.shadow, parts.syncer.turn)))
         commands = CommandServer(config.folder, parts.handlers())
         commands.start()
         stack.callback(commands.stop)

@@ -18,7 +18,7 @@ from ledger import calls, chain, db, documents, events
 from ledger.block import Block
 from ledger.checkpoint import sign as sign_checkpoint
 from ledger.clock import Clock
-from ledger.errors import Rejected, Unavailable
+from ledger.errors import Corrupt, Rejected, Unavailable
 from ledger.evm import Outcome
 from ledger.ids import OpId
 from ledger.seams import Storage, failpoint
@@ -27,6 +27,7 @@ from node import adopting, journal, projection, proofs, sealing, store
 from node.config import NodeConfig
 from node.identity import NodeIdentity, NodeKeys
 from node.keeper import Keeper, plain
+from node.shadow import Shadow
 from node.timekeeping import Timekeeper
 
 # How the rules' refusals begin, so that the person at the scanner knows what was refused.
@@ -274,6 +275,18 @@ class Site:
         """Sign nothing more until the hub decides; operations are still recorded. None: go on."""
         with self.writing() as connection:
             store.set_fact(connection, store.FACT_STOPPED, reason)
+
+    def audit(self, shadow: Shadow) -> int:
+        """Let `shadow` judge some blocks again, without holding up anybody. What is not true stops the signing."""
+        reader = self.reader()
+        try:
+            return shadow.step(reader)
+        except Corrupt as error:
+            with self._lock:
+                self._keeper.corrupt = self._keeper.corrupt or str(error)
+            raise
+        finally:
+            reader.close()
 
     def _seal(self) -> chain.Sealed | None:
         if self.pending_count() and self.stopped:

@@ -20,6 +20,7 @@ from node.config import NodeConfig
 from node.floor import Floor
 from node.health import Health
 from node.identity import NodeKeys
+from node.shadow import Shadow
 from node.site import Site
 from node.syncing import Syncer, as_dict
 from node.uplink import NodeUplink, hub_status
@@ -38,6 +39,7 @@ class Parts:
     site: Site
     floor: Floor
     health: Health
+    shadow: Shadow
     syncer: Syncer
     clock: Clock
     random: Random
@@ -103,9 +105,11 @@ def opened(
     finally:
         reader.close()
     site = Site.open(config, certified, keys, clock, storage)
+    parts = _parts(site, keys, clock, random, storage, devices, connect)
     try:
-        yield _parts(site, keys, clock, random, storage, devices, connect)
+        yield parts
     finally:
+        parts.shadow.close()
         site.close()
 
 
@@ -131,7 +135,8 @@ def _parts(
     syncer = Syncer(site, uplink, clock, random, connect)
     if not site.stopped:
         floor.resume()
-    return Parts(site, floor, health, syncer, clock, random, devices)
+    shadow = Shadow(site.config.folder, site.identity, storage)
+    return Parts(site, floor, health, shadow, syncer, clock, random, devices)
 
 
 def _device_vitals(snapshot: Mapping[str, Any], now_ms: int) -> DeviceVitals:

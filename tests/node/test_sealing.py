@@ -305,6 +305,8 @@ def test_a_restored_node_takes_its_blocks_back_and_goes_on(made: World, where: s
     assert restored.stopped == ""
     assert restored.head.hash == site.head.hash
     assert restored.pending_count() == (0 if marked else 1)
+    with restored.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
     assert receive(restored, 3, line(4)).repeated
     receive(restored, 6, line(32))
     made.clock.advance(2_000)
@@ -313,6 +315,24 @@ def test_a_restored_node_takes_its_blocks_back_and_goes_on(made: World, where: s
     audit.verify(older.folder, restored.identity)
     with restored.reading() as connection:
         assert stock(connection)["A-01", "BOLT"] == (47 if marked else 63)
+
+
+def test_a_mark_of_another_history_is_not_healed_by_blocks(made: World) -> None:
+    """This machine signed a block that the hub does not know: taking the hub's back does not unsign it."""
+    site = made.ready()
+    site.close()
+    other, older = copy(made, "other"), copy(made, "older")
+    site, fork = made.open(), other.open()
+    for each, quantity in ((site, 1), (fork, 2)):
+        receive(each, 1, line(quantity))
+        made.clock.advance(2_000)
+        each.seal()
+    shutil.copy(other.folder / MARK_FILE, older.folder / MARK_FILE)
+    restored = older.open()
+    with pytest.raises(Unavailable, match="put back from an older copy"):
+        restored.adopt(blocks_of(site, 3))
+    restored.close()
+    assert "put back from an older copy" in older.open().stopped
 
 
 def test_an_operation_that_the_longer_chain_refuses_becomes_a_claim(made: World) -> None:
