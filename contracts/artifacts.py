@@ -17,6 +17,7 @@ class Artifact:
 
     `bytecode` is the creation code to which the ABI-encoded constructor arguments are appended; `runtime` is the
     deployed code without its immutables: a deployed contract ends with one 32-byte word for each of them.
+    `slots` maps a stored variable to its first storage slot.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Artifact:
     source_sha256: str
     compiler: str
     evm_version: str
+    slots: dict[str, int]
 
 
 def load(name: str) -> Artifact:
@@ -41,4 +43,5 @@ def load(name: str) -> Artifact:
         source_sha256=fields["source_sha256"],
         compiler=fields["compiler"],
         evm_version=fields["evm_version"],
+        slots=fields["slots"],
     )

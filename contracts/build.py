@@ -34,12 +34,13 @@ def compile_source(name: str, source: str) -> dict[str, Any]:
     output = compile_code(
         source,
         contract_path=f"{name}.vy",
-        output_formats=("abi", "bytecode", "bytecode_runtime", "settings_dict"),
+        output_formats=("abi", "bytecode", "bytecode_runtime", "layout", "settings_dict"),
         no_bytecode_metadata=True,
     )
     runtime = output["bytecode_runtime"][2:]
     if len(runtime) // 2 > MAX_RUNTIME:
         raise RuntimeError(f"{name}: {len(runtime) // 2} bytes of code, at most {MAX_RUNTIME} can be deployed")
+    layout = output["layout"].get("storage_layout", {})
     return {
         "name": name,
         "compiler": f"vyper {COMPILER}",
@@ -48,6 +49,8 @@ def compile_source(name: str, source: str) -> dict[str, Any]:
         "abi": output["abi"],
         "bytecode": output["bytecode"][2:],
         "runtime": runtime,
+        # First slot of each stored variable: part of the format, because blocks name states that hold them there.
+        "slots": {variable: place["slot"] for variable, place in layout.items()},
     }
 
 

@@ -1,0 +1,71 @@
+"""The contracts against the model, and planted faults which that comparison must find."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from contracts.build import SOURCES, compile_source
+from tests.contracts.machine import SiteMachine
+
+QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+def test_the_site_does_what_the_model_does() -> None:
+    run_state_machine_as_test(
+        SiteMachine, settings=settings(max_examples=30, stateful_step_count=30, suppress_health_check=QUIET)
+    )
+
+
+# Each fault: the contract, what its source says, and what it says instead.
+FAULTS = {
+    "a real place goes below zero": ("StockLedger", 'assert rest >= 0, "not enough stock"', "pass"),
+    "an op_id acts twice": ("StockLedger", 'assert self.used[op_id] == empty(bytes32), "used"', "pass"),
+    "a line is posted twice": ("StockLedger", 'assert before & select == 0, "already posted"', "pass"),
+    "a serial is in two places": (
+        "StockLedger",
+        'assert not self._is_real(target), "serial is elsewhere"',
+        "pass",
+    ),
+    "a count posts what was counted": (
+        "StockLedger",
+        "booked = min(quantity, convert(self.stock[key], uint256))",
+        "booked = min(line.counted, convert(self.stock[key], uint256))",
+    ),
+    "someone approves their own act": (
+        "InventoryManager",
+        'assert approval.actor != actor, "approver is the actor"',
+        "pass",
+    ),
+    "a role never ends": ("UserRegistry", "until != 0 and block.timestamp >= until", "until != until"),
+}
+
+
+@cache
+def faulty(name: str) -> tuple[str, bytes]:
+    contract, text, instead = FAULTS[name]
+    source = (SOURCES / f"{contract}.vy").read_text(encoding="utf-8")
+    assert source.count(text) == 1, f"the source no longer says {text!r} once"
+    return contract, bytes.fromhex(compile_source(contract, source.replace(text, instead))["bytecode"])
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found(name: str) -> None:
+    contract, code = faulty(name)
+
+    class Faulty(SiteMachine):
+        CREATION = {contract: code}  # noqa: RUF012
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            Faulty,
+            settings=settings(
+                max_examples=60,
+                stateful_step_count=30,
+                phases=(Phase.generate,),
+                suppress_health_check=QUIET,
+            ),
+        )
