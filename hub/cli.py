@@ -190,12 +190,14 @@ def _run(arguments: argparse.Namespace) -> Result:
 
 def _status(arguments: argparse.Namespace) -> Result:
     from hub import views
-    from ledger import lock
+    from ledger import control_socket, lock
 
     config, opened = _reading(arguments)
     try:
         with opened.read() as session:
-            return {"running": lock.is_held(arguments.dir), **views.status(session, config, SystemClock().now_ms())}
+            found = views.status(session, config, SystemClock().now_ms())
+        troubles = control_socket.ask(arguments.dir, "troubles") or {}
+        return {"running": lock.is_held(arguments.dir), "troubles": troubles, **found}
     finally:
         opened.close()
 

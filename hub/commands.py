@@ -94,7 +94,13 @@ def retry(hub: Hub, given: Arguments) -> dict[str, Any]:
     return {"origin": origin, "blocks": hub.verify()}
 
 
+def troubles(hub: Hub, _: Arguments) -> dict[str, Any]:
+    """What the running hub's jobs cannot do at the moment, by job."""
+    return dict(hub.troubles)
+
+
 COMMANDS: dict[str, Command] = {
+    "troubles": troubles,
     "enrol": enrol,
     "anchor": anchor,
     "import-items": import_items,

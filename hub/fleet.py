@@ -121,8 +121,8 @@ def _state(
         return NEW, "enrolled, and has not called yet"
     if _silent(row, now_ms):
         return SILENT, f"not heard for {(now_ms - row['heard_ms']) // 60_000} minutes"
-    if findings:
-        first = findings[0]
+    first = next((each for each in findings if each.get("severity") != "info"), None)
+    if first is not None:
         return ILL, str(first.get("words") or first.get("code") or "it reports a problem")
     if backlog > rules.behind_blocks_max:
         return BEHIND, f"{backlog} blocks wait to be verified"

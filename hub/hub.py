@@ -222,6 +222,9 @@ class Hub:
             if self.troubles.get(name) != str(error):
                 log.warning("a job stopped", extra={"job": name, "reason": str(error)})
             self.troubles[name] = str(error)
+        except Exception as error:  # a fault of ours in one job must not end the others
+            log.exception("a job failed", extra={"job": name})
+            self.troubles[name] = f"{type(error).__name__}: {error}"
 
     # ------------------------------------------------------------ people enter things
 

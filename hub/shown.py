@@ -41,6 +41,7 @@ def status(result: Result) -> str:
         + (f", an anchor of {flying['size']} is {flying['state']} {flying['reason']}" if flying else ""),
         f"{result['items']} items, {result['discrepancies']} open discrepancies",
     ]
+    lines += [f"cannot {job}: {reason}" for job, reason in result["troubles"].items()]
     for site in result["sites"]:
         lines.append(
             f"{site['site']:<20} {site['state']:<12} blocks {site['size']}, cosigned {site['cosigned']}, verified "

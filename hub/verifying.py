@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class Verifier:
-    """Executes and projects. Safe for several threads as long as two never take the same site at once."""
+    """Executes and projects. Safe for several threads: a chain is taken by one at a time, the others wait."""
 
     def __init__(self, store: Store, folder: Path, control_address: bytes, rules: RulesConfig, clock: Clock) -> None:
         self._store = store
@@ -46,6 +46,7 @@ class Verifier:
         self._clock = clock
         self._open: OrderedDict[str, Replica] = OrderedDict()
         self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}
 
     def pending(self, shard: int = 0, shards: int = 1) -> list[str]:
         """The chains of a shard that have linked blocks which are not projected yet, and no quarantine."""
@@ -70,6 +71,12 @@ class Verifier:
 
     def step(self, origin: str) -> int:
         """Bring one chain a slice further; answers how many blocks were projected. Never raises for a bad chain."""
+        with self._lock:
+            turn = self._turns.setdefault(origin, threading.Lock())
+        with turn:
+            return self._guarded(origin)
+
+    def _guarded(self, origin: str) -> int:
         try:
             return self._step(Origin.parse(origin))
         except Unavailable:
