@@ -20,6 +20,7 @@ from node.uplink import HOLDING, NodeUplink, hub_address, hub_status
 from sync.backoff import FIRST_MS, Backoff
 from sync.client import HttpTransport, Transport
 from sync.cycle import CycleReport, run_cycle
+from sync.frames import PACKED_BYTES_MAX
 
 if TYPE_CHECKING:  # the engine behind it is slow to import
     from node.site import Site
@@ -70,7 +71,7 @@ class Syncer:
                     self._uplink,
                     self._reach(),
                     self._random,
-                    budget_bytes=self._site.config.hub.bundle_bytes_max,
+                    budget_bytes=self._budget_bytes(),
                 )
             except Unavailable as error:
                 self._failed(str(error))
@@ -97,6 +98,11 @@ class Syncer:
             return False
         with self._site.reading() as connection:
             return proofs.block_count(connection) > int(hub_status(connection).get("next", 0))
+
+    def _budget_bytes(self) -> int:
+        """Less at once after each failure: a link that keeps breaking loses less with every break."""
+        most = self._site.config.hub.bundle_bytes_max
+        return max(min(most, PACKED_BYTES_MAX), most >> min(self._backoff.failures, 8))
 
     def _seal(self) -> None:
         try:

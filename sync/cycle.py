@@ -252,10 +252,11 @@ def _hello(standing: Standing, nonce: bytes, challenge: bytes) -> Hello:
 
 
 def _fill(source: UplinkSource, standing: Standing, room: int) -> tuple[int, list[Frame]]:
-    """Frames of blocks that fit, at least one; and the size of the chain up to which they lead."""
+    """Frames of blocks that fit, at least one block; and the size of the chain up to which they lead."""
     reached = min(standing.next, standing.size)
     carried: list[Frame] = []
-    if standing.next >= standing.size:
+    # After a request without an answer the hub may hold more than we know: ask before sending all of it again.
+    if standing.next >= standing.size or standing.tried:
         return reached, carried
     travelling = (
         lean.encode(block, parent)

@@ -44,7 +44,8 @@ UPGRADE_NODE = "UPGRADE_NODE"
 BUSY = "BUSY"
 
 BLOCKS_PER_FRAME_MAX = 256
-RAW_BYTES_PER_FRAME = 128 * 1024
+# About 14 kB packed, two seconds of a 64 kbit/s link: what a cut loses. Twice as much would save 3 % of the bytes.
+RAW_BYTES_PER_FRAME = 32 * 1024
 PART_BYTES = 60 * 1024
 PARTS_MAX = 64
 TRIED_MAX = 32
