@@ -364,6 +364,28 @@ def test_a_cloned_disk_is_found_and_both_are_frozen_until_someone_decides(hub: H
     assert clone.sync(Direct(hub)).code == messages.CLONE_SUSPECT
 
 
+def test_each_database_gives_the_same_answers(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "kit").mkdir()
+    hub = Hub(tmp_path / "kit", "" if database_url.startswith("sqlite") else database_url)
+    oslo = Node(Chain.new("oslo", CONTROL.address).found().grow(30))
+    hub.enrol(oslo.chain)
+    oslo.said = {"disk_free_bytes": 1}
+    with hub.store.write() as session:
+        streams.put_many(session, streams.CATALOGUE, "", [(f"SKU-{number}", {"n": number}) for number in range(700)])
+    assert oslo.sync(Direct(hub), budget_bytes=64 * 1024).code == "OK"
+    assert len(oslo.tables["catalogue"]) == 700
+    hub.restart()
+    forked = dataclasses.replace(oslo, chain=oslo.chain.fork(20).grow(15), next=20, acknowledged={})
+    assert forked.sync(Direct(hub)).code == messages.FORKED
+    assert hub.discrepancies() == ["site fork"]
+    rome = Node(Chain.new("rome", CONTROL.address, seed=2).found())
+    hub.enrol(rome.chain)
+    clone = rome.copy(rome.chain.fork())
+    assert rome.sync(Direct(hub)).code == "OK"
+    assert clone.sync(Direct(hub)).code == messages.CLONE_SUSPECT
+    hub.close()
+
+
 # ---------------------------------------------------------------- the hub's own crashes
 
 

@@ -47,13 +47,14 @@ def empty_files() -> dict[str, bytes]:
 class Hub:
     """The parts of a hub that an exchange needs. `restart` opens the same files again, as after a crash."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
+        self.url = url or f"sqlite:///{folder / 'hub.db'}"
         self.clock = ManualClock(1_800_000_000_000)
         self.chance = Seeded(3)
         for name, content in empty_files().items():
             (folder / name).write_bytes(content)
-        self.store = hub_store.open_store(f"sqlite:///{folder / 'hub.db'}", now_ms=1)
+        self.store = (hub_store.create if url else hub_store.open_store)(self.url, now_ms=1)
         self.heads = Heads.open(folder / "heads.db")
         self._open()
 
@@ -63,7 +64,7 @@ class Hub:
 
     def restart(self) -> None:
         self.close()
-        self.store = hub_store.open_store(f"sqlite:///{self.folder / 'hub.db'}", now_ms=1)
+        self.store = hub_store.open_store(self.url, now_ms=1)
         self.heads = Heads.open(self.folder / "heads.db")
         self._open()
 
