@@ -39,6 +39,7 @@ FIRST_SAFE_VERSION = (3, 51, 3)
 CACHE_KIB = 8 * 1024
 BUSY_TIMEOUT_MS = 5_000
 AUTOCHECKPOINT_PAGES = 1_000
+PAGE_BYTES = 4096
 
 
 def library() -> str:
@@ -47,11 +48,15 @@ def library() -> str:
     return f"SQLite {VERSION} by {DRIVER}" + ("" if safe else " (has the WAL-reset bug; install sqlcipher3)")
 
 
-def create(path: Path, storage: Storage | None = None) -> Connection:
-    """A new database file, in WAL mode, durable before this returns. Refuses an existing file."""
+def create(path: Path, storage: Storage | None = None, *, page_bytes: int = PAGE_BYTES) -> Connection:
+    """A new database file, in WAL mode, durable before this returns. Refuses an existing file.
+
+    `page_bytes` is for the life of the file: small pages write less where a commit touches many places a little.
+    """
     if path.exists():
         raise Rejected(f"{path} exists already; remove it yourself if it is really not needed")
     connection = _connect(f"file:{_quoted(path)}?mode=rwc")
+    connection.execute(f"PRAGMA page_size={page_bytes}")
     # The rollback journal of this very switch could come back after a power cut and undo everything since.
     connection.execute("PRAGMA synchronous=EXTRA")
     connection.execute("PRAGMA journal_mode=WAL")

@@ -122,3 +122,7 @@ def test_receipts_tell_which_blocks_are_logged_and_anchored(connection: db.Conne
     for size, value in (("x", {"hub": {}}), ("9", {}), ("9", 3)):
         with pytest.raises(Invalid):
             streams.put(connection, "receipts", size, value)
+
+
+def test_pages_are_small_for_the_sake_of_the_flash(connection: db.Connection) -> None:
+    assert connection.execute("PRAGMA page_size").fetchone() == (store.PAGE_BYTES,)
