@@ -177,6 +177,8 @@ class Hub:
         with self._anchoring:
             if self._anchorer is None:
                 with self.store.read() as session:
+                    if logbook.newest_head(session) is None:
+                        return ""  # nothing was ever logged: the main chain's libraries can wait
                     pins = chains.load(session)
                 self._anchorer = Anchorer(
                     self.store,

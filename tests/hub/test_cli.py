@@ -140,6 +140,13 @@ def test_a_running_hub_does_what_it_is_told(
     assert "3 items" in capsys.readouterr().out
 
 
+def test_a_running_hub_is_found_on_the_network(running: dict[str, Any]) -> None:
+    from sync import discovery
+
+    found = [each.url for each in discovery.find(3_000, org="acme", loopback=True)]
+    assert running["url"] in found
+
+
 def test_a_second_hub_in_the_same_folder_is_refused(folder: Path, running: dict[str, Any]) -> None:
     assert running
     second = subprocess.run(
