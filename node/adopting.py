@@ -54,6 +54,7 @@ def adopt(
         if waiting:
             _record_again(connection, identity, keys, head, waiting, moment)
         store.set_fact(connection, store.FACT_ADOPTED, f"{head.height} {head.hash.hex()}")
+        # Dying here leaves the node as short as it was; the next exchange gives it the same blocks.
         failpoint("adopt.before_commit")
     return head
 

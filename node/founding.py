@@ -40,14 +40,17 @@ def found(
         )
         executor = Executor.create(connection, identity.origin.chain_id, genesis.block.header)
         sealing.store_block(connection, genesis, (), 0, now_ms)
+        # Genesis is signed, but nothing is stored: the next attempt makes the same one, signature included.
         failpoint("found.genesis")
         operations = _deploy(executor, identity, keys)
         meta = chain.next_meta(genesis.head, operations, clock_quality=CONFIRMED, hub_seen=None)
         sealed = chain.seal(genesis.head, executor, operations, meta, keys.block, mark_it)
+        # The mark holds block 1 and the database nothing: the next attempt must come to this very block.
         failpoint("found.signed")
         sealing.store_block(connection, sealed.link, sealed.receipts, 0, now_ms)
         projection.apply_deployment(connection)
         store.set_fact(connection, store.FACT_TRUSTED_MS, str(identity.not_before_s * 1000))
+    # The chain stands. Whoever repeats the command because they saw no answer is told so.
     failpoint("found.committed")
     return sealed.head
 

@@ -154,6 +154,7 @@ class Keeper:
     def _finish(
         self, head: chain.Head, pending: Pending, meta: Meta, mark_it: Callable[[chain.Draft], None]
     ) -> chain.Sealed:
+        # Nothing is decided: the operations are in the journal and go into a block after the next start.
         failpoint("seal.before")
         # Whatever happens from here to the commit, memory is loaded again, which finishes a block that is marked.
         self.doubt()
@@ -161,6 +162,7 @@ class Keeper:
             with db.transaction(self._connection) as connection:
                 operations = [each.operation for each in pending.waiting]
                 sealed = chain.seal(head, self.engine(), operations, meta, self._keys.block, mark_it)
+                # A signature exists that no disk holds. The mark makes the next start sign the same bytes again.
                 failpoint("seal.signed")
                 sealing.store_block(connection, sealed.link, sealed.receipts, pending.sequence, self._clock.now_ms())
                 store.set_fact(connection, store.FACT_TRUSTED_MS, str(self.time.trusted_ms))
@@ -171,6 +173,7 @@ class Keeper:
         except Corrupt as error:
             self.corrupt = str(error)
             raise
+        # The block is sealed. Only memory does not know it yet, and a start reads it from the database.
         failpoint("seal.committed")
         self._head, self.pending, self._fresh = sealed.head, None, True
         self._sealed_ran_ms = self._clock.monotonic_ms()

@@ -77,8 +77,8 @@ class Mark:
 
 def take(path: Path, mark: Mark, storage: Storage) -> None:
     """Make `mark` the last decision, durable before this returns. Only then may the block be signed."""
-    failpoint("mark.before")
     # Dying before the rename leaves the old mark: the block was never signed, and its operations wait in the journal.
+    failpoint("mark.before")
     storage.replace_file(path, mark.encode())
     # From here on the next start builds this same block again, signs it and commits it: nothing else can take its
     # height.

@@ -145,6 +145,7 @@ def store_block(
     )
     store_derived(connection, link, receipts)
     journal.drop_sealed(connection, through)
+    # All of it or nothing: the rows above become true with the commit of the transaction that state is written in.
     failpoint("seal.stored")
 
 

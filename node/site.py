@@ -160,6 +160,7 @@ class Site:
                 )
                 recorded = self._enter(connection, entry, call, outcome)
                 self._doomed = False
+                # Nobody was told and nothing is durable: the operation never happened.
                 failpoint("record.before_commit")
             # From here on the operation is durable but nobody has been told. If we die now it will be asked again
             # with the same op_id, and `_known` finds it.
@@ -304,6 +305,7 @@ class Site:
             # Memory follows the database again at the next use, which also takes the signing mark for the new head.
             self._keeper.doubt()
             adopting.adopt(self._connection, self.identity, self._keys, blocks, moment, self.clock.now_ms())
+            # The database is ahead of the signing mark, and the fact `adopted` in it says why.
             failpoint("adopt.committed")
             self._keeper.corrupt = ""
             return self._keeper.ready()
