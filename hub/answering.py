@@ -14,7 +14,7 @@ from hub.blocks import Held
 from hub.store import Session
 from ledger.ids import Origin
 from ledger.keys import SigningKey
-from sync import frames, lean, messages
+from sync import frames, lean, messages, packing
 from sync.frames import Frame
 from sync.lean import Parent
 from sync.messages import Cosignature, Greeting, Hello
@@ -79,7 +79,7 @@ def gather(
     if manifest.version != hello.manifest:
         yield manifest.frame(digest, key)
     if code == messages.BEHIND:
-        own = messages.pack_blocks(hello.size, _own_blocks(session, held, hello.size), frames.OWN_BLOCKS)
+        own = packing.pack_blocks(hello.size, _own_blocks(session, held, hello.size), frames.OWN_BLOCKS)
         yield from (frame for _, frame in own)
     for delta in streams.deltas(session, origin, hello.down, afresh=afresh):
         yield delta.frame(digest, key)

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Sequence
 from hashlib import sha256
 
-from hub import answering, blocks, forks, sites
+from hub import answering, blocks, forks, sites, words
 from hub.admission import Door, Stop, Visit
 from hub.answering import Reply
 from hub.blocks import Held
@@ -31,13 +31,12 @@ from ledger.codec import cbor_encode
 from ledger.errors import Invalid, LedgerError, Unavailable
 from ledger.keys import SigningKey
 from ledger.seams import failpoint
-from sync import frames, lean, messages
+from sync import frames, lean, messages, packing
 from sync.bundle import BUNDLE_BYTES_MAX, make_bundle, read_bundle
 from sync.frames import Frame
 from sync.lean import Parent
-from sync.messages import Advice, Cosignature, Greeting, Head, Status
+from sync.messages import Cosignature, Greeting, Head, Status
 
-HEALTH_KEPT_MS = 7 * 24 * 3600 * 1000
 WAIT_FOR_TURN_S = 30
 GIVEN_AGAIN_S = 1
 LATER_S = 60
@@ -125,11 +124,11 @@ class Receiver:
 
     def _take(self, visit: Visit, rest: Sequence[Frame]) -> tuple[str, str]:
         """Everything the node brought. Answers the code for it."""
-        self._take_words(visit, rest)
+        words.keep(self._store, visit, rest, self._clock.now_ms())
         note = self._read_head(visit, rest)
         stopped: Stop | None = None
         try:
-            for run in messages.unpack_blocks([frame for frame in rest if frame.type == frames.BLOCKS]):
+            for run in packing.unpack_blocks([frame for frame in rest if frame.type == frames.BLOCKS]):
                 if isinstance(run, Invalid):
                     raise Stop(messages.BAD_BLOCK, str(run))
                 self._take_run(visit, *run)
@@ -152,23 +151,6 @@ class Receiver:
         if held.size < hello.size or held.cosigned_size < held.size:
             return messages.PARTIAL, ""
         return messages.OK, ""
-
-    def _take_words(self, visit: Visit, rest: Sequence[Frame]) -> None:
-        """Health and advice: signed for this bundle, kept as they are, believed by nobody's books."""
-        context, now_ms, origin = visit.greeting.context, self._clock.now_ms(), visit.held.origin
-        for frame in rest:
-            try:
-                if frame.type == frames.HEALTH:
-                    body = cbor_encode(dict(messages.read_health(frame, context, visit.key)))
-                    with self._store.write(origin) as session:
-                        _keep_health(session, origin, body, now_ms)
-                elif frame.type == frames.ADVICE:
-                    advice = Advice.read(frame, context, visit.key)
-                    with self._store.write(origin) as session:
-                        _keep_advice(session, origin, advice, now_ms)
-            except Invalid:
-                # A hint that cannot be read is a hint less; the blocks that follow it will say what happened.
-                continue
 
     def _read_head(self, visit: Visit, rest: Sequence[Frame]) -> tuple[Checkpoint, bytes] | None:
         """The node's signed checkpoint, if it sent a good one. The last one counts."""
@@ -405,28 +387,3 @@ def _link_to_any(
         except LedgerError:
             continue
     return None
-
-
-def _keep_health(session: Session, origin: str, body: bytes, now_ms: int) -> None:
-    session.run(
-        "INSERT INTO health VALUES (:origin, :now, :body)"
-        " ON CONFLICT(origin, received_ms) DO UPDATE SET body = excluded.body",
-        origin=origin,
-        now=now_ms,
-        body=body,
-    )
-    session.run(
-        "DELETE FROM health WHERE origin = :origin AND received_ms < :old", origin=origin, old=now_ms - HEALTH_KEPT_MS
-    )
-
-
-def _keep_advice(session: Session, origin: str, advice: Advice, now_ms: int) -> None:
-    session.run(
-        "INSERT INTO advice VALUES (:origin, :op, :kind, :body, :now)"
-        " ON CONFLICT(origin, op_id, kind) DO UPDATE SET body = excluded.body",
-        origin=origin,
-        op=advice.op_id,
-        kind=advice.kind,
-        body=cbor_encode(dict(advice.body)),
-        now=now_ms,
-    )

@@ -29,7 +29,7 @@ from ledger.codec import json_loads
 from ledger.errors import Invalid, LedgerError, Unavailable
 from ledger.keys import SigningKey, VerifyKey
 from ledger.seams import Random, failpoint
-from sync import frames, lean, messages
+from sync import frames, lean, messages, packing
 from sync.bundle import BUNDLE_BYTES_MAX, make_bundle, read_bundle
 from sync.client import EXCHANGE_PATH, PROBLEM_MEDIA_TYPE, Answer, Transport
 from sync.frames import MEDIA_TYPE, Frame
@@ -263,7 +263,7 @@ def _fill(source: UplinkSource, standing: Standing, room: int) -> tuple[int, lis
         for _, (block, parent) in zip(range(standing.size - reached), source.blocks(reached), strict=False)
     )
     waiting: list[Frame] = []
-    for end, frame in messages.pack_blocks(reached, travelling):
+    for end, frame in packing.pack_blocks(reached, travelling):
         waiting.append(frame)
         if end == reached:
             continue
@@ -296,7 +296,7 @@ def _apply_streams(source: UplinkSource, deltas: Mapping[str, Sequence[Delta]], 
 
 
 def _apply_own_blocks(source: UplinkSource, own: Sequence[Frame], report: CycleReport) -> None:
-    for run in messages.unpack_blocks(own):
+    for run in packing.unpack_blocks(own):
         try:
             if isinstance(run, Invalid):
                 raise run

@@ -9,16 +9,15 @@ Maps may hold names that this program does not know: they are covered by the sig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from ledger.codec import cbor_decode, cbor_encode
-from ledger.errors import Invalid, Rejected
-from ledger.ids import Origin
+from ledger.errors import Invalid
 from ledger.keys import SigningKey, VerifyKey
-from sync import frames
+from sync import fields, frames
 from sync.frames import Frame
 
 STREAMS = ("catalogue", "users", "locations", "transfers", "receipts", "control", "policy")
@@ -43,16 +42,10 @@ UPGRADE_HUB = "UPGRADE_HUB"
 UPGRADE_NODE = "UPGRADE_NODE"
 BUSY = "BUSY"
 
-BLOCKS_PER_FRAME_MAX = 256
-# About 14 kB packed, two seconds of a 64 kbit/s link: what a cut loses. Twice as much would save 3 % of the bytes.
-RAW_BYTES_PER_FRAME = 32 * 1024
-PART_BYTES = 60 * 1024
-PARTS_MAX = 64
 TRIED_MAX = 32
 NONCE_BYTES = 16
 LEASE_BYTES_MAX = 64
-TEXT_MAX = 500
-_NUMBER_END = 2**63
+TEXT_MAX = fields.TEXT_MAX
 
 T = TypeVar("T")
 
@@ -117,24 +110,24 @@ class Greeting:
     @classmethod
     def read(cls, frame: Frame) -> Greeting:
         raw = frame.unpacked(frames.PACKED_BYTES_MAX)
-        body = _map(cbor_decode(raw, depth_max=4), "HELLO")
+        body = fields.mapping(cbor_decode(raw, depth_max=4), "HELLO")
         hello = Hello(
-            origin=_origin(body),
-            nonce=_bytes(body, "nonce", NONCE_BYTES),
-            lease=_bytes(body, "lease", 0, LEASE_BYTES_MAX),
-            size=_uint(body, "size"),
-            head=_bytes(body, "head", 0, 32),
-            proto=_uint(body, "proto"),
-            min_proto=_uint(body, "min_proto"),
-            version=_text(body, "version"),
-            tried=tuple(_each_bytes(body, "tried", 16, TRIED_MAX)),
-            challenge=_bytes(body, "challenge", 0, 64),
-            cosigned=_uint(body, "cosigned"),
-            down={name: _cursor(value) for name, value in _texts(body, "down", 32)},
-            manifest=_uint(body, "manifest"),
-            backlog={name: _whole(value, "backlog") for name, value in _texts(body, "backlog", 16)},
-            device=_text(body, "device"),
-            at_ms=_uint(body, "at_ms"),
+            origin=fields.origin(body),
+            nonce=fields.byte_string(body, "nonce", NONCE_BYTES),
+            lease=fields.byte_string(body, "lease", 0, LEASE_BYTES_MAX),
+            size=fields.uint(body, "size"),
+            head=fields.byte_string(body, "head", 0, 32),
+            proto=fields.uint(body, "proto"),
+            min_proto=fields.uint(body, "min_proto"),
+            version=fields.text(body, "version"),
+            tried=tuple(fields.byte_strings(body, "tried", 16, TRIED_MAX)),
+            challenge=fields.byte_string(body, "challenge", 0, 64),
+            cosigned=fields.uint(body, "cosigned"),
+            down={name: fields.cursor(value) for name, value in fields.named(body, "down", 32)},
+            manifest=fields.uint(body, "manifest"),
+            backlog={name: fields.whole(value, "backlog") for name, value in fields.named(body, "backlog", 16)},
+            device=fields.text(body, "device"),
+            at_ms=fields.uint(body, "at_ms"),
         )
         if len(hello.head) != (32 if hello.size else 0):
             raise Invalid(f"HELLO: a chain of {hello.size} blocks has a head of {len(hello.head)} bytes")
@@ -162,8 +155,8 @@ class Head:
 
     @classmethod
     def read(cls, frame: Frame) -> Head:
-        body = _map(frame.body(frames.PACKED_BYTES_MAX), "HEAD")
-        return cls(_uint(body, "old_size"), _bytes(body, "note", 1, 4096))
+        body = fields.mapping(frame.body(frames.PACKED_BYTES_MAX), "HEAD")
+        return cls(fields.uint(body, "old_size"), fields.byte_string(body, "note", 1, 4096))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,22 +194,22 @@ class Status:
         """Invalid unless this is the answer of `key` to that very request."""
         body = verified(frame, request, key, "STATUS")
         return cls(
-            code=_text(body, "code"),
-            origin=_text(body, "origin"),
-            next=_uint(body, "next"),
-            head_hash=_bytes(body, "head_hash", 0, 32),
-            cosigned_size=_uint(body, "cosigned_size"),
-            logged_size=_uint(body, "logged_size"),
-            anchored_size=_uint(body, "anchored_size"),
-            lease=_bytes(body, "lease", 0, LEASE_BYTES_MAX),
-            challenge=_bytes(body, "challenge", 0, 64),
-            budget=_uint(body, "budget"),
-            next_sync_after_s=_uint(body, "next_sync_after_s"),
-            hub_time_ms=_uint(body, "hub_time_ms"),
+            code=fields.text(body, "code"),
+            origin=fields.text(body, "origin"),
+            next=fields.uint(body, "next"),
+            head_hash=fields.byte_string(body, "head_hash", 0, 32),
+            cosigned_size=fields.uint(body, "cosigned_size"),
+            logged_size=fields.uint(body, "logged_size"),
+            anchored_size=fields.uint(body, "anchored_size"),
+            lease=fields.byte_string(body, "lease", 0, LEASE_BYTES_MAX),
+            challenge=fields.byte_string(body, "challenge", 0, 64),
+            budget=fields.uint(body, "budget"),
+            next_sync_after_s=fields.uint(body, "next_sync_after_s"),
+            hub_time_ms=fields.uint(body, "hub_time_ms"),
             more=body.get("more") is True,
-            message=_text(body, "message"),
-            proto=_uint(body, "proto"),
-            min_proto=_uint(body, "min_proto"),
+            message=fields.text(body, "message"),
+            proto=fields.uint(body, "proto"),
+            min_proto=fields.uint(body, "min_proto"),
         )
 
 
@@ -232,8 +225,8 @@ class Cosignature:
 
     @classmethod
     def read(cls, frame: Frame) -> Cosignature:
-        body = _map(frame.body(frames.PACKED_BYTES_MAX), "COSIG")
-        return cls(_uint(body, "size"), _bytes(body, "note", 1, 4096))
+        body = fields.mapping(frame.body(frames.PACKED_BYTES_MAX), "COSIG")
+        return cls(fields.uint(body, "size"), fields.byte_string(body, "note", 1, 4096))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,12 +263,12 @@ class Delta:
         if not isinstance(reset, bool):
             raise Invalid("DOWN: reset is neither true nor false")
         delta = cls(
-            _text(body, "stream"),
-            _uint(body, "generation"),
-            _uint(body, "from"),
-            _uint(body, "to"),
+            fields.text(body, "stream"),
+            fields.uint(body, "generation"),
+            fields.uint(body, "from"),
+            fields.uint(body, "to"),
             reset,
-            tuple(_operation(item) for item in _list(body, "ops")),
+            tuple(fields.operation(item) for item in fields.items(body, "ops")),
         )
         if delta.end < delta.start or (delta.reset and delta.start):
             raise Invalid(f"DOWN: a step of {delta.stream} from {delta.start} to {delta.end} makes no sense")
@@ -301,8 +294,8 @@ class Manifest:
     @classmethod
     def read(cls, frame: Frame, request: bytes, key: VerifyKey) -> Manifest:
         body = verified(frame, request, key, "MANIFEST")
-        streams = {name: _cursor(value) for name, value in _texts(body, "streams", 64)}
-        return cls(_uint(body, "version"), _uint(body, "expires_ms"), streams)
+        streams = {name: fields.cursor(value) for name, value in fields.named(body, "streams", 64)}
+        return cls(fields.uint(body, "version"), fields.uint(body, "expires_ms"), streams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +313,7 @@ class Advice:
     @classmethod
     def read(cls, frame: Frame, context: bytes, key: VerifyKey) -> Advice:
         body = verified(frame, context, key, "ADVICE")
-        return cls(_text(body, "kind"), _text(body, "op_id"), _map(body.get("body"), "ADVICE"))
+        return cls(fields.text(body, "kind"), fields.text(body, "op_id"), fields.mapping(body.get("body"), "ADVICE"))
 
 
 def health_frame(body: Mapping[str, Any], context: bytes, key: SigningKey) -> Frame:
@@ -330,82 +323,7 @@ def health_frame(body: Mapping[str, Any], context: bytes, key: SigningKey) -> Fr
 
 def read_health(frame: Frame, context: bytes, key: VerifyKey) -> Mapping[str, Any]:
     """The inverse of `health_frame`; Invalid unless signed by `key` for this bundle."""
-    return _map(verified(frame, context, key, "HEALTH").get("body"), "HEALTH")
-
-
-# --- blocks ----------------------------------------------------------------------------------------------------
-
-
-def pack_blocks(start: int, lean: Iterable[list[Any]], kind: int = frames.BLOCKS) -> Iterator[tuple[int, Frame]]:
-    """Consecutive travelling blocks from height `start` as frames, each as full as pays off.
-
-    With each frame comes the height up to which the blocks are complete by then. A block too large for one frame
-    goes into several, which only count when they are all there.
-    """
-    batch: list[list[Any]] = []
-    size = 0
-    for value in lean:
-        raw = len(cbor_encode(value))
-        if batch and (size + raw > RAW_BYTES_PER_FRAME or len(batch) == BLOCKS_PER_FRAME_MAX):
-            yield from _pack_batch(start, batch, kind)
-            start, batch, size = start + len(batch), [], 0
-        batch.append(value)
-        size += raw
-    if batch:
-        yield from _pack_batch(start, batch, kind)
-
-
-def unpack_blocks(found: Sequence[Frame]) -> Iterator[tuple[int, list[Any]] | Invalid]:
-    """The other way, for the BLOCKS frames of one bundle in order: (start, travelling blocks) for each run.
-
-    A frame that is not right gives its `Invalid` as a value: the frames after it are still good.
-    """
-    parts: list[bytes] = []
-    expected: tuple[int, int, int] | None = None
-    for frame in found:
-        try:
-            body = _map(frame.body(), "BLOCKS")
-            start = _uint(body, "start")
-            if "part" not in body:
-                parts, expected = [], None
-                yield start, _list(body, "blocks", BLOCKS_PER_FRAME_MAX)
-                continue
-            number, count = _pair(body.get("part"), "part")
-            raw = _bytes(body, "raw", 1, frames.UNPACKED_BYTES_MAX)
-            if not 0 <= number < count <= PARTS_MAX:
-                raise Invalid(f"BLOCKS: part {number} of {count}")
-            if number == 0:
-                parts, expected = [], (start, 0, count)
-            if expected != (start, number, count):
-                parts, expected = [], None
-                raise Invalid(f"BLOCKS: part {number} of the block at {start} comes without the one before it")
-            parts.append(raw)
-            expected = (start, number + 1, count)
-            if sum(map(len, parts)) > frames.UNPACKED_BYTES_MAX:
-                raise Invalid("BLOCKS: the parts of a block are too large together")
-            if number + 1 == count:
-                whole, parts, expected = b"".join(parts), [], None
-                yield start, [cbor_decode(whole, size_bytes_max=frames.UNPACKED_BYTES_MAX)]
-        except Invalid as error:
-            yield error
-
-
-def _pack_batch(start: int, batch: list[list[Any]], kind: int) -> Iterator[tuple[int, Frame]]:
-    try:
-        yield start + len(batch), frames.make(kind, {"start": start, "blocks": batch})
-        return
-    except Rejected:
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            yield from _pack_batch(start, batch[:middle], kind)
-            yield from _pack_batch(start + middle, batch[middle:], kind)
-            return
-    raw = cbor_encode(batch[0])
-    # Slices of this size fit even if nothing can be deflated.
-    pieces = [raw[at : at + PART_BYTES] for at in range(0, len(raw), PART_BYTES)]
-    for number, piece in enumerate(pieces):
-        end = start + (number + 1 == len(pieces))
-        yield end, frames.make(kind, {"start": start, "part": [number, len(pieces)], "raw": piece})
+    return fields.mapping(verified(frame, context, key, "HEALTH").get("body"), "HEALTH")
 
 
 # --- signatures ------------------------------------------------------------------------------------------------
@@ -419,97 +337,17 @@ def signed(kind: int, context: bytes, body: Mapping[str, Any], key: SigningKey, 
 
 def verified(frame: Frame, context: bytes, key: VerifyKey, what: str) -> Mapping[str, Any]:
     """The map of a signed frame; Invalid unless `key` signed it for `context`."""
-    body = _map(frame.body(), what)
+    body = fields.mapping(frame.body(), what)
     check_signature(frame.type, context, body, key)
     return body
 
 
 def check_signature(kind: int, context: bytes, body: Mapping[str, Any], key: VerifyKey) -> None:
     """Invalid unless the map's `sig` is by `key` over the rest of the map and `context`."""
-    signature = _bytes(body, "sig", 64)
+    signature = fields.byte_string(body, "sig", 64)
     rest = {name: value for name, value in body.items() if name != "sig"}
     key.verify(_signing_bytes(kind, context, rest), signature)
 
 
 def _signing_bytes(kind: int, context: bytes, body: Mapping[str, Any]) -> bytes:
     return f"tallyman/frame/v1\n{kind}\n".encode() + context + b"\n" + cbor_encode(body)
-
-
-# --- reading maps ----------------------------------------------------------------------------------------------
-
-
-def _map(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise Invalid(f"{what} is not a map with names")
-    return value
-
-
-def _whole(value: Any, name: str) -> int:
-    if type(value) is not int or not 0 <= value < _NUMBER_END:
-        raise Invalid(f"{name} is {value!r}: expected a whole number below 2^63")
-    return value
-
-
-def _uint(body: Mapping[str, Any], name: str) -> int:
-    return _whole(body.get(name), name)
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or len(value) > TEXT_MAX:
-        raise Invalid(f"{name} is not a text of at most {TEXT_MAX} characters")
-    return value
-
-
-def _bytes(body: Mapping[str, Any], name: str, least: int, most: int | None = None) -> bytes:
-    value = body.get(name)
-    if not isinstance(value, bytes) or not least <= len(value) <= (least if most is None else most):
-        raise Invalid(f"{name} is not a byte string of the right length")
-    return value
-
-
-def _list(body: Mapping[str, Any], name: str, most: int = 1 << 20) -> list[Any]:
-    value = body.get(name)
-    if not isinstance(value, list) or len(value) > most:
-        raise Invalid(f"{name} is not a list of at most {most}")
-    return value
-
-
-def _each_bytes(body: Mapping[str, Any], name: str, size: int, most: int) -> Iterator[bytes]:
-    for item in _list(body, name, most):
-        if not isinstance(item, bytes) or len(item) != size:
-            raise Invalid(f"{name} holds something else than {size} bytes")
-        yield item
-
-
-def _texts(body: Mapping[str, Any], name: str, most: int) -> Iterator[tuple[str, Any]]:
-    value = _map(body.get(name), name)
-    if len(value) > most:
-        raise Invalid(f"{name} has {len(value)} entries: at most {most}")
-    return iter(value.items())
-
-
-def _pair(value: Any, name: str) -> tuple[int, int]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise Invalid(f"{name} is not a pair of numbers")
-    return _whole(value[0], name), _whole(value[1], name)
-
-
-def _cursor(value: Any) -> tuple[int, int]:
-    return _pair(value, "a stream's cursor")
-
-
-def _operation(value: Any) -> tuple[str, Any]:
-    if isinstance(value, list) and len(value) in (2, 3) and type(value[0]) is int and isinstance(value[1], str):
-        if value[0] == 0 and len(value) == 2:
-            return value[1], None
-        if value[0] == 1 and len(value) == 3 and value[2] is not None:
-            return value[1], value[2]
-    raise Invalid("DOWN: an operation is neither [1, key, value] nor [0, key]")
-
-
-def _origin(body: Mapping[str, Any]) -> str:
-    try:
-        return str(Origin.parse(body.get("origin")))
-    except Rejected as error:
-        raise Invalid(str(error)) from error

@@ -20,7 +20,7 @@ from ledger.keys import SigningKey, TxKey
 from ledger.transactions import sign
 from sync import lean
 from sync.bundle import BUNDLE_BYTES_MAX, make_bundle
-from sync.messages import pack_blocks
+from sync.packing import pack_blocks
 from tests.bench.row import Row
 
 PROMISES = ("P7",)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger.block import Block
 from ledger.codec import cbor_decode, cbor_encode, rlp_decode, rlp_encode
 from ledger.errors import Invalid
-from sync import frames, lean, messages
+from sync import frames, lean, packing
 from tests.bench.bench_wire import Site, rows
 
 SIXTH = next(iter(Site(6).blocks(1)))
@@ -111,9 +111,9 @@ def test_a_few_bytes_cannot_stand_for_a_huge_block(made: list[tuple[Block, lean.
 
 def test_blocks_go_into_frames_and_come_out_in_order(made: list[tuple[Block, lean.Parent]]) -> None:
     sent = [lean.encode(block, parent) for block, parent in made]
-    packed = [frame for _, frame in messages.pack_blocks(2, sent)]
+    packed = [frame for _, frame in packing.pack_blocks(2, sent)]
     assert all(len(frame.payload) <= frames.PACKED_BYTES_MAX for frame in packed)
-    found = [run for run in messages.unpack_blocks(packed) if not isinstance(run, Invalid)]
+    found = [run for run in packing.unpack_blocks(packed) if not isinstance(run, Invalid)]
     assert found[0][0] == 2
     assert [value for _, values in found for value in values] == sent
 
@@ -122,15 +122,15 @@ def test_a_block_too_large_for_one_frame_travels_in_parts() -> None:
     noise = random.Random(1)
     large = [lean.PLAIN, noise.randbytes(300_000)]
     small = [lean.PLAIN, b"small"]
-    ends = [end for end, _ in messages.pack_blocks(5, [small, large, small])]
+    ends = [end for end, _ in packing.pack_blocks(5, [small, large, small])]
     assert ends == [6, 6, 6, 6, 6, 7, 8]
-    packed = [frame for _, frame in messages.pack_blocks(5, [small, large, small])]
+    packed = [frame for _, frame in packing.pack_blocks(5, [small, large, small])]
     assert len(packed) == 7
-    found = list(messages.unpack_blocks(packed))
+    found = list(packing.unpack_blocks(packed))
     assert found == [(5, [small]), (6, [large]), (7, [small])]
     # Any part missing: only that block is missing.
     for gone in range(1, 6):
-        found = list(messages.unpack_blocks(packed[:gone] + packed[gone + 1 :]))
+        found = list(packing.unpack_blocks(packed[:gone] + packed[gone + 1 :]))
         good = [run for run in found if not isinstance(run, Invalid)]
         assert good == [(5, [small]), (7, [small])]
 
