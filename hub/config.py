@@ -55,7 +55,7 @@ class WebConfig:
 @dataclass(frozen=True, slots=True)
 class SyncConfig:
     interval_ms: int = setting(60_000, whole(1_000, DAY_MS), "the pace asked of a site that has nothing urgent")
-    bundle_bytes_max: int = setting(4 << 20, whole(64 << 10, 64 << 20), "one exchange; more follows in the next")
+    bundle_bytes_max: int = setting(4 << 20, whole(64 << 10, 4 << 20), "one exchange; more follows in the next")
     silent_after_ms: int = setting(
         4 * 60 * MINUTE_MS, whole(MINUTE_MS, 90 * DAY_MS), "a site that has not called for so long is reported silent"
     )

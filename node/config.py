@@ -53,7 +53,7 @@ class HubConfig:
         60_000, whole(1_000, DAY_MS), "how often to call when the hub has not asked for another pace"
     )
     bundle_bytes_max: int = setting(
-        1 << 20, whole(64 << 10, 64 << 20), "one exchange; a thin link resumes at the frame where it was cut"
+        1 << 20, whole(64 << 10, 4 << 20), "one exchange; a thin link resumes at the frame where it was cut"
     )
 
 
