@@ -9,7 +9,7 @@ Nothing here judges a block. What may follow what is decided in `ledger.chain`.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -88,7 +88,8 @@ class Header:
 
     def encode(self) -> bytes:
         """The canonical RLP."""
-        return rlp_encode([rlp_int(part) if isinstance(part, int) else part for part in astuple(self)])
+        parts = [getattr(self, name) for name in self.__slots__]
+        return rlp_encode([rlp_int(part) if isinstance(part, int) else part for part in parts])
 
     @property
     def hash(self) -> bytes:

@@ -26,9 +26,9 @@ from ledger.errors import Corrupt, Invalid, Rejected
 from ledger.state_tree import REMEDY, Load, Tree
 
 EMPTY_CODE = keccak256(b"")
-SAVE_CHANGES = 6_000
-LOADED_MAX = 40_000
-CACHED_SLOTS_MAX = 50_000
+SAVE_CHANGES = 4_000
+LOADED_MAX = 20_000
+CACHED_SLOTS_MAX = 20_000
 ANCESTORS = 256
 ACCOUNTS = 0
 
