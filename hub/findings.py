@@ -162,6 +162,8 @@ def _serial(session: Session, item: str, serial: str, now_ms: int) -> None:
         serial=serial,
     )
     real = [row for row in places if row["location"] not in VIRTUAL]
+    if len(real) == 2 and _under_way(session, real):
+        return
     subject = f"{item}:{serial}"
     if len(real) > 1:
         where = " and ".join(f"{row['site']} {row['location']}" for row in real)
@@ -178,3 +180,18 @@ def _serial(session: Session, item: str, serial: str, now_ms: int) -> None:
         discrepancies.clear(
             session, discrepancies.SERIAL_TWICE, subject, "it is at one site again", {"places": places}, now_ms
         )
+
+
+def _under_way(session: Session, places: list[dict[str, Any]]) -> bool:
+    """Whether one of two sites accepted the serial from the other, whose dispatch is still on its way to us."""
+    return any(
+        session.value(
+            "SELECT count(*) FROM transfer_arrivals a JOIN transfers t ON t.transfer = a.transfer"
+            " WHERE a.origin = :origin AND a.op_id = :op AND a.kind = 'accepted' AND t.dispatched_s IS NULL"
+            " AND t.sender = :sender",
+            origin=here["origin"],
+            op=here["op_id"],
+            sender=there["site"],
+        )
+        for here, there in (places, places[::-1])
+    )

@@ -17,6 +17,9 @@ from ledger.block import EvmReceipt
 from ledger.events import Event, decode_logs
 from ledger.ids import OpId, Origin
 
+# The contracts bound quantities, but not the numbers of rounds and lines: a database column does.
+_NUMBER_MAX = 2**62
+
 _METHODS = {calls.selector(cls): cls.METHOD for cls in calls.CALLS}
 
 
@@ -178,7 +181,7 @@ def _count(session: Session, place: Place, logs: list[Event], findings: Findings
                 site=place.origin.site,
                 session=str(event.session),
                 bin=event.bin,
-                round=event.round,
+                round=min(event.round, _NUMBER_MAX),
                 counter=str(event.counter),
                 stable=int(event.stable),
                 whole=int(event.whole),
@@ -349,7 +352,7 @@ def _arrival(
         "origin": str(place.origin),
         "op_id": str(op_id),
         "line": line,
-        "entry": entry,
+        "entry": min(entry, _NUMBER_MAX),
         "item": move.item if move else "",
         "lot": move.lot if move else "",
         "serial": move.serial if move else "",

@@ -25,6 +25,9 @@ from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, OpId
 from ledger.transfers import Settled
 
+LINES_SHOWN_MAX = 220  # what a dispatch can have, and some that it never had; more would not fit a stream value
+NUMBER_MAX = 2**63 - 1
+
 IN_TRANSIT, ARRIVED, SHORT, OVER, UNMATCHED, SETTLED = (
     "in transit",
     "arrived",
@@ -183,9 +186,9 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
         "lines": [
             [
                 *(line.line, line.item, line.lot, line.serial, line.status),
-                *(line.dispatched, line.accepted, line.missing, line.settled),
+                *(min(number, NUMBER_MAX) for number in (line.dispatched, line.accepted, line.missing, line.settled)),
             ]
-            for line in transfer.lines
+            for line in transfer.lines[:LINES_SHOWN_MAX]
         ],
     }
 

@@ -53,12 +53,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def anvil(chain_id: int = 1337) -> Iterator[Anvil]:
+def anvil(chain_id: int = 1337, port: int = 0) -> Iterator[Anvil]:
     """A chain of its own for as long as the block runs."""
     program = anvil_binary()
     if program is None:
         raise FileNotFoundError(MISSING)
-    port = free_port()
+    port = port or free_port()
     command = [program, "--port", str(port), "--chain-id", str(chain_id), "--base-fee", "0", "--gas-price", "0"]
     process = subprocess.Popen(
         [*command, "--silent"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -48,11 +48,11 @@ class Seeded:
         return self._random.randbytes(count)
 
 
-def found_hub(folder: Path, **values: Any) -> None:
+def found_hub(folder: Path, *, deploy: bool = False, **values: Any) -> None:
     """`tallyman hub init`, with repeatable keys."""
-    founding.found(
-        folder, "acme", ManualClock(START_MS), Seeded(1), DiskStorage(), values={"web.announce": False, **values}
-    )
+    clock, storage = ManualClock(START_MS), DiskStorage()
+    wanted = {"web.announce": False, **values}
+    founding.found(folder, "acme", clock, Seeded(1), storage, values=wanted, deploy=deploy)
 
 
 def open_hub(folder: Path, clock: ManualClock | None = None, seed: int = 2) -> Hub:

@@ -10,10 +10,12 @@ import pytest
 from hub import views
 from hub.auditing import Auditor
 from hub.hub import Hub
-from ledger import receipt
+from ledger import calls, receipt
+from ledger.calls import Line
 from ledger.clock import ManualClock
+from ledger.errors import Rejected
 from ledger.ids import OpId
-from tests.hub import sitekit
+from tests.hub import chains, sitekit
 from tests.hub.sitekit import Site
 
 
@@ -79,6 +81,38 @@ def test_the_same_on_postgresql(tmp_path: Path, clock: ManualClock, postgres_ser
         folder.mkdir()
         auditor = Auditor(hub.store, hub.config, hub.keys.control.address, hub.keys.log.verify_key, hub.heads.get)
         assert auditor.run(folder, 1).complaints == []
+
+
+def test_the_same_with_the_main_chain_by_json_rpc(tmp_path: Path, clock: ManualClock) -> None:
+    if chains.anvil_binary() is None:
+        pytest.skip(chains.MISSING)
+    folder = tmp_path / "hub"
+    with chains.anvil() as anvil:
+        values = {"chain.kind": "rpc", "chain.url": anvil.url, "chain.confirmations": 0}
+        with pytest.raises(Rejected, match="--deploy"):
+            sitekit.found_hub(tmp_path / "none", **values)
+        with pytest.raises(Rejected, match=r"chain\.chain_id = 7"):
+            sitekit.found_hub(tmp_path / "other", **values, **{"chain.chain_id": 7})
+        with pytest.raises(Rejected, match="not the AnchorRegistry"):
+            sitekit.found_hub(tmp_path / "wrong", **values, **{"chain.contract": "0x" + "11" * 20})
+        sitekit.found_hub(folder, deploy=True, **values)
+        with sitekit.open_hub(folder, clock) as hub:
+            hub.import_items(sitekit.ITEMS)
+            oslo = _site(hub, "oslo", clock)
+            op_id = oslo.receive(100)
+            oslo.deliver()
+            _digest(hub)
+            assert hub.anchor_now()["size"] > 0
+            raw = hub.receipt(op_id)
+        parsed = receipt.Receipt.parse(raw)
+        assert parsed.anchor is not None
+        step = receipt.check_on_chain(parsed.anchor, lambda method, parameters: anvil.rpc(method, *parameters))
+        assert "anchored this root" in repr(step)
+        port = int(anvil.url.rsplit(":", 1)[1])
+    # The chain was reset behind our back: same address, same id, another genesis.
+    with chains.anvil(port=port), sitekit.open_hub(folder, clock) as hub:
+        hub.guarded("anchor", hub.anchor)
+        assert "it was reset or is another one" in hub.troubles["anchor"]
 
 
 def test_a_short_transfer_and_its_outcome(hub: Hub, clock: ManualClock) -> None:
@@ -191,8 +225,6 @@ def test_what_else_shows_as_a_discrepancy(hub: Hub, clock: ManualClock) -> None:
     count = oslo.count("A-01", ("BOLT", 5), session=session)
     oslo.move(10, "A-01", "A-02")
     oslo.post(count, session, "A-01", ("BOLT", 5, 10))
-    from ledger import calls
-
     oslo.act(calls.ExceptDocument(actor=sitekit.NOBODY, location="A-01", reason="NO STOCK", lines=()))
     oslo.deliver()
     bergen.deliver()
@@ -222,3 +254,37 @@ def test_a_refused_control_record_shows_and_blocks_nothing(hub: Hub, clock: Manu
     oslo.deliver()
     _digest(hub)
     assert _stock(hub, "oslo")[("A-01", "NUT")] == 3
+
+
+def test_a_serial_whose_dispatch_is_on_its_way_is_not_at_two_sites(hub: Hub, clock: ManualClock) -> None:
+    oslo, bergen = _site(hub, "oslo", clock), _site(hub, "bergen", clock, 8)
+    oslo.receive(1, item="DRILL", serial="S1")
+    oslo.deliver()
+    line = Line(item="DRILL", serial="S1", quantity=1, source="A-01", target="IN_TRANSIT")
+    transfer = oslo.act(calls.Dispatch(actor=sitekit.NOBODY, receiver="bergen", lines=(line,)))
+    oslo.chain.seal()
+    row = calls.Accepted(index=0, item="DRILL", serial="S1", quantity=1, missing=0, target="A-01")
+    bergen.act(calls.AcceptTransfer(actor=sitekit.NOBODY, transfer=transfer, sender="oslo", lines=(row,)))
+    bergen.deliver()
+    _digest(hub)
+    assert hub.discrepancies() == []
+    oslo.sync()
+    _digest(hub)
+    assert hub.discrepancies() == [] and hub.transfers()[0].state == "settled"
+
+
+def test_numbers_that_no_contract_bounds_do_no_harm(hub: Hub, clock: ManualClock) -> None:
+    oslo, bergen = _site(hub, "oslo", clock), _site(hub, "bergen", clock, 8)
+    oslo.receive(10)
+    transfer = oslo.dispatch("bergen", ("BOLT", 10))
+    oslo.count("A-02", round_=2**255)
+    oslo.deliver()
+    for index in (2**256 - 1, 2**63, 7):
+        bergen.accept(transfer, "oslo", (index, "BOLT", 2**62 if index == 7 else 1, 2**63 - 1))
+    bergen.deliver()
+    _digest(hub)
+    assert [each.kind for each in hub.discrepancies()] == ["transfer over"]
+    assert [view.state for view in hub.sites()] == ["well", "well"]
+    oslo.sync()
+    bergen.sync()
+    assert oslo.node.tables["transfers"][str(transfer)]["state"] == "over"
