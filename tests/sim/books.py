@@ -1,0 +1,262 @@
+"""What should come of everybody's work, kept beside the product by plain rules of its own: the shadow ledger.
+
+It hears only what a person hears: an answer, a refusal, or nothing. The rules (product.md, ledger.md) are written
+here a second time and much shorter, so that both would have to be wrong in the same way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ledger.ids import CUSTOMER, IN_TRANSIT, SHRINKAGE, VIRTUAL
+
+Thing = tuple[str, str, str]  # item, lot, serial
+Key = tuple[str, str, str]  # location, item, lot
+
+# The hub's own limits (hub.config.RulesConfig): a line further off is reported.
+OFF_MAX, OFF_PERCENT_MAX, OFF_VALUE_MAX = 5, 10, 10_000
+COSTS = {"BOLT": 10, "NUT": 5, "PAINT": 500, "DRILL": 9_900}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Flow:
+    """So much of a thing from one place to another."""
+
+    thing: Thing
+    quantity: int
+    source: str
+    target: str
+
+    @property
+    def back(self) -> Flow:
+        return Flow(self.thing, self.quantity, self.target, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One count line: what was counted beside what the books held."""
+
+    thing: Thing
+    counted: int
+    expected: int
+
+    @property
+    def off(self) -> int:
+        return self.counted - self.expected
+
+    @property
+    def reported(self) -> bool:
+        size = abs(self.off)
+        return bool(size) and (
+            not self.expected
+            or size > OFF_MAX
+            or 100 * size > OFF_PERCENT_MAX * self.expected
+            or size * COSTS[self.thing[0]] > OFF_VALUE_MAX
+        )
+
+
+@dataclass(slots=True)
+class Way:
+    """One line of a transfer."""
+
+    thing: Thing
+    sent: int
+    came: int = 0
+    said_missing: int = 0
+    lost: int = 0
+
+    @property
+    def open(self) -> int:
+        return max(0, self.sent - self.came - self.said_missing)
+
+    @property
+    def missing(self) -> int:
+        return max(0, min(self.said_missing, self.sent - self.came) - self.lost)
+
+
+@dataclass(slots=True)
+class Transfer:
+    sender: str
+    receiver: str
+    ways: list[Way]
+
+
+@dataclass(slots=True)
+class Round:
+    """A bin in a count session, in its newest round."""
+
+    session: str
+    bin: str
+    number: int = 0
+    state: str = "waiting"
+    who: str = ""
+    touched: int = 0
+    empty: bool = False
+    counters: set[str] = field(default_factory=set)
+    tally: Counter[Thing] = field(default_factory=Counter)
+    entered: set[Thing] = field(default_factory=set)
+    lines: list[Compared] = field(default_factory=list)
+    stable: list[dict[Thing, int]] = field(default_factory=list)
+
+
+class Books:
+    """One site as it should be, by what was acknowledged there."""
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self.stock: dict[Key, int] = defaultdict(int)
+        self.serials: dict[tuple[str, str], str] = {}
+        self.touched: Counter[str] = Counter()
+        # What was acknowledged, in that order, and what each of it moved.
+        self.acts: dict[str, tuple[Flow, ...]] = {}
+        self.calls: dict[str, str] = {}
+        self.reversed: set[str] = set()
+        self.rounds: dict[str, Round] = {}
+        self.newest: dict[tuple[str, str], list[Compared]] = {}
+
+    # ------------------------------------------------------------ stock
+
+    def can(self, flows: Iterable[Flow]) -> bool:
+        """Whether the rules let all of this be booked, line after line."""
+        stock: dict[Key, int] = {}
+        serials: dict[tuple[str, str], str] = {}
+        for flow in flows:
+            item, lot, serial = flow.thing
+            if serial:
+                at = serials.get((item, serial), self.serials.get((item, serial), ""))
+                if real(flow.source) and at != flow.source:
+                    return False
+                if not real(flow.source) and real(at) and real(flow.target):
+                    return False
+                serials[item, serial] = flow.target
+            key = (flow.source, item, lot)
+            left = stock.get(key, self.stock.get(key, 0)) - flow.quantity
+            if real(flow.source) and left < 0:
+                return False
+            stock[key] = left
+            taker = (flow.target, item, lot)
+            stock[taker] = stock.get(taker, self.stock.get(taker, 0)) + flow.quantity
+        return True
+
+    def book(self, flows: Iterable[Flow]) -> None:
+        for flow in flows:
+            item, lot, serial = flow.thing
+            self.stock[flow.source, item, lot] -= flow.quantity
+            self.stock[flow.target, item, lot] += flow.quantity
+            if serial:
+                self.serials[item, serial] = flow.target
+            for place in (flow.source, flow.target):
+                self.touched[place] += real(place)
+
+    def enter(self, op_id: str, call: str, flows: Iterable[Flow] = ()) -> None:
+        """An act was acknowledged: it stands, once, with exactly these movements."""
+        self.acts[op_id] = tuple(flows)
+        self.calls[op_id] = call
+        self.book(self.acts[op_id])
+
+    def held(self, place: str) -> Iterator[tuple[Thing, int]]:
+        """What the books have in a place, in order; things with serials piece by piece."""
+        pieces = {(item, serial) for (item, serial), at in self.serials.items() if at == place}
+        for item, serial in sorted(pieces):
+            yield (item, "", serial), 1
+        for (at, item, lot), quantity in sorted(self.stock.items()):
+            if at == place and quantity and not any(item == tracked for tracked, _ in pieces):
+                yield (item, lot, ""), quantity
+
+    # ------------------------------------------------------------ counting
+
+    @property
+    def blind(self) -> set[str]:
+        """Bins in an unfinished count."""
+        return {each.bin for each in self.rounds.values() if each.state not in ("posted", "uncounted")}
+
+    def close(self, round_: Round) -> list[Compared]:
+        """What the count of a whole bin says now, in the order of the chain."""
+        held = dict(self.held(round_.bin))
+        things = sorted(set(held) | {thing for thing, quantity in round_.tally.items() if quantity})
+        return [Compared(thing, round_.tally[thing], held.get(thing, 0)) for thing in things]
+
+    def judge(self, round_: Round, rounds_max: int) -> str:
+        """The state that a bin must be in after a round was recorded with no tolerance and no control counts."""
+        stable = round_.touched == self.touched[round_.bin]
+        off = {line.thing: line.off for line in round_.lines if line.off}
+        agreed = off in round_.stable
+        if stable:
+            round_.stable.append(off)
+        if round_.number + 1 >= rounds_max:
+            return "review"
+        return "waiting" if not stable or (off and not agreed) else "review"
+
+    def post(self, round_: Round) -> tuple[list[Flow], list[tuple[str, int]]]:
+        """What posting every line moves now, and what is reported of it by line: (kind, line)."""
+        flows: list[Flow] = []
+        said: list[tuple[str, int]] = []
+        for number, line in enumerate(round_.lines):
+            item, lot, serial = line.thing
+            at = self.serials.get((item, serial), "") if serial else ""
+            if not line.off:
+                continue
+            if line.off > 0:
+                if serial and real(at):
+                    said.append(("serial elsewhere", number))
+                else:
+                    flows.append(Flow(line.thing, line.off, SHRINKAGE, round_.bin))
+                continue
+            there = int(at == round_.bin) if serial else self.stock[round_.bin, item, lot]
+            taken = min(-line.off, there)
+            if taken:
+                flows.append(Flow(line.thing, taken, round_.bin, SHRINKAGE))
+            if taken < -line.off:
+                said.append(("count short", number))
+        return flows, said
+
+
+class Ledger:
+    """The whole company as it should be."""
+
+    def __init__(self, sites: Iterable[str]) -> None:
+        self.sites = {site: Books(site) for site in sites}
+        self.transfers: dict[str, Transfer] = {}
+        # (kind, subject) of what the hub must report because of single acts.
+        self.reports: set[tuple[str, str]] = set()
+        self.refused: set[str] = set()
+
+    def settled(self, site: str) -> list[Flow]:
+        """What the hub's outcome records must have moved at the sender by the end."""
+        flows = []
+        for transfer in self.transfers.values():
+            if transfer.sender == site:
+                for way in transfer.ways:
+                    flows.append(Flow(way.thing, min(way.came, way.sent - way.lost), IN_TRANSIT, CUSTOMER))
+                    flows.append(Flow(way.thing, way.lost, IN_TRANSIT, SHRINKAGE))
+        return [flow for flow in flows if flow.quantity]
+
+    def stock(self, site: str) -> dict[Key, int]:
+        """The stock of a site once everything is settled, virtual places included."""
+        found = dict(self.sites[site].stock)
+        for flow in self.settled(site):
+            item, lot, _ = flow.thing
+            for place, sign in ((flow.source, -1), (flow.target, 1)):
+                found[place, item, lot] = found.get((place, item, lot), 0) + sign * flow.quantity
+        return {key: quantity for key, quantity in found.items() if quantity}
+
+    def discrepancies(self, origins: dict[str, str]) -> set[tuple[str, str]]:
+        """What must be open at the hub once everything has arrived; `origins` by site."""
+        found = set(self.reports)
+        for name, transfer in self.transfers.items():
+            if any(way.missing for way in transfer.ways):
+                found.add(("transfer short", name))
+            if any(way.came > way.sent for way in transfer.ways):
+                found.add(("transfer over", name))
+        for site, books in self.sites.items():
+            for (session, bin_), lines in books.newest.items():
+                if any(line.reported for line in lines):
+                    found.add(("count variance over limit", f"{origins[site]}:{session}:{bin_}"))
+        return found
+
+
+def real(place: str) -> bool:
+    """Whether goods can lie there."""
+    return bool(place) and place not in VIRTUAL
