@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger import chain, db, events
+from ledger import chain, db, events, lock
 from ledger.block import Block
 from ledger.calls import decode as decode_call
 from ledger.errors import Corrupt, Invalid, LedgerError, Rejected
@@ -20,7 +20,7 @@ from ledger.evm import Executor
 from ledger.transactions import parse as parse_transaction
 from node import journal, mark, projection, sealing, store
 from node.identity import NodeIdentity
-from node.keeper import MARK_FILE
+from node.mark import MARK_FILE
 
 Progress = Callable[[int], None]
 
@@ -49,8 +49,8 @@ def verify(folder: Path, identity: NodeIdentity, progress: Progress = lambda _: 
         with db.transaction(fresh):
             head = replay(source, fresh, identity, progress)
             unsealed = _replay_journal(source, fresh, head)
-        _compare_mark(folder, head)
         tables = _compare_tables(source, fresh)
+        _compare_mark(folder, identity)
         operations = int(fresh.execute("SELECT count(*) FROM operations").fetchone()[0]) - unsealed
         return Verified(str(head.origin), head.log.size, head.hash, head.log.root(), operations, unsealed, tables)
     finally:
@@ -141,10 +141,20 @@ def _replay_journal(source: db.Connection, target: db.Connection, head: chain.He
     return len(waiting)
 
 
-def _compare_mark(folder: Path, head: chain.Head) -> None:
+def _compare_mark(folder: Path, identity: NodeIdentity) -> None:
+    """The mark must be of the newest block, or of the next one, which a crash left to be finished.
+
+    Beside a running node more blocks may have come since the mark was read: then it must be of one of these.
+    """
     last = mark.read(folder / MARK_FILE)
-    # A block that is being sealed at this moment is no fault: the mark is taken first.
-    sealing.judge_mark(head, last)
+    source = store.open_reader(folder)
+    try:
+        head = sealing.read_head(source, identity.chain)
+        passed = sealing.read_block(source, last.height) if lock.is_held(folder) else None
+    finally:
+        source.close()
+    if head is not None and (passed is None or passed.hash != last.hash):
+        sealing.judge_mark(head, last)
 
 
 def _compare_tables(source: db.Connection, fresh: db.Connection) -> int:

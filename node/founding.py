@@ -15,7 +15,7 @@ from ledger.seams import Storage, failpoint
 from ledger.transactions import sign
 from node import mark, projection, sealing, store
 from node.identity import NodeIdentity, NodeKeys, check_keys
-from node.keeper import MARK_FILE
+from node.mark import MARK_FILE
 from node.timekeeping import CONFIRMED
 
 

@@ -22,12 +22,12 @@ from ledger.seams import Storage, failpoint
 from node import journal, mark, sealing, store
 from node.config import NodeConfig
 from node.identity import NodeIdentity, NodeKeys
+from node.mark import MARK_FILE
 from node.sealing import Pending, Waiting
 from node.timekeeping import LEAD_MS_MAX, Timekeeper
 
 log = logging.getLogger(__name__)
 
-MARK_FILE = "signing.mark"
 Happened = tuple[events.Event, ...]
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from ledger.errors import Corrupt, Invalid
 from ledger.seams import Storage, failpoint
 
+MARK_FILE = "signing.mark"
 MARK_BYTES_MAX = 64 * 1024
 
 

@@ -22,7 +22,6 @@ from devices.registry import Registry
 from devices.supervisor import Supervisor
 from ledger import db, lock, logs, seams
 from ledger.clock import SystemClock
-from ledger.control_socket import CommandServer
 from ledger.errors import Corrupt, LedgerError, Rejected
 from ledger.seams import DiskStorage, SystemRandom
 from node import store
@@ -57,6 +56,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         supervisor.start()
         stack.callback(supervisor.stop)
         # From here on every scan is kept, although nothing can be done with it yet: the engine is imported now.
+        from ledger.control_socket import CommandServer
         from node import jobs, wiring
 
         parts = stack.enter_context(

@@ -170,7 +170,10 @@ def read_head(connection: db.Connection, identity: Identity) -> chain.Head | Non
         return None
     if newest is None or row is None:
         raise Corrupt("the database has blocks without a head or the other way round: run `tallyman node rebuild`")
-    head = chain.Head.decode(identity, bytes(row[0]))
+    try:
+        head = chain.Head.decode(identity, bytes(row[0]))
+    except Corrupt as error:
+        raise Corrupt(f"{error}; run `tallyman node rebuild`") from error
     if (head.height, head.hash) != (newest[0], bytes(newest[1])):
         raise Corrupt(
             f"the stored head is block {head.height}, the newest block is {newest[0]}: run `tallyman node rebuild`"

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ledger import db, lock
-from node import health, identity, journal, store
+from ledger.chain import Head
+from ledger.errors import Corrupt
+from node import health, identity, journal, mark, store
 from node.config import NodeConfig
-from node.sealing import read_head
+from node.mark import MARK_FILE
+from node.sealing import judge_mark, read_head
 
+STALE_MS = 5 * 60_000
 AGES = ((86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1_000, "seconds"))
 
 
@@ -25,7 +29,10 @@ def read(config: NodeConfig, now_ms: int) -> dict[str, Any]:
         }
         if known is None:
             return result
-        return {**result, **_chain(connection, known, now_ms), **_health(connection, config)}
+        found = {**result, **_chain(connection, known, now_ms), **_health(connection, config, now_ms)}
+        if not result["running"] and not found["stopped"]:
+            found["stopped"] = _mark_problem(config, read_head(connection, known.chain))
+        return found
     finally:
         connection.close()
 
@@ -51,9 +58,22 @@ def _chain(connection: db.Connection, known: identity.NodeIdentity, now_ms: int)
     }
 
 
-def _health(connection: db.Connection, config: NodeConfig) -> dict[str, Any]:
+def _mark_problem(config: NodeConfig, head: Head | None) -> str:
+    """Why the next start will not sign, if it will not. A running node knows it itself."""
+    if head is None:
+        return ""
+    try:
+        judge_mark(head, mark.read(config.path(MARK_FILE)))
+    except Corrupt as error:
+        return str(error)
+    return ""
+
+
+def _health(connection: db.Connection, config: NodeConfig, now_ms: int) -> dict[str, Any]:
     report = health.latest(connection, config)
-    return {} if report is None else {"health": report.as_dict()}
+    if report is None:
+        return {}
+    return {"health": {**report.as_dict(), "age_ms": max(0, now_ms - report.sample.taken_at_ms)}}
 
 
 def show(result: dict[str, Any]) -> str:
@@ -72,7 +92,10 @@ def show(result: dict[str, Any]) -> str:
     lines.append(waiting)
     if result["stopped"]:
         lines.append(f"SIGNING HAS STOPPED: {result['stopped']}")
-    for finding in result.get("health", {}).get("findings", ()):
+    found = result.get("health", {})
+    if found and found["age_ms"] > STALE_MS:
+        lines.append(f"what follows was so {_duration(found['age_ms'])} ago:")
+    for finding in found.get("findings", ()):
         lines.append(f"{finding['severity']}: {finding['words']}\n  {finding['action']}")
     lines.append(result["database"])
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import tallyman
 from ledger import lock
 from ledger.control_socket import CommandServer
 from node import cli, store
-from node.keeper import MARK_FILE
+from node.mark import MARK_FILE
 from tests.node.world import World, op, receive
 
 COMMANDS = ("init", "enrol", "run", "status", "seal", "sync", "verify", "rebuild", "config")
@@ -92,6 +92,7 @@ def test_what_is_wrong_has_code_1_and_says_so(capsys: pytest.CaptureFixture[str]
     assert call(capsys, "rebuild", "--dir", str(made.folder))[0] == 0
     assert call(capsys, "verify", "--dir", str(made.folder))[0] == 0
     (made.folder / MARK_FILE).unlink()
+    assert "signing mark" in ask(capsys, made, "status")["stopped"]
     code, _, err = call(capsys, "verify", "--dir", str(made.folder))
     assert code == 1 and "signing mark" in err
     (made.folder / "node.toml").write_text('site = "oslo"\ncolour = 3\n')
@@ -129,6 +130,7 @@ def test_the_running_node_does_what_it_is_asked(capsys: pytest.CaptureFixture[st
         server.start()
         try:
             assert ask(capsys, made, "seal")["height"] == 3
+            assert ask(capsys, made, "verify")["blocks"] == 4
             code, _, err = call(capsys, "sync", "--dir", str(made.folder))
             assert code == 1 and "'sync' is not a command" in err
         finally:

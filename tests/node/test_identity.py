@@ -13,7 +13,7 @@ from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
 from ledger.keys import SigningKey, TxKey
 from ledger.seams import DiskStorage
 from node import audit, enrolling, identity, mark, sealing, store
-from node.keeper import MARK_FILE
+from node.mark import MARK_FILE
 from sync.client import Transport, WsgiTransport
 from tests.node.world import CountingRandom, World, receive
 from tests.sync.hub_kit import Hub, SyncApi

@@ -16,8 +16,7 @@ from ledger.errors import Corrupt, Invalid, Unavailable
 from ledger.seams import DiskStorage
 from node import audit, mark, sealing, store
 from node.config import SealingConfig
-from node.keeper import MARK_FILE
-from node.mark import Mark
+from node.mark import MARK_FILE, Mark
 from node.sealing import Pending
 from node.site import Site
 from tests.node.world import World, line, move, op, receive, stock
