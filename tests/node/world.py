@@ -115,18 +115,21 @@ class World:
                 streams.put(connection, "control", *self.control_entry(payload))
         return controls.apply_ready(site, 50)
 
-    def furnish(self, site: Site) -> None:
-        """Items, bins, a worker and an approver."""
+    @staticmethod
+    def furniture() -> tuple[Any, ...]:
+        """What the hub tells a new site: items, bins, a worker and an approver."""
         items = tuple(control.Item(item=name, tracking=kind, unit="pc", decimals=0) for name, kind in ITEMS.items())
         bins = tuple(control.Location(location=name, kind=control.BIN) for name in BINS)
-        sent = self.send(
-            site,
+        return (
             control.ItemsPayload(items=items),
             control.LocationsPayload(locations=bins),
             person(ANN, STOCK),
             person(BOB, APPROVE),
         )
-        assert sent == 4
+
+    def furnish(self, site: Site) -> None:
+        """Items, bins and people, in a block."""
+        assert self.send(site, *self.furniture()) == 4
         self.clock.advance(1_000)
         site.seal()
 
