@@ -12,10 +12,11 @@ from hub import views
 from hub.store import Session
 from web import kit
 from web.hub_app import HubParts
+from web.hub_words import arranged
 
 LEVELS = {"well": "good", "new": "quiet", "behind": "warn", "silent": "warn", "ill": "warn"}
+ROWS_MAX = 200
 SHAPES = {"good": "●", "quiet": "○", "warn": "▲", "bad": "■"}
-STEPS_MS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"))
 
 
 def blueprint(parts: HubParts) -> Blueprint:
@@ -27,7 +28,7 @@ def blueprint(parts: HubParts) -> Blueprint:
             account: Any = parts.account()
         except kit.LoginNeeded:
             account = None
-        return {"org": hub.config.org, "account": account, "age": age, "level": level, "shape": SHAPES.get}
+        return {"org": hub.config.org, "account": account, "level": level, "shape": SHAPES.get}
 
     def page(view: Any) -> Any:
         @wraps(view)
@@ -67,45 +68,34 @@ def blueprint(parts: HubParts) -> Blueprint:
         if not found:
             raise kit.NotFound(f"no chain {kit.shown(origin)} was enrolled here")
         with hub.reading() as session:
-            stock = views.stock(session, site=found[0].site, limit=200)
-        return render_template("hub/site.html", site=found[0], stock=stock)
+            stock = views.stock(session, site=found[0].site, limit=ROWS_MAX)
+        return render_template("hub/site.html", site=found[0], stock=stock, limit=ROWS_MAX)
 
     @routes.get("/discrepancies")
     @page
     def discrepancy_list() -> str:
         everything = request.args.get("all") == "true"
-        found = hub.discrepancies(everything=everything)[:200]
+        found = hub.discrepancies(everything=everything)[:ROWS_MAX]
         return render_template("hub/discrepancies.html", discrepancies=found, everything=everything)
 
     @routes.get("/discrepancies/<int:number>")
     @page
     def discrepancy(number: int) -> str:
-        return render_template("hub/discrepancy.html", one=hub.discrepancy(number))
+        return render_template("hub/discrepancy.html", one=hub.discrepancy(number), arranged=arranged)
 
     @routes.get("/transfers")
     @page
     def transfer_list() -> str:
-        return render_template("hub/transfers.html", transfers=hub.transfers()[:200])
+        return render_template("hub/transfers.html", transfers=hub.transfers()[:ROWS_MAX])
 
     @routes.get("/anchors")
     @page
     def anchors() -> str:
         with hub.reading() as session:
-            found = views.anchors(session, 200)
+            found = views.anchors(session, ROWS_MAX)
         return render_template("hub/anchors.html", anchors=found, now_ms=hub.clock.now_ms())
 
     return routes
-
-
-def age(duration_ms: int | None) -> str:
-    """A duration in the largest whole unit: "3 hours"."""
-    if duration_ms is None:
-        return "never"
-    for step_ms, name in STEPS_MS:
-        count = duration_ms // step_ms
-        if count:
-            return f"{count} {name}" + ("" if count == 1 else "s")
-    return "under a minute"
 
 
 def level(state: str) -> str:

@@ -10,7 +10,7 @@ import html
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from werkzeug.exceptions import HTTPException
 
 from ledger import codec
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
-from ledger.ids import OpId, quantity
 from ledger.logs import correlation
 from ledger.seams import Random
 
@@ -94,63 +93,27 @@ def answer(content: object, status: int = 200) -> Response:
     )
 
 
-@dataclass(slots=True)
 class Fields:
-    """The members of a JSON object, taken one by one with their type; what is left over at the end is refused."""
+    """The members of a JSON object, taken one by one; what is left over at the end is refused."""
 
-    values: dict[str, Any]
-    taken: set[str] = field(default_factory=set)
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._left = dict(values)
+        self._asked: list[str] = []
 
-    def has(self, name: str) -> bool:
-        return self.values.get(name) is not None
-
-    def take(self, name: str, kind: type | tuple[type, ...], what: str, default: Any = ...) -> Any:
-        self.taken.add(name)
-        value = self.values.get(name)
-        if value is None:
-            if default is ...:
-                raise Rejected(f"{name!r} is missing: expected {what}")
-            return default
-        # bool is an int to Python but a quantity of `true` is nonsense to everyone else.
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise Rejected(f"{name!r} is {shown(value)}: expected {what}")
-        return value
-
-    def text(self, name: str, default: Any = ..., *, most: int = TEXT_CHARACTERS_MAX) -> str:
-        value = str(self.take(name, str, "a text", default))
+    def text(self, name: str, *, most: int = TEXT_CHARACTERS_MAX) -> str:
+        self._asked.append(name)
+        value = self._left.pop(name, None)
+        if not isinstance(value, str):
+            raise Rejected(f"{name!r} is {shown(value)}: expected a text")
         if len(value) > most:
             raise Rejected(f"{name!r} has {len(value)} characters: at most {most} are allowed")
         return value
 
-    def whole(self, name: str, default: Any = ..., *, least: int = 0, most: int = 2**63 - 1) -> int:
-        value = self.take(name, int, f"a whole number from {least} to {most}", default)
-        return quantity(value, least=least, most=most)
-
-    def flag(self, name: str, default: Any = ...) -> bool:
-        return bool(self.take(name, bool, "true or false", default))
-
-    def items(self, name: str, default: Any = ..., *, most: int = 200) -> list[Any]:
-        value: list[Any] = self.take(name, list, "a list", default)
-        if len(value) > most:
-            raise Rejected(f"{name!r} has {len(value)} entries: at most {most} fit; split it")
-        return value
-
-    def records(self, name: str, *, most: int = 200) -> list[Fields]:
-        found = []
-        for place, value in enumerate(self.items(name, most=most)):
-            if not isinstance(value, dict):
-                raise Rejected(f"entry {place + 1} of {name!r} is {shown(value)}: expected an object")
-            found.append(Fields(value))
-        return found
-
-    def op_id(self) -> OpId:
-        return OpId.parse(self.take("op_id", str, "32 lower-case hex digits"))
-
     def done(self) -> None:
         """Every member was asked for; a misspelt or smuggled one is refused instead of ignored."""
-        extra = sorted(set(self.values) - self.taken)
-        if extra:
-            raise Rejected(f"{shown(extra[0])} is not known here: expected only {', '.join(sorted(self.taken))}")
+        if self._left:
+            expected = ", ".join(self._asked) or "nothing"
+            raise Rejected(f"{shown(sorted(self._left)[0])} is not known here: expected only {expected}")
 
 
 def shown(value: object) -> str:
@@ -159,14 +122,43 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def fields() -> Fields:
+def body() -> dict[str, Any]:
     """The request's JSON object. Refuses other types, NaN, repeated names, deep nesting, and lone surrogates."""
     if request.mimetype != "application/json":
         raise Rejected(f"the body is {shown(request.mimetype or 'untyped')}: send application/json")
     value = codec.json_loads(request.get_data(cache=False))
     if not isinstance(value, dict):
-        raise Rejected(f"the body is {shown(value)}: expected an object")
-    return Fields(value)
+        raise Invalid(f"the body is {shown(value)}: expected an object")
+    return value
+
+
+def fields() -> Fields:
+    """The request's JSON object, member by member."""
+    return Fields(body())
+
+
+def utc(at_ms: int) -> str:
+    """A moment for people without a script: the page's own script puts it in local time."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def iso(at_ms: int) -> str:
+    """A moment for machines."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+STEPS_MS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"))
+
+
+def duration(length_ms: int | None) -> str:
+    """A duration in its largest whole unit: "3 hours"; "never" for none."""
+    if length_ms is None:
+        return "never"
+    for step_ms, name in STEPS_MS:
+        count = length_ms // step_ms
+        if count > 0:
+            return f"{count} {name}" + ("" if count == 1 else "s")
+    return "under a minute"
 
 
 def create_app(name: str, folder: Path, *, random: Random) -> Flask:
@@ -177,6 +169,9 @@ def create_app(name: str, folder: Path, *, random: Random) -> Flask:
     app.url_map.strict_slashes = False
     versions = _Versions(folder / "static")
     app.jinja_env.globals["asset"] = lambda path: url_for("static", filename=path, v=versions(path))
+    # Modules import one another by plain names: a version in one of the two names would load and run it twice.
+    app.jinja_env.globals["module"] = lambda path: url_for("static", filename=path)
+    app.jinja_env.filters.update(utc=utc, iso=iso, duration=duration)
     app.before_request(lambda: _begin(random))
     app.before_request(refuse_cross_site)
     app.after_request(_finish)

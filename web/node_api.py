@@ -11,16 +11,15 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from devices.reads import NewRead
-from ledger import codec, people
-from ledger.errors import Invalid, Rejected
+from ledger import people
 from ledger.ids import OpId
 from node import proofs
 from node.desk import Answer, Person
 from web import kit
 from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, NodeParts, tablet, token_given
-from web.node_words import call_words, ladder, state_words
+from web.node_views import newest_operations
+from web.node_words import ladder, state_words
 
-LIST_MAX = 200
 SCAN_CHARACTERS_MAX = 4_096
 
 Verb = Callable[[OpId, Person, object], Answer]
@@ -58,16 +57,6 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
     }
 
 
-def body() -> dict[str, Any]:
-    """The request's JSON object, read strictly."""
-    if request.mimetype != "application/json":
-        raise Rejected(f"the body is {kit.shown(request.mimetype or 'untyped')}: send application/json")
-    value = codec.json_loads(request.get_data(cache=False))
-    if not isinstance(value, dict):
-        raise Invalid(f"the body is {kit.shown(value)}: expected an object")
-    return value
-
-
 def blueprint(parts: NodeParts) -> Blueprint:
     routes = Blueprint("node_api", __name__, url_prefix="/api/v1")
     for path, verb in verbs(parts).items():
@@ -92,7 +81,7 @@ def _add_signed(routes: Blueprint, parts: NodeParts) -> None:
 
         def act(verb: SignedVerb = verb) -> Response:
             who = parts.person()
-            wish = body()
+            wish = kit.body()
             op_id, pin = OpId.parse(wish.pop("op_id", None)), wish.pop("pin", None)
             return kit.answer(verb(op_id, who, wish, pin))
 
@@ -102,7 +91,7 @@ def _add_signed(routes: Blueprint, parts: NodeParts) -> None:
 def _add_verb(routes: Blueprint, parts: NodeParts, path: str, verb: Verb) -> None:
     def act() -> Response:
         who = parts.person()
-        wish = body()
+        wish = kit.body()
         op_id = OpId.parse(wish.pop("op_id", None))
         return kit.answer(verb(op_id, who, wish))
 
@@ -121,12 +110,12 @@ def _add_log_in(routes: Blueprint, parts: NodeParts) -> None:
 
     @routes.post("/auth/login")
     def login() -> Response:
-        wish, name = body(), tablet(parts)
+        wish, name = kit.body(), tablet(parts)
         return opened(parts.floor.people.log_in(wish.get("login"), wish.get("pin"), name), name)
 
     @routes.post("/auth/activate")
     def activate() -> Response:
-        wish, name = body(), tablet(parts)
+        wish, name = kit.body(), tablet(parts)
         op_id = OpId.parse(wish.get("op_id"))
         answer = parts.floor.people.activate(op_id, wish.get("login"), wish.get("code"), wish.get("pin"), name)
         return opened(answer, name)
@@ -200,8 +189,8 @@ def _add_scans(routes: Blueprint, parts: NodeParts) -> None:
     @routes.post("/scans")
     def scan() -> Response:
         """A scan that a tablet caught: journalled like any other, under the tablet's own id, then taken."""
-        who, wish, name = parts.person(), kit.Fields(body()), tablet(parts)
-        op_id, text = wish.op_id(), wish.text("text", most=SCAN_CHARACTERS_MAX)
+        who, wish, name = parts.person(), kit.fields(), tablet(parts)
+        op_id, text = OpId.parse(wish.text("op_id", most=32)), wish.text("text", most=SCAN_CHARACTERS_MAX)
         wish.done()
         raw = text.encode("utf-8", "surrogatepass")
         [read] = parts.journal.record([NewRead(f"tablet-{name}", raw, client_id=str(op_id))])
@@ -212,7 +201,7 @@ def _add_scans(routes: Blueprint, parts: NodeParts) -> None:
     @routes.post("/devices/bind")
     def bind() -> Response:
         """From now on the reads of `device` are those of whoever asks."""
-        who, wish = parts.person(), kit.Fields(body())
+        who, wish = parts.person(), kit.fields()
         device = wish.text("device", most=100)
         wish.done()
         parts.floor.people.bind_device(who, device)
@@ -251,7 +240,7 @@ def _add_lookups(routes: Blueprint, parts: NodeParts) -> None:
     def operations() -> Response:
         parts.person()
         with parts.site.reading() as connection:
-            return kit.answer({"operations": newest_operations(connection)})
+            return kit.answer({"operations": newest_operations(connection, 20)})
 
     @routes.get("/operations/<op_id>")
     def operation(op_id: str) -> Response:
@@ -274,23 +263,3 @@ def _add_lookups(routes: Blueprint, parts: NodeParts) -> None:
         headers = {"Content-Disposition": f'attachment; filename="{op_id}.receipt.json"'}
         raw = parts.site.receipt(wanted)
         return Response(raw, mimetype="application/vnd.tallyman.receipt+json", headers=headers)
-
-
-def newest_operations(connection: Any, most: int = 20) -> list[dict[str, Any]]:
-    """The latest operations of the site, newest first, each with its place on the proof ladder."""
-    rows = connection.execute(
-        "SELECT op_id, height, place, call FROM operations ORDER BY height DESC, place DESC LIMIT ?",
-        (min(most, LIST_MAX),),
-    ).fetchall()
-    states: dict[int, str] = {}
-    for _, height, _, _ in rows:
-        states.setdefault(height, proofs.state_at(connection, height))
-    return [
-        {
-            "op_id": bytes(op_id).hex(),
-            "height": height,
-            "what": call_words(call),
-            "state": states[height],
-        }
-        for op_id, height, _, call in rows
-    ]

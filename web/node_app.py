@@ -68,12 +68,13 @@ def tablet(parts: NodeParts) -> str:
 def create(parts: NodeParts) -> Flask:
     """The application, ready for a server or a test client."""
     # Here and not above: both sides import this module for the request's person and tablet.
-    from web import node_api, node_events, node_pages
+    from web import node_api, node_events, node_pages, node_review
 
     app = kit.create_app("tallyman-node", FOLDER, random=parts.random)
     app.register_blueprint(node_api.blueprint(parts))
     app.register_blueprint(node_events.blueprint(parts))
     app.register_blueprint(node_pages.blueprint(parts))
+    app.register_blueprint(node_review.blueprint(parts))
 
     def failure(status: int, title: str, detail: str) -> str:
         return render_template("failure.html", status=status, title=title, detail=detail, site=parts.site.config.site)

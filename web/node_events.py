@@ -14,67 +14,121 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from ledger.errors import Rejected
 from node.desk import Person
 from web import kit
-from web.node_app import NodeParts
+from web.node_app import NodeParts, token_given
+from web.node_views import scanners_of
 from web.server import STREAMS_MAX
 
 POLL_MS = 150
 HEARTBEAT_MS = 5_000
+STREAMS_PER_LOGIN = 4
 LIFE_MS = 15 * 60_000  # then the tablet reconnects, which asks for its log-in again
 
 
-def blueprint(parts: NodeParts) -> Blueprint:
-    routes = Blueprint("node_events", __name__)
-    seats = threading.BoundedSemaphore(STREAMS_MAX)
+class Seats:
+    """Who is listening. A stream holds a thread of the server, so there are only so many; a log-in has few of them,
+    because a tablet behind bad Wi-Fi comes back again and again before its old streams are known to be dead."""
+
+    def __init__(self, streams_max: int) -> None:
+        self._max = streams_max
+        self._lock = threading.Lock()
+        self._taken: list[_Stream] = []
+
+    def take(self, stream: _Stream) -> None:
+        """Let it listen. The oldest of the same log-in ends when it has too many; raises Busy when all are taken."""
+        with self._lock:
+            mine = [each for each in self._taken if each.token == stream.token and not each.replaced]
+            if len(self._taken) >= self._max:
+                raise kit.Busy(f"{self._max} tablets are listening already: close one, or repeat later")
+            for old in mine[: max(0, len(mine) + 1 - STREAMS_PER_LOGIN)]:
+                old.replaced = True
+            self._taken.append(stream)
+
+    def give_back(self, stream: _Stream) -> None:
+        with self._lock:
+            self._taken.remove(stream)
+
+
+def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
+    routes, seats = Blueprint("node_events", __name__), Seats(streams_max)
 
     @routes.get("/events")
     def events() -> Response:
-        who = parts.person()
-        if not seats.acquire(blocking=False):
-            raise kit.Busy(f"{STREAMS_MAX} tablets are listening already: close one, or repeat later")
-        stream = _Stream(parts, who)
-
-        def body() -> Iterator[bytes]:
-            try:
-                yield from stream.run()
-            finally:
-                seats.release()
-
+        stream = _Stream(parts, parts.person(), token_given())
+        seats.take(stream)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return Response(body(), mimetype="text/event-stream", headers=headers)
+        answer = Response(stream.run(), mimetype="text/event-stream", headers=headers)
+        # Not at the end of the generator: one that nobody began to read never ends.
+        answer.call_on_close(lambda: seats.give_back(stream))
+        return answer
 
     return routes
 
 
 def snapshot(parts: NodeParts, who: Person) -> dict[str, Any]:
-    """What a tablet shows at this moment: the person's open task, the bins to count, the links."""
+    """What a tablet shows at this moment: the person's open task, the bins to count, the links, whose scanners."""
     with parts.site.reading() as connection:
         return {
             "screen": parts.floor.counting.screen(connection, who),
             "bins": parts.floor.counting.mine(connection, who),
             "links": dict(parts.links()),
+            "scanners_mine": scanners_of(connection, who),
         }
 
 
 class _Stream:
-    def __init__(self, parts: NodeParts, who: Person) -> None:
+    def __init__(self, parts: NodeParts, who: Person, token: str) -> None:
         self._parts = parts
         self._who = who
+        self.token = token
+        self.replaced = False
 
     def run(self) -> Iterator[bytes]:
         clock = self._parts.clock
         opened = heard = clock.monotonic_ms()
-        seen = b""
+        seen, task = b"", b""
         # Headers leave with the first byte only, and a tablet should know at once that it is connected.
         yield b"retry: 1000\n\n"
-        while clock.monotonic_ms() - opened < LIFE_MS:
-            state = json.dumps(snapshot(self._parts, self._who), ensure_ascii=False, separators=(",", ":")).encode()
-            mark = hashlib.sha256(state).digest()
+        while clock.monotonic_ms() - opened < LIFE_MS and not self.replaced:
+            now = snapshot(self._parts, self._who)
+            mark, doing = _mark(now), _mark(now["screen"])
             if mark != seen:
-                seen, heard = mark, clock.monotonic_ms()
-                yield b"event: state\ndata: " + state + b"\n\n"
+                if task and doing != task and not self._still_here(acted=True):
+                    break
+                seen, task, heard = mark, doing, clock.monotonic_ms()
+                # The tablet's own clock may be wrong: it measures ages by the node's.
+                now["now_ms"] = clock.now_ms()
+                yield b"event: state\ndata: " + _json(now) + b"\n\n"
             elif clock.monotonic_ms() - heard >= HEARTBEAT_MS:
+                if not self._still_here(acted=False):
+                    break
                 heard = clock.monotonic_ms()
                 yield b"event: heartbeat\ndata: {}\n\n"
             clock.sleep_ms(POLL_MS)
+        else:
+            return
+        yield b"event: ended\ndata: {}\n\n"
+
+    def _still_here(self, *, acted: bool) -> bool:
+        """Whether the log-in still stands. Whoever scans with the node's own scanner is at work although the tablet
+        sends nothing; only listening keeps nobody logged in."""
+        if acted:
+            try:
+                self._parts.floor.people.session(self.token)
+            except Rejected:
+                return False
+            return True
+        idle_ms_max = self._parts.site.config.web.session_idle_ms_max
+        with self._parts.site.reading() as connection:
+            row = connection.execute("SELECT seen_at_ms FROM log_ins WHERE token = ?", (self._who.token,)).fetchone()
+        return row is not None and abs(self._parts.clock.now_ms() - int(row[0])) <= idle_ms_max
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _mark(value: object) -> bytes:
+    return hashlib.sha256(_json(value)).digest()

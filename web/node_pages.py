@@ -2,81 +2,107 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from ledger import people
 from ledger.ids import OpId
+from node import proofs
 from web import kit
-from web.node_api import newest_operations
 from web.node_app import NodeParts
-from web.node_words import call_words, ladder, state_words
+from web.node_views import call_and_time, newest_operations, scanners_of
+from web.node_words import call_words, ladder, severity_level, state_words
+
+Page = Callable[..., Response | str]
 
 
 def blueprint(parts: NodeParts) -> Blueprint:
     routes = Blueprint("node_pages", __name__)
 
-    @routes.context_processor
+    @routes.app_context_processor
     def shared() -> dict[str, object]:
-        try:
-            who = parts.person()
-        except kit.LoginNeeded:
-            return {"site": parts.site.config.site, "who": None, "roles": [], "ladder_of": ladder}
-        roles = people.role_names(who.roles)
-        return {"site": parts.site.config.site, "who": who, "roles": roles, "ladder_of": ladder}
+        return {"site": parts.site.config.site, "ladder_of": ladder, "level_of": severity_level, **_visitor(parts)}
 
     @routes.get("/login")
     def login() -> str:
         return render_template("node/login.html")
 
+    _add_work(routes, parts)
+
+    @routes.get("/node")
+    @page(parts)
+    def node() -> str:
+        who = parts.person()
+        with parts.site.reading() as connection:
+            mine = scanners_of(connection, who)
+        return render_template("node/node.html", status=parts.status(), devices=parts.devices(), mine=mine)
+
+    return routes
+
+
+def page(parts: NodeParts) -> Callable[[Page], Page]:
+    """A page for people who are logged in; others are sent to log in."""
+
+    def guard(view: Page) -> Page:
+        @wraps(view)
+        def guarded(*values: Any, **named: Any) -> Response | str:
+            try:
+                parts.person()
+            except kit.LoginNeeded:
+                return redirect(url_for("node_pages.login"))
+            return view(*values, **named)
+
+        return guarded
+
+    return guard
+
+
+def _visitor(parts: NodeParts) -> dict[str, object]:
+    try:
+        who = parts.person()
+    except kit.LoginNeeded:
+        return {"who": None, "roles": []}
+    return {"who": who, "roles": people.role_names(who.roles)}
+
+
+def _add_work(routes: Blueprint, parts: NodeParts) -> None:
     @routes.get("/")
-    def home() -> Response | str:
-        try:
-            who = parts.person()
-        except kit.LoginNeeded:
-            return redirect(url_for("node_pages.login"))
+    @page(parts)
+    def home() -> str:
+        who = parts.person()
         with parts.site.reading() as connection:
             bins = parts.floor.counting.mine(connection, who)
-            operations = newest_operations(connection, 12)
-        return render_template("node/home.html", bins=bins, operations=operations)
+            waiting = 0
+            if "APPROVE" in people.role_names(who.roles):
+                sessions = parts.floor.counting.review.sessions(connection, who)
+                waiting = sum(each["bins"].get("review", 0) for each in sessions)
+            operations = newest_operations(connection, 8, goods_only=True)
+        findings = parts.links()["findings"]
+        return render_template("node/home.html", bins=bins, waiting=waiting, operations=operations, findings=findings)
 
     @routes.get("/count")
-    def count() -> Response | str:
-        try:
-            parts.person()
-        except kit.LoginNeeded:
-            return redirect(url_for("node_pages.login"))
+    @page(parts)
+    def count() -> str:
         return render_template("node/count.html")
 
     @routes.get("/operations/<op_id>")
+    @page(parts)
     def operation(op_id: str) -> str:
-        parts.person()
-        wanted = OpId.parse(op_id)
-        state = parts.site.proof_state(wanted)
+        who, wanted = parts.person(), OpId.parse(op_id)
         with parts.site.reading() as connection:
-            row = connection.execute(
-                "SELECT height, place, call FROM operations WHERE op_id = ?", (wanted.raw,)
-            ).fetchone()
-            lines = [] if row is None else connection.execute(
-                "SELECT item, lot, serial, quantity, source, target FROM movements WHERE height = ? AND place = ?"
-                " ORDER BY line LIMIT 200", (row[0], row[1]),
-            ).fetchall()  # fmt: skip
-        if state is None or row is None:
-            raise kit.NotFound(f"operation {op_id} was not recorded at this site")
+            if proofs.state_of(connection, wanted) is None:
+                raise kit.NotFound(f"operation {op_id} was not recorded at this site")
+            # The floor's own look-up, because a counter must not read here what is expected of a bin.
+            found = parts.floor.lookups.operation(connection, who, wanted)
+            call, at_ms = call_and_time(connection, wanted.raw)
         return render_template(
             "node/operation.html",
-            op_id=op_id,
-            height=row[0],
-            what=call_words(row[2]),
-            state=state,
-            words=state_words(state),
-            rungs=ladder(state),
-            lines=lines,
+            one=found,
+            what=call_words(call),
+            words=state_words(found["state"]),
+            at_ms=at_ms,
         )
-
-    @routes.get("/node")
-    def node() -> str:
-        parts.person()
-        return render_template("node/node.html", status=parts.status(), devices=parts.devices())
-
-    return routes

@@ -27,6 +27,32 @@ LADDER = (
     ("anchored", "✓", "Anchored: its proof stands under a root on the company's chain."),
 )
 
+# A bin of a count: shape, how loud, words.
+BIN_STATES = {
+    "waiting": ("○", "quiet", "waiting"),
+    "counting": ("◐", "quiet", "being counted"),
+    "closing": ("◐", "quiet", "being recorded"),
+    "review": ("▲", "warn", "to approve"),
+    "posted": ("✓", "good", "posted"),
+    "uncounted": ("–", "quiet", "left uncounted"),
+}
+SESSION_STATES = {
+    "draft": ("○", "quiet", "draft"),
+    "counting": ("◐", "quiet", "counting"),
+    "recount": ("◐", "quiet", "recounting"),
+    "review": ("▲", "warn", "to approve"),
+    "posted": ("✓", "good", "posted"),
+    "closed": ("✓", "good", "closed"),
+    "cancelled": ("–", "quiet", "cancelled"),
+    "rejected": ("–", "quiet", "rejected"),
+}
+SEVERITIES = {"info": "quiet", "warning": "warn", "urgent": "bad"}
+
+
+def severity_level(severity: str) -> str:
+    """How loud a finding is shown; an unknown severity is loud."""
+    return SEVERITIES.get(severity, "bad")
+
 
 def call_words(call: str) -> str:
     """What an operation was, for people."""

@@ -11,6 +11,9 @@ export function newOpId() {
 export class Refused extends Error {}
 export class Unreachable extends Error {}
 
+// The node's own words, as a sentence.
+const sentence = (detail, otherwise) => (detail ? detail[0].toUpperCase() + detail.slice(1) : otherwise);
+
 async function call(path, options) {
   let response;
   try {
@@ -19,9 +22,9 @@ async function call(path, options) {
     throw new Unreachable("The node does not answer. Nothing is lost; it is tried again.", { cause });
   }
   const content = await response.json().catch(() => ({}));
-  if (response.status === 401 && !location.pathname.startsWith("/login")) location.assign("/login");
-  if (response.status === 503 || response.status === 429) throw new Unreachable(content.detail || "The node is busy.");
-  if (!response.ok) throw new Refused(content.detail || "That was refused.");
+  if (response.status === 401 && !location.pathname.startsWith("/login")) location.assign("/login?ended=1");
+  if (response.status === 503 || response.status === 429) throw new Unreachable(sentence(content.detail, "That is not possible at the moment."));
+  if (!response.ok) throw new Refused(sentence(content.detail, "That was refused."));
   return content;
 }
 

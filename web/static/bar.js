@@ -1,62 +1,91 @@
 // The bar: how the links are, light or dark, log out. Owns the page's one event stream.
 
 import { post } from "./api.js";
+import { ageWords } from "./times.js";
 
 const DEAD_MS = 12000; // over two heartbeats
+const AGAIN_MS = 2000;
 const HUB_WARN_MS = 86400000, HUB_BAD_MS = 3 * 86400000;
+const LOUD = { warning: "warn", urgent: "bad" };
 
 export const stream = new EventTarget();
-let heard = performance.now();
+const clock = { node: 0, at: 0 };
+let heard = performance.now(), state = null;
 
 function set(id, level, word) {
   const chip = document.getElementById(id);
-  if (!chip) return;
   chip.dataset.level = level;
   chip.querySelector(".word").textContent = word;
 }
 
-function age(ms) {
-  const minutes = Math.round(ms / 60000);
-  if (minutes < 1) return "now";
-  if (minutes < 60) return `${minutes} min`;
-  if (minutes < 2880) return `${Math.round(minutes / 60)} h`;
-  return `${Math.round(minutes / 1440)} days`;
+function hub() {
+  const answered = state.links.hub_ms;
+  if (answered === null || answered === undefined) { set("chip-hub", "warn", "Hub never"); return; }
+  const age = clock.node + performance.now() - clock.at - answered;
+  const word = age < 60000 ? "Hub now" : `Hub ${ageWords(age)} ago`;
+  set("chip-hub", age > HUB_BAD_MS ? "bad" : age > HUB_WARN_MS ? "warn" : "good", word);
 }
 
-function links(state) {
-  const hub = state.hub_ms === null || state.hub_ms === undefined ? null : Date.now() - state.hub_ms;
-  if (hub === null) set("chip-hub", "warn", "Hub never");
-  else set("chip-hub", hub > HUB_BAD_MS ? "bad" : hub > HUB_WARN_MS ? "warn" : "good", `Hub ${age(hub)}`);
-  const scanners = state.scanners || [];
-  const ready = scanners.filter((device) => device.state === "ready").length;
-  set("chip-scanner", ready || !scanners.length ? "good" : "warn",
-    scanners.length ? `Scanner ${ready} of ${scanners.length}` : "No scanner");
+function scanner() {
+  const all = state.links.scanners || [], mine = state.scanners_mine || [];
+  const own = all.filter((device) => mine.includes(device.name));
+  if (!all.length) set("chip-scanner", "quiet", "No scanner");
+  else if (!own.length) set("chip-scanner", "quiet", "Scanner not yours");
+  else if (own.every((device) => device.state === "ready")) set("chip-scanner", "good", "Scanner ready");
+  else set("chip-scanner", "bad", "Scanner away");
+}
+
+function show() {
+  const worst = (state.links.findings || []).map((finding) => LOUD[finding.severity]).sort()[0];
+  if (worst) set("chip-node", worst, "Node needs help");
+  else set("chip-node", "good", "Node ok");
+  hub();
+  scanner();
+}
+
+function quiet() {
+  if (performance.now() - heard > DEAD_MS) {
+    set("chip-node", "bad", "Node silent");
+    stream.dispatchEvent(new CustomEvent("silent"));
+  } else if (state) {
+    hub();
+  }
 }
 
 function listen() {
   const source = new EventSource("/events");
   source.addEventListener("state", (event) => {
     heard = performance.now();
-    const state = JSON.parse(event.data);
-    set("chip-node", "good", "Node");
-    links(state.links);
+    state = JSON.parse(event.data);
+    Object.assign(clock, { node: state.now_ms, at: performance.now() });
+    show();
     stream.dispatchEvent(new CustomEvent("state", { detail: state }));
   });
-  source.addEventListener("heartbeat", () => { heard = performance.now(); set("chip-node", "good", "Node"); });
+  source.addEventListener("heartbeat", () => { heard = performance.now(); if (state) show(); });
+  source.addEventListener("ended", () => location.assign("/login?ended=1"));
+  source.addEventListener("error", () => {
+    // The browser comes back by itself after a cut line, but never after an answer that refuses it.
+    if (source.readyState === EventSource.CLOSED) setTimeout(again, AGAIN_MS);
+  });
+  addEventListener("pagehide", () => source.close());
+}
+
+async function again() {
+  const answer = await fetch("/api/v1/users/me").catch(() => null);
+  if (answer?.status === 401) location.assign("/login?ended=1");
+  else listen();
 }
 
 if (document.getElementById("logout")) {
   listen();
-  setInterval(() => {
-    if (performance.now() - heard > DEAD_MS) set("chip-node", "bad", "No answer");
-  }, 1000);
+  setInterval(quiet, 1000);
   document.getElementById("logout").addEventListener("click", async () => {
     await post("auth/logout", {}).catch(() => {});
     location.assign("/login");
   });
 }
 
-document.getElementById("theme")?.addEventListener("click", () => {
+document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === "light" ? "dark" : "light";
   localStorage.setItem("theme", root.dataset.theme);

@@ -1,10 +1,11 @@
 // The console: log in and out, light or dark, entries on a discrepancy. Pages themselves come ready from the hub.
 
 import { post } from "./api.js";
+import "./times.js";
 
 const byId = (id) => document.getElementById(id);
 
-byId("theme")?.addEventListener("click", () => {
+byId("theme").addEventListener("click", () => {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === "light" ? "dark" : "light";
   localStorage.setItem("theme", root.dataset.theme);
@@ -17,7 +18,8 @@ byId("logout")?.addEventListener("click", async () => {
 
 byId("console-login")?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const answer = byId("answer");
+  const answer = byId("answer"), button = event.target.querySelector("button");
+  button.disabled = true;
   try {
     await post("auth/login", { login: byId("name").value.trim(), password: byId("password").value });
     location.assign("/");
@@ -25,16 +27,27 @@ byId("console-login")?.addEventListener("submit", async (event) => {
     answer.dataset.level = "bad";
     answer.querySelector(".shape").textContent = "✕";
     answer.querySelector(".word").textContent = error.message;
+    button.disabled = false;
+    byId("password").select();
   }
 });
 
-byId("entry")?.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const text = byId("text").value.trim();
+async function enter(number, verb, text) {
+  const buttons = byId("entry").querySelectorAll("button");
+  for (const each of buttons) each.disabled = true;
   try {
-    await post(`discrepancies/${event.target.dataset.number}/${event.submitter.value}`, { text });
+    await post(`discrepancies/${number}/${verb}`, { text });
     location.reload();
   } catch (error) {
-    byId("answer").textContent = error.message;
+    byId("entry-answer").textContent = error.message;
+    for (const each of buttons) each.disabled = false;
   }
+}
+
+byId("entry")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = byId("text").value.trim();
+  if (text) enter(event.target.dataset.number, event.submitter.value, text);
+  else { byId("entry-answer").textContent = "Say it in words first."; byId("text").focus(); }
 });
+byId("take")?.addEventListener("click", () => enter(byId("entry").dataset.number, "owner", byId("take").dataset.login));

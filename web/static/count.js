@@ -1,62 +1,38 @@
 // Counting a bin. The node holds the truth: this page shows what the stream says and sends acts, nothing else.
 
-import { act, get, Refused } from "./api.js";
+import { act, post } from "./api.js";
 import { stream } from "./bar.js";
+import { Keypad } from "./keypad.js";
+import { follow } from "./ladder.js";
+import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { showUnknown } from "./unknown.js";
 import { onScan } from "./wedge.js";
-import { sound } from "./sounds.js";
 
-const byId = (id) => document.getElementById(id);
-const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○" };
+const LINES_MAX = 200;
 let screen = null, known = new Map(), latest = "", proofOf = null;
 
-function say(level, word, aloud = true) {
-  const answer = byId("answer");
-  answer.dataset.level = level;
-  answer.querySelector(".shape").textContent = SHAPES[level];
-  answer.querySelector(".word").textContent = word;
-  if (aloud) sound(level);
-}
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-const keyOf = (line) => [line.item, line.lot, line.serial, line.status].join("\u001f");
+const keyOf = (line) => [line.item, line.lot, line.serial, line.expiry].join("\u001f");
 const titled = (line) => line.name || line.item;
-
-async function attempt(work) {
-  try {
-    return await work();
-  } catch (error) {
-    say("bad", error.message);
-    if (!(error instanceof Refused)) console.error(error);
-    return null;
-  }
-}
 
 // ---------------------------------------------------------------- what is shown
 
-function showBins(bins) {
-  byId("bins").replaceChildren(...bins.map((bin) => {
-    const button = element("button", { className: "tile", type: "button" },
-      element("strong", {}, element("bdi", { dir: "ltr", textContent: bin.bin })),
-      element("span", { textContent: bin.name }));
-    button.addEventListener("click", () => attempt(() => act("counts/open", { bin: bin.bin })));
-    return button;
-  }));
-  byId("no-bins").hidden = bins.length > 0;
+function tileOf(bin) {
+  const words = bin.open ? "open: count on" : bin.whole ? bin.name : `${bin.name}: some items only`;
+  const button = element("button", { className: "tile", type: "button" },
+    element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }));
+  button.addEventListener("click", () => attempt(() => act("counts/open", { bin: bin.bin })));
+  return button;
 }
 
 function lineOf(line) {
   const details = [line.item, line.lot && `lot ${line.lot}`, line.serial && `serial ${line.serial}`].filter(Boolean);
-  const type = element("button", { className: "button", type: "button", textContent: "Type quantity" });
-  type.addEventListener("click", () => askQuantity(line));
-  const row = element("article", { className: "line card" },
-    element("div", { className: "what" }, element("strong", { textContent: titled(line) }),
-      element("bdi", { dir: "ltr", className: "quiet", textContent: details.join(" · ") })),
-    element("output", { className: "count", textContent: line.counted }), type);
+  const what = element("div", { className: "what" }, element("strong", { textContent: titled(line) }),
+    ltr(details.join(" · "), "quiet"));
+  const change = element("button", { className: "button", type: "button", textContent: line.serial ? "Remove" : "Change" });
+  change.setAttribute("aria-label", `${change.textContent} ${titled(line)}`);
+  change.addEventListener("click", () => (line.serial ? attempt(() => enter(line, 0)) : askQuantity(line)));
+  const row = element("article", { className: "line card" }, what,
+    element("output", { className: "count", textContent: line.counted }), change);
   if (keyOf(line) === latest) row.dataset.latest = "";
   return row;
 }
@@ -64,12 +40,53 @@ function lineOf(line) {
 function notice(lines) {
   for (const line of lines) {
     const before = known.get(keyOf(line));
-    if (before !== undefined && before === line.counted) continue;
+    if (before === line.counted) continue;
     latest = keyOf(line);
-    if (before === undefined || line.counted > before) say("good", `${titled(line)}: ${line.counted}`);
-    else say("warn", `${titled(line)}: back to ${line.counted}`);
+    say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: line.counted });
   }
-  known = new Map(lines.map((line) => [keyOf(line), line.counted]));
+  const now = new Map(lines.map((line) => [keyOf(line), line.counted]));
+  if ([...known.keys()].some((key) => !now.has(key))) say("warn", "Taken back");
+  known = now;
+}
+
+function emptyWords() {
+  return screen.empty ? "You said that this bin is empty. Finish it, or undo." : "Scan what is in the bin. Nothing is counted yet.";
+}
+
+function showBin(before) {
+  const lines = screen.lines || [];
+  const opened = !before || before.task !== screen.task;
+  if (opened) {
+    known = new Map(lines.map((line) => [keyOf(line), line.counted]));
+    latest = "";
+    say("quiet", `Bin ${screen.target} is open: scan what is in it`, { aloud: false });
+  } else {
+    notice(lines);
+    if (screen.parked > before.parked) say("bad", "Unknown code: it is kept, count on");
+    if (screen.empty && !before.empty) say("good", "Noted: the bin is empty");
+  }
+  byId("bin").textContent = screen.target;
+  byId("progress").textContent = lines.length === 1 ? "1 line" : `${lines.length} lines`;
+  byId("no-lines").hidden = lines.length > 0;
+  byId("no-lines").textContent = emptyWords();
+  byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map(lineOf));
+  byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
+  byId("empty").disabled = lines.some((line) => line.counted > 0) || screen.empty;
+  byId("done").disabled = lines.length === 0 && !screen.empty;
+  byId("parked").hidden = !screen.parked;
+  byId("parked-count").textContent = screen.parked;
+}
+
+function showChoice(before, state) {
+  known = new Map();
+  byId("bins").replaceChildren(...state.bins.map(tileOf));
+  byId("no-bins").hidden = state.bins.length > 0;
+  const free = (state.links.scanners || []).find((device) => device.state === "ready");
+  const offered = free && !state.scanners_mine.length;
+  byId("use-scanner").hidden = !offered;
+  if (offered) byId("free-scanner").textContent = free.name;
+  if (state.screen) say("warn", `You are busy with a ${state.screen.kind}: finish that first`, { aloud: false });
+  else if (!before && !proofOf) say("quiet", "Ready: scan a bin or choose one", { aloud: false });
 }
 
 function show(state) {
@@ -77,125 +94,100 @@ function show(state) {
   screen = state.screen && state.screen.kind === "count" ? state.screen : null;
   byId("choose").hidden = Boolean(screen);
   byId("counting").hidden = !screen;
-  if (!screen) {
-    known = new Map();
-    showBins(state.bins);
-    if (!before && !proofOf) say("quiet", "Ready: scan a bin or choose one", false);
-    return;
-  }
-  const opened = !before || before.task !== screen.task;
-  const lines = screen.lines || [];
-  if (opened) {
-    known = new Map(lines.map((line) => [keyOf(line), line.counted]));
-    proofOf = null;
-    byId("proof").hidden = true;
-    say("quiet", `Bin ${screen.target} is open: scan what is in it`, false);
-  } else {
-    notice(lines);
-    if (screen.parked > before.parked) say("bad", "Unknown code: it is kept for later");
-  }
-  byId("bin").textContent = screen.target;
-  byId("progress").textContent = lines.length === 1 ? "1 line" : `${lines.length} lines`;
-  byId("no-lines").hidden = lines.length > 0 || screen.empty;
-  byId("lines").replaceChildren(...lines.slice(-200).reverse().map(lineOf));
-  byId("empty").disabled = lines.some((line) => line.counted > 0) || screen.empty;
-  byId("parked").hidden = !screen.parked;
-  byId("parked-count").textContent = screen.parked;
+  byId("dock").hidden = !screen;
+  if (screen) stopFollowing();
+  if (screen) showBin(before);
+  else showChoice(before, state);
 }
 
 stream.addEventListener("state", (event) => show(event.detail));
-document.addEventListener("waiting", (event) => say("warn", event.detail, false));
+stream.addEventListener("silent", () => say("bad", "The node does not answer. What it has shown is safe; wait here.", { aloud: false }));
+document.addEventListener("waiting", (event) => say("warn", event.detail, { aloud: false }));
 
 // ---------------------------------------------------------------- what is done
 
-onScan((text) => attempt(() => act("scans", { text })));
+async function scan(text) {
+  openDialog()?.close();
+  const answer = await act("scans", { text });
+  if (["refused", "ignored", "badge", "nobody"].includes(answer.outcome)) say("bad", answer.why);
+  else if (answer.outcome === "counted" && answer.repeated) say("warn", "This piece is counted already");
+  else if (answer.outcome === "item") say("warn", "Scan a bin first");
+}
+onScan((text) => attempt(() => scan(text)), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
+
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", {})));
-byId("leave").addEventListener("click", () => attempt(() => act("counts/leave", { bin: screen.target })));
+byId("parked").addEventListener("click", () => attempt(showUnknown));
 byId("done").addEventListener("click", () => attempt(() => close(false)));
+byId("use-scanner").addEventListener("click", () => attempt(async () => {
+  await post("devices/bind", { device: byId("free-scanner").textContent });
+  say("good", "Its scans come to you now");
+}));
+byId("leave").addEventListener("click", () => {
+  const bin = screen.target;
+  ask(`Leave bin ${bin}?`, "What you counted in it is set aside, and the bin waits to be counted afresh.", "Leave it",
+    () => attempt(() => act("counts/leave", { bin })));
+});
+
+let agreed = () => {};
+function ask(title, words, yes, then) {
+  byId("ask-title").textContent = title;
+  byId("ask-words").textContent = words;
+  byId("ask-yes").textContent = yes;
+  agreed = then;
+  byId("ask").showModal();
+}
+byId("ask-yes").addEventListener("click", () => { byId("ask").close(); agreed(); });
 
 async function close(sure) {
   const bin = screen.target;
   const answer = await act("counts/close", { bin, confirm: sure });
-  if (answer.ask) {
-    byId("ask-words").textContent = answer.ask;
-    byId("ask").showModal();
-    return;
-  }
+  if (answer.ask) { ask("Is the bin done?", answer.ask, "Yes, done", () => attempt(() => close(true))); return; }
+  const [operation] = answer.operations || [];
+  if (operation) startFollowing(operation, bin);
   say("good", `Bin ${bin} is counted`);
-  const operations = answer.operations || [];
-  if (operations.length) follow(operations[0], bin);
 }
-byId("ask-yes").addEventListener("click", () => { byId("ask").close(); attempt(() => close(true)); });
-byId("ask-no").addEventListener("click", () => byId("ask").close());
 
-// ---------------------------------------------------------------- quantity
+// ---------------------------------------------------------------- quantity and typed codes
 
-let typed = "", typing = null;
+let typing = null;
+const keypad = new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = digits || "0"; }, () => {
+  byId("keypad").close();
+  if (keypad.digits !== "") attempt(() => enter(typing, Number(keypad.digits)));
+});
+byId("keypad").addEventListener("keydown", (event) => keypad.typed(event));
+
 function askQuantity(line) {
   typing = line;
-  typed = "";
+  keypad.clear();
   byId("keypad-title").textContent = titled(line);
-  byId("keypad-value").textContent = String(line.counted);
+  byId("keypad-value").textContent = String(line.counted); // the first digit replaces it
   byId("keypad").showModal();
 }
-byId("keypad").addEventListener("click", (event) => {
-  const key = event.target.closest("[data-key]")?.dataset.key;
-  if (!key) return;
-  if (key === "cancel") { byId("keypad").close(); return; }
-  if (key === "ok") {
-    byId("keypad").close();
-    if (typed === "") return;
-    const { item, lot, serial, status, expiry } = typing;
-    const body = { item, quantity: Number(typed), mode: "set" };
-    for (const [name, value] of Object.entries({ lot, serial, status, expiry })) {
-      if (value !== undefined && value !== null && value !== "") body[name] = value;
-    }
-    attempt(() => act("counts/enter", body));
-    return;
-  }
-  typed = key === "erase" ? typed.slice(0, -1) : (typed + key).slice(0, 12);
-  byId("keypad-value").textContent = typed || "0";
+
+function enter({ item, lot, serial, expiry }, quantity) {
+  const said = Object.entries({ lot, serial, expiry }).filter(([, value]) => value);
+  return act("counts/enter", { item, quantity, mode: "set", ...Object.fromEntries(said) });
+}
+
+byId("type").addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
+byId("code-form").addEventListener("submit", () => {
+  const text = byId("code-text").value.trim();
+  if (text) attempt(() => scan(text));
 });
-
-// ---------------------------------------------------------------- unknown codes
-
-byId("parked").addEventListener("click", () => attempt(async () => {
-  const { parked } = await get("scans/parked");
-  byId("unknown-list").replaceChildren(...parked.map((read) => {
-    const dismiss = element("button", { className: "button", type: "button", textContent: "Not stock: dismiss" });
-    dismiss.addEventListener("click", () => attempt(async () => {
-      await act("scans/dismiss", { park: read.park, reason: "not-stock" });
-      row.remove();
-    }));
-    const row = element("article", { className: "line" }, element("div", { className: "what" },
-      element("bdi", { dir: "ltr", className: "code", textContent: read.text }),
-      element("span", { className: "quiet", textContent: read.why })), dismiss);
-    return row;
-  }));
-  byId("unknown").showModal();
-}));
-byId("unknown-close").addEventListener("click", () => byId("unknown").close());
 
 // ---------------------------------------------------------------- the proof ladder
 
-async function follow(opId, bin) {
+function startFollowing(opId, bin) {
   proofOf = opId;
   byId("proof").hidden = false;
+  byId("proof").querySelector(".ladder").replaceChildren();
   byId("proof-bin").textContent = bin;
   byId("proof-link").href = `/operations/${opId}`;
-  while (proofOf === opId) {
-    const found = await get(`operations/${opId}`).catch(() => null);
-    if (found) {
-      byId("proof-words").textContent = found.words;
-      byId("ladder").replaceChildren(...found.ladder.map((rung) => {
-        const step = element("li", { title: rung.words },
-          element("span", { className: "shape", textContent: rung.shape }), ` ${rung.name}`);
-        if (rung.reached) step.dataset.reached = "";
-        return step;
-      }));
-      if (found.state === "anchored") return;
-    }
-    await new Promise((resume) => setTimeout(resume, 1500));
-  }
+  follow(opId, byId("proof"), () => proofOf === opId);
+}
+
+function stopFollowing() {
+  proofOf = null;
+  byId("proof").hidden = true;
 }

@@ -1,0 +1,266 @@
+"""A hub and two sites in one process behind their real web servers: what a browser is pointed at.
+
+Everything is the product's own: databases on disk, keys, chains, bundles over HTTP on loopback, the embedded main
+chain, a simulated scanner on a pseudo-terminal. Only the processes are threads, so that it starts in seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from devices.journal import Journal
+from devices.registry import Registry
+from devices.simulated import SimulatedScanner
+from devices.supervisor import Supervisor
+from hub import founding as hub_founding
+from hub import jobs as hub_jobs
+from hub.hub import Hub
+from ledger.clock import SystemClock
+from ledger.errors import LedgerError
+from ledger.seams import DiskStorage, SystemRandom
+from node import config as node_config
+from node import control, enrolling, identity, wiring
+from node.jobs import Guarded, Job
+from tallyman_stage import Api, wait_for
+from web import hub_app, node_app
+from web.server import Server
+
+PIN = "270481"
+CLOCK, RANDOM, STORAGE = SystemClock(), SystemRandom(), DiskStorage()
+TURN_S = 0.25
+HUB_VALUES = {"web.announce": False, "anchors.interval_ms": 2_000, "sync.interval_ms": 1_000}
+
+ITEMS = """sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals
+MARK-BL,Marker blue,9521234500018,EA,none,1,250,EUR,0
+MARK-BL,Marker blue,9521234500025,EA,none,12,250,EUR,0
+TAPE-50,Packing tape 50 m,9521234500032,EA,none,1,180,EUR,0
+YOG-500,Yoghurt plain 500 g,9521234500049,EA,lot,1,120,EUR,0
+DRILL-18,Cordless drill 18 V with two batteries and a very patient charger in its own case,9521234500056,EA,serial,1,8900,EUR,0
+GLOVE-10,Work gloves size 10,9521234500063,PR,none,1,640,EUR,0
+"""  # noqa: E501 - one line is one item
+PEOPLE = {
+    "oslo": (
+        ("ana", "Ana Berg", ("COUNT",)),
+        ("ben", "Ben Dahl", ("COUNT",)),
+        ("kim", "Kim Holt", ("APPROVE",)),
+        ("rita", "Rita Lund", ("RECEIVE", "MOVE", "ADJUST")),
+        ("tor", "Tor Vik", ("TRANSFER",)),
+        ("nia", "Nia Roth", ("COUNT",)),
+    ),
+    "bergen": (("bo", "Bo Nes", ("TRANSFER", "RECEIVE", "COUNT")),),
+}
+BINS = {
+    "oslo": ("DOCK-1", "A-01", "A-02", "A-03", "A-04", "A-05", "A-06", "A-07", "A-08", "A-09"),
+    "bergen": ("DOCK-1", "B-01"),
+}
+NEW = "nia"  # has never logged in: the first log-in is hers
+
+
+@dataclass
+class Place:
+    """One site at work. `people` by login; `codes` are activation codes nobody has used yet."""
+
+    name: str
+    parts: wiring.Parts
+    journal: Journal
+    url: str
+    scanner: SimulatedScanner
+    codes: dict[str, str]
+    people: dict[str, Api] = field(default_factory=dict)
+
+
+@dataclass
+class House:
+    """Everything on stage."""
+
+    hub: Hub
+    hub_url: str
+    password: str
+    places: dict[str, Place] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def oslo(self) -> Place:
+        return self.places["oslo"]
+
+    @property
+    def bergen(self) -> Place:
+        return self.places["bergen"]
+
+
+@contextlib.contextmanager
+def house(folder: Path) -> Iterator[House]:
+    """Set the stage in an empty folder; everything ends with the context."""
+    with ExitStack() as stack:
+        made = hub_founding.found(folder / "hub", "acme", CLOCK, RANDOM, STORAGE, values=HUB_VALUES)
+        hub = stack.enter_context(Hub.open(folder / "hub", CLOCK, RANDOM))
+        hub.url = stack.enter_context(_served(hub_app.create(hub)))
+        set_up = House(hub, hub.url, made.password)
+        hub.import_items(ITEMS.encode())
+        for name in BINS:
+            _add_site(stack, set_up, folder, name)
+        jobs = [job for place in set_up.places.values() for job in _node_jobs(place.parts)]
+        jobs += [Job(each.name, each.every_ms // 2, each.run) for each in hub_jobs.of_hub(hub)]
+        stack.enter_context(_at_work(set_up, jobs))
+        for place in set_up.places.values():
+            wait_for(f"the catalogue at {place.name}", lambda place=place: _furnished(place), 60)
+        _log_in(set_up)
+        yield set_up
+
+
+def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
+    code = set_up.hub.enrol(name)
+    set_up.hub.add_locations(name, BINS[name])
+    codes = {login: set_up.hub.add_person(name, login, full, roles).code for login, full, roles in PEOPLE[name]}
+    home = folder / name
+    identity.init(home, name, RANDOM, STORAGE)
+    scanner = stack.enter_context(SimulatedScanner(home / "scanner", clock=CLOCK))
+    settings = home / node_config.CONFIG_FILE
+    settings.write_text(
+        f'site = "{name}"\ndevices = ["serial://{home}/scanner?baud=9600&protocol=line&name=scanner"]\n'
+        f'[web]\nport = 0\n[hub]\nurl = "{set_up.hub_url}"\ndiscover = false\ninterval_ms = 1000\n'
+        "[sealing]\nage_ms_max = 1000\n"
+    )
+    config = node_config.load(home)
+    enrolling.enrol(config, code.encode(), CLOCK, STORAGE)
+    journal = Journal(config.path("reads.db"), clock=CLOCK, random=RANDOM)
+    stack.callback(journal.close)
+    supervisor = Supervisor(Registry.parse(config.devices), journal, clock=CLOCK, random=RANDOM)
+    supervisor.start()
+    stack.callback(supervisor.stop)
+    parts = stack.enter_context(
+        wiring.opened(
+            config, CLOCK, RANDOM, STORAGE, devices=lambda: [each.as_json() for each in supervisor.health()]
+        )
+    )
+    app = node_app.create(
+        node_app.NodeParts(
+            site=parts.site,
+            floor=parts.floor,
+            journal=journal,
+            clock=CLOCK,
+            random=RANDOM,
+            sync=parts.sync,
+            devices=parts.devices,
+            links=parts.links,
+            status=parts.status,
+        )
+    )
+    url = stack.enter_context(_served(app))
+    set_up.places[name] = Place(name, parts, journal, url, scanner, codes)
+
+
+def _node_jobs(parts: wiring.Parts) -> Iterator[Job]:
+    yield Job("seal", 250, parts.site.seal_if_due)
+    yield Job("control", 500, lambda: control.apply_ready(parts.site))
+    yield Job("sync", 500, parts.syncer.turn)
+    yield Job("vitals", 10_000, parts.health.sample)
+
+
+@contextlib.contextmanager
+def _at_work(set_up: House, jobs: list[Job]) -> Iterator[None]:
+    """What the schedulers of the processes do, and the taking of scans."""
+    stop = threading.Event()
+
+    def keep() -> None:
+        guarded = [Guarded(job) for job in jobs]
+        due = dict.fromkeys(range(len(guarded)), 0)
+        while not stop.wait(TURN_S):
+            for number, job in enumerate(guarded):
+                if CLOCK.monotonic_ms() >= due[number]:
+                    due[number] = CLOCK.monotonic_ms() + job.job.every_ms
+                    job()
+                    if job.problem == "unexpected":
+                        set_up.failures.append(job.job.name)
+
+    def drain(place: Place) -> None:
+        while not stop.is_set():
+            position = place.journal.position
+            with contextlib.suppress(LedgerError):
+                while place.parts.floor.scanning.drain(place.journal):
+                    pass
+            place.journal.wait(position, 200)
+
+    threads = [threading.Thread(target=keep, daemon=True)]
+    threads += [threading.Thread(target=drain, args=(place,), daemon=True) for place in set_up.places.values()]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+
+
+@contextlib.contextmanager
+def _served(app: Callable[..., Any]) -> Iterator[str]:
+    server = Server(app, "127.0.0.1", 0)
+    host, port = server.start()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+def _furnished(place: Place) -> bool:
+    with place.parts.site.reading() as connection:
+        (items,) = connection.execute("SELECT count(*) FROM items").fetchone()
+        (people,) = connection.execute("SELECT count(*) FROM people").fetchone()
+        (bins,) = connection.execute("SELECT count(*) FROM locations WHERE kind = 1").fetchone()
+    return bool(items >= 5 and people >= len(PEOPLE[place.name]) and bins >= len(BINS[place.name]))
+
+
+def _log_in(set_up: House) -> None:
+    """First log-in of everybody but one, whose first log-in is a browser's."""
+    for place in set_up.places.values():
+        for login in [each for each in place.codes if each != NEW]:
+            api = Api(int(place.url.rsplit(":", 1)[1]))
+            api.token = api.act("auth/activate", login=login, code=place.codes.pop(login), pin=PIN)["token"]
+            place.people[login] = api
+
+
+def furnish(set_up: House) -> None:
+    """Goods in the bins, and a count of them opened by the supervisor."""
+    rita = set_up.oslo.people["rita"]
+    rita.act(
+        "documents/receive",
+        lines=[
+            {"item": "MARK-BL", "quantity": 40, "target": "A-01"},
+            {"item": "TAPE-50", "quantity": 40, "target": "A-05"},
+            {"item": "GLOVE-10", "quantity": 30, "target": "A-04"},
+            {"item": "YOG-500", "lot": "L2611", "expiry": "2027-06-30", "quantity": 4, "target": "A-02"},
+            *({"item": "DRILL-18", "serial": f"SN-{n}", "quantity": 1, "target": "A-02"} for n in range(1, 4)),
+        ],
+        supplier="ACME-SUPPLY",
+        delivery_note="DN-1000",
+        confirm=True,
+    )
+
+
+def open_count(set_up: House, name: str, *bins: str) -> str:
+    """A session over these bins that tolerates nothing and repeats no clean bin; answers its id."""
+    rule = {"line_quantity_max": 0, "control_percent": 0, "rounds_max": 2}
+    opened = set_up.oslo.people["kim"].act("counts", name=name, bins=list(bins), rule=rule)
+    return str(opened["session"])
+
+
+def send_short(set_up: House) -> str:
+    """Ten rolls leave oslo, eight arrive at bergen; answers the transfer."""
+    tor, bo = set_up.oslo.people["tor"], set_up.bergen.people["bo"]
+    line = {"item": "TAPE-50", "quantity": 10, "source": "A-05"}
+    transfer = str(tor.act("transfers/dispatch", receiver="bergen", lines=[line], pin=PIN)["op_id"])
+    wait_for(
+        "the dispatch at bergen",
+        lambda: any(each["transfer"] == transfer for each in bo.get("transfers")["coming"]),
+        60,
+    )
+    arrived = {"index": 0, "quantity": 8, "missing": 2, "target": "B-01", "reasons": ["short"]}
+    bo.act("transfers/accept", transfer=transfer, lines=[arrived], pin=PIN)
+    return transfer

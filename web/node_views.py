@@ -1,0 +1,91 @@
+"""Plain reads that several pages and answers share. Quantities come from the floor's look-ups, which are blind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger.db import Connection
+from node import proofs
+from node.desk import Person
+from web.node_words import call_words
+
+LIST_MAX = 200
+# What nobody did with goods: log-ins, keys and the hub's records. True, proven, and of no use on a start page.
+HOUSEKEEPING = ("record", "bind", "apply")
+
+
+def newest_operations(connection: Connection, most: int, *, goods_only: bool = False) -> list[dict[str, Any]]:
+    """The latest operations of the site, newest first, each with its place on the proof ladder."""
+    left_out = HOUSEKEEPING if goods_only else ()
+    rows = connection.execute(
+        "SELECT op_id, height, call FROM operations"  # noqa: S608 - our own words
+        f" WHERE call NOT IN ({', '.join('?' * len(left_out))}) ORDER BY height DESC, place DESC LIMIT ?",
+        (*left_out, min(most, LIST_MAX)),
+    ).fetchall()
+    states: dict[int, str] = {}
+    for _, height, _ in rows:
+        states.setdefault(height, proofs.state_at(connection, height))
+    return [
+        {"op_id": bytes(op_id).hex(), "height": height, "what": call_words(call), "state": states[height]}
+        for op_id, height, call in rows
+    ]
+
+
+def call_and_time(connection: Connection, op_id: bytes) -> tuple[str, int | None]:
+    """What an operation was, and when it was recorded or, later, its block sealed; ("", None) for an unknown one."""
+    row = connection.execute(
+        "SELECT o.call, coalesce(j.recorded_at_ms, b.sealed_at_ms) FROM operations o"
+        " LEFT JOIN journal j ON j.op_id = o.op_id LEFT JOIN blocks b ON b.height = o.height WHERE o.op_id = ?",
+        (op_id,),
+    ).fetchone()
+    return ("", None) if row is None else (str(row[0]), row[1])
+
+
+def scanners_of(connection: Connection, who: Person) -> list[str]:
+    """The names of the scanners whose reads are this person's."""
+    rows = connection.execute(
+        "SELECT device FROM bound_devices WHERE actor = ? AND device NOT LIKE 'tablet-%' ORDER BY device",
+        (who.actor.raw,),
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def bins_to_count(connection: Connection, beginning: str) -> list[str]:
+    """Bins whose code begins so and that are in no unfinished count, in order."""
+    rows = connection.execute(
+        "SELECT location FROM locations WHERE kind IN (1, 4) AND substr(location, 1, length(?1)) = ?1"
+        " AND location NOT IN (SELECT b.bin FROM count_bins b JOIN count_sessions s ON s.session = b.session"
+        " WHERE s.state IN ('draft', 'active') AND b.state NOT IN ('posted', 'uncounted'))"
+        " ORDER BY location LIMIT ?2",
+        (beginning, LIST_MAX),
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def variance(rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A bin's lines with every round's count beside the newest round's expected and difference.
+
+    `counted` holds one entry a round: a number, or None where that round has no such line.
+    """
+    if not rounds:
+        return []
+    keys = ("item", "lot", "serial", "status")
+    by_round = [{tuple(line[name] for name in keys): line for line in each["lines"]} for each in rounds]
+    newest = by_round[-1]
+    ordered = [*newest, *(key for found in by_round[:-1] for key in found if key not in newest)]
+    lines = []
+    for key in dict.fromkeys(ordered):
+        line = newest.get(key)
+        known = line or next(found[key] for found in by_round if key in found)
+        lines.append(
+            {
+                **{name: known[name] for name in (*keys, "name")},
+                "counted": [found[key]["counted"] if key in found else None for found in by_round],
+                "expected": None if line is None else line["expected"],
+                "difference": None if line is None else line["difference"],
+                "over": "" if line is None else line["over"],
+                "posted": line is not None and line["posted"],
+            }
+        )
+    return lines

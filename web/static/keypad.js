@@ -1,0 +1,36 @@
+// Our own number keys: no system keyboard covers half the screen. Digits of a real keyboard work too.
+
+const DIGITS_MAX = 12;
+
+export class Keypad {
+  // `take` gets the digits after each key; `done` is called by Enter and by a key with data-key="ok".
+  constructor(place, take, done = () => {}) {
+    this.digits = "";
+    this.take = take;
+    this.done = done;
+    place.addEventListener("click", (event) => {
+      const key = event.target.closest("[data-key]")?.dataset.key;
+      if (key) this.press(key);
+    });
+  }
+
+  press(key) {
+    if (key === "ok") { this.done(); return; }
+    this.digits = key === "erase" ? this.digits.slice(0, -1) : (this.digits + key).slice(0, DIGITS_MAX);
+    this.take(this.digits);
+  }
+
+  // For the keydown of a dialog: digits and Backspace anywhere in it, Enter where no button has the focus.
+  typed(event) {
+    if (/^[0-9]$/.test(event.key)) this.press(event.key);
+    else if (event.key === "Backspace") this.press("erase");
+    else if (event.key === "Enter" && !event.target.closest("button:not([data-key]), select")) this.done();
+    else return;
+    event.preventDefault();
+  }
+
+  clear() {
+    this.digits = "";
+    this.take("");
+  }
+}

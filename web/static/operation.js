@@ -1,0 +1,12 @@
+// One operation's page: its proof climbs while somebody looks.
+
+import { follow } from "./ladder.js";
+
+const proof = document.getElementById("proof");
+const blind = document.getElementById("receipt").hidden && proof.dataset.state !== "recorded";
+proof.addEventListener("rung", (event) => {
+  if (blind || event.detail === "recorded") return;
+  document.getElementById("receipt").hidden = false;
+  document.getElementById("no-receipt").hidden = true;
+});
+follow(proof.dataset.op, proof);

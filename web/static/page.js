@@ -1,0 +1,47 @@
+// Small tools of every page: elements, the answer on top, dialogs.
+
+import { Refused } from "./api.js";
+import { sound } from "./sounds.js";
+
+const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○" };
+
+export const byId = (id) => document.getElementById(id);
+
+export function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+// A code or name whose own direction must not reorder the words around it.
+export const ltr = (text, className = "") => element("bdi", { dir: "ltr", textContent: text, className });
+
+// What the person must see now: level, words, and at most one figure; `aloud` also by sound.
+export function say(level, word, { figure = "", aloud = true } = {}) {
+  const answer = byId("answer");
+  if (!answer) return;
+  answer.dataset.level = level;
+  answer.querySelector(".shape").textContent = SHAPES[level];
+  answer.querySelector(".word").textContent = word;
+  byId("answer-figure").textContent = figure;
+  if (aloud) sound(level);
+}
+
+// Do it; a refusal is shown in the node's own words and answers null.
+export async function attempt(work) {
+  try {
+    return await work();
+  } catch (error) {
+    say("bad", error.message);
+    if (!(error instanceof Refused)) console.warn(error);
+    return null;
+  }
+}
+
+for (const each of document.querySelectorAll("dialog")) {
+  each.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close]")) each.close();
+  });
+}
+
+export const openDialog = () => document.querySelector("dialog[open]");

@@ -1,0 +1,58 @@
+// Scans that nobody could count: each is explained, as an item after all or as nothing to count.
+
+import { act, get } from "./api.js";
+import { attempt, byId, element, ltr } from "./page.js";
+
+function field(row, name, label, value = "") {
+  const id = `unknown-${row}-${name}`;
+  const input = element("input", { id, name, value, autocomplete: "off", spellcheck: false });
+  if (name === "quantity") Object.assign(input, { inputMode: "numeric", className: "number" });
+  return element("div", {}, element("label", { htmlFor: id, textContent: label }), input);
+}
+
+function wishOf(form, read) {
+  const wish = { park: read.park };
+  for (const { name, value } of form.elements) {
+    const text = (value || "").trim();
+    if (name && text) wish[name] = name === "quantity" ? Number(text) : text;
+  }
+  if (read.hint?.expiry) wish.expiry = read.hint.expiry;
+  return wish;
+}
+
+function cardOf(read, gone) {
+  const hint = read.hint || {};
+  const form = element("form", { className: "resolve", noValidate: true, hidden: true },
+    field(read.park, "item", "Item code", hint.item), field(read.park, "lot", "Lot", hint.lot),
+    field(read.park, "serial", "Serial", hint.serial), field(read.park, "quantity", "Quantity", String(hint.quantity || 1)),
+    element("button", { className: "button", type: "submit", textContent: "Count it so" }));
+  const refusal = element("p", { className: "refusal" });
+  refusal.setAttribute("role", "alert");
+  const act_ = (path, wish) => attempt(async () => {
+    try {
+      await act(path, wish);
+      gone();
+    } catch (error) { refusal.textContent = error.message; throw error; }
+  });
+  const known = element("button", { className: "button", type: "button", textContent: "It is an item…" });
+  known.addEventListener("click", () => { form.hidden = !form.hidden; form.elements.namedItem("item").focus(); });
+  const dismiss = element("button", { className: "button", type: "button", textContent: "Not stock" });
+  dismiss.addEventListener("click", () => act_("scans/dismiss", { park: read.park, reason: "not-stock" }));
+  form.addEventListener("submit", (event) => { event.preventDefault(); act_("scans/resolve", wishOf(form, read)); });
+  return element("article", { className: "card unknown" }, ltr(read.text, "code"),
+    element("p", { className: "quiet", textContent: read.why }), element("div", { className: "actions" }, known, dismiss), form, refusal);
+}
+
+export async function showUnknown() {
+  const { parked } = await get("scans/parked");
+  const list = byId("unknown-list");
+  const cards = parked.map((read) => {
+    const card = cardOf(read, () => {
+      card.remove();
+      if (!list.children.length) byId("unknown").close();
+    });
+    return card;
+  });
+  list.replaceChildren(...cards);
+  if (cards.length && !byId("unknown").open) byId("unknown").showModal();
+}
