@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from sync import discovery
 from sync.discovery import SERVICE, Announcement, find
 
 KEY_HASH = bytes(range(16))
+# A name of this run alone: a hub that really runs on this machine must not be found instead.
+ORG = f"test-{secrets.token_hex(4)}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,25 +33,25 @@ def _multicast() -> None:
 
 @pytest.fixture
 def announced() -> Iterator[Announcement]:
-    announcement = Announcement("acme", ["127.0.0.1"], 8480, KEY_HASH, tls=True, loopback=True)
+    announcement = Announcement(ORG, ["127.0.0.1"], 8480, KEY_HASH, tls=True, loopback=True)
     announcement.start()
     yield announcement
     announcement.stop()
 
 
 def test_an_announced_hub_is_found_by_its_organisation(announced: Announcement) -> None:
-    (found,) = find(3_000, org="acme", loopback=True)
-    assert found == discovery.Found("https://127.0.0.1:8480", "acme", KEY_HASH.hex())
+    (found,) = find(3_000, org=ORG, loopback=True)
+    assert found == discovery.Found("https://127.0.0.1:8480", ORG, KEY_HASH.hex())
     assert find(300, org="other", loopback=True) == ()
 
 
 def test_strange_announcements_are_passed_over(announced: Announcement) -> None:
     liar = Zeroconf(interfaces=["127.0.0.1"])
-    for number, properties in enumerate(({"org": "acme", "key": "zz" * 16}, {"org": "x" * 200, "key": "0" * 32})):
+    for number, properties in enumerate(({"org": ORG, "key": "zz" * 16}, {"org": "x" * 200, "key": "0" * 32})):
         name = f"liar-{number}.{SERVICE}"
         liar.register_service(ServiceInfo(SERVICE, name, addresses=[b"\x7f\0\0\1"], port=9, properties=properties))
     try:
-        found = find(3_000, org="acme", loopback=True)
+        found = find(3_000, org=ORG, loopback=True)
     finally:
         liar.close()
     assert [each.url for each in found] == ["https://127.0.0.1:8480"]
