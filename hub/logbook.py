@@ -185,9 +185,12 @@ def append_verified(store: Store, book: Logbook, now_ms: int) -> int:
     while True:
         with store.write("log") as session:
             rows = session.all(
-                "SELECT c.origin, c.size, c.note FROM checkpoints c JOIN origins o ON o.origin = c.origin"
+                # A clock that was set back must not bring a site's checkpoints out of their order.
+                "SELECT c.origin, c.size, c.note,"
+                " max(c.received_ms) OVER (PARTITION BY c.origin ORDER BY c.size) AS arrived_ms"
+                " FROM checkpoints c JOIN origins o ON o.origin = c.origin"
                 " WHERE c.size > o.logged_size AND c.size <= o.verified_size"
-                " ORDER BY c.received_ms, c.origin, c.size LIMIT :limit",
+                " ORDER BY arrived_ms, c.origin, c.size LIMIT :limit",
                 limit=AT_ONCE,
             )
             for row in rows:

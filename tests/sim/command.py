@@ -16,11 +16,11 @@ def main() -> int:
     a = p.parse_args()
     bad = 0
     for seed in range(a.first, a.first + a.seeds):
-        t = time.time()
+        t = time.process_time()
         r = play(seed)
         if a.trace or r.oracle:
             print("\n".join(r.trace if a.trace else r.trace[-25:]))
-        print(seed, f"{time.time()-t:.2f}", r.digest[:16], r.oracle, r.text[:3000], r.counts)
+        print(seed, f"{time.process_time()-t:.2f}", r.digest[:16], r.oracle, r.text[:3000], r.counts)
         bad += bool(r.oracle)
     print(f"{a.seeds-bad} passed, {bad} failed")
     return bool(bad)

@@ -157,6 +157,7 @@ class World:
     def heal(self) -> None:
         """The network is whole, clocks are set right, nobody dies any more: then all must agree, and soon."""
         self.note(None, "healing")
+        self.interludes = 0
         self.network.weather.clear()
         for machine in self.machines:
             machine.fuse = None
