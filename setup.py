@@ -53,7 +53,7 @@ TEST = [
     "types-requests",
 ]
 
-CONTRACTS = ["vyper==0.4.3", "titanoboa==0.2.8"]
+CONTRACTS = ["vyper==0.4.3"]
 
 setup(
     name="tallyman",
