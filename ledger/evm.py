@@ -1,10 +1,13 @@
-"""The executor: one site's chain as a state machine, and the only way to the engine (py-evm).
+"""The executor: one site's chain as a state machine, and the only way to the machines that run contracts.
 
     begin(timestamp)      a pending block on top of the head
     execute(transaction)  run it; a revert leaves no trace, a success joins the pending block
     seal(extra_data)      the finished header; state is written inside the caller's SQL transaction
     discard()             forget the pending block and believe the database again
     reexecute(...)        run a foreign block and compare its whole header
+
+Contracts run on our own machine (`ledger.evm_machine`), which hands over to py-evm (`ledger.evm_engine`) what it does
+not know; `py_evm` gives an executor that runs everything there, as an auditor may want. Both come to the same header.
 
 The caller owns the SQL transaction. After any error or rollback it calls `discard`; `begin` also compares the head
 in memory with the stored one, so that no block is ever built on a head which a rollback took back.
@@ -15,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from ledger import trie
+from ledger import evm_machine, trie
 from ledger.block import EMPTY_OMMERS, EMPTY_TRIE, GAS_LIMIT, Header, Log
 from ledger.codec import Rlp, keccak256, rlp_encode, rlp_int
 from ledger.db import Connection
@@ -25,7 +28,7 @@ from ledger.state import Account, Alloc, State, root_of
 from ledger.state_journal import Journal
 from ledger.transactions import parse
 
-__all__ = ["Account", "Alloc", "ExecHead", "Executor", "Log", "Outcome", "Pending", "Sealed", "genesis"]
+__all__ = ["Account", "Alloc", "ExecHead", "Executor", "Log", "Outcome", "Pending", "Sealed", "genesis", "py_evm"]
 
 EXTRA_DATA_BYTES = 32
 BLOOM_BYTES = 256
@@ -97,9 +100,9 @@ def genesis(chain_id: int, timestamp: int, extra_data: bytes, alloc: Alloc | Non
 class Executor:
     """One chain. Not for use by two threads at once."""
 
-    def __init__(self, db: Connection, machine: Machine | None = None) -> None:
+    def __init__(self, db: Connection, machine: Machine = evm_machine.run) -> None:
         self._db = db
-        self._machine = machine or _default_machine()
+        self._machine = machine
         self._state: State
         self._head: ExecHead
         self._open: _Open | None = None
@@ -108,7 +111,14 @@ class Executor:
         self._load()
 
     @classmethod
-    def create(cls, db: Connection, chain_id: int, header: bytes, alloc: Alloc | None = None) -> Executor:
+    def create(
+        cls,
+        db: Connection,
+        chain_id: int,
+        header: bytes,
+        alloc: Alloc | None = None,
+        machine: Machine = evm_machine.run,
+    ) -> Executor:
         """Make the tables and store the genesis block `header`, inside the caller's transaction.
 
         Raises `Invalid` when `header` is not the genesis that `chain_id` and `alloc` give.
@@ -116,12 +126,12 @@ class Executor:
         given = Header.parse(header)
         _compare(header, genesis(chain_id, given.timestamp, given.extra_data, alloc))
         State.create(db, chain_id, header, alloc or {})
-        return cls(db)
+        return cls(db, machine)
 
     @classmethod
-    def open(cls, db: Connection) -> Executor:
+    def open(cls, db: Connection, machine: Machine = evm_machine.run) -> Executor:
         """The chain stored in `db`; raises `Corrupt` when there is none."""
-        return cls(db)
+        return cls(db, machine)
 
     @property
     def chain_id(self) -> int:
@@ -275,6 +285,13 @@ class Executor:
         return BlockContext(self._state.chain_id, self._head.height + 1, timestamp, self._state.ancestor)
 
 
+def py_evm() -> Machine:
+    """The other machine, for who wants a second opinion: some ten times slower, half a second to load."""
+    from ledger import evm_engine
+
+    return evm_engine.run
+
+
 def bloom_of(logs: Sequence[Log]) -> int:
     """The 2,048 bit filter over addresses and topics (yellow paper, 4.3.1)."""
     bloom = 0
@@ -289,12 +306,6 @@ def encode_receipt(gas_used: int, bloom: int, logs: Sequence[Log]) -> bytes:
     """The trie value of the receipt of a successful type 2 transaction; `gas_used` counts from the block's start."""
     entries: list[Rlp] = [[log.address, log.topics, log.data] for log in logs]
     return b"\x02" + rlp_encode([b"\x01", rlp_int(gas_used), bloom.to_bytes(BLOOM_BYTES, "big"), entries])
-
-
-def _default_machine() -> Machine:
-    from ledger.evm_machine import run
-
-    return run
 
 
 def _header(

@@ -14,13 +14,12 @@ g the gas left. `return n` goes on at n; DONE and REVERTED end the call.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import CodeType
 
 from ledger.block import GAS_LIMIT
 from ledger.evm_opcodes import CONDITIONS, EXPRESSIONS, NAMES, OPS, Op
+from ledger.evm_trace import Trace, constant
 
 TRACE_OPS_MAX = 160
 STACK_MAX_AT_ENTRY = 800
@@ -36,136 +35,13 @@ _WORD_NAMES = {
     "MSIZE": "len(m)",
 }  # fmt: skip
 _CONSTANTS = {"GASPRICE": 0, "COINBASE": 0, "PREVRANDAO": 0, "BASEFEE": 0, "GASLIMIT": GAS_LIMIT}
-_LOCAL = re.compile(r"\b[vx]\d+\b")
-
-
-@dataclass(slots=True)
-class _Line:
-    """One line of the function. Without an effect it is left out unless its target is used later."""
-
-    text: str
-    target: str = ""
-    effect: bool = True
-
-
-@dataclass(slots=True)
-class _Trace:
-    """A function being written."""
-
-    code: bytes
-    targets: frozenset[int]
-    lines: list[_Line] = field(default_factory=list)
-    stack: list[str] = field(default_factory=list)
-    taken: int = 0
-    names: int = 0
-    charge_at: int = -1
-    charge: int = 0
-    checked: int = 0
-    conditions: dict[str, str] = field(default_factory=dict)
-    memory: dict[int, str] = field(default_factory=dict)
-    memory_end: int = 0
-
-    # ------------------------------------------------------------ words
-
-    def pop(self) -> str:
-        if self.stack:
-            return self.stack.pop()
-        self.taken += 1
-        name = f"x{self.taken}"
-        self.lines.append(_Line(f"{name} = s[-{self.taken}]", name, effect=False))
-        return name
-
-    def reach(self, depth: int) -> None:
-        """Have the topmost `depth` words as locals."""
-        missing = depth - len(self.stack)
-        if missing > 0:
-            held, self.stack = self.stack, []
-            below = [self.pop() for _ in range(missing)]
-            self.stack = below[::-1] + held
-
-    def let(self, expression: str, *, effect: bool = False) -> str:
-        """A new local with the value of `expression`."""
-        self.names += 1
-        name = f"v{self.names}"
-        self.lines.append(_Line(f"{name} = {expression}", name, effect))
-        return name
-
-    def do(self, text: str) -> None:
-        self.lines.append(_Line(text))
-
-    # ------------------------------------------------------------ stretches
-
-    def open_stretch(self) -> None:
-        """From here on fixed gas is gathered, to be charged at this place."""
-        self.charge_at, self.charge = len(self.lines), 0
-        self.lines.append(_Line(""))
-        self.lines.append(_Line(""))
-
-    def close_stretch(self) -> None:
-        if self.charge:
-            self.lines[self.charge_at].text = f"g -= {self.charge}\nif g < 0: raise OutOfGas"
-        if self.taken > self.checked:
-            self.lines[self.charge_at + 1].text = f"if len(s) < {self.taken}: raise StackUnderflow"
-            self.checked = self.taken
-
-    def leave(self, to: str, indent: str = "") -> str:
-        """Text that puts the words on the stack and returns `to`."""
-        kept = 0
-        while kept < min(self.taken, len(self.stack)) and self.stack[kept] == f"x{self.taken - kept}":
-            kept += 1
-        gone, words = self.taken - kept, self.stack[kept:]
-        text = ""
-        if gone and words:
-            text = f"s[-{gone}:] = ({', '.join(words)},)\n"
-        elif gone:
-            text = f"del s[-{gone}:]\n"
-        elif len(words) == 1:
-            text = f"s.append({words[0]})\n"
-        elif words:
-            text = f"s += ({', '.join(words)})\n"
-        text += f"f.gas = g\nreturn {to}"
-        return "\n".join(indent + line for line in text.split("\n"))
-
-    # ------------------------------------------------------------ memory
-
-    def ensure(self, start: str, size: str) -> None:
-        """Make the memory reach over `size` bytes from `start`, and pay for it."""
-        known_start, known_size = _constant(start), _constant(size)
-        if known_size == 0:
-            return
-        if known_start is not None and known_size is not None:
-            end = known_start + known_size
-            if end > self.memory_end:
-                self.do(f"if len(m) < {end}: g = grow(m, {end}, g)")
-                self.memory_end = end
-        elif known_size is not None:
-            self.do(f"if len(m) < {start} + {size}: g = grow(m, {start} + {size}, g)")
-        else:
-            self.do(f"if {size} and len(m) < {start} + {size}: g = grow(m, {start} + {size}, g)")
-
-    def written(self, start: str, size: str) -> None:
-        """Forget what is known of memory that is written over."""
-        at, count = _constant(start), _constant(size)
-        if at is None or count is None:
-            self.memory.clear()
-        else:
-            self.memory = {
-                known: word for known, word in self.memory.items() if known + 32 <= at or known >= at + count
-            }
 
 
 def source(code: bytes, targets: frozenset[int], entry: int) -> str:
     """The text of the function for `entry`."""
-    trace = _Trace(code, targets)
+    trace = Trace(code, targets)
     _follow(trace, entry)
-    live: set[str] = set()
-    kept: list[str] = []
-    for line in reversed(trace.lines):
-        if not line.text or (not line.effect and line.target not in live):
-            continue
-        live.update(_LOCAL.findall(line.text))
-        kept.append(line.text)
-    body = [f"if len(s) > {STACK_MAX_AT_ENTRY}: raise Unsupported", "g = f.gas", *kept[::-1]]
+    body = [f"if len(s) > {STACK_MAX_AT_ENTRY}: raise Unsupported", "g = f.gas", *trace.live_lines()]
     indented = "\n".join("    " + line for text in body for line in text.split("\n"))
     return f"def block(f, s, m):\n{indented}\n"
 
@@ -175,7 +51,7 @@ def compiled(code: bytes, targets: frozenset[int], entry: int) -> CodeType:
     return compile(source(code, targets, entry), f"<contract at {entry}>", "exec")
 
 
-def _follow(trace: _Trace, at: int) -> None:
+def _follow(trace: Trace, at: int) -> None:
     code, seen = trace.code, set[int]()
     trace.open_stretch()
     for _ in range(TRACE_OPS_MAX):
@@ -194,7 +70,7 @@ def _follow(trace: _Trace, at: int) -> None:
             at += 1 + size
         elif name == "JUMP":
             to = trace.pop()
-            target = _constant(to)
+            target = constant(to)
             if target is None or target not in trace.targets or target in seen:
                 trace.close_stretch()
                 trace.do(_jump(trace, to))
@@ -219,18 +95,18 @@ def _follow(trace: _Trace, at: int) -> None:
     trace.do(trace.leave(str(FALL + at)))
 
 
-def _jump(trace: _Trace, to: str) -> str:
-    target = _constant(to)
+def _jump(trace: Trace, to: str) -> str:
+    target = constant(to)
     if target is None:
         return f"if {to} >= {FALL}: raise InvalidJump\n" + trace.leave(to)
     return trace.leave(to) if target in trace.targets else "raise InvalidJump"
 
 
-def _branch(trace: _Trace, after: int) -> int | None:
+def _branch(trace: Trace, after: int) -> int | None:
     """JUMPI: a way out on one side; where the trace goes on, None if it ends here."""
     to, condition = trace.pop(), trace.pop()
     trace.close_stretch()
-    target, known = _constant(to), _constant(condition)
+    target, known = constant(to), constant(condition)
     if known is not None:
         if not known:
             return after
@@ -260,7 +136,7 @@ def _fails_soon(code: bytes, at: int) -> bool:
     return False
 
 
-def _end(trace: _Trace, name: str) -> None:
+def _end(trace: Trace, name: str) -> None:
     if name == "STOP":
         trace.close_stretch()
         trace.do(f"f.output = b''\nf.gas = g\nreturn {DONE}")
@@ -276,7 +152,7 @@ def _end(trace: _Trace, name: str) -> None:
         trace.do("raise Unsupported")
 
 
-def _straight(trace: _Trace, op: Op, at: int) -> None:
+def _straight(trace: Trace, op: Op, at: int) -> None:
     """An instruction after which execution goes on at the next one."""
     name, stack = op.name, trace.stack
     if name.startswith("DUP"):
@@ -309,8 +185,8 @@ def _straight(trace: _Trace, op: Op, at: int) -> None:
         _EFFECTS[name](trace, name, [trace.pop() for _ in range(op.takes)])
 
 
-def _computed(trace: _Trace, name: str, words: Sequence[str]) -> str:
-    known = [_constant(word) for word in words]
+def _computed(trace: Trace, name: str, words: Sequence[str]) -> str:
+    known = [constant(word) for word in words]
     if None not in known:
         pattern = EXPRESSIONS.get(name) or CONDITIONS[name]
         return str(int(eval(pattern.format(*known), dict(NAMES))))  # noqa: S307 - our own patterns on integers
@@ -338,10 +214,10 @@ def _simpler(name: str, words: Sequence[str], known: Sequence[int | None]) -> st
 # ---------------------------------------------------------------- instructions that reach outside the stack
 
 
-def _mload(trace: _Trace, name: str, words: list[str]) -> None:
+def _mload(trace: Trace, name: str, words: list[str]) -> None:
     start = words[0]
     trace.ensure(start, "32")
-    place = _constant(start)
+    place = constant(start)
     word = trace.memory.get(place) if place is not None else None
     if word is None:
         word = trace.let(f"from_bytes(m[{start}:{_end_of(start)}])")
@@ -350,7 +226,7 @@ def _mload(trace: _Trace, name: str, words: list[str]) -> None:
     trace.stack.append(word)
 
 
-def _mstore(trace: _Trace, name: str, words: list[str]) -> None:
+def _mstore(trace: Trace, name: str, words: list[str]) -> None:
     start, word = words
     if name == "MSTORE8":
         trace.ensure(start, "1")
@@ -360,19 +236,19 @@ def _mstore(trace: _Trace, name: str, words: list[str]) -> None:
     trace.ensure(start, "32")
     trace.do(f"m[{start}:{_end_of(start)}] = {_raw(word)}")
     trace.written(start, "32")
-    place = _constant(start)
+    place = constant(start)
     if place is not None:
         trace.memory[place] = word
 
 
-def _sha3(trace: _Trace, name: str, words: list[str]) -> None:
+def _sha3(trace: Trace, name: str, words: list[str]) -> None:
     start, size = words
     trace.ensure(start, size)
     _charge_words(trace, size, 6)
     trace.stack.append(trace.let(f"sha3(bytes(m[{start}:{start} + {size}]))"))
 
 
-def _copy(trace: _Trace, name: str, words: list[str]) -> None:
+def _copy(trace: Trace, name: str, words: list[str]) -> None:
     whole = {"CALLDATACOPY": "f.data", "CODECOPY": "f.code", "RETURNDATACOPY": "f.returned"}.get(name)
     account = words.pop(0) if whole is None else ""
     start, source_start, size = words
@@ -387,25 +263,25 @@ def _copy(trace: _Trace, name: str, words: list[str]) -> None:
     trace.written(start, size)
 
 
-def _sload(trace: _Trace, name: str, words: list[str]) -> None:
+def _sload(trace: Trace, name: str, words: list[str]) -> None:
     trace.do(f"g = warm_slot(f, {words[0]}, g)")
     trace.stack.append(trace.let(f"f.journal.get_storage(f.address, {words[0]})"))
 
 
-def _sstore(trace: _Trace, name: str, words: list[str]) -> None:
+def _sstore(trace: Trace, name: str, words: list[str]) -> None:
     trace.close_stretch()
     trace.do(f"g = sstore(f, {words[0]}, {words[1]}, g)")
     trace.open_stretch()
 
 
-def _log(trace: _Trace, name: str, words: list[str]) -> None:
+def _log(trace: Trace, name: str, words: list[str]) -> None:
     start, size, *topics = words
     trace.ensure(start, size)
     listed = "".join(_raw(topic) + ", " for topic in topics)
     trace.do(f"g = log(f, ({listed}), bytes(m[{start}:{start} + {size}]), g)")
 
 
-def _call(trace: _Trace, name: str, words: list[str]) -> None:
+def _call(trace: Trace, name: str, words: list[str]) -> None:
     trace.close_stretch()
     value = words.pop(2) if name == "CALL" else "0"
     gas, to, *areas = words
@@ -415,12 +291,12 @@ def _call(trace: _Trace, name: str, words: list[str]) -> None:
     trace.open_stretch()
 
 
-def _exp(trace: _Trace, name: str, words: list[str]) -> None:
+def _exp(trace: Trace, name: str, words: list[str]) -> None:
     trace.do(f"g -= 50 * ((({words[1]}).bit_length() + 7) // 8)\nif g < 0: raise OutOfGas")
     trace.stack.append(trace.let(f"pow({words[0]}, {words[1]}, WORD + 1)"))
 
 
-def _look_up(trace: _Trace, name: str, words: list[str]) -> None:
+def _look_up(trace: Trace, name: str, words: list[str]) -> None:
     if name == "CALLDATALOAD":
         expression = f"word_at(f.data, {words[0]})"
     elif name == "BLOCKHASH":
@@ -431,7 +307,7 @@ def _look_up(trace: _Trace, name: str, words: list[str]) -> None:
     trace.stack.append(trace.let(expression))
 
 
-_EFFECTS: dict[str, Callable[[_Trace, str, list[str]], None]] = {
+_EFFECTS: dict[str, Callable[[Trace, str, list[str]], None]] = {
     "MLOAD": _mload,
     "MSTORE": _mstore,
     "MSTORE8": _mstore,
@@ -455,24 +331,20 @@ _EFFECTS: dict[str, Callable[[_Trace, str, list[str]], None]] = {
 }
 
 
-def _charge_words(trace: _Trace, size: str, gas: int) -> None:
-    count = _constant(size)
+def _charge_words(trace: Trace, size: str, gas: int) -> None:
+    count = constant(size)
     if count is None:
         trace.do(f"g -= {gas} * (({size} + 31) // 32)\nif g < 0: raise OutOfGas")
     elif count:
         trace.do(f"g -= {gas * ((count + 31) // 32)}\nif g < 0: raise OutOfGas")
 
 
-def _constant(word: str) -> int | None:
-    return int(word) if word[0] not in "vx" else None
-
-
 def _end_of(start: str) -> str:
-    place = _constant(start)
+    place = constant(start)
     return f"{start} + 32" if place is None else str(place + 32)
 
 
 def _raw(word: str) -> str:
     """The word as 32 bytes."""
-    known = _constant(word)
+    known = constant(word)
     return f"{word}.to_bytes(32)" if known is None else repr(known.to_bytes(32, "big"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ledger import db, evm_engine, evm_machine
+from ledger import db, evm_machine
 from ledger.block import Header
 from ledger.chain import RULE_SET
 from ledger.codec import keccak256
-from ledger.evm import Executor
+from ledger.evm import Executor, py_evm
 from tests.ledger import stock
 from tests.vectors import make_blocks
 
@@ -16,7 +16,7 @@ FILES = ("engine", "site")
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("machine", [evm_machine.run, evm_engine.run], ids=["ours", "py-evm"])
+@pytest.mark.parametrize("machine", [evm_machine.run, py_evm()], ids=["ours", "py-evm"])
 def test_each_machine_makes_them(name: str, machine: evm_machine.Machine) -> None:
     vector = make_blocks.read(name)
     assert vector["rule_set"] == RULE_SET
