@@ -224,6 +224,16 @@ def _special(
             findings.shorts.append((op_id, event.line, event.missing))
         case events.SerialElsewhere():
             findings.elsewhere.append((op_id, event.line, event.location))
+            moved = moves.get(event.line)
+            # Only a settlement books the line as well: its piece came back earlier, by another transfer, and stays.
+            if moved is not None and moved.serial:
+                session.run(
+                    "UPDATE serials SET location = :location WHERE site = :site AND item = :item AND serial = :serial",
+                    location=event.location,
+                    site=place.origin.site,
+                    item=moved.item,
+                    serial=moved.serial,
+                )
         case events.Excepted():
             findings.excepted.append((op_id, event.location, event.reason))
         case events.Dispatched():

@@ -150,6 +150,13 @@ def _serial_elsewhere(connection: Connection, step: Step, event: events.SerialEl
         "UPDATE count_lines SET elsewhere = ? WHERE count = ? AND line = ?",
         (event.location, _count_of(step).raw, event.line),
     )
+    for line in step.events:
+        # Only a settlement books the line as well: its piece came back earlier, by another transfer, and stays there.
+        if isinstance(line, events.Moved) and line.line == event.line and line.serial:
+            connection.execute(
+                "UPDATE serials SET location = ? WHERE item = ? AND serial = ?",
+                (event.location, line.item, line.serial),
+            )
 
 
 def _count_of(step: Step) -> OpId:

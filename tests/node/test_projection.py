@@ -298,3 +298,17 @@ def test_records_are_applied_until_an_item_is_known(made: World) -> None:
     with site.reading() as connection:
         known = {row[0] for row in connection.execute("SELECT item FROM items")}
     assert {"ITEM-3"} <= known and "ITEM-4" not in known
+
+
+def test_a_piece_that_came_back_before_its_transfer_was_settled_stays_where_it_is(made: World) -> None:
+    site = made.ready()
+    bind(site)
+    receive(site, 1, line(1, item="DRILL", serial="S1", target="DOCK"))
+    out = (line(1, item="DRILL", serial="S1", source="DOCK", target="IN_TRANSIT"),)
+    act(site, 2, calls.Dispatch(actor=ANN, receiver="bergen", lines=out), ANN)
+    back = (Accepted(index=0, item="DRILL", serial="S1", quantity=1, missing=0, target="A-01"),)
+    act(site, 3, calls.AcceptTransfer(actor=ANN, transfer=op(72), sender="bergen", lines=back), ANN)
+    settled = (Settled(index=0, item="DRILL", serial="S1", quantity=1, target="CUSTOMER"),)
+    assert made.send(site, control.SettlePayload(transfer=op(2), lines=settled)) == 1
+    with site.reading() as connection:
+        assert connection.execute("SELECT location FROM serials WHERE serial = 'S1'").fetchall() == [("A-01",)]
