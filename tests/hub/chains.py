@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,9 @@ def anvil_binary() -> str | None:
         if found.exists():
             return str(found)
     return shutil.which("anvil")
+
+
+_births = itertools.count(os.getpid() % 100_000)
 
 
 class Anvil:
@@ -59,7 +63,21 @@ def anvil(chain_id: int = 1337, port: int = 0) -> Iterator[Anvil]:
     if program is None:
         raise FileNotFoundError(MISSING)
     port = port or free_port()
-    command = [program, "--port", str(port), "--chain-id", str(chain_id), "--base-fee", "0", "--gas-price", "0"]
+    # Its genesis follows from its start in whole seconds: two chains of one second would be the same chain.
+    born = str(1_700_000_000 + next(_births))
+    command = [
+        program,
+        "--timestamp",
+        born,
+        "--port",
+        str(port),
+        "--chain-id",
+        str(chain_id),
+        "--base-fee",
+        "0",
+        "--gas-price",
+        "0",
+    ]
     process = subprocess.Popen(
         [*command, "--silent"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
