@@ -30,7 +30,7 @@ from tests.ledger import chain_kit, stock
 from tests.ledger.chain_kit import ANN, BOB, NODE, Site, op
 
 PROMISES = ("P3", "P4", "P5", "P6", "P13")
-ITEMS, BINS = 400, 60
+ITEMS, BINS, SHELVES = 400, 60, 100
 COUNT_LINES = 200
 LONG_RUN = 10_000
 BLOCKS = "CREATE TABLE blocks (height INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT"
@@ -73,7 +73,7 @@ class Warehouse:
     site: Site = field(init=False)
     dice: random.Random = field(init=False)
     number: int = 1_000
-    counted_bins: int = 0
+    counted: int = 0
     stocked: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +82,8 @@ class Warehouse:
         self.site.deploy()
         self.site.furnish()
         items = [control.Item(item=_item(number), tracking=0, unit="pc", decimals=0) for number in range(ITEMS)]
-        bins = [control.Location(location=_bin(number), kind=control.BIN) for number in range(BINS)]
+        places = [_bin(number) for number in range(BINS)] + [_shelf(number) for number in range(SHELVES)]
+        bins = [control.Location(location=place, kind=control.BIN) for place in places]
         for at in range(0, ITEMS, 200):
             self.site.control(control.ItemsPayload(items=tuple(items[at : at + 200])))
         self.site.control(control.LocationsPayload(locations=tuple(bins)))
@@ -119,9 +120,9 @@ class Warehouse:
         return raw
 
     def count(self) -> list[bytes]:
-        """A bin of 200 lines counted and posted, every line different from what was expected."""
-        place = _bin(self.counted_bins)
-        self.counted_bins += 1
+        """A shelf of 200 lines counted and posted, every line different from what was expected (nothing)."""
+        place = _shelf(self.counted)
+        self.counted += 1
         items = [_item(number) for number in self.dice.sample(range(ITEMS), COUNT_LINES)]
         counted = tuple(Counted(item=item, counted=self.dice.randint(500, 900)) for item in items)
         session = op(self.number + 500_000)
@@ -149,6 +150,11 @@ def _item(number: int) -> str:
 
 def _bin(number: int) -> str:
     return f"B-{number:03d}"
+
+
+def _shelf(number: int) -> str:
+    """Where nothing but counts puts stock."""
+    return f"S-{number:03d}"
 
 
 class Ours:

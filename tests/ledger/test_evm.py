@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from ledger import db, trie
@@ -318,3 +320,27 @@ def test_a_database_without_a_chain_or_of_other_rules_is_corrupt(site: Executor,
     store.execute("DELETE FROM state_head")
     with pytest.raises(Corrupt, match="no chain"):
         Executor.open(store)
+
+
+def test_a_transaction_costs_the_same_however_many_are_pending(site: Executor) -> None:
+    def calls_of(nonce: int) -> int:
+        raw, count = add(nonce, 3, 1), 0
+
+        def count_one(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(count_one)
+        try:
+            assert site.execute(raw).ok
+        finally:
+            sys.setprofile(None)
+        return count
+
+    site.begin(START + 1)
+    for nonce in range(10):
+        assert site.execute(add(nonce, 3, 1)).ok
+    few = calls_of(10)
+    for nonce in range(11, 300):
+        assert site.execute(add(nonce, nonce, 1)).ok
+    assert calls_of(300) <= few + 5

@@ -16,18 +16,23 @@ REPLAY = Path(__file__).with_name("replay.py")
 VECTORS = [make_blocks.FOLDER / f"blocks_{name}.json" for name in ("engine", "site")]
 
 
+def interpreter() -> str:
+    """The one that has `ethereum-execution`; its libraries are other versions than ours."""
+    return os.environ.get("TALLYMAN_ORACLE_PYTHON") or str(ROOT / ".venv-oracle" / "bin" / "python")
+
+
 @pytest.fixture(scope="module")
 def oracle() -> str:
-    """The interpreter that has `ethereum-execution`; its libraries are other versions than ours."""
-    found = os.environ.get("TALLYMAN_ORACLE_PYTHON") or str(ROOT / ".venv-oracle" / "bin" / "python")
+    found = interpreter()
     if not Path(found).exists():
         pytest.skip(f"{found} is missing: `make tools` makes the environment of the independent engine")
     return found
 
 
-def replay(oracle: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+def replay(oracle: str, *paths: Path | str, timeout_s: int = 240) -> subprocess.CompletedProcess[str]:
+    """Let the specification execute the blocks of these files."""
     command = [oracle, str(REPLAY), *map(str, paths)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=ROOT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=ROOT)
 
 
 def test_the_independent_engine_accepts_the_golden_blocks(oracle: str) -> None:
