@@ -223,10 +223,12 @@ def _special(
         case events.CountShort():
             findings.shorts.append((op_id, event.line, event.missing))
         case events.SerialElsewhere():
-            findings.elsewhere.append((op_id, event.line, event.location))
             moved = moves.get(event.line)
             # Only a settlement books the line as well: its piece came back earlier, by another transfer, and stays.
-            if moved is not None and moved.serial:
+            # Nothing in that contradicts anything; a count that found a piece which is elsewhere does.
+            if moved is None:
+                findings.elsewhere.append((op_id, event.line, event.location))
+            elif moved.serial:
                 session.run(
                     "UPDATE serials SET location = :location WHERE site = :site AND item = :item AND serial = :serial",
                     location=event.location,

@@ -51,7 +51,7 @@ ITEMS = (
     b"PAINT,White paint,,l,lot,1,500,EUR,0\n"
     b"DRILL,Drill,,pc,serial,1,9900,EUR,0\n"
 )
-HUB_SETTINGS = {"web.announce": False, "anchors.interval_ms": 30_000, "sync.interval_ms": 10_000}
+HUB_SETTINGS = {"web.announce": False, "anchors.interval_ms": 120_000, "sync.interval_ms": 10_000}
 NODE_SETTINGS = f'\n[hub]\nurl = "{URL}"\n\n[sealing]\noperations_max = 6\nage_ms_max = 8000\n'
 
 
@@ -82,7 +82,7 @@ def company(count: int) -> Company:
         for name in made.sites:
             _found_site(made, name, hub, line, clock)
         for _ in range(3):
-            clock.advance(31_000)
+            clock.advance(121_000)
             hub_jobs.run_all(hub)
     made.end_ms = clock.now_ms()
     return made
