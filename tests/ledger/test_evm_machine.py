@@ -8,15 +8,17 @@ import pytest
 
 from ledger import evm_engine, evm_machine
 from ledger.codec import keccak256
-from ledger.db import memory
+from ledger.db import memory, transaction
 from ledger.errors import Rejected
 from ledger.evm_compiler import FALL
 from ledger.evm_transition import BlockContext, Machine, run_transaction
 from ledger.state import Account, Alloc, State
 from ledger.state_journal import Journal
-from ledger.transactions import Tx
+from ledger.transactions import Tx, parse
+from tests.ledger.chain_kit import NODE
 from tests.ledger.evm_fuzz import BINARY, CONTRACTS, NUMBERS, UNKNOWN, garbage, program
 from tests.ledger.evm_kit import KEY, SENDER, START, asm, chain, contract, word
+from tests.vectors import make_blocks
 
 SEEDS = 120
 
@@ -30,9 +32,9 @@ class Pair:
         self.state = State(connection)
         self.ours, self.theirs = Journal(self.state), Journal(self.state)
 
-    def run(self, to: bytes | None, data: bytes, gas: int) -> tuple[object, ...]:
+    def run(self, to: bytes | None, data: bytes, gas: int, sender: bytes = SENDER) -> tuple[object, ...]:
         """One transaction on each; the outcome, which must be the same."""
-        tx = Tx(SENDER, self.ours.get_nonce(SENDER), to, data, gas, 1, keccak256(data))
+        tx = Tx(sender, self.ours.get_nonce(sender), to, data, gas, 1, keccak256(data))
         mine = self._outcome(evm_machine.run, self.ours, tx)
         assert mine == self._outcome(evm_engine.run, self.theirs, tx)
         return mine
@@ -264,6 +266,29 @@ def test_creating_contracts_at_every_gas(code: str) -> None:
     start = 53_000 + 16 * len(whole)
     for gas in (*range(start, start + 60), start + 25_000, start + 200 * 32, start + 5_000_000):
         Pair({}).run(None, whole, gas)
+
+
+def test_the_real_contracts_under_damaged_call_data(only_ours: None) -> None:
+    day = make_blocks.read("site")
+    store = memory()
+    site = make_blocks.fresh(day, store)
+    calls: list[tuple[bytes, bytes]] = []
+    for block in day["blocks"][1:]:
+        raws = [bytes.fromhex(raw) for raw in block["transactions"]]
+        calls += [(tx.to, tx.data) for tx in map(parse, raws) if tx.to is not None]
+        with transaction(store):
+            site.reexecute(bytes.fromhex(block["header"]), raws, bytes.fromhex(block["extra_data"]))
+    pair, dice, succeeded = Pair(site.alloc()), random.Random(3), 0
+    for number in range(160):
+        to, data = dice.choice(calls)
+        # A fresh op_id first, or all would fail for having been used.
+        changed = bytearray(data[:4] + (2**100 + number).to_bytes(16) + data[20:])
+        for _ in range(dice.choice([0, 1, 1, 2])):
+            changed[dice.randrange(4, len(changed))] = dice.choice([0, 1, 0xFF, dice.randrange(256)])
+        if dice.random() < 0.1:
+            del changed[dice.randrange(4, len(changed)) :]
+        succeeded += pair.run(to, bytes(changed), dice.choice([100_000, 600_000, 3_000_000]), NODE.address)[0] is True
+    assert 10 < succeeded < 150
 
 
 def alloc_of(dice: random.Random) -> dict[bytes, Account]:
