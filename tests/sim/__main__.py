@@ -1,3 +1,5 @@
+"""`python -m tests.sim`."""
+
 from tests.sim.command import main
 
 if __name__ == "__main__":

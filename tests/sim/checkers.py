@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hub import streams
 from hub.auditing import Auditor
 from ledger import calls, checkpoint, receipt
 from ledger.db import Connection
 from ledger.errors import Corrupt, LedgerError
-from ledger.ids import IN_TRANSIT, OpId
+from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.receipt_file import Receipt
 from ledger.transactions import parse as parse_transaction
 from node import audit, control, proofs, sealing
@@ -166,7 +167,9 @@ def unfinished(world: World) -> str:
             state = proofs.state_at(connection, size - 1)
             more = control.waiting(connection, control.next_sequence(connection)) is not None
         row = rows[machine.origin]
-        sizes = {name: row[name] for name in ("size", "cosigned_size", "projected_size", "logged_size", "anchored_size")}
+        sizes = {
+            name: row[name] for name in ("size", "cosigned_size", "projected_size", "logged_size", "anchored_size")
+        }
         if machine.parts.site.stopped or row["state"] != "active" or row["quarantine"]:
             return f"{site}: {machine.parts.site.stopped} {row['state']} {row['quarantine']}"
         if machine.parts.site.pending_count() or more or set(sizes.values()) != {size} or state != "anchored":
@@ -191,7 +194,7 @@ def _acts(world: World) -> Iterator[str]:
         with machine.parts.site.reading() as connection:
             rows = connection.execute("SELECT op_id, call FROM operations ORDER BY height, place").fetchall()
             moves = _moves(connection)
-            in_blocks = [op_id for op_id in _in_blocks(connection)]
+            in_blocks = list(_in_blocks(connection))
         found = [(bytes(op_id).hex(), call) for op_id, call in rows if call not in BY_ITSELF]
         expected = list(books.calls.items())
         if found != expected:
@@ -356,9 +359,31 @@ def _projection(world: World) -> Iterator[str]:
         theirs = [tuple(row.values()) for row in rows]
         if theirs != own:
             wrong = sorted(set(theirs) ^ set(own))
-            yield f"{machine.name}: the hub has {len(rows)} movements, the node {len(own)}; they differ in {wrong[:4]}"
+            yield f"{machine.name}: the hub has {len(rows)} movements, the node {len(own)}; different: {wrong[:4]}"
         if {(row["item"], row["serial"]): row["location"] for row in pieces} != serials:
             yield f"{machine.name}: hub and node differ in where serials are"
+
+
+def _streams(world: World) -> Iterator[str]:
+    """What came down to each site is all that the hub has for it, and nothing else."""
+    for machine in world.nodes.values():
+        origin = Origin.parse(machine.origin)
+        with world.hub.hub.store.read() as session:
+            sent = {
+                (stream, row["key"]): bytes(row["value"])
+                for stream in streams.ORDER
+                for row in session.all(
+                    "SELECT key, value FROM stream_entries WHERE stream = :stream AND site = :scope"
+                    " AND value IS NOT NULL",
+                    stream=stream,
+                    scope=streams.scope(stream, origin),
+                )
+            }
+        with machine.parts.site.reading() as connection:
+            came = {(row[0], row[1]): bytes(row[2]) for row in connection.execute("SELECT * FROM streams")}
+        if came != sent:
+            wrong = sorted(key for key, _ in set(came.items()) ^ set(sent.items()))
+            yield f"{machine.name} has {len(came)} entries, the hub {len(sent)}; they differ in {wrong[:4]}"
 
 
 def _receipts(world: World) -> Iterator[str]:
@@ -435,6 +460,7 @@ AT_THE_END = (
     Oracle(ONE_ROOT, _roots),
     Oracle("everything can be made again", _rebuilt),
     Oracle("the hub's picture is the node's", _projection),
+    Oracle("streams are the hub's", _streams),
     Oracle("receipts verify and agree", _receipts),
     Oracle("discrepancies are those that were made", _discrepancies),
     Oracle("repeats do nothing", _quiet),

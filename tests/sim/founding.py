@@ -98,9 +98,7 @@ def _found_site(made: Company, name: str, hub: Hub, line: WsgiTransport, clock: 
     hub.add_locations(name, BINS)
     codes = {login: hub.add_person(name, f"{login}.{name}", login, roles).code for login, roles in PEOPLE.items()}
     chance = Seeded(f"first start of {name}")
-    with wiring.opened(
-        node_config.load(folder), clock, chance, DiskStorage(), connect=lambda _: line
-    ) as parts:
+    with wiring.opened(node_config.load(folder), clock, chance, DiskStorage(), connect=lambda _: line) as parts:
         _settle(hub, parts, clock)
         made.keys[str(parts.site.identity.origin)] = parts.site.identity.block_key
         made.tokens[name] = {}

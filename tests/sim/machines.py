@@ -251,6 +251,7 @@ class HubMachine(Machine):
     def _open(self, chance: Seeded) -> None:
         self.hub = Hub.open(self.folder, self.clock, chance)
         self.web = WsgiTransport(hub_app.create(self.hub))
+        self.world.watch.still_true()
 
     def _drop(self) -> None:
         hub = self.__dict__.pop("hub", None)

@@ -61,6 +61,7 @@ class Network:
         """Let the hub answer. Raises Down when it is off or dies of it."""
         hub = self.world.hub
         answer = hub.run(lambda: hub.web.post(path, body, media_type))
+        self.world.watch.still_true()
         if answer.status == 500:
             self.world.fail("nothing unexpected", f"the hub answered 500 to a bundle: {answer.body[:300]!r}")
         return answer

@@ -13,18 +13,20 @@ from hashlib import sha256
 from typing import Any
 
 from hub import blocks, projection
+from hub.admission import Door, Stop
 from hub.receiving import Receiver
 from hub.store import Session
 from ledger import chain, checkpoint, db
 from ledger.clock import Clock
-from ledger.errors import Invalid, Rejected
+from ledger.errors import Rejected
 from ledger.ids import OpId
-from node import keeper, mark, sealing, store, streams
+from node import mark, sealing, store, streams
 from node.desk import Desk
 from node.keeper import Keeper
 from node.site import Recorded, Site
-from node.timekeeping import Moment, Timekeeper
+from node.timekeeping import Timekeeper
 from node.uplink import FACT_HUB, NodeUplink
+from sync import messages
 from tests.sim.world import Result, play
 
 
@@ -49,65 +51,56 @@ class Planted:
 
 
 def _acknowledges_before_commit() -> list[tuple[Any, str, Any]]:
-    """One commit for several acts, to spare the disk, and an answer before it."""
-    waiting: dict[int, int] = {}
+    """One commit for three acts, to spare the disk, and an answer to each before it."""
+    inside: set[Site] = set()
+    acts: dict[Site, int] = {}
 
     @contextmanager
     def writing(self: Site) -> Iterator[db.Connection]:
         connection = self._connection
-        if connection.in_transaction and waiting.get(id(self), 0) >= 0 and getattr(_depth, "inside", False):
+        if self in inside:
             yield connection
             return
         if not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
         connection.execute("SAVEPOINT act")
-        _depth.inside = True
+        inside.add(self)
         try:
             yield connection
         except BaseException:
             connection.execute("ROLLBACK TO act")
-            self._keeper.doubt()
-            connection.execute("RELEASE act")
             connection.execute("COMMIT")
+            self._keeper.doubt()
             raise
         finally:
-            _depth.inside = False
+            inside.discard(self)
         connection.execute("RELEASE act")
-        waiting[id(self)] = waiting.get(id(self), 0) + 1
-        if waiting[id(self)] % 3 == 0:
+        acts[self] = acts.get(self, 0) + 1
+        if acts[self] % 3 == 0:
             connection.execute("COMMIT")
 
     seal = Site.__dict__["_seal"]
 
     def seal_all(self: Site) -> Any:
-        if self._connection.in_transaction and not _depth.inside:
+        if self._connection.in_transaction and self not in inside:
             self._connection.execute("COMMIT")
         return seal(self)
 
     return [(Site, "writing", writing), (Site, "_seal", seal_all)]
 
 
-class _Depth:
-    inside = False
-
-
-_depth = _Depth()
-
-
 def _cursor_before_data() -> list[tuple[Any, str, Any]]:
     """The cursor of a stream moves in a transaction of its own, before what it counts is stored."""
-    take = NodeUplink.__dict__["take_deltas"]
+    take = NodeUplink.__dict__["_take_delta"]
 
     def take_deltas(self: NodeUplink, stream: str, deltas: Any) -> None:
-        with self._site.reading() as connection:
-            known = streams.cursor(connection, stream)
-        wanted = [each for each in deltas if each.reset or each.end > known[1] or each.generation != known[0]]
-        if wanted:
+        for delta in deltas:
             with self._site.writing() as connection:
-                streams.set_cursor(connection, stream, wanted[-1].generation, wanted[-1].end)
+                known = streams.cursor(connection, stream)
+                streams.set_cursor(connection, stream, delta.generation, delta.end)
             with self._site.writing() as connection:
                 streams.set_cursor(connection, stream, *known)
-                take(self, stream, wanted)
+                take(self, connection, delta)
 
     return [(NodeUplink, "take_deltas", take_deltas)]
 
@@ -139,33 +132,35 @@ def _cosigns_before_storing() -> list[tuple[Any, str, Any]]:
     def take_all(self: Receiver, visit: Any, rest: Any) -> Any:
         note = self._read_head(visit, rest)
         if note is not None and note[0].size > visit.held.size:
-            signed = checkpoint.cosign(note[1], visit.held.identity.origin.hub, self._key, self._clock.now_ms() // 1000)
-            visit.cosignature = replace(visit.cosignature, note=signed) if visit.cosignature else None
+            hub, now_s = visit.held.identity.origin.hub, self._clock.now_ms() // 1000
+            signed = checkpoint.cosign(note[1], hub, self._key, now_s)
+            visit.cosignature = messages.Cosignature(note[0].size, signed)
         return take(self, visit, rest)
 
     return [(Receiver, "_take", take_all)]
 
 
 def _late_bundle_overwrites() -> list[tuple[Any, str, Any]]:
-    """What comes in is believed: the hub's chain is what the newest bundle says, even if that was held up."""
-    take = Receiver.__dict__["_take_run"]
+    """What comes in is believed: leases are not looked at, and the newest bundle says what the chain is."""
+    take, check = Receiver.__dict__["_take_run"], Door.__dict__["check_lease"]
 
     def take_run(self: Receiver, visit: Any, start: int, values: Any) -> None:
         if 0 < start < visit.held.size:
             with self._store.write(visit.held.origin) as session:
-                _cut(session, visit.held.origin, start)
+                _cut(session, visit.held, start)
             self._reload(visit)
         take(self, visit, start, values)
 
-    def _cut(session: Session, origin: str, size: int) -> None:
-        head = None
-        for block in blocks.blocks_from(session, origin, 0, size):
-            key = _key_of(session, origin, block)
-            head = (
-                chain.link(head, block, key).head
-                if head is not None
-                else chain.link_genesis(_identity(session, origin), block, key).head
-            )
+    def check_lease(self: Door, visit: Any) -> None:
+        try:
+            check(self, visit)
+        except Stop as stop:
+            if stop.code != messages.CHECK_LEASE:
+                raise
+
+    def _cut(session: Session, held: Any, size: int) -> None:
+        origin = held.origin
+        head = blocks.head_at(session, held.identity, size - 1)
         assert head is not None
         session.run("DELETE FROM blocks WHERE origin = :origin AND height >= :size", origin=origin, size=size)
         session.run(
@@ -173,20 +168,7 @@ def _late_bundle_overwrites() -> list[tuple[Any, str, Any]]:
             size=size, hash=head.hash, head=head.encode(), at=head.timestamp, origin=origin,
         )  # fmt: skip
 
-    def _identity(session: Session, origin: str) -> Any:
-        from hub import sites
-
-        control = session.value("SELECT certificate FROM nodes WHERE origin = :origin", origin=origin)
-        from sync.enrolment import Certificate
-
-        return sites.identity(session, origin, Certificate.decode(bytes(control)).control_address)
-
-    def _key_of(session: Session, origin: str, block: Any) -> Any:
-        from hub import sites
-
-        return sites.block_key(session, origin, 0)
-
-    return [(Receiver, "_take_run", take_run)]
+    return [(Receiver, "_take_run", take_run), (Door, "check_lease", check_lease)]
 
 
 def _repeats_act_again() -> list[tuple[Any, str, Any]]:
@@ -238,7 +220,7 @@ def _block_applied_twice() -> list[tuple[Any, str, Any]]:
 
 def _clock_of_the_hub() -> list[tuple[Any, str, Any]]:
     """A block's time is the hub's, as the node remembers it, and not what the site's own clock says."""
-    confirm, following = Timekeeper.__dict__["confirm"], Timekeeper.__dict__["next"]
+    confirm = Timekeeper.__dict__["confirm"]
 
     class Shifted:
         def __init__(self, clock: Clock, by_ms: int) -> None:
@@ -253,13 +235,9 @@ def _clock_of_the_hub() -> list[tuple[Any, str, Any]]:
     def confirmed(self: Timekeeper, hub_ms: int) -> None:
         confirm(self, hub_ms)
         plain = getattr(self._clock, "clock", self._clock)
-        self._clock = Shifted(plain, hub_ms - plain.now_ms())  # type: ignore[assignment]
+        self._clock = Shifted(plain, hub_ms - plain.now_ms())
 
-    def moment(self: Timekeeper, parent_s: int) -> Moment:
-        found: Moment = following(self, parent_s)
-        return found
-
-    return [(Timekeeper, "confirm", confirmed), (Timekeeper, "next", moment)]
+    return [(Timekeeper, "confirm", confirmed)]
 
 
 def _journal_forgotten() -> list[tuple[Any, str, Any]]:
@@ -275,8 +253,8 @@ def _journal_forgotten() -> list[tuple[Any, str, Any]]:
     return [(Keeper, "_load", forget)]
 
 
-def _refusal_keeps_its_lines() -> list[tuple[Any, str, Any]]:
-    """A posting that the rules refuse is taken for done by the tablet's part of the node."""
+def _refusal_taken_for_done() -> list[tuple[Any, str, Any]]:
+    """A move that the rules refuse is answered like one that was booked."""
     steps = Desk.__dict__["steps"]
 
     def swallow(self: Desk, op_id: OpId, actor: Any, verb: str, content: Any, works: Any) -> Any:
@@ -290,19 +268,19 @@ def _refusal_keeps_its_lines() -> list[tuple[Any, str, Any]]:
     return [(Desk, "steps", swallow)]
 
 
-def _own_word_for_it() -> list[tuple[Any, str, Any]]:
-    """The hub logs a site's checkpoint without its blocks having been executed: `Invalid` is taken for a slow site."""
-    pend = blocks.__dict__["append"]
+def _skips_a_block() -> list[tuple[Any, str, Any]]:
+    """The hub's picture is taken to be as far as its blocks, now and then, without having looked at one of them."""
+    append = blocks.__dict__["append"]
 
-    def append(session: Session, held: Any, links: Any, now_ms: int) -> Any:
-        found = pend(session, held, links, now_ms)
+    def append_and_skip(session: Session, held: Any, links: Any, now_ms: int) -> Any:
+        found = append(session, held, links, now_ms)
         session.run(
             "UPDATE origins SET projected_size = size WHERE origin = :origin AND projected_size = size - 1",
             origin=held.origin,
         )
         return found
 
-    return [(blocks, "append", append)]
+    return [(blocks, "append", append_and_skip)]
 
 
 PLANTED = (
@@ -316,8 +294,8 @@ PLANTED = (
     Planted("the hub applies a block twice", _block_applied_twice),
     Planted("a block's time is the hub's", _clock_of_the_hub),
     Planted("a start forgets the journal", _journal_forgotten),
-    Planted("a refusal is taken for done", _refusal_keeps_its_lines),
-    Planted("a block is skipped in the hub's picture", _own_word_for_it),
+    Planted("a refusal is taken for done", _refusal_taken_for_done),
+    Planted("a block is skipped in the hub's picture", _skips_a_block),
 )
 
 
@@ -329,6 +307,3 @@ def hunt(planted: Planted, seeds: range) -> Result | None:
             if result.oracle:
                 return result
     return None
-
-
-__all__ = ["PLANTED", "Invalid", "Planted", "hunt", "keeper"]

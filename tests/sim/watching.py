@@ -41,7 +41,7 @@ class Watch:
             watch.signed(message)
             return real(key, message)
 
-        SigningKey.sign = sign  # type: ignore[method-assign]
+        SigningKey.sign = sign  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
@@ -51,14 +51,13 @@ class Watch:
         self.signatures += 1
         tag, _, rest = message.partition(b"\n")
         if tag == b"tallyman/block/v1":
-            origin, height, block_hash = rest.split(b"\n", 2)
-            self._block(origin.decode(), int(height), block_hash)
+            named, height, block_hash = rest.split(b"\n", 2)
+            self._block(named.decode(), int(height), block_hash)
         elif tag == b"cosignature/v1":
-            _, origin, size, root, _ = rest.decode().split("\n")
-            self._cosignature(origin, int(size), root)
+            _, log, size, root, _ = rest.decode().split("\n")
+            self._cosignature(log, int(size), root)
         elif (found := CHECKPOINT.fullmatch(message)) is not None:
-            log, size, root = (part.decode() for part in found.groups())
-            self._same_root(log, int(size), root)
+            self._same_root(found[1].decode(), int(found[2]), found[3].decode())
 
     def _block(self, origin: str, height: int, block_hash: bytes) -> None:
         first = self.blocks.setdefault((origin, height), block_hash)
@@ -75,6 +74,16 @@ class Watch:
         held = self.world.hub.durable_size(origin)
         if held < size:
             self.world.fail(TRUE_COSIGNATURES, f"{size} blocks of {origin} were cosigned when {held} were durable")
+
+    def still_true(self) -> None:
+        """After anything that the hub did, and after each of its starts: what it acknowledged, it holds."""
+        largest: dict[str, int] = {}
+        for origin, size in self.cosigned:
+            largest[origin] = max(size, largest.get(origin, 0))
+        for origin, size in largest.items():
+            held = self.world.hub.durable_size(origin)
+            if held < size:
+                self.world.fail(TRUE_COSIGNATURES, f"{size} blocks of {origin} were cosigned, the hub has {held} now")
 
     def _same_root(self, log: str, size: int, root: str) -> None:
         first = self.roots.setdefault((log, size), root)

@@ -456,7 +456,7 @@ class Workload:
         )
 
     def _scan(self, site: str, round_: Round, thing: Thing) -> Act:
-        """One trigger pull: journalled under the scanner's own id, then taken. The same pull again is the same read."""
+        """One trigger pull: journalled under the scanner's own id, then taken. Pulled again it is the same read."""
         op, who = self.op(), round_.who
         box = thing[0] == "BOLT" and self.dice.random() < 0.3
         read = NewRead(f"gun-{who}", b"]E0" + (BOX if box else GTINS[thing[0]]).encode(), client_id=str(op))
@@ -659,7 +659,7 @@ class Workload:
         found = [each for each in hub.discrepancies() if each.kind == "transfer short"]
         if found:
             chosen = self.dice.choice(found)
-            lines = [each.lines for each in hub.transfers() if each.id == chosen.subject][0]
+            lines = next(each.lines for each in hub.transfers() if each.id == chosen.subject)
             self.giving_up = (chosen.id, chosen.subject, {line.line: line.missing for line in lines})
             hub.decide(chosen.id, "rita", "lost", "the carrier confirmed the loss")
 

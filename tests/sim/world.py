@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +40,8 @@ HUB_DEATHS = (
     "hub.anchor_mined", "hub.anchor_final", "mainchain.mined", "db.before_commit", "db.after_commit",
 )  # fmt: skip
 JUMPS_MS = (
-    -60 * 365 * DAY_MS, 10 * 365 * DAY_MS, 3 * DAY_MS, -3 * DAY_MS, 30 * DAY_MS, 3_600_000, -3_600_000, 45_000, -45_000,
+    -60 * 365 * DAY_MS, 10 * 365 * DAY_MS, 3 * DAY_MS, -3 * DAY_MS, 30 * DAY_MS, 3_600_000, -3_600_000, 45_000,
+    -45_000,
 )  # fmt: skip
 
 
@@ -82,7 +83,7 @@ class World:
         self.busy = False
         shutil.copytree(made.folder, folder, dirs_exist_ok=True)
         self.hub = HubMachine(self, "hub", folder / "hub", self._clock())
-        self.nodes = {
+        self.nodes: dict[str, NodeMachine] = {
             name: NodeMachine(self, name, folder / name, self._clock(), dict(made.tokens[name]))
             for name in made.sites
         }
@@ -178,8 +179,8 @@ class World:
         for site, machine in self.nodes.items():
             if site in self.work.doubt:
                 self.work.turn(site)
-            for job in ("seal", "control", "clock"):
-                self._job(machine, job)
+            for turn in ("seal", "control", "clock"):
+                self._job(machine, turn)
             self._sync(machine)
         if self.work.giving_up is not None:
             self.work.decide()
@@ -194,7 +195,12 @@ class World:
             (100, lambda: self.work.turn(self._any_site())),
             (36, lambda: self._sync(self.nodes[self._any_site()])),
             (14, lambda: self._job(self.nodes[self._any_site()], "seal")),
-            (6, lambda: self._job(self.nodes[self._any_site()], self.dice.choice(("control", "clock", "sync", "audit")))),
+            (
+                6,
+                lambda: self._job(
+                    self.nodes[self._any_site()], self.dice.choice(("control", "clock", "sync", "audit"))
+                ),
+            ),
             (34, self._hub_works),
             (2, self.work.decide),
             (self.faults["late"], lambda: self.network.late(self.dice.randrange(1_000))),
@@ -236,10 +242,8 @@ class World:
             return
         jobs = self.hub.jobs()
         name = self.dice.choices(list(jobs), [1 if name in ("anchor", "watch") else 4 for name in jobs])[0]
-        try:
+        with suppress(Down):
             self.hub.run(jobs[name])
-        except Down:
-            pass
         self.note(self.hub, name, "", "" if not self.hub.up else str(self.hub.hub.troubles or ""))
 
     def _change_weather(self) -> None:
