@@ -151,8 +151,7 @@ class Play:
         self._catalogues = [own] if items is None else [items.read_bytes(), own]
         known = [item for raw in self._catalogues for item in read_items(raw)[0]]
         self.catalogue = {code: (item, pack) for item in known for code, pack in item.gtins.items()}
-        lines = [] if scans is None else [line for line in scans.read_text("utf-8").splitlines() if line]
-        self.bins = list(self._bins(lines))
+        self.bins = list(self._bins([] if scans is None else scan_lines(scans.read_bytes())))
 
     # ------------------------------------------------------------ the two plays
 
@@ -455,7 +454,7 @@ class Play:
 
     # ------------------------------------------------------------ inside
 
-    def _bins(self, lines: list[str]) -> Iterator[Bin]:
+    def _bins(self, lines: list[bytes]) -> Iterator[Bin]:
         marker, pack = b"]E09521234500018", b"]E09521234500025"
         yogurt = scan_bytes("]C10109521234500049" + "10L2611{GS}17270630")
         drills = [scan_bytes(f"]C1010952123450005621SN-{number}") for number in range(1, 4)]
@@ -463,7 +462,7 @@ class Play:
         yield self._bin("A-02", [yogurt] * 4 + drills)
         yield self._bin("A-03", [])
         yield self._bin("A-04", [b"]E09521234500063"] * 30)
-        usable = [raw for raw in map(scan_bytes, lines) if _of_goods(raw)]
+        usable = [raw for raw in lines if _of_goods(raw)]
         if len(usable) < len(lines):
             print(f"  {len(lines) - len(usable)} of {len(lines)} given scans are our own labels and are left out")
         seen: set[Thing] = set()
@@ -570,6 +569,15 @@ def _reading(place: Place) -> Iterator[db.Connection]:
 def _listening(port: int) -> bool:
     with socket.create_connection(("127.0.0.1", port), timeout=2):
         return True
+
+
+def scan_lines(raw: bytes) -> list[bytes]:
+    """The scans of a file, a line each: bytes as a scanner sends them, with `{GS}` for byte 29.
+
+    Only a line feed, with or without a carriage return, ends a line; a raw GS belongs to its scan.
+    """
+    lines = raw.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").split(b"\n")
+    return [scan_bytes(line.decode("utf-8", "surrogateescape")) for line in lines if line]
 
 
 def _of_goods(raw: bytes) -> bool:

@@ -52,10 +52,10 @@ def scan_bytes(text: str) -> bytes:
         name = token[1]
         if not name.startswith("0x") and name not in CONTROLS:
             continue
-        raw += text[position : token.start()].encode("utf-8")
+        raw += text[position : token.start()].encode("utf-8", "surrogateescape")
         raw.append(int(name, 16) if name.startswith("0x") else CONTROLS[name])
         position = token.end()
-    return bytes(raw + text[position:].encode("utf-8"))
+    return bytes(raw + text[position:].encode("utf-8", "surrogateescape"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,8 @@ def _special(
                 findings.elsewhere.append((op_id, event.line, event.location))
             elif moved.serial:
                 session.run(
-                    "UPDATE serials SET location = :location WHERE site = :site AND item = :item AND serial = :serial",
+                    "UPDATE serials SET location = :location"
+                    " WHERE site = :site AND item = :item AND serial = :serial",
                     location=event.location,
                     site=place.origin.site,
                     item=moved.item,

@@ -15,7 +15,8 @@ from ledger.moves import STATUSES
 
 NAME_CHARS_MAX = 80
 NOTE_CHARS_MAX = 500
-QUANTITY_MAX = 2**53 - 1  # what every JSON reader holds exactly
+# A million million pieces in one line is a mistake, and nine million such lines still fit the 64 bits of a sum.
+QUANTITY_MAX = 10**12
 
 
 class Fields:
