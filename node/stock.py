@@ -24,7 +24,7 @@ class Stock(Documents):
         """Begin to scan a receipt or move: `kind` (receive, move), `source`, `target`."""
         fields = Fields(body, "begin")
         kind = fields.take("kind")
-        if kind not in ROLE_OF:
+        if not isinstance(kind, str) or kind not in ROLE_OF:
             raise Rejected(f"kind {shown(kind)}: expected receive or move")
         who.need(ROLE_OF[kind], f"{kind} goods")
         source, target = fields.text("source", need=False), fields.text("target", need=False)

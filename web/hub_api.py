@@ -34,6 +34,7 @@ def _add_log_in(routes: Blueprint, parts: HubParts) -> None:
 
     @routes.post("/auth/logout")
     def logout() -> Response:
+        kit.fields().done()
         parts.sessions.close(token_given())
         answer = kit.answer({"logged_out": True})
         answer.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Strict")
@@ -99,12 +100,12 @@ def _add_discrepancies(routes: Blueprint, parts: HubParts) -> None:
         found = hub.discrepancies(everything=request.args.get("all") == "true")[: _limit()]
         return kit.answer({"discrepancies": [discrepancies.as_json(each) for each in found]})
 
-    @routes.get("/discrepancies/<int:number>")
+    @routes.get("/discrepancies/<int(max=999999999):number>")
     def one(number: int) -> Response:
         parts.account()
         return kit.answer(discrepancies.as_json(hub.discrepancy(number)))
 
-    @routes.post("/discrepancies/<int:number>/<verb>")
+    @routes.post("/discrepancies/<int(max=999999999):number>/<verb>")
     def act(number: int, verb: str) -> Response:
         account = parts.account("RECONCILE")
         wish = kit.fields()

@@ -78,7 +78,7 @@ def blueprint(parts: HubParts) -> Blueprint:
         found = hub.discrepancies(everything=everything)[:ROWS_MAX]
         return render_template("hub/discrepancies.html", discrepancies=found, everything=everything)
 
-    @routes.get("/discrepancies/<int:number>")
+    @routes.get("/discrepancies/<int(max=999999999):number>")
     @page
     def discrepancy(number: int) -> str:
         return render_template("hub/discrepancy.html", one=hub.discrepancy(number), arranged=arranged)

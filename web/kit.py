@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 1024 * 1024
 TEXT_CHARACTERS_MAX = 2_000
+DETAIL_CHARACTERS_MAX = 500
 RETRY_AFTER_S = 5
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -72,9 +73,15 @@ ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
+def plain(detail: str) -> str:
+    """A message that may repeat what a stranger sent: one line, of bounded length, with nothing invisible in it."""
+    text = "".join(each if each.isprintable() else "?" for each in detail[: DETAIL_CHARACTERS_MAX + 1])
+    return text if len(text) <= DETAIL_CHARACTERS_MAX else text[: DETAIL_CHARACTERS_MAX - 1] + "…"
+
+
 def problem(status: int, title: str, detail: str) -> Response:
     """An RFC 9457 answer. `detail` is one plain sentence: what, the value, what to do."""
-    content = {"type": "about:blank", "status": status, "title": title, "detail": detail}
+    content = {"type": "about:blank", "status": status, "title": title, "detail": plain(detail)}
     answer = Response(
         json.dumps(content, ensure_ascii=False, separators=(",", ":")), status, mimetype="application/problem+json"
     )
@@ -167,6 +174,7 @@ def create_app(name: str, folder: Path, *, random: Random) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, TRAP_HTTP_EXCEPTIONS=False, PROPAGATE_EXCEPTIONS=False)
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     versions = _Versions(folder / "static")
     app.jinja_env.globals["asset"] = lambda path: url_for("static", filename=path, v=versions(path))
     # Modules import one another by plain names: a version in one of the two names would load and run it twice.
@@ -216,10 +224,13 @@ class _Versions:
 
 
 def _begin(random: Random) -> None:
+    length = request.environ.get("CONTENT_LENGTH") or "0"
     given = request.headers.get("X-Request-ID", "")
     plain = given.isascii() and given.replace("-", "").isalnum() and len(given) <= 64
     g.correlation = given if plain else random.bytes(8).hex()
     correlation.set(g.correlation)
+    if not (length.isascii() and length.isdecimal()):
+        raise Invalid(f"Content-Length is {shown(length)}: expected a whole number")
 
 
 def _finish(response: Response) -> Response:
@@ -247,6 +258,7 @@ def _failed(error: Exception) -> Response:
 
 
 def _shown_failure(status: int, title: str, detail: str) -> Response:
+    detail = plain(detail)
     if not wants_page():
         return problem(status, title, detail)
     render: Callable[[int, str, str], str] | None = current_app.config.get("FAILURE_PAGE")

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 
 from devices.reads import NewRead
 from ledger import people
+from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import proofs
 from node.desk import Answer, Person
@@ -55,6 +56,15 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
         "documents/exception": stock.except_document,
         "documents/reject": floor.stock.proposals.reject,
     }
+
+
+def taken(*names: str) -> dict[str, Any]:
+    """These members of the request's object as they came, None for an absent one; any other member is refused."""
+    wish = kit.body()
+    extra = sorted(set(wish) - set(names))
+    if extra:
+        raise Rejected(f"{kit.shown(extra[0])} is not known here: expected only {', '.join(names) or 'nothing'}")
+    return {name: wish.get(name) for name in names}
 
 
 def blueprint(parts: NodeParts) -> Blueprint:
@@ -110,18 +120,18 @@ def _add_log_in(routes: Blueprint, parts: NodeParts) -> None:
 
     @routes.post("/auth/login")
     def login() -> Response:
-        wish, name = kit.body(), tablet(parts)
-        return opened(parts.floor.people.log_in(wish.get("login"), wish.get("pin"), name), name)
+        wish, name = taken("login", "pin"), tablet(parts)
+        return opened(parts.floor.people.log_in(wish["login"], wish["pin"], name), name)
 
     @routes.post("/auth/activate")
     def activate() -> Response:
-        wish, name = kit.body(), tablet(parts)
-        op_id = OpId.parse(wish.get("op_id"))
-        answer = parts.floor.people.activate(op_id, wish.get("login"), wish.get("code"), wish.get("pin"), name)
-        return opened(answer, name)
+        wish, name = taken("op_id", "login", "code", "pin"), tablet(parts)
+        op_id = OpId.parse(wish["op_id"])
+        return opened(parts.floor.people.activate(op_id, wish["login"], wish["code"], wish["pin"], name), name)
 
     @routes.post("/auth/logout")
     def logout() -> Response:
+        taken()
         parts.floor.people.log_out(token_given())
         response = kit.answer({"logged_out": True})
         response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Strict")
@@ -142,11 +152,13 @@ def _add_reads(routes: Blueprint, parts: NodeParts) -> None:
     @routes.post("/sync/now")
     def sync_now() -> Response:
         parts.person()
+        taken()
         return kit.answer(dict(parts.sync()))
 
     @routes.post("/seal")
     def seal() -> Response:
         parts.person()
+        taken()
         sealed = parts.site.seal()
         return kit.answer({"sealed": sealed is not None, "height": parts.site.head.height})
 

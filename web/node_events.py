@@ -12,14 +12,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from ledger.errors import Rejected
 from node.desk import Person
 from web import kit
 from web.node_app import NodeParts, token_given
 from web.node_views import scanners_of
-from web.server import STREAMS_MAX
+from web.server import STOPPING, STREAMS_MAX
 
 POLL_MS = 150
 HEARTBEAT_MS = 5_000
@@ -56,7 +56,8 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
 
     @routes.get("/events")
     def events() -> Response:
-        stream = _Stream(parts, parts.person(), token_given())
+        stopping = request.environ.get(STOPPING) or threading.Event()
+        stream = _Stream(parts, parts.person(), token_given(), stopping)
         seats.take(stream)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         answer = Response(stream.run(), mimetype="text/event-stream", headers=headers)
@@ -79,7 +80,8 @@ def snapshot(parts: NodeParts, who: Person) -> dict[str, Any]:
 
 
 class _Stream:
-    def __init__(self, parts: NodeParts, who: Person, token: str) -> None:
+    def __init__(self, parts: NodeParts, who: Person, token: str, stopping: threading.Event) -> None:
+        self._stopping = stopping
         self._parts = parts
         self._who = who
         self.token = token
@@ -87,29 +89,28 @@ class _Stream:
 
     def run(self) -> Iterator[bytes]:
         clock = self._parts.clock
-        opened = heard = clock.monotonic_ms()
+        opened = heard = looked = clock.monotonic_ms()
         seen, task = b"", b""
         # Headers leave with the first byte only, and a tablet should know at once that it is connected.
         yield b"retry: 1000\n\n"
-        while clock.monotonic_ms() - opened < LIFE_MS and not self.replaced:
-            now = snapshot(self._parts, self._who)
+        while clock.monotonic_ms() - opened < LIFE_MS and not (self.replaced or self._stopping.is_set()):
+            now, ran_ms = snapshot(self._parts, self._who), clock.monotonic_ms()
             mark, doing = _mark(now), _mark(now["screen"])
+            acted = bool(task) and doing != task
+            if acted or ran_ms - looked >= HEARTBEAT_MS:
+                looked = ran_ms
+                if not self._still_here(acted=acted):
+                    yield b"event: ended\ndata: {}\n\n"
+                    return
             if mark != seen:
-                if task and doing != task and not self._still_here(acted=True):
-                    break
-                seen, task, heard = mark, doing, clock.monotonic_ms()
+                seen, task, heard = mark, doing, ran_ms
                 # The tablet's own clock may be wrong: it measures ages by the node's.
                 now["now_ms"] = clock.now_ms()
                 yield b"event: state\ndata: " + _json(now) + b"\n\n"
-            elif clock.monotonic_ms() - heard >= HEARTBEAT_MS:
-                if not self._still_here(acted=False):
-                    break
-                heard = clock.monotonic_ms()
+            elif ran_ms - heard >= HEARTBEAT_MS:
+                heard = ran_ms
                 yield b"event: heartbeat\ndata: {}\n\n"
             clock.sleep_ms(POLL_MS)
-        else:
-            return
-        yield b"event: ended\ndata: {}\n\n"
 
     def _still_here(self, *, acted: bool) -> bool:
         """Whether the log-in still stands. Whoever scans with the node's own scanner is at work although the tablet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from cheroot import wsgi
 
@@ -17,15 +18,26 @@ STREAMS_MAX = 40  # an open event stream holds a thread; the rest must stay free
 QUEUE = 128
 TIMEOUT_S = 10
 SHUTDOWN_S = 3
+HEADER_BYTES_MAX = 64 << 10
+BODY_BYTES_MAX = 64 << 20  # a site's largest bundle; each address has a limit of its own below it
+STOPPING = "tallyman.stopping"
 
 
 class Server:
-    """Serves one WSGI application on one address until `stop`."""
+    """Serves one WSGI application on one address until `stop`.
+
+    Answers that go on for long find in their request's environment (STOPPING) an event that is set at the end.
+    """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], host: str, port: int) -> None:
+        self._stopping = threading.Event()
+
+        def served(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            return app({**environ, STOPPING: self._stopping}, start)
+
         self._server = _Server(
             (host, port),
-            app,
+            served,
             numthreads=THREADS,
             max=THREADS,
             request_queue_size=QUEUE,
@@ -33,6 +45,9 @@ class Server:
             shutdown_timeout=SHUTDOWN_S,
             server_name="tallyman",
         )
+        # Not limited by default, and read before anything of ours is asked.
+        self._server.max_request_header_size = HEADER_BYTES_MAX
+        self._server.max_request_body_size = BODY_BYTES_MAX
         self._thread: threading.Thread | None = None
 
     def start(self) -> tuple[str, int]:
@@ -48,6 +63,7 @@ class Server:
 
     def stop(self) -> None:
         """Finish what is being answered, then close."""
+        self._stopping.set()
         self._server.stop()
         if self._thread is not None:
             self._thread.join(SHUTDOWN_S * 2)

@@ -235,6 +235,7 @@ def furnish(set_up: House) -> None:
             {"item": "MARK-BL", "quantity": 40, "target": "A-01"},
             {"item": "TAPE-50", "quantity": 40, "target": "A-05"},
             {"item": "GLOVE-10", "quantity": 30, "target": "A-04"},
+            {"item": "GLOVE-10", "quantity": 30, "target": "A-09"},
             {"item": "YOG-500", "lot": "L2611", "expiry": "2027-06-30", "quantity": 4, "target": "A-02"},
             *({"item": "DRILL-18", "serial": f"SN-{n}", "quantity": 1, "target": "A-02"} for n in range(1, 4)),
         ],
@@ -249,6 +250,15 @@ def open_count(set_up: House, name: str, *bins: str) -> str:
     rule = {"line_quantity_max": 0, "control_percent": 0, "rounds_max": 2}
     opened = set_up.oslo.people["kim"].act("counts", name=name, bins=list(bins), rule=rule)
     return str(opened["session"])
+
+
+def leave_all(set_up: House) -> None:
+    """Nobody has a bin open any more, whatever a test left behind."""
+    for login in ("ana", "ben"):
+        api = set_up.oslo.people[login]
+        screen = api.get("counts/mine")["screen"]
+        if screen is not None:
+            api.act("counts/leave", bin=screen["target"])
 
 
 def send_short(set_up: House) -> str:

@@ -102,18 +102,29 @@ function show(state) {
 
 stream.addEventListener("state", (event) => show(event.detail));
 stream.addEventListener("silent", () => say("bad", "The node does not answer. What it has shown is safe; wait here.", { aloud: false }));
-document.addEventListener("waiting", (event) => say("warn", event.detail, { aloud: false }));
+document.addEventListener("waiting", (event) => {
+  say("warn", waiting > 1 ? `${event.detail} ${waiting} scans wait on this tablet.` : event.detail, { aloud: false });
+});
+addEventListener("beforeunload", (event) => { if (waiting) event.preventDefault(); });
 
 // ---------------------------------------------------------------- what is done
 
-async function scan(text) {
+// One after the other, in the order they were scanned: what follows a bin's label belongs into that bin.
+let queue = Promise.resolve(), waiting = 0;
+function scan(text) {
   openDialog()?.close();
+  waiting += 1;
+  queue = queue.then(() => attempt(() => send(text))).finally(() => { waiting -= 1; });
+  return queue;
+}
+
+async function send(text) {
   const answer = await act("scans", { text });
   if (["refused", "ignored", "badge", "nobody"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", "This piece is counted already");
   else if (answer.outcome === "item") say("warn", "Scan a bin first");
 }
-onScan((text) => attempt(() => scan(text)), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
+onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", {})));
@@ -173,7 +184,7 @@ function enter({ item, lot, serial, expiry }, quantity) {
 byId("type").addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
 byId("code-form").addEventListener("submit", () => {
   const text = byId("code-text").value.trim();
-  if (text) attempt(() => scan(text));
+  if (text) scan(text);
 });
 
 // ---------------------------------------------------------------- the proof ladder

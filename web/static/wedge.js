@@ -22,7 +22,7 @@ function noted(target) {
 export function onScan(take, typed = () => false) {
   let text = "", first = 0, last = 0, before = { field: null };
   addEventListener("keydown", (event) => {
-    if (event.timeStamp - last > GAP_MS) {
+    if (!text || event.timeStamp - last > GAP_MS) {
       text = "";
       first = event.timeStamp;
       before = noted(event.target);

@@ -1,0 +1,142 @@
+"""One stage and one Chromium for the whole folder, and pages that complain about everything a console would."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.browser import stage
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+MISSING = "chromium is not installed: add it with `make system`"
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+]
+KEY_S = 0.001
+PATIENCE_MS = 20_000  # a busy machine is slow, not wrong
+TABLET, UPRIGHT, DESK = (1280, 800), (800, 1280), (1440, 900)
+# What a refused wish looks like in a console: the answer is shown to the person, so it is no fault of the page.
+EXPECTED = "Failed to load resource: the server responded with a status of 4"
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.House]:
+    if not CHROMIUM:
+        pytest.skip(MISSING)
+    with stage.house(tmp_path_factory.mktemp("stage")) as set_up:
+        stage.furnish(set_up)
+        yield set_up
+        assert not set_up.failures, f"jobs failed in a way nobody foresaw: {set_up.failures}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM:
+        pytest.skip(MISSING)
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Pages:
+    """Opens pages, each in a browser profile of its own, and collects what goes wrong in them."""
+
+    browser: Any
+    house: stage.House
+    faults: list[str] = field(default_factory=list)
+    contexts: list[Any] = field(default_factory=list)
+
+    def open(self, url: str = "", *, size: tuple[int, int] = TABLET, theme: str = "dark") -> Any:
+        context = self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, timezone_id="Europe/Oslo", locale="en-GB"
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(
+            f"localStorage.setItem('theme', localStorage.getItem('theme') || '{theme}');"
+            "addEventListener('securitypolicyviolation', (event) => console.error('CSP ' + event.violatedDirective));"
+        )
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self._said(page, message.type, message.text))
+        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
+        if url:
+            page.goto(url)
+        return page
+
+    def tablet(self, login: str, path: str = "/", *, place: str = "oslo", **options: Any) -> Any:
+        """A tablet on which somebody is logged in already."""
+        where = self.house.places[place]
+        page = self.open(**options)
+        answer = page.context.request.post(f"{where.url}/api/v1/auth/login", data={"login": login, "pin": stage.PIN})
+        assert answer.ok, answer.text()
+        page.goto(where.url + path)
+        return page
+
+    def console(self, path: str = "/", **options: Any) -> Any:
+        page = self.open(**{"size": DESK, **options})
+        wish = {"login": "admin", "password": self.house.password}
+        assert page.context.request.post(f"{self.house.hub_url}/api/v1/auth/login", data=wish).ok
+        page.goto(self.house.hub_url + path)
+        return page
+
+    def _said(self, page: Any, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not text.startswith(EXPECTED):
+            self.faults.append(f"{page.url}: {kind}: {text}")
+
+
+@pytest.fixture
+def pages(browser: Any, house: stage.House) -> Iterator[Pages]:
+    opened = Pages(browser, house)
+    yield opened
+    for context in opened.contexts:
+        context.close()
+    stage.leave_all(house)
+    assert not opened.faults, "\n".join(opened.faults)
+
+
+def typed_at_once(page: Any, text: str) -> None:
+    """What a keyboard scanner does: every key without waiting for any, then Enter.
+
+    Each key says when it was pressed, as a real one does: otherwise a busy machine types like a slow hand.
+    """
+    session = page.context.new_cdp_session(page)
+    presses = [{"key": each, "text": each} for each in text]
+    presses.append({"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"})
+    send = partial(session._impl_obj.send, "Input.dispatchKeyEvent", timeout=0)
+    began_s, sends = time.time(), []
+    for number, press in enumerate(presses):
+        at = {"timestamp": began_s + number * KEY_S}
+        sends.append(send(params={"type": "keyDown", **press, **at}))
+        sends.append(send(params={"type": "keyUp", "key": press["key"], **at}))
+
+    async def together() -> None:
+        await asyncio.gather(*sends)
+
+    session._sync(together())
+    session.detach()
+
+
+@pytest.fixture
+def scanned() -> Callable[..., None]:
+    """Types each code as a keyboard scanner does."""
+
+    def scan(page: Any, *codes: str) -> None:
+        for code in codes:
+            typed_at_once(page, code)
+
+    return scan

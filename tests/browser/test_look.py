@@ -1,0 +1,194 @@
+"""What must hold on every screen in both themes and both ways of holding a tablet: WCAG 2.2 AA, large targets, no
+page wider than the tablet, no complaint in the console (that part is checked by `pages` itself)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import stage
+from tests.browser.conftest import DESK, TABLET, UPRIGHT, Pages
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+# The same words and order in other colours and lines: what can differ is looked at again.
+RULES_AGAIN = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]}
+# Everything that is pressed. Links inside a sentence or table are text, and WCAG's own rule holds for them.
+TARGETS = "button, .button, .tile, nav a, .back, .brand, input:not([type=checkbox]), select, textarea, label.choice"
+TARGET_PX_MIN = 56
+LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
+DESKS = [("dark", DESK), ("light", (1280, 900))]
+
+
+def faults_of(page: Any, where: str) -> list[str]:
+    """What is wrong with the page as it stands."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = [
+        f"{where}: {each['id']}: {each['help']}: {[node['html'][:120] for node in each['nodes'][:3]]}"
+        for each in Axe().run(page, options=RULES if "dark" in where else RULES_AGAIN).response["violations"]
+    ]
+    small = page.evaluate(
+        """([targets, least]) => [...document.querySelectorAll(targets)].filter((each) => each.checkVisibility())
+          .filter((each) => !each.classList.contains("skip"))
+          .map((each) => [each.getBoundingClientRect(), each.outerHTML.slice(0, 90)])
+          .filter(([box]) => box.height < least - 0.5 || box.width < least - 0.5)
+          .map(([box, html]) => `${Math.round(box.width)}x${Math.round(box.height)} ${html}`)""",
+        [TARGETS, TARGET_PX_MIN],
+    )
+    found += [f"{where}: smaller than {TARGET_PX_MIN} px: {each}" for each in small]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append(f"{where}: the page is wider than the screen")
+    primary = page.evaluate(
+        """() => [...document.querySelectorAll("dialog[open]").length ? document.querySelector("dialog[open]")
+          .querySelectorAll(".primary") : document.querySelectorAll("main .primary")]
+          .filter((each) => each.checkVisibility()).length"""
+    )
+    if primary > 1:
+        found.append(f"{where}: {primary} primary actions on one screen")
+    return found
+
+
+@pytest.fixture(scope="module")
+def review(house: stage.House) -> str:
+    """A counted bin with a difference, an unexplained scan and a move during the count, in review."""
+    session = stage.open_count(house, "A name long enough to need a second line on a tablet held upright", "A-05")
+    for login, final in (("ana", False), ("ben", True)):
+        api = house.oslo.people[login]
+        api.act("counts/open", bin="A-05")
+        api.act("counts/enter", item="TAPE-50", quantity=3)
+        if final:
+            api.act("scans", text="NOBODY-KNOWS-THIS")
+            lines = [{"item": "TAPE-50", "quantity": 1, "source": "A-05", "target": "A-04"}]
+            house.oslo.people["rita"].act("documents/move", lines=lines)
+        api.act("counts/close", bin="A-05", confirm=True)
+    return f"/review/{session}"
+
+
+def tablet_screens(review: str, operation: str) -> dict[str, tuple[str, str]]:
+    """Screens by name: whose, and where."""
+    return {
+        "home": ("ana", "/"),
+        "home of a supervisor": ("kim", "/"),
+        "choose a bin": ("ana", "/count"),
+        "operation": ("kim", f"/operations/{operation}"),
+        "node": ("ana", "/node"),
+        "counts": ("kim", "/review/"),
+        "open a count": ("kim", "/review/new"),
+        "a count": ("kim", review),
+        "a bin to approve": ("kim", f"{review}/A-05"),
+        "nothing there": ("kim", "/operations/" + "0" * 32),
+        "not allowed": ("ana", "/review/"),
+    }
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_every_screen_of_the_tablet(pages: Pages, review: str, theme: str, size: tuple[int, int]) -> None:
+    operation = pages.house.oslo.people["kim"].get("operations")["operations"][-1]["op_id"]
+    faults = []
+    opened: dict[str, Any] = {}
+    for name, (login, path) in tablet_screens(review, operation).items():
+        page = opened.get(login) or pages.tablet(login, path, theme=theme, size=size)
+        opened[login] = page
+        page.goto(pages.house.oslo.url + path)
+        page.wait_for_load_state()
+        page.wait_for_timeout(250)
+        faults += faults_of(page, f"{name} ({theme})")
+    page = pages.open(f"{pages.house.oslo.url}/login", theme=theme, size=size)
+    faults += faults_of(page, f"log in ({theme})")
+    page.click("#first")
+    faults += faults_of(page, f"first log-in ({theme})")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_counting_and_its_dialogs(
+    pages: Pages, scanned: Callable[..., None], theme: str, size: tuple[int, int]
+) -> None:
+    house = pages.house
+    code = "DOCK-1" if theme == "dark" else "A-07"
+    if house.oslo.people["ana"].get("counts/mine")["screen"] is not None:
+        pytest.fail("another test left its bin open")
+    waiting = [each["bin"] for each in house.oslo.people["ana"].get("counts/mine")["bins"]]
+    if code not in waiting:
+        stage.open_count(house, "Look", code)
+    page = pages.tablet("ana", "/count", theme=theme, size=size)
+    page.wait_for_selector("#choose:not([hidden])")
+    scanned(page, f"BIN:{code}")
+    page.wait_for_selector("#counting:not([hidden])")
+    faults = faults_of(page, f"an open bin ({theme})")
+    where = page.locator("#done").bounding_box()
+    answer = page.locator("#answer").bounding_box()
+    scanned(page, "9521234500032", "]C1010952123450005621SN-9", "NOBODY-KNOWS", "9521234500063")
+    expect(page.locator(".line")).to_have_count(3)
+    expect(page.locator("#parked")).to_contain_text("1")
+    faults += faults_of(page, f"lines ({theme})")
+    after = page.locator("#done").bounding_box()
+    assert after["x"] == where["x"] and after["y"] == where["y"], "the primary button jumped"
+    assert page.locator("#answer").bounding_box() == answer, "the answer jumped"
+    for button, dialog in (("#parked", "#unknown"), ("#type", "#code"), ("#leave", "#ask"), ("#done", "#ask")):
+        page.click(button)
+        page.wait_for_selector(f"{dialog}[open]")
+        faults += faults_of(page, f"{dialog} ({theme})")
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Change Packing tape").click()
+    faults += faults_of(page, f"keypad ({theme})")
+    page.keyboard.press("Escape")
+    page.click("#leave")
+    page.click("#ask-yes")
+    page.wait_for_selector("#choose:not([hidden])")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_deciding_on_a_bin(pages: Pages, review: str, theme: str, size: tuple[int, int]) -> None:
+    page = pages.tablet("kim", f"{review}/A-05", theme=theme, size=size)
+    text = page.locator("main").inner_text()
+    assert "unstable" in text and "NOBODY-KNOWS-THIS" in text and "Moves during the count" in text
+    assert page.locator("#approve").is_disabled()
+    faults = []
+    page.click("#again")
+    faults += faults_of(page, f"count again ({theme})")
+    page.keyboard.press("Escape")
+    page.evaluate("document.querySelector('#approve').disabled = false")  # refused all the same, by the node
+    page.click("#approve")
+    faults += faults_of(page, f"approve ({theme})")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("theme", "size"), DESKS)
+def test_every_screen_of_the_console(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    house = pages.house
+    origin = house.hub.sites()[0].origin
+    paths = ["/", f"/sites/{origin}", "/discrepancies?all=true", "/transfers", "/anchors", "/sites/none"]
+    paths += [f"/discrepancies/{each.id}" for each in house.hub.discrepancies(everything=True)[:2]]
+    page = pages.open(f"{house.hub_url}/login", theme=theme, size=size)
+    faults = faults_of(page, f"log in ({theme})")
+    page = pages.console(theme=theme, size=size)
+    for path in paths:
+        page.goto(house.hub_url + path)
+        faults += faults_of(page, f"{path} ({theme})")
+    assert not faults, "\n".join(faults)
+
+
+def test_the_keyboard_alone_reaches_everything_in_order(pages: Pages) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
+    reached = []
+    page.wait_for_timeout(200)
+    for _ in range(20):
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.dataset.key || ''"))
+        page.keyboard.press("Tab")
+    assert reached[:4] == ["name", "pin", "first", "1"], reached
+    visible = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert visible == "solid"
+
+
+def test_right_to_left_mirrors_without_a_wide_page(pages: Pages) -> None:
+    page = pages.tablet("ana", "/count")
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    page.wait_for_selector("#choose:not([hidden])")
+    brand, out = page.locator(".brand").bounding_box(), page.locator("#logout").bounding_box()
+    assert brand["x"] > out["x"], "the bar is not mirrored"
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
