@@ -17,6 +17,7 @@ Key = tuple[str, str, str]  # location, item, lot
 
 # The hub's own limits (hub.config.RulesConfig): a line further off is reported.
 OFF_MAX, OFF_PERCENT_MAX, OFF_VALUE_MAX = 5, 10, 10_000
+COST = 20
 COSTS = {"BOLT": 10, "NUT": 5, "PAINT": 500, "DRILL": 9_900}
 
 
@@ -53,7 +54,7 @@ class Compared:
             not self.expected
             or size > OFF_MAX
             or 100 * size > OFF_PERCENT_MAX * self.expected
-            or size * COSTS[self.thing[0]] > OFF_VALUE_MAX
+            or size * COSTS.get(self.thing[0], COST) > OFF_VALUE_MAX
         )
 
 

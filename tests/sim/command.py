@@ -68,7 +68,7 @@ def run(seeds: range, steps: int = STEPS, jobs: int = JOBS, *, trace: bool = Fal
     took_s = time.monotonic() - began
     print(
         f"{counts['acts']} acts ({counts['repeated']} repeated, {counts['refused']} refused, {counts['unknown']}"
-        f" without an answer), {counts['blocks']} blocks, {counts['deaths']} deaths, {counts['signatures']} signatures"
+        f" without an answer), {counts['blocks']} blocks, {counts['deaths']} deaths, {counts['signatures']} signings"
         f"; {took_s:.0f} s, {took_s / max(1, len(seeds)):.2f} s a seed"
     )
     print(f"{len(seeds) - len(failed)} passed, {len(failed)} failed")

@@ -16,7 +16,7 @@ from ledger.errors import Rejected, Unavailable
 from ledger.ids import IN_TRANSIT, SHRINKAGE, SUPPLIER, OpId
 from ledger.seams import Killed
 from node import rounds
-from tests.sim.books import Books, Flow, Ledger, Round, Thing, Transfer, Way
+from tests.sim.books import COST, Books, Flow, Ledger, Round, Thing, Transfer, Way
 from tests.sim.founding import BINS, COUNTERS
 from tests.sim.machines import PIN, Down, NodeMachine
 
@@ -27,6 +27,8 @@ ROUNDS_MAX = 3
 GTINS = {"BOLT": "4006381333931", "NUT": "9521234500018"}
 BOX = "5012345678900"  # twelve bolts
 LOTS = ("L1", "L2")
+ITEMS = ("BOLT", "BOLT", "NUT", "PAINT", "DRILL")
+HEADER = "sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals"
 # Refusals that say nothing about the books: the same wish may be good later.
 FOR_NOW = ("too many wrong PINs",)
 Answer = Any
@@ -56,6 +58,9 @@ class Workload:
         self.doubt: dict[str, Act] = {}
         self.past: dict[str, list[Act]] = {site: [] for site in ledger.sites}
         self.serials = 0
+        # What the hub's people have entered on the way: bins by site, and items.
+        self.new_bins: dict[str, list[str]] = {site: [] for site in ledger.sites}
+        self.new_items: list[str] = []
         self.proposals: dict[str, dict[str, tuple[Flow, ...]]] = {site: {} for site in ledger.sites}
         self.backwards: dict[str, str] = {}
         # A decision at the hub whose answer is not known yet, and how often each discrepancy was decided.
@@ -150,8 +155,26 @@ class Workload:
     def op(self) -> OpId:
         return OpId(self.dice.randbytes(16))
 
-    def _stocked(self, books: Books, sources: tuple[str, ...] = BINS) -> tuple[str, Thing, int] | None:
-        found = [(place, thing, held) for place in sources for thing, held in books.held(place)]
+    def _bins(self, site: str) -> list[str]:
+        """The bins that the site knows by now."""
+        if not self.new_bins[site]:
+            return list(BINS)
+        with self.world.nodes[site].parts.site.reading() as connection:
+            known = {row[0] for row in connection.execute("SELECT location FROM locations")}
+        return [*BINS, *(bin_ for bin_ in self.new_bins[site] if bin_ in known)]
+
+    def _items(self, site: str) -> tuple[list[str], set[str]]:
+        """What the site can name, and which items its chain does not know yet."""
+        if not self.new_items:
+            return list(ITEMS), set()
+        with self.world.nodes[site].parts.site.reading() as connection:
+            listed = {row[0] for row in connection.execute("SELECT key FROM streams WHERE stream = 'catalogue'")}
+            known = {row[0] for row in connection.execute("SELECT item FROM items")}
+        new = [item for item in self.new_items if item in listed]
+        return [*ITEMS, *new], set(self.new_items) - known
+
+    def _stocked(self, books: Books) -> tuple[str, Thing, int] | None:
+        found = [(place, thing, held) for place in self._bins(books.site) for thing, held in books.held(place)]
         return self.dice.choice(found) if found else None
 
     # ------------------------------------------------------------ stock
@@ -160,15 +183,16 @@ class Workload:
         books, dice, op = self.ledger.sites[site], self.dice, self.op()
         who = dice.choice(("ann", "ann", "dan"))
         flows = []
+        (items, strange), bins = self._items(site), self._bins(site)
         for _ in range(dice.randint(1, 4)):
-            item = dice.choice(("BOLT", "BOLT", "NUT", "PAINT", "DRILL"))
+            item = dice.choice(items)
             lot, serial, quantity = "", "", dice.randint(1, 60)
             if item == "PAINT":
                 lot = dice.choice(LOTS)
             if item == "DRILL":
                 self.serials += 1
                 serial, quantity = f"SN-{site}-{self.serials}", 1
-            flows.append(Flow((item, lot, serial), quantity, SUPPLIER, dice.choice(BINS)))
+            flows.append(Flow((item, lot, serial), quantity, SUPPLIER, dice.choice(bins)))
         body = {"lines": [{**_named(flow.thing), "quantity": flow.quantity, "target": flow.target} for flow in flows]}
         return Act(
             site,
@@ -176,7 +200,8 @@ class Workload:
             op,
             lambda node: node.parts.floor.stock.receive(op, node.who(who), body),
             lambda _: books.enter(str(op), "receive", flows),
-            books.can(flows),
+            # An item in the catalogue can be used when its control record has come; both ways are right until then.
+            None if any(flow.thing[0] in strange for flow in flows) else books.can(flows),
         )
 
     def _move(self, site: str) -> Act | None:
@@ -192,7 +217,8 @@ class Workload:
             quantity = 1 if thing[2] else dice.randint(1, held)
             if not thing[2] and dice.random() < 0.07:
                 quantity = held + dice.randint(1, 30)
-            flows.append(Flow(thing, quantity, source, dice.choice([bin_ for bin_ in BINS if bin_ != source])))
+            targets = [bin_ for bin_ in self._bins(site) if bin_ != source]
+            flows.append(Flow(thing, quantity, source, dice.choice(targets)))
         lines = [
             {**_named(flow.thing), "quantity": flow.quantity, "source": flow.source, "target": flow.target}
             for flow in flows
@@ -349,7 +375,7 @@ class Workload:
 
     def _open_session(self, site: str) -> Act | None:
         books, dice, op = self.ledger.sites[site], self.dice, self.op()
-        free = [bin_ for bin_ in BINS if bin_ not in books.blind]
+        free = [bin_ for bin_ in self._bins(site) if bin_ not in books.blind]
         if not free:
             return None
         bins = dice.sample(free, min(len(free), dice.randint(1, 2)))
@@ -575,7 +601,7 @@ class Workload:
         paper = self._paper(name, transfer) if dice.random() < 0.3 else None
         if paper is None and not self._is_known(site, name):
             return None
-        target = dice.choice(BINS)
+        target = dice.choice(self._bins(site))
         lines, ways, flows = [], [], []
         for index, way in enumerate(transfer.ways):
             took = self._took(way)
@@ -604,7 +630,7 @@ class Workload:
             op,
             lambda node: node.parts.floor.transfers.accept(op, node.who("ann"), body, PIN),
             done,
-            books.can(flows),
+            None if self._items(site)[1] & {way.thing[0] for way, _, _ in ways} else books.can(flows),
         )
 
     def _took(self, way: Way) -> tuple[int, int] | None:
@@ -643,6 +669,22 @@ class Workload:
         self.ledger.reports.add((kind, f"{self.world.nodes[site].origin}:{subject}"))
 
     # ------------------------------------------------------------ at the hub
+
+    def enter_master_data(self) -> None:
+        """A new bin at a site, or a new item everywhere. Entering the same again changes nothing."""
+        hub, dice = self.world.hub, self.dice
+        site, number = dice.choice(list(self.ledger.sites)), dice.randint(1, 3)
+        item = f"NEW-{number}"
+        row = f"{item},New {number},,pc,none,1,{COST},EUR,0"
+        try:
+            if dice.random() < 0.5:
+                self.new_bins[site] = sorted({*self.new_bins[site], f"B-{number:02}"})
+                hub.run(lambda: hub.hub.add_locations(site, (f"B-{number:02}",)))
+            else:
+                self.new_items = sorted({*self.new_items, item})
+                hub.run(lambda: hub.hub.import_items(f"{HEADER}\n{row}\n".encode()))
+        except Down:
+            self.world.note(hub, "master data", "unknown")
 
     def decide(self) -> None:
         """Somebody at the hub gives up the goods of a short transfer, or looks whether they did."""

@@ -203,6 +203,7 @@ class World:
             ),
             (34, self._hub_works),
             (2, self.work.decide),
+            (3, self.work.enter_master_data),
             (self.faults["late"], lambda: self.network.late(self.dice.randrange(1_000))),
             (self.faults["apart"], self._change_weather),
             (self.faults["clock"], self._jump),
