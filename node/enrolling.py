@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ledger import control_socket, lock
+from ledger import control_socket, db, lock
 from ledger.clock import Clock
-from ledger.errors import Rejected
+from ledger.errors import LedgerError, Rejected, Unavailable
 from ledger.ids import Origin
 from ledger.seams import Random, Storage
 from node import identity, store
@@ -31,8 +31,8 @@ def enrol(
 ) -> Head:
     """Redeem the code at the hub and found the chain. An attempt that was cut short is completed by repeating it.
 
-    `url` stands in for the hub's address in the code. Raises as `identity.ask` does, and Rejected for a node that is
-    enrolled already.
+    `url` stands in for the hub's address in the code; whichever was given is kept for the exchanges. Raises as
+    `identity.ask` does, and Rejected for a node that is enrolled already.
     """
     from node import founding
 
@@ -43,28 +43,54 @@ def enrol(
         try:
             known = identity.recall(connection)
             if known is None:
-                address = url or code.url or _hub_address(config, code)
-                known = identity.remember(connection, _ask(config, keys, code, connect(address)))
+                known = identity.remember(connection, _ask(config, keys, code, url, connect))
             elif str(known.origin) != code.origin:
                 raise Rejected(f"this node is enrolled already, as {known.origin}: the code is for {code.origin}")
+            _keep_address(connection, url or code.url, connect)
             return founding.found(config.folder, connection, known, keys, storage, clock.now_ms())
         finally:
             connection.close()
 
 
-def _hub_address(config: NodeConfig, code: Code) -> str:
-    from node.uplink import hub_address
+def _ask(
+    config: NodeConfig, keys: identity.NodeKeys, code: Code, url: str, connect: Callable[[str], Transport]
+) -> Certificate:
+    """Ask at the address that is given; without one, at each that is found until the code's own hub answers."""
+    given = url or code.url
+    if given:
+        return _ask_at(config, keys, code, connect(given))
+    from node.uplink import hub_addresses
 
-    return hub_address(config, Origin.parse(code.origin).org)
+    refusal: LedgerError | None = None
+    for address in hub_addresses(config, Origin.parse(code.origin).org, claims=code.hub_key_hash):
+        try:
+            return _ask_at(config, keys, code, connect(address))
+        except LedgerError as error:
+            # Anyone on the network may announce a hub and refuse; the first refusal is the likeliest to be ours.
+            refusal = refusal or error
+    raise refusal or Unavailable("no hub answers on this network: name its address with --url")
 
 
-def _ask(config: NodeConfig, keys: identity.NodeKeys, code: Code, transport: Transport) -> Certificate:
+def _ask_at(config: NodeConfig, keys: identity.NodeKeys, code: Code, transport: Transport) -> Certificate:
     try:
         return identity.ask(config, keys, code, transport)
     finally:
-        close = getattr(transport, "close", None)
-        if close is not None:
-            close()
+        _close(transport)
+
+
+def _keep_address(connection: db.Connection, address: str, connect: Callable[[str], Transport]) -> None:
+    """Remember where the hub is. Raises Rejected for what is no address, before it is kept."""
+    if not address:
+        return
+    _close(connect(address))
+    with db.transaction(connection):
+        store.set_fact(connection, store.FACT_HUB_URL, address)
+
+
+def _close(transport: Transport) -> None:
+    close = getattr(transport, "close", None)
+    if close is not None:
+        close()
 
 
 def identity_of(config: NodeConfig) -> NodeIdentity:

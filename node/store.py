@@ -232,6 +232,7 @@ FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock w
 FACT_CONFIRMED_MS = "confirmed_ms"  # the hub's time at its last answer, by the node's clock
 FACT_HUB_LOG = "hub_log"  # the newest hub log whose checkpoint was verified, as "<size> <root in hex>"
 FACT_CONTROL_PROBLEM = "control_problem"  # why the next control record cannot be applied; absent in peace
+FACT_HUB_URL = "hub_url"  # where the hub was said to be at enrolment; absent when it was found by looking
 FACT_ADOPTED = "adopted"  # blocks came back from the hub up to here, and the signing mark has yet to follow
 FACT_STOPPED = "stopped"  # why this node must not sign until its hub decides; absent in peace
 

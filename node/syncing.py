@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ledger.clock import Clock
 from ledger.errors import Corrupt, LedgerError, Unavailable
 from ledger.seams import Random
-from node import control, proofs
-from node.uplink import HOLDING, NodeUplink, hub_address, hub_status
+from node import control, proofs, store
+from node.uplink import HOLDING, NodeUplink, hub_addresses, hub_status
 from sync.backoff import FIRST_MS, Backoff
 from sync.client import HttpTransport, Transport
 from sync.cycle import CycleReport, run_cycle
+from sync.enrolment import key_hash
 from sync.frames import PACKED_BYTES_MAX
 
 if TYPE_CHECKING:  # the engine behind it is slow to import
     from node.site import Site
+    from node.uplink import Find
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,8 @@ BETWEEN_CALLS_MS = 2_000
 
 
 class Syncer:
-    """Keeps one site in touch with its hub. `connect` makes a transport to an address."""
+    """Keeps one site in touch with its hub. `connect` makes a transport to an address; `find` looks for the hubs of
+    an organisation on the local network, by default with zeroconf."""
 
     def __init__(
         self,
@@ -41,12 +44,14 @@ class Syncer:
         clock: Clock,
         random: Random,
         connect: Callable[[str], Transport] = HttpTransport,
+        find: Find | None = None,
     ) -> None:
         self._site = site
         self._uplink = uplink
         self._clock = clock
         self._random = random
         self._connect = connect
+        self._find = find
         self._transport: Transport | None = None
         # Where a short pace is wanted, waiting long after a first failure is not.
         self._backoff = Backoff(first_ms=min(FIRST_MS, site.config.hub.interval_ms))
@@ -67,12 +72,7 @@ class Syncer:
             self._last_ran_ms = self._clock.monotonic_ms()
             try:
                 self._seal()
-                report = run_cycle(
-                    self._uplink,
-                    self._reach(),
-                    self._random,
-                    budget_bytes=self._budget_bytes(),
-                )
+                report = self._exchange()
             except Unavailable as error:
                 self._failed(str(error))
                 raise
@@ -111,21 +111,42 @@ class Syncer:
             # A node that must not sign still has blocks to deliver, and an administrator's decision to fetch.
             log.info("nothing sealed before the exchange", extra={"reason": str(error)})
 
-    def _reach(self) -> Transport:
-        if self._transport is None:
-            self._transport = self._connect(hub_address(self._site.config, self._site.identity.origin.org))
-        return self._transport
+    def _exchange(self) -> CycleReport:
+        """With the hub as it was reached last, or with the first address at which our hub answers."""
+        if self._transport is not None:
+            return self._cycle(self._transport)
+        failure: Unavailable | None = None
+        for address in self._addresses():
+            self._transport = self._connect(address)
+            try:
+                return self._cycle(self._transport)
+            except Unavailable as error:
+                # Nobody there, or somebody whose signature is not our hub's: the hub may be at the next one.
+                failure = failure or error
+                self._leave()
+        raise failure or Unavailable("no hub answers on this network: put its address into hub.url of node.toml")
+
+    def _cycle(self, transport: Transport) -> CycleReport:
+        return run_cycle(self._uplink, transport, self._random, budget_bytes=self._budget_bytes())
+
+    def _addresses(self) -> Iterator[str]:
+        with self._site.reading() as connection:
+            kept = store.fact(connection, store.FACT_HUB_URL) or ""
+        identity = self._site.identity
+        claims = key_hash(identity.hub_key)
+        return hub_addresses(self._site.config, identity.origin.org, kept=kept, claims=claims, find=self._find)
 
     def _failed(self, reason: str) -> None:
         self._backoff = self._backoff.failed()
         wait_ms = self._backoff.delay_ms(self._random)
         self._due_ran_ms = self._clock.monotonic_ms() + wait_ms
         self.problem = reason
-        # An address that was found on the network may have moved; one that is set does not change.
-        if not self._site.config.hub.url:
-            self._close()
+        self._leave()
 
-    def _close(self) -> None:
+    def _leave(self) -> None:
+        """Give up an address that was found: it may have moved. One that is set does not change."""
+        if self._site.config.hub.url:
+            return
         close = getattr(self._transport, "close", None)
         self._transport = None
         if close is not None:

@@ -26,10 +26,14 @@ from sync.messages import Advice, Cosignature, Delta, Manifest, Status
 
 if TYPE_CHECKING:  # the engine behind it is slow to import
     from node.site import Site
+    from sync.discovery import Found
+
+    Find = Callable[[str], Sequence[Found]]
 
 log = logging.getLogger(__name__)
 
 DISCOVERY_MS = 3_000
+CLAIM_DIGITS = 32  # of the hub key's hash, in an announcement
 FACT_HUB = "hub_status"
 FACT_MANIFEST = "hub_manifest"
 FACT_STOPPED_BY_HUB = "stopped_by_hub"
@@ -266,21 +270,42 @@ class NodeUplink:
             store.set_fact(connection, FACT_STOPPED_BY_HUB, None)
 
 
-def hub_address(config: NodeConfig, org: str = "") -> str:
-    """Where the hub is: the setting, or what answers on the local network. An address, never a reason to trust.
+def hub_addresses(
+    config: NodeConfig, org: str = "", *, kept: str = "", claims: bytes = b"", find: Find | None = None
+) -> Iterator[str]:
+    """Where the hub may be, likeliest first: the setting and nothing else, or the address `kept` from enrolment, then
+    what answers on the local network, those that claim the hub key with the hash `claims` before all others.
 
-    Raises Rejected when it is not set and may not be looked for, Unavailable when nobody answers.
+    Addresses, never a reason to trust. Raises Rejected when none is known and none may be looked for, Unavailable
+    when none is known and nobody answers.
     """
     if config.hub.url:
-        return config.hub.url
-    if not config.hub.discover:
+        yield config.hub.url
+        return
+    if kept:
+        yield kept
+    elif not config.hub.discover:
         raise Rejected("the hub's address is not set: put it into hub.url of node.toml, or allow hub.discover")
+    if not config.hub.discover:
+        return
+    try:
+        found = (find or _find)(org)
+    except Unavailable:
+        if not kept:
+            raise
+        return  # what the kept address answered says more than that nothing can be looked for
+    if not found and not kept:
+        raise Unavailable("no hub answers on this network: put its address into hub.url of node.toml")
+    wanted = claims.hex()[:CLAIM_DIGITS]
+    for each in sorted(found, key=lambda hub: hub.key_hash != wanted):
+        if each.url != kept:
+            yield each.url
+
+
+def _find(org: str) -> Sequence[Found]:
     from sync import discovery  # costs a third of a second that a set address saves
 
-    found = discovery.find(DISCOVERY_MS, org=org)
-    if not found:
-        raise Unavailable("no hub answers on this network: put its address into hub.url of node.toml")
-    return found[0].url
+    return discovery.find(DISCOVERY_MS, org=org)
 
 
 def hub_status(connection: db.Connection) -> dict[str, Any]:

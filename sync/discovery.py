@@ -21,6 +21,7 @@ from ledger.errors import Rejected, Unavailable
 SERVICE = "_tallyman-hub._tcp.local."
 FOUND_MAX = 16
 ANSWER_TIMEOUT_MS = 1_000
+QUIET_MS = 300
 _NAME = re.compile(r"[a-z0-9.-]{1,31}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -89,7 +90,12 @@ def find(timeout_ms: int, *, org: str = "", loopback: bool = False) -> tuple[Fou
         raise Unavailable(f"this network has no multicast to look for the hub with: {error}") from error
     try:
         browser = ServiceBrowser(browser_zeroconf, SERVICE, listener)
-        listener.some.wait(timeout_ms / 1000)
+        if listener.some.wait(timeout_ms / 1000):
+            # The first to answer is not the hub just because it was first: hear the others too.
+            for _ in range(FOUND_MAX):
+                listener.some.clear()
+                if not listener.some.wait(QUIET_MS / 1000):
+                    break
         browser.cancel()
     finally:
         browser_zeroconf.close()

@@ -112,6 +112,9 @@ def test_a_code_makes_the_node_the_sites(made: World, hub: Hub, transport: WsgiT
     assert known.not_before_s * 1000 <= hub.clock.now_ms()
     assert audit.verify(made.folder, known).blocks == 2
     assert mark.read(made.folder / MARK_FILE).hash == head.hash
+    connection = store.open_reader(made.folder)
+    assert store.fact(connection, store.FACT_HUB_URL) == "http://hub.test"
+    connection.close()
 
 
 def test_before_enrolment_nothing_opens(made: World) -> None:

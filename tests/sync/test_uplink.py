@@ -22,9 +22,11 @@ from node import founding, identity, lease, store
 from node import streams as node_streams
 from node.site import Site
 from node.syncing import Syncer
-from node.uplink import NodeUplink, hub_status, manifest_expiry_ms
+from node.uplink import NodeUplink, hub_addresses, hub_status, manifest_expiry_ms
 from sync import messages
-from sync.client import WsgiTransport
+from sync.client import Answer, WsgiTransport
+from sync.discovery import Found
+from sync.enrolment import key_hash
 from sync.messages import Cosignature, Delta, Manifest
 from tests.node.world import ANN, BINS, ITEMS, STOCK, World, op, person, receive
 from tests.sync.hub_kit import CONTROL, HUB, Hub, SyncApi
@@ -395,3 +397,81 @@ def test_a_lease_file_that_is_damaged_is_no_lease(tmp_path: Path) -> None:
     for bad in (b"", b"{}", good[:-2], good.replace(b"01", b"02", 1), json.dumps({"lease": 5}).encode()):
         (tmp_path / lease.FILE).write_bytes(bad)
         assert lease.read(tmp_path) == lease.Lease()
+
+
+class Stranger:
+    """Answers like a web server that is not our hub."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def post(self, path: str, body: bytes, media_type: str) -> Answer:
+        self.asked += 1
+        return Answer(200, media_type, body)
+
+
+def test_each_address_that_is_found_is_tried_until_our_hub_answers(node: Node) -> None:
+    (node.world.folder / "node.toml").write_text('site = "oslo"\n')
+    node.reopen()
+    ours = key_hash(node.site.identity.hub_key).hex()
+    near, liar = Stranger(), Stranger()
+    network = {"http://10.0.0.1:1": near, "http://10.0.0.2:1": liar, "http://10.0.0.3:1": node.transport}
+    found = [
+        Found("http://10.0.0.1:1", "acme", "00" * 16),
+        *(Found(f"http://10.0.0.{n}:1", "acme", ours) for n in (2, 3)),
+    ]
+    tried: list[str] = []
+
+    def connect(address: str) -> Any:
+        tried.append(address)
+        return network[address]
+
+    syncer = Syncer(
+        node.site, node.uplink, node.world.clock, node.world.random, connect=connect, find=lambda org: found
+    )
+    assert syncer.now().code == messages.OK
+    # Whoever claims our hub's key is asked before the others; a claim alone convinces nobody.
+    assert tried == ["http://10.0.0.2:1", "http://10.0.0.3:1"] and (near.asked, liar.asked) == (0, 1)
+    assert syncer.problem == ""
+    node.world.clock.advance(2_000)
+    assert syncer.now().code == messages.OK and len(tried) == 2
+    lonely = Syncer(
+        node.site,
+        node.uplink,
+        node.world.clock,
+        node.world.random,
+        connect=lambda _: near,
+        find=lambda org: found[:1],
+    )
+    with pytest.raises(Unavailable, match="not from the hub this node is enrolled at"):
+        lonely.now()
+
+
+def test_the_address_of_the_enrolment_comes_before_looking_on_the_network(node: Node) -> None:
+    (node.world.folder / "node.toml").write_text('site = "oslo"\n')
+    node.reopen()
+    with node.site.writing() as connection:
+        store.set_fact(connection, store.FACT_HUB_URL, "http://kept:1")
+    looked: list[str] = []
+    network: dict[str, Any] = {"http://kept:1": node.transport, "http://found:1": node.transport}
+
+    def find(org: str) -> list[Found]:
+        looked.append(org)
+        return [Found("http://found:1", "acme", "00" * 16)]
+
+    def syncer() -> Syncer:
+        return Syncer(
+            node.site, node.uplink, node.world.clock, node.world.random, connect=network.__getitem__, find=find
+        )
+
+    assert syncer().now().code == messages.OK and looked == []
+    network["http://kept:1"] = Stranger()
+    node.world.clock.advance(2_000)
+    assert syncer().now().code == messages.OK and looked == ["acme"]
+    assert list(hub_addresses(node.world.config, kept="http://kept:1", find=lambda org: [])) == ["http://kept:1"]
+    with pytest.raises(Unavailable, match="no hub answers"):
+        list(hub_addresses(node.world.config, find=lambda org: []))
+    (node.world.folder / "node.toml").write_text('site = "oslo"\n[hub]\ndiscover = false\n')
+    assert list(hub_addresses(node.world.config, kept="http://kept:1")) == ["http://kept:1"]
+    with pytest.raises(Rejected, match="address is not set"):
+        list(hub_addresses(node.world.config))
