@@ -196,6 +196,10 @@ class Site:
             if self._connection.in_transaction:
                 yield self._connection
                 return
+            with suppress(Unavailable):
+                # Memory in doubt is loaded now: inside the transaction it cannot be. A node that only shows what it
+                # has, or whose disk does not answer, is told so by whatever of this change needs the chain.
+                self._keeper.ready(allow_corrupt=True)
             self._touched = self._doomed = False
             try:
                 with db.transaction(self._connection) as connection:

@@ -179,6 +179,17 @@ def test_kept_rows_and_an_operation_are_durable_together(made: World) -> None:
     assert site.pending_count() == 2
 
 
+def test_the_change_after_one_that_was_taken_back_simply_works(made: World) -> None:
+    """Memory is loaded again before the transaction begins, not refused inside it until something else loads it."""
+    site = made.ready()
+    with pytest.raises(RuntimeError), site.writing():
+        receive(site, 1, line(10))
+        raise RuntimeError
+    with site.writing():
+        assert receive(site, 2, line(10)).place == 0
+    assert site.find(op(1)) is None and site.pending_count() == 1
+
+
 def test_a_part_that_failed_after_execution_takes_the_whole_change_back(made: World) -> None:
     """Even a caller who swallows the error cannot commit what the chain executed and the journal does not have."""
     site = made.ready()
