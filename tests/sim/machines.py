@@ -83,7 +83,11 @@ class SimClock(ManualClock):
 
 
 class Machine:
-    """A machine that is on or off. `fuse`: how many failpoints it still passes before it dies, at `fuse_name`."""
+    """A machine that is on or off.
+
+    `fuse`: how many failpoints it still passes before it dies; `fuse_name`: only those of this name count, or all;
+    `fuse_after`: none counts before this one was passed.
+    """
 
     def __init__(self, world: World, name: str, folder: Path, clock: SimClock) -> None:
         self.world = world
@@ -94,7 +98,7 @@ class Machine:
         self.starts = 0
         self.back_ms = 0
         self.fuse: int | None = None
-        self.fuse_name = ""
+        self.fuse_name = self.fuse_after = ""
 
     def run(self, act: Callable[[], _T]) -> _T:
         """Do something in this machine's process. Raises Down when that is off or dies of it.
@@ -138,12 +142,15 @@ class Machine:
         self.up = False
         self.fuse = None
         self._drop()
-        self.back_ms = self.world.now_ms + self.world.dice.choice((0, 1_000, 5_000, 20_000, 60_000))
+        self.back_ms = self.world.now_ms + self.world.dice.choice((0, 0, 1_000, 5_000, 30_000))
         self.world.note(self, "down")
 
     def passing(self, name: str) -> None:
         """A failpoint is reached in this machine's process."""
-        if self.fuse is None or self.fuse_name not in ("", name):
+        if self.fuse is None or self.fuse_after:
+            self.fuse_after = "" if self.fuse_after == name else self.fuse_after
+            return
+        if self.fuse_name not in ("", name):
             return
         self.fuse -= 1
         if self.fuse <= 0:

@@ -188,7 +188,7 @@ class World:
             if name != "anchor":
                 self.hub.run(job)
         if checkers.unlogged(self) == "":
-            self.hub.run(lambda: self.hub.hub.guarded("anchor", lambda: self.hub.hub.anchor(now=True)))
+            self._anchor_now()
 
     def _event(self) -> None:
         events: tuple[tuple[int, Callable[[], None]], ...] = (
@@ -269,19 +269,40 @@ class World:
             lambda: self.work.turn(site),
             lambda: self._sync(machine),
             lambda: self._job(machine, "seal"),
+            lambda: self._dies_over_the_answer(machine),
             lambda: None,
         )
         self.dice.choice(todo)()
 
+    def _dies_over_the_answer(self, machine: NodeMachine) -> None:
+        """There is much to take in, and the node dies in the middle of that."""
+        if machine.up and self.hub.up:
+            for name in ("verify-0", "settle"):
+                with suppress(Down):
+                    self.hub.run(self.hub.jobs()[name])
+            machine.fuse, machine.fuse_name, machine.fuse_after = self.dice.randint(1, 12), "", "sync.answered"
+            self._sync(machine)
+
     def _hub_dies(self) -> None:
         self._arm(self.hub, HUB_DEATHS)
-        todo = (lambda: self._sync(self.nodes[self._any_site()]), self._hub_works, lambda: None)
+        todo: tuple[Callable[[], None], ...] = (
+            lambda: self._sync(self.nodes[self._any_site()]),
+            self._hub_works,
+            self._anchor_now,
+            lambda: None,
+        )
         self.dice.choice(todo)()
+
+    def _anchor_now(self) -> None:
+        """Somebody does not want to wait for the next anchor."""
+        if self.hub.up:
+            with suppress(Down):
+                self.hub.run(lambda: self.hub.hub.guarded("anchor", lambda: self.hub.hub.anchor(now=True)))
 
     def _arm(self, machine: Machine, names: tuple[str, ...]) -> None:
         if machine.up and machine.fuse is None:
             named = self.dice.random() < 0.5
-            machine.fuse_name = self.dice.choice(names) if named else ""
+            machine.fuse_name, machine.fuse_after = self.dice.choice(names) if named else "", ""
             machine.fuse = self.dice.randint(1, 2) if named else self.dice.randint(1, 16)
             self.note(machine, "will die", f"{machine.fuse_name or 'anywhere'} {machine.fuse}")
 
@@ -307,8 +328,8 @@ class World:
             "late": some(0.6, 3, 8),
             "apart": some(0.4, 1, 4),
             "clock": some(0.5, 2, 6),
-            "node deaths": some(0.7, 6, 24),
-            "hub deaths": some(0.6, 4, 16),
+            "node deaths": some(0.75, 15, 50),
+            "hub deaths": some(0.6, 8, 30),
             "power": some(0.4, 1, 3),
         }
         self.interludes = some(0.6, 5, 30)
