@@ -201,12 +201,17 @@ def _add_scans(routes: Blueprint, parts: NodeParts) -> None:
     @routes.post("/scans")
     def scan() -> Response:
         """A scan that a tablet caught: journalled like any other, under the tablet's own id, then taken."""
-        who, wish, name = parts.person(), kit.fields(), tablet(parts)
+        who, wish, device = parts.person(), kit.fields(), f"tablet-{tablet(parts)}"
         op_id, text = OpId.parse(wish.text("op_id", most=32)), wish.text("text", most=SCAN_CHARACTERS_MAX)
         wish.done()
         raw = text.encode("utf-8", "surrogatepass")
-        [read] = parts.journal.record([NewRead(f"tablet-{name}", raw, client_id=str(op_id))])
-        # The node's own drain may be faster: the read acts once, and both get the same answer.
+        # The node's own drain may be faster: the read acts once, and both get the same answer. It asks whose the
+        # device is, so that has to be known before the read is there.
+        with parts.site.reading() as connection:
+            owner = parts.floor.people.owner_of(connection, device)
+        if owner is None or owner.actor != who.actor:
+            parts.floor.people.bind_device(who, device)
+        [read] = parts.journal.record([NewRead(device, raw, client_id=str(op_id))])
         outcome = parts.floor.scanning.take(read, who)
         return kit.answer({"op_id": str(op_id), "read": read.read_id, **outcome})
 

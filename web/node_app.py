@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +61,19 @@ def token_given() -> str:
 
 
 def tablet(parts: NodeParts) -> str:
-    """The name of the tablet that asks; a new one is given with the answer (`remember_tablet`)."""
+    """The name of the tablet that asks; a new one is given with the answer to a log-in.
+
+    A program that keeps no cookies is one tablet as long as its log-in lasts.
+    """
     known = request.cookies.get(TABLET_COOKIE, "")
-    return known if known.isalnum() and len(known) == 32 else parts.random.bytes(16).hex()
+    if known.isascii() and known.isalnum() and len(known) == 32:
+        return known
+    token = token_given()
+    return (
+        hashlib.sha256(f"tallyman/tablet\n{token}".encode()).hexdigest()[:32]
+        if token
+        else parts.random.bytes(16).hex()
+    )
 
 
 def create(parts: NodeParts) -> Flask:

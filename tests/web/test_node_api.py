@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -275,3 +276,32 @@ def test_log_in_cookies_and_throttle(tmp_path: Path) -> None:
         assert "wait" in json.loads(locked.text)["detail"]
         assert client.post("/api/v1/auth/logout", json={}).status_code == 200
         assert client.get("/api/v1/users/me").status_code == 401
+
+
+def test_scans_count_for_who_sent_them_whoever_takes_them_first(tmp_path: Path) -> None:
+    """The node drains its journal all the time: a scan of a program without cookies must not be nobody's then."""
+    stage, app = kit.node(tmp_path / "node")
+    with kit.closing(stage):
+        wish = {"name": "Scans", "bins": ["A-01"], "rule": {}}
+        stage.floor.counting.open_session(stage.op(), stage.as_("sven"), wish)
+        stop = threading.Event()
+
+        def drain() -> None:
+            while not stop.is_set():
+                stage.floor.scanning.drain(stage.journal)
+
+        draining = threading.Thread(target=drain)
+        draining.start()
+        try:
+            headers = {"Authorization": f"Bearer {stage.tokens['cora']}"}
+            for text in ("BIN:A-01", *["4006381333931"] * 40):
+                answer = app.test_client().post(
+                    "/api/v1/scans", json={"op_id": str(stage.op()), "text": text}, headers=headers
+                )
+                assert answer.status_code == 200, answer.text
+                assert answer.json["outcome"] in ("opened", "counted"), answer.json
+            shown = app.test_client().get("/api/v1/counts/mine", headers=headers).json["screen"]
+        finally:
+            stop.set()
+            draining.join()
+        assert [line["counted"] for line in shown["lines"]] == [40]
