@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 ORACLE := .venv-oracle/.ready
 ANVIL := .tools/node_modules/.bin/anvil
 MINUTES ?= 60
+SEEDS ?= 200
 
 .PHONY: demo test quick check bench soak contracts system tools clean
 
@@ -21,7 +22,7 @@ test: $(READY) system tools check
 quick: $(READY)
 	$(PY) -m tests.processes.kill_node --trials 300
 	$(PY) -m tests.processes.kill_hub --trials 100
-	$(PY) -m tests.sim --seeds 200
+	$(PY) -m tests.sim --seeds $(SEEDS)
 	$(PY) -m tests.sim --planted
 
 check: $(READY)
