@@ -81,17 +81,21 @@ class Pages:
     def tablet(self, login: str, path: str = "/", *, place: str = "oslo", **options: Any) -> Any:
         """A tablet on which somebody is logged in already."""
         where = self.house.places[place]
-        page = self.open(**options)
-        answer = page.context.request.post(f"{where.url}/api/v1/auth/login", data={"login": login, "pin": stage.PIN})
-        assert answer.ok, answer.text()
-        page.goto(where.url + path)
-        return page
+        return self._known(where.url, path, "tallyman_session", where.people[login].token, options)
 
     def console(self, path: str = "/", **options: Any) -> Any:
-        page = self.open(**{"size": DESK, **options})
-        wish = {"login": "admin", "password": self.house.password}
-        assert page.context.request.post(f"{self.house.hub_url}/api/v1/auth/login", data=wish).ok
-        page.goto(self.house.hub_url + path)
+        """The console of somebody who is logged in already."""
+        if not self.house.console_token:
+            self.house.console_token = stage.console_token(self.house)
+        url, token = self.house.hub_url, self.house.console_token
+        return self._known(url, path, "tallyman_console", token, {"size": DESK, **options})
+
+    def _known(self, url: str, path: str, cookie: str, token: str, options: dict[str, Any]) -> Any:
+        page = self.open(**options)
+        page.context.add_cookies(
+            [{"name": cookie, "value": token, "url": url, "httpOnly": True, "sameSite": "Strict"}]
+        )
+        page.goto(url + path)
         return page
 
     def _said(self, page: Any, kind: str, text: str) -> None:

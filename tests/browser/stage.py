@@ -83,6 +83,7 @@ class House:
     hub_url: str
     password: str
     places: dict[str, Place] = field(default_factory=dict)
+    console_token: str = ""
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -224,6 +225,12 @@ def _log_in(set_up: House) -> None:
             api = Api(int(place.url.rsplit(":", 1)[1]))
             api.token = api.act("auth/activate", login=login, code=place.codes.pop(login), pin=PIN)["token"]
             place.people[login] = api
+
+
+def console_token(set_up: House) -> str:
+    """A console log-in of the administrator."""
+    api = Api(int(set_up.hub_url.rsplit(":", 1)[1]))
+    return str(api.post("auth/login", login="admin", password=set_up.password)["token"])
 
 
 def furnish(set_up: House) -> None:

@@ -94,7 +94,6 @@ def test_every_screen_of_the_tablet(pages: Pages, review: str, theme: str, size:
         opened[login] = page
         page.goto(pages.house.oslo.url + path)
         page.wait_for_load_state()
-        page.wait_for_timeout(250)
         faults += faults_of(page, f"{name} ({theme})")
     page = pages.open(f"{pages.house.oslo.url}/login", theme=theme, size=size)
     faults += faults_of(page, f"log in ({theme})")
