@@ -55,7 +55,7 @@ def run(seeds: range, steps: int = STEPS, jobs: int = JOBS, *, trace: bool = Fal
         counts.update(result.counts)
         digests[result.seed] = result.digest
         if trace:
-            print("\n".join(result.trace))
+            print("\n".join(result.trace), flush=True)
         if result.oracle:
             failed.append(result.seed)
             _complain(result, steps)

@@ -241,10 +241,10 @@ class World:
     def _hub_works(self) -> None:
         if not self.hub.up:
             return
-        jobs = self.hub.jobs()
-        name = self.dice.choices(list(jobs), [1 if name in ("anchor", "watch") else 4 for name in jobs])[0]
+        jobs = list(self.hub.jobs())
+        name = self.dice.choices(jobs, [1 if name in ("anchor", "watch") else 4 for name in jobs])[0]
         with suppress(Down):
-            self.hub.run(jobs[name])
+            self._hub_job(name)
         self.note(self.hub, name, "", "" if not self.hub.up else str(self.hub.hub.troubles or ""))
 
     def _change_weather(self) -> None:
@@ -279,9 +279,13 @@ class World:
         if machine.up and self.hub.up:
             for name in ("verify-0", "settle"):
                 with suppress(Down):
-                    self.hub.run(self.hub.jobs()[name])
+                    self._hub_job(name)
             machine.fuse, machine.fuse_name, machine.fuse_after = self.dice.randint(1, 12), "", "sync.answered"
             self._sync(machine)
+
+    def _hub_job(self, name: str) -> None:
+        """One turn of one of the hub's jobs. Raises Down when it is off or dies of it."""
+        self.hub.run(lambda: self.hub.jobs()[name]())
 
     def _hub_dies(self) -> None:
         self._arm(self.hub, HUB_DEATHS)
