@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ledger import seams
 from ledger.errors import Unavailable
-from tests.sim import checkers
+from tests.sim import checkers, looking
 from tests.sim.books import Ledger
 from tests.sim.founding import MEMORY, Company, company
 from tests.sim.machines import DAY_MS, Down, HubMachine, Machine, NodeMachine, SimClock, attempt
@@ -92,7 +92,7 @@ class World:
         self.watch = Watch(self)
         self.ledger = Ledger(made.sites)
         self.work = Workload(self, self.ledger)
-        self.memory = checkers.Memory()
+        self.memory = looking.Memory()
         self._draw_faults()
 
     # ------------------------------------------------------------ what everything stands on
@@ -117,7 +117,7 @@ class World:
             return
         machine = self.stack[-1]
         if name == "seal.committed" and isinstance(machine, NodeMachine):
-            checkers.sealed(self, machine)
+            looking.sealed(self, machine)
         machine.passing(name)
 
     def acknowledged(self, machine: NodeMachine, op_id: str) -> None:
@@ -151,7 +151,7 @@ class World:
                     machine.start()
             self._event()
             if number % CHECK_EVERY == CHECK_EVERY - 1:
-                checkers.along_the_way(self)
+                looking.along_the_way(self)
         self.heal()
         checkers.at_the_end(self)
 
@@ -170,9 +170,9 @@ class World:
         for number in range(HEAL_ROUNDS_MAX):
             self.counts["rounds"] = number + 1
             self._calm_round()
-            if not checkers.unfinished(self):
+            if not looking.unfinished(self):
                 return
-        self.fail("everything converges", f"after {HEAL_ROUNDS_MAX} rounds: {checkers.unfinished(self)}")
+        self.fail("everything converges", f"after {HEAL_ROUNDS_MAX} rounds: {looking.unfinished(self)}")
 
     def _calm_round(self) -> None:
         self.pass_ms(31_000)
@@ -187,7 +187,7 @@ class World:
         for name, job in self.hub.jobs().items():
             if name != "anchor":
                 self.hub.run(job)
-        if checkers.unlogged(self) == "":
+        if looking.unlogged(self) == "":
             self._anchor_now()
 
     def _event(self) -> None:

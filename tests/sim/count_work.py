@@ -1,0 +1,217 @@
+"""Counts, from the session to the posting, by scans and by hand, with moves going on meanwhile."""
+
+from __future__ import annotations
+
+from devices.reads import NewRead
+from ledger.ids import OpId
+from node import rounds
+from tests.sim.books import Round, Thing
+from tests.sim.founding import COUNTERS
+from tests.sim.machines import PIN, NodeMachine
+from tests.sim.tablets import Act, Answer, Tablets, named
+
+ROUNDS_MAX = 3
+GTINS = {"BOLT": "4006381333931", "NUT": "9521234500018"}
+BOX = "5012345678900"  # twelve bolts
+
+
+class CountWork(Tablets):
+    """Counting at one site."""
+
+    def _count(self, site: str) -> Act | None:
+        books = self.ledger.sites[site]
+        live = [each for each in books.rounds.values() if each.state in ("waiting", "counting", "review")]
+        if not live or (len(live) < 3 and self.dice.random() < 0.1):
+            return self._open_session(site)
+        # Bins that are open come first: a person finishes what they began.
+        begun = [each for each in live if each.state == "counting"]
+        round_ = self.dice.choice(begun or live)
+        if round_.state == "waiting":
+            return self._open_bin(site, round_)
+        if round_.state == "review":
+            return self._approve_count(site, round_)
+        return self._count_on(site, round_)
+
+    def _open_session(self, site: str) -> Act | None:
+        books, dice, op = self.ledger.sites[site], self.dice, self.op()
+        free = [bin_ for bin_ in self._bins(site) if bin_ not in books.blind]
+        if not free:
+            return None
+        bins = dice.sample(free, min(len(free), dice.randint(1, 2)))
+        body = {"name": "count", "bins": bins, "rule": {"rounds_max": ROUNDS_MAX, "control_percent": 0}}
+
+        def done(_: Answer) -> None:
+            for bin_ in bins:
+                books.rounds[bin_] = Round(str(op), bin_)
+
+        return Act(
+            site,
+            "open session",
+            op,
+            lambda node: node.parts.floor.counting.open_session(op, node.who("eve"), body),
+            done,
+        )
+
+    def _open_bin(self, site: str, round_: Round) -> Act | None:
+        books, op = self.ledger.sites[site], self.op()
+        busy = {each.who for each in books.rounds.values() if each.state == "counting"}
+        able = [login for login in COUNTERS if login not in round_.counters | busy]
+        if not able:
+            return self._leave_uncounted(site, round_) if set(COUNTERS) <= round_.counters else None
+        who = self.dice.choice(able)
+
+        def done(_: Answer) -> None:
+            round_.state, round_.who = "counting", who
+            round_.touched = books.touched[round_.bin]
+            round_.tally.clear()
+            round_.entered.clear()
+            round_.empty = False
+
+        return Act(
+            site,
+            "open bin",
+            op,
+            lambda node: node.parts.floor.counting.open_bin(op, node.who(who), {"bin": round_.bin}),
+            done,
+        )
+
+    def _leave_uncounted(self, site: str, round_: Round) -> Act:
+        op = self.op()
+        body = {"session": round_.session, "bin": round_.bin, "reason": "no-counter"}
+
+        def done(_: Answer) -> None:
+            round_.state = "uncounted"
+
+        return Act(
+            site,
+            "uncounted",
+            op,
+            lambda node: node.parts.floor.counting.uncounted(op, node.who("eve"), body),
+            done,
+        )
+
+    def _count_on(self, site: str, round_: Round) -> Act:
+        """The next thing a counter does in an open bin."""
+        books, dice = self.ledger.sites[site], self.dice
+        left = [(thing, held) for thing, held in books.held(round_.bin) if thing not in round_.entered]
+        counted = any(round_.tally.values())
+        if not counted and not left:
+            return self._close_bin(site, round_) if round_.empty else self._say_empty(site, round_)
+        if round_.empty or (counted and (not left or dice.random() < 0.25)):
+            return self._close_bin(site, round_)
+        thing, held = dice.choice(left) if left else (("BOLT", "", ""), 3)
+        if dice.random() < 0.2:
+            held = max(1, held + dice.choice((-4, -1, 2, 9))) if not thing[2] else 1
+        if thing[0] in GTINS and dice.random() < 0.4:
+            return self._scan(site, round_, thing)
+        round_.entered.add(thing)
+        return self._enter(site, round_, thing, held)
+
+    def _say_empty(self, site: str, round_: Round) -> Act:
+        op, who = self.op(), round_.who
+
+        def done(_: Answer) -> None:
+            round_.empty = True
+            round_.counters.add(who)
+
+        return Act(
+            site,
+            "say empty",
+            op,
+            lambda node: node.parts.floor.counting.empty(op, node.who(who), {}),
+            done,
+        )
+
+    def _enter(self, site: str, round_: Round, thing: Thing, quantity: int) -> Act:
+        op, who = self.op(), round_.who
+        body = {**named(thing), "quantity": quantity, "mode": "set"}
+
+        def done(_: Answer) -> None:
+            round_.tally[thing] = quantity
+            round_.counters.add(who)
+
+        # A serial that was counted in another bin of the session is refused, and rightly.
+        return Act(
+            site,
+            "enter",
+            op,
+            lambda node: node.parts.floor.counting.enter(op, node.who(who), body),
+            done,
+            None if thing[2] else True,
+        )
+
+    def _scan(self, site: str, round_: Round, thing: Thing) -> Act:
+        """One trigger pull: journalled under the scanner's own id, then taken. Pulled again it is the same read."""
+        op, who = self.op(), round_.who
+        box = thing[0] == "BOLT" and self.dice.random() < 0.3
+        read = NewRead(f"gun-{who}", b"]E0" + (BOX if box else GTINS[thing[0]]).encode(), client_id=str(op))
+
+        def ask(node: NodeMachine) -> Answer:
+            people = node.parts.floor.people
+            with node.parts.site.writing() as connection:
+                mine = people.owner_of(connection, read.device) is not None
+            if not mine:
+                people.bind_device(node.who(who), read.device)
+            (known,) = node.journal.record([read])
+            taken = [answer for each, answer in node.parts.floor.scanning.drain(node.journal) if each == known]
+            return taken[0] if taken else node.parts.floor.scanning.take(known)
+
+        def done(answer: Answer) -> None:
+            if answer["outcome"] != "counted":
+                self.world.fail("books predict answers", f"{site}: a scan into {round_.bin} was {answer}")
+            round_.tally[thing] += 12 if box else 1
+            round_.counters.add(who)
+
+        return Act(site, "scan", op, ask, done)
+
+    def _close_bin(self, site: str, round_: Round) -> Act:
+        books, op, who = self.ledger.sites[site], self.op(), round_.who
+        number = round_.number
+        states: list[str] = []
+
+        def ask(node: NodeMachine) -> Answer:
+            answer = node.parts.floor.counting.close_bin(op, node.who(who), {"bin": round_.bin, "confirm": True})
+            with node.parts.site.reading() as connection:
+                latest = rounds.latest(connection, OpId.parse(round_.session), round_.bin)
+                found = rounds.parts(connection, latest.session, round_.bin, number)
+            states.append(latest.bin_state)
+            lines = [(line.item, line.lot, line.serial, line.counted, line.expected) for line in found[0].lines]
+            return {**answer, "lines": lines}
+
+        def done(answer: Answer) -> None:
+            round_.counters.add(who)
+            round_.lines = books.close(round_)
+            books.enter(str(op), "record_count")
+            expected = books.judge(round_, ROUNDS_MAX)
+            lines = [(*line.thing, line.counted, line.expected) for line in round_.lines]
+            if (answer["lines"], states[-1]) != (lines, expected):
+                self.world.fail(
+                    "books predict answers",
+                    f"{site}: the count of {round_.bin} became {answer['lines']} and {states[-1]}: "
+                    f"expected {lines} and {expected}",
+                )
+            books.newest[round_.session, round_.bin] = list(round_.lines)
+            round_.state = expected
+            if expected == "waiting":
+                round_.number += 1
+
+        return Act(site, "close bin", op, ask, done)
+
+    def _approve_count(self, site: str, round_: Round) -> Act:
+        books, op = self.ledger.sites[site], self.op()
+        body = {"session": round_.session, "bin": round_.bin, "reason": "counted"}
+
+        def done(_: Answer) -> None:
+            flows, said = books.post(round_)
+            books.enter(str(op), "post_count", flows)
+            for kind, line in said:
+                self._report(site, kind, f"{op}:{line}")
+            round_.state = "posted"
+
+        return Act(
+            site,
+            "approve count",
+            op,
+            lambda node: node.parts.floor.counting.review.approve(op, node.who("eve"), body, PIN),
+            done,
+        )

@@ -1,0 +1,140 @@
+"""Asking for acts as a tablet does it, and telling the books what was heard."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import Rejected, Unavailable
+from ledger.ids import OpId
+from ledger.seams import Killed
+from tests.sim.books import Books, Flow, Ledger, Thing
+from tests.sim.founding import BINS
+from tests.sim.machines import Down, NodeMachine
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+# Refusals that say nothing about the books: the same wish may be good later.
+FOR_NOW = ("too many wrong PINs",)
+ITEMS = ("BOLT", "BOLT", "NUT", "PAINT", "DRILL")
+Answer = Any
+
+
+@dataclass(slots=True)
+class Act:
+    """A wish at a site. `legal`: whether the rules must take it; None where both is right."""
+
+    site: str
+    verb: str
+    op_id: OpId
+    ask: Callable[[NodeMachine], Answer]
+    done: Callable[[Answer], None]
+    legal: bool | None = True
+    on_chain: str = ""
+    answer: Answer = None
+
+
+class Tablets:
+    """Everybody's tablets: one act at a time is in doubt at a site, and is asked again until there is an answer."""
+
+    def __init__(self, world: World, ledger: Ledger) -> None:
+        self.world = world
+        self.ledger = ledger
+        self.dice = random.Random(f"work of {world.seed}")
+        self.doubt: dict[str, Act] = {}
+        self.past: dict[str, list[Act]] = {site: [] for site in ledger.sites}
+        self.serials = 0
+        # What the hub's people have entered on the way: bins by site, and items.
+        self.new_bins: dict[str, list[str]] = {site: [] for site in ledger.sites}
+        self.new_items: list[str] = []
+        self.proposals: dict[str, dict[str, tuple[Flow, ...]]] = {site: {} for site in ledger.sites}
+        self.backwards: dict[str, str] = {}
+        # A decision at the hub whose answer is not known yet, and how often each discrepancy was decided.
+        self.giving_up: tuple[int, str, dict[int, int]] | None = None
+        self.given_up: dict[int, int] = {}
+        self.counts = {"acts": 0, "refused": 0, "unknown": 0, "repeated": 0}
+
+    # ------------------------------------------------------------ asking
+
+    def put(self, act: Act) -> None:
+        """Ask for an act, and tell the books what was heard."""
+        machine = self.world.nodes[act.site]
+        self.counts["acts"] += 1
+        self.doubt[act.site] = act
+        try:
+            answer = machine.run(lambda: act.ask(machine))
+        except Rejected as error:
+            self.world.note(machine, act.verb, f"{act.op_id} refused", str(error))
+            del self.doubt[act.site]
+            if any(words in str(error) for words in FOR_NOW):
+                return
+            if act.legal is True:
+                self.world.fail("books predict answers", f"{act.site}: a legal {act.verb} was refused: {error}")
+            self.counts["refused"] += 1
+            self.ledger.refused.add(act.on_chain or str(act.op_id))
+            return
+        except (Down, Unavailable) as error:
+            self.world.note(machine, act.verb, f"{act.op_id} unknown", str(error))
+            self.counts["unknown"] += 1
+            return
+        except Killed:
+            self.world.note(machine, act.verb, f"{act.op_id} unknown")
+            self.counts["unknown"] += 1
+            raise
+        del self.doubt[act.site]
+        self._heard(act, machine, answer)
+
+    def _heard(self, act: Act, machine: NodeMachine, answer: Answer) -> None:
+        self.world.note(machine, act.verb, f"{act.op_id} {answer}")
+        if act.answer is not None:
+            self.counts["repeated"] += 1
+            if answer != act.answer:
+                self.world.fail(
+                    "repeats do nothing", f"{act.verb} {act.op_id} answered {act.answer}, repeated {answer}"
+                )
+            return
+        if act.legal is False:
+            self.world.fail("books predict answers", f"{act.site}: {act.verb} {act.op_id} was not refused: {answer}")
+        act.answer = answer
+        on_chain = act.on_chain or str(act.op_id)
+        known = len(self.ledger.sites[act.site].acts)
+        act.done(answer)
+        self.ledger.refused.discard(on_chain)  # a proposal that could not be booked at first
+        self.past[act.site].append(act)
+        if len(self.ledger.sites[act.site].acts) > known:
+            self.world.acknowledged(machine, on_chain)
+
+    def op(self) -> OpId:
+        return OpId(self.dice.randbytes(16))
+
+    def _bins(self, site: str) -> list[str]:
+        """The bins that the site knows by now."""
+        if not self.new_bins[site]:
+            return list(BINS)
+        with self.world.nodes[site].parts.site.reading() as connection:
+            known = {row[0] for row in connection.execute("SELECT location FROM locations")}
+        return [*BINS, *(bin_ for bin_ in self.new_bins[site] if bin_ in known)]
+
+    def _items(self, site: str) -> tuple[list[str], set[str]]:
+        """What the site can name, and which items its chain does not know yet."""
+        if not self.new_items:
+            return list(ITEMS), set()
+        with self.world.nodes[site].parts.site.reading() as connection:
+            listed = {row[0] for row in connection.execute("SELECT key FROM streams WHERE stream = 'catalogue'")}
+            known = {row[0] for row in connection.execute("SELECT item FROM items")}
+        new = [item for item in self.new_items if item in listed]
+        return [*ITEMS, *new], set(self.new_items) - known
+
+    def _stocked(self, books: Books) -> tuple[str, Thing, int] | None:
+        found = [(place, thing, held) for place in self._bins(books.site) for thing, held in books.held(place)]
+        return self.dice.choice(found) if found else None
+
+    def _report(self, site: str, kind: str, subject: str) -> None:
+        self.ledger.reports.add((kind, f"{self.world.nodes[site].origin}:{subject}"))
+
+
+def named(thing: Thing) -> dict[str, str]:
+    return {name: value for name, value in zip(("item", "lot", "serial"), thing, strict=True) if value}
