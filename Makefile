@@ -60,14 +60,15 @@ $(ANVIL):
 
 tools: $(ORACLE) $(ANVIL)
 
+# Only what is missing is asked for: Debian's npm refuses to stand beside a Node.js from elsewhere that brings its own.
 system:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		{ command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
-			&& command -v npm >/dev/null; } \
-		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			chromium fonts-dejavu-core postgresql npm; }; \
-	else echo "not root: without chromium, postgresql and npm their tests are skipped;" \
-		"add them with: sudo apt-get install chromium postgresql npm"; fi
+	@missing="$$(command -v chromium >/dev/null || echo chromium fonts-dejavu-core) \
+		$$(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql) \
+		$$(command -v npm >/dev/null || echo npm)"; missing=$$(echo $$missing); \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	else echo "tests that need them are skipped; add them with: sudo apt-get install $$missing"; fi
 
 clean:
 	rm -rf $(VENV) .venv-oracle .tools build *.egg-info .mypy_cache .ruff_cache .hypothesis

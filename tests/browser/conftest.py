@@ -29,7 +29,7 @@ TABLET, UPRIGHT, DESK = (1280, 800), (800, 1280), (1440, 900)
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.House]:
     if not CHROMIUM:
         pytest.skip(MISSING)
@@ -39,7 +39,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.House]:
         assert not set_up.failures, f"jobs failed in a way nobody foresaw: {set_up.failures}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     if not CHROMIUM:
         pytest.skip(MISSING)
