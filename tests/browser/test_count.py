@@ -17,6 +17,7 @@ MARKER, DOZEN, TAPE, GLOVES = "9521234500018", "9521234500025", "9521234500032",
 Scan = Callable[..., None]
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PICTURE_BYTES_MAX = 200_000
+HAND_MS = 150  # between the keys of a hand; what comes faster is a scanner
 
 
 def keys(page: Any, digits: str, within: str = "") -> None:
@@ -73,14 +74,14 @@ def test_first_log_in_then_the_usual_one(pages: Pages) -> None:
     expect(page.locator(".who")).to_have_text("Nia Roth")
     page.click("#logout")
     page.wait_for_url(f"{oslo.url}/login")
-    page.keyboard.type(stage.NEW)
+    page.keyboard.type(stage.NEW, delay=HAND_MS)
     page.click("button[type=submit]")
     expect(page.locator("#answer")).to_contain_text("Type your PIN")
-    page.keyboard.type("999999")
+    page.keyboard.type("999999", delay=HAND_MS)
     page.keyboard.press("Enter")
     expect(page.locator("#answer")).to_contain_text("wrong")
     expect(page.locator("#name")).to_have_value(stage.NEW)
-    page.keyboard.type(stage.PIN)
+    page.keyboard.type(stage.PIN, delay=HAND_MS)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{oslo.url}/")
     cookies = {each["name"]: each for each in page.context.cookies()}
@@ -107,21 +108,21 @@ def test_twenty_of_twenty_scans_arrive_in_order_and_a_typing_hand_gives_none(pag
     expect(counted(page, "Marker blue")).to_have_text("20")
     expect(page.locator("#answer-figure")).to_have_text("20")
     assert max(under_way) == 1, "scans that travel side by side can arrive in another order"
-    page.keyboard.type("95212345", delay=150)
+    page.keyboard.type("95212345", delay=HAND_MS)
     page.keyboard.press("Enter")
     page.wait_for_timeout(600)
     expect(page.locator("#parked")).to_be_hidden()
     expect(counted(page, "Marker blue")).to_have_text("20")
 
     page.click("#type")
-    page.keyboard.type("9521", delay=150)
+    page.keyboard.type("9521", delay=HAND_MS)
     scanned(page, TAPE)
     expect(counted(page, "Packing tape")).to_have_text("1")
     expect(page.locator("#code-text")).to_have_value("9521")
     expect(page.locator("#code")).not_to_have_attribute("open", "")
 
     page.get_by_role("button", name="Change Marker blue").click()
-    page.keyboard.type("1", delay=150)
+    page.keyboard.type("1", delay=HAND_MS)
     scanned(page, MARKER)
     expect(counted(page, "Marker blue")).to_have_text("21")
     expect(page.locator("#keypad")).not_to_have_attribute("open", "")
