@@ -33,6 +33,7 @@ from ledger import db
 from ledger.clock import SystemClock
 from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.ids import OpId
+from ledger.wording import counted
 from node import proofs
 from tallyman_stage import Api, Link, Process, command, extend_settings, free_port, stopping, wait_for
 
@@ -177,9 +178,8 @@ class Play:
         self._step("verify", self.verify)
         self.seconds["total"] = round(time.monotonic() - started, 2)
         states = self._states()
-        print(
-            f"✓ done in {self.seconds['total']} s: {states['anchored']} of {states['recorded']} operations anchored"
-        )
+        done = f"{states['anchored']} of {counted(states['recorded'], 'operation')} anchored"
+        print(f"✓ done in {self.seconds['total']} s: {done}")
         return {**states, "receipts": receipts, "discrepancies": found, "seconds": self.seconds}
 
     def open_house(self) -> dict[str, Any]:

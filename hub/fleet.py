@@ -10,6 +10,7 @@ from hub import discrepancies
 from hub.config import SyncConfig
 from hub.store import Session
 from ledger.codec import cbor_decode
+from ledger.wording import counted
 
 WELL, ILL, BEHIND, SILENT, QUARANTINED, STOPPED, NEW = (
     "well",
@@ -120,12 +121,12 @@ def _state(
     if not row["heard_ms"]:
         return NEW, "enrolled, and has not called yet"
     if _silent(row, now_ms):
-        return SILENT, f"not heard for {(now_ms - row['heard_ms']) // 60_000} minutes"
+        return SILENT, f"not heard for {counted((now_ms - row['heard_ms']) // 60_000, 'minute')}"
     first = next((each for each in findings if each.get("severity") != "info"), None)
     if first is not None:
         return ILL, str(first.get("words") or first.get("code") or "it reports a problem")
     if backlog > rules.behind_blocks_max:
-        return BEHIND, f"{backlog} blocks wait to be verified"
+        return BEHIND, f"{counted(backlog, 'block')} to be verified"
     return WELL, ""
 
 

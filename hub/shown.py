@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ledger.wording import counted
+
 DAY_MS = 24 * 3_600_000
 Result = dict[str, Any]
 
@@ -39,7 +41,9 @@ def status(result: Result) -> str:
         f"hub {result['name']}: {'running' if result['running'] else 'not running'}, log {result['signed_size']} of "
         f"{result['log_size']} signed, {result['anchored_size']} anchored"
         + (f", an anchor of {flying['size']} is {flying['state']} {flying['reason']}" if flying else ""),
-        f"{result['items']} items, {result['discrepancies']} open discrepancies",
+        counted(result["items"], "item")
+        + ", "
+        + counted(result["discrepancies"], "open discrepancy", "open discrepancies"),
     ]
     lines += [f"cannot {job}: {reason}" for job, reason in result["troubles"].items()]
     for site in result["sites"]:
@@ -72,13 +76,14 @@ def discrepancies(result: Result) -> str:
 def anchor(result: Result) -> str:
     if not result["size"]:
         return "nothing to anchor yet"
-    return f"anchored {result['size']} log entries in block {result['block_number']}"
+    return f"anchored {counted(result['size'], 'log entry', 'log entries')} in block {result['block_number']}"
 
 
 def verify(result: Result) -> str:
     looked = (
-        f"{result['chains']} chains, {result['blocks']} blocks, {result['checkpoints']} checkpoints, "
-        f"{result['log_entries']} log entries, {result['anchors']} anchors"
+        f"{counted(result['chains'], 'chain')}, {counted(result['blocks'], 'block')}, "
+        f"{counted(result['checkpoints'], 'checkpoint')}, "
+        f"{counted(result['log_entries'], 'log entry', 'log entries')}, {counted(result['anchors'], 'anchor')}"
     )
     if result["ok"]:
         return f"everything holds: {looked}"
@@ -88,8 +93,8 @@ def verify(result: Result) -> str:
 def imported(result: Result) -> str:
     did = "would add" if result["dry_run"] else "added"
     return (
-        f"{result['rows']} rows: {did} {result['new']} items, changed {result['changed']}, "
-        f"{result['barcodes']} barcodes in the file"
+        f"{counted(result['rows'], 'row')}: {did} {counted(result['new'], 'item')}, changed {result['changed']}, "
+        f"{counted(result['barcodes'], 'barcode')} in the file"
     )
 
 

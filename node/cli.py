@@ -17,6 +17,7 @@ from ledger import settings
 from ledger.clock import SystemClock
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
 from ledger.seams import DiskStorage, SystemRandom
+from ledger.wording import counted
 from node import config as node_config
 from node.config import NodeConfig
 
@@ -160,7 +161,7 @@ def _seal(arguments: argparse.Namespace) -> dict[str, Any]:
 def _show_seal(result: dict[str, Any]) -> str:
     if not result["operations"]:
         return f"nothing is waiting; the head is block {result['height']}"
-    return f"sealed {result['operations']} operations in block {result['height']} {result['hash']}"
+    return f"sealed {counted(result['operations'], 'operation')} in block {result['height']} {result['hash']}"
 
 
 def _sync(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -171,8 +172,9 @@ def _sync(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _show_sync(result: dict[str, Any]) -> str:
     lines = [
-        f"{result['code']}: the hub holds {result['held']} blocks and acknowledged {result['cosigned']}",
-        f"sent {result['sent_bytes']} bytes, received {result['received_bytes']}, in {result['rounds']} exchanges",
+        f"{result['code']}: the hub holds {counted(result['held'], 'block')} and acknowledged {result['cosigned']}",
+        f"sent {counted(result['sent_bytes'], 'byte')}, received {result['received_bytes']:,}, "
+        f"in {counted(result['rounds'], 'exchange')}",
         *(f"not used: {problem}" for problem in result["problems"]),
     ]
     return "\n".join([*lines, result["message"]] if result["message"] else lines)
@@ -196,8 +198,8 @@ def _verify(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _show_verify(result: dict[str, Any]) -> str:
     return (
-        f"{result['origin']}: {result['blocks']} blocks with {result['operations']} operations verify, "
-        f"{result['unsealed']} more wait for their block\n"
+        f"{result['origin']}: {counted(result['blocks'], 'block')} with {counted(result['operations'], 'operation')} "
+        f"verified, {result['unsealed']} more to be sealed\n"
         f"head {result['head']}\nlog  {result['log_root']}\n"
         f"all {result['tables']} derived tables are what the blocks give; the signing mark fits"
     )
@@ -219,7 +221,7 @@ def _rebuild(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show_rebuild(result: dict[str, Any]) -> str:
-    return f"made {result['tables']} tables and the chain's state again from {result['blocks']} blocks"
+    return f"made {result['tables']} tables and the chain's state again from {counted(result['blocks'], 'block')}"
 
 
 def _config(arguments: argparse.Namespace) -> dict[str, Any]:

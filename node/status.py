@@ -7,6 +7,7 @@ from typing import Any
 from ledger import db, lock
 from ledger.chain import Head
 from ledger.errors import Corrupt
+from ledger.wording import counted
 from node import health, identity, journal, mark, store
 from node.config import NodeConfig
 from node.mark import MARK_FILE
@@ -86,7 +87,7 @@ def show(result: dict[str, Any]) -> str:
         f"blocks: {result['sealed']} sealed, {result['delivered']} delivered, {result['verified']} verified, "
         f"{result['anchored']} anchored"
     )
-    waiting = f"{result['unsealed']} operations wait for their block"
+    waiting = f"{counted(result['unsealed'], 'operation')} to be sealed"
     if result["unsealed_age_ms"] is not None:
         waiting += f", the oldest since {_duration(result['unsealed_age_ms'])}"
     lines.append(waiting)

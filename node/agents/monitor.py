@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from ledger.wording import counted
 from node.agents.vitals import READY, Vitals
 from node.config import HealthConfig
 
@@ -100,7 +101,7 @@ def _sealing(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         yield Finding(
             "unsealed_backlog",
             URGENT,
-            f"{sample.ledger.unsealed} operations wait for their block since {_duration(age)}",
+            f"{counted(sample.ledger.unsealed, 'operation')} not sealed since {_duration(age)}",
             "they are safe in the journal; restart the node, and call for help if that does not clear it",
         )
 
@@ -111,7 +112,7 @@ def _delivery(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         yield Finding(
             "undelivered_backlog",
             WARNING,
-            f"{sample.ledger.undelivered} blocks exist on this disk alone, the oldest since {_duration(age)}",
+            f"{counted(sample.ledger.undelivered, 'block')} on this disk alone, the oldest since {_duration(age)}",
             "restore the link to the hub, or carry the blocks there by USB stick",
         )
 
