@@ -174,7 +174,8 @@ event Reversed:
 
 MAX_LINES: constant(uint256) = 200
 WORDS: constant(uint256) = 7 + 6 * MAX_LINES
-MAX_QUANTITY: constant(uint256) = 2**63 - 1
+# As in the StockLedger, for what never comes before it: goods missing, and lines without effect.
+MAX_QUANTITY: constant(uint256) = 10**12
 MAX_STATUS: constant(uint256) = 3
 
 # Roles
@@ -327,6 +328,8 @@ def except_document(
     log Excepted(op_id=op_id, location=location, reason=reason)
     index: uint256 = 0
     for line: Line in lines:
+        assert line.quantity <= MAX_QUANTITY, "quantity out of range"
+        assert line.status <= MAX_STATUS, "unknown status"
         log ExceptedLine(
             op_id=op_id,
             line=index,

@@ -89,7 +89,9 @@ event WriterChanged:
 
 
 MAX_LINES: constant(uint256) = 200
-MAX_QUANTITY: constant(uint256) = 2**63 - 1
+# One line, and the stock of one place: what is booked here must also fit the 64 bits of whoever keeps it in tables.
+MAX_QUANTITY: constant(uint256) = 10**12
+MAX_STOCK: constant(int256) = 10**18
 MAX_DEPTH: constant(uint256) = 8
 SEATS: constant(uint256) = 512
 
@@ -152,6 +154,7 @@ used: HashMap[bytes32, bytes32]                              # op_id -> effect: 
 counts: HashMap[bytes32, bytes32]                            # op_id of a count -> what it found
 posted: HashMap[bytes32, uint256]                            # op_id of a count -> its posted lines, one bit each
 transfers: HashMap[bytes32, HashMap[uint256, uint256]]       # dispatch, line -> hash of 24 bytes, quantity left
+parts: HashMap[bytes32, uint256]                             # document -> its recorded parts; its calls come with parts
 
 
 @deploy
@@ -236,13 +239,16 @@ def book(
             touched |= self._misfit(shape, tracking)
         quantity: int256 = convert(line.quantity, int256)
         key: bytes32 = keccak256(abi_encode(source, line.item, line.lot, line.status))
+        rest: int256 = unsafe_sub(self.stock[key], quantity)
         if source_code < VIRTUAL:
-            rest: int256 = unsafe_sub(self.stock[key], quantity)
             assert rest >= 0, "not enough stock"
-            self.stock[key] = rest
         else:
-            self.stock[key] -= quantity
-        self.stock[keccak256(abi_encode(target, line.item, line.lot, line.status))] += quantity
+            assert rest >= -MAX_STOCK, "stock out of range"
+        self.stock[key] = rest
+        key = keccak256(abi_encode(target, line.item, line.lot, line.status))
+        rest = unsafe_add(self.stock[key], quantity)
+        assert rest <= MAX_STOCK, "stock out of range"
+        self.stock[key] = rest
         log Moved(
             op_id=op_id,
             line=index,
@@ -324,8 +330,12 @@ def post(
                 # An item without stock may still have been changed since it was counted.
                 assert self._touch_item(line.item) == self._shape(line.lot, line.serial), "item changed since"
                 change: int256 = convert(booked, int256) if more else -convert(booked, int256)
-                self.stock[key] += change
-                self.stock[keccak256(abi_encode(SHRINKAGE, line.item, line.lot, line.status))] -= change
+                found_now: int256 = self.stock[key] + change
+                lost: bytes32 = keccak256(abi_encode(SHRINKAGE, line.item, line.lot, line.status))
+                lost_now: int256 = self.stock[lost] - change
+                assert found_now <= MAX_STOCK and abs(lost_now) <= MAX_STOCK, "stock out of range"
+                self.stock[key] = found_now
+                self.stock[lost] = lost_now
                 log Moved(
                     op_id=op_id,
                     line=index,

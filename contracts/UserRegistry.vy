@@ -126,12 +126,13 @@ def __init__(
 def apply(op_id: bytes32, sequence: uint256, kind: uint256, payload: Bytes[MAX_PAYLOAD], signature: Bytes[65]):
     """
     @notice Carry out the hub's next control record.
-    @param  op_id first 16 bytes of SHA-256 of the record (origin, sequence, kind, payload)
+    @param  op_id first 16 bytes of SHA-256 of the record (origin, sequence, kind, payload) and the signature: nobody
+            can use it up before the hub has signed
     """
     assert msg.sender == self.node, "only the node"
-    record: bytes32 = sha256(abi_encode(self.origin, sequence, kind, payload))
-    assert op_id == convert((convert(record, uint256) >> 128) << 128, bytes32), "op_id is not the record's"
-    extcall Ledger(self.ledger).claim(op_id, self._effect(record, CONTROL_CALL))
+    signed: bytes32 = sha256(concat(abi_encode(self.origin, sequence, kind, payload), signature))
+    assert op_id == convert((convert(signed, uint256) >> 128) << 128, bytes32), "op_id is not the record's"
+    extcall Ledger(self.ledger).claim(op_id, self._effect(signed, CONTROL_CALL))
     assert sequence == self.sequence + 1, "not the next in sequence"
     self._check_signature(sequence, kind, payload, signature)
     self.sequence = sequence

@@ -31,12 +31,10 @@ def cut(session: Session, origin: str, payload: control.Payload, subject: str, n
     )
     record = ControlRecord.make(origin, sequence, payload)
     session.run(
-        "INSERT INTO controls VALUES"
-        " (:origin, :sequence, :kind, :op, :subject, :record, :signature, :state, :now, NULL)",
+        "INSERT INTO controls VALUES (:origin, :sequence, :kind, :subject, :record, :signature, :state, :now, NULL)",
         origin=origin,
         sequence=sequence,
         kind=record.kind,
-        op=str(record.op_id),
         subject=subject,
         record=record.record,
         signature=_UNSIGNED,

@@ -246,7 +246,7 @@ def _special(
             _accepted(session, place, event, moves, logs)
             findings.transfers.add(str(event.transfer))
         case events.Settled():
-            _settled(session, place, event, moves)
+            _settled(session, place, event, moves, logs)
             findings.transfers.add(str(event.transfer))
         case events.ControlApplied():
             _answered(session, place, event.sequence, "applied")
@@ -337,12 +337,14 @@ def _accepted(
     session.insert("transfer_arrivals", rows)
 
 
-def _settled(session: Session, place: Place, event: events.Settled, moves: dict[int, events.Moved]) -> None:
+def _settled(
+    session: Session, place: Place, event: events.Settled, moves: dict[int, events.Moved], logs: list[Event]
+) -> None:
     """A settlement's lines are those of our own control record, which says what each of them stands for."""
     record = session.value(
-        "SELECT record FROM controls WHERE origin = :origin AND op_id = :op",
+        "SELECT record FROM controls WHERE origin = :origin AND sequence = :sequence",
         origin=str(place.origin),
-        op=str(event.op_id),
+        sequence=next(each.sequence for each in logs if isinstance(each, events.ControlApplied)),
     )
     content = control.ControlRecord.decode(bytes(record)).content if record is not None else None
     entries = (

@@ -128,9 +128,9 @@ CREATE TABLE receipts(
 CREATE INDEX receipts_anchored ON receipts(anchored);
 
 CREATE TABLE controls(
-    origin TEXT NOT NULL, sequence {int} NOT NULL, kind {int} NOT NULL, op_id TEXT NOT NULL, subject TEXT NOT NULL,
+    origin TEXT NOT NULL, sequence {int} NOT NULL, kind {int} NOT NULL, subject TEXT NOT NULL,
     record {bytes} NOT NULL, signature {bytes} NOT NULL, state TEXT NOT NULL, made_ms {int} NOT NULL,
-    answered_height {int}, PRIMARY KEY(origin, sequence), UNIQUE(origin, op_id)
+    answered_height {int}, PRIMARY KEY(origin, sequence)
 ){end}
 
 CREATE TABLE control_cursors(

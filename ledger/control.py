@@ -1,7 +1,8 @@
 """Control records: what the hub tells a site's chain. One sequence an incarnation, signed with EIP-712.
 
-A record is the ABI encoding of (origin, sequence, kind, payload); its `op_id` is the first 16 bytes of its SHA-256,
-so that the same record can never act twice under two names. Payloads are ABI too; each kind has its dataclass here.
+A record is the ABI encoding of (origin, sequence, kind, payload). Its `op_id` is the first 16 bytes of SHA-256 over
+record and signature: nobody can use it up at the site before the hub has signed. Payloads are ABI too; each kind has
+its dataclass here.
 """
 
 from __future__ import annotations
@@ -120,12 +121,12 @@ class ControlRecord:
 
     @property
     def record(self) -> bytes:
-        """The bytes that travel, and whose hash names the operation."""
+        """The bytes that travel."""
         return pack(self)
 
-    @property
-    def op_id(self) -> OpId:
-        return OpId(hashlib.sha256(self.record).digest()[:16])
+    def op_id(self, signature: bytes) -> OpId:
+        """The name of the operation that applies this record. `signature`: r ‖ s ‖ v, 65 bytes."""
+        return OpId(hashlib.sha256(self.record + signature).digest()[:16])
 
     @property
     def content(self) -> Payload:

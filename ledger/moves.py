@@ -10,6 +10,11 @@ from ledger.words import Text, Uint
 FREE, QUALITY, DAMAGE, EXPIRED = range(4)
 STATUSES = ("free", "quality", "damage", "expired")
 
+# The contracts' bounds in base units: of one line, and of what one place holds of a thing (a virtual one also below
+# nothing). A million million pieces in one line is a mistake, and a million such lines still fit 64 bits in a table.
+QUANTITY_MAX = 10**12
+STOCK_MAX = 10**18
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:

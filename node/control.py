@@ -48,7 +48,9 @@ def apply_next(site: Site) -> Recorded | None:
     """Apply the record that is next, if it is here; None when there is nothing to do.
 
     Raises Invalid for a record that is not one, and Rejected when the chain does not take it (another origin, another
-    signature): the sequence then stands still, and the node's findings say so until the hub sends a good one.
+    signature, an op_id that is used up): the sequence then stands still, and the node's findings say so until the hub
+    sends a good one. An op_id can be used up only by somebody who had the signed record before this node applied it;
+    only a new incarnation, with a sequence of its own, helps then.
     """
     with site.reading() as connection:
         found = waiting(connection, next_sequence(connection))
@@ -63,7 +65,10 @@ def apply_next(site: Site) -> Recorded | None:
     if not site.has_room(gas_limit(call)):
         # A large catalogue needs several blocks. Sealing here waits outside the lock, so nobody's scan does.
         site.seal()
-    return site.record(call, op_id=record.op_id)
+    try:
+        return site.record(call, op_id=record.op_id(signature))
+    except Rejected as error:
+        raise Rejected(f"control record {record.sequence}: {error}") from error
 
 
 def apply_ready(site: Site, limit: int = BATCH) -> int:

@@ -20,6 +20,7 @@ from devices.reads import Read, State
 from ledger.db import Connection, DatabaseError
 from ledger.errors import Corrupt, LedgerError, Rejected
 from ledger.ids import TEXT_BYTES_MAX
+from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from node import catalogue, streams, tasks
 from node.counting import Counting
@@ -28,7 +29,7 @@ from node.operators import Operators
 from node.parking import park
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
-from node.values import NOTE_CHARS_MAX, QUANTITY_MAX
+from node.values import NOTE_CHARS_MAX
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from ledger.codec import cbor_encode
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor
-from node.values import QUANTITY_MAX
+from ledger.moves import QUANTITY_MAX
 
 COUNT, RECEIVE, MOVE = "count", "receive", "move"
 OPEN, CLOSING, CLOSED, DROPPED = "open", "closing", "closed", "dropped"

@@ -17,7 +17,7 @@ from ledger.db import Connection
 from ledger.documents import BY_PAPER
 from ledger.errors import Invalid, Rejected
 from ledger.ids import IN_TRANSIT, OpId
-from ledger.moves import FREE, STATUSES, Line
+from ledger.moves import FREE, QUANTITY_MAX, STATUSES, Line
 from ledger.people import TRANSFER
 from ledger.transfers import Accepted
 from ledger.words import LINES_MAX
@@ -27,7 +27,7 @@ from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.stock_documents import check_tracking, item_named
-from node.values import QUANTITY_MAX, Fields, text_id
+from node.values import Fields, text_id
 
 STREAM = "transfers"
 PAPER_FORM = "tallyman/dispatch/1"

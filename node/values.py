@@ -11,12 +11,10 @@ from typing import Any
 from ledger.documents import OCCURRED_MS_MAX, reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId, quantity, text_to_word
-from ledger.moves import STATUSES
+from ledger.moves import QUANTITY_MAX, STATUSES
 
 NAME_CHARS_MAX = 80
 NOTE_CHARS_MAX = 500
-# A million million pieces in one line is a mistake, and nine million such lines still fit the 64 bits of a sum.
-QUANTITY_MAX = 10**12
 
 
 class Fields:

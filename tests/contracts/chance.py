@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ledger import calls, control
+from ledger.moves import QUANTITY_MAX
 from tests.contracts.model import VIRTUAL
 
 ITEMS = {"BOLT": 0, "MILK": 1, "PUMP": 2, "CHIP": 3}
@@ -56,7 +57,7 @@ class Chance(random.Random):
         change = self.choice(
             [
                 self.goods(odd=True),
-                {"quantity": self.choice([0, 2, 2**63 - 1, 2**63])},
+                {"quantity": self.choice([0, 2, QUANTITY_MAX, QUANTITY_MAX + 1])},
                 {"source": self.choice(ANYWHERE)},
                 {"target": self.choice(ANYWHERE)},
             ]

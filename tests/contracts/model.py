@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger import calls, control
+from ledger.moves import QUANTITY_MAX
 from tests.contracts.kit import ADJUST, APPROVE, COUNT, MOVE, RECEIVE, TRANSFER
 
 VIRTUAL = ("SUPPLIER", "CUSTOMER", "IN_TRANSIT", "SHRINKAGE")
-MOST = 2**63 - 1
 
 Key = tuple[str, str, str, int]
 
@@ -100,7 +100,7 @@ class Model:
         return wanted == bool(line.lot) + 2 * bool(line.serial) and 0 <= line.status <= 3
 
     def _book(self, line: calls.Line) -> str:
-        if not 1 <= line.quantity <= MOST or line.source == line.target or not self._fits(line):
+        if not 1 <= line.quantity <= QUANTITY_MAX or line.source == line.target or not self._fits(line):
             return "line"
         if line.source not in self.kinds or line.target not in self.kinds:
             return "location"
@@ -190,7 +190,7 @@ class Model:
         seen = set()
         for line in call.lines:
             name = (line.item, line.serial) if line.serial else (line.item, line.lot, line.status, 0)
-            if name in seen or not self._fits(line) or line.counted > (1 if line.serial else MOST):
+            if name in seen or not self._fits(line) or line.counted > (1 if line.serial else QUANTITY_MAX):
                 return "line"
             seen.add(name)
         compared = [

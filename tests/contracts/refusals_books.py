@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger import calls, control
 from ledger.ids import OpId
+from ledger.moves import QUANTITY_MAX
 from ledger.words import struct
 from tests.contracts import kit
 from tests.contracts.kit import NODE, STRANGER, Result, line
@@ -68,6 +69,16 @@ def items_from_the_writer(shop: Shop) -> Result:
 @refusal("StockLedger", "only the registry")
 def locations_from_the_writer(shop: Shop) -> Result:
     return from_writer(shop, "put_locations", [f"{struct(control.Location).abi}[]"], [])
+
+
+@refusal("StockLedger", "quantity out of range")
+def a_settlement_of_one_too_many(shop: Shop) -> Result:
+    """The ledger bounds it whatever rules a later writer has; with these, nothing so large can be dispatched."""
+    ends = raw(line("BOLT", QUANTITY_MAX + 1, "IN_TRANSIT", "CUSTOMER"))
+    record = shop.record(kit.items(("NUT", 0)))
+    assert shop.apply(record).ok
+    op_id = record.op_id(shop.sign(record))
+    return from_writer(shop, "book", BOOK, op_id.word, ZERO, SETTLE, ZERO, [ends])
 
 
 @refusal("StockLedger", "not a control record")

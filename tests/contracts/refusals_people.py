@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import coincurve
 from eth_utils import keccak
 
 from ledger import calls, control
@@ -78,15 +79,12 @@ def a_control_record_signed_by_the_node(shop: Shop) -> Result:
 @refusal("UserRegistry", "not signed by the hub")
 def a_control_record_with_the_signature_of_another(shop: Shop) -> Result:
     other = control.ControlRecord.make("acme/site/bergen/1", shop.sequence + 1, kit.items(("NUT", 0)))
-    signature = HUB.sign_digest(other.digest(kit.CHAIN_ID, shop.contracts.registry))
-    record = shop.record(kit.items(("NUT", 0)))
-    return shop.do(record.call(signature.raw), record.op_id)
+    return shop.apply_signed(shop.record(kit.items(("NUT", 0))), shop.sign(other))
 
 
 def with_signature(shop: Shop, change: Callable[[bytes], bytes]) -> Result:
     record = shop.record(kit.items(("NUT", 0)))
-    signature = HUB.sign_digest(record.digest(kit.CHAIN_ID, shop.contracts.registry)).raw
-    return shop.do(record.call(change(signature)), record.op_id)
+    return shop.apply_signed(record, change(shop.sign(record)))
 
 
 @refusal("UserRegistry", "bad signature")
@@ -103,12 +101,31 @@ def a_control_record_with_a_high_s(shop: Shop) -> Result:
     return with_signature(shop, high)
 
 
+@refusal("UserRegistry", "bad signature")
+def a_control_record_with_the_parity_alone(shop: Shop) -> Result:
+    return with_signature(shop, lambda raw: raw[:64] + bytes([raw[64] - 27]))
+
+
+@refusal("UserRegistry", "not the next in sequence")
+def a_control_record_that_the_hub_signed_twice(shop: Shop) -> Result:
+    """Any other nonce gives another good signature, and so another op_id: the sequence alone keeps it out."""
+    record = shop.record(kit.items(("NUT", 0)))
+    assert shop.apply(record).ok
+    digest = int.from_bytes(record.digest(kit.CHAIN_ID, shop.contracts.registry), "big")
+    x, y = coincurve.PublicKey.from_secret((7).to_bytes(32, "big")).point()
+    s = pow(7, -1, ORDER) * (digest + x * int.from_bytes(HUB.secret, "big")) % ORDER
+    parity = y % 2 if s <= ORDER // 2 else 1 - y % 2
+    signature = x.to_bytes(32, "big") + min(s, ORDER - s).to_bytes(32, "big") + bytes([27 + parity])
+    assert Shop.open().apply_signed(record, signature).ok, "alone it would do"
+    return shop.apply_signed(record, signature)
+
+
 @refusal("UserRegistry", "too little gas")
 def a_control_record_starved_of_gas(shop: Shop) -> Result:
     payload = kit.items(*((f"NUT-{number}", 0) for number in range(100)))
     record = shop.record(payload)
-    signature = HUB.sign_digest(record.digest(kit.CHAIN_ID, shop.contracts.registry)).raw
-    data = record.call(signature).encode(record.op_id)
+    signature = shop.sign(record)
+    data = record.call(signature).encode(record.op_id(signature))
     return shop.send(NODE.address, shop.contracts.registry, data, gas=1_500_000)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger import calls, control
 from ledger.ids import Actor, OpId
+from ledger.moves import QUANTITY_MAX
 from tests.contracts import kit
 from tests.contracts.kit import Result, line
 from tests.contracts.refusal import (
@@ -145,7 +146,22 @@ def an_acceptance_line_that_says_nothing(shop: Shop) -> Result:
 
 @refusal("InventoryManager", "quantity out of range")
 def more_missing_than_there_can_be(shop: Shop) -> Result:
-    return accept(shop, missing=2**63)
+    return accept(shop, missing=QUANTITY_MAX + 1)
+
+
+def except_for(shop: Shop, **given: Any) -> Result:
+    lines = (replace(line("BOLT", 1, "A", "B"), **given),)
+    return shop.do(calls.ExceptDocument(actor=shop.ann.actor, location="A", reason="late", lines=lines))
+
+
+@refusal("InventoryManager", "quantity out of range")
+def an_exception_of_one_too_many(shop: Shop) -> Result:
+    return except_for(shop, quantity=QUANTITY_MAX + 1)
+
+
+@refusal("InventoryManager", "unknown status")
+def an_exception_with_a_status_that_is_none(shop: Shop) -> Result:
+    return except_for(shop, status=4)
 
 
 @refusal("InventoryManager", "no transfer")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ledger import calls, control
 from ledger.ids import OpId
+from ledger.moves import QUANTITY_MAX, STOCK_MAX
 from tests.contracts import kit
 from tests.contracts.kit import STRANGER, Result, line
 from tests.contracts.refusal import (
@@ -89,8 +90,8 @@ def a_quantity_of_nothing(shop: Shop) -> Result:
 
 
 @refusal("StockLedger", "quantity out of range")
-def a_quantity_of_two_to_the_63(shop: Shop) -> Result:
-    return receive(shop, replace(BOLT, quantity=2**63))
+def a_quantity_of_one_too_many(shop: Shop) -> Result:
+    return receive(shop, replace(BOLT, quantity=QUANTITY_MAX + 1))
 
 
 @refusal("StockLedger", "quantity out of range")
@@ -99,8 +100,35 @@ def a_quantity_that_would_wrap_around(shop: Shop) -> Result:
 
 
 @refusal("StockLedger", "quantity out of range")
-def a_count_of_two_to_the_63(shop: Shop) -> Result:
-    return tally(shop, calls.Counted(item="BOLT", counted=2**63))
+def a_count_of_one_too_many(shop: Shop) -> Result:
+    return tally(shop, calls.Counted(item="BOLT", counted=QUANTITY_MAX + 1))
+
+
+@refusal("StockLedger", "stock out of range")
+def more_in_a_bin_than_tables_can_hold(shop: Shop) -> Result:
+    shop.store_stock("A", "BOLT", STOCK_MAX)
+    return receive(shop, BOLT)
+
+
+@refusal("StockLedger", "stock out of range")
+def more_from_the_suppliers_than_tables_can_hold(shop: Shop) -> Result:
+    shop.store_stock("SUPPLIER", "BOLT", -STOCK_MAX)
+    return receive(shop, BOLT)
+
+
+@refusal("StockLedger", "stock out of range")
+def a_count_that_finds_more_than_tables_can_hold(shop: Shop) -> Result:
+    post = shop.count("A", calls.Counted(item="BOLT", counted=1))
+    shop.store_stock("A", "BOLT", STOCK_MAX)
+    return shop.do_approved(post, shop.bob)
+
+
+@refusal("StockLedger", "stock out of range")
+def a_count_that_loses_more_than_tables_can_hold(shop: Shop) -> Result:
+    shop.bolts(1)
+    post = shop.count("A", calls.Counted(item="BOLT", counted=0))
+    shop.store_stock("SHRINKAGE", "BOLT", STOCK_MAX)
+    return shop.do_approved(post, shop.bob)
 
 
 @refusal("StockLedger", "bad lot")
@@ -243,7 +271,7 @@ def a_note_under_a_used_op_id(shop: Shop) -> Result:
 def goods_under_the_op_id_of_a_control_record(shop: Shop) -> Result:
     record = shop.record(kit.items(("NUT", 0)))
     assert shop.apply(record).ok
-    return receive(shop, BOLT, op_id=record.op_id)
+    return receive(shop, BOLT, op_id=record.op_id(shop.sign(record)))
 
 
 @refusal("StockLedger", "used")

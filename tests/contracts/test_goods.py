@@ -7,6 +7,7 @@ from dataclasses import replace
 from ledger import calls, control, events
 from ledger.codec import abi_encode, keccak256
 from ledger.ids import OpId, text_to_word
+from ledger.moves import QUANTITY_MAX, STOCK_MAX
 from ledger.words import pack_all
 from tests.contracts import kit
 from tests.contracts.kit import line
@@ -54,6 +55,16 @@ def test_the_views_say_what_is_stored(shop: Shop) -> None:
         assert stock == (shop.stock("SUPPLIER", "CHIP", "L1"),) == (-1,)
         place = shop.view(contract, "serial_at(bytes32,bytes32)", "bytes32", words[1], text_to_word("S1"))
         assert place == (text_to_word(shop.place_of("CHIP", "S1")),) == (text_to_word("A"),)
+
+
+def test_the_largest_line_and_the_largest_stock_are_taken(shop: Shop) -> None:
+    for place, before in (("A", STOCK_MAX - QUANTITY_MAX), ("SUPPLIER", QUANTITY_MAX - STOCK_MAX)):
+        shop.store_stock(place, "BOLT", before)
+    shop.bolts(QUANTITY_MAX)
+    assert (shop.stock("A", "BOLT"), shop.stock("SUPPLIER", "BOLT")) == (STOCK_MAX, -STOCK_MAX)
+    post = shop.count("A", calls.Counted(item="BOLT", counted=QUANTITY_MAX))
+    assert shop.do_approved(post, shop.bob).ok
+    assert (shop.stock("A", "BOLT"), shop.stock("SHRINKAGE", "BOLT")) == (QUANTITY_MAX, STOCK_MAX - QUANTITY_MAX)
 
 
 def test_an_effect_names_its_call_and_hashes_its_lines(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from eth_utils import keccak
@@ -10,7 +11,7 @@ from contracts import artifacts
 from ledger import calls, control, events
 from ledger.codec import abi_encode
 from ledger.deployment import create_address
-from ledger.ids import Actor, text_to_word
+from ledger.ids import Actor, OpId, text_to_word
 from ledger.keys import TxKey
 from tests.contracts import kit
 from tests.contracts.kit import HUB, NODE, Person, Site, line
@@ -68,12 +69,13 @@ def test_a_record_is_carried_out_and_counted(shop: Shop) -> None:
         )
     )
     result = shop.apply(record)
-    assert result.events == [events.ControlApplied(op_id=record.op_id, sequence=before + 1, kind=control.ITEMS)]
+    op_id = record.op_id(shop.sign(record))
+    assert result.events == [events.ControlApplied(op_id=op_id, sequence=before + 1, kind=control.ITEMS)]
     assert item_of(shop, "OIL") == (True, 1, text_to_word("u" * 28), 3, False)
     assert item_of(shop, "NUT") == (True, 0, ZERO, 0, False)
     assert item_of(shop, "GHOST") == (False, 0, ZERO, 0, False)
     assert shop.view(shop.contracts.registry, "sequence()", "uint256") == (before + 1,)
-    assert shop.effect(record.op_id)[31] == 11
+    assert shop.effect(op_id)[31] == 11
 
 
 def test_a_refused_record_takes_its_place_and_leaves_nothing_behind(shop: Shop) -> None:
@@ -84,10 +86,20 @@ def test_a_refused_record_takes_its_place_and_leaves_nothing_behind(shop: Shop) 
     )
     record = shop.record(control.ItemsPayload(items=(good, bad)))
     result = shop.apply(record)
-    assert result.events == [events.ControlRefused(op_id=record.op_id, sequence=record.sequence, kind=control.ITEMS)]
+    op_id = record.op_id(shop.sign(record))
+    assert result.events == [events.ControlRefused(op_id=op_id, sequence=record.sequence, kind=control.ITEMS)]
     assert not item_of(shop, "NUT")[0]
     assert shop.apply(record).reason == "used"
     shop.order(kit.items(("NUT", 0)))
+
+
+def test_nobody_at_the_site_can_take_the_name_of_a_record_beforehand(shop: Shop) -> None:
+    """Goods under an op_id made from what anyone can know of the hub's next record do not keep it out."""
+    record = shop.record(kit.items(("NUT", 0)))
+    shop.bring(line("BOLT", 1, "SUPPLIER", "A"), op_id=OpId(hashlib.sha256(record.record).digest()[:16]))
+    assert shop.apply(record).ok
+    assert shop.apply(record).reason == "used"
+    assert shop.view(shop.contracts.registry, "sequence()", "uint256") == (record.sequence,)
 
 
 def test_malformed_and_unknown_payloads_are_refused_and_block_nothing(shop: Shop) -> None:
@@ -176,7 +188,8 @@ def test_notes_are_chained_by_a_running_hash(shop: Shop) -> None:
     for actor, by_hub in ((shop.cid.actor, False), (None, False), (None, True)):
         if by_hub:
             payload = control.NotePayload(kind="log-in", subject=subject, document=b"\x45" * 32)
-            op_id = shop.record(payload).op_id
+            record = shop.record(payload)
+            op_id = record.op_id(shop.sign(record))
             result = shop.order(payload)
         else:
             op_id = shop.op()

@@ -177,7 +177,7 @@ class Site:
         while str(self.applied + 1) in table:
             entry = table[str(self.applied + 1)]
             record = control.ControlRecord.decode(entry["record"])
-            self.chain.call(record.op_id, record.call(entry["signature"]))
+            self.chain.call(record.op_id(entry["signature"]), record.call(entry["signature"]))
             self.applied += 1
         return self.applied - before
 

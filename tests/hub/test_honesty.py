@@ -58,6 +58,29 @@ def _lie(site: Site) -> None:
     site.chain.links[-1] = chain.link(link.before, block, site.chain.key.verify_key)
 
 
+def test_a_sum_that_no_table_holds_stops_its_own_site_alone(hub: Hub, clock: ManualClock) -> None:
+    """The contracts bound every sum; should one pass all the same, it costs this site its picture and no other."""
+    oslo, bergen = Site(hub, "oslo", clock), Site(hub, "bergen", clock, 8)
+    oslo.furnish()
+    bergen.furnish()
+    oslo.receive(10)
+    oslo.deliver()
+    hub.verify()
+    good = oslo.chain.size
+    with hub.store.write() as session:
+        session.run("UPDATE stock SET quantity = :most WHERE site = 'oslo' AND location = 'A-01'", most=2**63 - 1)
+    oslo.receive(1)
+    oslo.deliver()
+    bergen.receive(7)
+    bergen.deliver()
+    _digest(hub)
+    views = {view.site: view for view in hub.sites()}
+    assert (views["oslo"].state, views["oslo"].verified) == ("quarantined", good)
+    assert "refused a row" in views["oslo"].reason
+    assert views["bergen"].state == "well" and views["bergen"].verified == bergen.chain.size
+    assert [each.kind for each in hub.discrepancies()] == ["failed re-execution"]
+
+
 def test_a_block_that_does_not_do_what_it_says_is_quarantined_alone(hub: Hub, clock: ManualClock) -> None:
     oslo, bergen = Site(hub, "oslo", clock), Site(hub, "bergen", clock, 8)
     oslo.furnish()

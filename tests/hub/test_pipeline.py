@@ -15,6 +15,7 @@ from ledger.calls import Line
 from ledger.clock import ManualClock
 from ledger.errors import Rejected
 from ledger.ids import OpId
+from ledger.moves import QUANTITY_MAX
 from tests.hub import chains, sitekit
 from tests.hub.sitekit import Site
 
@@ -280,7 +281,7 @@ def test_numbers_that_no_contract_bounds_do_no_harm(hub: Hub, clock: ManualClock
     oslo.count("A-02", round_=2**255)
     oslo.deliver()
     for index in (2**256 - 1, 2**63, 7):
-        bergen.accept(transfer, "oslo", (index, "BOLT", 2**62 if index == 7 else 1, 2**63 - 1))
+        bergen.accept(transfer, "oslo", (index, "BOLT", QUANTITY_MAX if index == 7 else 1, QUANTITY_MAX))
     bergen.deliver()
     _digest(hub)
     assert [each.kind for each in hub.discrepancies()] == ["transfer over"]

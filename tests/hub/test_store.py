@@ -73,6 +73,16 @@ def test_values_come_back_as_they_went_in(store: Store) -> None:
         assert session.one("SELECT * FROM blocks WHERE height = 5") is None
 
 
+def test_a_sum_beyond_64_bits_is_refused_and_never_rounded(store: Store) -> None:
+    most = {"stream": "users", "site": "", "generation": 1, "sequence": 2**63 - 1}
+    with store.write() as session:
+        session.insert("streams", [most])
+    with pytest.raises(Corrupt), store.write() as session:
+        session.run("UPDATE streams SET sequence = sequence + 1")
+    with store.read() as session:
+        assert session.one("SELECT * FROM streams") == most
+
+
 def test_readers_cannot_write(store: Store) -> None:
     with pytest.raises((Corrupt, stores.Unavailable)), store.read() as session:
         session.run("INSERT INTO sites VALUES ('a', 'x', 5, 6)")

@@ -89,8 +89,9 @@ class Site:
         self.sequence += 1
         record = control.ControlRecord.make(str(self.head.origin), self.sequence, payload)
         digest = record.digest(self.head.origin.chain_id, self.head.identity.contracts.registry)
-        self.call(record.op_id, record.call(CONTROL_KEY.sign_digest(digest).raw))
-        return record.op_id
+        signature = CONTROL_KEY.sign_digest(digest).raw
+        self.call(record.op_id(signature), record.call(signature))
+        return record.op_id(signature)
 
     def deploy(self) -> Sealed:
         """Block 1."""

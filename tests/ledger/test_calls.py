@@ -175,11 +175,12 @@ PAYLOADS: list[control.Payload] = [
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: type(payload).__name__)
-def test_control_records_name_themselves_by_their_hash(payload: control.Payload) -> None:
+def test_control_records_are_named_by_the_hash_of_record_and_signature(payload: control.Payload) -> None:
     record = control.ControlRecord.make("acme/site/oslo/1", 3, payload)
     assert control.ControlRecord.decode(record.record) == record
     assert record.content == payload
-    assert record.op_id.raw == hashlib.sha256(record.record).digest()[:16]
+    for signature in (bytes(65), b"\x01" * 65):
+        assert record.op_id(signature).raw == hashlib.sha256(record.record + signature).digest()[:16]
     assert record.call(bytes(65)).payload == pack(payload)
 
 

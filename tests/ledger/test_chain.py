@@ -566,7 +566,7 @@ def _apply() -> bytes:
     record = control.ControlRecord.make(
         str(ORIGIN), 9, control.NotePayload(kind="x", subject=bytes(32), document=bytes(32))
     )
-    return call(to=IDENTITY.contracts.registry, data=record.call(bytes(65)).encode(record.op_id))
+    return call(to=IDENTITY.contracts.registry, data=record.call(bytes(65)).encode(record.op_id(bytes(65))))
 
 
 def _control_with_document() -> Block:
