@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ledger import db, evm_machine
@@ -48,3 +50,11 @@ def test_stock_py_evm_accepts_them(name: str) -> None:
 def test_they_are_what_the_program_makes_today(capsys: pytest.CaptureFixture[str]) -> None:
     status = make_blocks.main(["--check"])
     assert (status, capsys.readouterr().out) == (0, "")
+
+
+@pytest.mark.parametrize("asked", ["--help", "--chekc"])
+def test_only_a_plain_call_writes_them(asked: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(make_blocks, "FOLDER", tmp_path)
+    with pytest.raises(SystemExit):
+        make_blocks.main([asked])
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ and never after. All bytes are hex, numbers are decimal.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -232,12 +233,17 @@ def fresh(vector: dict[str, Any], connection: db.Connection) -> Executor:
         return Executor.create(connection, vector["chain_id"], header, alloc_of(vector))
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.vectors.make_blocks", description="write the golden blocks"
+    )
+    parser.add_argument("--check", action="store_true", help="compare with what is committed, write nothing")
+    check = parser.parse_args(arguments).check
     wrong = []
     for name, make in (("engine", engine), ("site", site)):
         text = json.dumps(make(), indent=1) + "\n"
         path = FOLDER / f"blocks_{name}.json"
-        if "--check" not in arguments:
+        if not check:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
             wrong.append(path.name)
@@ -248,4 +254,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
