@@ -18,6 +18,9 @@ from node.config import NodeConfig
 if TYPE_CHECKING:  # the engine behind it is slow to import, and a status needs none
     from node.site import Site
 
+# A frame is small; the first is the worst.
+FINDINGS_SENT_MAX = 4
+
 Devices = Callable[[], Sequence[DeviceVitals]]
 
 
@@ -34,6 +37,11 @@ class Report:
             "findings": [each.as_dict() for each in self.findings],
             "vitals": self.sample.as_dict(),
         }
+
+    def frame(self) -> dict[str, Any]:
+        """For the hub: the sample in short, and the worst findings without what is to be done here about them."""
+        told = [_told(each) for each in self.findings[:FINDINGS_SENT_MAX]]
+        return {**vitals.summary(self.sample), "findings": told}
 
 
 class Health:
@@ -75,6 +83,12 @@ class Health:
             self._complaint = str(error)
         finally:
             reader.close()
+
+
+def _told(finding: Finding) -> dict[str, str]:
+    told = {"code": finding.code, "severity": finding.severity}
+    # The name of a device may hold a person's: it stays here.
+    return told if finding.code in monitor.OF_DEVICES else {**told, "words": finding.words[: vitals.TEXT_MAX]}
 
 
 def latest(connection: db.Connection, config: NodeConfig) -> Report | None:

@@ -14,7 +14,6 @@ from ledger.clock import Clock
 from ledger.control_socket import Handler
 from ledger.seams import Random, Storage
 from node import identity, status, store
-from node.agents import vitals
 from node.agents.vitals import DeviceVitals
 from node.config import NodeConfig
 from node.floor import Floor
@@ -130,7 +129,7 @@ def _parts(
         storage,
         version=version(),
         device=machine(str(site.identity.origin)),
-        health=lambda: None if health.last is None else vitals.summary(health.last.sample),
+        health=lambda: None if health.last is None else health.last.frame(),
     )
     syncer = Syncer(site, uplink, clock, random, connect)
     if not site.stopped:

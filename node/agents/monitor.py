@@ -16,6 +16,8 @@ from node.config import HealthConfig
 
 INFO, WARNING, URGENT = "info", "warning", "urgent"
 SEVERITIES = (INFO, WARNING, URGENT)
+# Their words name a device.
+OF_DEVICES = ("device_away", "device_silent", "device_errors")
 
 
 @dataclass(frozen=True, slots=True)

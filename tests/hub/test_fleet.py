@@ -9,6 +9,10 @@ import pytest
 
 from hub.hub import Hub
 from ledger.clock import ManualClock
+from node.agents import monitor
+from node.agents.vitals import LedgerVitals, MachineVitals, Vitals
+from node.config import HealthConfig
+from node.health import Report
 from tests.hub import sitekit
 from tests.hub.sitekit import Site
 
@@ -63,6 +67,16 @@ def test_a_site_is_new_well_ill_behind_and_silent(hub: Hub, clock: ManualClock) 
     oslo.sync()
     hub.watch()
     assert _state(hub) == "well" and "silent site" not in [each.kind for each in hub.discrepancies()]
+
+
+def test_a_node_that_cannot_follow_the_hub_is_ill_in_its_own_words(hub: Hub, clock: ManualClock) -> None:
+    oslo = Site(hub, "oslo", clock)
+    ledger = LedgerVitals(8, 4_000, 0, None, 0, None, 1, 60_000, "control record 7: used", "", "", 10 << 20, 1 << 20)
+    sample = Vitals(sitekit.START_MS, ledger, MachineVitals(50 << 30, 100 << 30, 90 << 20, 0), ())
+    oslo.node.said = Report(sample, monitor.examine(sample, HealthConfig())).frame()
+    oslo.sync()
+    view = hub.sites()[0]
+    assert view.state == "ill" and "control record 7: used" in view.reason
 
 
 def test_a_job_that_fails_says_so_and_works_again(hub: Hub) -> None:

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.clock import ManualClock
+from ledger.codec import cbor_encode
 from ledger.errors import Invalid
 from node.agents import monitor, vitals
 from node.agents.vitals import DeviceVitals, LedgerVitals, MachineVitals, Vitals
 from node.config import HealthConfig
+from node.health import Report
 
 LIMITS = HealthConfig()
 LEDGER = LedgerVitals(812, 4_000, 3, 900, 2, 30_000, 1, 60_000, "", "", "", 10 << 20, 1 << 20)
@@ -88,6 +90,17 @@ samples = st.builds(
         st.builds(DeviceVitals, st.text(max_size=9), st.text(max_size=9), numbers, numbers, numbers)
     ).map(tuple),
 )
+
+
+def test_the_hub_hears_the_worst_findings_and_no_name_of_a_device() -> None:
+    sample = dataclasses.replace(
+        ledger(control_problem="x" * 999), devices=(dataclasses.replace(SCANNER, state="lost"),) * 9
+    )
+    report = Report(sample, monitor.examine(sample, LIMITS))
+    told = report.frame()["findings"]
+    assert told[0]["code"] == "control_stuck" and len(told[0]["words"]) == vitals.TEXT_MAX
+    assert told[1:] == [{"code": "device_away", "severity": "warning"}] * 3
+    assert SCANNER.name not in repr(report.frame()) and len(cbor_encode(report.frame())) < 2_048
 
 
 @given(samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from ledger import calls, control, db
 from ledger.calls import Accepted, Compared, Counted, Settled
 from ledger.errors import Corrupt, Rejected
-from ledger.ids import Actor
+from ledger.ids import Actor, OpId
 from ledger.keys import TxKey
 from node import audit, store
 from node.site import Site
@@ -277,6 +278,39 @@ def test_a_control_record_that_is_not_the_hubs_stands_still_and_says_so(made: Wo
         streams.put(connection, "control", key, entry)
     assert controls.apply_ready(site) == 1
     assert not health.Health(site).sample().sample.ledger.control_problem
+
+
+def test_a_document_under_a_guessed_op_id_keeps_no_control_record_out(made: World) -> None:
+    from node import control as controls
+
+    site = made.ready()
+    nobody = person(Actor(b"\x01" * 32), 1)
+    record = control.ControlRecord.make(str(site.identity.origin), made.sequence + 1, nobody)
+    guessed = OpId(hashlib.sha256(record.record).digest()[:16])
+    site.record(calls.Receive(actor=ANN, lines=(line(),)), op_id=guessed, document=DOCUMENT)
+    assert made.send(site, nobody) == 1
+    assert controls.apply_ready(site) == 0
+
+
+def test_a_control_record_whose_op_id_is_used_up_stands_still_and_says_so_everywhere(made: World) -> None:
+    """Somebody who had the signed record before this node did recorded goods under its op_id."""
+    from node import control as controls
+    from node import health, status, streams
+
+    site = made.ready()
+    key, entry = made.control_entry(person(Actor(b"\x01" * 32), 1))
+    op_id = control.ControlRecord.decode(entry["record"]).op_id(entry["signature"])
+    site.record(calls.Receive(actor=ANN, lines=(line(),)), op_id=op_id, document=DOCUMENT)
+    with site.writing() as connection:
+        streams.put(connection, "control", key, entry)
+        streams.put(connection, "control", *made.control_entry(person(Actor(b"\x02" * 32), 1)))
+    assert controls.apply_ready(site) == 0
+    report = health.Health(site).sample()
+    says = f"the hub's next instruction cannot be followed: control record {key}: operation {op_id} was already"
+    assert says in status.show(status.read(made.config, made.clock.now_ms()))
+    (told,) = [each for each in report.frame()["findings"] if each["code"] == "control_stuck"]
+    assert told["words"].startswith(says) and told["severity"] == "warning"
+    receive(site, 1)
 
 
 def test_records_are_applied_until_an_item_is_known(made: World) -> None:
