@@ -344,7 +344,7 @@ def _settled(
     record = session.value(
         "SELECT record FROM controls WHERE origin = :origin AND sequence = :sequence",
         origin=str(place.origin),
-        sequence=next(each.sequence for each in logs if isinstance(each, events.ControlApplied)),
+        sequence=next((each.sequence for each in logs if isinstance(each, events.ControlApplied)), 0),
     )
     content = control.ControlRecord.decode(bytes(record)).content if record is not None else None
     entries = (
