@@ -96,7 +96,8 @@ def _record_again(
         journal.append(connection, again)
         op_id, call = decode_call(tx.data)
         happened = tuple(events.decode_logs(outcome.logs))
-        projection.apply(connection, projection.Step(op_id, head.height + 1, place, call, happened))
+        step = projection.Step(op_id, head.height + 1, place, call, happened, entry.document)
+        projection.apply(connection, step)
         place += 1
 
 

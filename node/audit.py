@@ -112,15 +112,17 @@ def _project(target: db.Connection, accepted: chain.Accepted) -> None:
     for place, (tx, outcome) in enumerate(zip(accepted.link.transactions, accepted.outcomes, strict=True)):
         if tx.to is None:
             continue
-        _project_one(target, accepted.head.height, place, tx.data, outcome.logs)
+        _project_one(target, accepted.head.height, place, tx.data, outcome.logs, accepted.link.block.documents[place])
     if accepted.link.before is not None and not accepted.link.before.deployed:
         projection.apply_deployment(target)
 
 
-def _project_one(target: db.Connection, height: int, place: int, data: bytes, logs: tuple[events.Log, ...]) -> None:
+def _project_one(
+    target: db.Connection, height: int, place: int, data: bytes, logs: tuple[events.Log, ...], document: bytes
+) -> None:
     op_id, call = decode_call(data)
     happened = tuple(events.decode_logs(logs))
-    projection.apply(target, projection.Step(op_id, height, place, call, happened))
+    projection.apply(target, projection.Step(op_id, height, place, call, happened, document))
 
 
 def _replay_journal(source: db.Connection, target: db.Connection, head: chain.Head) -> int:
@@ -137,7 +139,7 @@ def _replay_journal(source: db.Connection, target: db.Connection, head: chain.He
             raise Corrupt(f"journal row {entry.sequence} cannot be executed: {error}") from error
         if not outcome.ok or journal.outcome_of(outcome.gas_used, outcome.logs) != entry.outcome:
             raise Corrupt(f"journal row {entry.sequence} gives another answer than it gave first {outcome.reason}")
-        _project_one(target, head.height + 1, place, parse_transaction(entry.raw).data, outcome.logs)
+        _project_one(target, head.height + 1, place, parse_transaction(entry.raw).data, outcome.logs, entry.document)
     return len(waiting)
 
 

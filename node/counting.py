@@ -1,188 +1,45 @@
-"""Count sessions: which bins, who counts them in which round, opening a bin, and what a counter may not see.
+"""Bins and rounds of a count: who counts them, opening a bin, and what a counter may not see.
 
-    session ─┬─ bin  waiting → counting → review → posted          (or uncounted, with a reason)
+    session ─┬─ bin  waiting → counting → review → posted          (or uncounted, rejected, with a reason)
              │         ↑                    │
              │         └── next round ──────┘    recount: over tolerance, unstable, control, ordered
              └─ bin …
 
-A round has one assignee; a second counter is another person. Counting itself is `counting_close` (the recorded count)
-and `counting_review` (variance, recount, approval, posting). Rules: product.md, Counting.
+A round has one assignee; a second counter is another person. Sessions are `counting_sessions`, counting itself is
+`counting_close` (the recorded count) and `counting_review` (variance, recount, approval, posting). Rules: product.md,
+Counting.
 """
 
 from __future__ import annotations
 
-import json
-
 from ledger import views
-from ledger.counts import Rule
 from ledger.db import Connection
-from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
-from node import catalogue, tasks
+from node import tasks
 from node.counting_close import Closing
 from node.counting_lines import Lines
 from node.counting_review import Review
+from node.counting_sessions import Sessions, drop_open, need_counter
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.rounds import blind_bins, latest, need_session, open_round, refuse_counter, set_bin
-from node.values import Fields, listed, text_id
-
-BINS_MAX = 500
+from node.rounds import blind_bins, latest, open_round, refuse_counter, set_bin
+from node.values import Fields
 
 
-class Counting(Lines):
+class Counting(Sessions, Lines):
     """The verbs of counting. Answers to counters never carry or imply what the books expect of an open bin."""
 
     def __init__(self, desk: Desk, operators: Operators) -> None:
-        super().__init__(desk)
+        Sessions.__init__(self, desk)
+        Lines.__init__(self, desk)
         self.closing = Closing(desk)
         self.review = Review(desk, operators)
 
     def resume(self) -> None:
         """Finish the counts whose recording a crash interrupted between two parts."""
         self.closing.resume()
-
-    # ------------------------------------------------------------ sessions
-
-    def open_session(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Plan a session: `name`, `bins` [code or {bin, items, assignee, deadline_ms}], `areas` [code], `rule`,
-        `draft`. Answers {session, bins}."""
-        who.need(APPROVE, "open a count session")
-        fields = Fields(body, "count session")
-        name, draft = fields.name("name"), fields.flag("draft")
-        wishes = fields.take("bins")
-        wishes = [] if wishes is None else listed(wishes, "bins", BINS_MAX)
-        areas = fields.take("areas")
-        areas = [] if areas is None else [text_id(area, "area") for area in listed(areas, "areas", BINS_MAX)]
-        rule = Rule.parse(fields.mapping("rule"))
-        fields.done()
-        plans = [_plan(wish) for wish in wishes]
-        content = {
-            "name": name,
-            "plans": [[bin_, items, str(assignee or ""), deadline] for bin_, items, assignee, deadline in plans],
-            "areas": areas,
-            "rule": rule.as_json(),
-            "draft": draft,
-        }
-
-        def work(connection: Connection) -> Answer:
-            self._desk.refuse_used(connection, op_id)
-            planned, named = list(plans), {plan[0] for plan in plans}
-            for area in areas:
-                inside = catalogue.bins_under(connection, area)
-                if not inside:
-                    raise Rejected(f"area {area!r} has no bins: check its code")
-                planned.extend((bin_, (), None, None) for bin_ in inside if bin_ not in named)
-                named.update(inside)
-            if not 0 < len(planned) <= BINS_MAX or len(named) != len(planned):
-                raise Rejected(f"a session has 1 to {BINS_MAX} bins, each once; this one has {len(planned)}")
-            connection.execute(
-                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '')",
-                (
-                    op_id.raw,
-                    name,
-                    json.dumps(rule.as_json()),
-                    who.actor.raw,
-                    self._desk.now_ms(),
-                    "draft" if draft else "active",
-                ),
-            )
-            for bin_, items, assignee, deadline in planned:
-                self._add_bin(connection, op_id, bin_, items, assignee, deadline)
-            return {"session": str(op_id), "bins": sorted(named)}
-
-        return self._desk.once(op_id, who.actor, "open_session", content, work)
-
-    def _add_bin(
-        self,
-        connection: Connection,
-        session: OpId,
-        bin_: str,
-        items: tuple[str, ...],
-        assignee: Actor | None,
-        deadline_ms: int | None,
-    ) -> None:
-        catalogue.need_bin(connection, bin_)
-        for sku in items:
-            catalogue.need_item(connection, sku)
-        taken = open_round(connection, bin_)
-        if taken is not None:
-            raise Rejected(f"{bin_} is already in a count that is not finished: post or leave it there first")
-        if assignee is not None:
-            self._need_counter(connection, assignee)
-        connection.execute(
-            "INSERT INTO count_bins VALUES (?, ?, ?, 'waiting', '')",
-            (session.raw, bin_, json.dumps(list(items)) if items else ""),
-        )
-        connection.execute(
-            "INSERT INTO count_rounds (session, bin, round, why, assignee, deadline_ms)"
-            " VALUES (?, ?, 0, 'first', ?, ?)",
-            (session.raw, bin_, None if assignee is None else assignee.raw, deadline_ms),
-        )
-
-    def start(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """A draft becomes active: `session`."""
-        who.need(APPROVE, "start a count session")
-        fields = Fields(body, "start")
-        session = fields.op_id("session")
-        fields.done()
-
-        def work(connection: Connection) -> Answer:
-            if need_session(connection, session).state != "draft":
-                raise Rejected("this session was started already")
-            connection.execute("UPDATE count_sessions SET state = 'active' WHERE session = ?", (session.raw,))
-            return {"session": str(session)}
-
-        return self._desk.once(op_id, who.actor, "start_session", {"session": session.raw}, work)
-
-    def cancel(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """End a session: `session`, `reason`. Bins not posted stay uncounted; what was posted stays posted."""
-        who.need(APPROVE, "cancel a count session")
-        fields = Fields(body, "cancel")
-        session, reason = fields.op_id("session"), reason_code(fields.take("reason"))
-        fields.done()
-
-        def work(connection: Connection) -> Answer:
-            if need_session(connection, session).state not in ("draft", "active"):
-                raise Rejected("this session has ended already")
-            bins = connection.execute(
-                "SELECT bin, state FROM count_bins WHERE session = ? AND state NOT IN ('posted', 'uncounted')",
-                (session.raw,),
-            ).fetchall()
-            for bin_, state in bins:
-                if state == "closing":
-                    raise Rejected(f"{bin_} is being recorded at this moment: repeat this")
-                self._leave(connection, session, bin_)
-                set_bin(connection, session, bin_, "uncounted", reason)
-            connection.execute(
-                "UPDATE count_sessions SET state = 'cancelled', reason = ? WHERE session = ?", (reason, session.raw)
-            )
-            return {"session": str(session), "uncounted": [bin_ for bin_, _ in bins]}
-
-        return self._desk.once(op_id, who.actor, "cancel_session", {"session": session.raw, "reason": reason}, work)
-
-    def uncounted(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Leave one bin uncounted: `session`, `bin`, `reason`."""
-        who.need(APPROVE, "leave a bin uncounted")
-        fields = Fields(body, "uncounted")
-        session, bin_ = fields.op_id("session"), fields.text("bin")
-        reason = reason_code(fields.take("reason"))
-        fields.done()
-
-        def work(connection: Connection) -> Answer:
-            need_session(connection, session)
-            row = latest(connection, session, bin_)
-            if row.bin_state in ("posted", "uncounted", "closing"):
-                raise Rejected(f"{bin_} is {row.bin_state}: it can no longer be left uncounted")
-            self._leave(connection, session, bin_)
-            set_bin(connection, session, bin_, "uncounted", reason)
-            self.review.close_if_done(connection, session)
-            return {"session": str(session), "bin": bin_}
-
-        content = {"session": session.raw, "bin": bin_, "reason": reason}
-        return self._desk.once(op_id, who.actor, "uncounted", content, work)
 
     # ------------------------------------------------------------ rounds
 
@@ -199,7 +56,7 @@ class Counting(Lines):
             if row.bin_state != "waiting":
                 raise Rejected(f"{bin_} is not waiting for a counter")
             if assignee is not None:
-                self._need_counter(connection, assignee)
+                need_counter(connection, assignee)
                 refuse_counter(connection, session, bin_, assignee)
             connection.execute(
                 "UPDATE count_rounds SET assignee = ?, deadline_ms = ? WHERE session = ? AND bin = ? AND round = ?",
@@ -250,7 +107,7 @@ class Counting(Lines):
             row = open_round(connection, bin_)
             if row is None or row.bin_state != "counting" or row.assignee != who.actor:
                 raise Rejected(f"you have not opened {bin_}")
-            self._leave(connection, row.session, bin_)
+            drop_open(connection, row.session, bin_)
             set_bin(connection, row.session, bin_, "waiting")
             connection.execute(
                 "UPDATE count_rounds SET assignee = NULL, task = NULL, changes = NULL, height = NULL"
@@ -301,37 +158,9 @@ class Counting(Lines):
     # ------------------------------------------------------------ inside
 
     @staticmethod
-    def _leave(connection: Connection, session: OpId, bin_: str) -> None:
-        """Drop what is open of a bin. Its events stay."""
-        connection.execute(
-            "UPDATE tasks SET state = 'dropped' WHERE state = 'open' AND task IN"
-            " (SELECT task FROM count_rounds WHERE session = ? AND bin = ?)",
-            (session.raw, bin_),
-        )
-
-    @staticmethod
     def _may_count(connection: Connection, session: OpId, bin_: str, actor: Actor) -> bool:
         try:
             refuse_counter(connection, session, bin_, actor)
         except Rejected:
             return False
         return True
-
-    @staticmethod
-    def _need_counter(connection: Connection, actor: Actor) -> None:
-        row = connection.execute("SELECT roles, revoked FROM people WHERE actor = ?", (actor.raw,)).fetchone()
-        if row is None or row[1] or not int(row[0]) & COUNT:
-            raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
-
-
-def _plan(wish: object) -> tuple[str, tuple[str, ...], Actor | None, int | None]:
-    """One bin of a plan: a code, or an object with its task."""
-    if isinstance(wish, str):
-        return text_id(wish, "bin"), (), None, None
-    fields = Fields(wish, "bin of the session")
-    bin_ = fields.text("bin")
-    items = fields.take("items")
-    skus = () if items is None else tuple(text_id(sku, "item") for sku in listed(items, "items", 50))
-    assignee, deadline_ms = fields.actor("assignee"), fields.moment("deadline_ms")
-    fields.done()
-    return bin_, tuple(dict.fromkeys(skus)), assignee, deadline_ms

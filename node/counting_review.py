@@ -18,8 +18,10 @@ from node.counting_judge import verdict_of
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import (
+    ENDED,
     Part,
     Round,
+    close_if_done,
     counters_of,
     latest,
     need_session,
@@ -100,7 +102,7 @@ class Review:
         who.need(APPROVE, "see the variance of a count")
         with self._site.writing() as connection:
             row = latest(connection, session, bin_)
-            if row.bin_state not in ("review", "posted", "uncounted"):
+            if row.bin_state not in ("review", *ENDED):
                 raise Rejected(f"{bin_} is still to be counted: its variance is shown when that is done")
             if who.has(COUNT) and row.bin_state == "review":
                 connection.execute(
@@ -223,7 +225,7 @@ class Review:
         done = all(each.done for each in parts(connection, wish.session, wish.bin, row.round))
         if done:
             set_bin(connection, wish.session, wish.bin, "posted")
-            self.close_if_done(connection, wish.session)
+            close_if_done(connection, wish.session)
         return {"session": str(wish.session), "bin": wish.bin, "state": "posted" if done else "review"}
 
     def _post_part(
@@ -264,16 +266,6 @@ class Review:
         ).fetchall()
         names = ("park", "raw", "symbology", "why", "hint", "at_ms")
         return [{**dict(zip(names, row, strict=True)), "raw": bytes(row[1]).hex()} for row in rows]
-
-    def close_if_done(self, connection: Connection, session: OpId) -> None:
-        """A session ends when each bin is posted or explicitly left uncounted."""
-        row = connection.execute(
-            "SELECT 1 FROM count_bins WHERE session = ? AND state NOT IN ('posted', 'uncounted')", (session.raw,)
-        ).fetchone()
-        if row is None:
-            connection.execute(
-                "UPDATE count_sessions SET state = 'closed' WHERE session = ? AND state = 'active'", (session.raw,)
-            )
 
     def _seal_closed(self, session: OpId) -> None:
         """The end of a session is a good moment for a signature; if it cannot be made now it is made later."""

@@ -119,4 +119,40 @@ CREATE TABLE deliveries (
 CREATE TABLE erasable (digest BLOB PRIMARY KEY, salt BLOB NOT NULL, content TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-STEPS: tuple[str, ...] = (FLOOR_1,)
+# SQLite cannot change a CHECK: the three tables are made again with the states that were missing.
+FLOOR_2 = """
+CREATE TABLE new_sessions (
+    session BLOB PRIMARY KEY, name TEXT NOT NULL, rule TEXT NOT NULL, opened_by BLOB NOT NULL,
+    opened_at_ms INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('draft', 'active', 'cancelled', 'rejected', 'closed')),
+    reason TEXT NOT NULL, frozen INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_sessions SELECT session, name, rule, opened_by, opened_at_ms, state, reason, 0 FROM count_sessions;
+CREATE TABLE new_bins (
+    session BLOB NOT NULL REFERENCES new_sessions, bin TEXT NOT NULL, items TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN
+        ('waiting', 'counting', 'closing', 'review', 'posted', 'uncounted', 'rejected')),
+    reason TEXT NOT NULL, PRIMARY KEY (session, bin)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_bins SELECT * FROM count_bins;
+CREATE TABLE new_rounds (
+    session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL, why TEXT NOT NULL, assignee BLOB,
+    deadline_ms INTEGER, task INTEGER UNIQUE REFERENCES tasks, changes INTEGER, height INTEGER,
+    PRIMARY KEY (session, bin, round), FOREIGN KEY (session, bin) REFERENCES new_bins
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_rounds SELECT * FROM count_rounds;
+DROP TABLE count_rounds;
+DROP TABLE count_bins;
+DROP TABLE count_sessions;
+ALTER TABLE new_sessions RENAME TO count_sessions;
+ALTER TABLE new_bins RENAME TO count_bins;
+ALTER TABLE new_rounds RENAME TO count_rounds;
+CREATE INDEX count_bins_bin ON count_bins (bin);
+
+-- How a session's bins were chosen: the rule, the block it looked at, and for a sample the seed and who chose that.
+-- `content` is what the session's note on the chain is the hash of.
+CREATE TABLE count_plans (
+    session BLOB PRIMARY KEY REFERENCES count_sessions, content BLOB NOT NULL, height INTEGER NOT NULL,
+    seed BLOB NOT NULL, seed_from TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""

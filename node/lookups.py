@@ -13,7 +13,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
-from node import catalogue, streams
+from node import catalogue, counting_facts, streams
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -138,12 +138,7 @@ class Lookups:
 
     def suspects(self, connection: Connection) -> list[str]:
         """Bins where something happened that could not be booked, and that nobody has counted since."""
-        rows = connection.execute(
-            "SELECT DISTINCT e.location FROM exceptions e JOIN locations l ON l.location = e.location AND l.kind <> 2"
-            " WHERE NOT EXISTS (SELECT 1 FROM counts c JOIN count_lines x ON x.count = c.op_id"
-            " WHERE c.bin = e.location AND c.height >= e.height AND x.posted IS NOT NULL) ORDER BY e.location"
-        ).fetchall()
-        return [str(row[0]) for row in rows]
+        return counting_facts.suspects(connection, counting_facts.posted_rounds(connection))
 
     def _sku(self, connection: Connection, code: object) -> str:
         if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) <= 14:

@@ -14,19 +14,21 @@ from typing import Any, TypeAlias
 
 from ledger import calls, control, events
 from ledger.db import Connection
+from ledger.documents import Document
 from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, OpId
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation as the chain executed it: transaction `place` of block `height`."""
+    """One operation as the chain executed it: transaction `place` of block `height`, with its document's bytes."""
 
     op_id: OpId
     height: int
     place: int
     call: calls.Call
     events: tuple[events.Event, ...]
+    document: bytes = b""
 
 
 def apply(connection: Connection, step: Step) -> None:
@@ -43,6 +45,8 @@ def apply(connection: Connection, step: Step) -> None:
         writer = _WRITERS.get(type(event))
         if writer is not None:
             writer(connection, step, event)
+    if step.document:
+        _note_expiries(connection, step)
 
 
 def apply_deployment(connection: Connection) -> None:
@@ -131,7 +135,26 @@ def _count_line(connection: Connection, step: Step, event: events.CountLine) -> 
     )
 
 
+def _note_expiries(connection: Connection, step: Step) -> None:
+    """What a document says about the expiry of its lots. One that cannot be read says nothing."""
+    lines = getattr(step.call, "lines", ())
+    try:
+        expiries = Document.decode(step.document).expiries
+    except Invalid:
+        return
+    for number, day in expiries.items():
+        if number < len(lines) and lines[number].lot:
+            connection.execute(
+                "INSERT OR REPLACE INTO lots VALUES (?, ?, ?, ?)",
+                (lines[number].item, lines[number].lot, step.height, day),
+            )
+
+
 def _count_posted(connection: Connection, step: Step, event: events.CountPosted) -> None:
+    connection.execute(
+        "INSERT INTO count_posts VALUES (?, ?, ?, ?)",
+        (step.op_id.raw, event.count.raw, step.height, event.approver.raw),
+    )
     connection.executemany(
         "UPDATE count_lines SET posted = ? WHERE count = ? AND line = ?",
         [(step.op_id.raw, event.count.raw, line) for line in _bits(event.select)],
@@ -255,7 +278,7 @@ def _control_applied(connection: Connection, step: Step, event: events.ControlAp
     content = record.content
     writer = _CONTROLS.get(type(content))
     if writer is not None:
-        writer(connection, content)
+        writer(connection, step, content)
 
 
 def _control_refused(connection: Connection, step: Step, event: events.ControlRefused) -> None:
@@ -268,21 +291,25 @@ def _control_decided(connection: Connection, step: Step, sequence: int, kind: in
     )
 
 
-def _put_items(connection: Connection, content: control.ItemsPayload) -> None:
+def _put_items(connection: Connection, _: Step, content: control.ItemsPayload) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)",
         [(row.item, row.tracking, row.unit, row.decimals) for row in content.items],
     )
 
 
-def _put_locations(connection: Connection, content: control.LocationsPayload) -> None:
+def _put_locations(connection: Connection, step: Step, content: control.LocationsPayload) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO locations VALUES (?, ?, ?)",
         [(row.location, row.kind, row.parent) for row in content.locations],
     )
+    connection.executemany(
+        "INSERT OR REPLACE INTO placements VALUES (?, ?, ?, ?)",
+        [(row.location, step.height, row.kind, row.parent) for row in content.locations],
+    )
 
 
-def _put_person(connection: Connection, content: control.PersonPayload) -> None:
+def _put_person(connection: Connection, _: Step, content: control.PersonPayload) -> None:
     """A new activation ends the old key at once, as the registry does it; an empty one leaves both as they are."""
     before = connection.execute(
         "SELECT activation, key FROM people WHERE actor = ?", (content.actor.raw,)
@@ -304,7 +331,7 @@ def _put_person(connection: Connection, content: control.PersonPayload) -> None:
     )
 
 
-def _settle(connection: Connection, content: control.SettlePayload) -> None:
+def _settle(connection: Connection, _: Step, content: control.SettlePayload) -> None:
     connection.executemany(
         "UPDATE transfer_lines SET settled = settled + ? WHERE transfer = ? AND line = ?",
         [(line.quantity, content.transfer.raw, line.index) for line in content.lines],
@@ -330,7 +357,7 @@ _WRITERS: dict[type[events.Event], Writer] = {
     events.ControlRefused: _control_refused,
 }
 
-_CONTROLS: dict[type[Any], Callable[[Connection, Any], None]] = {
+_CONTROLS: dict[type[Any], Writer] = {
     control.ItemsPayload: _put_items,
     control.LocationsPayload: _put_locations,
     control.PersonPayload: _put_person,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.counts import Compared, Rule
@@ -12,6 +13,7 @@ from ledger.ids import Actor, OpId
 
 # While a bin is in one of these states, counters must not learn what the books expect of it.
 UNFINISHED = ("waiting", "counting", "closing", "review")
+ENDED = ("posted", "uncounted", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,36 @@ def set_bin(connection: Connection, session: OpId, bin_: str, state: str, reason
         "UPDATE count_bins SET state = ?, reason = ? WHERE session = ? AND bin = ?",
         (state, reason, session.raw, bin_),
     )
+
+
+def close_if_done(connection: Connection, session: OpId) -> None:
+    """A session ends when each bin is posted, rejected or explicitly left uncounted."""
+    states = {
+        state
+        for (state,) in connection.execute(
+            "SELECT state FROM count_bins WHERE session = ?", (session.raw,)
+        ).fetchall()
+    }
+    if states <= set(ENDED):
+        connection.execute(
+            "UPDATE count_sessions SET state = ? WHERE session = ? AND state = 'active'",
+            ("rejected" if states == {"rejected"} else "closed", session.raw),
+        )
+
+
+def frozen_bins(connection: Connection) -> frozenset[str]:
+    """Bins that take no other work until their count is finished."""
+    rows = connection.execute(
+        "SELECT b.bin FROM count_bins b JOIN count_sessions s ON s.session = b.session AND s.frozen"
+        " WHERE s.state = 'active' AND b.state IN ('waiting', 'counting', 'closing', 'review')"
+    ).fetchall()
+    return frozenset(str(row[0]) for row in rows)
+
+
+def refuse_frozen(connection: Connection, bins: Iterable[str]) -> None:
+    """Refuse work in a bin that is frozen for its count."""
+    for bin_ in sorted(set(bins) & frozen_bins(connection)):
+        raise Rejected(f"{bin_} is frozen until its count is finished: wait, or say that it has happened already")
 
 
 def next_round(connection: Connection, row: Round, why: str) -> None:

@@ -171,7 +171,9 @@ class Site:
         """Journal and project an operation that was just executed."""
         place, happened = self._keeper.take_in(entry, outcome)
         journal.append(connection, entry)
-        projection.apply(connection, projection.Step(entry.op_id, entry.height, place, call, happened))
+        projection.apply(
+            connection, projection.Step(entry.op_id, entry.height, place, call, happened, entry.document)
+        )
         return Recorded(entry.op_id, entry.height, place, happened)
 
     def find(self, op_id: OpId) -> Recorded | None:

@@ -21,6 +21,7 @@ from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.proposals import Proposals
+from node.rounds import refuse_frozen
 from node.tasks import Thing
 from node.values import Fields, shown, text_id
 
@@ -185,6 +186,8 @@ class Documents:
                 scans=wish.scans,
                 commitments=self._desk.erasable(connection, wish.note),
             )
+            if not wish.happened and self._site.find(op_id) is None:
+                refuse_frozen(connection, (place for line in wish.lines for place in (line.source, line.target)))
             blind = self._counting.blind_bins(connection, who) & {line.source for line in wish.lines}
             answer: Answer = {"state": "recorded"}
             try:

@@ -200,6 +200,26 @@ CREATE TABLE notes (
 ) STRICT, WITHOUT ROWID;
 """
 
+DERIVED_2 = """
+-- What posted which count, and who approved it. A count without lines is posted as well.
+CREATE TABLE count_posts (
+    op_id BLOB PRIMARY KEY, count BLOB NOT NULL, height INTEGER NOT NULL, approver BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX count_posts_count ON count_posts (count);
+
+-- When a lot expires, as the documents said it from that block on.
+CREATE TABLE lots (
+    item TEXT NOT NULL, lot TEXT NOT NULL, height INTEGER NOT NULL, expiry TEXT NOT NULL,
+    PRIMARY KEY (item, lot, height)
+) STRICT, WITHOUT ROWID;
+
+-- What a location was from that block on: `locations` with its past.
+CREATE TABLE placements (
+    location TEXT NOT NULL, height INTEGER NOT NULL, kind INTEGER NOT NULL, parent TEXT NOT NULL,
+    PRIMARY KEY (location, height)
+) STRICT, WITHOUT ROWID;
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -208,12 +228,15 @@ DERIVED = (
     "controls",
     "items",
     "locations",
+    "placements",
+    "lots",
     "people",
     "stock",
     "serials",
     "movements",
     "counts",
     "count_lines",
+    "count_posts",
     "transfers",
     "transfer_lines",
     "acceptances",
@@ -225,7 +248,7 @@ DERIVED = (
 )
 
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
-STEPS: tuple[str, ...] = (KEPT_1, DERIVED_1, floor_store.FLOOR_1)
+STEPS: tuple[str, ...] = (KEPT_1, DERIVED_1, floor_store.FLOOR_1, DERIVED_2, floor_store.FLOOR_2)
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
 FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock was believed

@@ -26,6 +26,7 @@ from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
+from node.rounds import refuse_frozen
 from node.stock_documents import check_tracking, item_named
 from node.values import Fields, text_id
 
@@ -88,6 +89,7 @@ class Transfers:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
+            refuse_frozen(connection, (line.source for line in lines))
             hidden = sorted(self._counting.blind_bins(connection, who) & {line.source for line in lines})
             if hidden:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")

@@ -31,6 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/undo": {"number": 1},
     "counts/empty": {},
     "counts/close": {"bin": "A-01", "confirm": True},
+    "counts/reject": {**SESSION, "reason": "doubtful"},
     "counts/recount": {**SESSION, "bin": "A-01", "reason": "doubtful"},
     "counts/approve": {**SESSION, "bin": "A-01", "lines": [0], "reason": "lost", "pin": PIN},
     "scans/resolve": {"park": 999, "item": "BOLT", "quantity": 1},
@@ -52,6 +53,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # Without an op_id: log-in and what is the same however often it is done.
 OTHERS: dict[str, dict[str, Any]] = {
+    "counts/preview": {"areas": ["NO-SUCH"]},
     "auth/login": {"login": "nobody", "pin": PIN},
     "auth/activate": {"op_id": kit.NOBODY, "login": "nobody", "code": "0" * 20, "pin": PIN},
     "scans": {"op_id": kit.NOBODY, "text": "x" * 5_000},

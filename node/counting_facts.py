@@ -1,0 +1,131 @@
+"""What the chain says about counts at a height: posted rounds, suspect bins, stock as it was. Derived tables only.
+
+Everything here is a function of the blocks up to that height, so that whoever holds them gets the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from ledger.db import Connection
+from ledger.ids import OpId
+from ledger.plans import Picture
+
+EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
+
+
+@dataclass(frozen=True, slots=True)
+class PostedRound:
+    """A round of which every line is posted. `recorded`, `posted`: heights; `counted_s`: its block's
+    time."""
+
+    session: OpId
+    bin: str
+    round: int
+    whole: bool
+    stable: bool
+    recorded: int
+    posted: int
+    counted_s: int
+
+
+def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[PostedRound]:
+    """Every round that was posted completely by that height, in the order of their recording."""
+    rows = connection.execute(
+        "WITH parts AS (SELECT c.session, c.bin, c.round, c.whole, c.stable, c.height,"
+        " (SELECT MAX(p.height) FROM count_posts p WHERE p.count = c.op_id) AS posted,"
+        " EXISTS (SELECT 1 FROM count_posts p WHERE p.count = c.op_id AND p.height <= ?1) AND NOT EXISTS"
+        " (SELECT 1 FROM count_lines l LEFT JOIN operations o ON o.op_id = l.posted"
+        "  WHERE l.count = c.op_id AND (l.posted IS NULL OR o.height > ?1)) AS done"
+        " FROM counts c WHERE c.height <= ?1)"
+        " SELECT session, bin, round, MIN(whole), MIN(stable), MAX(height), MAX(posted) FROM parts"
+        " GROUP BY session, bin, round HAVING MIN(done) ORDER BY MAX(height), bin, round",
+        (height,),
+    ).fetchall()
+    times = _times(connection)
+    return [
+        PostedRound(
+            OpId(bytes(row[0])), row[1], int(row[2]), bool(row[3]), bool(row[4]), int(row[5]), int(row[6]),
+            times.get(int(row[5]), 0),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def counted_s(rounds: list[PostedRound]) -> dict[str, int]:
+    """When each bin was last counted as a whole, in seconds."""
+    found: dict[str, int] = {}
+    for each in rounds:
+        if each.whole:
+            found[each.bin] = max(found.get(each.bin, 0), each.counted_s)
+    return found
+
+
+def suspects(connection: Connection, rounds: list[PostedRound], height: int = EVERYTHING) -> list[str]:
+    """Bins where an act could not be booked, or a count was short, and that nobody has counted since."""
+    newest: dict[str, int] = {}
+    for each in rounds:
+        newest[each.bin] = max(newest.get(each.bin, -1), each.recorded)
+    rows = connection.execute(
+        "SELECT e.location, MAX(e.height), 0 FROM exceptions e JOIN locations l ON l.location = e.location"
+        " AND l.kind <> 2 WHERE e.height <= ?1 GROUP BY e.location"
+        " UNION ALL SELECT c.bin, MAX(o.height), 1 FROM count_lines x JOIN counts c ON c.op_id = x.count"
+        " JOIN operations o ON o.op_id = x.posted WHERE x.missing > 0 AND o.height <= ?1 GROUP BY c.bin",
+        (height,),
+    ).fetchall()
+    # A count recorded in the exception's own block may have come after it; a short posting is after its own count.
+    return sorted({str(bin_) for bin_, since, later in rows if newest.get(bin_, -1) < int(since) + int(later)})
+
+
+def picture_at(connection: Connection, height: int = EVERYTHING) -> Picture:
+    """The site as it was at a height, as far as plans look at it."""
+    places = {
+        str(location): (int(kind), str(parent))
+        for location, kind, parent in connection.execute(
+            "SELECT location, kind, parent FROM placements WHERE height <= ? ORDER BY height", (height,)
+        )
+    }
+    expiries = {
+        (str(item), str(lot)): str(day)
+        for item, lot, day in connection.execute(
+            "SELECT item, lot, expiry FROM lots WHERE height <= ? ORDER BY height", (height,)
+        )
+    }
+    rounds = posted_rounds(connection, height)
+    return Picture(
+        height=height,
+        places=places,
+        stock={bin_: frozenset(held) for bin_, held in _stock_at(connection, height).items()},
+        counted_s=counted_s(rounds),
+        suspects=frozenset(suspects(connection, rounds, height)),
+        expiries=expiries,
+    )
+
+
+def _stock_at(connection: Connection, height: int) -> dict[str, set[tuple[str, str]]]:
+    """What lay where: what lies there now, with everything since taken back."""
+    held: dict[tuple[str, str, str, int], int] = defaultdict(int)
+    for location, item, lot, status, quantity in connection.execute("SELECT * FROM stock"):
+        held[location, item, lot, status] = quantity
+    for item, lot, status, quantity, source, target in connection.execute(
+        "SELECT item, lot, status, quantity, source, target FROM movements WHERE height > ?", (height,)
+    ):
+        held[source, item, lot, status] += quantity
+        held[target, item, lot, status] -= quantity
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for (location, item, lot, _), quantity in held.items():
+        if quantity > 0:
+            found[location].add((item, lot))
+    return found
+
+
+def _times(connection: Connection) -> dict[int, int]:
+    """The time of each block that a count is in, the pending one included."""
+    return {
+        int(height): int(time_s)
+        for height, time_s in connection.execute(
+            "SELECT height, time_s FROM blocks WHERE height IN (SELECT height FROM counts)"
+            " UNION SELECT height, time_s FROM journal"
+        )
+    }

@@ -1,0 +1,223 @@
+"""Choosing the bins of a session by a rule, and keeping the proof that they were chosen so.
+
+What was ordered is noted on the chain under the session's own op_id: the hash of `content_of`, which names the rule,
+the height that it looked at, the seed of a sample and the bins. Whoever holds the blocks and this content derives the
+same bins again (`ledger.plans.planned`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from ledger.codec import cbor_decode, cbor_encode
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from ledger.people import APPROVE, COUNT
+from ledger.plans import Planned, Scope, planned
+from node import streams
+from node.counting_facts import EVERYTHING, picture_at
+from node.counting_lines import iso_date
+from node.desk import Answer, Desk, Person
+from node.rounds import blind_bins, need_session
+from node.values import Fields, amount, listed, shown, text_id
+
+PREVIEW_ROWS_MAX = 200
+BINS_MAX = 500
+NONCE = "count-nonce"
+# Who chose the seed of a sample: the hub, before the rule was known, or the site itself.
+BY_HUB, BY_SITE = "hub-before", "site-chosen"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan that was made and not kept yet. `busy`: bins that fit and are in a count that is not finished."""
+
+    scope: Scope
+    height: int
+    seed: bytes
+    seed_from: str
+    bins: tuple[Planned, ...]
+    busy: tuple[str, ...]
+
+
+def scope_of(body: object) -> Scope:
+    """A plan's rule as it is wished: the names of `Scope`, `not_counted_since` as a date."""
+    fields = Fields(body, "plan")
+    since = iso_date(fields.take("not_counted_since"))
+    whole = fields.take("whole")
+    scope = Scope(
+        areas=_texts(fields, "areas"),
+        items=_texts(fields, "items"),
+        abc=_texts(fields, "abc"),
+        not_counted_since_s=_start_of(since) if since else None,
+        expiring_before=iso_date(fields.take("expiring_before")),
+        empty=fields.flag("empty"),
+        suspect=fields.flag("suspect"),
+        most=_count(fields, "most"),
+        sample=_count(fields, "sample"),
+        whole=True if whole is None else Fields({"whole": whole}, "plan").flag("whole"),
+    )
+    fields.done()
+    return scope
+
+
+class Plans:
+    """Making plans, and showing how one came about."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._site = desk.site
+
+    def preview(self, who: Person, body: object) -> Answer:
+        """What a plan would give now: {bins [{bin, items, counted_ms}], total, busy, too_many}. Changes nothing."""
+        who.need(APPROVE, "plan a count")
+        scope = scope_of(body)
+        with self._site.reading() as connection:
+            draft = self.draft(connection, scope, OpId(bytes(15) + b"\x01"), EVERYTHING)
+            counted = picture_at(connection).counted_s
+        return {
+            "bins": [
+                {"bin": each.bin, "items": list(each.items), "counted_ms": counted.get(each.bin, 0) * 1000 or None}
+                for each in draft.bins[:PREVIEW_ROWS_MAX]
+            ],
+            "total": len(draft.bins),
+            "busy": list(draft.busy[:PREVIEW_ROWS_MAX]),
+            "too_many": len(draft.bins) > BINS_MAX,
+        }
+
+    def draft(self, connection: Connection, scope: Scope, session: OpId, height: int) -> Draft:
+        """The bins that a rule gives at a height, for this session."""
+        seed, seed_from = _seed(connection, session, height) if scope.sample is not None else (b"", "")
+        resolved = scope.resolved(_classes(connection))
+        found = planned(resolved, picture_at(connection, height), seed)
+        taken = blind_bins(connection)
+        return Draft(
+            resolved,
+            height,
+            seed,
+            seed_from,
+            tuple(each for each in found if each.bin not in taken),
+            tuple(each.bin for each in found if each.bin in taken),
+        )
+
+    def keep(self, connection: Connection, session: OpId, content: bytes, draft: Draft | None) -> None:
+        """Remember how a session's bins were chosen. `draft`: None when somebody named them."""
+        connection.execute(
+            "INSERT INTO count_plans VALUES (?, ?, ?, ?, ?)",
+            (
+                session.raw,
+                content,
+                self._site.head.height if draft is None else draft.height,
+                b"" if draft is None else draft.seed,
+                "" if draft is None else draft.seed_from,
+            ),
+        )
+
+    def show(self, who: Person, session: OpId) -> Answer:
+        """How a session's bins were chosen: {rule, height, seed, seed_from, bins, content, derived}. `derived` says
+        whether the rule gives the same bins again, None for bins that somebody named."""
+        who.need(APPROVE, "see how a count was planned")
+        with self._site.writing() as connection:
+            known = need_session(connection, session)
+            row = connection.execute("SELECT content FROM count_plans WHERE session = ?", (session.raw,)).fetchone()
+            if row is None:
+                raise Rejected("this count was opened before plans were kept")
+            _, scope, height, seed, seed_from, chosen, busy = cbor_decode(bytes(row[0]), depth_max=6)
+            if who.has(COUNT):
+                # A rule such as "bins without stock" tells what is expected of them.
+                reveal(connection, session, [bin_ for bin_, _ in chosen], who, self._desk.now_ms())
+            derived = _again(connection, scope, height, seed, chosen, busy) if scope else None
+        return {
+            "session": str(session),
+            "name": known.name,
+            "rule": scope,
+            "height": height,
+            "seed": seed.hex(),
+            "seed_from": seed_from,
+            "bins": [{"bin": bin_, "items": items} for bin_, items in chosen],
+            "content": bytes(row[0]).hex(),
+            "derived": derived,
+        }
+
+
+def content_of(session: OpId, draft: Draft | None, bins: Iterable[Planned], height: int) -> bytes:
+    """What the chain's note is the hash of: deterministic CBOR [session, rule, height, seed, whose, [[bin, items]],
+    bins in other counts]."""
+    chosen = [[each.bin, list(each.items)] for each in sorted(bins, key=lambda each: each.bin)]
+    if draft is None:
+        return cbor_encode([session.raw, {}, height, b"", "", chosen, []])
+    said = [draft.scope.as_json(), draft.height, draft.seed, draft.seed_from]
+    return cbor_encode([session.raw, *said, chosen, list(draft.busy)])
+
+
+def digest(content: bytes) -> bytes:
+    """The subject of the session's note on the chain."""
+    return hashlib.sha256(content).digest()
+
+
+def reveal(connection: Connection, session: OpId, bins: Iterable[str], who: Person, now_ms: int) -> None:
+    """From now on this person knows too much to count these bins in this session."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO count_reveals VALUES (?, ?, ?, ?)",
+        [(session.raw, bin_, who.actor.raw, now_ms) for bin_ in bins],
+    )
+
+
+def _again(
+    connection: Connection, scope: dict[str, object], height: int, seed: bytes, chosen: list[list[object]],
+    busy: list[str],
+) -> bool:  # fmt: skip
+    """Whether the rule gives these bins again."""
+    found = planned(Scope.from_json(scope), picture_at(connection, height), seed)
+    return [[each.bin, list(each.items)] for each in found if each.bin not in busy] == chosen
+
+
+def _seed(connection: Connection, session: OpId, height: int) -> tuple[bytes, str]:
+    """The seed of a sample: from a nonce that the hub sent before, each used once, else from the site's own block."""
+    row = connection.execute(
+        "SELECT n.op_id, n.subject FROM notes n JOIN controls c ON c.op_id = n.op_id"
+        " WHERE n.kind = ? AND n.height <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM count_plans p WHERE p.seed_from = ? || lower(hex(n.op_id)))"
+        " ORDER BY c.sequence LIMIT 1",
+        (NONCE, height, f"{BY_HUB}:"),
+    ).fetchone()
+    if row is not None:
+        return hashlib.sha256(bytes(row[1]) + session.raw).digest(), f"{BY_HUB}:{bytes(row[0]).hex()}"
+    block = connection.execute(
+        "SELECT hash FROM blocks WHERE height <= ? ORDER BY height DESC LIMIT 1", (height,)
+    ).fetchone()
+    return hashlib.sha256(bytes(block[0]) + session.raw).digest(), BY_SITE
+
+
+def _classes(connection: Connection) -> dict[str, str]:
+    """The ABC class of each item that has one."""
+    found = {}
+    for sku, value in streams.every(connection, streams.CATALOGUE):
+        letter = value.get("abc") if isinstance(value, dict) else None
+        if isinstance(letter, str) and letter:
+            found[sku] = letter
+    return found
+
+
+def _texts(fields: Fields, name: str) -> tuple[str, ...]:
+    value = fields.take(name)
+    return () if value is None else tuple(sorted({text_id(each, name) for each in listed(value, name, BINS_MAX)}))
+
+
+def _count(fields: Fields, name: str) -> int | None:
+    value = fields.take(name)
+    if value is None:
+        return None
+    if amount(value, f"plan: {name}", least=1) > BINS_MAX:
+        raise Rejected(f"plan: {name} is {shown(value)}: a session has at most {BINS_MAX} bins")
+    return int(value)
+
+
+def _start_of(day: str) -> int:
+    """The first second of a day, UTC."""
+    start = date.fromisoformat(day)
+    return int(datetime(start.year, start.month, start.day, tzinfo=UTC).timestamp())

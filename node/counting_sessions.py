@@ -1,0 +1,271 @@
+"""Count sessions as a whole: planned, started, ended. Bins and rounds: `counting`; decisions: `counting_review`.
+
+draft → active → closed            shown as counting, recount, review or posted, from how its bins stand
+          │  ╲→ rejected           nothing of it was accepted
+          ╰──→ cancelled
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ledger import calls
+from ledger.counts import Rule
+from ledger.db import Connection
+from ledger.documents import reason_code
+from ledger.errors import Rejected
+from ledger.ids import Actor, OpId
+from ledger.people import APPROVE, COUNT
+from ledger.plans import Planned
+from node import catalogue, counting_plans
+from node.counting_plans import BINS_MAX, Draft, Plans
+from node.desk import Answer, Desk, Person
+from node.rounds import ENDED, close_if_done, latest, need_session, open_round, set_bin
+from node.values import Fields, listed, text_id
+
+NOTE_KIND = "count-plan"
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One bin of a session as it was ordered."""
+
+    bin: str
+    items: tuple[str, ...] = ()
+    assignee: Actor | None = None
+    deadline_ms: int | None = None
+
+
+class Sessions:
+    """The verbs of whole sessions."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._site = desk.site
+        self.plans = Plans(desk)
+
+    def open_session(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Plan a session: `name`, what it covers: `bins` [code or {bin, items, assignee, deadline_ms}] and `areas`
+        [code], or `plan` (a rule, `counting_plans.scope_of`); `assignee` and `deadline_ms` for bins that name none;
+        `rule` (limits), `draft`, `freeze` (its bins take no other work). Answers {session, bins}."""
+        who.need(APPROVE, "open a count session")
+        fields = Fields(body, "count session")
+        name, draft, freeze = fields.name("name"), fields.flag("draft"), fields.flag("freeze")
+        assignee, deadline_ms = fields.actor("assignee"), fields.moment("deadline_ms")
+        bins, areas, plan = fields.take("bins"), fields.take("areas"), fields.take("plan")
+        rule = Rule.parse(fields.mapping("rule"))
+        fields.done()
+        wishes = [] if bins is None else [_task(wish) for wish in listed(bins, "bins", BINS_MAX)]
+        areas = [] if areas is None else [text_id(area, "area") for area in listed(areas, "areas", BINS_MAX)]
+        scope = None if plan is None else counting_plans.scope_of(plan)
+        if scope is not None and (wishes or areas):
+            raise Rejected("a session has either named bins or a plan")
+        content = {
+            "name": name,
+            "plans": [[each.bin, each.items, str(each.assignee or ""), each.deadline_ms] for each in wishes],
+            "areas": areas,
+            "rule": rule.as_json(),
+            "draft": draft,
+            "plan": {} if scope is None else scope.as_json(),
+            "freeze": freeze,
+            "assignee": str(assignee or ""),
+            "deadline_ms": deadline_ms,
+        }
+        if scope is not None and self._site.find(op_id) is None:
+            # A plan looks at a block: what was recorded until now has to be in one.
+            self._site.seal()
+
+        def work(connection: Connection) -> Answer:
+            self._desk.refuse_used(connection, op_id)
+            made = None if scope is None else self.plans.draft(connection, scope, op_id, self._site.head.height)
+            ordered = self._ordered(connection, wishes, areas, made)
+            connection.execute(
+                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '', ?)",
+                (op_id.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms(),
+                 "draft" if draft else "active", freeze),
+            )  # fmt: skip
+            for each in ordered:
+                given = each.assignee or assignee
+                self._add_bin(connection, op_id, each, given, each.deadline_ms or deadline_ms)
+            self._note(connection, op_id, who, ordered, made)
+            if who.has(COUNT) and scope is not None and scope.empty:
+                counting_plans.reveal(connection, op_id, [each.bin for each in ordered], who, self._desk.now_ms())
+            return {"session": str(op_id), "bins": sorted(each.bin for each in ordered)}
+
+        return self._desk.once(op_id, who.actor, "open_session", content, work)
+
+    @staticmethod
+    def _ordered(connection: Connection, wishes: list[_Task], areas: list[str], made: Draft | None) -> list[_Task]:
+        """Every bin of the session, each once."""
+        ordered, named = list(wishes), {wish.bin for wish in wishes}
+        for area in areas:
+            inside = catalogue.bins_under(connection, area)
+            if not inside:
+                raise Rejected(f"area {area!r} has no bins: check its code")
+            ordered.extend(_Task(bin_) for bin_ in inside if bin_ not in named)
+            named.update(inside)
+        if made is not None:
+            ordered = [_Task(each.bin, each.items) for each in made.bins]
+            named = {each.bin for each in ordered}
+            if not ordered:
+                busy = f"; {len(made.busy)} that fit are in a count already" if made.busy else ""
+                raise Rejected(f"no bin fits this plan now{busy}")
+        if not 0 < len(ordered) <= BINS_MAX or len(named) != len(ordered):
+            raise Rejected(f"a session has 1 to {BINS_MAX} bins, each once; this one has {len(ordered)}")
+        return ordered
+
+    def _note(
+        self, connection: Connection, session: OpId, who: Person, ordered: list[_Task], made: Draft | None
+    ) -> None:
+        """Note on the chain what was ordered, under the session's own op_id."""
+        bins = [Planned(each.bin, each.items) for each in ordered]
+        content = counting_plans.content_of(session, made, bins, self._site.head.height)
+        self.plans.keep(connection, session, content, made)
+        note = calls.Note(actor=who.actor, kind=NOTE_KIND, subject=counting_plans.digest(content))
+        self._site.record(note, op_id=session)
+
+    def _add_bin(
+        self, connection: Connection, session: OpId, task: _Task, assignee: Actor | None, deadline_ms: int | None
+    ) -> None:
+        catalogue.need_bin(connection, task.bin)
+        for sku in task.items:
+            catalogue.need_item(connection, sku)
+        if open_round(connection, task.bin) is not None:
+            raise Rejected(f"{task.bin} is already in a count that is not finished: post or leave it there first")
+        if assignee is not None:
+            need_counter(connection, assignee)
+        connection.execute(
+            "INSERT INTO count_bins VALUES (?, ?, ?, 'waiting', '')",
+            (session.raw, task.bin, json.dumps(list(task.items)) if task.items else ""),
+        )
+        connection.execute(
+            "INSERT INTO count_rounds (session, bin, round, why, assignee, deadline_ms)"
+            " VALUES (?, ?, 0, 'first', ?, ?)",
+            (session.raw, task.bin, None if assignee is None else assignee.raw, deadline_ms),
+        )
+
+    def start(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """A draft becomes active: `session`."""
+        who.need(APPROVE, "start a count session")
+        fields = Fields(body, "start")
+        session = fields.op_id("session")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            if need_session(connection, session).state != "draft":
+                raise Rejected("this session was started already")
+            connection.execute("UPDATE count_sessions SET state = 'active' WHERE session = ?", (session.raw,))
+            return {"session": str(session)}
+
+        return self._desk.once(op_id, who.actor, "start_session", {"session": session.raw}, work)
+
+    def cancel(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """End a session: `session`, `reason`. Bins not posted stay uncounted; what was posted stays posted."""
+        who.need(APPROVE, "cancel a count session")
+        fields = Fields(body, "cancel")
+        session, reason = fields.op_id("session"), reason_code(fields.take("reason"))
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            if need_session(connection, session).state not in ("draft", "active"):
+                raise Rejected("this session has ended already")
+            left = []
+            for bin_, state in _bins(connection, session):
+                if state == "closing":
+                    raise Rejected(f"{bin_} is being recorded at this moment: repeat this")
+                if state not in ENDED:
+                    drop_open(connection, session, bin_)
+                    set_bin(connection, session, bin_, "uncounted", reason)
+                    left.append(bin_)
+            connection.execute(
+                "UPDATE count_sessions SET state = 'cancelled', reason = ? WHERE session = ?", (reason, session.raw)
+            )
+            return {"session": str(session), "uncounted": left}
+
+        return self._desk.once(op_id, who.actor, "cancel_session", {"session": session.raw, "reason": reason}, work)
+
+    def uncounted(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Leave one bin uncounted: `session`, `bin`, `reason`."""
+        who.need(APPROVE, "leave a bin uncounted")
+        fields = Fields(body, "uncounted")
+        session, bin_ = fields.op_id("session"), fields.text("bin")
+        reason = reason_code(fields.take("reason"))
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            need_session(connection, session)
+            row = latest(connection, session, bin_)
+            if row.bin_state in (*ENDED, "closing"):
+                raise Rejected(f"{bin_} is {row.bin_state}: it can no longer be left uncounted")
+            drop_open(connection, session, bin_)
+            set_bin(connection, session, bin_, "uncounted", reason)
+            close_if_done(connection, session)
+            return {"session": str(session), "bin": bin_}
+
+        content = {"session": session.raw, "bin": bin_, "reason": reason}
+        return self._desk.once(op_id, who.actor, "uncounted", content, work)
+
+    def reject(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Accept nothing of what was counted in bins in review: `session`, `bins` (default: all in review), `reason`.
+        The counts stay on the chain, unposted. Rejecting every bin rejects the session."""
+        who.need(APPROVE, "reject a count")
+        fields = Fields(body, "reject")
+        session, named, reason = fields.op_id("session"), fields.take("bins"), reason_code(fields.take("reason"))
+        fields.done()
+        bins = None if named is None else [text_id(each, "bin") for each in listed(named, "bins", BINS_MAX)]
+
+        def work(connection: Connection) -> Answer:
+            need_session(connection, session)
+            chosen = [bin_ for bin_, state in _bins(connection, session) if state == "review"]
+            for bin_ in bins if bins is not None else ():
+                if latest(connection, session, bin_).bin_state != "review":
+                    raise Rejected(f"{bin_} is not in review: nothing to reject")
+            rejected = chosen if bins is None else sorted(set(bins))
+            if not rejected:
+                raise Rejected("no bin of this session is in review")
+            for bin_ in rejected:
+                set_bin(connection, session, bin_, "rejected", reason)
+            close_if_done(connection, session)
+            return {"session": str(session), "rejected": rejected}
+
+        content = {"session": session.raw, "bins": bins, "reason": reason}
+        return self._desk.once(op_id, who.actor, "reject", content, work)
+
+
+def drop_open(connection: Connection, session: OpId, bin_: str) -> None:
+    """Drop what is open of a bin. Its events stay."""
+    connection.execute(
+        "UPDATE tasks SET state = 'dropped' WHERE state = 'open' AND task IN"
+        " (SELECT task FROM count_rounds WHERE session = ? AND bin = ?)",
+        (session.raw, bin_),
+    )
+
+
+def need_counter(connection: Connection, actor: Actor) -> None:
+    """Refuse an assignee who may not count."""
+    row = connection.execute("SELECT roles, revoked FROM people WHERE actor = ?", (actor.raw,)).fetchone()
+    if row is None or row[1] or not int(row[0]) & COUNT:
+        raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
+
+
+def _bins(connection: Connection, session: OpId) -> list[tuple[str, str]]:
+    return [
+        (str(bin_), str(state))
+        for bin_, state in connection.execute(
+            "SELECT bin, state FROM count_bins WHERE session = ? ORDER BY bin", (session.raw,)
+        ).fetchall()
+    ]
+
+
+def _task(wish: object) -> _Task:
+    """One bin of a plan: a code, or an object with its task."""
+    if isinstance(wish, str):
+        return _Task(text_id(wish, "bin"))
+    fields = Fields(wish, "bin of the session")
+    bin_ = fields.text("bin")
+    items = fields.take("items")
+    skus = () if items is None else tuple(text_id(sku, "item") for sku in listed(items, "items", 50))
+    assignee, deadline_ms = fields.actor("assignee"), fields.moment("deadline_ms")
+    fields.done()
+    return _Task(bin_, tuple(dict.fromkeys(skus)), assignee, deadline_ms)
