@@ -60,10 +60,11 @@ class Cost:
 class Rule:
     """When a count has to be repeated. A limit of None is not set; 0 tolerates nothing.
 
-    Limits of a line: base units, per cent of expected, value in minor units of currency. Limits of a bin are gross:
-    a plus here and a minus there both count. `rounds_max`: rounds in all, after which the approver decides.
-    `control_percent`: how many of the bins without any difference are counted again, so that a recount tells the
-    counter nothing. (product.md, Counting 3 and 7)
+    Limits of a line: base units, per cent of expected, value in minor units of currency. Limits of a bin and of a
+    session are gross: a plus here and a minus there both count. `counters`: how many people count each bin in any
+    case; then only equal differences are agreed, others are counted again. `rounds_max`: rounds in all, after which
+    the approver decides. `control_percent`: how many of the bins without any difference are counted again, so that a
+    recount tells the counter nothing. (product.md, Counting 3, 7 and 8)
     """
 
     line_quantity_max: int | None = 0
@@ -71,16 +72,22 @@ class Rule:
     line_value_max: int | None = None
     bin_quantity_max: int | None = None
     bin_value_max: int | None = None
+    session_value_max: int | None = None
+    counters: int = 1
     rounds_max: int = 3
     control_percent: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("line_quantity_max", "line_percent_max", "line_value_max", "bin_quantity_max", "bin_value_max"):
+        for name in self.__slots__:
+            if not name.endswith(("quantity_max", "percent_max", "value_max")):
+                continue
             value = getattr(self, name)
             if value is not None and (type(value) is not int or not 0 <= value < 2**53):
                 raise Rejected(f"{name} is {value!r}: expected a whole number from 0, or none")
         if type(self.rounds_max) is not int or not 1 <= self.rounds_max <= 9:
             raise Rejected(f"rounds_max is {self.rounds_max!r}: expected 1 to 9")
+        if type(self.counters) is not int or not 1 <= self.counters <= self.rounds_max:
+            raise Rejected(f"counters is {self.counters!r}: expected 1 to {self.rounds_max}, the rounds in all")
         if type(self.control_percent) is not int or not 0 <= self.control_percent <= 100:
             raise Rejected(f"control_percent is {self.control_percent!r}: expected 0 to 100")
 
@@ -121,12 +128,25 @@ class Rule:
             and sum(abs(line.difference) for line in differing) > self.bin_quantity_max
         ):
             return f"the bin differs by more than {self.bin_quantity_max} in all"
-        if self.bin_value_max is not None and differing:
-            if any(line.item not in costs for line in differing):
-                return "an item of the bin has no standard cost"
-            if sum(costs[line.item].of(abs(line.difference)) for line in differing) > self.bin_value_max:
-                return "the bin differs by more than the value allowed"
-        return ""
+        return self._over_value(
+            differing, costs, self.bin_value_max, 0, "the bin differs by more than the value allowed"
+        )
+
+    def over_session(self, before: int, lines: Iterable[Compared], costs: Mapping[str, Cost]) -> str:
+        """The same for a bin whose session differs by the value `before` already."""
+        differing = [line for line in lines if line.difference]
+        words = "with this bin the whole count differs by more than the value allowed"
+        return self._over_value(differing, costs, self.session_value_max, before, words)
+
+    @staticmethod
+    def _over_value(
+        differing: list[Compared], costs: Mapping[str, Cost], most: int | None, before: int, words: str
+    ) -> str:
+        if most is None or not differing:
+            return ""
+        if any(line.item not in costs for line in differing):
+            return "an item of the bin has no standard cost"
+        return words if before + sum(costs[line.item].of(abs(line.difference)) for line in differing) > most else ""
 
 
 def differences(lines: Iterable[Compared]) -> dict[tuple[str, str, str, int], int]:

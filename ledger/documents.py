@@ -52,9 +52,10 @@ class Document:
 
     `occurred_ms`: UTC milliseconds of the act; `quality`: 0 clock confirmed by the hub, 1 own clock, 2 doubtful;
     `business_date`: the site's local date, ISO 8601; `reasons`: codes for the whole; `line_reasons`: line number to
-    codes; `expiries`: line number to ISO date; `scans`: Merkle root of the ordered scan events, or none; `reads`: ids
-    of the raw reads behind it, in order; `references`: foreign document numbers by kind, such as a delivery note;
-    `commitments`: salted hashes by kind (`commit`); `marks`: see above; `part`: for an act of several documents.
+    codes; `shares`: line number to how much each of its codes explains, in base units; `expiries`: line number to ISO
+    date; `scans`: Merkle root of the ordered scan events, or none; `reads`: ids of the raw reads behind it, in order;
+    `references`: foreign document numbers by kind, such as a delivery note; `commitments`: salted hashes by kind
+    (`commit`); `marks`: see above; `part`: for an act of several documents.
     """
 
     occurred_ms: int
@@ -62,6 +63,7 @@ class Document:
     quality: int = 1
     reasons: tuple[str, ...] = ()
     line_reasons: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    shares: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     expiries: Mapping[int, str] = field(default_factory=dict)
     scans: bytes | None = None
     reads: tuple[int, ...] = ()
@@ -80,6 +82,11 @@ class Document:
         for line, codes in self.line_reasons.items():
             _line(line)
             _codes(codes)
+        for line, shares in self.shares.items():
+            if len(shares) != len(self.line_reasons.get(line, ())) or not all(
+                type(share) is int and 0 < share < 2**63 for share in shares
+            ):
+                raise Rejected(f"line {line}: every reason has its own share, a whole number from 1")
         for line, day in self.expiries.items():
             _line(line)
             _date(day)
@@ -191,7 +198,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _tuples(value: Mapping[int, Any]) -> dict[int, tuple[str, ...]]:
+def _tuples(value: Mapping[int, Any]) -> dict[int, tuple[Any, ...]]:
     return {line: tuple(codes) for line, codes in value.items()}
 
 
@@ -216,4 +223,5 @@ _OPTIONAL: dict[int, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     10: ("commitments", dict, dict),
     11: ("marks", list, tuple),
     12: ("part", _write_part, _read_part),
+    13: ("shares", dict, _tuples),
 }

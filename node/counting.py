@@ -20,6 +20,8 @@ from ledger.people import APPROVE, COUNT
 from node import tasks
 from node.counting_close import Closing
 from node.counting_lines import Lines
+from node.counting_posting import Posting
+from node.counting_relocations import Relocations
 from node.counting_review import Review
 from node.counting_sessions import Sessions, drop_open, need_counter
 from node.desk import Answer, Desk, Person
@@ -36,6 +38,8 @@ class Counting(Sessions, Lines):
         Lines.__init__(self, desk)
         self.closing = Closing(desk)
         self.review = Review(desk, operators)
+        self.posting = Posting(desk, operators)
+        self.relocations = Relocations(desk)
 
     def resume(self) -> None:
         """Finish the counts whose recording a crash interrupted between two parts."""

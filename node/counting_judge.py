@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ledger.counts import Compared, Cost, Rule, differences
 from ledger.db import Connection
 from node import catalogue
-from node.rounds import Part, Round, need_session, next_round, parts, set_bin
+from node.counting_policy import value_of
+from node.rounds import Part, Round, latest, need_session, next_round, parts, set_bin
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def verdict_of(connection: Connection, row: Round) -> Verdict:
     agreed = _agreed(connection, row, lines)
     reasons = _reasons(rule, lines, costs)
     whole = rule.over_bin(lines, costs)
+    if not whole and rule.session_value_max is not None:
+        whole = rule.over_session(_value_elsewhere(connection, row), lines, costs)
     return Verdict(_again(rule, row, found, stable, agreed, bool(reasons or whole)), stable, agreed, reasons, whole)
 
 
@@ -50,9 +53,29 @@ def _again(rule: Rule, row: Round, found: list[Part], stable: bool, agreed: bool
         return ""
     if not stable:
         return "unstable"
+    if row.round + 1 < rule.counters:
+        return "second"
+    if rule.counters > 1:
+        return "" if agreed else "different"
     if over:
         return "" if agreed else "variance"
     return "control" if row.round == 0 and _control(rule, found) else ""
+
+
+def _value_elsewhere(connection: Connection, row: Round) -> int:
+    """By what value the other bins of the session differ, gross, by their newest rounds."""
+    others = connection.execute(
+        "SELECT bin FROM count_bins WHERE session = ? AND bin <> ? AND state IN ('review', 'posted')",
+        (row.session.raw, row.bin),
+    ).fetchall()
+    lines = [
+        line
+        for (bin_,) in others
+        for part in parts(connection, row.session, bin_, latest(connection, row.session, bin_).round)
+        for line in part.lines
+        if line.difference
+    ]
+    return value_of(lines, catalogue.costs(connection, (line.item for line in lines)))
 
 
 def _agreed(connection: Connection, row: Round, lines: list[Compared]) -> bool:

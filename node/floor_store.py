@@ -155,4 +155,12 @@ CREATE TABLE count_plans (
     session BLOB PRIMARY KEY REFERENCES count_sessions, content BLOB NOT NULL, height INTEGER NOT NULL,
     seed BLOB NOT NULL, seed_from TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What was decided about goods missing in `source` and found in `target`.
+CREATE TABLE count_relocations (
+    session BLOB NOT NULL REFERENCES count_sessions, item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL,
+    status INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, quantity INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('accepted', 'declined')), actor BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (session, item, lot, serial, status, source, target)
+) STRICT, WITHOUT ROWID;
 """

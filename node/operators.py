@@ -182,11 +182,19 @@ class Operators:
 
     def approve(self, who: Person, call: calls.ApprovedCall, op_id: OpId, pin: object = None) -> calls.ApprovedCall:
         """`call` with the person's own signature; asks for the PIN (`Rejected`) when the key is not open."""
+        return self.sign(who, call, op_id, self.signing_key(who, pin))
+
+    def signing_key(self, who: Person, pin: object = None) -> TxKey:
+        """The person's own key for one act, which may have several signatures; `Rejected` asks for the PIN."""
         key = self._open.get(who.token)
         if pin is not None:
             key = self._key_by_pin(who, pin)
         if key is None:
             raise Rejected("your signature is needed: enter your PIN")
+        return key
+
+    def sign(self, who: Person, call: calls.ApprovedCall, op_id: OpId, key: TxKey) -> calls.ApprovedCall:
+        """`call` signed with a key from `signing_key`; `Rejected` when the chain no longer takes that key."""
         with self._site.writing() as connection:
             (bound,) = connection.execute("SELECT key FROM people WHERE actor = ?", (who.actor.raw,)).fetchone()
         if bound is None or bytes(bound) != key.address:

@@ -175,6 +175,16 @@ def blind_bins(connection: Connection) -> frozenset[str]:
     return frozenset(str(row[0]) for row in rows)
 
 
+def parked_count(connection: Connection, session: OpId, bin_: str) -> int:
+    """How many reads of a bin nobody has explained yet."""
+    (count,) = connection.execute(
+        "SELECT COUNT(*) FROM parked p JOIN count_rounds r ON r.task = p.task"
+        " WHERE r.session = ? AND r.bin = ? AND p.state = 'open'",
+        (session.raw, bin_),
+    ).fetchone()
+    return int(count)
+
+
 def parts(connection: Connection, session: OpId, bin_: str, round_: int) -> list[Part]:
     """What the chain holds of a round, part by part."""
     rows = connection.execute(

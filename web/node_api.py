@@ -38,6 +38,7 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
         "counts/assign": counting.assign,
         "counts/uncounted": counting.uncounted,
         "counts/reject": counting.reject,
+        "counts/relocate": counting.relocations.decide,
         "counts/open": counting.open_bin,
         "counts/leave": counting.leave,
         "counts/enter": counting.enter,
@@ -83,7 +84,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
 def _add_signed(routes: Blueprint, parts: NodeParts) -> None:
     """Acts that a person signs: the PIN opens the key for this one act and is no part of what is remembered."""
     signed = {
-        "counts/approve": parts.floor.counting.review.approve,
+        "counts/approve": parts.floor.counting.posting.approve,
+        "counts/approve-bins": parts.floor.counting.posting.approve_bins,
         "documents/approve": parts.floor.stock.proposals.approve,
         "transfers/dispatch": parts.floor.transfers.dispatch,
         "transfers/accept": parts.floor.transfers.accept,

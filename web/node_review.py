@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template, request
 
 from ledger.ids import OpId
 from ledger.people import APPROVE
+from node.counting_policy import RELOCATED, Policy, policy
 from node.parking import readable
 from web import kit
 from web.node_app import NodeParts
@@ -14,19 +17,18 @@ from web.node_views import bins_to_count, variance
 from web.node_words import BIN_STATES, SESSION_STATES
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
-REASONS = (
-    ("miscounted-before", "Counted or booked wrongly before"),
-    ("misplaced", "Misplaced: it lies somewhere else"),
-    ("found", "Found: it was not in the books"),
-    ("lost", "Lost or stolen"),
-    ("damaged", "Damaged and gone"),
-    ("not-booked", "Moved and not booked"),
-)
 AGAIN = (
     ("doubtful", "The count looks doubtful"),
     ("moved-meanwhile", "Stock moved during the count"),
     ("parked-scans", "Scans nobody has explained"),
 )
+
+
+def _reasons(rules: Policy, found: dict[str, Any]) -> list[tuple[str, str]]:
+    """The reasons that explain every difference of the newest round, as codes and words."""
+    signs = [line["difference"] for line in (found["rounds"][-1]["lines"] if found["rounds"] else ())]
+    fits = [each for each in rules.reasons if all(each.explains(sign) for sign in signs if sign)]
+    return [(each.code, each.words) for each in fits if each.code != RELOCATED]
 
 
 def blueprint(parts: NodeParts) -> Blueprint:
@@ -70,6 +72,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             if bin_ not in [each["bin"] for each in known["bins"]]:
                 raise kit.NotFound(f"{kit.shown(bin_)} is not in this count")
             parked = review.parked(connection, who, op_id, bin_)
+            rules = policy(connection)
         found = review.bin_review(who, op_id, bin_)
         return render_template(
             "node/review_bin.html",
@@ -77,7 +80,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             name=known["name"],
             lines=variance(found["rounds"]),
             scans=[{**each, "text": readable(bytes.fromhex(each["raw"]))} for each in parked],
-            reasons=REASONS,
+            reasons=_reasons(rules, found),
             again=AGAIN,
         )
 

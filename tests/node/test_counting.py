@@ -49,8 +49,8 @@ def state(stage: Stage, number: OpId, bin_: str) -> dict[str, Any]:
 
 
 def approve(stage: Stage, number: OpId, bin_: str, who: str = "sven", **more: Any) -> dict[str, Any]:
-    body = {"session": str(number), "bin": bin_, "reason": "found", **more}
-    return stage.floor.counting.review.approve(stage.op(), stage.as_(who), body, PIN)
+    body = {"session": str(number), "bin": bin_, "reason": "miscounted-before", **more}
+    return stage.floor.counting.posting.approve(stage.op(), stage.as_(who), body, PIN)
 
 
 def test_a_bin_is_counted_recounted_approved_and_posted(stage: Stage) -> None:
@@ -205,7 +205,7 @@ def test_the_counter_cannot_approve_and_who_saw_the_review_cannot_count(stage: S
         approve(stage, number, "A-01", "cora")
     body = {"session": str(number), "bin": "A-01"}
     with pytest.raises(Rejected, match="enter your PIN"):
-        stage.floor.counting.review.approve(stage.op(), stage.as_("sven"), body)
+        stage.floor.counting.posting.approve(stage.op(), stage.as_("sven"), body)
     assert approve(stage, number, "A-01")["state"] == "posted"
 
     other = session(stage, "A-02")
@@ -380,13 +380,13 @@ def test_death_between_two_parts_of_a_posting_posts_each_line_once(stage: Stage)
 
     arm_failpoint("record.before_commit", die)
     with pytest.raises(Killed):
-        stage.floor.counting.review.approve(op, stage.as_("sven"), body, PIN)
+        stage.floor.counting.posting.approve(op, stage.as_("sven"), body, PIN)
     disarm_failpoints()
     again = stage.restart()
     stage.site, stage.floor, stage.journal = again.site, again.floor, again.journal
     assert 0 < stage.stock("A-01", "DRILL") < 250
     for _ in range(2):
-        assert stage.floor.counting.review.approve(op, stage.as_("sven"), body, PIN)["state"] == "posted"
+        assert stage.floor.counting.posting.approve(op, stage.as_("sven"), body, PIN)["state"] == "posted"
     assert stage.stock("A-01", "DRILL") == 1
     with stage.site.reading() as connection:
         assert connection.execute("SELECT COUNT(*) FROM operations WHERE call = 'post_count'").fetchone() == (2,)

@@ -47,8 +47,8 @@ def count(stage: Stage, number: OpId, bin_: str, *lines: dict[str, Any], who: st
     if not lines:
         stage.floor.counting.empty(stage.op(), stage.as_(who), {})
     stage.floor.counting.close_bin(stage.op(), stage.as_(who), {"bin": bin_, "confirm": True})
-    body = {"session": str(number), "bin": bin_, "reason": "found"}
-    stage.floor.counting.review.approve(stage.op(), stage.as_("sven"), body, PIN)
+    body = {"session": str(number), "bin": bin_, "reason": "miscounted-before"}
+    stage.floor.counting.posting.approve(stage.op(), stage.as_("sven"), body, PIN)
 
 
 def opened(stage: Stage, **body: Any) -> OpId:
@@ -215,7 +215,7 @@ def test_counts_can_be_rejected_one_by_one_and_all_of_them(stage: Stage) -> None
         stage.floor.counting.reject(stage.op(), sven, body)
     approve = {"session": str(number), "bin": "C-1", "reason": "found"}
     with pytest.raises(Rejected, match="not in review"):
-        stage.floor.counting.review.approve(stage.op(), sven, approve, PIN)
+        stage.floor.counting.posting.approve(stage.op(), sven, approve, PIN)
     body = {"session": str(number), "reason": "doubtful"}
     assert stage.floor.counting.reject(stage.op(), sven, body)["rejected"] == ["C-2"]
     with stage.site.reading() as connection:

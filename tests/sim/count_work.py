@@ -199,7 +199,7 @@ class CountWork(Tablets):
 
     def _approve_count(self, site: str, round_: Round) -> Act:
         books, op = self.ledger.sites[site], self.op()
-        body = {"session": round_.session, "bin": round_.bin, "reason": "counted"}
+        body = {"session": round_.session, "bin": round_.bin, "reason": "miscounted-before"}
 
         def done(_: Answer) -> None:
             flows, said = books.post(round_)
@@ -212,6 +212,6 @@ class CountWork(Tablets):
             site,
             "approve count",
             op,
-            lambda node: node.parts.floor.counting.review.approve(op, node.who("eve"), body, PIN),
+            lambda node: node.parts.floor.counting.posting.approve(op, node.who("eve"), body, PIN),
             done,
         )

@@ -34,6 +34,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/reject": {**SESSION, "reason": "doubtful"},
     "counts/recount": {**SESSION, "bin": "A-01", "reason": "doubtful"},
     "counts/approve": {**SESSION, "bin": "A-01", "lines": [0], "reason": "lost", "pin": PIN},
+    "counts/approve-bins": {**SESSION, "bins": ["A-01"], "pin": PIN},
+    "counts/relocate": {**SESSION, "item": "BOLT", "source": "A-01", "target": "A-02", "accept": True},
     "scans/resolve": {"park": 999, "item": "BOLT", "quantity": 1},
     "scans/dismiss": {"park": 999, "reason": "not-stock"},
     "tasks/begin": {"kind": "count"},

@@ -17,6 +17,16 @@ for (const each of document.querySelectorAll("[data-dismiss]")) {
   }));
 }
 
+for (const each of document.querySelectorAll("[data-relocate]")) {
+  each.addEventListener("click", () => attempt(async () => {
+    const { source, target, item, lot, serial, status } = each.closest(".offer").dataset;
+    const said = Object.fromEntries(Object.entries({ lot, serial }).filter(([, value]) => value));
+    const accept = each.dataset.relocate === "yes";
+    await act("counts/relocate", { session: dialog.dataset.session, source, target, item, status, accept, ...said });
+    location.reload();
+  }));
+}
+
 const differs = Number(dialog?.dataset.differs || 0);
 const CHOICES = {
   approve: {

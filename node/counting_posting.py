@@ -1,0 +1,277 @@
+"""Posting a counted bin with another person's own signature: reasons for what differs, limits of who approves.
+
+Every line is posted, also those without a difference. Reasons say why a line differs; several reasons say how much of
+the difference each explains, until all of it is. Accepted relocations are reasons that are known already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ledger import calls
+from ledger.counts import Compared
+from ledger.db import Connection
+from ledger.documents import Part as DocumentPart
+from ledger.documents import part_op_id, reason_code
+from ledger.errors import LedgerError, Rejected
+from ledger.ids import OpId
+from ledger.keys import TxKey
+from ledger.people import APPROVE
+from ledger.words import LINES_MAX
+from node import catalogue
+from node.counting_policy import RELOCATED, Policy, policy
+from node.counting_relocations import Key, refuse_open, relocated
+from node.desk import Answer, Desk, Person
+from node.operators import Operators
+from node.rounds import Part, Round, close_if_done, counters_of, latest, need_session, parked_count, parts, set_bin
+from node.values import Fields, amount, listed, shown, text_id
+
+log = logging.getLogger(__name__)
+
+BULK_MAX = 200
+Said = tuple[tuple[str, int], ...]  # reasons with their shares; a share of 0 is the whole difference
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """An approval as it was asked for. `lines`: None for all; `reasons` by line number, `every` for all others."""
+
+    op_id: OpId
+    who: Person
+    session: OpId
+    bin: str
+    lines: frozenset[int] | None
+    reasons: Mapping[int, Said]
+    every: Said
+    occurred_ms: int | None
+    key: TxKey
+    parts: int
+
+    def select(self, part: Part) -> int:
+        """The lines of this part to post now, as bits: those wanted that are not posted yet."""
+        first = (part.part - 1) * LINES_MAX
+        return sum(
+            1 << at
+            for at in range(len(part.lines))
+            if not part.posted[at] and (self.lines is None or first + at in self.lines)
+        )
+
+
+class Posting:
+    """The approver's signature under a count."""
+
+    def __init__(self, desk: Desk, operators: Operators) -> None:
+        self._desk = desk
+        self._site = desk.site
+        self._operators = operators
+
+    def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
+        """Post a bin in review: `session`, `bin`, `lines` [numbers] (default: all), `reasons` {number: [code or
+        [code, share]]}, `reason` for every other line that differs, `occurred_ms`."""
+        who.need(APPROVE, "approve a count")
+        fields = Fields(body, "approve")
+        session, bin_ = fields.op_id("session"), fields.text("bin")
+        chosen = fields.take("lines")
+        numbers = (
+            None if chosen is None else frozenset(amount(n, "line") for n in listed(chosen, "lines", 50 * LINES_MAX))
+        )
+        said = {_line(name): _said(codes, name) for name, codes in fields.mapping("reasons").items()}
+        default, occurred_ms = fields.take("reason"), fields.moment("occurred_ms")
+        every: Said = () if default is None else ((reason_code(default), 0),)
+        fields.done()
+        content = {
+            "session": session.raw,
+            "bin": bin_,
+            "lines": sorted(numbers) if numbers is not None else None,
+            "reasons": {name: [list(each) for each in codes] for name, codes in said.items()},
+            "reason": [code for code, _ in every],
+            "occurred_ms": occurred_ms,
+        }
+        key = self._operators.signing_key(who, pin)
+        return self._approve(content, op_id, who, session, bin_, numbers, said, every, occurred_ms, key)
+
+    def approve_bins(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
+        """Post several bins in review with one PIN: `session`, `bins`, `reason` for what differs, `occurred_ms`.
+        Each bin is posted on its own, under its own op_id. Answers {posted: [bins], refused: {bin: why}};
+        `Rejected` when none could be."""
+        who.need(APPROVE, "approve counts")
+        fields = Fields(body, "approve bins")
+        session = fields.op_id("session")
+        bins = [text_id(each, "bin") for each in listed(fields.take("bins"), "bins", BULK_MAX)]
+        default, occurred_ms = fields.take("reason"), fields.moment("occurred_ms")
+        every: Said = () if default is None else ((reason_code(default), 0),)
+        fields.done()
+        if not bins:
+            raise Rejected("name the bins to approve")
+        key = self._operators.signing_key(who, pin)
+        posted, refused = [], {}
+        for bin_ in sorted(set(bins)):
+            content = {"session": session.raw, "bin": bin_, "reason": [code for code, _ in every],
+                       "occurred_ms": occurred_ms}  # fmt: skip
+            name = bin_op_id(op_id, bin_)
+            try:
+                self._approve(content, name, who, session, bin_, None, {}, every, occurred_ms, key)
+                posted.append(bin_)
+            except Rejected as error:
+                refused[bin_] = str(error)
+        if not posted:
+            raise Rejected(f"no bin was posted: {next(iter(refused.values()))}")
+        return {"op_id": str(op_id), "session": str(session), "posted": posted, "refused": refused}
+
+    def _approve(
+        self, content: Mapping[str, object], op_id: OpId, who: Person, session: OpId, bin_: str,
+        numbers: frozenset[int] | None, said: Mapping[int, Said], every: Said, occurred_ms: int | None, key: TxKey,
+    ) -> Answer:  # fmt: skip
+        with self._site.writing() as connection:
+            row = latest(connection, session, bin_)
+            found = parts(connection, session, bin_, row.round)
+        wish = _Wish(op_id, who, session, bin_, numbers, said, every, occurred_ms, key, len(found))
+        steps = [lambda connection, at=at: self._post(connection, wish, at) for at in range(max(1, len(found)))]
+        answer = self._desk.steps(op_id, who.actor, "approve", content, steps)
+        self._seal_closed(session)
+        return answer
+
+    def _post(self, connection: Connection, wish: _Wish, at: int) -> Answer:
+        row = latest(connection, wish.session, wish.bin)
+        if row.bin_state != "review":
+            raise Rejected(f"{wish.bin} is not in review: nothing to post")
+        if wish.who.actor in counters_of(connection, wish.session, wish.bin):
+            raise Rejected(f"you counted {wish.bin}: somebody else has to approve it")
+        if parked_count(connection, wish.session, wish.bin):
+            raise Rejected(f"{wish.bin} has scans that nobody has explained: resolve or dismiss them first")
+        refuse_open(connection, wish.session, wish.bin)
+        found = parts(connection, wish.session, wish.bin, row.round)
+        part = found[at]
+        select = wish.select(part)
+        name = wish.op_id if wish.parts == 1 else part_op_id(wish.op_id, at + 1)
+        # After a crash between two parts the same wish comes again: `select` has no line of a part that stands.
+        if select or (not part.lines and part.post is None):
+            self._post_part(connection, wish, row, part, select, name)
+        done = all(each.done for each in parts(connection, wish.session, wish.bin, row.round))
+        if done:
+            set_bin(connection, wish.session, wish.bin, "posted")
+            close_if_done(connection, wish.session)
+        return {"session": str(wish.session), "bin": wish.bin, "state": "posted" if done else "review"}
+
+    def _post_part(
+        self, connection: Connection, wish: _Wish, row: Round, part: Part, select: int, name: OpId
+    ) -> None:
+        if part.counter is None:
+            raise Rejected(f"{wish.bin} is not recorded completely: close it again")
+        rules = policy(connection)
+        known = relocated(connection, wish.session, wish.bin)
+        reasons = _reasons(rules, wish, part, select, known)
+        self._refuse_limits(connection, rules, wish, part, select, known)
+        call = calls.PostCount(
+            actor=part.counter,
+            count=part.op_id,
+            session=wish.session,
+            bin=wish.bin,
+            round=row.round,
+            counter=part.counter,
+            stable=part.stable,
+            lines=part.lines,
+            select=select,
+        )
+        document = self._desk.document(
+            wish.occurred_ms,
+            line_reasons={line: tuple(code for code, _ in said) for line, said in reasons.items()},
+            shares={line: tuple(share for _, share in said) for line, said in reasons.items() if len(said) > 1},
+            part=None if wish.parts == 1 else DocumentPart(wish.op_id, part.part, wish.parts),
+        )
+        signed = self._operators.sign(wish.who, call, name, wish.key)
+        self._site.record(signed, op_id=name, document=document)
+        connection.execute("UPDATE count_parts SET post = ? WHERE op_id = ?", (name.raw, part.op_id.raw))
+
+    @staticmethod
+    def _refuse_limits(
+        connection: Connection, rules: Policy, wish: _Wish, part: Part, select: int, known: Mapping[Key, int]
+    ) -> None:
+        """Refuse more than this person may approve. What was relocated is neither lost nor found."""
+        limits = rules.limits_of(wish.who.actor)
+        sizes = [
+            (line.item, abs(line.difference) - known.get(line.key, 0))
+            for at, line in enumerate(part.lines)
+            if select >> at & 1 and line.difference
+        ]
+        costs = catalogue.costs(connection, (item for item, _ in sizes))
+        limits.refuse_bin(sizes, costs)
+        if limits.session_value_max is not None:
+            limits.refuse_session(_approved_value(connection, wish), sizes, costs)
+
+    def _seal_closed(self, session: OpId) -> None:
+        """The end of a session is a good moment for a signature; if it cannot be made now it is made later."""
+        try:
+            with self._site.writing() as connection:
+                closed = need_session(connection, session).state == "closed"
+            if closed and self._site.pending_count():
+                self._site.seal()
+        except LedgerError as error:
+            log.info("session not sealed at once", extra={"reason": str(error)})
+
+
+def bin_op_id(whole: OpId, bin_: str) -> OpId:
+    """The op_id of one bin of an approval of several: SHA-256(op_id ‖ bin)[:16]."""
+    return OpId(hashlib.sha256(whole.raw + bin_.encode()).digest()[:16])
+
+
+def _approved_value(connection: Connection, wish: _Wish) -> int:
+    """The gross value that this person approved in the session until now."""
+    rows = connection.execute(
+        "SELECT l.item, l.counted - l.expected FROM counts c JOIN count_lines l ON l.count = c.op_id"
+        " JOIN count_posts p ON p.op_id = l.posted WHERE c.session = ? AND p.approver = ?"
+        " AND l.counted <> l.expected",
+        (wish.session.raw, wish.who.actor.raw),
+    ).fetchall()
+    costs = catalogue.costs(connection, (str(item) for item, _ in rows))
+    return sum(costs[item].of(abs(int(size))) for item, size in rows if item in costs)
+
+
+def _reasons(
+    rules: Policy, wish: _Wish, part: Part, select: int, known: Mapping[Key, int]
+) -> dict[int, tuple[tuple[str, int], ...]]:
+    """Reasons with their shares by line of the part, all of each difference explained; `Rejected` otherwise."""
+    first = (part.part - 1) * LINES_MAX
+    return {
+        at: _explained(rules, line, first + at, known.get(line.key, 0), wish.reasons.get(first + at, wish.every))
+        for at, line in enumerate(part.lines)
+        if select >> at & 1 and line.difference
+    }
+
+
+def _explained(rules: Policy, line: Compared, number: int, moved: int, said: Said) -> tuple[tuple[str, int], ...]:
+    found = [(RELOCATED, moved)] if moved else []
+    left = abs(line.difference) - moved
+    for code, share in said if left else ():
+        rules.reason(code, line.difference)
+        found.append((code, share or left))
+    what = f"line {number} ({line.item}) differs"
+    if not found:
+        raise Rejected(f"{what}: give a reason")
+    explained = sum(share for _, share in found)
+    if explained != abs(line.difference):
+        raise Rejected(f"{what} by {abs(line.difference)} and {explained} are explained: give each reason its share")
+    return tuple(found)
+
+
+def _said(codes: object, name: str) -> Said:
+    """Reasons of one line: codes, or codes with how much each explains."""
+    found = []
+    for entry in listed(codes, f"reasons of line {name}", 8):
+        if isinstance(entry, str):
+            found.append((reason_code(entry), 0))
+        else:
+            pair = listed(entry, f"reason of line {name}", 2)
+            if len(pair) != 2:
+                raise Rejected(f"reason of line {name}: expected a code and its share")
+            found.append((reason_code(pair[0]), amount(pair[1], f"share of line {name}", least=1)))
+    return tuple(found)
+
+
+def _line(name: str) -> int:
+    if not (name.isascii() and name.isdecimal() and len(name) <= 5):
+        raise Rejected(f"reasons: {shown(name)} is not a line number")
+    return int(name)
