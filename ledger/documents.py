@@ -52,10 +52,11 @@ class Document:
 
     `occurred_ms`: UTC milliseconds of the act; `quality`: 0 clock confirmed by the hub, 1 own clock, 2 doubtful;
     `business_date`: the site's local date, ISO 8601; `reasons`: codes for the whole; `line_reasons`: line number to
-    codes; `shares`: line number to how much each of its codes explains, in base units; `expiries`: line number to ISO
-    date; `scans`: Merkle root of the ordered scan events, or none; `reads`: ids of the raw reads behind it, in order;
-    `references`: foreign document numbers by kind, such as a delivery note; `commitments`: salted hashes by kind
-    (`commit`); `marks`: see above; `part`: for an act of several documents.
+    codes; `shares`: line number to how much each of its codes explains, in base units; `pieces`: line number to
+    pieces, of items counted by weight as well; `expiries`: line number to ISO date; `scans`: Merkle root of the
+    ordered scan events, or none; `reads`: ids of the raw reads behind it, in order; `references`: foreign document
+    numbers by kind, such as a delivery note; `commitments`: salted hashes by kind (`commit`); `marks`: see above;
+    `part`: for an act of several documents.
     """
 
     occurred_ms: int
@@ -64,6 +65,7 @@ class Document:
     reasons: tuple[str, ...] = ()
     line_reasons: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     shares: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    pieces: Mapping[int, int] = field(default_factory=dict)
     expiries: Mapping[int, str] = field(default_factory=dict)
     scans: bytes | None = None
     reads: tuple[int, ...] = ()
@@ -87,6 +89,10 @@ class Document:
                 type(share) is int and 0 < share < 2**63 for share in shares
             ):
                 raise Rejected(f"line {line}: every reason has its own share, a whole number from 1")
+        for line, pieces in self.pieces.items():
+            _line(line)
+            if type(pieces) is not int or not 0 <= pieces < 2**63:
+                raise Rejected(f"{pieces!r} pieces: expected a whole number from 0")
         for line, day in self.expiries.items():
             _line(line)
             _date(day)
@@ -224,4 +230,5 @@ _OPTIONAL: dict[int, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     11: ("marks", list, tuple),
     12: ("part", _write_part, _read_part),
     13: ("shares", dict, _tuples),
+    14: ("pieces", dict, dict),
 }

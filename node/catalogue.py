@@ -19,7 +19,8 @@ _TRACKINGS = {"none": 0, "lot": LOT, "serial": SERIAL, "lot+serial": LOT | SERIA
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item. `tracking`: LOT and SERIAL bits; `cost`: None when the hub named none."""
+    """One item. `tracking`: LOT and SERIAL bits; `cost`: None when the hub named none; `by_weight`: its unit is a
+    weight and it is counted in pieces as well; `asked`: from how many base units on a quantity is asked back."""
 
     sku: str
     name: str
@@ -27,6 +28,8 @@ class Item:
     decimals: int
     tracking: int
     cost: Cost | None
+    by_weight: bool = False
+    asked: int | None = None
 
     @property
     def has_lots(self) -> bool:
@@ -51,7 +54,11 @@ def item(connection: Connection, sku: str) -> Item | None:
     )
     minor = said.get("cost_minor")
     cost = Cost(minor, int(decimals)) if type(minor) is int and minor >= 0 else None
-    return Item(sku, str(said.get("name") or sku), str(unit), int(decimals), int(tracking), cost)
+    asked = said.get("quantity_asked")
+    return Item(
+        sku, str(said.get("name") or sku), str(unit), int(decimals), int(tracking), cost,
+        said.get("by_weight") is True, asked if type(asked) is int and asked > 0 else None,
+    )  # fmt: skip
 
 
 def need_item(connection: Connection, sku: str) -> Item:

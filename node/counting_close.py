@@ -86,7 +86,7 @@ class Closing:
         ).fetchone()
         if kept:
             return int(kept)
-        lines, _ = lines_of(connection, row)
+        lines, _, _ = lines_of(connection, row)
         return max(1, -(-len(lines) // LINES_MAX))
 
     def _record(
@@ -117,7 +117,7 @@ class Closing:
         """Fix the lines of every part. From here on nothing scanned changes this round any more."""
         if row.task is None or row.changes is None:
             raise Rejected(f"you have not opened {row.bin}")
-        lines, expiries = lines_of(connection, row)
+        lines, expiries, pieces = lines_of(connection, row)
         empty = tasks.said_empty(connection, row.task)
         if not empty and not tasks.tally(connection, row.task):
             raise Rejected(f"nothing was counted in {row.bin}: count it, or declare it empty")
@@ -131,6 +131,7 @@ class Closing:
                 occurred_ms,
                 scans=root,
                 expiries={at: expiries[line] for at, line in enumerate(chunk) if line in expiries},
+                pieces={at: pieces[line] for at, line in enumerate(chunk) if line in pieces},
                 part=None if count == 1 else DocumentPart(op_id, number, count),
             )
             self._keep(connection, op_id, who, row, number, count, chunk, document, root)
@@ -179,16 +180,21 @@ class Closing:
 Key = tuple[str, str, str]
 
 
-def lines_of(connection: Connection, row: Round) -> tuple[tuple[Counted, ...], dict[Counted, str]]:
-    """The count lines of a round in the order of the chain, and the expiry dates that were read with them.
+def lines_of(
+    connection: Connection, row: Round
+) -> tuple[tuple[Counted, ...], dict[Counted, str], dict[Counted, int]]:
+    """The count lines of a round in the order of the chain, with the expiry dates and pieces that were said of them.
 
     Beside what was counted: everything that the books have in the bin (in an item task: of its items), as zero.
     """
     counted: dict[tuple[str, str, str, int], int] = defaultdict(int)
     unsaid: dict[Key, int] = defaultdict(int)
     dates: dict[tuple[str, str], str] = {}
+    weighed: dict[Key, int] = defaultdict(int)
     for line in tasks.tally(connection, row.task or 0):
         thing = line.thing
+        if line.pieces:
+            weighed[thing.item, thing.lot, thing.serial] += line.pieces
         if thing.expiry:
             dates[thing.item, thing.lot] = thing.expiry
         if thing.status == tasks.UNSAID:
@@ -209,7 +215,13 @@ def lines_of(connection: Connection, row: Round) -> tuple[tuple[Counted, ...], d
         Counted(item=at[0], lot=at[1], serial=at[2], status=at[3], counted=quantity)
         for at, quantity in sorted(counted.items())
     )
-    return lines, {line: dates[line.item, line.lot] for line in lines if (line.item, line.lot) in dates}
+    # Goods of one lot in several statuses share their pieces: they stand with the first line that has any of them.
+    pieces = {line: weighed.pop((line.item, line.lot, line.serial), 0) for line in lines if line.counted}
+    return (
+        lines,
+        {line: dates[line.item, line.lot] for line in lines if (line.item, line.lot) in dates},
+        {line: count for line, count in pieces.items() if count},
+    )
 
 
 def _booked(connection: Connection, row: Round) -> dict[tuple[str, str, str, int], int]:

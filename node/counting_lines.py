@@ -9,6 +9,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import catalogue, tasks
+from node.counting_amounts import amount_of, asked_back
 from node.desk import Answer, Desk, Person
 from node.rounds import open_round
 from node.tasks import Cause, Thing
@@ -23,22 +24,33 @@ class Lines:
         self._site = desk.site
 
     def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """A line by hand: `item`, `lot`, `serial`, `status`, `expiry`, `quantity`, `mode`: set, add."""
+        """A line by hand: `item`, `lot`, `serial`, `status`, `expiry`, how much (`counting_amounts.amount_of`),
+        `mode`: set, add; `confirm`. Answers {ask} when so much has to be confirmed."""
         fields = Fields(body, "count line")
         thing = thing_of(fields)
-        quantity, mode = fields.quantity("quantity"), fields.take("mode") or "set"
+        said, mode, sure = amount_of(fields), fields.take("mode") or "set", fields.flag("confirm")
         fields.done()
         if mode not in ("set", "add"):
             raise Rejected("mode: expected set or add")
+        with self._site.reading() as connection:
+            item = catalogue.need_item(connection, thing.item)
+            quantity = said.base(connection, item)
+            asked = "" if sure else asked_back(connection, item, quantity)
+        if asked:
+            return {"op_id": str(op_id), "ask": asked}
+        pieces = said.pieces or 0
 
         def work(connection: Connection) -> Answer:
             task = tasks.need(connection, who.actor, tasks.COUNT)
-            change = quantity - (tasks.quantity_of(connection, task.task, thing) if mode == "set" else 0)
+            before = tasks.amounts_of(connection, task.task, thing) if mode == "set" else (0, 0)
             kind = "set" if mode == "set" else "key"
             cause = Cause(self._desk.now_ms())
-            return self.add(connection, who, task, thing, change, cause, kind=kind, entered=quantity)
+            return self.add(
+                connection, who, task, thing, quantity - before[0], cause, kind=kind, entered=quantity,
+                pieces=pieces - before[1],
+            )  # fmt: skip
 
-        content = {**_content(thing), "quantity": quantity, "mode": mode}
+        content = {**_content(thing), "quantity": quantity, "mode": mode, "pieces": pieces}
         return self._desk.once(op_id, who.actor, "enter", content, work)
 
     def add(
@@ -52,6 +64,7 @@ class Lines:
         *,
         kind: str = "scan",
         entered: int | None = None,
+        pieces: int = 0,
     ) -> Answer:
         """Append one line to the open bin, after the checks that hold however it came in."""
         item = catalogue.need_item(connection, thing.item)
@@ -64,7 +77,7 @@ class Lines:
             raise Rejected(f"{thing.item} is not part of this task: only {', '.join(row.items)}")
         if tasks.said_empty(connection, task.task) and quantity > 0:
             raise Rejected("the bin was declared empty: undo that first")
-        now = tasks.quantity_of(connection, task.task, thing)
+        now, pieces_now = tasks.amounts_of(connection, task.task, thing)
         if thing.serial and quantity > 0:
             if now:
                 tasks.add(connection, task, who.actor, "repeat", thing, 0, cause)
@@ -72,10 +85,12 @@ class Lines:
             if now + quantity > 1:
                 raise Rejected(f"serial {thing.serial} is one piece")
             self._refuse_second_serial(connection, task, thing)
-        if now + quantity < 0:
+        if now + quantity < 0 or pieces_now + pieces < 0:
             raise Rejected("there is not that much on this line")
-        tasks.add(connection, task, who.actor, kind, thing, quantity, cause, entered=entered)
-        return {**shown(thing), "counted": now + quantity}
+        _refuse_pieces(item, now + quantity, pieces_now + pieces)
+        tasks.add(connection, task, who.actor, kind, thing, quantity, cause, entered=entered, pieces=pieces)
+        counted: Answer = {**shown(thing), "counted": now + quantity}
+        return {**counted, "pieces": pieces_now + pieces} if item.by_weight else counted
 
     @staticmethod
     def _refuse_second_serial(connection: Connection, task: tasks.Task, thing: Thing) -> None:
@@ -139,10 +154,7 @@ class Lines:
             "target": task.target,
             "empty": tasks.said_empty(connection, task.task),
             "parked": int(parked),
-            "lines": [
-                {**shown(line.thing), "name": _name(names[line.thing.item]), "counted": line.quantity}
-                for line in lines
-            ],
+            "lines": [_line(line, names[line.thing.item]) for line in lines],
             "last": tasks.history(connection, task.task),
         }
 
@@ -183,5 +195,18 @@ def _content(thing: Thing) -> dict[str, Any]:
     }
 
 
-def _name(item: catalogue.Item | None) -> str:
-    return "" if item is None else item.name
+def _line(line: tasks.TallyLine, item: catalogue.Item | None) -> Answer:
+    """A line of the tally for a screen; what the item's unit adds only where it says more than pieces."""
+    said: Answer = {**shown(line.thing), "name": "" if item is None else item.name, "counted": line.quantity}
+    if item is not None and item.decimals:
+        said |= {"decimals": item.decimals, "unit": item.unit}
+    if item is not None and item.by_weight:
+        said |= {"pieces": line.pieces, "unit": item.unit}
+    return said
+
+
+def _refuse_pieces(item: catalogue.Item, quantity: int, pieces: int) -> None:
+    if item.by_weight and bool(quantity) != bool(pieces):
+        raise Rejected(f"{item.sku} is counted in pieces and by weight: say both")
+    if pieces and not item.by_weight:
+        raise Rejected(f"{item.sku} is not counted by weight: leave the pieces out")

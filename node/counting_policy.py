@@ -15,8 +15,8 @@ from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor
+from ledger.moves import QUANTITY_MAX
 from node import streams
-from node.values import QUANTITY_MAX
 
 STREAM, KEY = "policy", "counting"
 PLUS, MINUS, BOTH = "plus", "minus", "both"

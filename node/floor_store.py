@@ -156,6 +156,9 @@ CREATE TABLE count_plans (
     seed BLOB NOT NULL, seed_from TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Pieces beside the weight, for items that are counted by both.
+ALTER TABLE scan_events ADD COLUMN pieces INTEGER NOT NULL DEFAULT 0;
+
 -- What was decided about goods missing in `source` and found in `target`.
 CREATE TABLE count_relocations (
     session BLOB NOT NULL REFERENCES count_sessions, item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL,

@@ -10,7 +10,8 @@ from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
-from node import tasks
+from node import catalogue, tasks
+from node.counting_amounts import amount_of
 from node.counting_lines import Lines, thing_of
 from node.desk import Answer, Desk, Person
 from node.rounds import Round, latest, next_round
@@ -49,21 +50,34 @@ class Parking:
         ]  # fmt: skip
 
     def resolve(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Say what a parked read was: `park`, `item`, `lot`, `serial`, `status`, `expiry`, `quantity`.
+        """Say what a parked read was: `park`, `item`, `lot`, `serial`, `status`, `expiry`, and
+        how much (`counting_amounts.amount_of`).
 
         In the open task it becomes a line. After its bin was closed it cannot join that count any more: a supervisor
         resolves it, and the bin is counted once more.
         """
         fields = Fields(body, "resolve")
         number, thing = fields.quantity("park", least=1), thing_of(fields)
-        quantity = fields.quantity("quantity", least=1)
+        said = amount_of(fields)
         fields.done()
+        with self._desk.site.reading() as connection:
+            quantity = said.base(connection, catalogue.need_item(connection, thing.item))
+        if not quantity:
+            raise Rejected("quantity: say how much it is, or dismiss the scan")
 
         def work(connection: Connection) -> Answer:
             task, cause = self._open(connection, number)
             if task.state == tasks.OPEN and task.actor == who.actor:
                 answer = self._lines.add(
-                    connection, who, task, thing, quantity, cause, kind="resolve", entered=quantity
+                    connection,
+                    who,
+                    task,
+                    thing,
+                    quantity,
+                    cause,
+                    kind="resolve",
+                    entered=quantity,
+                    pieces=said.pieces or 0,
                 )
             else:
                 self._count_again(connection, who, task)
@@ -72,7 +86,8 @@ class Parking:
             return answer
 
         content = {"park": number, "item": thing.item, "lot": thing.lot, "serial": thing.serial,
-                   "status": thing.status, "expiry": thing.expiry, "quantity": quantity}  # fmt: skip
+                   "status": thing.status, "expiry": thing.expiry, "quantity": quantity,
+                   "pieces": said.pieces or 0}  # fmt: skip
         return self._desk.once(op_id, who.actor, "resolve", content, work)
 
     def dismiss(self, op_id: OpId, who: Person, body: object) -> Answer:

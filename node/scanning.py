@@ -24,6 +24,7 @@ from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from node import catalogue, streams, tasks
 from node.counting import Counting
+from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.parking import park
@@ -160,11 +161,13 @@ class Scanning:
     def _thing(self, connection: Connection, who: Person, task: Task, scan: Scan, cause: Cause) -> Answer:
         trouble = _trouble(scan)
         sku, quantity = ("", 0) if trouble else self._item_of(connection, scan)
+        item = catalogue.item(connection, sku) if sku else None
+        pieces = scan.count or 1 if item is not None and item.by_weight else 0
         hint: dict[str, Any] = {"item": sku, "lot": scan.lot, "serial": scan.serial}
         if scan.expiry is not None:
             hint["expiry"] = scan.expiry.isoformat()
         if quantity:
-            hint["quantity"] = quantity
+            hint |= {"quantity": quantity, "pieces": pieces} if pieces else {"quantity": quantity}
         hint = {name: value for name, value in hint.items() if value}
         if not sku:
             trouble = trouble or f"no item has the code {_code(scan)}"
@@ -172,19 +175,23 @@ class Scanning:
             trouble = scan.warnings[0]
         elif not 0 < quantity <= QUANTITY_MAX:
             trouble = "its quantity is not a whole number of base units"
+        elif pieces and not scan.measures:
+            trouble = f"{sku} is counted by weight, and its label says none: weigh it"
+        elif task.kind == tasks.COUNT and item is not None:
+            trouble = asked_back(connection, item, quantity)
         if not trouble:
             thing = Thing(sku, scan.lot, scan.serial, tasks.UNSAID, hint.get("expiry", ""))
             with _savepoint(connection) as kept:
-                return {"outcome": "counted", **self._add(connection, who, task, thing, quantity, cause)}
+                return {"outcome": "counted", **self._add(connection, who, task, thing, quantity, cause, pieces)}
             trouble = kept.why
         number = park(connection, task, cause, scan.symbology, trouble, hint)
         return {"outcome": "parked", "park": number, "why": trouble, "hint": hint}
 
     def _add(
-        self, connection: Connection, who: Person, task: Task, thing: Thing, quantity: int, cause: Cause
+        self, connection: Connection, who: Person, task: Task, thing: Thing, quantity: int, cause: Cause, pieces: int
     ) -> Answer:
         if task.kind == tasks.COUNT:
-            answer = self._counting.add(connection, who, task, thing, quantity, cause)
+            answer = self._counting.add(connection, who, task, thing, quantity, cause, pieces=pieces)
         else:
             answer = self._stock.add(connection, who, task, thing, quantity, cause)
         item = catalogue.item(connection, thing.item)

@@ -68,6 +68,7 @@ class TallyLine:
     thing: Thing
     quantity: int
     stated: bool
+    pieces: int = 0
 
 
 def begin(connection: Connection, actor: Actor, kind: str, source: str, target: str, at_ms: int) -> Task:
@@ -121,8 +122,10 @@ def add(
     *,
     entered: int | None = None,
     negates: int | None = None,
+    pieces: int = 0,
 ) -> int:
-    """Append one event and answer its number within the task. `negates`: number of the event that is undone."""
+    """Append one event and answer its number within the task. `negates`: number of the event that is undone;
+    `pieces`: beside a weight."""
     (last,) = connection.execute(
         "SELECT COALESCE(MAX(number), 0) FROM scan_events WHERE task = ?", (task.task,)
     ).fetchone()
@@ -134,7 +137,8 @@ def add(
     negated = None if negates is None else _event(connection, task, negates)
     connection.execute(
         "INSERT INTO scan_events (task, number, kind, item, lot, serial, status, expiry, place, quantity, entered,"
-        " read, digest, negates, actor, at_ms, leaf) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " read, digest, negates, actor, at_ms, leaf, pieces)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.task,
             number,
@@ -152,18 +156,24 @@ def add(
             negated,
             actor.raw,
             cause.at_ms,
-            leaf_of(number, kind, thing, quantity, entered, cause, negates),
+            leaf_of(number, kind, thing, quantity, entered, cause, negates, pieces),
+            pieces,
         ),
     )
     return number
 
 
 def leaf_of(
-    number: int, kind: str, thing: Thing, quantity: int, entered: int | None, cause: Cause, negates: int | None
-) -> bytes:
-    """The leaf hash of an event: over the deterministic CBOR list of what it says, in this order."""
+    number: int, kind: str, thing: Thing, quantity: int, entered: int | None, cause: Cause, negates: int | None,
+    pieces: int = 0,
+) -> bytes:  # fmt: skip
+    """The leaf hash of an event: over the deterministic CBOR list of what it says, in this order; pieces come last,
+    and only where there are any."""
     said = [number, kind, thing.item, thing.lot, thing.serial, thing.status, thing.expiry, thing.place]
-    return merkle.leaf_hash(cbor_encode([*said, quantity, entered, cause.read, cause.digest, negates, cause.at_ms]))
+    said_pieces = [pieces] if pieces else []
+    return merkle.leaf_hash(
+        cbor_encode([*said, quantity, entered, cause.read, cause.digest, negates, cause.at_ms, *said_pieces])
+    )
 
 
 def root(connection: Connection, task: int) -> bytes:
@@ -176,26 +186,32 @@ def tally(connection: Connection, task: int) -> list[TallyLine]:
     """What the task's events add up to, in the order of first events; what was undone to nothing is left out."""
     rows = connection.execute(
         "SELECT item, lot, serial, status, MAX(expiry), place, SUM(quantity),"
-        " MAX(kind = 'set' AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event))"
+        " MAX(kind = 'set' AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event)), SUM(pieces)"
         " FROM scan_events e WHERE task = ? AND item <> '' GROUP BY item, lot, serial, status, place"
         " ORDER BY MIN(number)",
         (task,),
     ).fetchall()
     lines = [
-        TallyLine(Thing(row[0], row[1], row[2], int(row[3]), row[4], row[5]), int(row[6]), bool(row[7]))
+        TallyLine(Thing(row[0], row[1], row[2], int(row[3]), row[4], row[5]), int(row[6]), bool(row[7]), int(row[8]))
         for row in rows
     ]
-    return [line for line in lines if line.quantity or line.stated]
+    return [line for line in lines if line.quantity or line.stated or line.pieces]
 
 
 def quantity_of(connection: Connection, task: int, thing: Thing) -> int:
     """The tally of one thing."""
-    (total,) = connection.execute(
-        "SELECT COALESCE(SUM(quantity), 0) FROM scan_events WHERE task = ? AND item = ? AND lot = ? AND serial = ?"
+    return amounts_of(connection, task, thing)[0]
+
+
+def amounts_of(connection: Connection, task: int, thing: Thing) -> tuple[int, int]:
+    """The tally of one thing, and its pieces."""
+    total, pieces = connection.execute(
+        "SELECT COALESCE(SUM(quantity), 0), COALESCE(SUM(pieces), 0) FROM scan_events"
+        " WHERE task = ? AND item = ? AND lot = ? AND serial = ?"
         " AND status = ? AND place = ?",
         (task, thing.item, thing.lot, thing.serial, thing.status, thing.place),
     ).fetchone()
-    return int(total)
+    return int(total), int(pieces)
 
 
 def said_empty(connection: Connection, task: int) -> bool:
@@ -211,7 +227,7 @@ def said_empty(connection: Connection, task: int) -> bool:
 def undo(connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause) -> Thing:
     """Take back one event of the task, by default the last that still stands."""
     row = connection.execute(
-        "SELECT number, item, lot, serial, status, expiry, place, quantity FROM scan_events e WHERE task = ?"
+        "SELECT number, item, lot, serial, status, expiry, place, quantity, pieces FROM scan_events e WHERE task = ?"
         " AND kind NOT IN ('undo', 'repeat') AND (? IS NULL OR number = ?)"
         " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) ORDER BY number DESC LIMIT 1",
         (task.task, number, number),
@@ -221,7 +237,7 @@ def undo(connection: Connection, task: Task, actor: Actor, number: int | None, c
     thing = Thing(row[1], row[2], row[3], int(row[4]), row[5], row[6])
     if quantity_of(connection, task.task, thing) - int(row[7]) < 0:
         raise Rejected("a later entry builds on this one: undo that first")
-    add(connection, task, actor, "undo", thing, -int(row[7]), cause, negates=int(row[0]))
+    add(connection, task, actor, "undo", thing, -int(row[7]), cause, negates=int(row[0]), pieces=-int(row[8]))
     return thing
 
 

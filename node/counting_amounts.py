@@ -1,0 +1,85 @@
+"""How much somebody says: base units, decimals of the item's unit, packs, pieces beside a weight. Never a float.
+
+A number that no sensible bin holds is asked back. The bound comes from the item or from the hub's policy and never
+from what the books expect: a question that depended on that would answer it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.moves import QUANTITY_MAX
+from node import catalogue, streams
+from node.counting_policy import policy
+from node.values import Fields, amount, shown
+
+_AMOUNT = re.compile(r"([0-9]{1,13})(?:[.,]([0-9]{1,9}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An amount as somebody said it: `quantity` in base units, or `text` in the item's unit or in packs."""
+
+    quantity: int | None
+    text: str
+    pack: str
+    pieces: int | None
+
+    def base(self, connection: Connection, item: catalogue.Item) -> int:
+        """In base units, exactly; `Rejected` when it does not come out whole."""
+        if self.quantity is not None:
+            return self.quantity
+        per_unit = int(10**item.decimals)
+        unit = item.unit
+        if self.pack:
+            found = streams.item_of(connection, self.pack.zfill(14))
+            if found is None or found[0] != item.sku:
+                raise Rejected(f"{shown(self.pack)} is not a pack of {item.sku}")
+            per_unit, unit = found[1], f"packs of {found[1]}"
+        whole, _, rest = self.text.partition(".")
+        value = int(whole + rest) * per_unit
+        scale: int = 10 ** len(rest)
+        quantity, left = divmod(value, scale)
+        if left:
+            raise Rejected(f"{self.text} {unit} of {item.sku} does not come out in its smallest unit: say it exactly")
+        if quantity > QUANTITY_MAX:
+            raise Rejected(f"{self.text} {unit} is more than a bin can hold")
+        return quantity
+
+
+def amount_of(fields: Fields) -> Said:
+    """`quantity` (base units) or `amount` (text such as 12.5, in the item's unit, or in packs with `pack`, a pack's
+    barcode), and `pieces` beside a weight."""
+    text, pack, pieces = fields.take("amount"), fields.take("pack"), fields.take("pieces")
+    pieces = None if pieces is None else amount(pieces, "pieces")
+    if text is None:
+        if pack is not None:
+            raise Rejected("packs are counted by `amount`: say how many there are")
+        return Said(fields.quantity("quantity"), "", "", pieces)
+    if fields.take("quantity") is not None:
+        raise Rejected("say the quantity or the amount, not both")
+    if pack is not None and not (isinstance(pack, str) and pack.isascii() and pack.isdecimal() and len(pack) <= 14):
+        raise Rejected(f"pack is {shown(pack)}: expected the digits of its barcode")
+    match = _AMOUNT.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise Rejected(f"amount is {shown(text)}: expected a number such as 12.5")
+    return Said(None, ".".join(part for part in match.groups() if part), pack or "", pieces)
+
+
+def asked_back(connection: Connection, item: catalogue.Item, quantity: int) -> str:
+    """The question to ask before so much is counted, or empty."""
+    most = item.asked if item.asked is not None else policy(connection).quantity_asked * 10**item.decimals
+    if quantity <= most:
+        return ""
+    return f"{written(quantity, item)} {item.unit} of {item.name}: is that right?"
+
+
+def written(quantity: int, item: catalogue.Item) -> str:
+    """Base units as people write them, in the item's unit."""
+    if not item.decimals:
+        return str(quantity)
+    whole, rest = divmod(abs(quantity), 10**item.decimals)
+    return f"{'-' if quantity < 0 else ''}{whole}.{rest:0{item.decimals}}"
