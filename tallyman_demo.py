@@ -499,7 +499,7 @@ class Play:
 
     def _short_is_known(self) -> bool:
         found = command("hub", "discrepancies", "--dir", str(self.folder / "hub"))["discrepancies"]
-        return any(each["kind"] == "transfer short" and each["subject"] == self.transfer for each in found)
+        return any(each["kind"] == "transfer short" and each["subject"].endswith(self.transfer) for each in found)
 
     def _all_anchored(self) -> bool:
         states = self._states()

@@ -138,7 +138,7 @@ class Auditor:
     def _project(self, fresh: Store, origin: Origin, copy: Replica, start: int) -> None:
         with fresh.write() as target:
             for height, at_s, receipts in copy.outcomes(start, BLOCKS_AT_ONCE):
-                projection.project(target, origin, height, at_s, receipts, projection.Findings())
+                projection.project(target, origin, height, at_s, projection.read(receipts), projection.Findings())
 
     def _compare_head(self, session: Session, row: dict[str, Any], copy: Replica, audit: Audit) -> None:
         held = session.value(

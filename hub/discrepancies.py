@@ -18,6 +18,7 @@ TRANSFER_SHORT = "transfer short"
 TRANSFER_OVER = "transfer over"
 TRANSFER_LATE = "transfer late"
 TRANSFER_UNMATCHED = "transfer unmatched"
+TRANSFER_TWICE = "transfer id twice"
 COUNT_VARIANCE = "count variance over limit"
 COUNT_SHORT = "count short"
 UNBOOKABLE = "unbookable act"
@@ -37,6 +38,7 @@ KINDS = (
     TRANSFER_OVER,
     TRANSFER_LATE,
     TRANSFER_UNMATCHED,
+    TRANSFER_TWICE,
     COUNT_VARIANCE,
     COUNT_SHORT,
     UNBOOKABLE,

@@ -27,8 +27,13 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
     site = origin.site
     for sequence, kind in found.refused:
         _refused(session, origin, sequence, kind, now_ms)
-    for transfer in sorted(found.transfers):
-        transfers.judge(session, transfer, rules, now_ms)
+    for name in sorted(found.transfers):
+        transfers.judge(session, name, rules, now_ms)
+    for name, height in found.again:
+        summary = f"{site} dispatches again under an id that it has used in an earlier incarnation"
+        transfers.report_twice(
+            session, name, summary, [{"site": site, "origin": str(origin), "block": height}], now_ms
+        )
     for op_id in sorted(found.counts):
         _count(session, origin, op_id, rules, now_ms)
     for op_id, line, missing in found.shorts:
@@ -186,7 +191,8 @@ def _under_way(session: Session, places: list[dict[str, Any]]) -> bool:
     """Whether one of two sites accepted the serial from the other, whose dispatch is still on its way to us."""
     return any(
         session.value(
-            "SELECT count(*) FROM transfer_arrivals a JOIN transfers t ON t.transfer = a.transfer"
+            "SELECT count(*) FROM transfer_arrivals a"
+            " JOIN transfers t ON t.transfer = a.transfer AND t.sender = a.sender"
             " WHERE a.origin = :origin AND a.op_id = :op AND a.kind = 'accepted' AND t.dispatched_s IS NULL"
             " AND t.sender = :sender",
             origin=here["origin"],

@@ -334,9 +334,9 @@ class Hub:
         with self.store.read() as session:
             return transfers.listed(session, open_only=open_only)
 
-    def receipt(self, op_id: OpId) -> bytes:
-        """The canonical receipt of an operation, as strong as it can be now."""
-        return proofs.of_operation(self.store, self.verifier, self.book, op_id)
+    def receipt(self, op_id: OpId, origin: str = "") -> bytes:
+        """The canonical receipt of an operation (on the chain `origin`), as strong as it can be now."""
+        return proofs.of_operation(self.store, self.verifier, self.book, op_id, origin)
 
     def reading(self) -> Any:
         """A read-only session for the functions of `hub.views`."""

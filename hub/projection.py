@@ -15,7 +15,8 @@ from hub.store import Session
 from ledger import calls, control, events
 from ledger.block import EvmReceipt
 from ledger.events import Event, decode_logs
-from ledger.ids import OpId, Origin
+from ledger.ids import Origin
+from ledger.transfers import TransferName
 
 # The contracts bound quantities, but not the numbers of rounds and lines: a database column does.
 _NUMBER_MAX = 2**62
@@ -37,7 +38,8 @@ class Place:
 class Findings:
     """What a block touched that somebody should look at afterwards."""
 
-    transfers: set[str] = field(default_factory=set)
+    transfers: set[TransferName] = field(default_factory=set)
+    again: list[tuple[TransferName, int]] = field(default_factory=list)
     counts: set[str] = field(default_factory=set)
     serials: set[tuple[str, str]] = field(default_factory=set)
     shorts: list[tuple[str, int, int]] = field(default_factory=list)
@@ -46,14 +48,22 @@ class Findings:
     refused: list[tuple[int, int]] = field(default_factory=list)
 
 
+def read(receipts: Sequence[bytes]) -> list[list[Event]]:
+    """What the transactions of a block say happened, from its EVM receipts as trie values.
+
+    Raises Invalid or Rejected for what this program cannot read: that is the site's affair. Whatever fails after it,
+    in `project`, is the hub's own.
+    """
+    return [decode_logs(EvmReceipt.parse(raw).logs) for raw in receipts]
+
+
 def project(
-    session: Session, origin: Origin, height: int, at_s: int, receipts: Sequence[bytes], findings: Findings
+    session: Session, origin: Origin, height: int, at_s: int, said: Sequence[list[Event]], findings: Findings
 ) -> None:
-    """Add the block at `height` to the tables. `receipts` are its EVM receipts as trie values."""
+    """Add the block at `height` to the tables. `said` is what `read` made of its outcome."""
     stock: dict[tuple[str, str, str, int], int] = {}
-    for index, raw in enumerate(receipts):
-        place = Place(origin, height, index, at_s)
-        _transaction(session, place, decode_logs(EvmReceipt.parse(raw).logs), stock, findings)
+    for index, logs in enumerate(said):
+        _transaction(session, Place(origin, height, index, at_s), logs, stock, findings)
     _book(session, origin.site, stock)
 
 
@@ -240,14 +250,19 @@ def _special(
         case events.Excepted():
             findings.excepted.append((op_id, event.location, event.reason))
         case events.Dispatched():
-            _dispatched(session, place, event, moves, logs)
-            findings.transfers.add(op_id)
+            name = TransferName(place.origin.site, event.op_id)
+            if _dispatched(session, place, name, event.receiver, moves, logs):
+                findings.transfers.add(name)
+            else:
+                findings.again.append((name, place.height))
         case events.Accepted():
-            _accepted(session, place, event, moves, logs)
-            findings.transfers.add(str(event.transfer))
+            name = TransferName(event.sender, event.transfer)
+            _accepted(session, place, name, moves, logs)
+            findings.transfers.add(name)
         case events.Settled():
-            _settled(session, place, event, moves, logs)
-            findings.transfers.add(str(event.transfer))
+            name = TransferName(place.origin.site, event.transfer)
+            _settled(session, place, name, moves, logs)
+            findings.transfers.add(name)
         case events.ControlApplied():
             _answered(session, place, event.sequence, "applied")
         case events.ControlRefused():
@@ -255,11 +270,12 @@ def _special(
             findings.refused.append((event.sequence, event.kind))
         case events.Bound():
             session.run(
-                "INSERT INTO binds VALUES (:origin, :actor, :key, :height)",
+                "INSERT INTO binds VALUES (:origin, :height, :tx, :actor, :key)",
                 origin=str(place.origin),
+                height=place.height,
+                tx=place.tx_index,
                 actor=str(event.actor),
                 key=event.key.hex(),
-                height=place.height,
             )
         case _:
             pass
@@ -281,28 +297,34 @@ def _posted(session: Session, place: Place, event: events.CountPosted) -> None:
 
 
 def _dispatched(
-    session: Session, place: Place, event: events.Dispatched, moves: dict[int, events.Moved], logs: list[Event]
-) -> None:
+    session: Session,
+    place: Place,
+    name: TransferName,
+    receiver: str,
+    moves: dict[int, events.Moved],
+    logs: list[Event],
+) -> bool:
+    """False when the sender has dispatched under this id before, in an earlier incarnation: the first one stays."""
     document = next((each.document.hex() for each in logs if isinstance(each, events.Recorded)), "")
-    session.run(
-        "INSERT INTO transfers(transfer, sender, receiver, document, dispatched_s, dispatch_origin, dispatch_height)"
-        " VALUES (:transfer, :sender, :receiver, :document, :at, :origin, :height)"
-        " ON CONFLICT(transfer) DO UPDATE SET sender = excluded.sender, receiver = excluded.receiver,"
-        " document = excluded.document, dispatched_s = excluded.dispatched_s,"
-        " dispatch_origin = excluded.dispatch_origin, dispatch_height = excluded.dispatch_height",
-        transfer=str(event.op_id),
-        sender=place.origin.site,
-        receiver=event.receiver,
+    new = session.run(
+        "INSERT INTO transfers VALUES (:transfer, :sender, :receiver, :document, :at, :origin, :height)"
+        " ON CONFLICT(transfer, sender) DO UPDATE SET receiver = excluded.receiver, document = excluded.document,"
+        " dispatched_s = excluded.dispatched_s, dispatch_origin = excluded.dispatch_origin,"
+        " dispatch_height = excluded.dispatch_height WHERE transfers.dispatched_s IS NULL",
+        **_key(name),
+        receiver=receiver,
         document=document,
         at=place.at_s,
         origin=str(place.origin),
         height=place.height,
     )
+    if not new:
+        return False
     session.insert(
         "transfer_lines",
         [
             {
-                "transfer": str(event.op_id),
+                **_key(name),
                 "line": line,
                 "item": move.item,
                 "lot": move.lot,
@@ -314,31 +336,28 @@ def _dispatched(
             for line, move in sorted(moves.items())
         ],
     )
+    return True
 
 
 def _accepted(
-    session: Session, place: Place, event: events.Accepted, moves: dict[int, events.Moved], logs: list[Event]
+    session: Session, place: Place, name: TransferName, moves: dict[int, events.Moved], logs: list[Event]
 ) -> None:
-    # Whichever half arrives first makes the row; the other fills in what it alone knows.
+    # Whichever half arrives first makes the row; what it says is the dispatch's business alone.
     session.run(
-        "INSERT INTO transfers(transfer, sender, receiver, document, arrived_s, dispatch_origin)"
-        " VALUES (:transfer, :sender, :receiver, '', :at, '')"
-        " ON CONFLICT(transfer) DO UPDATE SET arrived_s = excluded.arrived_s",
-        transfer=str(event.transfer),
-        sender=event.sender,
-        receiver=place.origin.site,
-        at=place.at_s,
+        "INSERT INTO transfers VALUES (:transfer, :sender, '', '', NULL, '', NULL)"
+        " ON CONFLICT(transfer, sender) DO NOTHING",
+        **_key(name),
     )
     rows = []
     for line in logs:
         if isinstance(line, events.AcceptedLine):
-            rows.append(_arrival(place, event.transfer, event.op_id, line.line, line.index, moves.get(line.line)))
+            rows.append(_arrival(place, name, line, line.line, line.index, moves.get(line.line)))
             rows[-1]["missing"] = line.missing
     session.insert("transfer_arrivals", rows)
 
 
 def _settled(
-    session: Session, place: Place, event: events.Settled, moves: dict[int, events.Moved], logs: list[Event]
+    session: Session, place: Place, name: TransferName, moves: dict[int, events.Moved], logs: list[Event]
 ) -> None:
     """A settlement's lines are those of our own control record, which says what each of them stands for."""
     record = session.value(
@@ -352,22 +371,21 @@ def _settled(
         if isinstance(content, control.SettlePayload)
         else {}
     )
-    rows = [
-        _arrival(place, event.transfer, event.op_id, line, entries.get(line, line), move)
-        for line, move in sorted(moves.items())
-    ]
+    rows = [_arrival(place, name, move, line, entries.get(line, line), move) for line, move in sorted(moves.items())]
     session.insert("transfer_arrivals", [{**row, "kind": "settled"} for row in rows])
 
 
 def _arrival(
-    place: Place, transfer: OpId, op_id: OpId, line: int, entry: int, move: events.Moved | None
+    place: Place, name: TransferName, event: Event, line: int, entry: int, move: events.Moved | None
 ) -> dict[str, object]:
     return {
-        "transfer": str(transfer),
+        **_key(name),
         "origin": str(place.origin),
-        "op_id": str(op_id),
+        "op_id": str(event.op_id),
         "line": line,
         "entry": min(entry, _NUMBER_MAX),
+        "site": place.origin.site,
+        "at_s": place.at_s,
         "item": move.item if move else "",
         "lot": move.lot if move else "",
         "serial": move.serial if move else "",
@@ -377,6 +395,10 @@ def _arrival(
         "target": move.target if move else "",
         "kind": "accepted",
     }
+
+
+def _key(name: TransferName) -> dict[str, str]:
+    return {"transfer": str(name.transfer), "sender": name.sender}
 
 
 def _answered(session: Session, place: Place, sequence: int, state: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub import blocks, logbook, sites
+from hub import blocks, logbook, sites, views
 from hub.logbook import Logbook
 from hub.store import Session, Store
 from hub.verifying import Verifier
@@ -13,15 +13,14 @@ from ledger.merkle import MemoryLog, leaf_hash
 from ledger.receipt_file import Anchor, LogProof
 
 
-def of_operation(store: Store, verifier: Verifier, book: Logbook, op_id: OpId) -> bytes:
+def of_operation(store: Store, verifier: Verifier, book: Logbook, op_id: OpId, origin_name: str = "") -> bytes:
     """The canonical receipt of an operation, as strong as it can be now.
 
-    Raises Rejected for an operation no verified block holds, Unavailable while its block waits for the log.
+    `origin_name` says on which chain, for an op_id that two sites have used. Raises Rejected for an operation that no
+    verified block holds, Unavailable while its block waits for the log.
     """
     with store.read() as session:
-        row = session.one(
-            "SELECT origin, height, tx_index FROM operations WHERE op_id = :op ORDER BY origin DESC", op=str(op_id)
-        )
+        row = views.find_operation(session, str(op_id), origin_name)
         if row is None:
             raise Rejected(f"no verified block holds operation {op_id}: it is unknown, or still on its way")
         origin, height = Origin.parse(row["origin"]), int(row["height"])

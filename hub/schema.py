@@ -6,6 +6,8 @@ never edited: changes are new steps at the end. Times are milliseconds since 197
 
 A table is one of three kinds. *Evidence* (blocks, checkpoints, the log, anchors, controls) is never rewritten.
 *Derived* (`DERIVED`) follows from the blocks by one command. The rest is what people and sites told us.
+
+A site chooses its op_ids itself. So a key with an op_id in it also says whose: no site can take another's place.
 """
 
 from __future__ import annotations
@@ -190,6 +192,7 @@ CREATE TABLE operations(
     PRIMARY KEY(origin, op_id)
 ){end}
 CREATE INDEX operations_height ON operations(origin, height);
+CREATE INDEX operations_op ON operations(op_id);
 
 CREATE TABLE movements(
     origin TEXT NOT NULL, height {int} NOT NULL, tx_index {int} NOT NULL, log_index {int} NOT NULL,
@@ -213,25 +216,27 @@ CREATE TABLE count_lines(
 ){end}
 
 CREATE TABLE transfers(
-    transfer TEXT PRIMARY KEY, sender TEXT NOT NULL, receiver TEXT NOT NULL, document TEXT NOT NULL,
-    dispatched_s {int}, arrived_s {int}, dispatch_origin TEXT NOT NULL, dispatch_height {int}
+    transfer TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL, document TEXT NOT NULL,
+    dispatched_s {int}, dispatch_origin TEXT NOT NULL, dispatch_height {int}, PRIMARY KEY(transfer, sender)
 ){end}
 
 CREATE TABLE transfer_lines(
-    transfer TEXT NOT NULL, line {int} NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL,
-    status {int} NOT NULL, quantity {int} NOT NULL, source TEXT NOT NULL, PRIMARY KEY(transfer, line)
+    transfer TEXT NOT NULL, sender TEXT NOT NULL, line {int} NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL,
+    serial TEXT NOT NULL, status {int} NOT NULL, quantity {int} NOT NULL, source TEXT NOT NULL,
+    PRIMARY KEY(transfer, sender, line)
 ){end}
 
 CREATE TABLE transfer_arrivals(
-    transfer TEXT NOT NULL, origin TEXT NOT NULL, op_id TEXT NOT NULL, line {int} NOT NULL, entry {int} NOT NULL,
+    transfer TEXT NOT NULL, sender TEXT NOT NULL, origin TEXT NOT NULL, op_id TEXT NOT NULL, line {int} NOT NULL,
+    entry {int} NOT NULL, site TEXT NOT NULL, at_s {int} NOT NULL,
     item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL, status {int} NOT NULL,
     quantity {int} NOT NULL, missing {int} NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL,
-    PRIMARY KEY(transfer, origin, op_id, line)
+    PRIMARY KEY(transfer, sender, origin, op_id, line)
 ){end}
 
 CREATE TABLE binds(
-    origin TEXT NOT NULL, actor TEXT NOT NULL, key TEXT NOT NULL, height {int} NOT NULL,
-    PRIMARY KEY(origin, actor, height)
+    origin TEXT NOT NULL, height {int} NOT NULL, tx_index {int} NOT NULL, actor TEXT NOT NULL, key TEXT NOT NULL,
+    PRIMARY KEY(origin, height, tx_index)
 ){end}
 
 CREATE TABLE discrepancies(

@@ -3,7 +3,8 @@
 For each line: `dispatched` left the sender, `accepted` came in at the receiver, `missing` the receiver says is not
 there, `settled` is what the hub has told the sender's chain about, and `in_flight` is the rest: neither here nor
 there yet, and nobody's fault. Acceptances of one line add up; beyond dispatched is over; what a later acceptance
-brings is missing no more.
+brings is missing no more. Only the receiver that the dispatch names can accept: what others say they took settles
+nothing, and is shown as it is.
 
 The outcome goes to both sites by the transfers stream. To the sender's chain goes a SETTLE control record for what
 was taken over (IN_TRANSIT to CUSTOMER); what is missing stays in transit until somebody decides it.
@@ -23,7 +24,7 @@ from ledger import control
 from ledger.control import ControlRecord
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, OpId
-from ledger.transfers import Settled
+from ledger.transfers import Settled, TransferName
 
 LINES_SHOWN_MAX = 220  # what a dispatch can have, and some that it never had; more would not fit a stream value
 NUMBER_MAX = 2**63 - 1
@@ -35,6 +36,10 @@ IN_TRANSIT, ARRIVED, SHORT, OVER, UNMATCHED, SETTLED = (
     "over",
     "unmatched",
     "settled",
+)
+_NOT_ARRIVED = (
+    "NOT EXISTS (SELECT 1 FROM transfer_arrivals a WHERE a.transfer = t.transfer AND a.sender = t.sender"
+    " AND a.site = t.receiver AND a.kind = 'accepted')"
 )
 
 
@@ -65,16 +70,24 @@ class TransferLine:
 class Transfer:
     """A transfer as both halves say together. `dispatched_s` or `arrived_s` is None while that half is unknown."""
 
-    id: str
-    sender: str
+    name: TransferName
     receiver: str
     document: str
     dispatched_s: int | None
     arrived_s: int | None
     origin: str
     lines: tuple[TransferLine, ...]
-    strangers: tuple[str, ...]
-    """Sites that accepted goods although the dispatch names another receiver."""
+    elsewhere: tuple[dict[str, Any], ...]
+    """What sites accepted although the dispatch names another receiver."""
+
+    @property
+    def id(self) -> str:
+        """The op_id of its dispatch, which another sender may have used too."""
+        return str(self.name.transfer)
+
+    @property
+    def sender(self) -> str:
+        return self.name.sender
 
     @property
     def state(self) -> str:
@@ -89,65 +102,78 @@ class Transfer:
         return SETTLED if all(line.settled >= line.dispatched for line in self.lines) else ARRIVED
 
 
-def load(session: Session, transfer: str) -> Transfer:
+def load(session: Session, name: TransferName) -> Transfer:
     """The transfer as it is known now; raises Rejected when neither half is here."""
-    row = session.one("SELECT * FROM transfers WHERE transfer = :transfer", transfer=transfer)
+    key = _key(name)
+    row = session.one("SELECT * FROM transfers WHERE transfer = :transfer AND sender = :sender", **key)
     if row is None:
-        raise Rejected(f"there is no transfer {transfer}")
-    sent = session.all("SELECT * FROM transfer_lines WHERE transfer = :transfer ORDER BY line", transfer=transfer)
-    came = session.all(
-        "SELECT * FROM transfer_arrivals WHERE transfer = :transfer ORDER BY origin, op_id, line", transfer=transfer
+        raise Rejected(f"there is no transfer {name}")
+    sent = session.all(
+        "SELECT * FROM transfer_lines WHERE transfer = :transfer AND sender = :sender ORDER BY line", **key
     )
-    told = _told(session, transfer)
-    accepted = [each for each in came if each["kind"] == "accepted"]
+    came = session.all(
+        "SELECT * FROM transfer_arrivals WHERE transfer = :transfer AND sender = :sender AND kind = 'accepted'"
+        " ORDER BY at_s, site, origin, op_id, line",
+        **key,
+    )
+    dispatched = row["dispatched_s"] is not None
+    accepted = [each for each in came if not dispatched or each["site"] == row["receiver"]]
+    told = _told(session, name)
     lines = [_line(each, accepted, told) for each in sent]
     known = {each["line"] for each in sent}
     extra = sorted({each["entry"] for each in accepted} - known)
-    lines += [_unknown_line(number, accepted, known_dispatch=row["dispatched_s"] is not None) for number in extra]
-    sites = sorted({each["origin"].split("/")[2] for each in accepted})
+    lines += [_unknown_line(number, accepted, known_dispatch=dispatched) for number in extra]
     return Transfer(
-        id=transfer,
-        sender=row["sender"],
-        receiver=row["receiver"],
+        name=name,
+        receiver=row["receiver"] if dispatched else came[0]["site"],
         document=row["document"],
         dispatched_s=row["dispatched_s"],
-        arrived_s=row["arrived_s"],
+        arrived_s=accepted[-1]["at_s"] if accepted else None,
         origin=row["dispatch_origin"],
         lines=tuple(lines),
-        strangers=tuple(site for site in sites if row["dispatched_s"] is not None and site != row["receiver"]),
+        elsewhere=tuple(_elsewhere(each) for each in came if dispatched and each["site"] != row["receiver"]),
     )
 
 
 def listed(session: Session, *, open_only: bool = False, limit: int = 1_000) -> list[Transfer]:
     """Transfers, newest first; `open_only` leaves out those that are wholly settled."""
     rows = session.all(
-        "SELECT transfer FROM transfers ORDER BY coalesce(dispatched_s, arrived_s) DESC, transfer LIMIT :limit",
+        "SELECT sender, transfer FROM transfers t ORDER BY coalesce(dispatched_s, (SELECT max(at_s)"
+        " FROM transfer_arrivals a WHERE a.transfer = t.transfer AND a.sender = t.sender)) DESC, transfer, sender"
+        " LIMIT :limit",
         limit=limit,
     )
-    found = [load(session, row["transfer"]) for row in rows]
+    found = [load(session, _name(row)) for row in rows]
     return [each for each in found if not open_only or each.state != SETTLED]
 
 
-def judge(session: Session, transfer: str, rules: RulesConfig, now_ms: int) -> None:
+def count_not_arrived(session: Session) -> int:
+    """How many dispatches their receiver has accepted nothing of."""
+    return int(session.value(f"SELECT count(*) FROM transfers t WHERE dispatched_s IS NOT NULL AND {_NOT_ARRIVED}"))  # noqa: S608
+
+
+def judge(session: Session, name: TransferName, rules: RulesConfig, now_ms: int) -> None:
     """After one half has changed: tell both sites, settle what was taken over, and say what does not fit."""
-    known = load(session, transfer)
+    known = load(session, name)
     settle(session, known, now_ms)
-    known = load(session, transfer)
+    known = load(session, name)
     value = as_json(known)
     for site in sorted({known.sender, known.receiver}):
-        streams.put(session, streams.TRANSFERS, site, transfer, value)
+        streams.put(session, streams.TRANSFERS, site, str(name), value)
     _report(session, known, rules, now_ms)
+    _report_twice(session, name, now_ms)
 
 
 def judge_late(session: Session, rules: RulesConfig, now_ms: int) -> None:
     """Look at transfers that nothing new has been heard of."""
     rows = session.all(
-        "SELECT transfer FROM transfers WHERE (arrived_s IS NULL OR dispatched_s IS NULL)"
-        " AND coalesce(dispatched_s, arrived_s) < :limit",
+        f"SELECT sender, transfer FROM transfers t WHERE dispatched_s < :limit AND {_NOT_ARRIVED}"  # noqa: S608
+        " OR dispatched_s IS NULL AND EXISTS (SELECT 1 FROM transfer_arrivals a"
+        " WHERE a.transfer = t.transfer AND a.sender = t.sender AND a.at_s < :limit)",
         limit=(now_ms - rules.transfer_late_ms) // 1000,
     )
     for row in rows:
-        _report(session, load(session, row["transfer"]), rules, now_ms)
+        _report(session, load(session, _name(row)), rules, now_ms)
 
 
 def settle(session: Session, transfer: Transfer, now_ms: int) -> None:
@@ -166,7 +192,7 @@ def write_off(session: Session, transfer: Transfer, target: str, now_ms: int) ->
         raise Rejected("what is missing was not taken over: expected SHRINKAGE or a bin of the sender")
     rows = [_settled(line, line.missing, target) for line in transfer.lines if line.missing > 0]
     if not rows:
-        raise Rejected(f"transfer {transfer.id} misses nothing")
+        raise Rejected(f"transfer {transfer.name} misses nothing")
     _cut(session, transfer, rows, now_ms)
 
 
@@ -229,13 +255,18 @@ def _unknown_line(number: int, accepted: list[dict[str, Any]], *, known_dispatch
     )
 
 
-def _told(session: Session, transfer: str) -> dict[int, tuple[int, int]]:
+def _elsewhere(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = {name: row[name] for name in ("site", "item", "lot", "serial", "missing")}
+    return {**said, "line": row["entry"], "accepted": row["quantity"]}
+
+
+def _told(session: Session, name: TransferName) -> dict[int, tuple[int, int]]:
     """By line: (taken over, written off) in the SETTLE records cut so far, refused ones left out."""
     told: dict[int, tuple[int, int]] = {}
     for row in session.all(
         "SELECT record FROM controls WHERE kind = :kind AND subject = :subject AND state <> :refused",
         kind=control.SETTLE,
-        subject=transfer,
+        subject=str(name),
         refused=controls.REFUSED,
     ):
         content = ControlRecord.decode(bytes(row["record"])).content
@@ -270,14 +301,15 @@ def _cut(session: Session, transfer: Transfer, rows: list[Settled], now_ms: int)
     )
     for start in range(0, len(rows), controls.SETTLED_MAX):
         part = tuple(rows[start : start + controls.SETTLED_MAX])
-        payload = control.SettlePayload(transfer=OpId.parse(transfer.id), lines=part)
-        controls.cut(session, str(origin), payload, transfer.id, now_ms)
+        payload = control.SettlePayload(transfer=transfer.name.transfer, lines=part)
+        controls.cut(session, str(origin), payload, str(transfer.name), now_ms)
 
 
 def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: int) -> None:
     # What the halves say, and nothing that the hub does about it: that is no new evidence.
     evidence = {
         "transfer": transfer.id,
+        "origin": transfer.origin,
         "sender": transfer.sender,
         "receiver": transfer.receiver,
         "lines": [
@@ -285,7 +317,9 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
             for line in transfer.lines
             if line.accepted != line.dispatched
         ],
+        "elsewhere": list(transfer.elsewhere),
     }
+    strangers = sorted({each["site"] for each in transfer.elsewhere})
     route = f"{transfer.sender} to {transfer.receiver}"
     missing = sum(line.missing for line in transfer.lines) if transfer.dispatched_s is not None else 0
     over = sum(line.over for line in transfer.lines) if transfer.dispatched_s is not None else 0
@@ -298,17 +332,47 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
         (discrepancies.TRANSFER_LATE, late, f"{route}: goods still in transit after the agreed time"),
         (
             discrepancies.TRANSFER_UNMATCHED,
-            alone or transfer.strangers,
-            f"{route}: accepted by {', '.join(transfer.strangers)}"
-            if transfer.strangers
+            alone or strangers,
+            f"{route}: accepted by {', '.join(strangers)}"
+            if strangers
             else f"{route}: accepted, but the sender's dispatch never arrived",
         ),
     )
     for kind, found, summary in findings:
         if found:
-            discrepancies.report(session, kind, transfer.id, transfer.sender, summary, evidence, now_ms)
+            discrepancies.report(session, kind, str(transfer.name), transfer.sender, summary, evidence, now_ms)
         else:
-            discrepancies.clear(session, kind, transfer.id, f"{route}: later records explain it", evidence, now_ms)
+            explained = f"{route}: later records explain it"
+            discrepancies.clear(session, kind, str(transfer.name), explained, evidence, now_ms)
+
+
+def _report_twice(session: Session, name: TransferName, now_ms: int) -> None:
+    """Two senders of one id: each keeps its own transfer, and the one that came later is asked about it."""
+    rows = session.all(
+        "SELECT sender AS site, dispatch_origin AS origin, dispatch_height AS block FROM transfers"
+        " WHERE transfer = :transfer AND dispatched_s IS NOT NULL ORDER BY sender",
+        transfer=str(name.transfer),
+    )
+    if len(rows) > 1:
+        report_twice(session, name, f"{' and '.join(row['site'] for row in rows)} use one transfer id", rows, now_ms)
+
+
+def report_twice(
+    session: Session, name: TransferName, summary: str, dispatches: list[dict[str, Any]], now_ms: int
+) -> None:
+    """Say that the id of the transfer `name` was used by each of `dispatches`, {site, origin, block}."""
+    evidence = {"transfer": str(name.transfer), "dispatches": dispatches}
+    discrepancies.report(
+        session, discrepancies.TRANSFER_TWICE, str(name.transfer), name.sender, summary, evidence, now_ms
+    )
+
+
+def _name(row: Mapping[str, Any]) -> TransferName:
+    return TransferName(row["sender"], OpId.parse(row["transfer"]))
+
+
+def _key(name: TransferName) -> dict[str, str]:
+    return {"transfer": str(name.transfer), "sender": name.sender}
 
 
 LOST = "lost"
@@ -324,5 +388,6 @@ def decide(
     if found.kind != discrepancies.TRANSFER_SHORT:
         raise Rejected(f"only goods of a short transfer can be lost; this is: {found.kind}")
     discrepancies.close(session, found.id, author, discrepancies.RESOLVED, text, now_ms)
-    write_off(session, load(session, found.subject), SHRINKAGE, now_ms)
-    judge(session, found.subject, rules, now_ms)
+    name = TransferName.parse(found.subject)
+    write_off(session, load(session, name), SHRINKAGE, now_ms)
+    judge(session, name, rules, now_ms)

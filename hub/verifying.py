@@ -1,7 +1,8 @@
 """From linked to verified to logged: every block executed again, projected, and its checkpoint put in the hub's log.
 
-Sites are independent: each is taken a little at a time and in turn, and one that fails is quarantined with its
-reason while the others go on. The order of commits makes a crash harmless at any point:
+Sites are independent: each is taken a little at a time and in turn. One whose blocks are not true, or cannot be read,
+is quarantined with its reason while the others go on. What fails in the hub's own tables is the hub's trouble: it is
+said and tried again, and no site is blamed for it. The order of commits makes a crash harmless at any point:
 
     replica file (state, head, outcomes) → hub database (tables, discrepancies, cursor) → log → signed head → receipts
 
@@ -13,7 +14,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -24,7 +26,8 @@ from hub.replica import Replica
 from hub.store import Session, Store
 from ledger.block import Block
 from ledger.clock import Clock
-from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
+from ledger.errors import Corrupt, Invalid, LedgerError, Rejected, Unavailable
+from ledger.events import Event
 from ledger.ids import Origin
 from ledger.keys import VerifyKey
 from ledger.seams import failpoint
@@ -57,20 +60,31 @@ class Verifier:
         return [row["origin"] for row in rows if crc32(row["origin"].encode()) % shards == shard]
 
     def run(self, shard: int = 0, shards: int = 1, *, rounds_max: int = 1_000_000) -> int:
-        """Verify what is pending, a slice of each chain in turn; answers the number of blocks projected."""
+        """Verify what is pending, a slice of each chain in turn; answers the number of blocks projected.
+
+        Raises Corrupt, after the other chains have gone as far as they can, for one that the hub itself holds up.
+        """
         done = 0
+        ours: dict[str, Corrupt] = {}
         for _ in range(rounds_max):
-            waiting = self.pending(shard, shards)
-            if not waiting:
-                break
-            moved = sum(self.step(origin) for origin in waiting)
+            moved = 0
+            for origin in self.pending(shard, shards):
+                try:
+                    moved += self.step(origin)
+                except Corrupt as error:
+                    ours[origin] = error
             done += moved
             if not moved:
                 break
+        if ours:
+            raise Corrupt("; ".join(f"{origin}: {error}" for origin, error in ours.items()))
         return done
 
     def step(self, origin: str) -> int:
-        """Bring one chain a slice further; answers how many blocks were projected. Never raises for a bad chain."""
+        """Bring one chain a slice further; answers how many blocks were projected.
+
+        Never raises for a bad chain; raises Corrupt for a fault of the hub's own tables, which no chain can help.
+        """
         with self._lock:
             turn = self._turns.setdefault(origin, threading.Lock())
         with turn:
@@ -79,9 +93,9 @@ class Verifier:
     def _guarded(self, origin: str) -> int:
         try:
             return self._step(Origin.parse(origin))
-        except Unavailable:
+        except (Unavailable, Corrupt):
             raise
-        except (Invalid, Rejected, Corrupt) as error:
+        except (Invalid, Rejected) as error:
             self._quarantine(origin, str(error))
         except Exception as error:  # a fault of ours in one site's data must not stop the other sites
             _log.exception("verification failed", extra={"origin": origin})
@@ -150,45 +164,64 @@ class Verifier:
 
     def _project(self, origin: Origin, copy: Replica) -> int:
         name = str(origin)
-        found = projection.Findings()
-        now_ms = self._clock.now_ms()
-        with self._store.write(name) as session:
-            cursor = int(session.value("SELECT projected_size FROM origins WHERE origin = :origin", origin=name))
-            start = cursor
-            for height, at_s, receipts in copy.outcomes(cursor, BLOCKS_AT_ONCE):
-                if height != cursor:
-                    raise Corrupt(f"the replica of {name} has outcomes of block {height}: expected {cursor}")
-                projection.project(session, origin, height, at_s, receipts, found)
-                cursor += 1
-            for checkpoint in session.all(
-                "SELECT size, root FROM checkpoints WHERE origin = :origin AND size > :start AND size <= :end",
-                origin=name,
-                start=start,
-                end=cursor,
-            ):
-                # The log takes this note as a leaf: it must speak of the very blocks that were executed.
-                if copy.root(checkpoint["size"]) != bytes(checkpoint["root"]):
-                    raise Corrupt(f"the checkpoint of {name} at size {checkpoint['size']} is not of these blocks")
-            findings.judge(session, origin, found, self._rules, now_ms)
-            session.run(
-                "UPDATE origins SET projected_size = :size,"
-                " verified_size = CASE WHEN verified_size < :size THEN :size ELSE verified_size END"
-                " WHERE origin = :origin",
-                size=cursor,
-                origin=name,
-            )
-            if cursor > start:
-                discrepancies.clear(
-                    session,
-                    discrepancies.FAILED_REEXECUTION,
-                    name,
-                    "the blocks execute now",
-                    {"size": cursor},
-                    now_ms,
-                )
+        with self._store.read() as session:
+            start = _cursor(session, name)
+        outcomes = copy.outcomes(start, BLOCKS_AT_ONCE)
+        if [height for height, _, _ in outcomes] != list(range(start, start + len(outcomes))):
+            raise Corrupt(f"the replica has outcomes of other blocks than {start} and on")
+        read: list[tuple[int, int, list[list[Event]]]] = []
+        wrong: LedgerError | None = None
+        for height, at_s, receipts in outcomes:
+            try:
+                # The last thing that a site can be blamed for.
+                read.append((height, at_s, projection.read(receipts)))
+            except LedgerError as error:
+                wrong = error
+                break
+        with _ours(), self._store.write(name) as session:
+            if _cursor(session, name) != start:
+                return 0  # another process of this hub was faster
+            self._write(session, origin, copy, start, read)
         # From here on the tables have these blocks; their checkpoints wait for the log.
         failpoint("hub.projected")
-        return cursor - start
+        if wrong is not None:
+            raise wrong
+        return len(read)
+
+    def _write(
+        self,
+        session: Session,
+        origin: Origin,
+        copy: Replica,
+        start: int,
+        read: Sequence[tuple[int, int, list[list[Event]]]],
+    ) -> None:
+        name, end, now_ms = str(origin), start + len(read), self._clock.now_ms()
+        found = projection.Findings()
+        for height, at_s, said in read:
+            projection.project(session, origin, height, at_s, said, found)
+        for checkpoint in session.all(
+            "SELECT size, root FROM checkpoints WHERE origin = :origin AND size > :start AND size <= :end",
+            origin=name,
+            start=start,
+            end=end,
+        ):
+            # The log takes this note as a leaf: it must speak of the very blocks that were executed.
+            if copy.root(checkpoint["size"]) != bytes(checkpoint["root"]):
+                raise Corrupt(f"the checkpoint at size {checkpoint['size']} is not of these blocks")
+        findings.judge(session, origin, found, self._rules, now_ms)
+        session.run(
+            "UPDATE origins SET projected_size = :size,"
+            " verified_size = CASE WHEN verified_size < :size THEN :size ELSE verified_size END"
+            " WHERE origin = :origin",
+            size=end,
+            origin=name,
+        )
+        if read:
+            evidence = {"size": end}
+            discrepancies.clear(
+                session, discrepancies.FAILED_REEXECUTION, name, "the blocks execute now", evidence, now_ms
+            )
 
     def _take(self, origin: Origin) -> Replica:
         """The replica of a chain, rebuilt if need be."""
@@ -245,11 +278,38 @@ class Verifier:
         return self._folder / f"{origin.site}-{origin.incarnation}.db"
 
 
+def _cursor(session: Session, origin: str) -> int:
+    return int(session.value("SELECT projected_size FROM origins WHERE origin = :origin", origin=origin))
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    """Whatever fails in here fails in the hub's own tables or rules."""
+    try:
+        yield
+    except (Unavailable, Corrupt):
+        raise
+    except Exception as error:
+        raise Corrupt(f"its blocks cannot be put into the tables: {type(error).__name__}: {error}") from error
+
+
 def _blocks(session: Session, origin: str, start: int, count: int) -> Sequence[tuple[Block, VerifyKey]]:
     rows: list[dict[str, Any]] = session.all(
-        "SELECT height, body FROM blocks WHERE origin = :origin AND height >= :start ORDER BY height LIMIT :count",
+        "SELECT height, hash, body FROM blocks WHERE origin = :origin AND height >= :start"
+        " ORDER BY height LIMIT :count",
         origin=origin,
         start=start,
         count=count,
     )
-    return [(Block.decode(bytes(row["body"])), sites.block_key(session, origin, row["height"])) for row in rows]
+    return [(_stored(row), sites.block_key(session, origin, row["height"])) for row in rows]
+
+
+def _stored(row: dict[str, Any]) -> Block:
+    """A block as it was linked. The site is not asked to answer for what happened to it on the hub's disk."""
+    try:
+        block = Block.decode(bytes(row["body"]))
+    except Invalid as error:
+        raise Corrupt(f"block {row['height']} as stored cannot be read: {error}") from error
+    if block.hash != bytes(row["hash"]):
+        raise Corrupt(f"block {row['height']} as stored is not {bytes(row['hash']).hex()}")
+    return block

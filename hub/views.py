@@ -48,22 +48,38 @@ def operations(session: Session, origin: str, limit: int = 100) -> list[dict[str
     )
 
 
-def operation(session: Session, op_id: str) -> dict[str, Any] | None:
-    """Where an operation stands, and what it moved; None when no verified block holds it."""
-    row = session.one(
-        "SELECT o.*, p.verified_size, p.logged_size, p.anchored_size FROM operations o"
-        " JOIN origins p ON p.origin = o.origin WHERE o.op_id = :op ORDER BY o.origin DESC",
+def find_operation(session: Session, op_id: str, origin: str = "") -> dict[str, Any] | None:
+    """The row of an operation; None when no verified block holds it.
+
+    Two sites may, by malice, have used one op_id: then `origin` says whose is meant, else it is the one that reached
+    the hub first. `origins` are all chains that hold it, in that order.
+    """
+    rows = session.all(
+        "SELECT o.* FROM operations o JOIN blocks b ON b.origin = o.origin AND b.height = o.height"
+        " WHERE o.op_id = :op ORDER BY b.received_ms, o.origin",
         op=op_id,
     )
+    row = next((row for row in rows if origin in ("", row["origin"])), None)
+    return None if row is None else {**row, "origins": [each["origin"] for each in rows]}
+
+
+def operation(session: Session, op_id: str, origin: str = "") -> dict[str, Any] | None:
+    """Where an operation stands, and what it moved; `origin` as in `find_operation`."""
+    row = find_operation(session, op_id, origin)
     if row is None:
         return None
+    sizes = session.one(
+        "SELECT verified_size, logged_size, anchored_size FROM origins WHERE origin = :origin", origin=row["origin"]
+    )
     moves = session.all(
         "SELECT line, item, lot, serial, status, quantity, source, target FROM movements"
         " WHERE origin = :origin AND op_id = :op ORDER BY log_index",
         origin=row["origin"],
         op=op_id,
     )
-    return {**row, "state": "anchored" if row["height"] < row["anchored_size"] else "verified", "movements": moves}
+    found = {**row, **(sizes or {})}
+    state = "anchored" if found["height"] < found["anchored_size"] else "verified"
+    return {**found, "state": state, "movements": moves}
 
 
 def status(session: Session, config: HubConfig, now_ms: int) -> dict[str, Any]:

@@ -4,8 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.errors import Rejected
+from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.moves import FREE
 from ledger.words import Text, Uint
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TransferName:
+    """Which transfer is meant: the op_id of its dispatch, at the site that dispatched it.
+
+    The op_id alone names nothing: a sender chooses its own, and may by malice choose one that another site has used.
+    """
+
+    sender: str
+    transfer: OpId
+
+    @classmethod
+    def parse(cls, text: str) -> TransferName:
+        """The inverse of `str`; raises Rejected."""
+        sender, slash, transfer = text.rpartition("/")
+        if not slash or not 0 < len(sender.encode()) <= TEXT_BYTES_MAX:
+            raise Rejected(f"{text[:80]!r} is not a transfer: expected its sender, a slash and its op_id")
+        return cls(sender, OpId.parse(transfer))
+
+    def __str__(self) -> str:
+        return f"{self.sender}/{self.transfer}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The hub's streams as the node holds them: the latest value by key, in `streams`, with look-ups derived in place.
 
-Streams (sync-and-hub.md): catalogue (sku), users (actor in hex), locations (code), transfers (op id in hex), receipts
-(site size in decimal), control (sequence in decimal), policy. Values are what `ledger.codec` writes as CBOR.
+Streams (sync-and-hub.md): catalogue (sku), users (actor in hex), locations (code), transfers (sender/op id in hex),
+receipts (site size in decimal), control (sequence in decimal), policy. Values are what `ledger.codec` writes as CBOR.
 
 The caller owns the SQL transaction: a delta, its look-ups and its cursor are stored together or not at all.
 """
@@ -62,6 +62,14 @@ def every(connection: Connection, stream: str) -> Iterator[tuple[str, Any]]:
         "SELECT key, value FROM streams WHERE stream = ? ORDER BY key", (stream,)
     ).fetchall():
         yield str(key), _value(stream, key, value)
+
+
+def ending(connection: Connection, stream: str, tail: str) -> list[str]:
+    """The keys of a stream that end in `tail`, in order."""
+    rows = connection.execute(
+        "SELECT key FROM streams WHERE stream = ? AND substr(key, ?) = ? ORDER BY key", (stream, -len(tail), tail)
+    )
+    return [str(key) for (key,) in rows]
 
 
 def cursor(connection: Connection, stream: str) -> tuple[int, int]:

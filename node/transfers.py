@@ -1,13 +1,14 @@
 """Transfers between sites: goods leave under a signed dispatch, and arrive with what is short named beside them.
 
-The id of a transfer is the op_id of its dispatch. What is coming is known from the hub's transfers stream, or from
-the dispatch paper that travels with the goods when neither site can be reached. Acceptances of one line add up; what
-comes beyond the dispatched quantity needs a reason.
+The id of a transfer is the op_id of its dispatch; with the sender's name it is that transfer and no other. What is
+coming is known from the hub's transfers stream, or from the dispatch paper that travels with the goods when neither
+site can be reached. Acceptances of one line add up; what comes beyond the dispatched quantity needs a reason.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from ledger.errors import Invalid, Rejected
 from ledger.ids import IN_TRANSIT, OpId
 from ledger.moves import FREE, QUANTITY_MAX, STATUSES, Line
 from ledger.people import TRANSFER
-from ledger.transfers import Accepted
+from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
 from node import catalogue, control, streams
 from node.counting import Counting
@@ -29,6 +30,8 @@ from node.operators import Operators
 from node.rounds import refuse_frozen
 from node.stock_documents import check_tracking, item_named
 from node.values import Fields, text_id
+
+log = logging.getLogger(__name__)
 
 STREAM = "transfers"
 PAPER_FORM = "tallyman/dispatch/1"
@@ -52,8 +55,7 @@ class Sent:
 class Coming:
     """A dispatch to this site. `by_paper`: known only from what came with the goods."""
 
-    transfer: OpId
-    sender: str
+    name: TransferName
     receiver: str
     lines: tuple[Sent, ...]
     by_paper: bool
@@ -146,7 +148,7 @@ class Transfers:
         ).fetchall()
         found = []
         for transfer, receiver, quantity, settled in rows:
-            said = streams.get(connection, STREAM, bytes(transfer).hex())
+            said = streams.get(connection, STREAM, str(TransferName(self.site_name, OpId(bytes(transfer)))))
             state = said.get("state", "") if isinstance(said, dict) else ""
             found.append(
                 {
@@ -164,34 +166,42 @@ class Transfers:
     def coming(self, connection: Connection) -> list[Answer]:
         """What other sites have dispatched to this one and nobody has accepted yet."""
         found = []
-        for key, _ in streams.every(connection, STREAM):
-            known = self._from_stream(connection, OpId.parse(key))
+        for key, value in streams.every(connection, STREAM):
+            try:
+                known = _from_stream(key, value)
+            except Rejected as error:
+                # What one sender made up must not hide what the others sent.
+                log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
+                continue
             if known is None or known.receiver != self.site_name or known.settled:
                 continue
-            came = self._came(connection, known.transfer)
+            came = self._came(connection, known.name)
             open_lines = [
                 {**_shown(line), "open": line.quantity - came.get(line.index, 0)}
                 for line in known.lines
                 if line.quantity > came.get(line.index, 0)
             ]
             if open_lines:
-                found.append({"transfer": key, "sender": known.sender, "lines": open_lines})
+                name = known.name
+                found.append({"transfer": str(name.transfer), "sender": name.sender, "lines": open_lines})
         return found
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
-        """Goods arrive: `transfer`, `lines` [{index, quantity, missing, target, reasons, expiry}], `target` for lines
-        that name none, `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `note`."""
+        """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
+        missing, target, reasons, expiry}], `target` for lines that name none, `paper` (its text, when the hub has not
+        told of the transfer), `occurred_ms`, `note`."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
-        transfer, target = fields.op_id("transfer"), fields.text("target", need=False)
+        transfer, sender = fields.op_id("transfer"), fields.text("sender", need=False)
+        target = fields.text("target", need=False)
         entries, paper = fields.objects("lines", LINES_MAX), fields.take("paper")
         occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
         fields.done()
         with self._site.reading() as connection:
-            known = self._from_stream(connection, transfer) or _from_paper(transfer, paper)
+            known = _known(connection, transfer, sender, paper)
         if known.receiver != self.site_name:
             raise Rejected(f"this transfer is for {known.receiver}: it can only be diverted by the hub")
-        if known.sender == self.site_name:
+        if known.name.sender == self.site_name:
             raise Rejected("this transfer was dispatched here: goods that come back are settled by the hub")
         sent = {line.index: line for line in known.lines}
         read = [self._arriving(Fields(entry, f"line {n}"), sent, target) for n, entry in enumerate(entries)]
@@ -201,7 +211,7 @@ class Transfers:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
-            came = self._came(connection, transfer)
+            came = self._came(connection, known.name)
             for number, (line, reasons, _) in enumerate(read):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
@@ -211,7 +221,10 @@ class Transfers:
                 if line.missing and not reasons:
                     raise Rejected(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
             call = calls.AcceptTransfer(
-                actor=who.actor, transfer=transfer, sender=known.sender, lines=tuple(line for line, _, _ in read)
+                actor=who.actor,
+                transfer=transfer,
+                sender=known.name.sender,
+                lines=tuple(line for line, _, _ in read),
             )
             document = self._desk.document(
                 occurred_ms,
@@ -225,6 +238,7 @@ class Transfers:
 
         content = {
             "transfer": transfer.raw,
+            "sender": known.name.sender,
             "lines": [
                 [line.index, line.quantity, line.missing, line.target, list(reasons), expiry]
                 for line, reasons, expiry in read
@@ -253,12 +267,12 @@ class Transfers:
         return accepted, reasons, expiry
 
     @staticmethod
-    def _came(connection: Connection, transfer: OpId) -> dict[int, int]:
+    def _came(connection: Connection, name: TransferName) -> dict[int, int]:
         """What of each line was accepted or named missing here before."""
         rows = connection.execute(
             "SELECT l.position, SUM(l.quantity + l.missing) FROM acceptances a JOIN acceptance_lines l"
-            " ON l.op_id = a.op_id WHERE a.transfer = ? GROUP BY l.position",
-            (transfer.raw,),
+            " ON l.op_id = a.op_id WHERE a.transfer = ? AND a.sender = ? GROUP BY l.position",
+            (name.transfer.raw, name.sender),
         ).fetchall()
         return {int(position): int(total) for position, total in rows}
 
@@ -266,20 +280,38 @@ class Transfers:
     def site_name(self) -> str:
         return self._site.identity.origin.site
 
-    @staticmethod
-    def _from_stream(connection: Connection, transfer: OpId) -> Coming | None:
-        value = streams.get(connection, STREAM, str(transfer))
-        if not isinstance(value, dict) or not value.get("dispatched_s", 1):
-            return None
-        lines = tuple(_sent(line) for line in value.get("lines", []))
-        settled = value.get("state") == "settled"
-        return Coming(transfer, str(value["sender"]), str(value["receiver"]), lines, False, settled)
+
+def _known(connection: Connection, transfer: OpId, sender: str, paper: object) -> Coming:
+    """The dispatch that is meant, from the hub's stream or else from its paper; raises Rejected where there is none,
+    or more than one."""
+    printed = None if paper is None else _from_paper(transfer, paper)
+    if printed is not None and sender not in ("", printed.name.sender):
+        raise Rejected(f"this is not the dispatch paper of a transfer from {sender}: it belongs to another transfer")
+    sender = sender or ("" if printed is None else printed.name.sender)
+    keys = streams.ending(connection, STREAM, f"/{transfer}")
+    names = [name for name in map(TransferName.parse, keys) if sender in ("", name.sender)]
+    found = [_from_stream(str(name), streams.get(connection, STREAM, str(name))) for name in names]
+    told = [each for each in found if each is not None]
+    if len(told) > 1:
+        senders = ", ".join(each.name.sender for each in told)
+        raise Rejected(f"two sites have dispatched under this id: {senders}; name the sender")
+    known = told[0] if told else printed
+    if known is None:
+        raise Rejected(f"transfer {transfer} is not known here yet: sync first, or scan its paper")
+    return known
+
+
+def _from_stream(key: str, value: Any) -> Coming | None:
+    """The dispatch as the hub tells it; None while the hub has only heard of its arrival."""
+    if not isinstance(value, dict) or not value.get("dispatched_s", 1):
+        return None
+    lines = tuple(_sent(line) for line in value.get("lines", []))
+    settled = value.get("state") == "settled"
+    return Coming(TransferName.parse(key), str(value["receiver"]), lines, False, settled)
 
 
 def _from_paper(transfer: OpId, paper: object) -> Coming:
     """The dispatch as its paper tells it. Raises `Rejected` for a paper that is damaged or of another transfer."""
-    if paper is None:
-        raise Rejected(f"transfer {transfer} is not known here yet: sync first, or scan its paper")
     if not isinstance(paper, str) or len(paper) > PAPER_BYTES_MAX:
         raise Rejected("the dispatch paper is a text as it was printed")
     try:
@@ -297,7 +329,7 @@ def _from_paper(transfer: OpId, paper: object) -> Coming:
         fields.done()
     except (Invalid, Rejected) as error:
         raise Rejected(f"this is not the dispatch paper of transfer {transfer}: {error}") from error
-    return Coming(transfer, sender, receiver, lines, True)
+    return Coming(TransferName(sender, transfer), receiver, lines, True)
 
 
 def _sent(line: object) -> Sent:

@@ -78,7 +78,7 @@ def _add_reads(routes: Blueprint, parts: HubParts) -> None:
         parts.account()
         wanted = OpId.parse(op_id)
         with hub.reading() as session:
-            found = views.operation(session, str(wanted))
+            found = views.operation(session, str(wanted), request.args.get("origin", ""))
         if found is None:
             raise kit.NotFound(f"no verified block holds operation {wanted}: it is unknown, or still on its way")
         return kit.answer(found)
@@ -86,7 +86,7 @@ def _add_reads(routes: Blueprint, parts: HubParts) -> None:
     @routes.get("/operations/<op_id>/receipt")
     def receipt(op_id: str) -> Response:
         parts.account()
-        raw = hub.receipt(OpId.parse(op_id))
+        raw = hub.receipt(OpId.parse(op_id), request.args.get("origin", ""))
         headers = {"Content-Disposition": f'attachment; filename="{op_id}.receipt.json"'}
         return Response(raw, mimetype="application/vnd.tallyman.receipt+json", headers=headers)
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from hub import views
+from hub import transfers, views
 from hub.store import Session
 from web import kit
 from web.hub_app import HubParts
@@ -108,7 +108,5 @@ def _figures(session: Session) -> dict[str, int]:
         "log": int(session.value("SELECT count(*) FROM log") or 0),
         "anchored": int(session.value("SELECT max(size) FROM anchors WHERE state = 'final'") or 0),
         "open": int(session.value("SELECT count(*) FROM discrepancies WHERE state IN ('open', 'working')") or 0),
-        "transit": int(
-            session.value("SELECT count(*) FROM transfers WHERE dispatched_s IS NOT NULL AND arrived_s IS NULL") or 0
-        ),
+        "transit": transfers.count_not_arrived(session),
     }

@@ -29,8 +29,9 @@ class Table:
 
 @dataclass(slots=True)
 class Arranged:
-    """`facts` are read; `identifiers` are looked up: both (name, value)."""
+    """`facts` are read; `identifiers` are looked up, on the chain `origin` if one is named: both (name, value)."""
 
+    origin: str = ""
     facts: list[tuple[str, Any]] = field(default_factory=list)
     identifiers: list[tuple[str, str]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
@@ -38,7 +39,8 @@ class Arranged:
 
 def arranged(evidence: Mapping[str, Any]) -> Arranged:
     """Evidence of any kind; what has another shape than expected is shown as text."""
-    found = Arranged()
+    origin = evidence.get("origin")
+    found = Arranged(origin if isinstance(origin, str) else "")
     for name, value in evidence.items():
         words = NAMES.get(name, name.replace("_", " "))
         if isinstance(value, list):

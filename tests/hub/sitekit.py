@@ -202,9 +202,9 @@ class Site:
     def new_op(self) -> OpId:
         return OpId(self.chance.bytes(16))
 
-    def act(self, call: Any, by: str = "ann", signer: str = "") -> OpId:
+    def act(self, call: Any, by: str = "ann", signer: str = "", op_id: OpId | None = None) -> OpId:
         """Execute a person's call; an approved one is signed by `signer`. Answers its op_id."""
-        op_id = self.new_op()
+        op_id = op_id or self.new_op()
         call = replace(call, actor=self.people[by].actor, document=document_hash(DOCUMENT))
         if isinstance(call, ApprovedCall):
             person = self.people[signer or by]
@@ -224,9 +224,16 @@ class Site:
     # ------------------------------------------------------------ the warehouse's words
 
     def receive(
-        self, quantity: int, item: str = "BOLT", target: str = "A-01", lot: str = "", serial: str = ""
+        self,
+        quantity: int,
+        item: str = "BOLT",
+        target: str = "A-01",
+        lot: str = "",
+        serial: str = "",
+        op_id: OpId | None = None,
     ) -> OpId:
-        return self.act(calls.Receive(actor=NOBODY, lines=(_line(quantity, item, SUPPLIER, target, lot, serial),)))
+        line = _line(quantity, item, SUPPLIER, target, lot, serial)
+        return self.act(calls.Receive(actor=NOBODY, lines=(line,)), op_id=op_id)
 
     def move(self, quantity: int, source: str, target: str, item: str = "BOLT", serial: str = "") -> OpId:
         return self.act(calls.Move(actor=NOBODY, lines=(_line(quantity, item, source, target, serial=serial),)))
@@ -268,9 +275,11 @@ class Site:
             signer="bob",
         )
 
-    def dispatch(self, receiver: str, *lines: tuple[str, int], source: str = "A-01") -> OpId:
+    def dispatch(
+        self, receiver: str, *lines: tuple[str, int], source: str = "A-01", op_id: OpId | None = None
+    ) -> OpId:
         moved = tuple(_line(quantity, item, source, "IN_TRANSIT") for item, quantity in lines)
-        return self.act(calls.Dispatch(actor=NOBODY, receiver=receiver, lines=moved))
+        return self.act(calls.Dispatch(actor=NOBODY, receiver=receiver, lines=moved), op_id=op_id)
 
     def accept(self, transfer: OpId, sender: str, *lines: tuple[int, str, int, int], target: str = "A-01") -> OpId:
         rows = tuple(

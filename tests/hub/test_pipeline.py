@@ -125,16 +125,16 @@ def test_a_short_transfer_and_its_outcome(hub: Hub, clock: ManualClock) -> None:
     assert hub.transfers()[0].state == "in transit" and hub.transfers()[0].lines[0].in_flight == 40
     assert hub.discrepancies() == []
     bergen.sync()
-    assert bergen.node.tables["transfers"][str(transfer)]["lines"][0][5] == 40
+    assert bergen.node.tables["transfers"][f"oslo/{transfer}"]["lines"][0][5] == 40
     bergen.accept(transfer, "oslo", (0, "BOLT", 37, 3))
     bergen.deliver()
     _digest(hub)
     (short,) = hub.discrepancies()
-    assert short.kind == "transfer short" and short.subject == str(transfer) and short.site == "oslo"
+    assert short.kind == "transfer short" and short.subject == f"oslo/{transfer}" and short.site == "oslo"
     line = hub.transfers()[0].lines[0]
     assert (line.accepted, line.missing, line.in_flight, line.settled) == (37, 3, 0, 37)
     oslo.sync()
-    assert oslo.node.tables["transfers"][str(transfer)]["state"] == "short"
+    assert oslo.node.tables["transfers"][f"oslo/{transfer}"]["state"] == "short"
     oslo.deliver()
     _digest(hub)
     with hub.store.read() as session:
@@ -288,4 +288,4 @@ def test_numbers_that_no_contract_bounds_do_no_harm(hub: Hub, clock: ManualClock
     assert [view.state for view in hub.sites()] == ["well", "well"]
     oslo.sync()
     bergen.sync()
-    assert oslo.node.tables["transfers"][str(transfer)]["state"] == "over"
+    assert oslo.node.tables["transfers"][f"oslo/{transfer}"]["state"] == "over"

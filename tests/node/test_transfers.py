@@ -39,19 +39,19 @@ def dispatch(oslo: Stage) -> OpId:
     return op
 
 
-def tell(bergen: Stage, transfer: OpId, state: str = "in transit") -> None:
+def tell(bergen: Stage, transfer: OpId, state: str = "in transit", sender: str = "oslo", bolts: int = 24) -> None:
     """What the hub's stream says once it has the dispatch."""
     value = {
-        "sender": "oslo",
+        "sender": sender,
         "receiver": "bergen",
         "document": "00" * 32,
         "state": state,
         "dispatched_s": 1_700_000_000,
         "arrived_s": 0,
-        "lines": [[0, "BOLT", "", "", 0, 24, 0, 0, 0], [1, "PAINT", "L1", "", 0, 4, 0, 0, 0]],
+        "lines": [[0, "BOLT", "", "", 0, bolts, 0, 0, 0], [1, "PAINT", "L1", "", 0, 4, 0, 0, 0]],
     }
     with bergen.site.writing() as connection:
-        streams.put(connection, "transfers", str(transfer), value)
+        streams.put(connection, "transfers", f"{sender}/{transfer}", value)
 
 
 def accept(stage: Stage, transfer: OpId, *lines: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -147,9 +147,48 @@ def test_what_cannot_be_is_refused_in_words(sites: tuple[Stage, Stage]) -> None:
         with pytest.raises(Rejected):
             accept(bergen, transfer, *lines)
     with oslo.site.writing() as connection:
-        value = streams.get(connection, "transfers", str(transfer))
+        value = streams.get(connection, "transfers", f"oslo/{transfer}")
     assert value is None
     tell(oslo, transfer)
     with pytest.raises(Rejected, match="is for bergen"):
         accept(oslo, transfer, {"index": 0, "quantity": 1})
     assert bergen.stock("DOCK", "BOLT") == 0
+
+
+def test_two_senders_of_one_id_have_a_transfer_each(sites: tuple[Stage, Stage]) -> None:
+    oslo, bergen = sites
+    transfer = dispatch(oslo)
+    tell(bergen, transfer, sender="turku", bolts=3)
+    tell(bergen, transfer)
+    with bergen.site.reading() as connection:
+        coming = bergen.floor.transfers.coming(connection)
+    assert [(each["sender"], each["lines"][0]["open"]) for each in coming] == [("oslo", 24), ("turku", 3)]
+    with pytest.raises(Rejected, match=r"two sites.*oslo, turku.*name the sender"):
+        accept(bergen, transfer, {"index": 0, "quantity": 1})
+    with pytest.raises(Rejected, match="not known here yet"):
+        accept(bergen, transfer, {"index": 0, "quantity": 1}, sender="rome")
+    accept(bergen, transfer, {"index": 0, "quantity": 3}, sender="turku")
+    # The paper says whose it is, and what was taken over from the other one is nothing of this.
+    with oslo.site.reading() as connection:
+        paper = oslo.floor.transfers.paper(connection, transfer)
+    with pytest.raises(Rejected, match="another transfer"):
+        accept(bergen, transfer, {"index": 0, "quantity": 1}, sender="rome", paper=paper)
+    accept(bergen, transfer, {"index": 0, "quantity": 20}, paper=paper)
+    with bergen.site.reading() as connection:
+        coming = bergen.floor.transfers.coming(connection)
+        senders = connection.execute("SELECT sender FROM acceptances ORDER BY height").fetchall()
+    assert [(each["sender"], [line["open"] for line in each["lines"]]) for each in coming] == [
+        ("oslo", [4, 4]),
+        ("turku", [4]),
+    ]
+    assert senders == [("turku",), ("oslo",)]
+
+
+def test_a_transfer_that_makes_no_sense_hides_no_other(sites: tuple[Stage, Stage]) -> None:
+    oslo, bergen = sites
+    transfer = dispatch(oslo)
+    tell(bergen, transfer)
+    tell(bergen, transfer, sender="turku", bolts=2**62)
+    with bergen.site.reading() as connection:
+        assert [each["sender"] for each in bergen.floor.transfers.coming(connection)] == ["oslo"]
+    accept(bergen, transfer, {"index": 0, "quantity": 24}, sender="oslo")

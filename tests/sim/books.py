@@ -248,9 +248,9 @@ class Ledger:
         found = set(self.reports)
         for name, transfer in self.transfers.items():
             if any(way.missing for way in transfer.ways):
-                found.add(("transfer short", name))
+                found.add(("transfer short", f"{transfer.sender}/{name}"))
             if any(way.came > way.sent for way in transfer.ways):
-                found.add(("transfer over", name))
+                found.add(("transfer over", f"{transfer.sender}/{name}"))
         for site, books in self.sites.items():
             for (session, bin_), lines in books.newest.items():
                 if any(line.reported for line in lines):

@@ -106,8 +106,8 @@ class Workload(StockWork, CountWork, TransferWork):
         found = [each for each in hub.discrepancies() if each.kind == "transfer short"]
         if found:
             chosen = self.dice.choice(found)
-            lines = next(each.lines for each in hub.transfers() if each.id == chosen.subject)
-            self.giving_up = (chosen.id, chosen.subject, {line.line: line.missing for line in lines})
+            known = next(each for each in hub.transfers() if str(each.name) == chosen.subject)
+            self.giving_up = (chosen.id, known.id, {line.line: line.missing for line in known.lines})
             hub.decide(chosen.id, "rita", "lost", "the carrier confirmed the loss")
 
     def _was_given_up(self) -> None:
