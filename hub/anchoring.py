@@ -19,7 +19,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from hub import discrepancies, logbook, receipts
+from hub import discrepancies, logbook, receipts, recovering
 from hub.config import AnchorConfig, ChainConfig
 from hub.logbook import Logbook, LogHead
 from hub.mainchain import MainChain, NonceUsed
@@ -97,6 +97,8 @@ class Anchorer:
         """
         if not self._checked:
             self._pins.check(self._chain)
+            # Before anything is signed on top of it: does the chain know a longer log than we do?
+            self._check_ours(*self._registry.latest())
             self._checked = True
         try:
             self._publish()
@@ -296,6 +298,10 @@ class Anchorer:
             have = logbook.log_size(session)
             ours = merkle.tree_root(size, logbook.reader(session)) if size <= have else None
         if ours is None:
+            # Only we can have anchored it, so we have signed it: the log must not grow into another history.
+            signed = self._book.promised_elsewhere(size, root)
+            with self._store.write() as session:
+                recovering.stand_still(session, self._book.name, have, signed, self._clock.now_ms())
             raise Corrupt(
                 f"the main chain holds an anchor of {size} entries and the log has {have}: this database is older "
                 "than its anchors; restore a newer one"
@@ -310,8 +316,7 @@ class Anchorer:
         if event is None:
             return None
         with self._store.write() as session:
-            if logbook.head_at(session, size) is None:
-                raise Corrupt(f"the main chain holds an anchor of {size} entries, a head that was never signed here")
+            self._book.sign_again(session, size, root, self._clock.now_ms())
             self._insert(
                 session, size, root, event.prev_size, event.prev_root, event.manifest, "found on the main chain"
             )

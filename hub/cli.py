@@ -190,12 +190,14 @@ def _run(arguments: argparse.Namespace) -> Result:
 
 def _status(arguments: argparse.Namespace) -> Result:
     from hub import views
+    from hub.heads import Heads
     from ledger import control_socket, lock
 
     config, opened = _reading(arguments)
     try:
+        signed = Heads.read(config.path(config.keys.heads_file), config.name)
         with opened.read() as session:
-            found = views.status(session, config, SystemClock().now_ms())
+            found = views.status(session, config, SystemClock().now_ms(), signed.size if signed else 0)
         troubles = control_socket.ask(arguments.dir, "troubles") or {}
         return {"running": lock.is_held(arguments.dir), "troubles": troubles, **found}
     finally:

@@ -115,7 +115,7 @@ class KeyConfig:
     )
     pepper_file: str = setting("keys/pepper.key", file_path, "makes password hashes useless without this machine")
     heads_file: str = setting(
-        "heads.db", file_path, "the last heads ever signed; keep it out of the backup that holds the database"
+        "heads.db", file_path, "what the hub has signed; keep it out of the backup that holds the database"
     )
 
 

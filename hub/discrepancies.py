@@ -32,6 +32,7 @@ SILENT_SITE = "silent site"
 CONTROL_REFUSED = "control record refused"
 UNANCHORED = "unanchored too long"
 ANCHOR_LOST = "anchor lost"
+HUB_RESTORED = "hub restored"
 
 KINDS = (
     TRANSFER_SHORT,
@@ -52,6 +53,7 @@ KINDS = (
     CONTROL_REFUSED,
     UNANCHORED,
     ANCHOR_LOST,
+    HUB_RESTORED,
 )
 
 OPEN, WORKING = "open", "working"

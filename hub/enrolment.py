@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
+from hub.heads import Heads
 from hub.store import Session, Store
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Origin
@@ -23,6 +24,7 @@ class Enrolment:
     """Prints codes and redeems them. `key` is the hub's log key, `control_address` that of its control records."""
 
     store: Store
+    heads: Heads
     key: SigningKey
     control_address: bytes
     org: str
@@ -51,12 +53,7 @@ class Enrolment:
                 raise Rejected(
                     f"{site} is enrolled as {self.org}/site/{site}/{last}: a further incarnation needs its own grant"
                 )
-            session.run(
-                "INSERT INTO sites VALUES (:site, :site, :now, :silent) ON CONFLICT(site) DO NOTHING",
-                site=site,
-                now=now_ms,
-                silent=silent_after_ms,
-            )
+            add_site(session, site, silent_after_ms, now_ms)
             session.run("DELETE FROM enrolments WHERE site = :site AND used_ms IS NULL", site=site)
             session.run("DELETE FROM enrolments WHERE used_ms IS NULL AND expires_ms < :now", now=now_ms)
             if int(session.value("SELECT count(*) FROM enrolments WHERE used_ms IS NULL")) >= OPEN_CODES_MAX:
@@ -84,6 +81,12 @@ class Enrolment:
         is refused. Raises `Invalid` for bytes that are no request, `Rejected` for a code that does not count.
         """
         request = Request.read(raw)
+        answer = self._redeem(request, raw, now_ms)
+        # From here on the site exists. If we die now the node asks again with the same bytes and gets this answer.
+        self._promise(request.origin)
+        return answer
+
+    def _redeem(self, request: Request, raw: bytes, now_ms: int) -> bytes:
         seen = sha256(raw).digest()
         with self.store.write() as session:
             row = session.one("SELECT * FROM enrolments WHERE code_hash = :id", id=request.code_id)
@@ -106,8 +109,20 @@ class Enrolment:
                 id=request.code_id,
             )
             failpoint("hub.enrolled")
-        # From here on the site exists. If we die now the node asks again with the same bytes and gets this answer.
         return answer
+
+    def _promise(self, origin: str) -> None:
+        """Before the certificate leaves the house: remember it where no backup of the database can forget it."""
+        with self.store.read() as session:
+            raw = bytes(
+                session.value(
+                    "SELECT certificate FROM nodes WHERE origin = :origin ORDER BY key_number DESC", origin=origin
+                )
+            )
+        name, digest = promised(origin), sha256(raw).digest()
+        last = self.heads.get(name)
+        if last is None or last.root != digest:
+            self.heads.advance(name, 1 if last is None else last.size + 1, digest, [raw])
 
     def _certify(self, session: Session, request: Request, now_ms: int) -> Certificate:
         origin = Origin.parse(request.origin)
@@ -121,25 +136,47 @@ class Enrolment:
             key_number=0,
             not_before_s=now_ms // 1000,
         ).signed(self.key)
-        session.run(
-            "INSERT INTO origins(origin, site, incarnation, chain_id, state, enrolled_ms)"
-            " VALUES (:origin, :site, :incarnation, :chain, 'active', :now)",
-            origin=str(origin),
-            site=origin.site,
-            incarnation=origin.incarnation,
-            chain=origin.chain_id,
-            now=now_ms,
-        )
-        session.run(
-            "INSERT INTO nodes(origin, key_number, block_key, address, certificate, added_ms)"
-            " VALUES (:origin, 0, :key, :address, :certificate, :now)",
-            origin=str(origin),
-            key=request.key.raw,
-            address=request.address,
-            certificate=certificate.encode(),
-            now=now_ms,
-        )
+        register(session, certificate, now_ms)
         return certificate
+
+
+def promised(origin: str) -> str:
+    """The name under which the certificates of `origin` stand in `hub.heads`; the last one kept counts."""
+    return f"{origin}#node"
+
+
+def register(session: Session, certificate: Certificate, now_ms: int) -> None:
+    """A chain that this hub has certified, with its node's keys."""
+    origin = Origin.parse(certificate.origin)
+    session.run(
+        "INSERT INTO origins(origin, site, incarnation, chain_id, state, enrolled_ms)"
+        " VALUES (:origin, :site, :incarnation, :chain, 'active', :now)",
+        origin=str(origin),
+        site=origin.site,
+        incarnation=origin.incarnation,
+        chain=origin.chain_id,
+        now=now_ms,
+    )
+    session.run(
+        "INSERT INTO nodes(origin, key_number, block_key, address, certificate, added_ms)"
+        " VALUES (:origin, :number, :key, :address, :certificate, :now)",
+        origin=str(origin),
+        number=certificate.key_number,
+        key=certificate.node_key.raw,
+        address=certificate.node_address,
+        certificate=certificate.encode(),
+        now=now_ms,
+    )
+
+
+def add_site(session: Session, site: str, silent_after_ms: int, now_ms: int) -> None:
+    """A warehouse, if it is new."""
+    session.run(
+        "INSERT INTO sites VALUES (:site, :site, :now, :silent) ON CONFLICT(site) DO NOTHING",
+        site=site,
+        now=now_ms,
+        silent=silent_after_ms,
+    )
 
 
 def _again(stored: bytes, seen: bytes) -> bytes:

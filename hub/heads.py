@@ -1,34 +1,43 @@
-"""The last head ever signed for each log, in a file of its own, changed by compare-and-swap only.
+"""What this hub has signed: the last head of each log, and what it consists of. Changed by compare-and-swap only.
 
 The hub's database may be restored from yesterday's backup; what the hub has signed since cannot be taken back. So
-every hub checkpoint and every cosignature passes through here first and is durable here before it leaves the house.
-A signature that would contradict an earlier one is never made. Keep this file out of the database's backup.
+every signature that promises something (on a log, a site's blocks, a control record, a certificate) passes through
+here first and is durable here before it leaves the house. One that would contradict an earlier one is never made. And
+what only the hub could say again is kept beside it: `hub.recovering` makes a restored database whole from it. Keep
+this file out of the database's backup.
+
+    name                     size                    root                     kept, one for each place up to the size
+    acme/hub                 entries of the log      its root                 each entry: origin, size, note
+    acme/site/oslo/1         blocks acknowledged     root of the site's log   (the site keeps its blocks)
+    acme/site/oslo/1#control sequence of the record  its digest               each record and what it is about
+    acme/site/oslo/1#node    which certificate       its hash                 each certificate
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import db
-from ledger.errors import Corrupt
+from ledger.errors import Corrupt, Rejected
 from ledger.seams import Storage, failpoint
 
 STEPS = (
-    """CREATE TABLE heads(
-        name TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, frontier BLOB NOT NULL
-    ) STRICT;""",
+    """CREATE TABLE heads(name TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL) STRICT;
+    CREATE TABLE kept(
+        name TEXT NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(name, place)
+    ) STRICT, WITHOUT ROWID;""",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """The newest (size, root) signed under a name; `frontier` is the edge of that tree, where we keep the tree."""
+    """The newest (size, root) signed under a name."""
 
     size: int
     root: bytes
-    frontier: bytes
 
 
 class Heads:
@@ -41,11 +50,14 @@ class Heads:
 
     @classmethod
     def create(cls, path: Path, storage: Storage | None = None) -> Heads:
-        """A new file; refuses to overwrite, because an empty one would forget every promise."""
+        """A new file; refuses to overwrite."""
         return cls(db.create(path, storage))
 
     @classmethod
     def open(cls, path: Path) -> Heads:
+        """The existing file; raises Rejected without one, because an empty one would forget every promise."""
+        if not path.exists():
+            raise Rejected(f"{path} is missing, and with it what this hub has signed: put back its newest copy")
         return cls(db.open_writer(path))
 
     def get(self, name: str) -> SignedHead | None:
@@ -53,11 +65,26 @@ class Heads:
         with self._lock:
             return _get(self._connection, name)
 
-    def advance(self, name: str, size: int, root: bytes, frontier: bytes = b"") -> None:
+    def names(self) -> list[str]:
+        """Everything that was ever promised something."""
+        with self._lock:
+            return [str(name) for (name,) in self._connection.execute("SELECT name FROM heads ORDER BY name")]
+
+    def kept(self, name: str, after: int, size: int) -> list[bytes] | None:
+        """What `name` consists of from place `after` + 1 to `size`; None if something of it was never kept here."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT body FROM kept WHERE name = ? AND place > ? AND place <= ? ORDER BY place",
+                (name, after, size),
+            ).fetchall()
+        return [bytes(body) for (body,) in rows] if len(rows) == size - after else None
+
+    def advance(self, name: str, size: int, root: bytes, kept: Sequence[bytes] = ()) -> None:
         """Promise that (size, root) may now be signed under `name`; returns once the promise is durable.
 
-        The same head again is fine. A smaller size, or another root at the same size, raises `Corrupt`: our
-        database is older than our own signature, and going on would split the log.
+        `kept`: what the last places up to `size` hold, as far as nobody else could say it again. The same head again
+        is fine. A smaller size, or another root at the same size, raises `Corrupt`: our database is older than our
+        own signature, and going on would split the log.
         """
         with self._lock, db.transaction(self._connection):
             last = _get(self._connection, name)
@@ -69,9 +96,13 @@ class Heads:
                     "already; the hub's database is older than its signatures: restore a newer one"
                 )
             self._connection.execute(
-                "INSERT INTO heads VALUES (?, ?, ?, ?) ON CONFLICT(name) DO UPDATE"
-                " SET size = excluded.size, root = excluded.root, frontier = excluded.frontier",
-                (name, size, root, frontier),
+                "INSERT INTO heads VALUES (?, ?, ?) ON CONFLICT(name) DO UPDATE"
+                " SET size = excluded.size, root = excluded.root",
+                (name, size, root),
+            )
+            self._connection.executemany(
+                "INSERT INTO kept VALUES (?, ?, ?) ON CONFLICT(name, place) DO NOTHING",
+                [(name, place, body) for place, body in enumerate(kept, size - len(kept) + 1)],
             )
         # From here on the promise stands. If we die before signing, the same head may still be signed later.
         failpoint("hub.head_promised")
@@ -90,5 +121,5 @@ class Heads:
 
 
 def _get(connection: db.Connection, name: str) -> SignedHead | None:
-    row = db.one(connection, "SELECT size, root, frontier FROM heads WHERE name = ?", (name,))
+    row = db.one(connection, "SELECT size, root FROM heads WHERE name = ?", (name,))
     return None if row is None else SignedHead(**row)

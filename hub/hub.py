@@ -48,6 +48,7 @@ from hub.heads import Heads
 from hub.logbook import Logbook
 from hub.people import Account, Added
 from hub.receiving import Receiver
+from hub.recovering import Recovery
 from hub.store import Store
 from hub.transfers import Transfer
 from hub.verifying import Verifier
@@ -84,7 +85,7 @@ class Hub:
             interval_s=config.sync.interval_ms // 1000,
             bundle_bytes_max=config.sync.bundle_bytes_max,
         )
-        self.enrolment = Enrolment(opened, keys.log, keys.control.address, config.org, random)
+        self.enrolment = Enrolment(opened, heads, keys.log, keys.control.address, config.org, random)
         # Called when blocks have come in; the process that runs the jobs sets it to start them sooner.
         self.wake: Callable[[], None] = lambda: None
         self.troubles: dict[str, str] = {}
@@ -105,7 +106,14 @@ class Hub:
         except BaseException:
             heads.close()
             raise
-        return cls(config, keys, opened, heads, clock, random)
+        hub = cls(config, keys, opened, heads, clock, random)
+        recovery = Recovery(opened, heads, hub.book, keys.log, keys.control, config.sync.silent_after_ms)
+        try:
+            recovery.run(clock.now_ms())
+        except BaseException:
+            hub.close()
+            raise
+        return hub
 
     def close(self) -> None:
         """Give everything back. What was not committed never was."""

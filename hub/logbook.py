@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from hub import discrepancies
-from hub.heads import Heads
+from hub.heads import Heads, SignedHead
 from hub.store import Session, Store
 from ledger import checkpoint, merkle
 from ledger.checkpoint import Checkpoint
@@ -71,22 +71,27 @@ class Logbook:
         with self._store.read() as session:
             size = log_size(session)
             newest = newest_head(session)
-            edge = frontier(session, size)
+            root = frontier(session, size).root()
+            entries = self._since_promised(session, size)
         if (newest is not None and newest.size == size) or size == 0:
             return newest
-        self._heads.advance(self.name, size, edge.root(), edge.encode())
-        note = checkpoint.sign(Checkpoint(self.name, size, edge.root()), self._key)
+        self._heads.advance(self.name, size, root, entries)
         failpoint("hub.log_signed")
         # If we die here nothing has left the house; the next start signs the same head, byte for byte.
         with self._store.write() as session:
-            session.run(
-                "INSERT INTO log_heads VALUES (:size, :root, :note, :now) ON CONFLICT(size) DO NOTHING",
-                size=size,
-                root=edge.root(),
-                note=note,
-                now=now_ms,
-            )
-        return LogHead(size, edge.root(), note, now_ms)
+            return self.sign_again(session, size, root, now_ms)
+
+    def sign_again(self, session: Session, size: int, root: bytes, now_ms: int) -> LogHead:
+        """The signed head of a size up to the one that is promised; `root` is the log's at that size."""
+        note = checkpoint.sign(Checkpoint(self.name, size, root), self._key)
+        session.run(
+            "INSERT INTO log_heads VALUES (:size, :root, :note, :now) ON CONFLICT(size) DO NOTHING",
+            size=size,
+            root=root,
+            note=note,
+            now=now_ms,
+        )
+        return LogHead(size, root, note, now_ms)
 
     def check(self) -> None:
         """Compare the log with the last head signed for it; raises Corrupt when they contradict each other."""
@@ -102,6 +107,31 @@ class Logbook:
                 )
             if merkle.tree_root(last.size, reader(session)) != last.root:
                 raise Corrupt(f"the hub's log differs from what was signed at size {last.size}: restore the true one")
+
+    def promised_elsewhere(self, size: int, root: bytes) -> SignedHead:
+        """Take it as signed that the log had `root` at `size`, which it has not: from here on it stands still.
+
+        Answers the newest head that is known to be signed.
+        """
+        last = self._heads.get(self.name)
+        if last is None or last.size < size:
+            self._heads.advance(self.name, size, root)
+            last = SignedHead(size, root)
+        return last
+
+    def _since_promised(self, session: Session, size: int) -> list[bytes]:
+        """The entries from the last promised head on, as `hub.heads` keeps them: CBOR [origin, size, note]."""
+        last = self._heads.get(self.name)
+        start = 0 if last is None else last.size
+        rows = session.all(
+            "SELECT l.origin, l.size, c.note FROM log l JOIN checkpoints c ON c.origin = l.origin AND c.size = l.size"
+            " WHERE l.position >= :start AND l.position < :end ORDER BY l.position",
+            start=start,
+            end=size,
+        )
+        if len(rows) != size - start:
+            raise Corrupt(f"the hub's log has {size - start} entries behind {start}, {len(rows)} with their notes")
+        return [cbor_encode([row["origin"], row["size"], bytes(row["note"])]) for row in rows]
 
     def proof(self, session: Session, position: int, head: LogHead) -> LogProof:
         """The receipt's `hub` object for the leaf at `position`, under `head`."""

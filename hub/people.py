@@ -93,6 +93,21 @@ def revoke(session: Session, site: str, login: str, now_ms: int) -> None:
     streams.remove(session, streams.USERS, site, row["actor"])
 
 
+def relearn(session: Session, site: str, payload: control.PersonPayload, now_ms: int) -> None:
+    """Take over what a chain was told of a person before this database was put back from a backup.
+
+    Whom the hub does not know any more gets no rights back: nobody could say whose they are.
+    """
+    actor = str(payload.actor)
+    known = session.value("SELECT count(*) FROM people WHERE actor = :actor", actor=actor)
+    _grant(session, actor, site, payload.roles, payload.activation, payload.valid_from,
+           payload.valid_until, revoked=payload.revoked or not known, now_ms=now_ms)  # fmt: skip
+    if payload.revoked or not known:
+        streams.remove(session, streams.USERS, site, actor)
+    else:
+        _tell(session, actor, site, "")
+
+
 def cut_records(session: Session, origin: str, site: str, now_ms: int) -> int:
     """Cut control records for people whose rights the chain `origin` has not been told; answers how many."""
     seen = int(

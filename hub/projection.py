@@ -402,9 +402,10 @@ def _key(name: TransferName) -> dict[str, str]:
 
 
 def _answered(session: Session, place: Place, sequence: int, state: str) -> None:
+    # A record that was never signed was never told: the chain answers another one, which this database has forgotten.
     session.run(
         "UPDATE controls SET state = :state, answered_height = :height"
-        " WHERE origin = :origin AND sequence = :sequence",
+        " WHERE origin = :origin AND sequence = :sequence AND state <> 'cut'",
         state=state,
         height=place.height,
         origin=str(place.origin),

@@ -253,7 +253,7 @@ class Receiver:
                 size=wanted.size,
             )
             if known is None and self._may_sign(session, visit, wanted):
-                self._heads.advance(held.origin, wanted.size, root, held.head.log.encode())
+                self._heads.advance(held.origin, wanted.size, root)
                 known = checkpoint.cosign(note, held.identity.origin.hub, self._key, now_ms // 1000)
                 session.run(
                     "INSERT INTO checkpoints VALUES (:origin, :size, :root, :note, :cosignature, :now)",

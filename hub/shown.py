@@ -45,6 +45,7 @@ def status(result: Result) -> str:
         + ", "
         + counted(result["discrepancies"], "open discrepancy", "open discrepancies"),
     ]
+    lines += [f"attention: {text}" for text in result["attention"]]
     lines += [f"cannot {job}: {reason}" for job, reason in result["troubles"].items()]
     for site in result["sites"]:
         lines.append(

@@ -82,8 +82,21 @@ def operation(session: Session, op_id: str, origin: str = "") -> dict[str, Any] 
     return {**found, "state": state, "movements": moves}
 
 
-def status(session: Session, config: HubConfig, now_ms: int) -> dict[str, Any]:
-    """The hub at a glance."""
+def status(session: Session, config: HubConfig, now_ms: int, promised: int = 0) -> dict[str, Any]:
+    """The hub at a glance. `promised` is the size of its log that is signed, as the file of signed heads has it.
+
+    `attention` is what is wrong with the hub itself, in sentences that say what to do.
+    """
+    size = logbook.log_size(session)
+    own = session.all(
+        "SELECT summary FROM discrepancies WHERE site = '' AND state IN ('open', 'working') ORDER BY opened_ms, id"
+    )
+    attention = [str(row["summary"]) for row in own]
+    if promised > size and not attention:
+        attention.append(
+            f"the database is older than what this hub has signed (log {size} of {promised}): `tallyman hub run` "
+            "makes it whole as far as it can"
+        )
     head = logbook.newest_head(session)
     anchored = session.one(
         "SELECT size, block_number, final_ms FROM anchors WHERE state = 'final' ORDER BY size DESC"
@@ -93,7 +106,8 @@ def status(session: Session, config: HubConfig, now_ms: int) -> dict[str, Any]:
     )
     return {
         "name": config.name,
-        "log_size": logbook.log_size(session),
+        "attention": attention,
+        "log_size": size,
         "signed_size": head.size if head else 0,
         "signed_root": head.root.hex() if head else "",
         "anchored_size": anchored["size"] if anchored else 0,

@@ -42,12 +42,15 @@ def remove(connection: Connection, stream: str, key: str) -> None:
 
 
 def clear(connection: Connection, stream: str) -> None:
-    """Forget a whole stream: the hub starts it again (a new generation)."""
+    """Forget a whole stream: the hub starts it again (a new generation).
+
+    Receipts stay. They are proofs, and good whatever the hub may have forgotten since.
+    """
+    if stream == RECEIPTS:
+        return
     connection.execute("DELETE FROM streams WHERE stream = ?", (stream,))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins")
-    if stream == RECEIPTS:
-        connection.execute("DELETE FROM proofs")
 
 
 def get(connection: Connection, stream: str, key: str) -> Any | None:

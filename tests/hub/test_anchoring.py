@@ -87,7 +87,14 @@ class World:
         with self.store.write() as session:
             for _ in range(count):
                 place = logbook.log_size(session)
-                self.book.append(session, "acme/site/oslo/1", place + 1, b"note %d" % place, 1)
+                note = b"note %d" % place
+                session.run(
+                    "INSERT INTO checkpoints VALUES ('acme/site/oslo/1', :size, :root, :note, :note, 1)",
+                    size=place + 1,
+                    root=bytes(32),
+                    note=note,
+                )
+                self.book.append(session, "acme/site/oslo/1", place + 1, note, 1)
         self.book.sign(1)
 
     def tick(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.enrolment import Enrolment
+from hub.heads import Heads
 from hub.store import Store
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.errors import Invalid, LedgerError, Rejected
@@ -34,8 +36,8 @@ CONTROL = TxKey.generate(CHANCE)
 
 
 @pytest.fixture
-def enrolment(store: Store) -> Enrolment:
-    return Enrolment(store, HUB, CONTROL.address, "acme", CHANCE)
+def enrolment(store: Store, tmp_path: Path) -> Enrolment:
+    return Enrolment(store, Heads.create(tmp_path / "heads.db"), HUB, CONTROL.address, "acme", CHANCE)
 
 
 class Node:

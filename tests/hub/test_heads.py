@@ -16,8 +16,8 @@ OTHER = b"\2" * 32
 
 def test_a_head_grows_and_is_never_contradicted(tmp_path: Path) -> None:
     heads = Heads.create(tmp_path / "heads.db")
-    heads.advance("acme/hub", 5, ROOT, b"edge")
-    heads.advance("acme/hub", 5, ROOT, b"edge")
+    heads.advance("acme/hub", 5, ROOT, [b"5"])
+    heads.advance("acme/hub", 5, ROOT, [b"5"])
     heads.advance("acme/site/oslo/1", 1, OTHER)
     for size, root in ((5, OTHER), (4, ROOT), (4, OTHER)):
         with pytest.raises(Corrupt, match="signed already"):
@@ -25,7 +25,7 @@ def test_a_head_grows_and_is_never_contradicted(tmp_path: Path) -> None:
     heads.close()
     again = Heads.open(tmp_path / "heads.db")
     head = again.get("acme/hub")
-    assert head is not None and (head.size, head.root, head.frontier) == (5, ROOT, b"edge")
+    assert head is not None and (head.size, head.root, again.kept("acme/hub", 4, 5)) == (5, ROOT, [b"5"])
     again.advance("acme/hub", 6, OTHER)
     assert again.get("nobody") is None
     again.close()
@@ -51,3 +51,6 @@ def test_an_existing_file_is_never_started_anew(tmp_path: Path) -> None:
     Heads.create(tmp_path / "heads.db").close()
     with pytest.raises(Rejected):
         Heads.create(tmp_path / "heads.db")
+    (tmp_path / "heads.db").unlink()
+    with pytest.raises(Rejected, match="put back its newest copy"):
+        Heads.open(tmp_path / "heads.db")

@@ -1,4 +1,4 @@
-"""A hub that is attacked, damaged or put back from a backup says so, and never signs against itself."""
+"""A hub that is attacked or damaged says so. (Put back from a backup: test_restored.)"""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from hub.hub import Hub
 from ledger.block import Block, Header, signing_bytes
 from ledger.clock import ManualClock
 from ledger.codec import keccak256
-from ledger.errors import Corrupt
 from tests.hub import sitekit
 from tests.hub.sitekit import Site
 
@@ -150,42 +149,6 @@ def test_projections_can_be_made_again_from_the_blocks(hub: Hub, clock: ManualCl
     assert sitekit.tables(hub, "stock") == {"stock": []}
     _digest(hub)
     assert sitekit.tables(hub, *DERIVED) == before and len(hub.discrepancies()) == 1
-
-
-def test_an_old_database_never_signs_against_what_was_signed(tmp_path: Path, clock: ManualClock) -> None:
-    folder, backup = tmp_path / "hub", tmp_path / "backup.db"
-    sitekit.found_hub(folder)
-    hub = sitekit.open_hub(folder, clock)
-    hub.import_items(sitekit.ITEMS)
-    oslo = Site(hub, "oslo", clock)
-    oslo.furnish()
-    _digest(hub)
-    hub.close()
-    shutil.copy(folder / "hub.db", backup)
-    hub = sitekit.open_hub(folder, clock)
-    oslo.hub = hub
-    oslo.receive(10)
-    oslo.deliver()
-    oslo.hub.add_person("oslo", "eva", "Eva", ["COUNT"])
-    _digest(hub)
-    signed = hub.heads.get("acme/hub")
-    hub.close()
-    for name in ("hub.db-wal", "hub.db-shm"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.copy(backup, folder / "hub.db")
-    hub = sitekit.open_hub(folder, clock, seed=99)
-    with pytest.raises(Corrupt, match="older than its signatures"):
-        hub.settle()
-    # Another record for the place in the sequence that eva's had.
-    hub.add_person("oslo", "max", "Max", ["COUNT"])
-    with pytest.raises(Corrupt):
-        hub.settle()
-    assert hub.heads.get("acme/hub") == signed
-    hub.guarded("settle", hub.settle)
-    assert "older than its signatures" in hub.troubles["settle"]
-    with hub.store.read() as session:
-        assert session.value("SELECT count(*) FROM controls WHERE state = 'cut'") == 1
-    hub.close()
 
 
 def test_the_audit_finds_what_was_changed_behind_the_hubs_back(hub: Hub, clock: ManualClock, tmp_path: Path) -> None:

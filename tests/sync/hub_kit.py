@@ -59,7 +59,7 @@ class Hub:
         self._open()
 
     def _open(self) -> None:
-        self.enrolment = Enrolment(self.store, HUB, CONTROL.address, "acme", self.chance)
+        self.enrolment = Enrolment(self.store, self.heads, HUB, CONTROL.address, "acme", self.chance)
         self.receiver = Receiver(self.store, self.heads, HUB, CONTROL.address, self.clock)
 
     def restart(self) -> None:

@@ -282,6 +282,11 @@ def test_a_receipt_is_believed_only_if_it_is_about_our_own_checkpoint(hub: Hub, 
             assert (known == size) == (value is good)
             assert node_streams.cursor(connection, "receipts") == (1, at + 1)
     assert node.fact(store.FACT_HUB_LOG) == f"2 {log.frontier.root().hex()}"
+    # A hub that has forgotten it, because it was put back from a backup, takes no proof away.
+    uplink.take_deltas("receipts", [Delta("receipts", 2, 0, 0, True, ())])
+    with node.site.reading() as connection:
+        assert node_streams.proof_for(connection, size - 1, anchored=False) == size
+        assert node_streams.get(connection, "receipts", str(size)) == {"hub": good}
 
 
 def test_steps_of_a_stream_are_taken_once_in_order_and_a_reset_starts_again(node: Node) -> None:
