@@ -22,6 +22,7 @@ test: $(READY) system tools check
 quick: $(READY)
 	$(PY) -m tests.processes.kill_node --trials 300
 	$(PY) -m tests.processes.kill_hub --trials 100
+	$(PY) -m tests.devices.hostile --inputs 100000
 	$(PY) -m tests.sim --seeds $(SEEDS)
 	$(PY) -m tests.sim --planted
 

@@ -21,7 +21,8 @@ from devices.decoders.scan import Scan, decode, from_elements
 from devices.journal import FILE, Journal
 from devices.protocols.base import Frame
 from devices.reads import NewRead, Read, day_of
-from devices.registry import SETTINGS, Device, Registry
+from devices.registry import Device, Registry
+from devices.settings import SETTINGS
 from devices.transports.base import Ended
 from ledger.clock import Clock, SystemClock
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
@@ -297,7 +298,7 @@ def _monitor(arguments: argparse.Namespace) -> int:
 
 def _frames(device: Device, clock: Clock, timeout_ms: int) -> Iterator[Frame]:
     """What a device says, until its source ends; raises Unavailable after `timeout_ms` of silence (0: never)."""
-    transport, protocol = device.transport(), device.protocol()
+    transport, protocol = device.transport(), device.framing()
     heard_ms, is_open = clock.monotonic_ms(), False
     try:
         while True:

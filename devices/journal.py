@@ -2,7 +2,9 @@
 
 The file has its own writer, apart from the site's, so that sealing a block never delays a beep. A read is recorded
 once, in order, and afterwards only its state moves: recorded → taken, parked or ignored; parked → taken or ignored.
-Nothing is ever deleted and no repeat is dropped: it is recorded and marked.
+Nothing is ever deleted and no repeat is dropped: it is recorded and marked. A read that its scanner sent again
+because it heard no answer is recorded as ignored, and where that can only be guessed (the program died before it is
+known to have answered) as parked, for a person to decide: neither is counted a second time.
 
 Reads that arrive while a commit is under way share the next one: whoever comes first commits for all who wait.
 
@@ -13,6 +15,7 @@ read under the read's id, unique, and only then calls `mark`. If it dies between
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.decoders import symbology
-from devices.reads import NewRead, Read, State
+from devices.reads import Again, NewRead, Read, State
 from devices.rows import COLUMNS, INSERT, NOTE_LENGTH_MAX, SCHEMA, checked, place_of, plainly, read_from, read_id
 from ledger import db
 from ledger.clock import Clock
@@ -39,6 +42,11 @@ _NEXT: dict[str, frozenset[str]] = {
 OWN_CLOCK = 1  # ledger.md, meta label 5: 0 hub-confirmed, 1 own clock, 2 doubtful
 BATCH_MAX = 1_000
 REPEAT_MS = 300
+_SENT_AGAIN: dict[Again, tuple[State, str]] = {
+    "": ("recorded", ""),
+    "surely": ("ignored", "the scanner sent this read again: it had heard no answer"),
+    "perhaps": ("parked", "the same as the read before, whose answer the scanner may not have heard: count it?"),
+}
 
 
 @dataclass(slots=True)
@@ -55,6 +63,7 @@ class _Last:
 
     sequence: int
     raw: bytes = b""
+    fault: str = ""
     ran_ms: int | None = None  # None: recorded in an earlier run, so nobody knows how long ago
     read_id: str = ""
 
@@ -86,6 +95,7 @@ class Journal:
         self._queue_lock, self._write_lock, self._read_lock = threading.Lock(), threading.Lock(), threading.Lock()
         self._arrived = threading.Condition()
         self._last: dict[str, _Last] = {}
+        self._answered: dict[str, int] = {}
         self._position = self._drafted = int(row[0])
         self._settled = int(row[1])  # every read up to here is taken, parked or ignored
 
@@ -101,6 +111,12 @@ class Journal:
     def close(self) -> None:
         """Close both connections, after any commit under way."""
         with self._write_lock, self._read_lock:
+            if not self._closed and self._answered:
+                with contextlib.suppress(db.DatabaseError):  # unwritten, it only makes the next start doubt
+                    self._writer.executemany(
+                        "UPDATE devices SET answered = ? WHERE device = ?",
+                        [(sequence, device) for device, sequence in self._answered.items()],
+                    )
             self._closed = True
             # The writer last: only it may fold the log back into the file.
             self._reader.close()
@@ -195,6 +211,22 @@ class Journal:
             ).fetchone()
         return {"all": self._position, "recorded": int(one[0]), "parked": int(one[1])}
 
+    def answered(self, device: str, sequence: int) -> None:
+        """The device has our answer to all its reads up to `sequence`; remembered when the journal is closed."""
+        with self._queue_lock:
+            self._answered[device] = sequence
+
+    def unanswered(self, device: str) -> bool:
+        """Whether, as far as an earlier run wrote down, the device's last read may lack its answer."""
+        with self._read_lock, plainly("read"):
+            self._must_be_open()
+            row = self._reader.execute(
+                "SELECT answered, (SELECT sequence FROM reads WHERE reads.device = devices.device"
+                " AND position >= first ORDER BY position DESC LIMIT 1) FROM devices WHERE device = ?",
+                (device,),
+            ).fetchone()
+        return row is not None and row[1] is not None and row[0] < row[1]
+
     def wait(self, after: int, timeout_ms: int) -> bool:
         """Wait until a read beyond position `after` is durable; False when none came within `timeout_ms`."""
         with self._arrived:
@@ -250,7 +282,9 @@ class Journal:
         at_ms, ran_ms = self._clock.now_ms(), self._clock.monotonic_ms()
         position, sequence = self._drafted + 1, last.sequence + 1
         recent = last.ran_ms is not None and ran_ms - last.ran_ms <= self._repeat_ms
-        earlier = last.read_id if last.read_id and last.raw == new.raw and (recent or new.resent) else None
+        same = bool(last.read_id) and (last.raw, last.fault) == (new.raw, new.fault)
+        earlier = last.read_id if same and (recent or new.again) else None
+        state, note = _SENT_AGAIN[new.again if same else ""]
         mark = symbology.peek(new.raw)
         length = new.length or len(new.raw)
         clock = self._quality()
@@ -268,10 +302,10 @@ class Journal:
             earlier,
             new.client_id,
         )
-        self._writer.execute(INSERT, (position, self._run, *values, context))
+        self._writer.execute(INSERT, (position, self._run, *values, context, state, note))
         self._drafted = position
-        self._last[new.device] = _Last(sequence, new.raw, ran_ms, identifier)
-        return Read(identifier, position, *values, new.context)
+        self._last[new.device] = _Last(sequence, new.raw, new.fault, ran_ms, identifier)
+        return Read(identifier, position, *values, new.context, state, note)
 
     def _known(self, new: NewRead) -> Read | None:
         if new.client_id is None:
@@ -291,14 +325,16 @@ class Journal:
         """Where a device's sequence stood when the program stopped."""
         row = self._writer.execute("SELECT first FROM devices WHERE device = ?", (device,)).fetchone()
         if row is None:
-            self._writer.execute("INSERT INTO devices VALUES (?, ?)", (device, self._drafted + 1))
+            self._writer.execute("INSERT INTO devices (device, first) VALUES (?, ?)", (device, self._drafted + 1))
             return _Last(0)
         row = self._writer.execute(
-            "SELECT sequence, raw, run, position FROM reads WHERE device = ? AND position >= ?"
+            "SELECT sequence, raw, fault, run, position FROM reads WHERE device = ? AND position >= ?"
             " ORDER BY position DESC LIMIT 1",
             (device, row[0]),
         ).fetchone()
-        return _Last(int(row[0]), bytes(row[1]), None, read_id(bytes(row[2]), int(row[3]))) if row else _Last(0)
+        if row is None:
+            return _Last(0)
+        return _Last(int(row[0]), bytes(row[1]), str(row[2]), None, read_id(bytes(row[3]), int(row[4])))
 
     def _mark(self, identifier: str, state: State, note: str, decoded: str | None) -> Read:
         position, run = place_of(identifier)

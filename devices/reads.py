@@ -8,13 +8,15 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 State = Literal["recorded", "taken", "parked", "ignored"]
+Again = Literal["", "perhaps", "surely"]
 
 
 @dataclass(frozen=True, slots=True)
 class NewRead:
     """A read on its way into the journal. `context` says who was working where at that moment; `client_id` is the
-    sender's own id (a tablet's), under which the same read sent again is the same read. `resent` says that the device
-    may never have heard the answer to its last read, so that the same bytes again are that read again."""
+    sender's own id (a tablet's), under which the same read sent again is the same read. `again` says that the same
+    bytes as last time are that read sent again: `surely` when the device marked them so, `perhaps` when the answer to
+    its last read may never have reached it."""
 
     device: str
     raw: bytes
@@ -22,7 +24,7 @@ class NewRead:
     length: int = 0
     context: Mapping[str, Any] = field(default_factory=dict)
     client_id: str | None = None
-    resent: bool = False
+    again: Again = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """Which devices a site has: any transport with any protocol, named by one address each.
 
-    serial:///dev/serial/by-id/usb-Zebra-if00?baud=115200&protocol=line&name=dock-1
-    pipe:///run/tallyman/replay.fifo
+    serial:///dev/serial/by-id/usb-Zebra-if00?baud=115200&protocol=ssi&name=dock-1
+    tcp://10.0.0.7:2101?protocol=line          tcp-listen://0.0.0.0:5001?allow=10.0.0.8
+    rfc2217://10.0.0.9:4001?baud=9600&protocol=sics&station=pack-1
+    evdev:///dev/input/by-id/usb-…-event-kbd?layout=de&grab=yes
+    hidraw:///dev/tallyman/hidpos-…            pipe:///run/tallyman/replay.fifo
 
 The scheme is the transport, the path the device, the rest its settings. A setting nobody knows stops the start: a
 misspelt one would otherwise show as a scanner that misreads now and then.
@@ -10,36 +13,27 @@ misspelt one would otherwise show as a scanner that misreads now and then.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from devices.profiles import PROFILES
 from devices.protocols.base import READ_BYTES_MAX, Framing
 from devices.protocols.line import IDLE_MS, LineProtocol
+from devices.settings import OF_ALL, OF_PROTOCOL, OF_SCHEME, SCALES, Settings, settings_of
 from devices.transports.base import Transport
 from ledger.errors import Rejected
+
+if TYPE_CHECKING:
+    from devices.protocols.scales import Weighing
 
 URL_LENGTH_MAX = 500
 DEVICES_MAX = 64
 _NAME = re.compile(r"[a-z0-9][a-z0-9.\-]{0,30}", re.ASCII)
-_HEX = re.compile(r"([0-9A-Fa-f]{2}){0,16}", re.ASCII)
-
-# One line a setting, for `tallyman devices --help` and the error that lists them.
-SETTINGS = {
-    "name": "what people call it (default: from the path)",
-    "protocol": "line: reads end at CR, LF or ETX; stx: reads stand between STX and ETX (default: line)",
-    "suffix": "any: a read needs its end character; none: silence ends it (default: any)",
-    "idle_ms": f"silence that ends or breaks off a read, 10 to 5000 (default: {IDLE_MS})",
-    "ack": "bytes in hex sent once a read is durable (default: none)",
-    "nak": "bytes in hex sent when a read could not be recorded (default: none)",
-    "baud": "serial speed (default: 9600)",
-    "bits": "serial data bits, 5 to 8 (default: 8)",
-    "parity": "serial parity: N, E, O, M or S (default: N)",
-    "stop": "serial stop bits, 1 or 2 (default: 1)",
-    "flow": "serial flow control: none, rtscts or xonxoff (default: none)",
-}
-_SERIAL_ONLY = frozenset(("baud", "bits", "parity", "stop", "flow"))
+_HOSTED = ("tcp", "tcp-listen", "rfc2217")
+_PROTOCOL_OF = {"evdev": "keys", "hidraw": "hidpos"}
+EXPECTED = "serial:///dev/…, evdev:///…, hidraw:///…, pipe:///…, tcp://host:port, tcp-listen://…, rfc2217://…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,25 @@ class Device:
     path: str
     protocol_name: str
     transport: Callable[[], Transport] = field(repr=False, compare=False)
-    protocol: Callable[[], Framing] = field(repr=False, compare=False)
+    protocol: Callable[[], Any] = field(repr=False, compare=False)
+    station: str = ""
+
+    @property
+    def kind(self) -> Literal["scanner", "scale"]:
+        """What it is, by its protocol."""
+        return "scale" if self.protocol_name in SCALES else "scanner"
+
+    def framing(self) -> Framing:
+        """A scanner's protocol; Rejected for a scale."""
+        if self.kind != "scanner":
+            raise Rejected(f"{self.name} is a scale: it has no reads")
+        return cast(Framing, self.protocol())
+
+    def weighing(self) -> Weighing:
+        """A scale's protocol; Rejected for a scanner."""
+        if self.kind != "scale":
+            raise Rejected(f"{self.name} is a scanner: it has no weights")
+        return cast("Weighing", self.protocol())
 
     @classmethod
     def parse(cls, url: object) -> Device:
@@ -60,23 +72,24 @@ class Device:
             raise Rejected(f"{str(url)[:60]!r} is not a device address: expected text such as serial:///dev/ttyACM0")
         try:
             parts = urlsplit(url)
-            settings = _settings(
-                url, parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-            )
+            pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+            path = _path(parts)
         except ValueError as error:
             raise Rejected(f"{url} is not a device address: {error}") from error
-        path = unquote(parts.path)
-        if parts.scheme not in ("serial", "pipe") or parts.netloc or not path.startswith("/") or parts.fragment:
-            raise Rejected(f"{url} is not a device address: expected serial:///dev/… or pipe:///…, then ?settings")
-        if parts.scheme == "pipe" and (wrong := sorted(_SERIAL_ONLY & settings.keys())):
-            raise Rejected(f"{url}: {wrong[0]} is a setting of serial ports, a pipe has none")
-        read = _Settings(url, settings)
-        name = settings.get("name") or _name_from(path)
-        if not _NAME.fullmatch(name):
-            raise Rejected(f"{url}: name {name!r}: expected 1 to 31 of a-z 0-9 . - beginning with a letter or digit")
-        transport = _serial(path, read) if parts.scheme == "serial" else _pipe(path)
-        protocol = settings.get("protocol", "line")
-        return cls(name, url, path, protocol, transport, _line(read))
+        if not path:
+            raise Rejected(f"{url} is not a device address: expected {EXPECTED}, then ?settings")
+        read = _with_profile(url, parts.scheme, settings_of(url, pairs))
+        protocol = read.word("protocol", _PROTOCOL_OF.get(parts.scheme, "line"), tuple(OF_PROTOCOL))
+        read.must_fit(parts.scheme, protocol)
+        name = read.values.get("name") or _name_from(path)
+        station = read.values.get("station", "")
+        for what, text in (("name", name), ("station", station or "x")):
+            if not _NAME.fullmatch(text):
+                raise Rejected(
+                    f"{url}: {what} {text!r}: expected 1 to 31 of a-z 0-9 . - beginning with a letter or digit"
+                )
+        transport = _transport(parts, path, read)
+        return cls(name, url, path, protocol, transport, _protocol(protocol, read), station)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,7 @@ class Registry:
                 seen.add(value)
         return cls(devices)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Device]:
         return iter(self.devices)
 
     def get(self, name: str) -> Device:
@@ -112,43 +125,27 @@ class Registry:
         raise Rejected(f"no device is called {name!r}; configured: {known}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """Reads one address's settings, naming the address in every complaint."""
-
-    url: str
-    values: Mapping[str, str]
-
-    def number(self, name: str, default: int, allowed: Iterable[int], expected: str) -> int:
-        text = self.values.get(name)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and len(text) < 8 and int(text) in allowed):
-            raise Rejected(f"{self.url}: {name}={text}: expected {expected}")
-        return int(text)
-
-    def word(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        text = self.values.get(name, default)
-        if text not in allowed:
-            raise Rejected(f"{self.url}: {name}={text}: expected one of {', '.join(allowed)}")
-        return text
-
-    def octets(self, name: str) -> bytes:
-        text = self.values.get(name, "")
-        if not _HEX.fullmatch(text):
-            raise Rejected(f"{self.url}: {name}={text}: expected up to 16 bytes in hex, such as 06")
-        return bytes.fromhex(text)
+def _path(parts: SplitResult) -> str:
+    """The device's path, or host:port; empty when the address is none. Raises ValueError for a port that is none."""
+    if parts.fragment or parts.scheme not in OF_SCHEME:
+        return ""
+    if parts.scheme in _HOSTED:
+        plain = parts.path in ("", "/") and parts.username is None
+        return f"{parts.hostname}:{parts.port}" if plain and parts.hostname and parts.port else ""
+    path = unquote(parts.path)
+    return path if path.startswith("/") and not parts.netloc else ""
 
 
-def _settings(url: str, pairs: list[tuple[str, str]]) -> dict[str, str]:
-    settings: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in SETTINGS:
-            raise Rejected(f"{url}: {name} is not a setting; expected one of {', '.join(SETTINGS)}")
-        if name in settings:
-            raise Rejected(f"{url}: {name} is set twice")
-        settings[name] = value
-    return settings
+def _with_profile(url: str, scheme: str, values: dict[str, str]) -> Settings:
+    name = values.get("profile")
+    if name is None:
+        return Settings(url, values)
+    profile = PROFILES.get(name)
+    if profile is None:
+        raise Rejected(f"{url}: profile={name}: expected one of {', '.join(PROFILES)}")
+    # On a serial server or a pipe it keeps its protocol; the settings of its own port mean nothing there.
+    known = OF_ALL | OF_SCHEME[scheme] | OF_PROTOCOL[profile.settings["protocol"]]
+    return Settings(url, {**{key: value for key, value in profile.settings.items() if key in known}, **values})
 
 
 def _name_from(path: str) -> str:
@@ -156,29 +153,102 @@ def _name_from(path: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", last).strip("-.")[:31].rstrip("-.") or "device"
 
 
-def _serial(path: str, read: _Settings) -> Callable[[], Transport]:
-    from devices.transports.serial import BAUD_RATES, SerialTransport
+def _transport(parts: SplitResult, path: str, read: Settings) -> Callable[[], Transport]:
+    host, port = parts.hostname or "", 0 if parts.scheme not in _HOSTED else parts.port or 0
+    if parts.scheme in ("serial", "rfc2217"):
+        return _serial(path, read) if parts.scheme == "serial" else _rfc2217(host, port, read)
+    if parts.scheme in ("evdev", "hidraw"):
+        from devices.transports.nodes import NodeTransport
+
+        kind = cast(Literal["evdev", "hidraw"], parts.scheme)
+        grab = read.yes("grab", "no")
+        return lambda: NodeTransport(path, kind, grab)
+    if parts.scheme == "pipe":
+        from devices.transports.pipe import PipeTransport
+
+        return lambda: PipeTransport(path)
+    from devices.transports.tcp import TcpListener, TcpTransport
+
+    if parts.scheme == "tcp":
+        return lambda: TcpTransport(host, port)
+    allowed = frozenset(filter(None, read.values.get("allow", "").split(",")))
+    return lambda: TcpListener(host, port, allowed)
+
+
+def _line_settings(read: Settings) -> tuple[int, int, str, int, str]:
+    from devices.transports.serial import BAUD_RATES
 
     rates = ", ".join(str(rate) for rate in BAUD_RATES)
-    baud = read.number("baud", 9_600, BAUD_RATES, f"one of {rates}")
-    bits = cast(Literal[5, 6, 7, 8], read.number("bits", 8, (5, 6, 7, 8), "5, 6, 7 or 8"))
-    parity = cast(Literal["N", "E", "O", "M", "S"], read.word("parity", "N", ("N", "E", "O", "M", "S")))
-    stop = cast(Literal[1, 2], read.number("stop", 1, (1, 2), "1 or 2"))
-    flow = cast(Literal["none", "rtscts", "xonxoff"], read.word("flow", "none", ("none", "rtscts", "xonxoff")))
-    return lambda: SerialTransport(path, baud, bits, parity, stop, flow)
+    return (
+        read.number("baud", 9_600, BAUD_RATES, f"one of {rates}"),
+        read.number("bits", 8, (5, 6, 7, 8), "5, 6, 7 or 8"),
+        read.word("parity", "N", ("N", "E", "O", "M", "S")),
+        read.number("stop", 1, (1, 2), "1 or 2"),
+        read.word("flow", "none", ("none", "rtscts", "xonxoff")),
+    )
 
 
-def _pipe(path: str) -> Callable[[], Transport]:
-    from devices.transports.pipe import PipeTransport
+def _serial(path: str, read: Settings) -> Callable[[], Transport]:
+    from devices.transports.serial import SerialTransport
 
-    return lambda: PipeTransport(path)
+    settings: Any = _line_settings(read)
+    return lambda: SerialTransport(path, *settings)
 
 
-def _line(read: _Settings) -> Callable[[], Framing]:
-    framing = cast(Literal["line", "stx"], read.word("protocol", "line", ("line", "stx")))
+def _rfc2217(host: str, port: int, read: Settings) -> Callable[[], Transport]:
+    from devices.protocols.telnet import PortClient
+    from devices.transports.tcp import TcpTransport
+
+    baud, bits, parity, stop, flow = _line_settings(read)
+    return lambda: TcpTransport(host, port, lambda: PortClient(baud, bits, parity, stop, flow))
+
+
+def _protocol(name: str, read: Settings) -> Callable[[], Any]:
+    if name in SCALES:
+        return _scale(name, read)
+    if name == "ssi":
+        from devices.protocols.ssi import SsiProtocol
+
+        setup = read.yes("setup", "yes")
+        return lambda: SsiProtocol(setup)
+    if name == "hidpos":
+        from devices.protocols.hidpos import HidPosProtocol
+
+        return HidPosProtocol
+    line = _line(name, read)
+    if name != "keys":
+        return line
+    from devices.protocols.keys import KeysProtocol
+    from devices.protocols.layouts import NAMES
+
+    layout = read.word("layout", "us", NAMES)
+    return lambda: KeysProtocol(layout, line())
+
+
+def _line(name: str, read: Settings) -> Callable[[], LineProtocol]:
+    from devices.protocols import datalogic, honeywell
+
+    maker: Any = {"honeywell": honeywell, "datalogic": datalogic}.get(name)
+    accepted, refused, signals = (maker.ACCEPTED, maker.REFUSED, maker.SIGNALS) if maker else (b"", b"", {})
     silence = read.word("suffix", "any", ("any", "none")) == "none"
-    if silence and framing == "stx":
+    if silence and name == "stx":
         raise Rejected(f"{read.url}: suffix=none does not go with protocol=stx, whose reads end at ETX")
     idle_ms = read.number("idle_ms", IDLE_MS, range(10, 5_001), "10 to 5000")
-    ack, nak = read.octets("ack"), read.octets("nak")
-    return lambda: LineProtocol(framing, silence, idle_ms, READ_BYTES_MAX, ack, nak)
+    ack, nak = read.octets("ack", accepted), read.octets("nak", refused)
+    prefix, separator = read.octets("prefix"), read.octets("gs")
+    framing: Literal["line", "stx"] = "stx" if name == "stx" else "line"
+    return lambda: LineProtocol(
+        framing, silence, idle_ms, READ_BYTES_MAX, ack, nak, prefix, separator, signals=signals
+    )
+
+
+def _scale(name: str, read: Settings) -> Callable[[], Weighing]:
+    from devices.protocols.scales import SicsProtocol, Toledo8217, ToledoContinuous
+
+    if name == "sics":
+        return SicsProtocol
+    if name == "toledo":
+        checked = read.yes("checksum", "no")
+        return lambda: ToledoContinuous(checked)
+    unit = read.word("unit", "kg", ("kg", "lb"))
+    return lambda: Toledo8217(unit)

@@ -46,9 +46,11 @@ SCHEMA = (
     CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), upto INTEGER NOT NULL) STRICT;
     INSERT INTO settled VALUES (1, 0);
     """,
+    # Up to which sequence the device is known to have heard our answers, written when the program ends in order.
+    "ALTER TABLE devices ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;",
 )
 INSERT = """INSERT INTO reads (position, run, device, sequence, at_ms, ran_ms, clock, symbology, raw, fault, length,
-    repeat_of, client_id, context, state, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'recorded', '')"""
+    repeat_of, client_id, context, state, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 COLUMNS = """position, run, device, sequence, at_ms, ran_ms, clock, symbology, raw, fault, length, repeat_of,
     client_id, context, state, note, decoded"""
 

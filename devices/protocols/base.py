@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 READ_BYTES_MAX = 8_000  # the largest QR Code holds 7,089 digits
 FAULT_BYTES_KEPT = 256
@@ -12,21 +12,40 @@ FAULT_BYTES_KEPT = 256
 TRUNCATED = "truncated"
 OVERSIZE = "oversize"
 
+# What a person at the scanner is told, and what the scanner is told to do. `good` is the answer to a durable read.
+Signal = Literal["good", "repeat", "unknown", "error", "enable", "disable", "light_on", "light_off"]
+SIGNALS: tuple[Signal, ...] = ("good", "repeat", "unknown", "error", "enable", "disable", "light_on", "light_off")
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One read as the device delimited it. `fault` is empty, `truncated` or `oversize`; of the latter only the
-    first bytes are kept, and `length` says how many there were."""
+    first bytes are kept, and `length` says how many there were. `resent`: the device itself says that it sent these
+    bytes before and heard no answer."""
 
     data: bytes
     fault: str = ""
     length: int = 0
+    resent: bool = False
+
+
+def framed(data: bytes, length: int, fault: str = "", *, limit: int = READ_BYTES_MAX) -> Frame:
+    """A read of which `data` was kept out of `length` bytes; cut down and marked when it exceeds `limit`."""
+    if length > limit:
+        return Frame(data[:FAULT_BYTES_KEPT], OVERSIZE, length)
+    return Frame(data, fault, length)
 
 
 class Framing(Protocol):
-    """A protocol's state between chunks. `counters` only ever grow."""
+    """A protocol's state between chunks. Its counters only ever grow."""
 
-    counters: Counter[str]
+    @property
+    def counters(self) -> Counter[str]:
+        """How often what happened."""
+
+    @property
+    def waits_for_answer(self) -> bool:
+        """Whether the device holds a read until it hears that it was recorded, and may send it again."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads that `chunk` completes."""
@@ -40,8 +59,17 @@ class Framing(Protocol):
     def wait_ms(self) -> int | None:
         """How long to listen before calling `tick`, or None when nothing is pending."""
 
+    def hello(self) -> bytes:
+        """What to tell a device that was just opened."""
+
+    def owed(self) -> bytes:
+        """What the device must hear now whatever becomes of its reads; asked for after every `feed` and `tick`."""
+
     def accepted(self, count: int) -> bytes:
         """What to tell the device once its `count` reads are durable."""
 
     def refused(self) -> bytes:
         """What to tell the device when a read could not be recorded."""
+
+    def signal(self, signal: Signal) -> bytes:
+        """What makes the device sound, shine or act so; empty when it cannot."""

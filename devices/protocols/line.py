@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from devices.protocols.base import FAULT_BYTES_KEPT, OVERSIZE, READ_BYTES_MAX, TRUNCATED, Frame
+from devices.protocols.base import READ_BYTES_MAX, TRUNCATED, Frame, Signal, framed
 
 CR, LF, STX, ETX = 0x0D, 0x0A, 0x02, 0x03
 DOUBT_MS = 1_000  # after a read broke off, how long the rest of it may still come
@@ -29,7 +30,11 @@ _STX_MARK = re.compile(rb"[\x02\x03]")
 
 @dataclass(slots=True)
 class LineProtocol:
-    """State between chunks: the read begun so far, and how its end will be recognised."""
+    """State between chunks: the read begun so far, and how its end will be recognised.
+
+    What a scanner was found to put before every read (`prefix`) and in the place of GS (`separator`) is undone here;
+    a read without that prefix passes as it is. `signals` are the bytes that this make of scanner understands.
+    """
 
     framing: Literal["line", "stx"] = "line"
     silence_ends: bool = False
@@ -37,6 +42,10 @@ class LineProtocol:
     length_max: int = READ_BYTES_MAX
     acknowledge: bytes = b""
     refuse: bytes = b""
+    prefix: bytes = b""
+    separator: bytes = b""
+    greeting: bytes = b""
+    signals: Mapping[Signal, bytes] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
     _held: bytearray = field(default_factory=bytearray)
     _length: int = 0
@@ -44,6 +53,11 @@ class LineProtocol:
     _tail: bytes = b""
     _silent_ms: int = 0
     _doubt_ms: int = 0
+
+    @property
+    def waits_for_answer(self) -> bool:
+        """When an acknowledgement is configured."""
+        return bool(self.acknowledge)
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
@@ -85,6 +99,18 @@ class LineProtocol:
     def refused(self) -> bytes:
         """The configured refusal."""
         return self.refuse
+
+    def hello(self) -> bytes:
+        """The configured greeting."""
+        return self.greeting
+
+    def owed(self) -> bytes:
+        """Nothing: a line scanner hears only of its reads."""
+        return b""
+
+    def signal(self, signal: Signal) -> bytes:
+        """The configured bytes for `signal`."""
+        return self.signals.get(signal, b"")
 
     def _pending(self) -> bool:
         return self._length > 0 or self._inside
@@ -142,11 +168,12 @@ class LineProtocol:
         self._held.clear()
         self._length = self._silent_ms = 0
         self._inside = False
-        if length > self.length_max:
-            self.counters["oversize"] += 1
-            return [Frame(data[:FAULT_BYTES_KEPT], OVERSIZE, length)]
         if not length:
             self.counters["empty"] += 1
             return []
-        self.counters["truncated" if fault else "frames"] += 1
-        return [Frame(data, fault, length)]
+        frame = framed(data, length, fault, limit=self.length_max)
+        self.counters[frame.fault or "frames"] += 1
+        if not frame.fault:
+            data = data.removeprefix(self.prefix)
+            frame = framed(data.replace(self.separator, b"\x1d") if self.separator else data, length)
+        return [frame]

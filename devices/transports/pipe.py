@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import stat
 from dataclasses import dataclass
 
-from devices.transports.base import Ended
+from devices.transports.base import CHUNK_BYTES, PATIENCE_MS, Ended, Waiting
 from ledger.errors import Unavailable
-
-CHUNK_BYTES = 4_096
 
 
 @dataclass(slots=True)
@@ -23,9 +20,9 @@ class PipeTransport:
 
     path: str = ""
     descriptor: int = -1
+    patience_ms: int = PATIENCE_MS
     _own: int = -1
-    _wake: tuple[int, int] | None = None
-    _regular: bool = False
+    _waiting: Waiting | None = None
 
     def present(self) -> bool:
         """Whether there is something to open; see `base.Transport`."""
@@ -44,19 +41,15 @@ class PipeTransport:
                 self._own = os.open(self.path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError as error:
                 raise Unavailable(f"cannot open {self.path or 'the pipe'}: {error.strerror}") from error
-        self._regular = stat.S_ISREG(os.fstat(self._own).st_mode)
         os.set_blocking(self._own, False)
-        self._wake = os.pipe()
+        self._waiting = Waiting()
 
     def read(self, timeout_ms: int) -> bytes:
         """Bytes at once, or nothing after `timeout_ms`; raises Ended at the end of a file or pipe."""
-        if self._wake is None:
+        if self._waiting is None:
             raise Unavailable(f"{self.path or 'the pipe'} is not open")
         try:
-            ready, _, _ = select.select([self._own, self._wake[0]], [], [], timeout_ms / 1000)
-            if self._wake[0] in ready:
-                os.read(self._wake[0], CHUNK_BYTES)
-            if self._own not in ready:
+            if not self._waiting.readable([self._own], timeout_ms):
                 return b""
             chunk = os.read(self._own, CHUNK_BYTES)
         except BlockingIOError:
@@ -72,14 +65,18 @@ class PipeTransport:
 
     def wake(self) -> None:
         """End a waiting `read` from another thread."""
-        if self._wake is not None:
-            with contextlib.suppress(OSError):
-                os.write(self._wake[1], b"\0")
+        if self._waiting is not None:
+            self._waiting.wake()
 
     def close(self) -> None:
         """Close what is open."""
-        for descriptor in (self._own, *(self._wake or ())):
-            if descriptor >= 0:
-                with contextlib.suppress(OSError):
-                    os.close(descriptor)
-        self._own, self._wake = -1, None
+        if self._own >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._own)
+        if self._waiting is not None:
+            self._waiting.close()
+        self._own, self._waiting = -1, None
+
+    def end(self) -> None:
+        """Close what is open."""
+        self.close()

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from devices.transports.base import CHUNK_BYTES, PATIENCE_MS
 from ledger.errors import Unavailable
 
-CHUNK_BYTES = 4_096
 WRITE_TIMEOUT_MS = 1_000
 BAUD_RATES = (1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600)
 
@@ -35,6 +35,7 @@ class SerialTransport:
     parity: Literal["N", "E", "O", "M", "S"] = "N"
     stop: Literal[1, 2] = 1
     flow: Literal["none", "rtscts", "xonxoff"] = "none"
+    patience_ms: int = PATIENCE_MS
     _port: Any = None
 
     def present(self) -> bool:
@@ -95,6 +96,10 @@ class SerialTransport:
         if port is not None:
             with contextlib.suppress(*_FAILURES):
                 port.close()
+
+    def end(self) -> None:
+        """Close the port."""
+        self.close()
 
     def _opened(self) -> Any:
         if self._port is None:

@@ -327,9 +327,11 @@ def test_dying_before_the_answer_keeps_the_read(scanner: SimulatedScanner, rigs:
     assert scanner.answers(5_000) == b"\x06"
     scanner.scan("BIN:A")
     assert scanner.answers(5_000) == b"\x06"
-    reads = again.reads(3)
+    waiting = again.reads(3)
+    reads = again.journal.latest(3)[::-1]
     assert [read.raw for read in reads] == [b"BIN:A"] * 3
     assert reads[1].repeat_of == reads[0].read_id, "the same read again, and marked as such"
+    assert [read.state for read in reads] == ["recorded", "parked", "recorded"] and waiting == [reads[0], reads[2]]
     assert again.health().counters["repeats"] >= 1
 
 

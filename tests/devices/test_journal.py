@@ -15,7 +15,7 @@ import pytest
 
 from devices.journal import Journal
 from devices.protocols.base import READ_BYTES_MAX
-from devices.reads import NewRead, Read
+from devices.reads import Again, NewRead, Read
 from ledger import seams
 from ledger.clock import ManualClock
 from ledger.errors import Corrupt, Rejected, Unavailable
@@ -158,13 +158,41 @@ def test_a_read_sent_again_after_a_restart_is_marked(path: Path) -> None:
     journal = opened(path)
     [one] = journal.record([NewRead("a", b"X")])
     journal.close()
-    for raw, resent, marked in ((b"Y", True, False), (b"Y", True, True), (b"Y", False, False)):
+    cases: list[tuple[Again, bool, str]] = [
+        ("perhaps", False, "recorded"),
+        ("perhaps", True, "parked"),
+        ("surely", True, "ignored"),
+        ("", False, "recorded"),
+    ]
+    for again, marked, state in cases:
         journal = opened(path)
         before = journal.latest(1)[0].read_id
-        [read] = journal.record([NewRead("a", raw, resent=resent)])
-        assert read.repeat_of == (before if marked else None)
+        [read] = journal.record([NewRead("a", b"Y", again=again)])
+        assert (read.repeat_of, read.state, bool(read.note)) == (before if marked else None, state, marked)
+        assert journal.get(read.read_id) == read, "as written, so read"
         journal.close()
     assert one.repeat_of is None
+    journal = opened(path)
+    [broken] = journal.record([NewRead("a", b"Y", "truncated", again="surely")])
+    [whole] = journal.record([NewRead("a", b"Y", again="surely")])
+    assert broken.repeat_of is None and whole.state == "recorded", "half a read is not the read"
+    journal.close()
+
+
+def test_only_a_crash_leaves_it_open_whether_an_answer_was_heard(path: Path) -> None:
+    journal = opened(path)
+    assert not journal.unanswered("a")
+    [one] = journal.record([NewRead("a", b"X")])
+    journal.answered("a", one.sequence)
+    assert journal.unanswered("a"), "written only at the end: until then a crash would leave it open"
+    journal.close()
+    journal = opened(path)
+    assert not journal.unanswered("a") and not journal.unanswered("b")
+    journal.record([NewRead("a", b"Y")])
+    journal.close()
+    journal = opened(path)
+    assert journal.unanswered("a")
+    journal.close()
 
 
 def test_a_senders_own_id_makes_sending_again_harmless(journal: Journal) -> None:
@@ -325,7 +353,7 @@ _CHILD = """
 import os, sys
 from pathlib import Path
 from devices.journal import Journal
-from devices.reads import NewRead
+from devices.reads import Again, NewRead
 from ledger.clock import SystemClock
 from ledger.seams import SystemRandom, arm_from_environment
 arm_from_environment(dict(os.environ))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from devices.profiles import PROFILES
 from devices.protocols.line import LineProtocol
-from devices.registry import SETTINGS, Device, Registry
+from devices.registry import Device, Registry
+from devices.settings import OF_PROTOCOL, OF_SCHEME, SCALES, SETTINGS
 from devices.transports.pipe import PipeTransport
 from devices.transports.serial import SerialTransport
 from ledger.errors import Rejected
@@ -58,7 +60,20 @@ def test_defaults() -> None:
         ("serial:///dev/x?idle_ms=5", "idle_ms=5"),
         ("serial:///dev/x?ack=6", "ack=6"),
         ("serial:///dev/x?ack=ZZ", "ack=ZZ"),
-        ("serial:///dev/x?protocol=ssi", "protocol=ssi"),
+        ("serial:///dev/x?protocol=morse", "protocol=morse"),
+        ("serial:///dev/x?protocol=ssi&suffix=none", "suffix is not a setting"),
+        ("serial:///dev/x?protocol=keys&layout=xx", "layout=xx"),
+        ("serial:///dev/x?protocol=line&layout=de", "layout is not a setting"),
+        ("serial:///dev/x?profile=acme", "profile=acme"),
+        ("serial:///dev/x?station=A%201", "station"),
+        ("evdev:///dev/x?grab=perhaps", "grab=perhaps"),
+        ("evdev://host/dev/x", "device address"),
+        ("tcp://host", "device address"),
+        ("tcp://host:99999", "device address"),
+        ("tcp://host:1/path", "device address"),
+        ("tcp://host:1?allow=1.2.3.4", "allow is not a setting"),
+        ("tcp://user@host:1", "device address"),
+        ("rfc2217://host:1?grab=yes", "grab is not a setting"),
         ("serial:///dev/x?protocol=stx&suffix=none", "suffix=none"),
         ("serial:///dev/x?name=Dock%201", "name"),
         ("pipe:///x?baud=9600", "baud"),
@@ -85,3 +100,42 @@ def test_names_and_paths_are_unique() -> None:
 
 def test_every_setting_is_explained() -> None:
     assert all(text and not text.endswith(".") for text in SETTINGS.values())
+
+
+def test_every_transport_goes_with_every_protocol() -> None:
+    places = {
+        "serial": "/dev/x", "pipe": "/x", "evdev": "/dev/x", "hidraw": "/dev/x", "tcp": "h:1", "rfc2217": "h:1",
+        "tcp-listen": "127.0.0.1:0001",
+    }  # fmt: skip
+    assert set(places) == set(OF_SCHEME)
+    for scheme, place in places.items():
+        for protocol in OF_PROTOCOL:
+            device = Device.parse(f"{scheme}://{place}?protocol={protocol}")
+            assert device.protocol() is not device.protocol()
+            assert device.kind == ("scale" if protocol in SCALES else "scanner")
+            device.transport().close()
+    assert Device.parse("evdev:///dev/x").protocol_name == "keys"
+    assert Device.parse("hidraw:///dev/x").protocol_name == "hidpos"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_is_a_device(name: str) -> None:
+    profile = PROFILES[name]
+    device = Device.parse(f"{profile.scheme}:///dev/x?profile={name}&name=d&station=pack-1")
+    assert device.protocol_name == profile.settings["protocol"] and device.station == "pack-1"
+    assert profile.about and profile.prepare
+    assert Device.parse(f"tcp://h:1?profile={name}").protocol_name == device.protocol_name
+
+
+def test_an_address_wins_over_its_profile() -> None:
+    device = Device.parse("serial:///dev/x?profile=zebra-cdc&baud=9600&protocol=stx")
+    transport, protocol = device.transport(), device.framing()
+    assert isinstance(transport, SerialTransport) and transport.baud == 9_600
+    assert isinstance(protocol, LineProtocol) and protocol.framing == "stx"
+
+
+def test_a_scale_has_no_reads_and_a_scanner_no_weights() -> None:
+    with pytest.raises(Rejected):
+        Device.parse("pipe:///x?protocol=sics").framing()
+    with pytest.raises(Rejected):
+        Device.parse("pipe:///x").weighing()
