@@ -23,6 +23,8 @@ quick: $(READY)
 	$(PY) -m tests.processes.kill_node --trials 300
 	$(PY) -m tests.processes.kill_hub --trials 100
 	$(PY) -m tests.devices.hostile --inputs 100000
+	$(PY) -m tests.devices.kill_answers --trials 500
+	$(PY) -m tests.devices.unplug --cycles 50
 	$(PY) -m tests.sim --seeds $(SEEDS)
 	$(PY) -m tests.sim --planted
 

@@ -185,7 +185,7 @@ class Listener(DeviceThread):
             self._become("degraded", reason)
             log.warning("read refused", extra={"device": self._device.name, "reason": reason})
             self._tell(lambda: self._feedback.refused(self._device.name, reason))
-            self._write(self._protocol.refused() * len(frames))
+            self._write(self._protocol.refused())
             return
         # The reads are durable and the scanner waits. If we die here, a scanner that wants an answer sends again
         # and the repeat is recorded and marked; one that wants none is not told anything anyway.
@@ -198,9 +198,7 @@ class Listener(DeviceThread):
         if self._state == "degraded":
             self._become("ready", "")
         good = [read for read in reads if not read.fault]
-        self._write(
-            b"".join(self._protocol.refused() if frame.fault else self._protocol.accepted(1) for frame in frames)
-        )
+        self._write(self._protocol.refused() if frames[-1].fault else self._protocol.accepted())
         if self._unanswered:
             self._unanswered = False
             self._journal.answered(self._device.name, reads[-1].sequence)

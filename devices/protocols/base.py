@@ -65,8 +65,10 @@ class Framing(Protocol):
     def owed(self) -> bytes:
         """What the device must hear now whatever becomes of its reads; asked for after every `feed` and `tick`."""
 
-    def accepted(self, count: int) -> bytes:
-        """What to tell the device once its `count` reads are durable."""
+    def accepted(self) -> bytes:
+        """What to tell the device once its newest read is durable. A device that waits for an answer has only one
+        read under way: what it sent before, it has given up, and a second answer would be taken for the next read's.
+        """
 
     def refused(self) -> bytes:
         """What to tell the device when a read could not be recorded."""

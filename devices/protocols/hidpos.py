@@ -80,7 +80,7 @@ class HidPosProtocol:
         """Nothing."""
         return b""
 
-    def accepted(self, count: int) -> bytes:
+    def accepted(self) -> bytes:
         """Nothing: the scanner beeps by itself, before the read is durable."""
         return b""
 

@@ -94,7 +94,7 @@ class KeysProtocol:
         """Nothing."""
         return b""
 
-    def accepted(self, count: int) -> bytes:
+    def accepted(self) -> bytes:
         """Nothing: the scanner beeps by itself, before the read is durable."""
         return b""
 

@@ -92,9 +92,9 @@ class LineProtocol:
         """Milliseconds of silence that would end the read begun, or None."""
         return max(1, self.idle_ms - self._silent_ms) if self._pending() else None
 
-    def accepted(self, count: int) -> bytes:
-        """The configured acknowledgement, once a read."""
-        return self.acknowledge * count
+    def accepted(self) -> bytes:
+        """The configured acknowledgement."""
+        return self.acknowledge
 
     def refused(self) -> bytes:
         """The configured refusal."""

@@ -143,10 +143,9 @@ class SsiProtocol:
         owed, self._answer, self._due = self._answer + self._due, b"", b""
         return owed
 
-    def accepted(self, count: int) -> bytes:
-        """An ACK each, then the good tone."""
-        acks = bytes(Packet(ACK)) * count
-        return acks + self.signal("good") if self.setup and count else acks
+    def accepted(self) -> bytes:
+        """An ACK, then the good tone."""
+        return bytes(Packet(ACK)) + (self.signal("good") if self.setup else b"")
 
     def refused(self) -> bytes:
         """NAK RESEND: the scanner still holds the read and sends it again, or sounds its error tone."""

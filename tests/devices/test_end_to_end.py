@@ -4,81 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devices.decoders.scan import decode_read
-from devices.journal import Journal
-from devices.reads import Read
-from devices.registry import Registry
 from devices.simulated import SimulatedScanner, Step, parse_script
-from devices.supervisor import Health, Supervisor
 from devices.transports.base import Ended
 from devices.transports.pipe import PipeTransport
 from devices.transports.serial import SerialTransport
 from ledger import seams
-from ledger.clock import SystemClock
 from ledger.errors import Corrupt, Unavailable
-from ledger.seams import Killed, SystemRandom
-
-CLOCK = SystemClock()
-
-
-class Floor:
-    """What people on the floor hear."""
-
-    def __init__(self) -> None:
-        self.good: list[bytes] = []
-        self.bad: list[str] = []
-
-    def recorded(self, device: str, reads: Sequence[Read]) -> None:
-        self.good += [read.raw for read in reads if not read.fault]
-
-    def refused(self, device: str, reason: str) -> None:
-        self.bad.append(reason)
-
-
-class Rig:
-    """A journal, a supervisor over the given devices, and what they said."""
-
-    def __init__(
-        self, folder: Path, *urls: str, context: Callable[[str], dict[str, Any]] = lambda device: {}
-    ) -> None:
-        self.floor = Floor()
-        path = folder / "reads.db"
-        if not path.exists():
-            Journal.create(path)
-        self.journal = Journal(path, clock=CLOCK, random=SystemRandom())
-        self.supervisor = Supervisor(
-            Registry.parse(urls),
-            self.journal,
-            clock=CLOCK,
-            random=SystemRandom(),
-            feedback=self.floor,
-            context=context,
-        )
-        self.supervisor.start()
-
-    def health(self) -> Health:
-        return self.supervisor.health()[0]
-
-    def reads(self, count: int, timeout_ms: int = 8_000) -> list[Read]:
-        until(lambda: self.journal.position >= count, timeout_ms)
-        return self.journal.waiting(10_000)
-
-    def close(self) -> None:
-        self.supervisor.stop()
-        self.journal.close()
-
-
-def until(holds: Callable[[], bool], timeout_ms: int = 8_000) -> None:
-    deadline = time.monotonic() + timeout_ms / 1000
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
+from ledger.seams import Killed
+from tests.devices.rig import CLOCK, Rig, until
 
 
 @pytest.fixture
@@ -90,19 +30,6 @@ def link(tmp_path: Path) -> Path:
 def scanner(link: Path) -> Iterator[SimulatedScanner]:
     with SimulatedScanner(link, clock=CLOCK) as scanner:
         yield scanner
-
-
-@pytest.fixture
-def rigs(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    made: list[Rig] = []
-
-    def make(*urls: str, **more: Any) -> Rig:
-        made.append(Rig(tmp_path, *urls, **more))
-        return made[-1]
-
-    yield make
-    for rig in made:
-        rig.close()
 
 
 def test_bytes_on_a_terminal_become_decoded_reads(scanner: SimulatedScanner, rigs: Callable[..., Rig]) -> None:

@@ -81,3 +81,11 @@ def test_killed_between_journal_and_answer(tmp_path: Path, failpoint: str) -> No
     durable_before_death = not failpoint.startswith("journal.before")
     assert len(repeats) == durable_before_death
     assert all(read.raw == next(other.raw for other in reads if other.read_id == read.repeat_of) for read in repeats)
+
+
+@pytest.mark.parametrize("protocol", ["ssi", "honeywell"])
+def test_a_few_kills_over_each_protocol_that_waits_for_an_answer(protocol: str, tmp_path: Path) -> None:
+    """`make quick` plays 500."""
+    from tests.devices import kill_answers
+
+    print(kill_answers.trials(tmp_path, protocol, 6, seed=3))

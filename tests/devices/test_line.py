@@ -104,4 +104,4 @@ def test_endless_noise_takes_no_memory() -> None:
 
 def test_answers_are_what_was_configured() -> None:
     protocol = LineProtocol(acknowledge=b"\x06", refuse=b"\x15")
-    assert (protocol.accepted(2), protocol.refused()) == (b"\x06\x06", b"\x15")
+    assert (protocol.accepted(), protocol.refused()) == (b"\x06", b"\x15")

@@ -164,7 +164,7 @@ def test_ssi_acknowledges_only_when_told() -> None:
     frames = protocol.feed(ssi(b"0109501101530003", 0x0F))
     assert frames == [Frame(b"]C10109501101530003", "", 19)]
     assert protocol.owed() == b"", "nothing before the read is durable"
-    assert protocol.accepted(1) == ACKED + bytes(Packet(BEEP, data=b"\x00"))
+    assert protocol.accepted() == ACKED + bytes(Packet(BEEP, data=b"\x00"))
     assert protocol.refused() == bytes(Packet(NAK, data=b"\x01"))
 
 

@@ -26,7 +26,7 @@ def test_a_full_address() -> None:
         7,
     )
     assert (transport.parity, transport.stop, transport.flow) == ("E", 2, "rtscts")
-    assert (protocol.framing, protocol.idle_ms, protocol.accepted(1), protocol.refused()) == (
+    assert (protocol.framing, protocol.idle_ms, protocol.accepted(), protocol.refused()) == (
         "stx",
         50,
         b"\x06",
