@@ -176,9 +176,7 @@ class Listener(DeviceThread):
         """Record `frames`, then answer for each. Raises Unavailable when the device no longer takes an answer."""
         try:
             context = self._context_now()
-            reads = self._journal.record(
-                [self._new(frame, context, first=number == 0) for number, frame in enumerate(frames)]
-            )
+            reads = self._journal.record([self._new(frame, context, number) for number, frame in enumerate(frames)])
         except (LedgerError, Corrupt) as error:
             reason = str(error)
             self._count("refused", len(frames))
@@ -209,8 +207,10 @@ class Listener(DeviceThread):
             self._tell(lambda: self._feedback.refused(self._device.name, fault))
         self._tell(lambda: self._feedback.recorded(self._device.name, reads))
 
-    def _new(self, frame: Frame, context: Mapping[str, Any], *, first: bool) -> NewRead:
-        again: Again = "surely" if frame.resent else "perhaps" if first and self._unanswered else ""
+    def _new(self, frame: Frame, context: Mapping[str, Any], number: int) -> NewRead:
+        # Two reads at once from a device that waits for an answer: it gave the first one up and was triggered again.
+        doubtful = self._protocol.waits_for_answer if number else self._unanswered
+        again: Again = "surely" if frame.resent else "perhaps" if doubtful else ""
         return NewRead(self._device.name, frame.data, frame.fault, frame.length, context, again=again)
 
     def _context_now(self) -> Mapping[str, Any]:

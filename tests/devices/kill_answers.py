@@ -44,6 +44,7 @@ class Trials:
     kills: int = 0
     scanned: list[bytes] = field(default_factory=list)
     host: subprocess.Popen[bytes] | None = None
+    back_at: float = 0
 
     def run(self) -> None:
         """Until `wanted` hosts were killed."""
@@ -54,7 +55,8 @@ class Trials:
             self._stop()
 
     def _scan_until_good(self, data: bytes) -> None:
-        side = side_for(self.protocol, patience_ms=self.dice.choice((100, 300, 900)))
+        # Shorter than real ones, so that a scanner gives up while the host is away; longer than any commit.
+        side = side_for(self.protocol, patience_ms=self.dice.choice((500, 900)))
         for _ in range(50):
             side.scan(data)
             self._alive()
@@ -78,8 +80,8 @@ class Trials:
         if self.host is not None and self.host.poll() is not None:
             assert self.host.returncode == -signal.SIGKILL
             self.kills += 1
-            self.host = None
-        if self.host is None:
+            self.host, self.back_at = None, time.monotonic() + self.dice.choice((0, 0, 0, 1.2))
+        if self.host is None and time.monotonic() >= self.back_at:
             armed = f"{self.dice.choice(POINTS)}:{self.dice.randrange(1, 4)}" if self.kills < self.wanted else ""
             self.host = node(self.folder / "reads.db", f"{self.scanner.url}&protocol={self.protocol}", armed)
 
