@@ -25,6 +25,7 @@ NODE = [
     "pynacl>=1.6.2,<2",
     "cbor2>=5.9,<6",
     "pyserial>=3.5,<4",
+    "segno>=1.6.6,<2",
     "zeroconf>=0.154,<1",
     "requests>=2.34,<3",
     "apscheduler>=3.11,<4",
@@ -51,6 +52,8 @@ TEST = [
     "ruff>=0.17,<0.18",
     "mypy>=2.4,<3",
     "types-requests",
+    "zxing-cpp>=3.1,<4",
+    "pypdfium2>=5.15,<6",
 ]
 
 CONTRACTS = ["vyper==0.4.3"]
@@ -68,6 +71,7 @@ setup(
         "devices.transports",
         "devices.protocols",
         "devices.decoders",
+        "devices.output",
         "node",
         "node.agents",
         "hub",

@@ -16,6 +16,8 @@ from ledger.ids import VIRTUAL, text_to_word
 PREFIX_LENGTH_MAX = 16
 PATTERN_LENGTH_MAX = 200
 PATTERN_TEXT_MAX = 64
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*"
+_NEUTRAL = frozenset("-./:_ +#$%")
 _CONTROL = re.compile(r"[A-Z0-9][A-Z0-9\-]{0,23}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{4,64}", re.ASCII)
 
@@ -26,7 +28,9 @@ class Labels:
 
     `bin_pattern` is a regular expression for bins printed without a prefix; it must fit the whole text, and its
     group `code`, if it has one, is the bin's code. `untagged_gs1` lets a read without symbology identifier be GS1
-    when it begins with (00), (01) or (02), its check digit fits and all of it parses.
+    when it begins with (00), (01) or (02), its check digit fits and all of it parses. With `check_character` every
+    label of ours ends with one more character (ISO/IEC 7064, MOD 37-2) that finds a wrong keyboard layout and a
+    Code 39 misread; a label without it is refused.
     """
 
     bin_prefix: str = "BIN:"
@@ -35,6 +39,7 @@ class Labels:
     unit_prefix: str = "LPN:"
     control_prefix: str = "CTL:"
     untagged_gs1: bool = True
+    check_character: bool = False
     _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
@@ -55,12 +60,14 @@ class Labels:
         for name, value in values.items():
             if name not in known:
                 raise Rejected(f"labels.{name} is not a setting: expected one of {', '.join(sorted(known))}")
-            if type(value) is not (bool if name == "untagged_gs1" else str):
+            if type(value).__name__ != known[name]:
                 raise Rejected(f"labels.{name} = {value!r}: expected {known[name]}")
         return cls(**values)  # type: ignore[arg-type]
 
     def match(self, text: str) -> tuple[str, str] | None:
         """(kind, content) when `text` is one of our labels, else None. Raises Rejected for a malformed one."""
+        if self.check_character and text.startswith(tuple(filter(None, self._prefixes().values()))):
+            text = unchecked(text)
         if self.bin_prefix and text.startswith(self.bin_prefix):
             return "bin", _location(text[len(self.bin_prefix) :])
         if self.unit_prefix and text.startswith(self.unit_prefix):
@@ -78,6 +85,46 @@ class Labels:
         if self._pattern and len(text) <= PATTERN_TEXT_MAX and (found := self._pattern.fullmatch(text)):
             return "bin", _location(found.groupdict().get("code") or text)
         return None
+
+    def printed(self, kind: str, code: str) -> str:
+        """What a label of `kind` with that code holds; raises Rejected when labels of that kind have no prefix."""
+        prefix = self._prefixes().get(kind, "")
+        if not prefix:
+            raise Rejected(f"labels.{kind}_prefix is empty: no {kind} label can be printed")
+        text = prefix + code
+        return text + check_character(text) if self.check_character else text
+
+    def _prefixes(self) -> dict[str, str]:
+        return {
+            "bin": self.bin_prefix,
+            "unit": self.unit_prefix,
+            "badge": self.badge_prefix,
+            "control": self.control_prefix,
+        }
+
+
+def check_character(text: str) -> str:
+    """The check character of `text` by MOD 37-2 of ISO/IEC 7064, over its letters and digits in upper case.
+
+    Of all other characters only those of `_NEUTRAL` may stand in a checked label; they do not count.
+    """
+    total = 0
+    for character in text.upper():
+        if character in _NEUTRAL:
+            continue
+        value = _ALPHABET.find(character)
+        if not 0 <= value < 36:
+            raise Rejected(f"{character!r} cannot stand in a label with a check character")
+        total = (total + value) * 2 % 37
+    return _ALPHABET[(38 - total) % 37]
+
+
+def unchecked(text: str) -> str:
+    """`text` without its check character; raises Rejected when that does not fit."""
+    body, given = text[:-1], text[-1:]
+    if check_character(body) != given:
+        raise Rejected(f"{text[:40]!r}: its check character does not fit; scan it again, and check the layout")
+    return body
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
