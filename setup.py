@@ -80,6 +80,7 @@ setup(
     py_modules=["tallyman", "tallyman_demo", "tallyman_stage"],
     package_data={
         "contracts": ["compiled/*.json", "*.vy"],
+        "devices": ["udev/*.rules"],
         "web": ["templates/**/*", "static/**/*"],
     },
     install_requires=ENGINE + NODE + ENCRYPTED_SQLITE + HUB,

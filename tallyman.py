@@ -9,7 +9,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "node": ("node.cli", "one warehouse site: init, enrol, run, status, seal, sync, verify, rebuild, config"),
     "hub": ("hub.cli", "all sites: init, run, enrol, status, discrepancies, anchor, verify and more"),
-    "devices": ("devices.cli", "scanners: list, decode, monitor, simulate"),
+    "devices": ("devices.cli", "scanners, scales, labels: doctor, list, decode, monitor, calibrate, label and more"),
     "verify": ("ledger.verify_cli", "check a receipt, without any network or vendor"),
     "demo": ("tallyman_demo", "hub, two sites and a simulated scanner on this machine"),
 }

@@ -192,6 +192,10 @@ class Journal:
         """The newest reads in any state, newest first."""
         return self._select("ORDER BY position DESC LIMIT ?", (limit,))
 
+    def history(self, limit: int = 100, *, after: int = 0) -> list[Read]:
+        """Reads in any state behind position `after`, oldest first."""
+        return self._select("WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
+
     def get(self, identifier: str) -> Read:
         """One read by its id; raises Rejected when there is none."""
         position, run = place_of(identifier)

@@ -230,15 +230,24 @@ def _line(name: str, read: Settings) -> Callable[[], LineProtocol]:
 
     maker: Any = {"honeywell": honeywell, "datalogic": datalogic}.get(name)
     accepted, refused, signals = (maker.ACCEPTED, maker.REFUSED, maker.SIGNALS) if maker else (b"", b"", {})
-    silence = read.word("suffix", "any", ("any", "none")) == "none"
-    if silence and name == "stx":
-        raise Rejected(f"{read.url}: suffix=none does not go with protocol=stx, whose reads end at ETX")
+    suffix = read.word("suffix", "any", ("any", "tab", "none"))
+    if suffix != "any" and name == "stx":
+        raise Rejected(f"{read.url}: suffix={suffix} does not go with protocol=stx, whose reads end at ETX")
     idle_ms = read.number("idle_ms", IDLE_MS, range(10, 5_001), "10 to 5000")
     ack, nak = read.octets("ack", accepted), read.octets("nak", refused)
     prefix, separator = read.octets("prefix"), read.octets("gs")
     framing: Literal["line", "stx"] = "stx" if name == "stx" else "line"
     return lambda: LineProtocol(
-        framing, silence, idle_ms, READ_BYTES_MAX, ack, nak, prefix, separator, signals=signals
+        framing,
+        suffix == "none",
+        idle_ms,
+        READ_BYTES_MAX,
+        ack,
+        nak,
+        prefix,
+        separator,
+        suffix == "tab",
+        signals=signals,
     )
 
 

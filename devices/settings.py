@@ -18,7 +18,7 @@ SETTINGS = {
     "station": "the station or tablet it stands at (default: none)",
     "profile": "settings for a model; any given beside it wins (see `tallyman devices list --profiles`)",
     "protocol": "line, stx, ssi, honeywell, datalogic, hidpos, keys, sics, toledo, 8217 (default: by the transport)",
-    "suffix": "any: a read needs its end character; none: silence ends it (default: any)",
+    "suffix": "any: a read ends with CR, LF or ETX; tab: with TAB too; none: with silence (default: any)",
     "idle_ms": f"silence that ends or breaks off a read, 10 to 5000 (default: {IDLE_MS})",
     "ack": "bytes in hex sent once a read is durable (default: by the protocol)",
     "nak": "bytes in hex sent when a read could not be recorded (default: by the protocol)",

@@ -13,6 +13,7 @@ from devices.output.zpl import module_dots
 
 PNG_DPI = 300
 POINTS = 72 / 25.4
+_WHITE_AND_BLACK = bytes.maketrans(b"\0\1", b"10")
 _FONT_WIDTH = 0.56  # of Helvetica, on average, to its height
 
 
@@ -72,10 +73,9 @@ def _png_file(rows: list[bytearray], width: int, dpi: int) -> bytes:
     packed = bytearray()
     for row in rows:
         packed.append(0)
-        bits = row + bytes(-width % 8)
-        packed += bytes(
-            255 - sum(bits[place + bit] << (7 - bit) for bit in range(8)) for place in range(0, len(bits), 8)
-        )
+        # White is 1: the row as a number in binary, padded to whole bytes.
+        bits = row.translate(_WHITE_AND_BLACK) + b"1" * (-width % 8)
+        packed += int(bits, 2).to_bytes(len(bits) // 8, "big")
     metre = round(dpi / 0.0254)
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", width, len(rows), 1, 0, 0, 0, 0)),

@@ -1,8 +1,8 @@
 """Reads that end with a character, or stand between STX and ETX: what nearly every serial scanner can send.
 
-Framing `line`: a read ends at CR, LF or ETX, and CR LF counts once; an STX in front is dropped. Framing `stx`: a
-read is what stands between STX and ETX, line ends included; anything outside is noise. Every other byte is content,
-GS (0x1D) above all. How the bytes were cut into chunks makes no difference.
+Framing `line`: a read ends at CR, LF or ETX, with `tab_ends` at TAB as well, and CR LF counts once; an STX in front
+is dropped. Framing `stx`: a read is what stands between STX and ETX, line ends included; anything outside is noise.
+Every other byte is content, GS (0x1D) above all. How the bytes were cut into chunks makes no difference.
 
 Silence of `idle_ms` ends a read that has begun. For a scanner set to send no suffix (`suffix=none`) that is how
 reads end; for any other it means that the rest was lost, so the read is kept and marked `truncated`, and nobody
@@ -25,6 +25,7 @@ CR, LF, STX, ETX = 0x0D, 0x0A, 0x02, 0x03
 DOUBT_MS = 1_000  # after a read broke off, how long the rest of it may still come
 IDLE_MS = 200  # slow radio scanners pause up to 150 ms inside a read
 _LINE_MARK = re.compile(rb"[\r\n\x03]")
+_TAB_MARK = re.compile(rb"[\r\n\x03\t]")
 _STX_MARK = re.compile(rb"[\x02\x03]")
 
 
@@ -44,6 +45,7 @@ class LineProtocol:
     refuse: bytes = b""
     prefix: bytes = b""
     separator: bytes = b""
+    tab_ends: bool = False
     greeting: bytes = b""
     signals: Mapping[Signal, bytes] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
@@ -117,7 +119,7 @@ class LineProtocol:
 
     def _feed_line(self, chunk: bytes, frames: list[Frame]) -> None:
         position = 0
-        for mark in _LINE_MARK.finditer(chunk):
+        for mark in (_TAB_MARK if self.tab_ends else _LINE_MARK).finditer(chunk):
             place = mark.start()
             self._hold(chunk, position, place)
             ender = chunk[place]

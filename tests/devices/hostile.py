@@ -19,7 +19,12 @@ from tests.devices.protocol_kit import CASES
 ON = date(2026, 1, 15)
 # What each protocol must still understand after a hostile input and a pause.
 GOOD = {name: case.pieces[0] for name, case in CASES.items()}
-GOOD |= {"line": b"BIN:A\r", "stx": b"\x02BIN:A\x03", "keys": CASES["keys"].pieces[0] + CASES["keys"].pieces[3]}
+GOOD |= {
+    "line": b"BIN:A\r",
+    "line-tab": b"BIN:A\t",
+    "stx": b"\x02BIN:A\x03",
+    "keys": CASES["keys"].pieces[0] + CASES["keys"].pieces[3],
+}
 SEEDS = (
     b"]C1010950110153000310AB-1\x1d17261231", b"]E05901234123457", b"]Q1https://a/01/09501101530003?10=A",
     b"BIN:A-01", b"00123456789012345675", b"01234565", b"]d2\x1d01", b"(01)09501101530003(10)A",

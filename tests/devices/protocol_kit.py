@@ -40,6 +40,7 @@ COMMON = (b"\r", b"\n", b"\x02", b"\x03", b"\x1d", b"\xff", b"\x00", b"]C1", b"0
 TOLEDO = b"\x021  " + b"   200" + b" " * 6 + b"\r"
 CASES: dict[str, Case] = {
     "line": Case(LineProtocol, COMMON),
+    "line-tab": Case(lambda: LineProtocol(tab_ends=True), (*COMMON, b"\t", b"\t\r")),
     "stx": Case(lambda: LineProtocol("stx"), COMMON),
     "ssi": Case(
         SsiProtocol,

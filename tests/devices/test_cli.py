@@ -74,7 +74,7 @@ def test_decode_options(arguments: list[str], code: int, kind: str, capsys: pyte
         (["decode", "--hex", "xyz"], "not hex"),
         (["decode", "--on", "31.12.2026", "x"], "expected a day"),
         (["list", "--config", "/nonexistent/node.toml"], "cannot read"),
-        (["simulate", "--script", "/nonexistent"], "cannot read"),
+        (["sim", "--script", "/nonexistent"], "cannot read"),
         (["monitor", "nobody"], "no device is called"),
     ],
 )
@@ -87,7 +87,7 @@ def test_mistakes_get_one_line_and_code_1(
 
 
 def test_usage_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([], ["fly"], ["decode", "--format", "x"], ["simulate"], ["monitor", "x", "--count", "0"]):
+    for arguments in ([], ["fly"], ["decode", "--format", "x"], ["sim", "lorry"], ["monitor", "x", "--count", "0"]):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 2
@@ -97,7 +97,7 @@ def test_usage_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
         ["list", "--help"],
         ["decode", "--help"],
         ["monitor", "--help"],
-        ["simulate", "-h"],
+        ["sim", "-h"],
     ):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
@@ -116,11 +116,11 @@ def test_list_shows_configured_devices(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["list", "--config", str(config)]) == 1
 
 
-def test_simulate_and_monitor_meet(tmp_path: Path) -> None:
+def test_sim_and_monitor_meet(tmp_path: Path) -> None:
     script, link = tmp_path / "script", tmp_path / "scanner"
     script.write_text(f"BIN:A-01\n@unplug 200\n{ITEM}\n")
     with subprocess.Popen(
-        [sys.executable, "-m", "devices.cli", "simulate", "--script", str(script), "--link", str(link), "--json"],
+        [sys.executable, "-m", "devices.cli", "sim", "--script", str(script), "--link", str(link), "--json"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
     ) as scanner:

@@ -88,4 +88,4 @@ def test_a_few_kills_over_each_protocol_that_waits_for_an_answer(protocol: str, 
     """`make quick` plays 500."""
     from tests.devices import kill_answers
 
-    print(kill_answers.trials(tmp_path, protocol, 4, seed=3))
+    print(kill_answers.trials(tmp_path, protocol, 2, seed=3))

@@ -134,10 +134,10 @@ def unpacked(data: bytes) -> tuple[int, int, bytes]:
         packed += body if name == b"IDAT" else b""
         place += 12 + length
     raw, stride = zlib.decompress(packed), (width + 7) // 8 + 1
-    gray = bytearray()
+    gray, grays = bytearray(), bytes.maketrans(b"01", b"\0\xff")
     for row in range(height):
         line = raw[row * stride + 1 : (row + 1) * stride]
-        gray += bytes(255 * (line[x // 8] >> (7 - x % 8) & 1) for x in range(width))
+        gray += f"{int.from_bytes(line, 'big'):0{8 * len(line)}b}".encode().translate(grays)[:width]
     return width, height, bytes(gray)
 
 

@@ -301,7 +301,7 @@ def _called(port: int) -> SocketWire:
 
 
 def test_unplugged_and_back_many_times(tmp_path: Path) -> None:
-    assert unplug.cycles(tmp_path, 6, "ssi") <= 2_000
+    assert unplug.cycles(tmp_path, 4, "ssi") <= 2_000
 
 
 def test_other_programs_noise_and_wrong_speed(tmp_path: Path, rigs: Callable[..., Rig]) -> None:
@@ -335,17 +335,17 @@ def test_a_stable_weight_for_a_station(protocol: str, tmp_path: Path, rigs: Call
             assert weight.in_grams() == 12_345
             side.put("3.100", moving=True)
             with pytest.raises(Unavailable, match="in motion"):
-                rig.supervisor.weigh("scale-1", 700)
+                rig.supervisor.weigh("scale-1", 450)
             side.put("3.100")
             assert str(rig.supervisor.weigh("scale-1", 5_000)) == "3.100 kg"
             side.overloaded = True
             with pytest.raises(Unavailable, match=r"overload|out of range"):
-                rig.supervisor.weigh("scale-1", 700)
+                rig.supervisor.weigh("scale-1", 450)
         assert rig.health().state == "ready" and rig.health().counters["weights"] > 3
         assert rig.journal.position == 0, "a weight is no read"
         wire.unplug()
         with pytest.raises(Unavailable, match=r"not there|went away"):
-            rig.supervisor.weigh("scale-1", 1_500)
+            rig.supervisor.weigh("scale-1", 600)
         with pytest.raises(Rejected, match="no scale"):
             rig.supervisor.weigh("nowhere")
 

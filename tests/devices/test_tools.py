@@ -1,0 +1,343 @@
+"""What people do with devices by hand: calibrate, look, replay, print, and devices made of software."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pytest
+
+from devices import calibration, doctor
+from devices.calibration import GS1, LETTERS
+from devices.cli import main
+from devices.decoders.content import ALPHABET_82
+from devices.decoders.elements import SEPARATORS
+from devices.journal import Journal
+from devices.protocols.keys import KeysProtocol
+from devices.protocols.layouts import NAMES, layout
+from devices.reads import NewRead
+from devices.registry import Device, Registry
+from devices.simulated import SimulatedScanner
+from devices.simulated_keys import typed
+from devices.simulated_printer import SimulatedPrinter
+from devices.simulated_sides import SsiSide
+from devices.simulated_wire import serve
+from ledger.errors import Rejected
+from ledger.seams import SystemRandom
+from tests.devices.rig import CLOCK, until
+
+ROOT = Path(__file__).resolve().parents[2]
+ON = date(2026, 1, 15)
+SECOND = GS1[0] + GS1[1] + GS1[2] + "\x1d" + GS1[3] + GS1[4]
+
+
+def ran(*arguments: str) -> tuple[int, str]:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = main(list(arguments))
+    return code, out.getvalue()
+
+
+@contextmanager
+def beside(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command of ours as a process."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "devices.cli", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+# ---------------------------------------------------------------------------------------------------- calibration
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_calibration_finds_every_layout(name: str) -> None:
+    found = calibration.of_keys(typed(LETTERS + "\r", name), typed(SECOND + "\r", name))
+    chosen = found.settings.get("layout", "us")
+    # Two layouts may differ only where no label has characters; then either is right.
+    protocol = KeysProtocol(chosen)
+    for character in ALPHABET_82:
+        assert protocol.feed(typed(character + "\r", name))[0].data == character.encode(), (name, chosen, character)
+    assert found.suffix == "CR" and found.separator == "GS"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "separator", "settings", "suffix", "words"),
+    [
+        (b"]C0", b"\r", b"\x1d", {}, "CR", []),
+        (b"]C0", b"\r\n", "\u241d".encode(), {}, "CR LF", []),
+        (b"#1]C0", b"\t", b"^", {"prefix": "2331", "suffix": "tab", "gs": "5e"}, "TAB", []),
+        (b"", b"", b"", {"suffix": "none"}, "none", ["identifier", "half a read", "drops GS"]),
+        (b"\x02]C0", b"\x03", b"{GS}", {"protocol": "stx", "gs": "7b47537d"}, "ETX", []),
+    ],
+)
+def test_calibration_of_what_a_serial_scanner_sends(
+    before: bytes, after: bytes, separator: bytes, settings: dict[str, str], suffix: str, words: list[str]
+) -> None:
+    head = before.replace(b"]C0", b"]C1")
+    second = head + (SECOND.encode().replace(b"\x1d", separator)) + after
+    found = calibration.of_bytes(before + LETTERS.encode() + after, second)
+    assert (found.settings, found.suffix) == (settings, suffix)
+    assert all(any(word in advice for advice in found.advice) for word in words)
+    assert len(found.advice) == len(words)
+    # The settings found make the device read the second code as it is.
+    device = Device.parse(f"serial:///dev/x?{found.query()}" if settings else "serial:///dev/x")
+    protocol = device.framing()
+    [frame] = protocol.feed(second) + protocol.tick(10_000)
+    if separator:
+        assert frame.data.decode().translate(SEPARATORS).endswith(SECOND), frame
+
+
+def test_calibration_says_what_is_wrong() -> None:
+    for first, second, word in (
+        (LETTERS.swapcase().encode(), b"", "exchanged"),
+        (b"5901234123457\r", b"", "not the first code"),
+        (LETTERS.encode() + b"\r", b"5901234123457\r", "not the second code"),
+    ):
+        with pytest.raises(Rejected, match=word):
+            calibration.of_bytes(first, second)
+    with pytest.raises(Rejected, match="CapsLock"):
+        calibration.of_keys(typed(LETTERS.swapcase(), "de"), b"")
+    with pytest.raises(Rejected, match="no keyboard layout"):
+        calibration.of_keys(typed("hello", "us"), b"")
+
+
+def test_the_calibration_command_on_a_terminal(tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.pdf"
+    with SimulatedScanner(clock=CLOCK) as scanner:
+
+        def scan() -> None:
+            scanner.wait_opened(5_000)
+            scanner.scan("]C0" + LETTERS)
+            CLOCK.sleep_ms(1_200)
+            scanner.scan("]C1" + SECOND.replace("\x1d", "|"))
+
+        thread = threading.Thread(target=scan)
+        thread.start()
+        code, out = ran("calibrate", scanner.url, "--sheet", str(sheet), "--json", "--timeout", "10")
+        thread.join()
+    shown = json.loads(out)
+    assert code == 0 and shown["settings"] == {"gs": "7c"} and shown["url"].endswith("?gs=7c")
+    document = pypdfium2.PdfDocument(sheet)
+    assert len(document) == 1
+    document.close()
+
+
+# --------------------------------------------------------------------------------------------------------- doctor
+
+
+def test_the_doctor_finds_what_is_in_the_way(tmp_path: Path) -> None:
+    fifo = tmp_path / "there"
+    os.mkfifo(fifo)
+    registry = Registry.parse(
+        ["serial:///dev/ttyACM99?name=gone", f"pipe://{fifo}?name=here", f"evdev://{fifo}-kbd", "tcp://10.9.9.9:1"]
+    )
+    (tmp_path / "proc/12").mkdir(parents=True)
+    (tmp_path / "proc/12/comm").write_text("ModemManager\n")
+    findings = doctor.look(registry, root=tmp_path)
+    told = {finding.what: (finding.verdict, finding.advice) for finding in findings}
+    assert told["gone: /dev/ttyACM99"][0] == "problem" and told[f"here: {fifo}"] == ("ok", "")
+    assert told["ModemManager is running"][0] == "problem"
+    assert told["the udev rules are not installed"][0] == "look"
+    assert any("grab=yes" in advice for _, advice in told.values())
+    folder = tmp_path / "etc/udev/rules.d"
+    folder.mkdir(parents=True)
+    (folder / doctor.RULES).write_text(doctor.rules())
+    (tmp_path / "proc/12/comm").write_text("bash\n")
+    quiet = doctor.look(Registry.parse([f"pipe://{fifo}"]), root=tmp_path)
+    assert {finding.verdict for finding in quiet} == {"ok"}
+    (folder / doctor.RULES).write_text("# older\n")
+    assert any("differs" in finding.what for finding in doctor.look(Registry(()), root=tmp_path))
+
+
+def test_the_doctor_command(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text('devices = ["serial:///dev/none?name=gone"]\n')
+    code, out = ran("doctor", "--config", str(config), "--json")
+    assert code == 1 and any(finding["verdict"] == "problem" for finding in json.loads(out)["findings"])
+    assert ran("doctor", "--config", str(config))[1].count("problem") >= 1
+    code, rules = ran("doctor", "--rules")
+    assert code == 0 and 'ENV{ID_MM_DEVICE_IGNORE}="1"' in rules and "hidraw" in rules
+    for line in rules.splitlines():
+        assert line.count('"') % 2 == 0, line
+
+
+# ------------------------------------------------------------------------------------------------ monitor, replay
+
+
+def test_monitor_answers_a_scanner_that_waits_and_replay_reads_its_recording(tmp_path: Path) -> None:
+    capture = tmp_path / "capture.bin"
+    with SimulatedScanner(clock=CLOCK) as scanner:
+        side = SsiSide()
+        url = f"{scanner.url}&protocol=ssi"
+
+        def act() -> None:
+            scanner.wait_opened(5_000)
+            for number in range(2):
+                side.scan(b"BIN:%d" % number)
+                with contextlib.suppress(Exception):
+                    serve(
+                        side, scanner, clock=CLOCK, random=SystemRandom(), until=lambda: not side.busy(),
+                        timeout_ms=5_000,
+                    )  # fmt: skip
+
+        thread = threading.Thread(target=act)
+        thread.start()
+        code, out = ran("monitor", url, "--count", "2", "--timeout", "10", "--capture", str(capture), "--json")
+        thread.join()
+    assert code == 0 and [json.loads(line)["text"] for line in out.splitlines()] == ["0", "1"]
+    assert side.known[:1] == [b"BIN:0"]
+    code, again = ran("replay", str(capture), "--url", "pipe:///x?protocol=ssi", "--json")
+    assert code == 0 and again == out
+
+
+def test_replay_of_a_journal(tmp_path: Path) -> None:
+    path = tmp_path / "reads.db"
+    Journal.create(path)
+    journal = Journal(path, clock=CLOCK, random=SystemRandom())
+    journal.record([NewRead("a", b"BIN:1"), NewRead("b", b"]E05901234123457"), NewRead("a", b"half", "truncated")])
+    journal.close()
+    code, out = ran("replay", str(path), "--device", "a", "--json")
+    shown = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and [(row["means"], row["ok"], row["sequence"]) for row in shown] == [
+        ("bin", True, 1),
+        ("unknown", False, 2),
+    ]
+    assert ran("replay", str(path), "--after", "3", "--json") == (0, "")
+    assert ran("replay", str(tmp_path / "none"))[0] == 1
+
+
+def test_profiles_are_listed() -> None:
+    assert "zebra-ssi-cdc" in ran("list", "--profiles")[1]
+    assert "honeywell-hostack" in json.loads(ran("list", "--profiles", "--json")[1])["profiles"]
+
+
+# ---------------------------------------------------------------------------------------------------------- label
+
+
+def test_labels_by_command(tmp_path: Path) -> None:
+    for name in ("l.pdf", "l.png", "l.zpl"):
+        code, out = ran("label", "bin", "A-01", "--out", str(tmp_path / name), "--json")
+        assert code == 0 and json.loads(out)["says"] == ["]C0BIN:A-01"]
+        assert (tmp_path / name).stat().st_size > 100
+    item = ("label", "item", "09501101530003", "--name", "Milk", "--lot", "L1", "--expiry", "2027-01-31", "--json")
+    assert json.loads(ran(*item, "--out", str(tmp_path / "i.pdf"))[1])["says"] == [
+        "]C1010950110153000317270131" + "10L1"
+    ]
+    assert ran("label", "sscc", "123456789012345675", "--out", str(tmp_path / "s.pdf"))[0] == 0
+    transfer = ("label", "transfer", "T-1", "--sender", "Oslo", "--receiver", "Bergen", "--line", "2 x Milk")
+    assert ran(*transfer, "--out", str(tmp_path / "t.pdf"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("bin", "A"),
+        ("bin", "--out", "x.pdf"),
+        ("bin", "A", "B", "--out", "x.png"),
+        ("bin", "A", "--out", "x.doc"),
+        ("bin", "A", "--out", "x.pdf", "--printer", "tcp://h"),
+        ("item", "09501101530004", "--out", "x.pdf"),
+        ("bin", "A", "--out", "/nonexistent/x.pdf"),
+        ("bin", "A", "--printer", "nowhere"),
+        ("again", "x"),
+        ("again", "77"),
+    ],
+)
+def test_mistakes_with_labels(arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.chdir(tmp_path)
+    assert main(["label", *arguments]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_printing_by_command(tmp_path: Path) -> None:
+    jobs = ("--jobs", str(tmp_path / "prints.db"), "--json")
+    with SimulatedPrinter() as paper:
+        code, out = ran("label", "bin", "A-01", "A-02", "--copies", "2", "--printer", paper.address, *jobs)
+        assert code == 0 and [json.loads(line)["state"] for line in out.splitlines()] == ["confirmed"] * 2
+        assert [each.copies for each in paper.papers] == [2, 2]
+        paper.hang_up_after = 40
+        code, out = ran("label", "bin", "A-03", "--printer", paper.address, *jobs)
+        assert code == 1 and json.loads(out)["state"] == "unknown"
+        paper.hang_up_after = 0
+        assert json.loads(ran("label", "again", "3", *jobs)[1])["state"] == "confirmed"
+        assert len(ran("label", "jobs", *jobs)[1].splitlines()) == 4
+        paper.paper_out = True
+        assert main(["label", "bin", "A-04", "--printer", paper.address, *jobs]) == 3
+
+
+# ------------------------------------------------------------------------------------------------------------ sim
+
+
+@pytest.mark.parametrize(
+    ("arguments", "link"),
+    [
+        (["--protocol", "ssi", "--noisy", "50"], False),
+        (["--protocol", "honeywell", "--piece", "3", "--gap-ms", "2"], False),
+        (["--protocol", "datalogic"], False),
+        (["--protocol", "keys", "--layout", "fr"], True),
+        (["--protocol", "hidpos"], True),
+    ],
+)
+def test_a_simulated_scanner_of_any_protocol(
+    arguments: list[str], link: bool, tmp_path: Path, rigs: Callable[..., Any]
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("]C0BIN:A-01\n@wait 10\n]E05901234123457\n")
+    more = ["--link", str(tmp_path / "node")] if link else []
+    with beside("sim", *arguments, *more, "--script", str(script), "--json") as sim:
+        assert sim.stdout is not None
+        url = json.loads(sim.stdout.readline())["url"]
+        rig = rigs(url)
+        until(lambda: len(rig.journal.waiting()) >= 2, 15_000)
+        assert [read.raw for read in rig.journal.waiting()] == [b"]C0BIN:A-01", b"]E05901234123457"]
+        assert json.loads(sim.stdout.readline())["scans"] == 2
+
+
+def test_a_simulated_scale_and_printer(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("~1.000\n1.234\n")
+    with beside("sim", "scale", "--protocol", "8217", "--script", str(script), "--json") as sim:
+        assert sim.stdout is not None
+        url = json.loads(sim.stdout.readline())["url"]
+        code, out = ran("monitor", url, "--count", "12", "--timeout", "10", "--json")
+        weights = [(row["weight"], row["problem"]) for row in map(json.loads, out.splitlines())]
+        assert code == 0 and weights[0] == ("0", "in motion") and ("1.234", "") in weights
+    with beside("sim", "printer", "--port", "0", "--json") as sim:
+        assert sim.stdout is not None
+        address = json.loads(sim.stdout.readline())["address"]
+        assert ran("label", "bin", "A-01", "--printer", address, "--jobs", str(tmp_path / "p.db"))[0] == 0
+        assert ["code128", ">:BIN:A-01"] in json.loads(sim.stdout.readline())["things"]
+
+
+def test_mistakes_with_simulated_devices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "script"
+    script.write_text("heavy\n")
+    for arguments in (
+        ["sim"],
+        ["sim", "scale", "--script", str(script)],
+        ["sim", "scale", "--protocol", "ssi", "--script", str(script)],
+        ["sim", "--protocol", "keys", "--script", str(script)],
+        ["sim", "--protocol", "morse", "--script", str(script)],
+    ):
+        assert main(arguments) == 1, arguments
+        assert capsys.readouterr().err.count("\n") == 1
+    assert layout("us").keys("\u4e2d") is None
