@@ -99,7 +99,14 @@ def _list(arguments: argparse.Namespace) -> int:
         return 0
     registry, _ = configured(arguments.config)
     known = [
-        {"name": device.name, "url": device.url, "protocol": device.protocol_name, "present": _there(device)}
+        {
+            "name": device.name,
+            "url": device.url,
+            "protocol": device.protocol_name,
+            "station": device.station,
+            "delivery": device.delivery,
+            "present": _there(device),
+        }
         for device in registry
     ]
     taken = {str(Path(device.path).resolve()) for device in registry}
@@ -108,9 +115,10 @@ def _list(arguments: argparse.Namespace) -> int:
         print(json.dumps({"devices": known, "ports": free}))
         return 0
     for device in known:
-        print(f"{device['name']:<31} {'present' if device['present'] else 'absent':<8} {device['url']}")
+        there = "present" if device["present"] else "absent"
+        print(f"{device['name']:<31} {there:<8} {device['delivery']:<14} {device['url']}")
     for port in free:
-        print(f"{'(not configured)':<31} {'present':<8} {port}")
+        print(f"{'(not configured)':<31} {'present':<8} {'':<14} {port}")
     if not known and not free:
         print("no device is configured and nothing is plugged in that could be one")
     return 0

@@ -23,6 +23,7 @@ from ledger.seams import Random, failpoint
 
 STOP_MS = 3_000
 SIGNALS_MAX = 8
+ANSWER_MS = 500  # after this the scanner may have given up, so that nobody knows whether it heard the answer
 
 
 class Feedback(Protocol):
@@ -173,7 +174,8 @@ class Listener(DeviceThread):
     # --------------------------------------------------------------------------------------------------------- reads
 
     def _take(self, frames: list[Frame]) -> None:
-        """Record `frames`, then answer for each. Raises Unavailable when the device no longer takes an answer."""
+        """Record `frames`, then answer. Raises Unavailable when the device no longer takes an answer."""
+        heard_ms = self._clock.monotonic_ms()
         try:
             context = self._context_now()
             reads = self._journal.record([self._new(frame, context, number) for number, frame in enumerate(frames)])
@@ -197,7 +199,7 @@ class Listener(DeviceThread):
             self._become("ready", "")
         good = [read for read in reads if not read.fault]
         self._write(self._protocol.refused() if frames[-1].fault else self._protocol.accepted())
-        if self._unanswered:
+        if self._unanswered and self._clock.monotonic_ms() - heard_ms < ANSWER_MS:
             self._unanswered = False
             self._journal.answered(self._device.name, reads[-1].sequence)
         if any(read.state == "parked" for read in reads):

@@ -1,6 +1,7 @@
 """P2: what it costs to make a raw scan durable, against one SQLite commit of the same bytes in the same run.
 
-Also shown, without a bar of the promises: from the last byte on a pseudo-terminal to the durable read, and decoding.
+Also shown, without a bar of the promises: from the last byte on a pseudo-terminal to the durable read, to the tone of
+a scanner that waits for an answer, and decoding.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from devices.journal import Journal
 from devices.reads import NewRead
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
+from devices.simulated_sides import SsiSide
 from devices.supervisor import Supervisor
 from ledger import db
 from ledger.clock import SystemClock
@@ -37,7 +39,7 @@ PROMISES = ("P2",)
 def rows(folder: Path | None = None) -> list[Row]:
     """The figures of P2; `folder` chooses the disk."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        return [_journal(Path(name)), _latency(Path(name)), _decoding()]
+        return [_journal(Path(name)), _latency(Path(name)), _tone(Path(name)), _decoding()]
 
 
 def _timed(act: Callable[[], object]) -> float:
@@ -93,6 +95,37 @@ def _latency(folder: Path) -> Row:
     p95 = sorted(taken)[int(len(taken) * 0.95)]
     what = "last byte on a terminal to durable read, p95"
     return Row("P2", what, p95, 10.0, "ms", "no peer in this run: the bar itself", 10.0, absolute=True)
+
+
+def _tone(folder: Path) -> Row:
+    """p95 from the last byte of an SSI packet until the scanner has heard ACK and the good tone; the bar is 50 ms."""
+    Journal.create(folder / "tone.db")
+    journal = Journal(folder / "tone.db", clock=SystemClock(), random=SystemRandom())
+    with SimulatedScanner(clock=SystemClock()) as scanner:
+        registry = Registry.parse([scanner.url + "&protocol=ssi&setup=yes"])
+        supervisor = Supervisor(registry, journal, clock=SystemClock(), random=SystemRandom())
+        supervisor.start()
+        scanner.wait_opened(5_000)
+        side = SsiSide()
+        _converse(side, scanner, lambda: side.heard["E9"] == 1)
+        taken = []
+        for number in range(SCANS):
+            side.scan(RAW + b"%d" % number)
+            scanner.send(side.say())
+            started = time.perf_counter()
+            _converse(side, scanner, lambda number=number: side.heard["beep"] > number)  # type: ignore[misc]
+            taken.append((time.perf_counter() - started) * 1000)
+        supervisor.stop()
+    journal.close()
+    p95 = sorted(taken)[int(len(taken) * 0.95)]
+    what = "last byte of an SSI packet to ACK and tone, p95"
+    return Row("P2", what, p95, 50.0, "ms", "no peer in this run: the bar itself", 50.0, absolute=True)
+
+
+def _converse(side: SsiSide, scanner: SimulatedScanner, until: Callable[[], bool]) -> None:
+    while not until():
+        side.hear(scanner.answers(1_000))
+        scanner.send(side.say())
 
 
 def _decoding() -> Row:

@@ -56,7 +56,7 @@ class Trials:
 
     def _scan_until_good(self, data: bytes) -> None:
         # Shorter than real ones, so that a scanner gives up while the host is away; longer than any commit.
-        side = side_for(self.protocol, patience_ms=self.dice.choice((500, 900)))
+        side = side_for(self.protocol, patience_ms=self.dice.choice((700, 1_200)))
         for _ in range(50):
             side.scan(data)
             self._alive()
