@@ -45,7 +45,8 @@ REPEAT_MS = 300
 _SENT_AGAIN: dict[Again, tuple[State, str]] = {
     "": ("recorded", ""),
     "surely": ("ignored", "the scanner sent this read again: it had heard no answer"),
-    "perhaps": ("parked", "the same as the read before, whose answer the scanner may not have heard: count it?"),
+    # Whoever hears the tone for a repeat and means another one scans again: then there is no doubt any more.
+    "perhaps": ("parked", "the read before again, or another one: its answer may not have been heard; scan again"),
 }
 
 

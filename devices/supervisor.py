@@ -202,7 +202,8 @@ class Listener(DeviceThread):
         if self._unanswered and self._clock.monotonic_ms() - heard_ms < ANSWER_MS:
             self._unanswered = False
             self._journal.answered(self._device.name, reads[-1].sequence)
-        if any(read.state == "parked" for read in reads):
+        if parked := sum(read.state == "parked" for read in reads):
+            self._count("parked", parked)
             self._write(self._protocol.signal("repeat"))
         if len(good) < len(reads):
             fault = next(frame.fault for frame in frames if frame.fault)

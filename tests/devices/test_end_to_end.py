@@ -259,7 +259,7 @@ def test_dying_before_the_answer_keeps_the_read(scanner: SimulatedScanner, rigs:
     assert [read.raw for read in reads] == [b"BIN:A"] * 3
     assert reads[1].repeat_of == reads[0].read_id, "the same read again, and marked as such"
     assert [read.state for read in reads] == ["recorded", "parked", "recorded"] and waiting == [reads[0], reads[2]]
-    assert again.health().counters["repeats"] >= 1
+    assert again.health().counters["repeats"] >= 1 and again.health().counters["parked"] == 1
 
 
 def test_a_recorded_file_is_replayed_once(tmp_path: Path, rigs: Callable[..., Rig]) -> None:

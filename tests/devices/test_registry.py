@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from devices.profiles import PROFILES
@@ -139,3 +142,15 @@ def test_a_scale_has_no_reads_and_a_scanner_no_weights() -> None:
         Device.parse("pipe:///x?protocol=sics").framing()
     with pytest.raises(Rejected):
         Device.parse("pipe:///x").weighing()
+
+
+def test_the_addresses_of_the_documentation_are_addresses() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
+    example = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
+    assert [device.kind for device in Registry.parse(example["devices"])] == [
+        "scanner",
+        "scanner",
+        "scanner",
+        "scale",
+    ]
+    assert all(f"`{name}`" in text or name in text for name in OF_PROTOCOL)
