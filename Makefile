@@ -7,6 +7,7 @@ ORACLE := .venv-oracle/.ready
 ANVIL := .tools/node_modules/.bin/anvil
 MINUTES ?= 60
 SEEDS ?= 200
+FAULTS ?= 50
 
 .PHONY: demo test quick check bench soak contracts system tools clean
 
@@ -27,6 +28,8 @@ quick: $(READY)
 	$(PY) -m tests.devices.unplug --cycles 50
 	$(PY) -m tests.sim --seeds $(SEEDS)
 	$(PY) -m tests.sim --planted
+	$(PY) -m tests.browser.faults --faults $(FAULTS)
+	$(PY) -m tests.browser.faults --planted
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -199,7 +199,8 @@ class Adjust(ApprovedCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordCount(Call):
-    """A bin was counted. `opened` is the bin's change counter at its opening, `scans` the root of the scan events."""
+    """A bin was counted. `opened` is the bin's change counter at its opening, or `counts.UNSEEN`; `scans` the root of
+    the scan events."""
 
     METHOD: ClassVar[str] = "record_count"
     CONTRACT: ClassVar[str] = "manager"

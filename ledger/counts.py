@@ -9,6 +9,10 @@ from ledger.errors import Rejected
 from ledger.moves import FREE
 from ledger.words import Text, Uint
 
+# In place of the change counter at a bin's opening, when nobody can say what the books had there: no bin's counter
+# ever reaches it, so the chain itself records that count as unstable.
+UNSEEN = 2**256 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:

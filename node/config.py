@@ -43,6 +43,11 @@ class WebConfig:
     session_idle_ms_max: int = setting(
         15 * MINUTE_MS, whole(MINUTE_MS, DAY_MS), "a tablet left on a pallet must not stay logged in"
     )
+    contact_gap_ms_max: int = setting(
+        30_000,
+        whole(1_000, DAY_MS),
+        "a scan that waited longer on its tablet makes the count unstable; shorter silences are ordinary Wi-Fi",
+    )
 
 
 @dataclass(frozen=True, slots=True)

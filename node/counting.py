@@ -92,6 +92,7 @@ class Counting(Sessions, Lines):
             raise Rejected(f"{bin_} is not yours to count now")
         refuse_counter(connection, row.session, bin_, who.actor)
         task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
+        self.contact(connection, task, who.waited_ms)
         changes = views.number(self._site.view(self._site.head.manager, views.changes_of(bin_)))
         connection.execute(
             "UPDATE count_rounds SET assignee = ?, task = ?, changes = ?, height = ?"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ledger import calls
-from ledger.counts import Counted
+from ledger.counts import UNSEEN, Counted
 from ledger.db import Connection
 from ledger.documents import Document, part_op_id
 from ledger.documents import Part as DocumentPart
@@ -117,6 +117,10 @@ class Closing:
         """Fix the lines of every part. From here on nothing scanned changes this round any more."""
         if row.task is None or row.changes is None:
             raise Rejected(f"you have not opened {row.bin}")
+        if who.waited_ms > self._site.config.web.contact_gap_ms_max:
+            tasks.note_gap(connection, row.task, who.waited_ms)
+        if occurred_ms is None and who.waited_ms:
+            occurred_ms = max(0, self._desk.now_ms() - who.waited_ms)
         lines, expiries, pieces = lines_of(connection, row)
         empty = tasks.said_empty(connection, row.task)
         if not empty and not tasks.tally(connection, row.task):
@@ -148,7 +152,7 @@ class Closing:
             session=row.session,
             bin=row.bin,
             round=row.round,
-            opened=row.changes or 0,
+            opened=UNSEEN if row.task is None or tasks.had_gap(connection, row.task) else row.changes or 0,
             whole=row.whole,
             scans=root,
             lines=chunk,

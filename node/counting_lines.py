@@ -25,8 +25,9 @@ class Lines:
 
     def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
         """A line by hand: `item`, `lot`, `serial`, `status`, `expiry`, how much (`counting_amounts.amount_of`),
-        `mode`: set, add; `confirm`. Answers {ask} when so much has to be confirmed."""
+        `mode`: set, add; `bin`; `confirm`. Answers {ask} when so much has to be confirmed."""
         fields = Fields(body, "count line")
+        bin_ = fields.text("bin", need=False)
         thing = thing_of(fields)
         said, mode, sure = amount_of(fields), fields.take("mode") or "set", fields.flag("confirm")
         fields.done()
@@ -41,16 +42,15 @@ class Lines:
         pieces = said.pieces or 0
 
         def work(connection: Connection) -> Answer:
-            task = tasks.need(connection, who.actor, tasks.COUNT)
+            task = self.open_task(connection, who, bin_)
             before = tasks.amounts_of(connection, task.task, thing) if mode == "set" else (0, 0)
             kind = "set" if mode == "set" else "key"
-            cause = Cause(self._desk.now_ms())
             return self.add(
-                connection, who, task, thing, quantity - before[0], cause, kind=kind, entered=quantity,
+                connection, who, task, thing, quantity - before[0], self.by_hand(who), kind=kind, entered=quantity,
                 pieces=pieces - before[1],
             )  # fmt: skip
 
-        content = {**_content(thing), "quantity": quantity, "mode": mode, "pieces": pieces}
+        content = {**_content(thing), "quantity": quantity, "mode": mode, "pieces": pieces, **_within(bin_)}
         return self._desk.once(op_id, who.actor, "enter", content, work)
 
     def add(
@@ -107,9 +107,9 @@ class Lines:
             raise Rejected(f"serial {thing.serial} was already counted in this session: check both pieces")
 
     def undo(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Take back the last line of the open task, or line `number`; the line itself stays on record."""
+        """Take back the last line of the open task, or line `number`; the line itself stays on record. `bin`."""
         fields = Fields(body, "undo")
-        number = fields.take("number")
+        number, bin_ = fields.take("number"), fields.text("bin", need=False)
         fields.done()
         if number is not None:
             amount(number, "number", least=1)
@@ -118,24 +118,44 @@ class Lines:
             task = tasks.current(connection, who.actor)
             if task is None:
                 raise Rejected("you have nothing open to undo")
-            thing = tasks.undo(connection, task, who.actor, number, Cause(self._desk.now_ms()))
+            if bin_:
+                task = self.open_task(connection, who, bin_)
+            thing = tasks.undo(connection, task, who.actor, number, self.by_hand(who))
             return {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
 
-        return self._desk.once(op_id, who.actor, "undo", {"number": number}, work)
+        return self._desk.once(op_id, who.actor, "undo", {"number": number, **_within(bin_)}, work)
 
     def empty(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Declare the open bin empty: no field. Refused while lines stand that say otherwise."""
-        Fields(body, "bin empty").done()
+        """Declare the open bin empty: `bin`. Refused while lines stand that say otherwise."""
+        fields = Fields(body, "bin empty")
+        bin_ = fields.text("bin", need=False)
+        fields.done()
 
         def work(connection: Connection) -> Answer:
-            task = tasks.need(connection, who.actor, tasks.COUNT)
+            task = self.open_task(connection, who, bin_)
             if any(line.quantity for line in tasks.tally(connection, task.task)):
                 raise Rejected("lines were counted in this bin: undo them before declaring it empty")
             if not tasks.said_empty(connection, task.task):
-                tasks.add(connection, task, who.actor, "empty", Thing(), 0, Cause(self._desk.now_ms()))
+                tasks.add(connection, task, who.actor, "empty", Thing(), 0, self.by_hand(who))
             return {"bin": task.target, "empty": True}
 
-        return self._desk.once(op_id, who.actor, "empty", {}, work)
+        return self._desk.once(op_id, who.actor, "empty", _within(bin_), work)
+
+    def open_task(self, connection: Connection, who: Person, bin_: str = "") -> tasks.Task:
+        """The person's open count, of `bin_` if the act names one: what was done in one bin stays out of others."""
+        task = tasks.need(connection, who.actor, tasks.COUNT, bin_)
+        self.contact(connection, task, who.waited_ms)
+        return task
+
+    def contact(self, connection: Connection, task: tasks.Task, waited_ms: int) -> None:
+        """A count in which something waited on a tablet for long is unstable (product.md, Counting 5): nobody can say
+        what the books had in the bin when it was counted."""
+        if task.kind == tasks.COUNT and waited_ms > self._site.config.web.contact_gap_ms_max:
+            tasks.note_gap(connection, task.task, waited_ms)
+
+    def by_hand(self, who: Person) -> Cause:
+        """No read behind it: the time is when the person did it, by this node's clock."""
+        return Cause(max(0, self._desk.now_ms() - who.waited_ms))
 
     def screen(self, connection: Connection, who: Person) -> Answer | None:
         """The person's open task as it stands: where to resume after any interruption. None when nothing is open."""
@@ -193,6 +213,10 @@ def _content(thing: Thing) -> dict[str, Any]:
         "status": thing.status,
         "expiry": thing.expiry,
     }
+
+
+def _within(bin_: str) -> dict[str, Any]:
+    return {"bin": bin_} if bin_ else {}
 
 
 def _line(line: tasks.TallyLine, item: catalogue.Item | None) -> Answer:

@@ -30,12 +30,14 @@ Answer: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone logged in, with the rights of this moment. `token`: hash of the log-in that this comes from."""
+    """Someone logged in, with the rights of this moment. `token`: hash of the log-in that this comes from;
+    `waited_ms`: how long ago they did what they ask for, where their tablet could not send it at once."""
 
     actor: Actor
     roles: int
     name: str = ""
     token: bytes = b""
+    waited_ms: int = 0
 
     def has(self, role: int) -> bool:
         return bool(self.roles & role)

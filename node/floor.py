@@ -6,7 +6,8 @@ Floor(site, pepper, random)
   .scanning    raw reads become lines of the open task     node/scanning
   .stock       receive, move, adjust, reverse, look up     node/stock, node/lookups
   .transfers   dispatch, arrivals, acceptance              node/transfers
-      .lookups     an item, a bin, an operation                node/lookups
+  .lookups     an item, a bin, an operation                node/lookups
+  .tablets     what came out of their outboxes             node/tablets
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from node.proposals import Proposals
 from node.scanning import Scanning
 from node.site import Site
 from node.stock import Stock
+from node.tablets import Tablets
 from node.transfers import Transfers
 
 
@@ -39,6 +41,7 @@ class Floor:
         self.scanning = Scanning(desk, self.people, self.counting, self.stock, labels)
         self.transfers = Transfers(desk, self.people, self.counting)
         self.lookups = Lookups(desk, self.people, self.counting)
+        self.tablets = Tablets(desk, self.people)
 
     def resume(self) -> None:
         """After a start: finish what a crash left between two transactions."""

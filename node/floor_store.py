@@ -167,3 +167,28 @@ CREATE TABLE count_relocations (
     PRIMARY KEY (session, item, lot, serial, status, source, target)
 ) STRICT, WITHOUT ROWID;
 """
+
+TABLETS_1 = """
+-- Tablets by the number on their label. `outbox` is the store it used last; `renewed_ms` when it began that one
+-- although it had another, until somebody has settled it.
+CREATE TABLE tablets (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, tablet TEXT NOT NULL UNIQUE, outbox BLOB NOT NULL,
+    heard_ms INTEGER NOT NULL, renewed_ms INTEGER
+) STRICT;
+
+-- What one person does at one outbox is numbered from 1 without a gap. Up to `settled` somebody has accepted what is
+-- gone; `came` counts the numbers beyond it; `twice`: how often a number came for another act.
+CREATE TABLE outbox_lanes (
+    lane INTEGER PRIMARY KEY, outbox BLOB NOT NULL, actor BLOB NOT NULL, tablet INTEGER NOT NULL REFERENCES tablets,
+    newest INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0, came INTEGER NOT NULL DEFAULT 0,
+    twice INTEGER NOT NULL DEFAULT 0, UNIQUE (outbox, actor)
+) STRICT;
+CREATE INDEX outbox_lanes_tablet ON outbox_lanes (tablet);
+CREATE TABLE outbox_numbers (
+    lane INTEGER NOT NULL REFERENCES outbox_lanes, number INTEGER NOT NULL, op_id BLOB NOT NULL,
+    PRIMARY KEY (lane, number)
+) STRICT, WITHOUT ROWID;
+
+-- Tasks in which something waited on a tablet without contact, and how long: such a count is unstable.
+CREATE TABLE task_gaps (task INTEGER PRIMARY KEY REFERENCES tasks, waited_ms INTEGER NOT NULL) STRICT;
+"""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 from devices.decoders.labels import Labels
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 50
 # What the journal is told: counted and question-free reads are taken, parked ones wait there as well.
-_STATES: dict[str, State] = {"parked": "parked", "nobody": "ignored", "ignored": "ignored"}
+_STATES: dict[str, State] = {"parked": "parked", "late": "parked", "nobody": "ignored", "ignored": "ignored"}
 
 
 class Scanning:
@@ -81,8 +82,8 @@ class Scanning:
     def take(self, read: Read, who: Person | None = None) -> Answer:
         """Apply one read to the open task of whoever holds the scanner, or of `who`. The same read acts once.
 
-        Answers {outcome: counted | opened | steered | parked | refused | item | bin | badge | control | ignored |
-        nobody, …}; nothing in it depends on what the books expect.
+        Answers {outcome: counted | opened | steered | parked | late | refused | item | bin | badge | control |
+        ignored | nobody, …}; nothing in it depends on what the books expect.
         """
         name = bytes.fromhex(read.read_id)
         with self._site.writing() as connection:
@@ -108,13 +109,19 @@ class Scanning:
         if who is None:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
-        cause = Cause(read.at_ms, name, read.raw)
+        waited_ms = int(read.context.get("waited_ms", 0))
+        cause = Cause(max(0, read.at_ms - waited_ms), name, read.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
+        if scan.kind == "bin":
+            return self._bin(connection, replace(who, waited_ms=waited_ms), task, scan)
+        place = str(read.context.get("bin", ""))
+        if place and (task is None or task.kind != tasks.COUNT or task.target != place):
+            return self._late(connection, who, place, scan, cause)
+        if task is not None:
+            self._counting.contact(connection, task, waited_ms)
         if scan.kind == "control":
             return self._control(connection, who, task, scan, cause)
-        if scan.kind == "bin":
-            return self._bin(connection, who, task, scan)
         if task is None:
             return self._look(connection, scan)
         return self._thing(connection, who, task, scan, cause)
@@ -151,6 +158,17 @@ class Scanning:
             return {"outcome": "steered", **self._stock.steer(connection, task, code)}
         return kept.refusal or {}
 
+    def _late(self, connection: Connection, who: Person, bin_: str, scan: Scan, cause: Cause) -> Answer:
+        """Scanned in a bin that its counter has left by now. It never counts elsewhere: it waits beside that bin's
+        count for somebody to explain it, and without such a count it stays in the journal and on the tablet."""
+        task = tasks.newest(connection, who.actor, tasks.COUNT, bin_)
+        if task is None or scan.kind == "control":
+            return {"outcome": "late", "why": f"it was scanned in {bin_}, which is not open any more"}
+        hint, _, _ = self._hint(connection, scan)
+        why = f"it came after the count of {bin_} was ended"
+        number = park(connection, task, cause, scan.symbology, why, hint)
+        return {"outcome": "late", "park": number, "why": why, "hint": hint}
+
     def _look(self, connection: Connection, scan: Scan) -> Answer:
         """A code scanned with nothing open: what it is, and nothing about how much of it there is."""
         sku, quantity = self._item_of(connection, scan)
@@ -160,15 +178,8 @@ class Scanning:
 
     def _thing(self, connection: Connection, who: Person, task: Task, scan: Scan, cause: Cause) -> Answer:
         trouble = _trouble(scan)
-        sku, quantity = ("", 0) if trouble else self._item_of(connection, scan)
-        item = catalogue.item(connection, sku) if sku else None
-        pieces = scan.count or 1 if item is not None and item.by_weight else 0
-        hint: dict[str, Any] = {"item": sku, "lot": scan.lot, "serial": scan.serial}
-        if scan.expiry is not None:
-            hint["expiry"] = scan.expiry.isoformat()
-        if quantity:
-            hint |= {"quantity": quantity, "pieces": pieces} if pieces else {"quantity": quantity}
-        hint = {name: value for name, value in hint.items() if value}
+        hint, quantity, pieces = self._hint(connection, scan)
+        sku = str(hint.get("item", ""))
         if not sku:
             trouble = trouble or f"no item has the code {_code(scan)}"
         elif scan.warnings:
@@ -177,8 +188,8 @@ class Scanning:
             trouble = "its quantity is not a whole number of base units"
         elif pieces and not scan.measures:
             trouble = f"{sku} is counted by weight, and its label says none: weigh it"
-        elif task.kind == tasks.COUNT and item is not None:
-            trouble = asked_back(connection, item, quantity)
+        elif task.kind == tasks.COUNT:
+            trouble = asked_back(connection, catalogue.need_item(connection, sku), quantity)
         if not trouble:
             thing = Thing(sku, scan.lot, scan.serial, tasks.UNSAID, hint.get("expiry", ""))
             with _savepoint(connection) as kept:
@@ -186,6 +197,18 @@ class Scanning:
             trouble = kept.why
         number = park(connection, task, cause, scan.symbology, trouble, hint)
         return {"outcome": "parked", "park": number, "why": trouble, "hint": hint}
+
+    def _hint(self, connection: Connection, scan: Scan) -> tuple[dict[str, Any], int, int]:
+        """What is known of a scan, to fill in the question on the tablet; its base units, and pieces by weight."""
+        sku, quantity = ("", 0) if _trouble(scan) else self._item_of(connection, scan)
+        item = catalogue.item(connection, sku) if sku else None
+        pieces = scan.count or 1 if item is not None and item.by_weight else 0
+        hint: dict[str, Any] = {"item": sku, "lot": scan.lot, "serial": scan.serial}
+        if scan.expiry is not None:
+            hint["expiry"] = scan.expiry.isoformat()
+        if quantity:
+            hint |= {"quantity": quantity, "pieces": pieces} if pieces else {"quantity": quantity}
+        return {name: value for name, value in hint.items() if value}, quantity, pieces
 
     def _add(
         self, connection: Connection, who: Person, task: Task, thing: Thing, quantity: int, cause: Cause, pieces: int

@@ -248,7 +248,14 @@ DERIVED = (
 )
 
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
-STEPS: tuple[str, ...] = (KEPT_1, DERIVED_1, floor_store.FLOOR_1, DERIVED_2, floor_store.FLOOR_2)
+STEPS: tuple[str, ...] = (
+    KEPT_1,
+    DERIVED_1,
+    floor_store.FLOOR_1,
+    DERIVED_2,
+    floor_store.FLOOR_2,
+    floor_store.TABLETS_1,
+)
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
 FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock was believed

@@ -94,12 +94,32 @@ def get(connection: Connection, task: int) -> Task | None:
     return _task(connection, "WHERE task = ?", task)
 
 
-def need(connection: Connection, actor: Actor, kind: str) -> Task:
-    """The person's open task of this kind; `Rejected` when there is none."""
+def need(connection: Connection, actor: Actor, kind: str, target: str = "") -> Task:
+    """The person's open task of this kind, and of this target if one is named; `Rejected` when there is none."""
     found = current(connection, actor)
     if found is None or found.kind != kind:
         raise Rejected(f"you have no {kind} open: begin one first")
+    if target and found.target != target:
+        raise Rejected(f"this was done in {target}, and now you are busy with {found.target}")
     return found
+
+
+def newest(connection: Connection, actor: Actor, kind: str, target: str) -> Task | None:
+    """The person's last task of this kind with this target, in whatever state."""
+    where = "WHERE actor = ? AND kind = ? AND target = ? ORDER BY task DESC LIMIT 1"
+    return _task(connection, where, actor.raw, kind, target)
+
+
+def note_gap(connection: Connection, task: int, waited_ms: int) -> None:
+    """Remember that something of this task waited so long on a tablet without contact."""
+    connection.execute(
+        "INSERT INTO task_gaps VALUES (?1, ?2) ON CONFLICT DO UPDATE SET waited_ms = max(waited_ms, ?2)",
+        (task, waited_ms),
+    )
+
+
+def had_gap(connection: Connection, task: int) -> bool:
+    return connection.execute("SELECT 1 FROM task_gaps WHERE task = ?", (task,)).fetchone() is not None
 
 
 def become(connection: Connection, task: int, state: str) -> None:
@@ -260,9 +280,9 @@ def _event(connection: Connection, task: Task, number: int) -> int:
     return int(row[0])
 
 
-def _task(connection: Connection, where: str, value: object) -> Task | None:
+def _task(connection: Connection, where: str, *values: object) -> Task | None:
     row = connection.execute(
         f"SELECT task, kind, actor, state, source, target FROM tasks {where}",  # noqa: S608 - our own words
-        (value,),
+        values,
     ).fetchone()
     return None if row is None else Task(int(row[0]), row[1], Actor(bytes(row[2])), row[3], row[4], row[5])

@@ -77,8 +77,9 @@ class Parts:
     def _read_links(self) -> dict[str, Any]:
         with self.site.reading() as connection:
             answered_ms = hub_status(connection).get("at_ms")
+            tablets = self.floor.tablets.findings(connection)
         report = self.health.last
-        findings = [] if report is None else [each.as_dict() for each in report.findings]
+        findings = [*([] if report is None else (each.as_dict() for each in report.findings)), *tablets]
         return {
             "hub_ms": answered_ms,
             "findings": [{name: each[name] for name in ("severity", "words", "action")} for each in findings],

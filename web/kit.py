@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request, url_for
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from ledger import codec
@@ -107,9 +107,9 @@ class Fields:
         self._left = dict(values)
         self._asked: list[str] = []
 
-    def text(self, name: str, *, most: int = TEXT_CHARACTERS_MAX) -> str:
+    def text(self, name: str, *, most: int = TEXT_CHARACTERS_MAX, need: bool = True) -> str:
         self._asked.append(name)
-        value = self._left.pop(name, None)
+        value = self._left.pop(name, None if need else "")
         if not isinstance(value, str):
             raise Rejected(f"{name!r} is {shown(value)}: expected a text")
         if len(value) > most:
@@ -175,10 +175,10 @@ def create_app(name: str, folder: Path, *, random: Random) -> Flask:
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    versions = _Versions(folder / "static")
-    app.jinja_env.globals["asset"] = lambda path: url_for("static", filename=path, v=versions(path))
-    # Modules import one another by plain names: a version in one of the two names would load and run it twice.
-    app.jinja_env.globals["module"] = lambda path: url_for("static", filename=path)
+    version = Version(folder)
+    app.extensions["version"] = version
+    app.jinja_env.globals.update(asset=version.address, module=version.address)
+    app.add_url_rule("/s/<version>/<path:filename>", "versioned", lambda version, filename: _static(app, filename))
     app.jinja_env.filters.update(utc=utc, iso=iso, duration=duration)
     app.before_request(lambda: _begin(random))
     app.before_request(refuse_cross_site)
@@ -206,21 +206,42 @@ def wants_page() -> bool:
     return not request.path.startswith(("/api/", "/sync/")) and request.accept_mimetypes.accept_html
 
 
-class _Versions:
-    """A short content hash a static file, so that a browser may keep it for ever and never shows an old one."""
+class Version:
+    """One short hash of all static files and templates, which is a folder in the addresses of the files: a page never
+    mixes two versions, a browser may keep each file for ever, and modules import one another by plain names."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, tuple[int, str]] = {}
+        self._known: tuple[tuple[tuple[Path, int], ...], str] = ((), "")
 
-    def __call__(self, path: str) -> str:
-        file = self._folder / path
-        changed = file.stat().st_mtime_ns
-        known = self._known.get(path)
-        if known is None or known[0] != changed:
-            known = (changed, hashlib.sha256(file.read_bytes()).hexdigest()[:12])
-            self._known[path] = known
-        return known[1]
+    def files(self) -> list[str]:
+        """The static files by name."""
+        return sorted(path.name for path in (self._folder / "static").iterdir() if path.is_file())
+
+    def now(self) -> str:
+        """Of what is on the disk at the beginning of this request: an upgrade may come under a running server."""
+        known: str | None = g.get("version")
+        if known is None:
+            known = g.version = self._read()
+        return known
+
+    def _read(self) -> str:
+        paths = [path for name in ("static", "templates") for path in (self._folder / name).rglob("*.*")]
+        seen = tuple((path, path.stat().st_mtime_ns) for path in sorted(paths))
+        if seen != self._known[0]:
+            digest = hashlib.sha256()
+            for path, _ in seen:
+                name = path.relative_to(self._folder).as_posix().encode()
+                digest.update(name + b"\n" + hashlib.sha256(path.read_bytes()).digest())
+            self._known = (seen, digest.hexdigest()[:12])
+        return self._known[1]
+
+    def address(self, path: str) -> str:
+        return f"/s/{self.now()}/{path}"
+
+
+def _static(app: Flask, filename: str) -> Response:
+    return app.send_static_file(filename)
 
 
 def _begin(random: Random) -> None:
@@ -237,7 +258,8 @@ def _finish(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.get("correlation", "")
-    if request.endpoint == "static" and request.args.get("v"):
+    version: Version = current_app.extensions["version"]
+    if request.endpoint == "versioned" and (request.view_args or {}).get("version") == version.now():
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     else:
         response.headers.setdefault("Cache-Control", "no-store")

@@ -13,11 +13,12 @@ from flask import Blueprint, Response, request
 from devices.reads import NewRead
 from ledger import people
 from ledger.errors import Rejected
-from ledger.ids import OpId
+from ledger.ids import TEXT_BYTES_MAX, OpId
+from ledger.seams import failpoint
 from node import proofs
 from node.desk import Answer, Person
 from web import kit
-from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, NodeParts, tablet, token_given
+from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, NodeParts, store, tablet, token_given
 from web.node_views import newest_operations
 from web.node_words import ladder, state_words
 
@@ -57,6 +58,7 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
         "documents/reverse": stock.reverse,
         "documents/exception": stock.except_document,
         "documents/reject": floor.stock.proposals.reject,
+        "tablets/settle": floor.tablets.settle,
     }
 
 
@@ -212,9 +214,11 @@ def _add_reads(routes: Blueprint, parts: NodeParts) -> None:
 def _add_scans(routes: Blueprint, parts: NodeParts) -> None:
     @routes.post("/scans")
     def scan() -> Response:
-        """A scan that a tablet caught: journalled like any other, under the tablet's own id, then taken."""
-        who, wish, device = parts.person(), kit.fields(), f"tablet-{tablet(parts)}"
+        """A scan that a tablet caught: journalled like any other, under the tablet's own id, then taken. `bin`: where
+        the counter was, "" or absent for wherever the node has them."""
+        who, wish, device = parts.person(), kit.fields(), f"tablet-{store(parts)}"
         op_id, text = OpId.parse(wish.text("op_id", most=32)), wish.text("text", most=SCAN_CHARACTERS_MAX)
+        context = {"bin": wish.text("bin", most=TEXT_BYTES_MAX, need=False), "waited_ms": who.waited_ms}
         wish.done()
         raw = text.encode("utf-8", "surrogatepass")
         # The node's own drain may be faster: the read acts once, and both get the same answer. It asks whose the
@@ -223,8 +227,11 @@ def _add_scans(routes: Blueprint, parts: NodeParts) -> None:
             owner = parts.floor.people.owner_of(connection, device)
         if owner is None or owner.actor != who.actor:
             parts.floor.people.bind_device(who, device)
-        [read] = parts.journal.record([NewRead(device, raw, client_id=str(op_id))])
+        said = {name: value for name, value in context.items() if value}
+        [read] = parts.journal.record([NewRead(device, raw, context=said, client_id=str(op_id))])
         outcome = parts.floor.scanning.take(read, who)
+        # If we die here the tablet sends it again: the same read, the same answer.
+        failpoint("scan.taken")
         return kit.answer({"op_id": str(op_id), "read": read.read_id, **outcome})
 
     @routes.post("/devices/bind")

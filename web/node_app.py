@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, render_template, request
+from flask import Flask, Response, g, render_template, request
 
 from devices.journal import Journal
 from ledger.clock import Clock
-from ledger.errors import Rejected
+from ledger.errors import LedgerError, Rejected
 from ledger.seams import Random
 from node.desk import Person
 from node.floor import Floor
 from node.site import Site
+from node.tablets import Sent
 from web import kit
 
 FOLDER = Path(__file__).parent
 SESSION_COOKIE = "tallyman_session"
 TABLET_COOKIE = "tallyman_tablet"
 TABLET_COOKIE_S = 400 * 86_400
+SENT_HEADER = "Tallyman-Sent"
+# An outbox keeps what was answered so, and sends it again: the answer says neither yes nor no to the act.
+UNDECIDED = frozenset((401, 408, 429))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,23 @@ class NodeParts:
     status: Callable[[], Mapping[str, Any]]
 
     def person(self) -> Person:
-        """Who is asking, by bearer token or cookie. Raises LoginNeeded."""
+        """Who is asking, by bearer token or cookie. Raises LoginNeeded, also for what another person did: an act in
+        an outbox belongs to who did it, and waits there until they are logged in."""
         token = token_given()
         if not token:
             raise kit.LoginNeeded("nobody is logged in here: log in with badge and PIN")
         try:
-            return self.floor.people.session(token)
+            who = self.floor.people.session(token)
         except Rejected as error:
             raise kit.LoginNeeded(str(error)) from error
+        said = request.headers.get(SENT_HEADER)
+        if said is None:
+            return who
+        sent = Sent.parse(said)
+        if sent.actor != who.actor:
+            raise kit.LoginNeeded("this was done by somebody else: it is sent when they log in")
+        g.sent = sent
+        return replace(who, waited_ms=sent.waited_ms)
 
 
 def token_given() -> str:
@@ -76,16 +89,36 @@ def tablet(parts: NodeParts) -> str:
     )
 
 
+def store(parts: NodeParts) -> str:
+    """The name under which scans are journalled: the outbox they come from, which lives as long as they do."""
+    sent: Sent | None = g.get("sent")
+    return tablet(parts) if sent is None else sent.outbox.hex()
+
+
 def create(parts: NodeParts) -> Flask:
     """The application, ready for a server or a test client."""
     # Here and not above: both sides import this module for the request's person and tablet.
-    from web import node_api, node_events, node_pages, node_review
+    from web import node_api, node_events, node_offline, node_pages, node_review
 
     app = kit.create_app("tallyman-node", FOLDER, random=parts.random)
     app.register_blueprint(node_api.blueprint(parts))
     app.register_blueprint(node_events.blueprint(parts))
     app.register_blueprint(node_pages.blueprint(parts))
     app.register_blueprint(node_review.blueprint(parts))
+    app.register_blueprint(node_offline.blueprint(parts, app.extensions["version"]))
+
+    @app.after_request
+    def note_number(answer: Response) -> Response:
+        """Keep which number of which outbox was answered, before the tablet hears of it."""
+        sent: Sent | None = g.get("sent")
+        if sent is not None and answer.status_code < 500 and answer.status_code not in UNDECIDED:
+            try:
+                with parts.site.writing() as connection:
+                    parts.floor.tablets.came(connection, tablet(parts), sent)
+            except LedgerError as error:
+                # The act stands and the tablet asks again: it gets the same answer.
+                return kit.problem(503, "Not available at the moment", str(error))
+        return answer
 
     def failure(status: int, title: str, detail: str) -> str:
         return render_template("failure.html", status=status, title=title, detail=detail, site=parts.site.config.site)

@@ -39,7 +39,15 @@ def blueprint(parts: NodeParts) -> Blueprint:
         who = parts.person()
         with parts.site.reading() as connection:
             mine = scanners_of(connection, who)
-        return render_template("node/node.html", status=parts.status(), devices=parts.devices(), mine=mine)
+            tablets = parts.floor.tablets.overview(connection)
+        return render_template(
+            "node/node.html",
+            status=parts.status(),
+            devices=parts.devices(),
+            mine=mine,
+            tablets=tablets,
+            now_ms=parts.clock.now_ms(),
+        )
 
     return routes
 
@@ -87,7 +95,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
     @routes.get("/count")
     @page(parts)
     def count() -> str:
-        return render_template("node/count.html")
+        return render_template("node/count.html", bin_prefix=parts.site.config.labels.bin_prefix)
 
     @routes.get("/operations/<op_id>")
     @page(parts)

@@ -47,7 +47,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "code": ("A-01", "BOLT", "PAINT", "DRILL"),
     }
     for rule in app.url_map.iter_rules():
-        if "GET" not in (rule.methods or ()) or rule.endpoint == "static" or rule.rule == "/events":
+        if "GET" not in (rule.methods or ()) or rule.endpoint in ("static", "versioned") or rule.rule == "/events":
             continue
         paths = [rule.rule]
         for name in rule.arguments:

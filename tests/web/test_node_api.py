@@ -46,6 +46,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "documents/adjust": {"lines": [{"item": "NO-SUCH", "quantity": 1, "location": "A-01"}], "reason": "lost"},
     "documents/reverse": {"of": kit.NOBODY, "reason": "wrong"},
     "documents/exception": {"location": "NO-SUCH", "reason": "unbookable", "lines": []},
+    "tablets/settle": {"tablet": 1},
     "documents/reject": {"proposal": kit.NOBODY, "reason": "wrong"},
     "documents/approve": {"proposal": kit.NOBODY, "pin": PIN},
     "transfers/dispatch": {

@@ -1,7 +1,10 @@
-// The bar: how the links are, light or dark, log out. Owns the page's one event stream.
+// The bar: how the links are, what waits to be sent, light or dark, log out. Owns the page's one event stream.
 
-import { post } from "./api.js";
+import { belongTo, kick, outbox } from "./outbox.js";
+import { byId } from "./page.js";
+import { finishLogOut, logOut, whoIsHere } from "./shell.js";
 import { ageWords } from "./times.js";
+import { numbered } from "./waiting.js";
 
 const DEAD_MS = 12000; // over two heartbeats
 const AGAIN_MS = 2000;
@@ -10,7 +13,7 @@ const LOUD = { warning: "warn", urgent: "bad" };
 
 export const stream = new EventTarget();
 const clock = { node: 0, at: 0 };
-let heard = performance.now(), state = null;
+let heard = performance.now(), listening = 0, source = null, state = null, unsent = 0;
 
 function set(id, level, word) {
   const chip = document.getElementById(id);
@@ -47,13 +50,18 @@ function quiet() {
   if (performance.now() - heard > DEAD_MS) {
     set("chip-node", "bad", "Node silent");
     stream.dispatchEvent(new CustomEvent("silent"));
+    // A line that broke without a word never says so: try another one.
+    if (performance.now() - listening > DEAD_MS) listen();
   } else if (state) {
     hub();
   }
 }
 
 function listen() {
-  const source = new EventSource("/events");
+  source?.close();
+  listening = performance.now();
+  source = new EventSource("/events");
+  source.addEventListener("open", kick);
   source.addEventListener("state", (event) => {
     heard = performance.now();
     state = JSON.parse(event.data);
@@ -63,11 +71,11 @@ function listen() {
   });
   source.addEventListener("heartbeat", () => { heard = performance.now(); if (state) show(); });
   source.addEventListener("ended", () => location.assign("/login?ended=1"));
+  const mine = source;
   source.addEventListener("error", () => {
     // The browser comes back by itself after a cut line, but never after an answer that refuses it.
-    if (source.readyState === EventSource.CLOSED) setTimeout(again, AGAIN_MS);
+    if (mine === source && source.readyState === EventSource.CLOSED) setTimeout(again, AGAIN_MS);
   });
-  addEventListener("pagehide", () => source.close());
 }
 
 async function again() {
@@ -76,14 +84,34 @@ async function again() {
   else listen();
 }
 
-if (document.getElementById("logout")) {
-  listen();
-  setInterval(quiet, 1000);
-  document.getElementById("logout").addEventListener("click", async () => {
-    await post("auth/logout", {}).catch(() => {});
-    location.assign("/login");
-  });
+async function leave() {
+  await logOut();
+  location.assign("/login");
 }
+
+async function start() {
+  const left = await finishLogOut();
+  const atLogin = location.pathname === "/login";
+  if (left === "done" || (left && !atLogin)) { location.replace("/login"); return; }
+  const me = left ? null : await whoIsHere(byId("bar"));
+  if (byId("who")) byId("who").textContent = me ? me.name : "";
+  belongTo(me);
+  if (byId("logout") && !atLogin) {
+    listen();
+    setInterval(quiet, 1000);
+    addEventListener("pagehide", () => source.close());
+  }
+}
+
+outbox.addEventListener("change", (event) => { unsent = event.detail.mine; });
+outbox.addEventListener("held", () => location.assign("/login?ended=1"));
+byId("leaving-yes").addEventListener("click", leave);
+byId("logout")?.addEventListener("click", () => {
+  if (!unsent) { leave(); return; }
+  byId("leaving-words").textContent = `${numbered(unsent, "act is", "acts are")} still on this tablet. They stay here and are sent when you log in again.`;
+  byId("leaving").showModal();
+});
+start();
 
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;

@@ -5,6 +5,7 @@ import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { place } from "./place.js";
 import { showUnknown } from "./unknown.js";
 import { onScan } from "./wedge.js";
 
@@ -20,7 +21,10 @@ function tileOf(bin) {
   const words = bin.open ? "open: count on" : bin.whole ? bin.name : `${bin.name}: some items only`;
   const button = element("button", { className: "tile", type: "button" },
     element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }));
-  button.addEventListener("click", () => attempt(() => act("counts/open", { bin: bin.bin })));
+  button.addEventListener("click", () => attempt(() => act("counts/open", place.goTo(bin.bin)).catch((error) => {
+    place.stay();
+    throw error;
+  })));
   return button;
 }
 
@@ -102,32 +106,27 @@ function show(state) {
 
 stream.addEventListener("state", (event) => show(event.detail));
 stream.addEventListener("silent", () => say("bad", "The node does not answer. What it has shown is safe; wait here.", { aloud: false }));
-document.addEventListener("waiting", (event) => {
-  say("warn", waiting > 1 ? `${event.detail} ${waiting} scans wait on this tablet.` : event.detail, { aloud: false });
-});
-addEventListener("beforeunload", (event) => { if (waiting) event.preventDefault(); });
+document.addEventListener("waiting", (event) => say("warn", event.detail, { aloud: false }));
 
 // ---------------------------------------------------------------- what is done
 
-// One after the other, in the order they were scanned: what follows a bin's label belongs into that bin.
-let queue = Promise.resolve(), waiting = 0;
+// The outbox sends in the order in which it was scanned: what follows a bin's label belongs into that bin.
 function scan(text) {
   openDialog()?.close();
-  waiting += 1;
-  queue = queue.then(() => attempt(() => send(text))).finally(() => { waiting -= 1; });
-  return queue;
+  return attempt(() => send(text));
 }
 
 async function send(text) {
-  const answer = await act("scans", { text });
-  if (["refused", "ignored", "badge", "nobody"].includes(answer.outcome)) say("bad", answer.why);
+  const answer = await act("scans", place.of(text));
+  if (answer.outcome === "refused" && answer.bin) place.stay();
+  if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", "This piece is counted already");
   else if (answer.outcome === "item") say("warn", "Scan a bin first");
 }
 onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 
-byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
-byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", {})));
+byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", place.here())));
+byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", place.here())));
 byId("parked").addEventListener("click", () => attempt(showUnknown));
 byId("done").addEventListener("click", () => attempt(() => close(false)));
 byId("use-scanner").addEventListener("click", () => attempt(async () => {
@@ -137,7 +136,7 @@ byId("use-scanner").addEventListener("click", () => attempt(async () => {
 byId("leave").addEventListener("click", () => {
   const bin = screen.target;
   ask(`Leave bin ${bin}?`, "What you counted in it is set aside, and the bin waits to be counted afresh.", "Leave it",
-    () => attempt(() => act("counts/leave", { bin })));
+    () => attempt(() => act("counts/leave", { bin }).finally(place.leave)));
 });
 
 let agreed = () => {};
@@ -153,6 +152,7 @@ byId("ask-yes").addEventListener("click", () => { byId("ask").close(); agreed();
 async function close(sure) {
   const bin = screen.target;
   const answer = await act("counts/close", { bin, confirm: sure });
+  if (!answer.ask) place.leave();
   if (answer.ask) { ask("Is the bin done?", answer.ask, "Yes, done", () => attempt(() => close(true))); return; }
   const [operation] = answer.operations || [];
   if (operation) startFollowing(operation, bin);
@@ -178,7 +178,7 @@ function askQuantity(line) {
 
 function enter({ item, lot, serial, expiry }, quantity) {
   const said = Object.entries({ lot, serial, expiry }).filter(([, value]) => value);
-  return act("counts/enter", { item, quantity, mode: "set", ...Object.fromEntries(said) });
+  return act("counts/enter", { item, quantity, mode: "set", ...Object.fromEntries(said), ...place.here() });
 }
 
 byId("type").addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });

@@ -1,6 +1,6 @@
-// The node's own page: call the hub, take a scanner.
+// The node's own page: call the hub, take a scanner, settle what a tablet lost.
 
-import { post } from "./api.js";
+import { act, post } from "./api.js";
 import { attempt, byId, say } from "./page.js";
 
 byId("call").addEventListener("click", async () => {
@@ -20,3 +20,17 @@ for (const each of document.querySelectorAll("[data-use]")) {
     location.reload();
   }));
 }
+
+let settled = 0;
+for (const each of document.querySelectorAll("[data-settle]")) {
+  each.addEventListener("click", () => {
+    settled = Number(each.dataset.settle);
+    byId("settle-title").textContent = `What T${settled} did not send is gone?`;
+    byId("settle").showModal();
+  });
+}
+byId("settle-yes").addEventListener("click", () => attempt(async () => {
+  byId("settle").close();
+  await act("tablets/settle", { tablet: settled });
+  location.reload();
+}));

@@ -1,0 +1,181 @@
+"""Did a tablet lose anything? Its outbox numbers the acts of each person, and here is kept which numbers came.
+
+An outbox is the store of one browser: everything scanned or pressed there is put into it before it is sent, and stays
+until the node has said yes or no. It sends in order, so a number that is passed over never comes by itself: a gap is
+an alert until the number comes after all, or somebody accepts that it is gone.
+
+A number is noted after its act was answered, never before: dying in between makes the tablet send it again, which
+acts once. A tablet whose store was emptied begins a new one; one whose store went back uses a number twice.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import Actor, OpId
+from ledger.people import ADMIN, APPROVE
+from node.desk import Answer, Desk, Person
+from node.operators import Operators
+from node.values import Fields, amount
+
+SHOWN_MAX = 5
+LANES_MAX = 200
+_SENT = re.compile(r"([0-9a-f]{32}) ([0-9a-f]{64}) ([1-9][0-9]{0,14}) ([0-9a-f]{32}) ([0-9]{1,14})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How an act came out of a tablet's outbox: `number` within what `actor` did there, `waited_ms` since then."""
+
+    outbox: bytes
+    actor: Actor
+    number: int
+    op_id: OpId
+    waited_ms: int
+
+    @staticmethod
+    def parse(text: str) -> Sent:
+        """`<outbox> <actor> <number> <op_id> <milliseconds waited>`; Rejected for anything else."""
+        found = _SENT.fullmatch(text)
+        if found is None:
+            raise Rejected("what the tablet says of its outbox is not understood: reload the page")
+        outbox, actor, number, op_id, waited_ms = found.groups()
+        return Sent(bytes.fromhex(outbox), Actor.parse(actor), int(number), OpId.parse(op_id), int(waited_ms))
+
+
+class Tablets:
+    """The tablets that were ever used here, by the number on their label: T1, T2, …"""
+
+    def __init__(self, desk: Desk, operators: Operators) -> None:
+        self._desk = desk
+        self._operators = operators
+
+    def came(self, connection: Connection, tablet: str, sent: Sent) -> None:
+        """Note that a number was answered. The same number of the same act again changes nothing."""
+        now_ms = self._desk.now_ms()
+        number = self._number(connection, tablet, sent.outbox, now_ms)
+        row = connection.execute(
+            "SELECT lane, tablet FROM outbox_lanes WHERE outbox = ? AND actor = ?", (sent.outbox, sent.actor.raw)
+        ).fetchone()
+        if row is None:
+            row = connection.execute(
+                "INSERT INTO outbox_lanes (outbox, actor, tablet) VALUES (?, ?, ?) RETURNING lane, tablet",
+                (sent.outbox, sent.actor.raw, number),
+            ).fetchone()
+        lane = int(row[0])
+        if row[1] != number:
+            connection.execute("UPDATE outbox_lanes SET tablet = ? WHERE lane = ?", (number, lane))
+        known = connection.execute(
+            "SELECT op_id FROM outbox_numbers WHERE lane = ? AND number = ?", (lane, sent.number)
+        ).fetchone()
+        if known is not None:
+            if bytes(known[0]) != sent.op_id.raw:
+                connection.execute("UPDATE outbox_lanes SET twice = twice + 1 WHERE lane = ?", (lane,))
+            return
+        connection.execute("INSERT INTO outbox_numbers VALUES (?, ?, ?)", (lane, sent.number, sent.op_id.raw))
+        connection.execute(
+            "UPDATE outbox_lanes SET newest = max(newest, ?1), came = came + (?1 > settled) WHERE lane = ?2",
+            (sent.number, lane),
+        )
+
+    @staticmethod
+    def _number(connection: Connection, tablet: str, outbox: bytes, now_ms: int) -> int:
+        row = connection.execute("SELECT number, outbox FROM tablets WHERE tablet = ?", (tablet,)).fetchone()
+        if row is None:
+            (number,) = connection.execute(
+                "INSERT INTO tablets (tablet, outbox, heard_ms) VALUES (?, ?, ?) RETURNING number",
+                (tablet, outbox, now_ms),
+            ).fetchone()
+            return int(number)
+        # The browser threw its store away: what had not been sent is gone, and no gap will ever show it.
+        renewed = "" if bytes(row[1]) == outbox else ", renewed_ms = :now"
+        connection.execute(
+            f"UPDATE tablets SET outbox = :outbox, heard_ms = :now{renewed} WHERE number = :number",  # noqa: S608
+            {"outbox": outbox, "now": now_ms, "number": row[0]},
+        )
+        return int(row[0])
+
+    # ------------------------------------------------------------ what is wrong
+
+    def overview(self, connection: Connection) -> list[Answer]:
+        """Every tablet, newest first: {tablet, heard_ms, acts, missing, alerts}."""
+        rows = connection.execute(
+            "SELECT t.number, t.heard_ms, t.renewed_ms, COALESCE(SUM(l.newest), 0) FROM tablets t"
+            " LEFT JOIN outbox_lanes l ON l.tablet = t.number GROUP BY t.number ORDER BY t.heard_ms DESC LIMIT ?",
+            (LANES_MAX,),
+        ).fetchall()
+        found = []
+        for number, heard_ms, renewed_ms, acts in rows:
+            lanes = connection.execute(
+                "SELECT lane, actor, newest - settled - came, twice FROM outbox_lanes WHERE tablet = ?"
+                " AND (newest > settled + came OR twice > 0) ORDER BY lane LIMIT ?",
+                (number, LANES_MAX),
+            ).fetchall()
+            alerts = [words for lane in lanes for words in self._alerts(connection, int(number), *lane)]
+            if renewed_ms is not None:
+                alerts.append(f"T{number} began a new store: what it had not sent before is gone")
+            missing = sum(int(lane[2]) for lane in lanes)
+            found.append(
+                {"tablet": int(number), "heard_ms": heard_ms, "acts": int(acts), "missing": missing, "alerts": alerts}
+            )
+        return found
+
+    def _alerts(
+        self, connection: Connection, number: int, lane: int, actor: bytes, missing: int, twice: int
+    ) -> list[str]:
+        who = self._operators.name_of(connection, Actor(bytes(actor)))
+        alerts = []
+        if missing > 0:
+            first = ", ".join(map(str, missing_of(connection, lane)))
+            words = f"number {first} never came" if missing == 1 else f"{missing} acts never came: numbers {first}"
+            alerts.append(f"T{number}, {who}: {words}{' …' if missing > SHOWN_MAX else ''}")
+        if twice:
+            alerts.append(f"T{number}, {who}: a number came twice for different acts, so its store went back")
+        return alerts
+
+    def findings(self, connection: Connection) -> list[dict[str, str]]:
+        """The alerts as findings of the node's health."""
+        action = "ask the counter what was done there; if it is gone, say so on this node's page"
+        return [
+            {"severity": "warning", "words": words, "action": action}
+            for tablet in self.overview(connection)
+            for words in tablet["alerts"]
+        ]
+
+    def settle(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Accept that what a tablet has not sent is gone: `tablet`. The alerts end; a number that comes late acts."""
+        who.need(ADMIN | APPROVE, "settle what a tablet lost")
+        fields = Fields(body, "settle")
+        number = amount(fields.take("tablet"), "tablet", least=1)
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            row = connection.execute("SELECT 1 FROM tablets WHERE number = ?", (number,)).fetchone()
+            if row is None:
+                raise Rejected(f"there is no tablet T{number} here")
+            (gone,) = connection.execute(
+                "SELECT COALESCE(SUM(newest - settled - came), 0) FROM outbox_lanes WHERE tablet = ?", (number,)
+            ).fetchone()
+            connection.execute(
+                "UPDATE outbox_lanes SET settled = newest, came = 0, twice = 0 WHERE tablet = ?", (number,)
+            )
+            connection.execute("UPDATE tablets SET renewed_ms = NULL WHERE number = ?", (number,))
+            return {"tablet": number, "gone": int(gone)}
+
+        return self._desk.once(op_id, who.actor, "settle_tablet", {"tablet": number}, work)
+
+
+def missing_of(connection: Connection, lane: int) -> list[int]:
+    """The first numbers of a lane that did not come, at most SHOWN_MAX."""
+    gaps: list[Any] = connection.execute(
+        "SELECT before, number FROM (SELECT n.number, COALESCE(LAG(n.number) OVER (ORDER BY n.number), l.settled)"
+        " AS before FROM outbox_lanes l JOIN outbox_numbers n ON n.lane = l.lane AND n.number > l.settled"
+        " WHERE l.lane = ?) WHERE number > before + 1 ORDER BY number LIMIT ?",
+        (lane, SHOWN_MAX),
+    ).fetchall()
+    numbers = [number for before, after in gaps for number in range(before + 1, min(after, before + 1 + SHOWN_MAX))]
+    return numbers[:SHOWN_MAX]

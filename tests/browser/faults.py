@@ -1,0 +1,325 @@
+"""A tablet between faults: every scan that it took is counted exactly once, and in its order.
+
+    python -m tests.browser.faults --faults 50 --scans 500
+
+A real node process, a real Chromium with a profile on disk, and one person who scans without ever waiting. In between
+the node is killed, hangs, or commits a scan and dies before it answers; the tablet loses the network, is reloaded,
+closed, or its browser is killed. Each scan has a lot of its own, so that one lost, doubled or out of order shows.
+
+A planted fault is a change of the tablet's own program: `--planted` runs them, and each must be seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tallyman_stage import Api, free_port, wait_for
+from tests.browser import stage
+from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE_MS, typed_at_once
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = "A-06"
+GTIN = "09521234500049"  # an item with lots
+KINDS = ("die", "crash", "hang", "close", "kill", "reload", "offline")
+# Where the node dies with a scan that is durable and not answered: after the journal's commit, after the floor's.
+DYING = ("journal.committed", "scan.taken")
+PLANTED = {
+    "a new op_id at each try": ("post(item.path, item.body,", "post(item.path, { ...item.body, op_id: newId() },"),
+    "out of the store before the answer": (
+        "    let answer = null, refusal",
+        "    await change(({ items }, asked) => asked(items.delete(item.key)));\n    let answer = null, refusal",
+    ),
+}
+
+
+# ---------------------------------------------------------------- the node
+
+
+@dataclass
+class Node:
+    """The node as a process that can be killed."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, failpoint: str = "") -> None:
+        more = {"TALLYMAN_TESTING": "1", "TALLYMAN_FAILPOINT": failpoint} if failpoint else {}
+        with (self.folder / "node.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tallyman", "node", "run", "--dir", str(self.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env={**os.environ, **more},
+            )
+        wait_for("the node", lambda: Api(self.port).get("status"), 60)
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def prepared(folder: Path) -> Iterator[tuple[Node, str]]:
+    """A node with a bin to count, and the log-in of its counter."""
+    with stage.house(folder) as house:
+        stage.open_count(house, "Faults", BIN)
+        token = house.oslo.people["ana"].token
+    home, port = folder / "oslo", free_port()
+    settings = home / "node.toml"
+    text = "".join(line + "\n" for line in settings.read_text().splitlines() if not line.startswith("devices"))
+    settings.write_text(text.replace("port = 0", f"port = {port}\nsession_idle_ms_max = 86400000"))
+    node = Node(home, port)
+    node.start()
+    try:
+        yield node, token
+    finally:
+        if node.process is not None and node.process.poll() is None:
+            node.signal(signal.SIGCONT)
+        node.kill()
+
+
+# ---------------------------------------------------------------- the tablet
+
+
+@dataclass
+class Tablet:
+    """A browser with a profile on disk. `scanned` are the codes that were scanned, in order."""
+
+    playwright: Any
+    profile: Path
+    node: Node
+    token: str
+    planted: tuple[str, str] | None = None
+    scanned: list[str] = field(default_factory=list)
+    context: Any = None
+    page: Any = None
+
+    def start(self) -> None:
+        self.context = self.playwright.chromium.launch_persistent_context(
+            str(self.profile),
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            service_workers="block" if self.planted else "allow",
+        )
+        self.context.set_default_timeout(PATIENCE_MS)
+        cookie = {"name": "tallyman_session", "value": self.token, "url": self.node.url}
+        self.context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Strict"}])
+        if self.planted:
+            self.context.route("**/outbox.js", self._plant)
+
+    def _plant(self, route: Any) -> None:
+        before, after = self.planted or ("", "")
+        text = (ROOT / "web/static/outbox.js").read_text()
+        assert before in text, f"the planted fault has no place any more: {before}"
+        route.fulfill(body=text.replace(before, after), content_type="text/javascript")
+
+    def open(self) -> None:
+        """The counting page; when it has loaded, its program listens."""
+        self.page = self.context.new_page()
+        self.page.goto(f"{self.node.url}/count")
+
+    def scan(self, count: int) -> None:
+        for _ in range(count):
+            code = f"L{len(self.scanned) + 1:05}"
+            self.scanned.append(code)
+            typed_at_once(self.page, f"]C101{GTIN}10{code}")
+
+    def accepted(self) -> None:
+        """Wait until everything scanned is on the tablet's disk: only then has the person heard that it is."""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while self.page.evaluate(LANES) < len(self.scanned) + 1:  # the opening of the bin is an act too
+            assert time.monotonic() < deadline, "scans were not taken onto the tablet's disk"
+            self.page.wait_for_timeout(20)
+
+    def waiting(self) -> int:
+        return int(self.page.evaluate(WAITING))
+
+    def kill(self) -> None:
+        """The browser dies as with a flat battery: every process of this profile at once."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"--user-data-dir={self.profile}".encode() in (folder / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(folder.name), signal.SIGKILL)
+        with contextlib.suppress(Exception):
+            self.context.close()
+
+
+READ = """async (store) => {
+  const db = await new Promise((resolve, reject) => {
+    const wish = indexedDB.open("tallyman");
+    wish.onsuccess = () => resolve(wish.result);
+    wish.onerror = () => reject(wish.error);
+  });
+  const found = await new Promise((resolve, reject) => {
+    const place = db.transaction(store).objectStore(store);
+    const wish = store === "facts" ? place.get("lanes") : place.getAll();
+    wish.onsuccess = () => resolve(wish.result);
+    wish.onerror = () => reject(wish.error);
+  });
+  db.close();
+  return found;
+}"""
+LANES = f"({READ})('facts').then((lanes) => Object.values(lanes || {{}}).reduce((sum, each) => sum + each, 0))"
+WAITING = f"({READ})('items').then((items) => items.length)"
+KEPT = f"({READ})('kept').then((kept) => kept.map((each) => each.why))"
+
+
+# ---------------------------------------------------------------- faults
+
+
+def inject(kind: str, node: Node, tablet: Tablet, dice: random.Random, scans: int) -> None:
+    """One fault while `scans` scans are made, and the end of it."""
+    before = dice.randint(0, scans)
+    if kind == "die":
+        node.kill()
+        node.start(f"{dice.choice(DYING)}:{dice.randint(1, max(1, scans // 2))}")
+    tablet.scan(before)
+    if kind == "kill":
+        node.kill()
+    elif kind == "hang":
+        node.signal(signal.SIGSTOP)
+    elif kind in ("offline", "reload", "close"):
+        tablet.context.set_offline(True)
+    elif kind == "crash" and dice.random() < 0.5:
+        node.kill()
+    tablet.scan(scans - before)
+    tablet.accepted()
+    if kind == "reload":
+        tablet.page.reload()
+    elif kind == "close":
+        tablet.page.close()
+        tablet.open()
+    elif kind == "crash":
+        tablet.kill()
+        if node.process is not None and node.process.poll() is not None:
+            node.start()
+        tablet.start()
+        tablet.open()
+    time.sleep(dice.uniform(0, 1))
+    if kind == "kill":
+        node.start()
+    elif kind == "hang":
+        node.signal(signal.SIGCONT)
+    elif kind == "die":
+        assert node.process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            node.process.wait(PATIENCE_MS / 1000)
+        node.kill()
+        node.start()
+    else:
+        tablet.context.set_offline(False)
+
+
+def verdict(node: Node, tablet: Tablet) -> str:
+    """What is wrong after all that; "" if nothing is."""
+    deadline = time.monotonic() + 60
+    while tablet.waiting():
+        if time.monotonic() > deadline:
+            return f"{tablet.waiting()} acts were never sent"
+        tablet.page.wait_for_timeout(100)
+    refused = tablet.page.evaluate(KEPT)
+    connection = sqlite3.connect(f"file:{node.folder / 'site.db'}?mode=ro", uri=True)
+    try:
+        events = connection.execute("SELECT lot FROM scan_events WHERE kind = 'scan' ORDER BY event").fetchall()
+        gaps = connection.execute(
+            "SELECT SUM(newest - settled - came), SUM(twice), SUM(newest) FROM outbox_lanes"
+        ).fetchone()
+    finally:
+        connection.close()
+    counted = [lot for (lot,) in events]
+    lost = sorted(set(tablet.scanned) - set(counted))
+    doubled = sorted({lot for lot in counted if counted.count(lot) > 1})
+    if lost or doubled:
+        return f"lost {lost[:5]} ({len(lost)}), doubled {doubled[:5]} ({len(doubled)})"
+    if counted != tablet.scanned:
+        return "the scans were counted in another order"
+    if refused:
+        return f"refused: {refused[:3]}"
+    if gaps != (0, 0, len(tablet.scanned) + 1):
+        return f"the node's numbers say {gaps} after {len(tablet.scanned) + 1} acts"
+    return ""
+
+
+def run(faults: int, scans: int, seed: int = 1, planted: str = "", kinds: tuple[str, ...] = KINDS) -> str:
+    """All faults in one life of a tablet; what is wrong at the end, or ""."""
+    from playwright.sync_api import sync_playwright
+
+    dice = random.Random(seed)
+    schedule = [kinds[number % len(kinds)] for number in range(faults)]
+    tail = schedule[len(kinds) :]
+    dice.shuffle(tail)
+    schedule[len(kinds) :] = tail
+    with tempfile.TemporaryDirectory(prefix="tallyman-faults-") as place, contextlib.ExitStack() as stack:
+        node, token = stack.enter_context(prepared(Path(place) / "stage"))
+        playwright = stack.enter_context(sync_playwright())
+        tablet = Tablet(playwright, Path(place) / "profile", node, token, PLANTED.get(planted))
+        tablet.start()
+        stack.callback(tablet.kill)
+        tablet.open()
+        typed_at_once(tablet.page, f"BIN:{BIN}")
+        tablet.page.wait_for_selector("#counting:not([hidden])")
+        if not planted:
+            wait_for("the worker", lambda: tablet.page.evaluate("navigator.serviceWorker.controller !== null"))
+        for number, kind in enumerate(schedule):
+            share = scans * (number + 1) // faults - scans * number // faults
+            inject(kind, node, tablet, dice, share)
+        return verdict(node, tablet)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.faults", description=__doc__.splitlines()[0])
+    parser.add_argument("--faults", type=int, default=50)
+    parser.add_argument("--scans", type=int, default=0, help="ten to a fault unless said")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--planted", action="store_true", help="run the planted faults; each must be seen")
+    arguments = parser.parse_args()
+    if not CHROMIUM:
+        print("chromium is not installed: add it with `make system`")
+        return 1
+    began = time.monotonic()
+    if arguments.planted:
+        unseen = [name for name in PLANTED if not seen(name)]
+        print(json.dumps({"planted": len(PLANTED), "not_seen": unseen}))
+        return 1 if unseen else 0
+    scans = arguments.scans or 10 * arguments.faults
+    words = run(arguments.faults, scans, arguments.seed)
+    took_s = time.monotonic() - began
+    print(f"{scans} scans over {arguments.faults} faults in {took_s:.0f} s: {words or 'every one exactly once'}")
+    return 1 if words else 0
+
+
+def seen(name: str) -> bool:
+    """Whether a planted fault is noticed: by a wrong count, or by a number that never came."""
+    words = run(2, 8, planted=name, kinds=("die", "kill"))
+    print(f"{name}: {words or 'NOT SEEN'}")
+    return bool(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""The tablet that forgets nothing: what was scanned while nobody answered is on its disk, visible, and sent once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import expect
+
+from tallyman_stage import wait_for
+from tests.browser import stage
+from tests.browser.conftest import Pages
+from tests.browser.test_count import MARKER, TAPE, counted, open_bin
+
+Scan = Callable[..., None]
+API = "**/api/v1/**"
+
+
+def cut(page: Any) -> None:
+    """Acts no longer reach the node; pages and the stream still do."""
+    page.context.route(API, lambda route: route.abort())
+
+
+def mend(page: Any) -> None:
+    page.context.unroute(API)
+
+
+def to_send(page: Any, count: int) -> None:
+    expect(page.locator("#outbox-open")).to_have_text(f"○ {count} to send")
+
+
+def nothing_to_send(page: Any) -> None:
+    expect(page.locator("#outbox-open")).to_be_hidden()
+
+
+def leave(page: Any) -> None:
+    page.click("#leave")
+    page.click("#ask-yes")
+    page.wait_for_selector("#choose:not([hidden])")
+
+
+def scans_of(pages: Pages, bin_: str) -> int:
+    """How many reads the node counted in a bin, in all rounds."""
+    with pages.house.oslo.parts.site.reading() as connection:
+        (count,) = connection.execute(
+            "SELECT COUNT(*) FROM scan_events e JOIN tasks t ON t.task = e.task"
+            " WHERE t.target = ? AND e.kind = 'scan'",
+            (bin_,),
+        ).fetchone()
+    return int(count)
+
+
+def test_scans_outlive_reload_close_and_silence(pages: Pages, scanned: Scan) -> None:
+    stage.open_count(pages.house, "Outbox", "A-06")
+    page = pages.tablet("ana", "/count")
+    open_bin(page, scanned, "A-06")
+    cut(page)
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    scanned(page, MARKER, MARKER, TAPE)
+    to_send(page, 3)
+    page.reload()
+    to_send(page, 3)
+    page.click("#outbox-open")
+    expect(page.locator("#outbox-list")).to_contain_text(TAPE)
+    expect(page.locator("#outbox-list")).to_contain_text("Ana Berg")
+    again = page.context.new_page()
+    page.close()
+    again.goto(f"{pages.house.oslo.url}/count")
+    to_send(again, 3)
+    scanned(again, MARKER)
+    to_send(again, 4)
+    assert scans_of(pages, "A-06") == 0
+    mend(again)
+    nothing_to_send(again)
+    expect(counted(again, "Marker blue")).to_have_text("3")
+    expect(counted(again, "Packing tape")).to_have_text("1")
+    assert scans_of(pages, "A-06") == 4
+    leave(again)
+
+
+def test_what_somebody_did_waits_for_them_also_after_log_out(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    stage.open_count(house, "Mine", "A-07")
+    people = house.oslo.parts.floor.people
+    ana = people.log_in("ana", stage.PIN, "a tablet")["token"]
+    page = pages.open()
+    cookie = {"name": "tallyman_session", "url": house.oslo.url, "httpOnly": True, "sameSite": "Strict"}
+    page.context.add_cookies([{**cookie, "value": ana}])
+    page.goto(f"{house.oslo.url}/count")
+    open_bin(page, scanned, "A-07")
+    cut(page)
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    scanned(page, MARKER, TAPE)
+    to_send(page, 2)
+    page.click("#logout")
+    expect(page.locator("#leaving-words")).to_contain_text("2 acts are still on this tablet")
+    page.click("#leaving-yes")
+    page.wait_for_url("**/login")
+    mend(page)
+    page.reload()  # only now can the node hear of the log-out
+    to_send(page, 2)
+    expect(page.locator("#logout")).to_have_count(0)
+
+    log_in(page, "ben")
+    page.goto(f"{house.oslo.url}/count")
+    to_send(page, 2)
+    page.click("#outbox-open")
+    expect(page.locator("#outbox-others")).to_contain_text("What Ana Berg did is sent when they log in")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(1500)
+    assert scans_of(pages, "A-07") == 0, "sent under the log-in of somebody else"
+    page.click("#logout")
+    page.wait_for_url("**/login")
+    log_in(page, "ana")
+    wait_for("both scans at the node", lambda: scans_of(pages, "A-07") == 2)
+    nothing_to_send(page)
+    with house.oslo.parts.site.reading() as connection:
+        assert not house.oslo.parts.floor.tablets.findings(connection)
+
+
+def log_in(page: Any, login: str) -> None:
+    page.fill("#name", login)
+    page.fill("#pin", stage.PIN)
+    page.click("button[type=submit]")
+    page.wait_for_selector("#logout")
+
+
+def test_a_refusal_after_the_fact_is_shown_until_somebody_has_seen_it(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    stage.open_count(house, "Late", "A-08")
+    page = pages.tablet("ana", "/count")
+    open_bin(page, scanned, "A-08")
+    cut(page)
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    scanned(page, MARKER)
+    to_send(page, 1)
+    house.oslo.people["ana"].act("counts/leave", bin="A-08")  # on another tablet
+    page.reload()
+    to_send(page, 1)
+    mend(page)
+    expect(page.locator("#outbox-open")).to_have_text("✕ 1 refused")
+    page.reload()
+    page.click("#outbox-open")
+    expect(page.locator("#outbox-refused-list")).to_contain_text("after the count of A-08 was ended")
+    page.get_by_role("button", name="Seen").click()
+    nothing_to_send(page)
+    expect(page.locator("#outbox")).not_to_have_attribute("open", "")
+
+
+def test_two_pages_of_one_tablet_send_everything_once(pages: Pages, scanned: Scan) -> None:
+    """Over HTTPS or loopback by Web Locks, over plain HTTP by a lease: the second host name is not secure."""
+    plain = pages.house.oslo.url.replace("127.0.0.1", "tablet.test")
+    for number, url in enumerate((pages.house.oslo.url, plain)):
+        pages.forgive("The Cross-Origin-Opener-Policy header has been ignored")
+        code = f"A-0{1 + number}"
+        stage.open_count(pages.house, f"Two pages {number}", code)
+        page = pages.tablet("ben", "/count", url=url)
+        assert page.evaluate("isSecureContext && Boolean(navigator.locks)") is (number == 0)
+        open_bin(page, scanned, code)
+        other = page.context.new_page()
+        other.goto(f"{url}/count")
+        other.wait_for_selector("#counting:not([hidden])")
+        cut(page)
+        pages.forgive("Failed to load resource: net::ERR_FAILED")
+        for _ in range(5):
+            scanned(page, MARKER)
+            scanned(other, MARKER)
+        to_send(page, 10)
+        to_send(other, 10)
+        mend(page)
+        for each in (page, other):
+            nothing_to_send(each)
+            expect(counted(each, "Marker blue")).to_have_text("10")
+        assert scans_of(pages, code) == 10
+        leave(page)
+
+
+def test_a_tablet_that_can_keep_nothing_says_so_and_sends_nothing(pages: Pages, scanned: Scan) -> None:
+    stage.open_count(pages.house, "Full", "A-03")
+    page = pages.tablet("ana", "/count")
+    open_bin(page, scanned, "A-03")
+    page.evaluate(
+        "() => { IDBObjectStore.prototype.add = () => { throw new DOMException('', 'QuotaExceededError'); } }"
+    )
+    scanned(page, MARKER)
+    expect(page.locator("#answer")).to_contain_text("cannot keep anything (QuotaExceededError)")
+    expect(page.locator("#answer")).to_have_attribute("data-level", "bad")
+    page.wait_for_timeout(500)
+    assert scans_of(pages, "A-03") == 0
+    page.reload()
+    scanned(page, MARKER)
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    leave(page)
+
+
+def test_an_act_that_the_node_fails_at_does_not_hold_up_the_others(pages: Pages, scanned: Scan) -> None:
+    stage.open_count(pages.house, "Failing", "A-04")
+    page = pages.tablet("ana", "/count")
+    open_bin(page, scanned, "A-04")
+    pages.forgive("Failed to load resource: the server responded with a status of 500")
+    problem = '{"type": "about:blank", "status": 500, "title": "x", "detail": "our mistake, number 7"}'
+    failing = {"status": 500, "content_type": "application/problem+json", "body": problem}
+    page.context.route("**/counts/undo", lambda route: route.fulfill(**failing))
+    scanned(page, MARKER)
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    page.click("#undo")
+    scanned(page, MARKER)
+    expect(counted(page, "Marker blue")).to_have_text("2", timeout=40_000)
+    expect(page.locator("#outbox-open")).to_have_text("✕ 1 refused")
+    leave(page)

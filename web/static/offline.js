@@ -1,0 +1,20 @@
+// Instead of a page that cannot be had now: wait for the node, then show what was wanted.
+
+import { Refused } from "./wire.js";
+import { get } from "./api.js";
+import { say } from "./page.js";
+
+const EVERY_MS = 2000;
+
+async function look() {
+  try {
+    await get("status");
+    location.reload();
+    return;
+  } catch (error) {
+    if (error instanceof Refused) { location.reload(); return; }
+    say("warn", "No answer yet: it is tried again and again", { aloud: false });
+  }
+  setTimeout(look, EVERY_MS);
+}
+look();

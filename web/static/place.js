@@ -1,0 +1,52 @@
+// Where the counter is: the bin to which what is done now belongs, so that nothing sent late is counted elsewhere.
+//
+// The person's own acts say it first, the node's state only when nothing is under way: a state may be older than the act
+// that was just answered.
+
+import { stream } from "./bar.js";
+import { outbox } from "./outbox.js";
+import { byId } from "./page.js";
+
+const SETTLED_MS = 1000;
+const KEY = "place";
+const prefix = byId("counting").dataset.binPrefix;
+let bin = localStorage.getItem(KEY) || "", shown = "", bins = [], busy = true, actedAt = -Infinity;
+
+function be(code) {
+  bin = code;
+  localStorage.setItem(KEY, code); // after a reload without the node it is still known
+}
+
+outbox.addEventListener("change", (event) => {
+  if (busy && !event.detail.mine) actedAt = performance.now();
+  busy = event.detail.mine > 0;
+});
+stream.addEventListener("state", ({ detail: state }) => {
+  shown = state.screen?.kind === "count" ? state.screen.target : "";
+  bins = state.bins.map((each) => each.bin);
+  if (!busy && performance.now() - actedAt > SETTLED_MS) be(shown);
+});
+
+// The bin that a label names, or "": as the node reads it, with or without a symbology identifier.
+function labelled(text) {
+  const plain = text.replace(/^\][A-Za-z][0-9]/, "");
+  if (prefix && plain.startsWith(prefix)) return plain.slice(prefix.length);
+  return bins.includes(plain) ? plain : "";
+}
+
+export const place = {
+  here: () => (bin ? { bin } : {}),
+  goTo(code) {
+    be(code);
+    return { bin: code };
+  },
+  // A scan: the label of a bin leads there, everything else belongs where the counter is.
+  of(text) {
+    const code = labelled(text);
+    if (code) be(code);
+    return code ? { text } : { text, ...place.here() };
+  },
+  leave: () => be(""),
+  // The node did not let the counter in: they are where it shows them.
+  stay: () => be(shown),
+};

@@ -1,0 +1,50 @@
+// Who uses this tablet, also without the node; pages that open without it; and the screen that stays on at work.
+
+import { fact, setFact } from "./store.js";
+import { post } from "./wire.js";
+
+// Who is logged in, {actor, name} or null: the node's page says it, and an empty page of the worker remembers it.
+export async function whoIsHere(bar) {
+  const { actor, name } = bar.dataset;
+  if ("shell" in bar.dataset) return (await fact("me").catch(() => null)) || null;
+  const me = actor ? { actor, name } : null;
+  await setFact("me", me).catch(() => {});
+  return me;
+}
+
+// A log-out that the node could not hear of is done as soon as it can: until then this tablet acts for nobody.
+export async function logOut() {
+  await setFact("me", null).catch(() => {});
+  await setFact("leaving", true).catch(() => {});
+  await finishLogOut();
+}
+
+// Answers "" when nobody is leaving, else whether the node has heard of it: "done" or "pending".
+export async function finishLogOut() {
+  if (!await fact("leaving").catch(() => false)) return "";
+  try {
+    await post("auth/logout", {});
+  } catch {
+    return "pending";
+  }
+  await setFact("leaving", null).catch(() => {});
+  return "done";
+}
+
+export const secure = isSecureContext && "serviceWorker" in navigator;
+export let worker = Promise.resolve(false);
+if (secure) {
+  // After a click through a certificate warning the context looks secure and this is refused all the same.
+  worker = navigator.serviceWorker.register("/sw.js").then(() => true, (error) => { console.info(error.message); return false; });
+}
+
+const reduced = document.getElementById("reduced");
+if (reduced) worker.then((kept) => { reduced.hidden = kept; });
+
+// The screen stays on while this page is in front; the lock is lost whenever it is not.
+export async function stayAwake() {
+  if (!navigator.wakeLock) return;
+  const hold = () => document.visibilityState === "visible" && navigator.wakeLock.request("screen").catch(() => {});
+  document.addEventListener("visibilitychange", hold);
+  await hold();
+}

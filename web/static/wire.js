@@ -1,0 +1,44 @@
+// One request to the node: its answer, a refusal in its own words, or nobody there.
+
+const TIMEOUT_MS = 10000;
+
+export class Refused extends Error {}
+// The node itself failed at it (500): perhaps it does so every time.
+export class Failed extends Refused {}
+export class Unreachable extends Error {}
+// The log-in has ended, or it is somebody else's: whatever was asked waits for its own person.
+export class LoggedOut extends Unreachable {}
+
+export function newId() {
+  // crypto.randomUUID needs a secure context; this works over plain HTTP on the floor too.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// The node's own words, as a sentence.
+const sentence = (detail, otherwise) => (detail ? detail[0].toUpperCase() + detail.slice(1) : otherwise);
+
+export async function call(path, options = {}) {
+  let response, content;
+  try {
+    response = await fetch(`/api/v1/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    content = await response.text();
+  } catch (cause) {
+    throw new Unreachable("The node does not answer. Nothing is lost; it is tried again.", { cause });
+  }
+  const { status } = response;
+  let answer = null;
+  try { answer = JSON.parse(content); } catch { /* not the node's own answer: see below */ }
+  if (status === 401) throw new LoggedOut(sentence(answer?.detail, "Log in again."));
+  // Whatever is not the node's own yes or no decides nothing: a stopped node, a proxy's page, an answer cut short.
+  if (status === 500 && answer) throw new Failed(sentence(answer.detail, "The node failed at this."));
+  if (status === 408 || status === 429 || status >= 500 || !answer) {
+    throw new Unreachable(sentence(answer?.detail, "That is not possible at the moment."));
+  }
+  if (!response.ok) throw new Refused(sentence(answer.detail, "That was refused."));
+  return answer;
+}
+
+export function post(path, body, headers = {}) {
+  return call(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
+}

@@ -1,0 +1,42 @@
+// The service worker: pages open without the node. It keeps files of this version and two empty pages, and nothing that
+// anybody counted, expects or may not know. `VERSION`, `FILES` and `PAGES` are put before this text by the node.
+
+const CACHE = `tallyman-${VERSION}`;
+const NAVIGATION_MS = 5000; // a node that hangs is as good as none: the empty page goes on by itself when it answers
+
+addEventListener("install", (event) => {
+  event.waitUntil((async () => {
+    const cache = await caches.open(CACHE);
+    await cache.addAll([...FILES, ...PAGES].map((path) => new Request(path, { cache: "reload", credentials: "omit" })));
+    // Open pages go on with what they have loaded: nothing is taken from under an open count.
+    await self.skipWaiting();
+  })());
+});
+
+addEventListener("activate", (event) => {
+  event.waitUntil((async () => {
+    const old = (await caches.keys()).filter((name) => name.startsWith("tallyman-") && name !== CACHE);
+    await Promise.all(old.map((name) => caches.delete(name)));
+    await clients.claim();
+  })());
+});
+
+async function page(request, path) {
+  const wait = new AbortController();
+  const timer = setTimeout(() => wait.abort(), NAVIGATION_MS);
+  try {
+    const answer = await fetch(request, { signal: wait.signal });
+    if (![502, 503, 504].includes(answer.status)) return answer;
+  } catch { /* nobody there, or too slow */ } finally {
+    clearTimeout(timer);
+  }
+  const cache = await caches.open(CACHE);
+  return (await cache.match(path === "/count" ? "/offline/count" : "/offline")) || Response.error();
+}
+
+addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (event.request.method !== "GET" || url.origin !== location.origin) return;
+  if (event.request.mode === "navigate" && !url.pathname.startsWith("/api/")) event.respondWith(page(event.request, url.pathname));
+  else if (FILES.includes(url.pathname)) event.respondWith(caches.match(event.request).then((kept) => kept || fetch(event.request)));
+});
