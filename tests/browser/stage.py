@@ -56,7 +56,11 @@ PEOPLE = {
     "bergen": (("bo", "Bo Nes", ("TRANSFER", "RECEIVE", "COUNT")),),
 }
 BINS = {
-    "oslo": ("DOCK-1", "A-01", "A-02", "A-03", "A-04", "A-05", "A-06", "A-07", "A-08", "A-09"),
+    "oslo": (
+        "DOCK-1",
+        *(f"A-{number:02}" for number in range(1, 10)),
+        *(f"T-{number:02}" for number in range(1, 13)),
+    ),
     "bergen": ("DOCK-1", "B-01"),
 }
 NEW = "nia"  # has never logged in: the first log-in is hers

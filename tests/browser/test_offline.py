@@ -24,9 +24,9 @@ def kept(page: Any) -> None:
 
 def test_the_open_bin_goes_on_after_a_reload_without_the_node(pages: Pages, scanned: Scan) -> None:
     pages.forgive(GONE)
-    stage.open_count(pages.house, "Offline", "A-09")
+    stage.open_count(pages.house, "Offline", "T-08")
     page = pages.tablet("ana", "/count")
-    open_bin(page, scanned, "A-09")
+    open_bin(page, scanned, "T-08")
     scanned(page, MARKER)
     expect(counted(page, "Marker blue")).to_have_text("1")
     kept(page)
@@ -47,7 +47,7 @@ def test_the_open_bin_goes_on_after_a_reload_without_the_node(pages: Pages, scan
     scanned(again, MARKER)
     to_send(again, 3)
     again.context.set_offline(False)
-    wait_for("three scans at the node", lambda: scans_of(pages, "A-09") == 4)
+    wait_for("three scans at the node", lambda: scans_of(pages, "T-08") == 4)
     nothing_to_send(again)
     expect(counted(again, "Marker blue")).to_have_text("4")
     leave(again)

@@ -51,9 +51,9 @@ def scans_of(pages: Pages, bin_: str) -> int:
 
 
 def test_scans_outlive_reload_close_and_silence(pages: Pages, scanned: Scan) -> None:
-    stage.open_count(pages.house, "Outbox", "A-06")
+    stage.open_count(pages.house, "Outbox", "T-01")
     page = pages.tablet("ana", "/count")
-    open_bin(page, scanned, "A-06")
+    open_bin(page, scanned, "T-01")
     cut(page)
     pages.forgive("Failed to load resource: net::ERR_FAILED")
     scanned(page, MARKER, MARKER, TAPE)
@@ -69,25 +69,25 @@ def test_scans_outlive_reload_close_and_silence(pages: Pages, scanned: Scan) -> 
     to_send(again, 3)
     scanned(again, MARKER)
     to_send(again, 4)
-    assert scans_of(pages, "A-06") == 0
+    assert scans_of(pages, "T-01") == 0
     mend(again)
     nothing_to_send(again)
     expect(counted(again, "Marker blue")).to_have_text("3")
     expect(counted(again, "Packing tape")).to_have_text("1")
-    assert scans_of(pages, "A-06") == 4
+    assert scans_of(pages, "T-01") == 4
     leave(again)
 
 
 def test_what_somebody_did_waits_for_them_also_after_log_out(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    stage.open_count(house, "Mine", "A-07")
+    stage.open_count(house, "Mine", "T-02")
     people = house.oslo.parts.floor.people
     ana = people.log_in("ana", stage.PIN, "a tablet")["token"]
     page = pages.open()
     cookie = {"name": "tallyman_session", "url": house.oslo.url, "httpOnly": True, "sameSite": "Strict"}
     page.context.add_cookies([{**cookie, "value": ana}])
     page.goto(f"{house.oslo.url}/count")
-    open_bin(page, scanned, "A-07")
+    open_bin(page, scanned, "T-02")
     cut(page)
     pages.forgive("Failed to load resource: net::ERR_FAILED")
     scanned(page, MARKER, TAPE)
@@ -108,11 +108,11 @@ def test_what_somebody_did_waits_for_them_also_after_log_out(pages: Pages, scann
     expect(page.locator("#outbox-others")).to_contain_text("What Ana Berg did is sent when they log in")
     page.keyboard.press("Escape")
     page.wait_for_timeout(1500)
-    assert scans_of(pages, "A-07") == 0, "sent under the log-in of somebody else"
+    assert scans_of(pages, "T-02") == 0, "sent under the log-in of somebody else"
     page.click("#logout")
     page.wait_for_url("**/login")
     log_in(page, "ana")
-    wait_for("both scans at the node", lambda: scans_of(pages, "A-07") == 2)
+    wait_for("both scans at the node", lambda: scans_of(pages, "T-02") == 2)
     nothing_to_send(page)
     with house.oslo.parts.site.reading() as connection:
         assert not house.oslo.parts.floor.tablets.findings(connection)
@@ -127,21 +127,21 @@ def log_in(page: Any, login: str) -> None:
 
 def test_a_refusal_after_the_fact_is_shown_until_somebody_has_seen_it(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    stage.open_count(house, "Late", "A-08")
+    stage.open_count(house, "Late", "T-03")
     page = pages.tablet("ana", "/count")
-    open_bin(page, scanned, "A-08")
+    open_bin(page, scanned, "T-03")
     cut(page)
     pages.forgive("Failed to load resource: net::ERR_FAILED")
     scanned(page, MARKER)
     to_send(page, 1)
-    house.oslo.people["ana"].act("counts/leave", bin="A-08")  # on another tablet
+    house.oslo.people["ana"].act("counts/leave", bin="T-03")  # on another tablet
     page.reload()
     to_send(page, 1)
     mend(page)
     expect(page.locator("#outbox-open")).to_have_text("✕ 1 refused")
     page.reload()
     page.click("#outbox-open")
-    expect(page.locator("#outbox-refused-list")).to_contain_text("after the count of A-08 was ended")
+    expect(page.locator("#outbox-refused-list")).to_contain_text("after the count of T-03 was ended")
     page.get_by_role("button", name="Seen").click()
     nothing_to_send(page)
     expect(page.locator("#outbox")).not_to_have_attribute("open", "")
@@ -152,7 +152,7 @@ def test_two_pages_of_one_tablet_send_everything_once(pages: Pages, scanned: Sca
     plain = pages.house.oslo.url.replace("127.0.0.1", "tablet.test")
     for number, url in enumerate((pages.house.oslo.url, plain)):
         pages.forgive("The Cross-Origin-Opener-Policy header has been ignored")
-        code = f"A-0{1 + number}"
+        code = f"T-0{4 + number}"
         stage.open_count(pages.house, f"Two pages {number}", code)
         page = pages.tablet("ben", "/count", url=url)
         assert page.evaluate("isSecureContext && Boolean(navigator.locks)") is (number == 0)
@@ -176,9 +176,9 @@ def test_two_pages_of_one_tablet_send_everything_once(pages: Pages, scanned: Sca
 
 
 def test_a_tablet_that_can_keep_nothing_says_so_and_sends_nothing(pages: Pages, scanned: Scan) -> None:
-    stage.open_count(pages.house, "Full", "A-03")
+    stage.open_count(pages.house, "Full", "T-06")
     page = pages.tablet("ana", "/count")
-    open_bin(page, scanned, "A-03")
+    open_bin(page, scanned, "T-06")
     page.evaluate(
         "() => { IDBObjectStore.prototype.add = () => { throw new DOMException('', 'QuotaExceededError'); } }"
     )
@@ -186,7 +186,7 @@ def test_a_tablet_that_can_keep_nothing_says_so_and_sends_nothing(pages: Pages, 
     expect(page.locator("#answer")).to_contain_text("cannot keep anything (QuotaExceededError)")
     expect(page.locator("#answer")).to_have_attribute("data-level", "bad")
     page.wait_for_timeout(500)
-    assert scans_of(pages, "A-03") == 0
+    assert scans_of(pages, "T-06") == 0
     page.reload()
     scanned(page, MARKER)
     expect(counted(page, "Marker blue")).to_have_text("1")
@@ -194,9 +194,9 @@ def test_a_tablet_that_can_keep_nothing_says_so_and_sends_nothing(pages: Pages, 
 
 
 def test_an_act_that_the_node_fails_at_does_not_hold_up_the_others(pages: Pages, scanned: Scan) -> None:
-    stage.open_count(pages.house, "Failing", "A-04")
+    stage.open_count(pages.house, "Failing", "T-07")
     page = pages.tablet("ana", "/count")
-    open_bin(page, scanned, "A-04")
+    open_bin(page, scanned, "T-07")
     pages.forgive("Failed to load resource: the server responded with a status of 500")
     problem = '{"type": "about:blank", "status": 500, "title": "x", "detail": "our mistake, number 7"}'
     failing = {"status": 500, "content_type": "application/problem+json", "body": problem}
