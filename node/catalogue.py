@@ -69,6 +69,14 @@ def need_item(connection: Connection, sku: str) -> Item:
     return found
 
 
+def refuse_tracking(item: Item, lot: str, serial: str) -> None:
+    """Refuse a line that lacks its lot or serial, or has one that its item has not."""
+    if bool(lot) != item.has_lots:
+        raise Rejected(f"{item.sku}: " + ("its lot is needed" if item.has_lots else "it has no lots"))
+    if bool(serial) != item.has_serials:
+        raise Rejected(f"{item.sku}: " + ("its serial is needed" if item.has_serials else "it has no serials"))
+
+
 def costs(connection: Connection, skus: Iterable[str]) -> dict[str, Cost]:
     """Standard costs of those items that have one."""
     found = {sku: item(connection, sku) for sku in set(skus)}

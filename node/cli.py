@@ -21,6 +21,7 @@ from ledger.wording import counted
 from node import config as node_config
 from node.config import NodeConfig
 
+CERTIFICATE_BYTES_MAX = 64 * 1024 * 1024
 FOLDER_VARIABLE = "TALLYMAN_NODE_DIR"
 
 Command = Callable[[argparse.Namespace], dict[str, Any]]
@@ -87,6 +88,18 @@ def _parser() -> argparse.ArgumentParser:
     add("seal", _seal, _show_seal, "sign what is recorded as a block now")
     add("sync", _sync, _show_sync, "exchange with the hub now")
     add("verify", _verify, _show_verify, "check every block from genesis again, and everything that follows from it")
+    certificate = add(
+        "certificate",
+        _certificate,
+        _show_certificate,
+        "say which bins of a zone a posted whole count covers, or check that",
+    )
+    certificate.add_argument("zone", nargs="?", default="", metavar="ZONE", help="an area or bin")
+    certificate.add_argument(
+        "--since", type=int, default=0, metavar="HEIGHT", help="only counts after this block cover"
+    )
+    certificate.add_argument("--height", type=int, metavar="HEIGHT", help="as of this block (default: the newest)")
+    certificate.add_argument("--check", metavar="FILE", help="a certificate to compare with the blocks here")
     add("rebuild", _rebuild, _show_rebuild, "make everything that follows from the blocks again; keeps the rest")
     add("config", _config, _show_config, "print every setting with its value and reason")
     return parser
@@ -203,6 +216,43 @@ def _show_verify(result: dict[str, Any]) -> str:
         f"head {result['head']}\nlog  {result['log_root']}\n"
         f"all {result['tables']} derived tables are what the blocks give; the signing mark fits"
     )
+
+
+def _certificate(arguments: argparse.Namespace) -> dict[str, Any]:
+    from ledger.codec import json_loads
+    from node import counting_certificates, enrolling, sealing, store
+
+    config = _load(arguments)
+    identity = enrolling.identity_of(config)
+    if bool(arguments.zone) == bool(arguments.check):
+        raise Rejected("name a zone, or a certificate with --check")
+    connection = store.open_reader(config.folder)
+    try:
+        if arguments.check:
+            value = json_loads(_contents(arguments.check), size_bytes_max=CERTIFICATE_BYTES_MAX)
+            found = counting_certificates.check(connection, str(identity.origin), value)
+            return {**found, "exit": 0 if found["complete"] else 1}
+        head = sealing.read_head(connection, identity.chain)
+        height = arguments.height if arguments.height is not None else 0 if head is None else head.height
+        return counting_certificates.derive(connection, str(identity.origin), arguments.zone, arguments.since, height)
+    finally:
+        connection.close()
+
+
+def _contents(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise Rejected(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _show_certificate(result: dict[str, Any]) -> str:
+    if "faults" in result:
+        words = "true and complete" if result["complete"] else "true, and not complete" if result["true"] else "false"
+        return "\n".join([f"this certificate is {words}", *result["faults"]])
+    said = [f"{result['zone']} at block {result['height']}: {'complete' if result['complete'] else 'not complete'}"]
+    said += [f"{row['bin']}  counted in block {row['recorded']}, posted in {row['posted']}" for row in result["bins"]]
+    return "\n".join([*said, *(f"{bin_}  not covered" for bin_ in result["missing"])])
 
 
 def _rebuild(arguments: argparse.Namespace) -> dict[str, Any]:

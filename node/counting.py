@@ -18,12 +18,15 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
 from node import tasks
+from node.counting_certificates import Certificates
 from node.counting_close import Closing
 from node.counting_lines import Lines
 from node.counting_posting import Posting
 from node.counting_relocations import Relocations
+from node.counting_reports import Reports
 from node.counting_review import Review
 from node.counting_sessions import Sessions, drop_open, need_counter
+from node.counting_sheets import Sheets
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import blind_bins, latest, open_round, refuse_counter, set_bin
@@ -40,6 +43,9 @@ class Counting(Sessions, Lines):
         self.review = Review(desk, operators)
         self.posting = Posting(desk, operators)
         self.relocations = Relocations(desk)
+        self.sheets = Sheets(desk, self.closing)
+        self.reports = Reports(desk, operators)
+        self.certificates = Certificates(desk)
 
     def resume(self) -> None:
         """Finish the counts whose recording a crash interrupted between two parts."""

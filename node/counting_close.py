@@ -8,11 +8,12 @@ answer to the counter is the same whatever the lines are. More than 200 lines ar
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from ledger import calls
 from ledger.counts import UNSEEN, Counted
 from ledger.db import Connection
-from ledger.documents import Document, part_op_id
+from ledger.documents import BY_PAPER, NOT_BLIND, Document, part_op_id
 from ledger.documents import Part as DocumentPart
 from ledger.errors import Rejected
 from ledger.ids import OpId
@@ -137,6 +138,7 @@ class Closing:
                 expiries={at: expiries[line] for at, line in enumerate(chunk) if line in expiries},
                 pieces={at: pieces[line] for at, line in enumerate(chunk) if line in pieces},
                 part=None if count == 1 else DocumentPart(op_id, number, count),
+                **_provenance(connection, row),
             )
             self._keep(connection, op_id, who, row, number, count, chunk, document, root)
         tasks.become(connection, row.task, tasks.CLOSING)
@@ -181,6 +183,16 @@ class Closing:
         return [bytes(op_id).hex() for (op_id,) in rows]
 
 
+def _provenance(connection: Connection, row: Round) -> dict[str, Any]:
+    """What the document says about how the count came about: on which sheet, and whether it was blind."""
+    marks = () if row.blind else (NOT_BLIND,)
+    if row.sheet is None:
+        return {"marks": marks}
+    (digest,) = connection.execute("SELECT digest FROM count_sheets WHERE number = ?", (row.sheet,)).fetchone()
+    paper = {} if digest is None else {"paper": bytes(digest)}
+    return {"marks": (*marks, BY_PAPER), "references": {"sheet": str(row.sheet)}, "commitments": paper}
+
+
 Key = tuple[str, str, str]
 
 
@@ -205,11 +217,11 @@ def lines_of(
             unsaid[thing.item, thing.lot, thing.serial] += line.quantity
         else:
             counted[thing.item, thing.lot, thing.serial, thing.status] += line.quantity
-    booked = _booked(connection, row)
+    held = booked(connection, row)
     for key, quantity in unsaid.items():
-        for status, share in _shares(quantity, {at[3]: held for at, held in booked.items() if at[:3] == key}):
+        for status, share in _shares(quantity, {at[3]: there for at, there in held.items() if at[:3] == key}):
             counted[(*key, status)] += share
-    for at in booked:
+    for at in held:
         counted.setdefault(at, 0)
     for sku in row.items:
         item = catalogue.need_item(connection, sku)
@@ -228,7 +240,7 @@ def lines_of(
     )
 
 
-def _booked(connection: Connection, row: Round) -> dict[tuple[str, str, str, int], int]:
+def booked(connection: Connection, row: Round) -> dict[tuple[str, str, str, int], int]:
     """What the books have in the bin: quantities, and for items with serials each piece."""
     found: dict[tuple[str, str, str, int], int] = {}
     serials: set[str] = set()

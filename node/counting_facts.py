@@ -34,7 +34,7 @@ def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[Post
     """Every round that was posted completely by that height, in the order of their recording."""
     rows = connection.execute(
         "WITH parts AS (SELECT c.session, c.bin, c.round, c.whole, c.stable, c.height,"
-        " (SELECT MAX(p.height) FROM count_posts p WHERE p.count = c.op_id) AS posted,"
+        " (SELECT MAX(p.height) FROM count_posts p WHERE p.count = c.op_id AND p.height <= ?1) AS posted,"
         " EXISTS (SELECT 1 FROM count_posts p WHERE p.count = c.op_id AND p.height <= ?1) AND NOT EXISTS"
         " (SELECT 1 FROM count_lines l LEFT JOIN operations o ON o.op_id = l.posted"
         "  WHERE l.count = c.op_id AND (l.posted IS NULL OR o.height > ?1)) AS done"

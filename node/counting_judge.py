@@ -51,6 +51,8 @@ def verdict_of(connection: Connection, row: Round) -> Verdict:
 def _again(rule: Rule, row: Round, found: list[Part], stable: bool, agreed: bool, over: bool) -> str:
     if row.round + 1 >= rule.rounds_max:
         return ""
+    if row.sheet is not None:
+        return ""  # a count on paper is never stable: who approves decides, with the moves in sight
     if not stable:
         return "unstable"
     if row.round + 1 < rule.counters:

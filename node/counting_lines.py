@@ -68,10 +68,7 @@ class Lines:
     ) -> Answer:
         """Append one line to the open bin, after the checks that hold however it came in."""
         item = catalogue.need_item(connection, thing.item)
-        if bool(thing.lot) != item.has_lots:
-            raise Rejected(f"{thing.item}: " + ("its lot is needed" if item.has_lots else "it has no lots"))
-        if bool(thing.serial) != item.has_serials:
-            raise Rejected(f"{thing.item}: " + ("its serial is needed" if item.has_serials else "it has no serials"))
+        catalogue.refuse_tracking(item, thing.lot, thing.serial)
         row = open_round(connection, task.target)
         if row is not None and row.items and thing.item not in row.items:
             raise Rejected(f"{thing.item} is not part of this task: only {', '.join(row.items)}")
@@ -84,27 +81,14 @@ class Lines:
                 return {**shown(thing), "counted": now, "repeated": True}
             if now + quantity > 1:
                 raise Rejected(f"serial {thing.serial} is one piece")
-            self._refuse_second_serial(connection, task, thing)
+            if row is not None and counted_elsewhere(connection, row.session, row.bin, thing):
+                raise Rejected(f"serial {thing.serial} was already counted in this session: check both pieces")
         if now + quantity < 0 or pieces_now + pieces < 0:
             raise Rejected("there is not that much on this line")
-        _refuse_pieces(item, now + quantity, pieces_now + pieces)
+        refuse_pieces(item, now + quantity, pieces_now + pieces)
         tasks.add(connection, task, who.actor, kind, thing, quantity, cause, entered=entered, pieces=pieces)
         counted: Answer = {**shown(thing), "counted": now + quantity}
         return {**counted, "pieces": pieces_now + pieces} if item.by_weight else counted
-
-    @staticmethod
-    def _refuse_second_serial(connection: Connection, task: tasks.Task, thing: Thing) -> None:
-        """A serial counts once per session, over all tablets. A recount of its own bin is not a second time."""
-        row = connection.execute(
-            "SELECT 1 FROM scan_events e JOIN count_rounds r ON r.task = e.task"
-            " JOIN count_rounds mine ON mine.task = ? AND mine.session = r.session AND mine.bin <> r.bin"
-            " WHERE e.item = ? AND e.serial = ? AND r.round = (SELECT MAX(round) FROM count_rounds x"
-            " WHERE x.session = r.session AND x.bin = r.bin)"
-            " GROUP BY e.task HAVING SUM(e.quantity) > 0",
-            (task.task, thing.item, thing.serial),
-        ).fetchone()
-        if row is not None:
-            raise Rejected(f"serial {thing.serial} was already counted in this session: check both pieces")
 
     def undo(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Take back the last line of the open task, or line `number`; the line itself stays on record. `bin`."""
@@ -179,6 +163,18 @@ class Lines:
         }
 
 
+def counted_elsewhere(connection: Connection, session: OpId, bin_: str, thing: Thing) -> bool:
+    """Whether a piece was counted in another bin of the session, on any tablet. A serial counts once in a session; a
+    recount of its own bin is not a second time."""
+    row = connection.execute(
+        "SELECT 1 FROM scan_events e JOIN count_rounds r ON r.task = e.task WHERE r.session = ? AND r.bin <> ?"
+        " AND e.item = ? AND e.serial = ? AND r.round = (SELECT MAX(round) FROM count_rounds x"
+        " WHERE x.session = r.session AND x.bin = r.bin) GROUP BY e.task HAVING SUM(e.quantity) > 0",
+        (session.raw, bin_, thing.item, thing.serial),
+    ).fetchone()
+    return row is not None
+
+
 def thing_of(fields: Fields) -> Thing:
     """Item, lot, serial, status and expiry of a line as it was typed; a status nobody names stays unsaid."""
     item, lot, serial = fields.text("item"), fields.text("lot", need=False), fields.text("serial", need=False)
@@ -229,7 +225,8 @@ def _line(line: tasks.TallyLine, item: catalogue.Item | None) -> Answer:
     return said
 
 
-def _refuse_pieces(item: catalogue.Item, quantity: int, pieces: int) -> None:
+def refuse_pieces(item: catalogue.Item, quantity: int, pieces: int) -> None:
+    """Refuse a weight without pieces, pieces without a weight, and pieces of what is not weighed."""
     if item.by_weight and bool(quantity) != bool(pieces):
         raise Rejected(f"{item.sku} is counted in pieces and by weight: say both")
     if pieces and not item.by_weight:

@@ -92,7 +92,7 @@ class Plans:
     def draft(self, connection: Connection, scope: Scope, session: OpId, height: int) -> Draft:
         """The bins that a rule gives at a height, for this session."""
         seed, seed_from = _seed(connection, session, height) if scope.sample is not None else (b"", "")
-        resolved = scope.resolved(_classes(connection))
+        resolved = scope.resolved(classes(connection))
         found = planned(resolved, picture_at(connection, height), seed)
         taken = blind_bins(connection)
         return Draft(
@@ -193,7 +193,7 @@ def _seed(connection: Connection, session: OpId, height: int) -> tuple[bytes, st
     return hashlib.sha256(bytes(block[0]) + session.raw).digest(), BY_SITE
 
 
-def _classes(connection: Connection) -> dict[str, str]:
+def classes(connection: Connection) -> dict[str, str]:
     """The ABC class of each item that has one."""
     found = {}
     for sku, value in streams.every(connection, streams.CATALOGUE):

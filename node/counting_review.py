@@ -132,6 +132,7 @@ class Review:
             "round": number,
             "counter": "" if counter is None else self._operators.name_of(connection, counter),
             "stable": all(part.stable for part in found),
+            **_how(connection, row, number),
             "agreed": verdict is not None and verdict.agreed,
             "bin_over": "" if verdict is None else verdict.bin_reason,
             "operations": [str(part.op_id) for part in found],
@@ -171,6 +172,15 @@ class Review:
         ).fetchall()
         names = ("park", "raw", "symbology", "why", "hint", "at_ms")
         return [{**dict(zip(names, row, strict=True)), "raw": bytes(row[1]).hex()} for row in rows]
+
+
+def _how(connection: Connection, row: Round, number: int) -> Answer:
+    """How a round was counted: blind or not, and on which sheet of paper."""
+    blind, sheet = connection.execute(
+        "SELECT blind, sheet FROM count_rounds WHERE session = ? AND bin = ? AND round = ?",
+        (row.session.raw, row.bin, number),
+    ).fetchone()
+    return {"blind": bool(blind), "sheet": sheet}
 
 
 def _stage(bins: dict[str, int], recounts: int) -> str:

@@ -19,6 +19,7 @@ from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
 from ledger.plans import Planned
 from node import catalogue, counting_plans
+from node.counting_facts import EVERYTHING
 from node.counting_plans import BINS_MAX, Draft, Plans
 from node.desk import Answer, Desk, Person
 from node.rounds import ENDED, close_if_done, latest, need_session, open_round, set_bin
@@ -73,6 +74,8 @@ class Sessions:
             "deadline_ms": deadline_ms,
         }
         if scope is not None and self._site.find(op_id) is None:
+            with self._site.reading() as connection:
+                self._ordered(connection, [], [], self.plans.draft(connection, scope, op_id, EVERYTHING))
             # A plan looks at a block: what was recorded until now has to be in one.
             self._site.seal()
 
@@ -178,6 +181,11 @@ class Sessions:
                     drop_open(connection, session, bin_)
                     set_bin(connection, session, bin_, "uncounted", reason)
                     left.append(bin_)
+            connection.execute(
+                "UPDATE count_sheets SET state = 'void', reason = ?, settled_by = ?, settled_at_ms = ?"
+                " WHERE session = ? AND state = 'issued'",
+                (reason, who.actor.raw, self._desk.now_ms(), session.raw),
+            )
             connection.execute(
                 "UPDATE count_sessions SET state = 'cancelled', reason = ? WHERE session = ?", (reason, session.raw)
             )

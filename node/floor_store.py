@@ -192,3 +192,22 @@ CREATE TABLE outbox_numbers (
 -- Tasks in which something waited on a tablet without contact, and how long: such a count is unstable.
 CREATE TABLE task_gaps (task INTEGER PRIMARY KEY REFERENCES tasks, waited_ms INTEGER NOT NULL) STRICT;
 """
+
+FLOOR_3 = """
+-- `blind` 0: a sheet told what is expected. `sheet`: the number of the sheet that the count came in on.
+ALTER TABLE count_rounds ADD COLUMN blind INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE count_rounds ADD COLUMN sheet INTEGER;
+
+-- Count sheets on paper or in a file, numbered for ever. `digest`: SHA-256 of what came back.
+CREATE TABLE count_sheets (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, session BLOB NOT NULL REFERENCES count_sessions, blind INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('issued', 'returned', 'void', 'missing')), reason TEXT NOT NULL,
+    height INTEGER NOT NULL, issued_by BLOB NOT NULL, issued_at_ms INTEGER NOT NULL, settled_by BLOB,
+    settled_at_ms INTEGER, digest BLOB
+) STRICT;
+CREATE INDEX count_sheets_session ON count_sheets (session);
+CREATE TABLE count_sheet_bins (
+    number INTEGER NOT NULL REFERENCES count_sheets, bin TEXT NOT NULL, round INTEGER NOT NULL,
+    PRIMARY KEY (number, bin)
+) STRICT, WITHOUT ROWID;
+"""

@@ -39,6 +39,8 @@ class Round:
     task: int | None
     changes: int | None
     height: int | None
+    blind: bool
+    sheet: int | None
 
     @property
     def whole(self) -> bool:
@@ -64,7 +66,8 @@ class Part:
 
 
 _ROUND = (
-    "SELECT b.session, s.state, b.bin, b.state, b.items, r.round, r.why, r.assignee, r.task, r.changes, r.height"
+    "SELECT b.session, s.state, b.bin, b.state, b.items, r.round, r.why, r.assignee, r.task, r.changes, r.height,"
+    " r.blind, r.sheet"
     " FROM count_bins b JOIN count_sessions s ON s.session = b.session"
     " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.round ="
     " (SELECT MAX(round) FROM count_rounds x WHERE x.session = b.session AND x.bin = b.bin) "
@@ -106,14 +109,17 @@ def set_bin(connection: Connection, session: OpId, bin_: str, state: str, reason
 
 
 def close_if_done(connection: Connection, session: OpId) -> None:
-    """A session ends when each bin is posted, rejected or explicitly left uncounted."""
+    """A session ends when each bin is posted, rejected or left uncounted, and each sheet is back or accounted for."""
     states = {
         state
         for (state,) in connection.execute(
             "SELECT state FROM count_bins WHERE session = ?", (session.raw,)
         ).fetchall()
     }
-    if states <= set(ENDED):
+    out = connection.execute(
+        "SELECT 1 FROM count_sheets WHERE session = ? AND state = 'issued'", (session.raw,)
+    ).fetchone()
+    if states <= set(ENDED) and out is None:
         connection.execute(
             "UPDATE count_sessions SET state = ? WHERE session = ? AND state = 'active'",
             ("rejected" if states == {"rejected"} else "closed", session.raw),
@@ -145,12 +151,14 @@ def next_round(connection: Connection, row: Round, why: str) -> None:
 
 
 def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
-    """Everyone who counted this bin in this session, in any round, finished or not."""
+    """Everyone who counted this bin in this session or entered a count of it, in any round, finished or not."""
     rows = connection.execute(
         "SELECT DISTINCT t.actor FROM count_rounds r JOIN tasks t ON t.task = r.task"
-        " JOIN scan_events e ON e.task = t.task WHERE r.session = ? AND r.bin = ?"
-        " UNION SELECT counter FROM counts WHERE session = ? AND bin = ?",
-        (session.raw, bin_, session.raw, bin_),
+        " JOIN scan_events e ON e.task = t.task WHERE r.session = ?1 AND r.bin = ?2"
+        " UNION SELECT e.actor FROM count_rounds r JOIN scan_events e ON e.task = r.task"
+        " WHERE r.session = ?1 AND r.bin = ?2"
+        " UNION SELECT counter FROM counts WHERE session = ?1 AND bin = ?2",
+        (session.raw, bin_),
     ).fetchall()
     return {Actor(bytes(row[0])) for row in rows}
 
@@ -218,7 +226,7 @@ def parts(connection: Connection, session: OpId, bin_: str, round_: int) -> list
 
 
 def _round(row: tuple[object, ...]) -> Round:
-    session, session_state, bin_, state, items, number, why, assignee, task, changes, height = row
+    session, session_state, bin_, state, items, number, why, assignee, task, changes, height, blind, sheet = row
     return Round(
         OpId(bytes(session)),  # type: ignore[call-overload]
         str(session_state),
@@ -231,4 +239,6 @@ def _round(row: tuple[object, ...]) -> Round:
         None if task is None else int(str(task)),
         None if changes is None else int(str(changes)),
         None if height is None else int(str(height)),
+        bool(blind),
+        None if sheet is None else int(str(sheet)),
     )

@@ -10,7 +10,7 @@ from ledger.moves import FREE, Line
 from ledger.people import MOVE, RECEIVE
 from node import catalogue, tasks
 from node.desk import Answer, Person
-from node.stock_documents import Documents, check_tracking, references_of
+from node.stock_documents import Documents, references_of
 from node.tasks import Cause, Task, Thing
 from node.values import Fields, shown
 
@@ -53,7 +53,7 @@ class Stock(Documents):
     ) -> Answer:
         """Append one line to an open receipt or move. In a move the target may still be scanned after the things."""
         item = catalogue.need_item(connection, thing.item)
-        check_tracking(item, thing.lot, thing.serial)
+        catalogue.refuse_tracking(item, thing.lot, thing.serial)
         if not task.source or (task.kind == tasks.RECEIVE and not task.target):
             raise Rejected("scan the bin first")
         put = Thing(thing.item, thing.lot, thing.serial, FREE, thing.expiry, task.target)

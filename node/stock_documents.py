@@ -162,7 +162,7 @@ class Documents:
         expiry, reasons = iso_date(fields.take("expiry")), fields.reasons()
         with self._site.reading() as connection:
             item, pack = item_named(connection, fields)
-            check_tracking(item, lot, serial)
+            catalogue.refuse_tracking(item, lot, serial)
         return Thing(item.sku, lot, serial, FREE, expiry), reasons, pack
 
     def _record(
@@ -296,14 +296,6 @@ def item_named(connection: Connection, fields: Fields) -> tuple[catalogue.Item, 
     barcode = fields.take("barcode")
     sku, pack = (fields.text("item"), 1) if barcode is None else _by_barcode(connection, barcode)
     return catalogue.need_item(connection, sku), pack
-
-
-def check_tracking(item: catalogue.Item, lot: str, serial: str) -> None:
-    """Refuse a line that lacks its lot or serial, or has one that its item has not."""
-    if bool(lot) != item.has_lots:
-        raise Rejected(f"{item.sku}: " + ("its lot is needed" if item.has_lots else "it has no lots"))
-    if bool(serial) != item.has_serials:
-        raise Rejected(f"{item.sku}: " + ("its serial is needed" if item.has_serials else "it has no serials"))
 
 
 def _by_barcode(connection: Connection, barcode: object) -> tuple[str, int]:

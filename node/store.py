@@ -255,6 +255,7 @@ STEPS: tuple[str, ...] = (
     DERIVED_2,
     floor_store.FLOOR_2,
     floor_store.TABLETS_1,
+    floor_store.FLOOR_3,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -85,6 +85,16 @@ def begin(connection: Connection, actor: Actor, kind: str, source: str, target: 
     return Task(int(row[0]), kind, actor, OPEN, source, target)
 
 
+def from_paper(connection: Connection, actor: Actor, target: str, at_ms: int) -> Task:
+    """The task of a bin that was counted on paper: the person may be busy with another one on a tablet."""
+    row = connection.execute(
+        "INSERT INTO tasks (kind, actor, state, source, target, opened_at_ms) VALUES (?, ?, ?, '', ?, ?)"
+        " RETURNING task",
+        (COUNT, actor.raw, CLOSING, target, at_ms),
+    ).fetchone()
+    return Task(int(row[0]), COUNT, actor, CLOSING, "", target)
+
+
 def current(connection: Connection, actor: Actor) -> Task | None:
     """What this person is busy with."""
     return _task(connection, "WHERE actor = ? AND state = 'open'", actor.raw)

@@ -28,7 +28,7 @@ from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
-from node.stock_documents import check_tracking, item_named
+from node.stock_documents import item_named
 from node.values import Fields, text_id
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Transfers:
         with self._site.reading() as connection:
             item, pack = item_named(connection, fields)
             lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
-            check_tracking(item, lot, serial)
+            catalogue.refuse_tracking(item, lot, serial)
             catalogue.need_bin(connection, source)
         quantity = fields.quantity("quantity", least=1) * pack
         fields.done()

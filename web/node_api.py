@@ -40,6 +40,10 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
         "counts/uncounted": counting.uncounted,
         "counts/reject": counting.reject,
         "counts/relocate": counting.relocations.decide,
+        "counts/sheets": counting.sheets.issue,
+        "counts/sheets/settle": counting.sheets.settle,
+        "counts/sheets/return": counting.sheets.take_back,
+        "counts/certificate": counting.certificates.issue,
         "counts/open": counting.open_bin,
         "counts/leave": counting.leave,
         "counts/enter": counting.enter,
@@ -178,15 +182,6 @@ def _add_reads(routes: Blueprint, parts: NodeParts) -> None:
         with parts.site.reading() as connection:
             counting = parts.floor.counting
             return kit.answer({"bins": counting.mine(connection, who), "screen": counting.screen(connection, who)})
-
-    @routes.post("/counts/preview")
-    def preview() -> Response:
-        """What a plan would cover now; nothing is changed, so it carries no op_id."""
-        return kit.answer(parts.floor.counting.plans.preview(parts.person(), kit.body()))
-
-    @routes.get("/counts/<session>/plan")
-    def plan(session: str) -> Response:
-        return kit.answer(parts.floor.counting.plans.show(parts.person(), OpId.parse(session)))
 
     @routes.get("/counts/<session>")
     def session(session: str) -> Response:

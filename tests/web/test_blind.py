@@ -35,6 +35,8 @@ def counting(tmp_path: Path) -> Iterator[tuple[Stage, Flask, str, str]]:
         sven = stage.as_("sven")
         wish = {"name": "Blind", "bins": ["A-01"], "rule": {"line_quantity_max": 0, "control_percent": 0}}
         session = stage.floor.counting.open_session(stage.op(), sven, wish)["session"]
+        # A sheet with the quantities is out; who counts cannot get at it.
+        stage.floor.counting.sheets.issue(stage.op(), sven, {"session": session, "blind": False})
         yield stage, app, session, str(received)
 
 
@@ -44,6 +46,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "op_id": operations,
         "session": (session,),
         "bin_": ("A-01",),
+        "number": ("1",),
         "code": ("A-01", "BOLT", "PAINT", "DRILL"),
     }
     for rule in app.url_map.iter_rules():

@@ -36,6 +36,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/approve": {**SESSION, "bin": "A-01", "lines": [0], "reason": "lost", "pin": PIN},
     "counts/approve-bins": {**SESSION, "bins": ["A-01"], "pin": PIN},
     "counts/relocate": {**SESSION, "item": "BOLT", "source": "A-01", "target": "A-02", "accept": True},
+    "counts/sheets": {**SESSION, "bins": ["A-01"], "blind": True},
+    "counts/sheets/settle": {"sheet": 999, "state": "void", "reason": "torn"},
+    "counts/sheets/return": {"sheet": 999, "csv": "x", "counter": kit.NOBODY * 2, "counted_ms": 1},
+    "counts/certificate": {"zone": "NO-SUCH", "since": 1},
     "scans/resolve": {"park": 999, "item": "BOLT", "quantity": 1},
     "scans/dismiss": {"park": 999, "reason": "not-stock"},
     "tasks/begin": {"kind": "count"},
@@ -57,6 +61,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 # Without an op_id: log-in and what is the same however often it is done.
 OTHERS: dict[str, dict[str, Any]] = {
     "counts/preview": {"areas": ["NO-SUCH"]},
+    "counts/certificate/check": {"format": "x"},
     "auth/login": {"login": "nobody", "pin": PIN},
     "auth/activate": {"op_id": kit.NOBODY, "login": "nobody", "code": "0" * 20, "pin": PIN},
     "scans": {"op_id": kit.NOBODY, "text": "x" * 5_000},
