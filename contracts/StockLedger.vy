@@ -6,7 +6,8 @@
         the writer, the items and the locations. Whatever the writer's rules are, this contract itself never lets
         a real location hold less than nothing, a serial be in two places, or an op_id act twice.
 @dev    Text ids are bytes32: UTF-8 up to 31 bytes, left-aligned, length in the last byte.
-        The order of the storage variables is part of the format: add at the end only.
+        The order of the storage variables is part of the format: add at the end only. This code stays for the life of
+        a chain while managers come and go: what a later one must remember, it keeps as its own words.
 """
 
 struct Line:
@@ -43,6 +44,20 @@ struct SettledRow:
     serial: bytes32
     status: uint256
     quantity: uint256
+    target: bytes32
+
+
+struct StoredRow:
+    item: bytes32
+    lot: bytes32
+    status: uint256
+    quantity: uint256
+    location: bytes32
+
+
+struct UnitRow:
+    unit: bytes32
+    source: bytes32
     target: bytes32
 
 
@@ -83,6 +98,35 @@ event SerialElsewhere:
     location: bytes32
 
 
+event Reserved:
+    op_id: indexed(bytes32)
+    line: uint256
+    item: indexed(bytes32)
+    lot: bytes32
+    status: uint256
+    quantity: uint256
+    location: bytes32
+
+
+event Unreserved:
+    op_id: indexed(bytes32)
+    reservation: indexed(bytes32)
+    line: uint256
+    item: indexed(bytes32)
+    lot: bytes32
+    status: uint256
+    quantity: uint256
+    location: bytes32
+
+
+event UnitMoved:
+    op_id: indexed(bytes32)
+    line: uint256
+    unit: indexed(bytes32)
+    source: bytes32
+    target: bytes32
+
+
 event WriterChanged:
     op_id: indexed(bytes32)
     writer: indexed(address)
@@ -108,6 +152,8 @@ SUPPLIER: constant(bytes32) = 0x535550504c49455200000000000000000000000000000000
 CUSTOMER: constant(bytes32) = 0x435553544f4d4552000000000000000000000000000000000000000000000008
 IN_TRANSIT: constant(bytes32) = 0x494e5f5452414e5349540000000000000000000000000000000000000000000a
 SHRINKAGE: constant(bytes32) = 0x534852494e4b4147450000000000000000000000000000000000000000000009
+# Goods pass through it when their status or lot becomes another; of an item it holds nothing in sum.
+CHANGE: constant(bytes32) = 0x4348414e47450000000000000000000000000000000000000000000000000006
 
 # An item's word: bytes 0 to 27 unit text, byte 28 decimals, byte 29 marks, byte 30 tracking, byte 31 length of the unit.
 TRACKING_SHIFT: constant(uint256) = 8
@@ -119,23 +165,22 @@ UNIT_MASK: constant(uint256) = (2**224 - 1) * 2**32 + 255
 # A status shares a byte with the length of a lot.
 STATUS_END: constant(uint256) = 8
 
-# The last byte of an effect says which call it was; this bit of it says that it has been reversed.
-REVERSED: constant(uint256) = 128
+# The last byte of an effect says which call it was; this bit of it says that it was reversed, or booked later.
+USED_UP: constant(uint256) = 128
 CONTROL_CALL: constant(uint256) = 11
 
-# How `book` is to take its lines.
-PLAIN: constant(uint256) = 0
-DISPATCH: constant(uint256) = 1     # and remember each as on its way
-BACK: constant(uint256) = 2         # with source and target exchanged, because they undo another operation
-ARRIVE: constant(uint256) = 3       # a line of nothing is passed over
-SETTLE: constant(uint256) = 4       # under the op_id of a control record, which is claimed already
+# How `book` is to take its lines; the marks add up.
+REMEMBER: constant(uint256) = 1     # each line with what is left of it, for `take_off`
+BACK: constant(uint256) = 2         # with source and target exchanged
+SPARSE: constant(uint256) = 4       # a line of nothing is passed over
+CONTROL: constant(uint256) = 8      # under the op_id of a control record, which is claimed already
+FORCED: constant(uint256) = 16      # reserved stock goes like any other
 
 # What `book` and `expect` answer, for the writer to judge.
 TARGETS_SHIFT: constant(uint256) = 16
 MISSING_SHIFT: constant(uint256) = 32
 UNWANTED_SHIFT: constant(uint256) = 34
 STATUS_SHIFT: constant(uint256) = 40
-UNDONE_SHIFT: constant(uint256) = 64
 
 LOW_64: constant(uint256) = 2**64 - 1
 LOW_128: constant(uint256) = 2**128 - 1
@@ -144,7 +189,7 @@ registry: public(immutable(address))
 
 writer: public(address)
 stock: HashMap[bytes32, int256]                              # keccak(location, item, lot, status) -> quantity
-reserved: HashMap[bytes32, uint256]                          # same key; its calls come with reservations
+reserved: HashMap[bytes32, uint256]                          # same key -> what reservations promise of it
 serials: HashMap[bytes32, bytes32]                           # keccak(item, serial) -> location
 traits: HashMap[bytes32, uint256]                            # same key -> lot | status << 5
 places: HashMap[bytes32, uint256]                            # location -> code | changes << 8
@@ -153,8 +198,9 @@ items: HashMap[bytes32, uint256]
 used: HashMap[bytes32, bytes32]                              # op_id -> effect: hash of 31 bytes, then the call's number
 counts: HashMap[bytes32, bytes32]                            # op_id of a count -> what it found
 posted: HashMap[bytes32, uint256]                            # op_id of a count -> its posted lines, one bit each
-transfers: HashMap[bytes32, HashMap[uint256, uint256]]       # dispatch, line -> hash of 24 bytes, quantity left
-parts: HashMap[bytes32, uint256]                             # document -> its recorded parts; its calls come with parts
+remembered: HashMap[bytes32, HashMap[uint256, uint256]]      # op_id, line -> hash of 24 bytes, quantity left
+promised: HashMap[bytes32, HashMap[bytes32, uint256]]        # reservation, key of stock -> quantity left
+words: HashMap[bytes32, bytes32]                             # whatever the writer keeps, under keys it chooses
 
 
 @deploy
@@ -165,6 +211,7 @@ def __init__(registry_: address, writer_: address):
     self.places[CUSTOMER] = VIRTUAL + 1
     self.places[IN_TRANSIT] = VIRTUAL + 2
     self.places[SHRINKAGE] = VIRTUAL + 3
+    self.places[CHANGE] = VIRTUAL + 4
 
 
 # ---------------------------------------------------------------- the writer's calls
@@ -176,20 +223,17 @@ def book(
 ) -> uint256:
     """
     @notice Book every line or none.
-    @param  mode PLAIN, DISPATCH, BACK, ARRIVE or SETTLE
-    @param  of the operation that is undone, whose effect has the same hash; in mode BACK only
+    @param  mode marks REMEMBER, BACK, SPARSE, CONTROL, FORCED
+    @param  of the reservation that the lines use up as far as it reaches, or nothing
     @return What the lines touched: bits 0-15 codes of the sources, 16-31 codes of the targets, 32 a lot is missing,
-            33 a serial is missing, 34 a lot too many, 35 a serial too many, 40-42 all statuses together, 64-71
-            number of the call that was undone
+            33 a serial is missing, 34 a lot too many, 35 a serial too many, 40-42 all statuses together
     """
     assert msg.sender == self.writer, "only the writer"
     touched: uint256 = 0
-    if mode == SETTLE:
+    if mode & CONTROL != 0:
         assert convert(self.used[op_id], uint256) & 255 == CONTROL_CALL, "not a control record"
     else:
         self._claim(op_id, effect)
-    if mode == BACK:
-        touched = self._take_back(of, effect) << UNDONE_SHIFT
     index: uint256 = 0
     item: bytes32 = empty(bytes32)
     source: bytes32 = empty(bytes32)
@@ -201,15 +245,15 @@ def book(
     for line: Line in lines:
         giver: bytes32 = line.source
         taker: bytes32 = line.target
-        if mode != PLAIN:
-            if mode == BACK:
+        if mode != 0:
+            if mode & BACK != 0:
                 giver = line.target
                 taker = line.source
-            elif mode == DISPATCH:
-                self.transfers[op_id][index] = (
-                    self._way_mark(line.item, line.lot, line.serial, line.status) | line.quantity
+            if mode & REMEMBER != 0:
+                self.remembered[op_id][index] = (
+                    self._line_mark(line.item, line.lot, line.serial, line.status) | line.quantity
                 )
-            elif mode == ARRIVE and line.quantity == 0:
+            if mode & SPARSE != 0 and line.quantity == 0:
                 index = unsafe_add(index, 1)
                 continue
         assert unsafe_sub(line.quantity, 1) < MAX_QUANTITY, "quantity out of range"
@@ -242,6 +286,9 @@ def book(
         rest: int256 = unsafe_sub(self.stock[key], quantity)
         if source_code < VIRTUAL:
             assert rest >= 0, "not enough stock"
+            promised: uint256 = self.reserved[key]
+            if promised != 0 and mode & FORCED == 0:
+                self._use_reserved(op_id, index, of, key, promised, rest, line, source)
         else:
             assert rest >= -MAX_STOCK, "stock out of range"
         self.stock[key] = rest
@@ -266,17 +313,112 @@ def book(
 
 
 @external
-def take_off(transfer: bytes32, lines: DynArray[SettledRow, MAX_LINES]):
+def use_up(of: bytes32, effect: bytes32) -> uint256:
     """
-    @notice Strike what is settled from what is on its way, never more of a line than was dispatched.
+    @notice Mark an operation as reversed or booked, once: its effect has the same hash.
+    @return The number of the call that it was
+    """
+    assert msg.sender == self.writer, "only the writer"
+    first: uint256 = convert(self.used[of], uint256)
+    assert first != 0, "unknown operation"
+    assert first >> 8 == convert(effect, uint256) >> 8, "lines differ"
+    assert first & USED_UP == 0, "used up already"
+    self.used[of] = convert(first | USED_UP, bytes32)
+    return first & 127
+
+
+@external
+def take_off(of: bytes32, lines: DynArray[SettledRow, MAX_LINES]):
+    """
+    @notice Strike lines of a remembered operation, never more of a line than it had.
     """
     assert msg.sender == self.writer, "only the writer"
     for line: SettledRow in lines:
-        way: uint256 = self.transfers[transfer][line.index]
-        mark: uint256 = self._way_mark(line.item, line.lot, line.serial, line.status)
-        assert way != 0 and way & ~LOW_64 == mark, "not a line of this transfer"
-        assert line.quantity <= way & LOW_64, "more than was dispatched"
-        self.transfers[transfer][line.index] = unsafe_sub(way, line.quantity)
+        left: uint256 = self.remembered[of][line.index]
+        mark: uint256 = self._line_mark(line.item, line.lot, line.serial, line.status)
+        assert left != 0 and left & ~LOW_64 == mark, "no such line"
+        assert line.quantity <= left & LOW_64, "more than is left"
+        self.remembered[of][line.index] = unsafe_sub(left, line.quantity)
+
+
+@external
+def reserve(op_id: bytes32, effect: bytes32, rows: DynArray[StoredRow, MAX_LINES]):
+    """
+    @notice Promise free stock of real locations; the op_id is the reservation's name. Serials are not told apart.
+    """
+    assert msg.sender == self.writer, "only the writer"
+    self._claim(op_id, effect)
+    index: uint256 = 0
+    for row: StoredRow in rows:
+        assert unsafe_sub(row.quantity, 1) < MAX_QUANTITY, "quantity out of range"
+        assert self._is_real(row.location), "not a real location"
+        key: bytes32 = keccak256(abi_encode(row.location, row.item, row.lot, row.status))
+        promised: uint256 = unsafe_add(self.reserved[key], row.quantity)
+        assert convert(promised, int256) <= self.stock[key], "stock is reserved"
+        self.reserved[key] = promised
+        self.promised[op_id][key] = unsafe_add(self.promised[op_id][key], row.quantity)
+        log Reserved(
+            op_id=op_id,
+            line=index,
+            item=row.item,
+            lot=row.lot,
+            status=row.status,
+            quantity=row.quantity,
+            location=row.location,
+        )
+        index = unsafe_add(index, 1)
+
+
+@external
+def unreserve(op_id: bytes32, effect: bytes32, of: bytes32, rows: DynArray[StoredRow, MAX_LINES]):
+    """
+    @notice Give back what the reservation `of` still has.
+    """
+    assert msg.sender == self.writer, "only the writer"
+    self._claim(op_id, effect)
+    index: uint256 = 0
+    for row: StoredRow in rows:
+        assert unsafe_sub(row.quantity, 1) < MAX_QUANTITY, "quantity out of range"
+        key: bytes32 = keccak256(abi_encode(row.location, row.item, row.lot, row.status))
+        assert row.quantity <= self.promised[of][key], "more than is reserved"
+        self._unreserve(op_id, index, of, key, row)
+        index = unsafe_add(index, 1)
+
+
+@external
+def put_units(op_id: bytes32, effect: bytes32, rows: DynArray[UnitRow, MAX_LINES]):
+    """
+    @notice Put handling units, with all that stands in them, from one place into another. One without a source is
+            made, one without a target stands nowhere. A place counts it as a change when a unit comes or goes.
+    @dev    The depth is bounded where a unit is put, together with its parents; what stands in it comes along.
+    """
+    assert msg.sender == self.writer, "only the writer"
+    self._claim(op_id, effect)
+    index: uint256 = 0
+    for row: UnitRow in rows:
+        assert row.unit != empty(bytes32) and self._is_text(row.unit), "bad unit id"
+        assert row.source != row.target, "same place twice"
+        place: uint256 = self.places[row.unit]
+        if place == 0:
+            self.places[row.unit] = UNIT
+        else:
+            assert place & 255 == UNIT, "not a unit"
+        assert self.parents[row.unit] == row.source, "unit is not there"
+        self._check_parent(LocationRow(location=row.unit, kind=UNIT, parent=row.target))
+        self.parents[row.unit] = row.target
+        self._count_change(row.source)
+        self._count_change(row.target)
+        log UnitMoved(op_id=op_id, line=index, unit=row.unit, source=row.source, target=row.target)
+        index = unsafe_add(index, 1)
+
+
+@external
+def keep_word(key: bytes32, word: bytes32):
+    """
+    @notice Keep anything under a key: what a manager without state of its own must remember.
+    """
+    assert msg.sender == self.writer, "only the writer"
+    self.words[key] = word
 
 
 @external
@@ -544,11 +686,29 @@ def count_of(op_id: bytes32) -> (bytes32, uint256):
 
 @external
 @view
-def under_way(transfer: bytes32, index: uint256) -> uint256:
+def left_of(op_id: bytes32, index: uint256) -> uint256:
     """
-    @return What of line `index` of the dispatch `transfer` is not settled yet
+    @return What of line `index` of a remembered operation, such as a dispatch, is not taken off yet
     """
-    return self.transfers[transfer][index] & LOW_64
+    return self.remembered[op_id][index] & LOW_64
+
+
+@external
+@view
+def reserved_of(reservation: bytes32, location: bytes32, item: bytes32, lot: bytes32, status: uint256) -> (
+    uint256, uint256
+):
+    """
+    @return What all reservations together, and this one, still have of the stock of a location
+    """
+    key: bytes32 = keccak256(abi_encode(location, item, lot, status))
+    return (self.reserved[key], self.promised[reservation][key])
+
+
+@external
+@view
+def word_of(key: bytes32) -> bytes32:
+    return self.words[key]
 
 
 # ---------------------------------------------------------------- inside
@@ -563,16 +723,48 @@ def _claim(op_id: bytes32, effect: bytes32):
 
 
 @internal
-def _take_back(of: bytes32, effect: bytes32) -> uint256:
+def _use_reserved(
+    op_id: bytes32,
+    index: uint256,
+    of: bytes32,
+    key: bytes32,
+    promised: uint256,
+    rest: int256,
+    line: Line,
+    source: bytes32,
+):
     """
-    @return The number of the call that `of` was
+    @notice A line leaves stock of which some is promised: its own reservation covers it, or what stays is enough.
     """
-    first: uint256 = convert(self.used[of], uint256)
-    assert first != 0, "unknown operation"
-    assert first >> 8 == convert(effect, uint256) >> 8, "lines differ"
-    assert first & REVERSED == 0, "already reversed"
-    self.used[of] = convert(first | REVERSED, bytes32)
-    return first & 127
+    own: uint256 = 0
+    if of != empty(bytes32):
+        own = min(self.promised[of][key], line.quantity)
+    if own != line.quantity:
+        assert rest >= convert(unsafe_sub(promised, own), int256), "stock is reserved"
+    if own != 0:
+        row: StoredRow = StoredRow(
+            item=line.item, lot=line.lot, status=line.status, quantity=own, location=source
+        )
+        self._unreserve(op_id, index, of, key, row)
+
+
+@internal
+def _unreserve(op_id: bytes32, index: uint256, of: bytes32, key: bytes32, row: StoredRow):
+    """
+    @dev The reservation has that much, and all reservations together are in `reserved`.
+    """
+    self.promised[of][key] = unsafe_sub(self.promised[of][key], row.quantity)
+    self.reserved[key] = unsafe_sub(self.reserved[key], row.quantity)
+    log Unreserved(
+        op_id=op_id,
+        reservation=of,
+        line=index,
+        item=row.item,
+        lot=row.lot,
+        status=row.status,
+        quantity=row.quantity,
+        location=row.location,
+    )
 
 
 @internal
@@ -651,6 +843,17 @@ def _touch_place(location: bytes32) -> uint256:
 
 
 @internal
+def _count_change(location: bytes32):
+    """
+    @dev Areas hold nothing that is counted, virtual places count no changes, and the empty one does not exist.
+    """
+    place: uint256 = self.places[location]
+    code: uint256 = place & 255
+    if code != 0 and code != AREA and code < VIRTUAL:
+        self.places[location] = unsafe_add(place, ONE_CHANGE)
+
+
+@internal
 def _place_serial(key: bytes32, location: bytes32, traits: uint256):
     self.serials[key] = location
     if self.traits[key] != traits:
@@ -685,7 +888,7 @@ def _traits(lot: bytes32, status: uint256) -> uint256:
 
 @internal
 @pure
-def _way_mark(item: bytes32, lot: bytes32, serial: bytes32, status: uint256) -> uint256:
+def _line_mark(item: bytes32, lot: bytes32, serial: bytes32, status: uint256) -> uint256:
     return convert(keccak256(abi_encode(item, lot, serial, status)), uint256) & ~LOW_64
 
 

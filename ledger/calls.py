@@ -1,21 +1,42 @@
 """Every call of the site's contracts as a value: what an operator finishes, and the bytes that go on chain.
 
 `call.encode(op_id)` gives call data, `decode(data)` the way back. Field order is the contracts' argument order after
-`op_id`; amounts are whole numbers of the item's base unit. Approvals: an EIP-712 signature of the person, whose
-digest covers the operation, the person, the method and the lines (ledger.md, People).
+`op_id`; amounts are whole numbers of the item's base unit.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from ledger.codec import abi_decode, abi_encode, keccak256
+from ledger.call import (
+    NO_DOCUMENT,
+    Approval,
+    ApprovedCall,
+    Call,
+    Signature,
+    approval_digest,
+    selector,
+    typed_digest,
+    with_approval,
+)
+from ledger.calls_goods import (
+    BookPart,
+    Hold,
+    Issue,
+    MoveUnit,
+    Pick,
+    RecordPart,
+    Relabel,
+    Release,
+    Reserve,
+    Unreserve,
+)
+from ledger.codec import abi_decode, keccak256
 from ledger.counts import Compared, Counted
 from ledger.errors import Invalid, Rejected
-from ledger.ids import Actor, OpId
-from ledger.moves import DAMAGE, EXPIRED, FREE, QUALITY, STATUSES, Line
+from ledger.ids import OpId
+from ledger.moves import DAMAGE, EXPIRED, FREE, QUALITY, STATUSES, Freed, Goods, Line, Lines, Promised, UnitMove
 from ledger.transfers import Accepted, Settled
 from ledger.words import (
     FLAG,
@@ -28,7 +49,6 @@ from ledger.words import (
     Anyone,
     Bytes,
     Flag,
-    Kind,
     Operation,
     Person,
     Text,
@@ -38,8 +58,6 @@ from ledger.words import (
     from_values,
     kinds,
     pack_all,
-    struct,
-    to_values,
 )
 
 __all__ = [
@@ -48,6 +66,7 @@ __all__ = [
     "EXPIRED",
     "FREE",
     "LINES_MAX",
+    "NO_DOCUMENT",
     "QUALITY",
     "STATUSES",
     "AcceptTransfer",
@@ -57,20 +76,35 @@ __all__ = [
     "Approval",
     "ApprovedCall",
     "Bind",
+    "BookPart",
     "Call",
     "Compared",
     "Counted",
     "Dispatch",
     "ExceptDocument",
+    "Freed",
+    "Goods",
+    "Hold",
+    "Issue",
     "Line",
     "Move",
+    "MoveUnit",
     "Note",
+    "Pick",
+    "PlanCount",
     "PostCount",
+    "Promised",
     "Receive",
     "RecordCount",
+    "RecordPart",
+    "Relabel",
+    "Release",
+    "Reserve",
     "Reverse",
     "SettleTransfer",
     "Settled",
+    "UnitMove",
+    "Unreserve",
     "approval_digest",
     "decode",
     "gas_limit",
@@ -79,7 +113,6 @@ __all__ = [
     "with_approval",
 ]
 
-NO_DOCUMENT = bytes(32)
 
 # Measured for 200 lines that all touch new storage, with a third to spare (tests/node/test_limits.py): a document
 # refused for gas would be a physical act that cannot be recorded, and an idle margin keeps others out of the block.
@@ -88,75 +121,10 @@ GAS_LINE = 150_000
 GAS_PAYLOAD_WORD = 40_000
 GAS_DEPLOY = 14_000_000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """A person's own signature; `v` is 27 or 28."""
-
-    actor: Person
-    v: Uint
-    r: Word
-    s: Word
-
-
-def _signed(value: Approval | None) -> Any:
-    if value is None:
-        raise Rejected("the approval is missing: this call needs a person's own signature")
-    return to_values(value)
-
-
-Lines = Annotated[tuple[Line, ...], array(Line)]
 CountedLines = Annotated[tuple[Counted, ...], array(Counted)]
 ComparedLines = Annotated[tuple[Compared, ...], array(Compared)]
 AcceptedLines = Annotated[tuple[Accepted, ...], array(Accepted)]
 SettledLines = Annotated[tuple[Settled, ...], array(Settled)]
-Signature = Annotated[
-    Approval | None, Kind(struct(Approval).abi, _signed, lambda value: from_values(Approval, value))
-]
-
-
-class Call:
-    """What the calls have in common. `METHOD` and `CONTRACT` say where the call goes."""
-
-    __slots__ = ()
-    METHOD: ClassVar[str]
-    CONTRACT: ClassVar[str]
-
-    def encode(self, op_id: OpId) -> bytes:
-        """Call data: selector, op_id, arguments. Raises `Rejected` for values that have no place in it."""
-        return selector(type(self)) + abi_encode(
-            ("bytes32", *kinds(type(self)).types), (op_id.word, *to_values(self))
-        )
-
-    @property
-    def lines_count(self) -> int:
-        return len(getattr(self, "lines", ()))
-
-
-class ApprovedCall(Call):
-    """A call that carries a person's approval of its subject."""
-
-    __slots__ = ()
-
-    def subject(self) -> bytes:
-        """What the approval binds, ABI-encoded."""
-        raise NotImplementedError
-
-    @property
-    def payload(self) -> bytes:
-        """Keccak-256 of the subject, as the contract computes it."""
-        return keccak256(self.subject())
-
-    def digest(self, chain_id: int, manager: bytes, op_id: OpId, actor: Actor) -> bytes:
-        """What `actor` signs to approve this very call."""
-        return approval_digest(chain_id, manager, op_id, actor, selector(type(self)), self.payload)
-
-
-def with_approval(call: ApprovedCall, approval: Approval) -> ApprovedCall:
-    """The same call, signed."""
-    return dataclasses.replace(call, approval=approval)  # type: ignore[type-var]
-
-
 _LINES, _COMPARED, _ACCEPTED = array(Line), array(Compared), array(Accepted)
 
 
@@ -195,6 +163,19 @@ class Adjust(ApprovedCall):
 
     def subject(self) -> bytes:
         return pack_all((self.lines, _LINES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCount(Call):
+    """What is to be counted: it follows from `scope`, `rule` (hashes of what they say) and the state at `height`."""
+
+    METHOD: ClassVar[str] = "plan_count"
+    CONTRACT: ClassVar[str] = "manager"
+    actor: Person
+    document: Word = NO_DOCUMENT
+    scope: Word
+    rule: Word
+    height: Uint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,7 +346,18 @@ class Note(Call):
 CALLS: tuple[type[Call], ...] = (
     Receive,
     Move,
+    Pick,
+    Issue,
     Adjust,
+    Hold,
+    Release,
+    Relabel,
+    Reserve,
+    Unreserve,
+    MoveUnit,
+    RecordPart,
+    BookPart,
+    PlanCount,
     RecordCount,
     PostCount,
     Reverse,
@@ -379,20 +371,7 @@ CALLS: tuple[type[Call], ...] = (
 )
 
 
-def signature(cls: type[Call]) -> str:
-    """The method as Solidity writes it, such as `move(bytes32,bytes32,…)`."""
-    return f"{cls.METHOD}({','.join(('bytes32', *kinds(cls).types))})"
-
-
-_SELECTORS = {cls: keccak256(signature(cls).encode())[:4] for cls in CALLS}
-
-
-def selector(cls: type[Call]) -> bytes:
-    """The first four bytes of the call data."""
-    return _SELECTORS[cls]
-
-
-_BY_SELECTOR = {raw: cls for cls, raw in _SELECTORS.items()}
+_BY_SELECTOR = {selector(cls): cls for cls in CALLS}
 
 
 def decode(data: bytes) -> tuple[OpId, Call]:
@@ -408,8 +387,17 @@ def decode(data: bytes) -> tuple[OpId, Call]:
     return op_id, from_values(cls, tuple(values))
 
 
-# These two move nothing.
-_GAS_LINES: dict[type[Call], int] = {RecordCount: 30_000, ExceptDocument: 15_000}
+# Some move nothing; a change of status or lot is two moves; what arrives held is remembered besides.
+_GAS_LINES: dict[type[Call], int] = {
+    Receive: 170_000,
+    BookPart: 170_000,
+    RecordCount: 30_000,
+    ExceptDocument: 15_000,
+    RecordPart: 15_000,
+    Hold: 2 * GAS_LINE,
+    Release: 2 * GAS_LINE,
+    Relabel: 2 * GAS_LINE,
+}
 
 
 def gas_limit(call: Call) -> int:
@@ -417,29 +405,3 @@ def gas_limit(call: Call) -> int:
     if isinstance(call, Apply):
         return GAS_BASE + GAS_PAYLOAD_WORD * (len(call.payload) // 32)
     return GAS_BASE + _GAS_LINES.get(type(call), GAS_LINE) * call.lines_count
-
-
-def approval_digest(
-    chain_id: int, manager: bytes, op_id: OpId, actor: Actor, selector: bytes, payload: bytes
-) -> bytes:
-    """EIP-712 digest of `Approval(bytes32 op_id,bytes32 actor,bytes4 call,bytes32 payload)` for InventoryManager."""
-    body = abi_encode(
-        ("bytes32", "bytes32", "bytes32", "bytes4", "bytes32"),
-        (_APPROVAL_TYPE, op_id.word, actor.raw, selector, payload),
-    )
-    return typed_digest(chain_id, manager, body)
-
-
-def typed_digest(chain_id: int, contract: bytes, body: bytes) -> bytes:
-    """EIP-712: the digest of an encoded struct under the domain {Tallyman, 1, chain, contract}."""
-    domain = keccak256(
-        abi_encode(
-            ("bytes32", "bytes32", "bytes32", "uint256", "address"),
-            (_DOMAIN_TYPE, keccak256(b"Tallyman"), keccak256(b"1"), chain_id, contract),
-        )
-    )
-    return keccak256(b"\x19\x01" + domain + keccak256(body))
-
-
-_DOMAIN_TYPE = keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-_APPROVAL_TYPE = keccak256(b"Approval(bytes32 op_id,bytes32 actor,bytes4 call,bytes32 payload)")

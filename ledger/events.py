@@ -31,6 +31,7 @@ IndexedOperation = Annotated[Operation, INDEXED]
 IndexedPerson = Annotated[Person, INDEXED]
 IndexedAnyone = Annotated[Anyone, INDEXED]
 IndexedAddress = Annotated[Address, INDEXED]
+IndexedWord = Annotated[Word, INDEXED]
 IndexedText = Annotated[Text, INDEXED]
 IndexedSelector = Annotated[Selector, INDEXED]
 
@@ -76,6 +77,89 @@ class Moved(Event):
     quantity: Uint
     source: Text
     target: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved(Event):
+    """The operation is a reservation, and this is what it has."""
+
+    line: Uint
+    item: IndexedText
+    lot: Text
+    status: Uint
+    quantity: Uint
+    location: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreserved(Event):
+    """`reservation` has so much less: given back, or used up by line `line` of this operation."""
+
+    reservation: IndexedOperation
+    line: Uint
+    item: IndexedText
+    lot: Text
+    status: Uint
+    quantity: Uint
+    location: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitMoved(Event):
+    """A handling unit stands in `target` now; "" is nowhere, before it was made or after its use."""
+
+    line: Uint
+    unit: IndexedText
+    source: Text
+    target: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held(Event):
+    """What the operation moves out of CHANGE has the status `status` from here on."""
+
+    status: Uint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released(Event):
+    hold: IndexedOperation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedLine(Event):
+    """Line `line` freed goods that the move `index` of the hold had brought."""
+
+    line: Uint
+    index: Uint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relabelled(Event):
+    lot: IndexedText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRecorded(Event):
+    """Part `number` of `count` of `whole` is stated, without effect; `act` is the number of the call it is for."""
+
+    whole: IndexedOperation
+    number: Uint
+    count: Uint
+    act: Uint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartBooked(Event):
+    whole: IndexedOperation
+    number: Uint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountPlanned(Event):
+    scope: IndexedWord
+    rule: Word
+    height: Uint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +298,16 @@ class WriterChanged(Event):
 EVENTS: tuple[type[Event], ...] = (
     Recorded,
     Moved,
+    Reserved,
+    Unreserved,
+    UnitMoved,
+    Held,
+    Released,
+    ReleasedLine,
+    Relabelled,
+    PartRecorded,
+    PartBooked,
+    CountPlanned,
     CountRecorded,
     CountLine,
     CountPosted,

@@ -16,7 +16,8 @@ SUPPLIER = "SUPPLIER"
 CUSTOMER = "CUSTOMER"
 IN_TRANSIT = "IN_TRANSIT"
 SHRINKAGE = "SHRINKAGE"
-VIRTUAL = (SUPPLIER, CUSTOMER, IN_TRANSIT, SHRINKAGE)
+CHANGE = "CHANGE"  # goods pass through it when their status or lot becomes another
+VIRTUAL = (SUPPLIER, CUSTOMER, IN_TRANSIT, SHRINKAGE, CHANGE)
 
 _NAME = re.compile(r"[a-z0-9.-]{1,31}", re.ASCII)
 _HEX_32 = re.compile(r"[0-9a-f]{32}", re.ASCII)

@@ -84,18 +84,18 @@ def struct(cls: type[Any]) -> Kind:
     )
 
 
-def array(cls: type[Any]) -> Kind:
-    """The kind of a list of dataclasses, at most `LINES_MAX` long."""
+def array(cls: type[Any], most: int = LINES_MAX) -> Kind:
+    """The kind of a list of dataclasses, at most `most` long."""
     inner = struct(cls)
 
     def to_abi(values: tuple[Any, ...]) -> list[Any]:
-        if len(values) > LINES_MAX:
-            raise Rejected(f"{len(values)} lines: a document has at most {LINES_MAX}; send it in parts")
+        if len(values) > most:
+            raise Rejected(f"{len(values)} lines: a document of this kind has at most {most}; send it in parts")
         return [inner.to_abi(value) for value in values]
 
     def from_abi(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(values) > LINES_MAX:
-            raise Invalid(f"{len(values)} lines: a document has at most {LINES_MAX}")
+        if len(values) > most:
+            raise Invalid(f"{len(values)} lines: a document of this kind has at most {most}")
         return tuple(inner.from_abi(value) for value in values)
 
     return Kind(f"{inner.abi}[]", to_abi, from_abi)

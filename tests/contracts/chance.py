@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger import calls, control
 from ledger.moves import QUANTITY_MAX
-from tests.contracts.model import VIRTUAL
+from tests.contracts.model_books import VIRTUAL
 
 ITEMS = {"BOLT": 0, "MILK": 1, "PUMP": 2, "CHIP": 3}
 KINDS = {
@@ -18,7 +18,9 @@ KINDS = {
     "SHUT": control.CLOSED,
     "YARD": control.AREA,
 }
-ANYWHERE = [*KINDS, *VIRTUAL, "NOWHERE"]
+# A handling unit that somebody may make.
+BOX = "BOX"
+ANYWHERE = [*KINDS, *VIRTUAL, BOX, "NOWHERE"]
 
 
 class Chance(random.Random):

@@ -267,6 +267,14 @@ class Site(Chain):
         words = text_to_word(location) + text_to_word(item) + text_to_word(lot) + status.to_bytes(32, "big")
         return int.from_bytes(self._stored("stock", keccak(words)), "big", signed=True)
 
+    def reserved(self, location: str, item: str, lot: str = "", status: int = 0) -> int:
+        """What reservations have of a stock."""
+        words = text_to_word(location) + text_to_word(item) + text_to_word(lot) + status.to_bytes(32, "big")
+        return int.from_bytes(self._stored("reserved", keccak(words)), "big")
+
+    def parent_of(self, location: str) -> str:
+        return word_to_text(self._stored("parents", text_to_word(location)))
+
     def place_of(self, item: str, serial: str) -> str:
         return word_to_text(self._stored("serials", keccak(text_to_word(item) + text_to_word(serial))))
 

@@ -7,175 +7,192 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from ledger import calls, control
+from ledger.documents import part_op_id
 from ledger.moves import QUANTITY_MAX
-from tests.contracts.kit import ADJUST, APPROVE, COUNT, MOVE, RECEIVE, TRANSFER
+from tests.contracts.kit import ADJUST, APPROVE, COUNT, HOLD, ISSUE, MOVE, RECEIVE, TRANSFER
+from tests.contracts.model_books import ACTS, Books, Count, Hold, Parts, move_of, swapped
 
-VIRTUAL = ("SUPPLIER", "CUSTOMER", "IN_TRANSIT", "SHRINKAGE")
-
-Key = tuple[str, str, str, int]
-
-
-@dataclass
-class Rights:
-    """One person: what the hub granted, and whose key signs for them."""
-
-    roles: int
-    valid_from: int = 0
-    valid_until: int = 0
-    revoked: bool = False
+PART_ROLES = {1: RECEIVE, 2: MOVE, 10: ISSUE}
 
 
-@dataclass
-class Count:
-    """A recorded count: its lines with the stock of that moment, and which of them are posted."""
-
-    bin: str
-    counter: Any
-    stable: bool
-    lines: list[calls.Compared]
-    posted: set[int] = field(default_factory=set)
-    posted_empty: bool = False
-
-
-@dataclass
-class Model:
+class Model(Books):
     """The whole site."""
-
-    now: int = 0
-    items: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VIRTUAL, control.VIRTUAL))
-    people: dict[Any, Rights] = field(default_factory=dict)
-    stock: Counter[Key] = field(default_factory=Counter)
-    serials: dict[tuple[str, str], tuple[str, str, int]] = field(default_factory=dict)
-    opened: Counter[str] = field(default_factory=Counter)
-    done: dict[Any, tuple[str, tuple[calls.Line, ...]]] = field(default_factory=dict)
-    undone: set[Any] = field(default_factory=set)
-    counts: dict[Any, Count] = field(default_factory=dict)
-    under_way: dict[Any, list[tuple[calls.Line, int]]] = field(default_factory=dict)
-    short: list[tuple[int, int]] = field(default_factory=list)
-    elsewhere: list[tuple[int, str]] = field(default_factory=list)
-
-    def attempt(self, op_id: Any, call: Any) -> str:
-        """Do what `call` asks, wholly or not at all; why not, or ""."""
-        draft = deepcopy(self)
-        draft.short, draft.elsewhere = [], []
-        why = "used" if op_id in self.done else getattr(draft, f"_{type(call).__name__.lower()}")(op_id, call)
-        if not why:
-            draft.done[op_id] = (type(call).__name__, tuple(getattr(call, "lines", ())))
-            self.__dict__.update(draft.__dict__)
-        return why
-
-    # ------------------------------------------------------------ people
-
-    def roles(self, actor: Any) -> int:
-        rights = self.people.get(actor)
-        if rights is None or rights.revoked or self.now < rights.valid_from:
-            return 0
-        return 0 if rights.valid_until and self.now >= rights.valid_until else rights.roles
-
-    def _no_second_person(self, call: Any, *others: Any) -> str:
-        approver = call.approval.actor
-        if approver == call.actor or approver in others:
-            return "same person"
-        return "" if self.roles(approver) & APPROVE else "approver"
-
-    # ------------------------------------------------------------ goods
-
-    def _real(self, location: str) -> bool:
-        return self.kinds.get(location, control.VIRTUAL) != control.VIRTUAL
-
-    def _open(self, location: str) -> bool:
-        return self.kinds.get(location) in (control.BIN, control.UNIT)
-
-    def _holds(self, location: str) -> bool:
-        return self.kinds.get(location) in (control.BIN, control.UNIT, control.CLOSED)
-
-    def _fits(self, line: Any) -> bool:
-        """Item known, and lot and serial just as its tracking wants them."""
-        wanted = self.items.get(line.item)
-        return wanted == bool(line.lot) + 2 * bool(line.serial) and 0 <= line.status <= 3
-
-    def _book(self, line: calls.Line) -> str:
-        if not 1 <= line.quantity <= QUANTITY_MAX or line.source == line.target or not self._fits(line):
-            return "line"
-        if line.source not in self.kinds or line.target not in self.kinds:
-            return "location"
-        if line.serial:
-            why = self._book_serial(line)
-            if why:
-                return why
-        source = (line.source, line.item, line.lot, line.status)
-        if self._real(line.source) and self.stock[source] < line.quantity:
-            return "stock"
-        self._shift(line, line.quantity)
-        return ""
-
-    def _book_serial(self, line: calls.Line) -> str:
-        if line.quantity != 1:
-            return "serial"
-        at = self.serials.get((line.item, line.serial))
-        if self._real(line.source):
-            if at != (line.source, line.lot, line.status):
-                return "serial"
-        elif at is not None and self._real(at[0]):
-            if self._real(line.target):
-                return "serial"
-            return ""
-        self.serials[line.item, line.serial] = (line.target, line.lot, line.status)
-        return ""
-
-    def _shift(self, line: Any, quantity: int) -> None:
-        self.stock[line.source, line.item, line.lot, line.status] -= quantity
-        self.stock[line.target, line.item, line.lot, line.status] += quantity
-        for location in (line.source, line.target):
-            if self._real(location):
-                self.opened[location] += 1
-
-    def _book_all(self, lines: Any, fine: Any) -> str:
-        if not lines:
-            return "no lines"
-        for line in lines:
-            why = self._book(line)
-            if why or not fine(line):
-                return why or "place"
-        return ""
 
     def _receive(self, op_id: Any, call: calls.Receive) -> str:
         if not self.roles(call.actor) & RECEIVE:
             return "role"
-        return self._book_all(
-            call.lines, lambda line: line.source in ("SUPPLIER", "CUSTOMER") and self._open(line.target)
-        )
+        return self._act(op_id, call.actor, "Receive", call.lines)
 
     def _move(self, op_id: Any, call: calls.Move) -> str:
         if not self.roles(call.actor) & MOVE:
             return "role"
-        return self._book_all(call.lines, lambda line: self._holds(line.source) and self._open(line.target))
+        return self._act(op_id, call.actor, "Move", call.lines)
+
+    def _pick(self, op_id: Any, call: calls.Pick) -> str:
+        if not self.roles(call.actor) & ISSUE:
+            return "role"
+        return self._act(op_id, call.actor, "Pick", call.lines, call.reservation)
+
+    def _issue(self, op_id: Any, call: calls.Issue) -> str:
+        if not self.roles(call.actor) & ISSUE:
+            return "role"
+        return self._act(op_id, call.actor, "Issue", call.lines, call.reservation)
+
+    def _act(self, op_id: Any, actor: Any, act: str, lines: Any, of: Any = None) -> str:
+        """What can be booked as it is said, by one call or in parts."""
+
+        def fine(line: calls.Line) -> bool:
+            if act == "Receive":
+                back = line.source == "CUSTOMER" and line.status > 0
+                return (back or line.source == "SUPPLIER") and self._open(line.target)
+            if act == "Issue":
+                return self._holds(line.source) and line.target == "CUSTOMER" and line.status == 0
+            return self._holds(line.source) and self._open(line.target) and (act == "Move" or line.status == 0)
+
+        if act == "Receive" and any(line.status for line in lines):
+            self.held[op_id] = Hold(actor, {at: (line, line.quantity) for at, line in enumerate(lines)})
+        return self._book_all(lines, fine, of)
 
     def _adjust(self, op_id: Any, call: calls.Adjust) -> str:
         if not self.roles(call.actor) & ADJUST:
             return "role"
 
         def fine(line: calls.Line) -> bool:
-            lost = self._holds(line.source) and line.target == "SHRINKAGE"
-            return lost or (line.source == "SHRINKAGE" and self._open(line.target))
+            gone = self._holds(line.source) and line.target in ("SHRINKAGE", "SUPPLIER")
+            return gone or (line.source == "SHRINKAGE" and self._open(line.target))
 
-        return self._no_second_person(call) or self._book_all(call.lines, fine)
+        return self._no_second_person(call) or self._book_all(call.lines, fine, forced=True)
 
     def _reverse(self, op_id: Any, call: calls.Reverse) -> str:
         kind, lines = self.done.get(call.of, ("", ()))
-        needed = {"Receive": RECEIVE | ADJUST, "Move": MOVE | ADJUST, "Adjust": ADJUST}.get(kind, 0)
+        roles = {"Receive": RECEIVE, "Move": MOVE, "Pick": ISSUE, "Issue": ISSUE, "Adjust": ADJUST}
+        needed = roles[kind] | ADJUST if kind in roles else 0
         if not self.roles(call.actor) & needed or lines != call.lines or call.of in self.undone:
             return "not to be reversed"
         self.undone.add(call.of)
         back = [swapped(line) for line in call.lines]
         return self._no_second_person(call) or self._book_all(back, lambda line: True)
 
+    # ------------------------------------------------------------ status, lots, reservations, units
+
+    def _restate(self, line: Any, lot: str, status: int, forced: bool = False) -> str:
+        """Goods become others where they stand: two moves through CHANGE."""
+        there = self._holds(line.location)
+        out = move_of(line, line.quantity, line.location, "CHANGE")
+        back = replace(move_of(line, line.quantity, "CHANGE", line.location), lot=lot, status=status)
+        return self._book_all((out, back), lambda _: there, forced=forced)
+
+    def _hold(self, op_id: Any, call: calls.Hold) -> str:
+        if not self.roles(call.actor) & HOLD:
+            return "role"
+        self.held[op_id] = hold = Hold(call.actor)
+        for at, line in enumerate(call.lines):
+            why = "held" if line.status == call.held else self._restate(line, line.lot, call.held, forced=True)
+            if why:
+                return why
+            for index, status in ((2 * at, line.status), (2 * at + 1, call.held)):
+                known = replace(move_of(line, line.quantity, "", ""), status=status)
+                hold.left[index] = (known, line.quantity)
+        return "" if call.held and call.lines else "no lines"
+
+    def _release(self, op_id: Any, call: calls.Release) -> str:
+        if not self.roles(call.actor) & APPROVE or call.approval.actor != call.actor:
+            return "role"
+        hold = self.held.get(call.hold)
+        if hold is None or hold.holder == call.actor or not call.lines:
+            return "hold"
+        for line in call.lines:
+            known, left = hold.left.get(line.index, (line, -1))
+            names = ("item", "lot", "serial", "status")
+            if any(getattr(line, name) != getattr(known, name) for name in names) or line.quantity > left:
+                return "hold"
+            hold.left[line.index] = (known, left - line.quantity)
+            why = self._restate(line, line.lot, 0) if line.status else "not held"
+            if why:
+                return why
+        return ""
+
+    def _relabel(self, op_id: Any, call: calls.Relabel) -> str:
+        if not self.roles(call.actor) & ADJUST or not call.lines:
+            return "role"
+        return next(filter(None, (self._restate(line, call.lot, line.status) for line in call.lines)), "")
+
+    def _reserve(self, op_id: Any, call: calls.Reserve) -> str:
+        if not self.roles(call.actor) & ISSUE or not call.lines:
+            return "role"
+        self.promised[op_id] = mine = Counter()
+        for line in call.lines:
+            key = (line.location, line.item, line.lot, line.status)
+            if line.status or not self._real(line.location) or not 1 <= line.quantity <= QUANTITY_MAX:
+                return "line"
+            if self.stock[key] < self.reserved(key) + line.quantity:
+                return "promised"
+            mine[key] += line.quantity
+        return ""
+
+    def _unreserve(self, op_id: Any, call: calls.Unreserve) -> str:
+        if not self.roles(call.actor) & (ISSUE | APPROVE) or not call.lines:
+            return "role"
+        for line in call.lines:
+            key = (line.location, line.item, line.lot, line.status)
+            mine = self.promised.get(call.reservation, Counter())
+            if not 1 <= line.quantity <= min(mine[key], QUANTITY_MAX):
+                return "promised"
+            mine[key] -= line.quantity
+        return ""
+
+    def _moveunit(self, op_id: Any, call: calls.MoveUnit) -> str:
+        if not self.roles(call.actor) & (RECEIVE | MOVE | ISSUE) or not call.lines:
+            return "role"
+        for line in call.lines:
+            known = self.kinds.setdefault(line.unit, control.UNIT) == control.UNIT
+            if not known or not line.unit or line.source == line.target:
+                return "unit"
+            above = line.target
+            if above and self.kinds.get(above) not in (control.AREA, control.BIN, control.UNIT):
+                return "parent"
+            while above:
+                if above == line.unit:
+                    return "circle"
+                above = self.parents.get(above, "")
+            if self.parents.get(line.unit, "") != line.source:
+                return "not there"
+            self.parents[line.unit] = line.target
+        return ""
+
+    # ------------------------------------------------------------ parts
+
+    def _recordpart(self, op_id: Any, call: calls.RecordPart) -> str:
+        if not self.roles(call.actor) & PART_ROLES.get(call.act, 0) or not call.lines:
+            return "role"
+        parts = self.parts.setdefault(call.whole, Parts(call.count))
+        if not 1 <= call.number <= call.count <= 500 or parts.count != call.count:
+            return "part"
+        if op_id != part_op_id(call.whole, call.number):
+            return "op_id"
+        parts.stated[call.number] = (call.act, call.lines)
+        return ""
+
+    def _bookpart(self, op_id: Any, call: calls.BookPart) -> str:
+        if not self.roles(call.actor) & PART_ROLES.get(call.act, 0):
+            return "role"
+        parts = self.parts.get(call.whole)
+        if parts is None or len(parts.stated) < parts.count or call.number in parts.booked:
+            return "part"
+        if parts.stated.get(call.number) != (call.act, call.lines):
+            return "lines"
+        parts.booked.add(call.number)
+        return self._act(op_id, call.actor, ACTS[call.act], call.lines)
+
     # ------------------------------------------------------------ counts
+
+    def _plancount(self, op_id: Any, call: calls.PlanCount) -> str:
+        # The kit's chain stands at block 2.
+        return "" if self.roles(call.actor) & (COUNT | APPROVE) and call.height < 2 else "plan"
 
     def expected(self, bin_: str, line: Any) -> int:
         if line.serial:
@@ -272,7 +289,9 @@ class Model:
         return why
 
     def _settle(self, transfer: Any, lines: tuple[calls.Settled, ...]) -> str:
-        sent = self.under_way.get(transfer, [])
+        sent = self.under_way.get(transfer)
+        if sent is None:
+            return "transfer"
         for line in lines:
             if line.index >= len(sent):
                 return "transfer"
@@ -283,21 +302,3 @@ class Model:
             sent[line.index] = (original, left - line.quantity)
         moves = [move_of(line, line.quantity, "IN_TRANSIT", line.target) for line in lines]
         return self._book_all(moves, lambda line: line.target in ("CUSTOMER", "SHRINKAGE") or self._open(line.target))
-
-
-def swapped(line: calls.Line) -> calls.Line:
-    """The same line backwards."""
-    return move_of(line, line.quantity, line.target, line.source)
-
-
-def move_of(line: Any, quantity: int, source: str, target: str) -> calls.Line:
-    """A move of what `line` names."""
-    return calls.Line(
-        item=line.item,
-        lot=line.lot,
-        serial=line.serial,
-        status=line.status,
-        quantity=quantity,
-        source=source,
-        target=target,
-    )

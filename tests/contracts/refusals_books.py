@@ -24,7 +24,7 @@ from tests.contracts.shop import FAR, Shop
 
 LINE, ROW = struct(calls.Line).abi, struct(calls.Settled).abi
 BOOK = ["bytes32", "bytes32", "uint256", "bytes32", f"{LINE}[]"]
-SETTLE = 4
+CONTROL = 8
 
 
 # ---------------------------------------------------------------- StockLedger: who may write
@@ -78,12 +78,12 @@ def a_settlement_of_one_too_many(shop: Shop) -> Result:
     record = shop.record(kit.items(("NUT", 0)))
     assert shop.apply(record).ok
     op_id = record.op_id(shop.sign(record))
-    return from_writer(shop, "book", BOOK, op_id.word, ZERO, SETTLE, ZERO, [ends])
+    return from_writer(shop, "book", BOOK, op_id.word, ZERO, CONTROL, ZERO, [ends])
 
 
 @refusal("StockLedger", "not a control record")
 def a_settlement_under_the_op_id_of_a_document(shop: Shop) -> Result:
-    return from_writer(shop, "book", BOOK, shop.bolts().word, ZERO, SETTLE, ZERO, [raw(BOLT)])
+    return from_writer(shop, "book", BOOK, shop.bolts().word, ZERO, CONTROL, ZERO, [raw(BOLT)])
 
 
 # ---------------------------------------------------------------- StockLedger: counts, reversals, transfers
@@ -172,7 +172,7 @@ def a_reversal_of_an_exception_document(shop: Shop) -> Result:
     return shop.do_approved(calls.Reverse(actor=shop.ann.actor, of=of, lines=(BOLT,)), shop.bob)
 
 
-@refusal("StockLedger", "already reversed")
+@refusal("StockLedger", "used up already")
 def a_second_reversal(shop: Shop) -> Result:
     back = calls.Reverse(actor=shop.ann.actor, of=shop.bring(BOLT), lines=(BOLT,))
     shop.bring(BOLT)
@@ -184,19 +184,19 @@ def take_off(shop: Shop, transfer: OpId, row: calls.Settled) -> Result:
     return from_writer(shop, "take_off", ["bytes32", f"{ROW}[]"], transfer.word, [raw(row)])
 
 
-@refusal("StockLedger", "not a line of this transfer")
+@refusal("StockLedger", "no such line")
 def a_settlement_of_another_item(shop: Shop) -> Result:
     shop.bolts()
     transfer = shop.dispatch(line("BOLT", 4, "A", "IN_TRANSIT"))
     return take_off(shop, transfer, calls.Settled(index=0, item="MILK", quantity=1, target="CUSTOMER"))
 
 
-@refusal("StockLedger", "not a line of this transfer")
+@refusal("StockLedger", "no such line")
 def a_settlement_of_an_unknown_transfer(shop: Shop) -> Result:
     return take_off(shop, FAR, calls.Settled(index=0, item="BOLT", quantity=1, target="CUSTOMER"))
 
 
-@refusal("StockLedger", "more than was dispatched")
+@refusal("StockLedger", "more than is left")
 def a_settlement_of_more_than_left(shop: Shop) -> Result:
     shop.bolts()
     transfer = shop.dispatch(line("BOLT", 4, "A", "IN_TRANSIT"))

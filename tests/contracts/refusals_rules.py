@@ -104,7 +104,7 @@ def a_fifth_status(shop: Shop) -> Result:
     return receive(shop, replace(BOLT, status=4))
 
 
-@refusal("InventoryManager", "one side must be SHRINKAGE")
+@refusal("InventoryManager", "not an adjustment")
 def an_adjustment_from_bin_to_bin(shop: Shop) -> Result:
     shop.bolts()
     return adjust(shop, line("BOLT", 1, "A", "B"))

@@ -281,7 +281,7 @@ def the_same_control_record_again(shop: Shop) -> Result:
     return shop.apply(record)
 
 
-@refusal("StockLedger", "used")
+@refusal("StockLedger", "used up already")
 def the_same_reversal_again(shop: Shop) -> Result:
     back = calls.Reverse(actor=shop.ann.actor, of=shop.bring(BOLT), lines=(BOLT,))
     op_id = shop.op()

@@ -34,7 +34,7 @@ def test_there_is_no_other_contract() -> None:
 def test_the_place_of_everything_stored_is_fixed() -> None:
     """Blocks name states: a variable that changes its slot would make every older one unreadable."""
     names = ("writer", "stock", "reserved", "serials", "traits", "places", "parents", "items", "used", "counts")
-    slots = {name: slot for slot, name in enumerate((*names, "posted", "transfers", "parts"), start=1)}
+    slots = {name: slot for slot, name in enumerate((*names, "posted", "remembered", "promised", "words"), start=1)}
     assert artifacts.load("StockLedger").slots == slots
     assert artifacts.load("InventoryManager").slots == {}
 

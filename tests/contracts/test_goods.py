@@ -8,7 +8,7 @@ from ledger import calls, control, events
 from ledger.codec import abi_encode, keccak256
 from ledger.ids import OpId, text_to_word
 from ledger.moves import QUANTITY_MAX, STOCK_MAX
-from ledger.words import pack_all
+from ledger.words import pack_all, struct
 from tests.contracts import kit
 from tests.contracts.kit import line
 from tests.contracts.shop import Shop
@@ -171,8 +171,8 @@ def test_two_hundred_lines_fit_well_and_one_more_does_not(shop: Shop) -> None:
     result = shop.do(call)
     assert result.ok
     assert result.gas < 25_000_000 < calls.gas_limit(call)
-    types = [*["bytes32"] * 3, f"{calls.struct(calls.Line).abi}[]"]
-    rows = [calls.struct(calls.Line).to_abi(replace(each, serial="S2")) for each in (*lines, lines[0])]
+    types = [*["bytes32"] * 3, f"{struct(calls.Line).abi}[]"]
+    rows = [struct(calls.Line).to_abi(replace(each, serial="S2")) for each in (*lines, lines[0])]
     data = calls.selector(calls.Receive) + abi_encode(
         types, (OpId(bytes([6]) * 16).word, shop.ann.actor.raw, DOCUMENT, rows)
     )

@@ -35,6 +35,32 @@ FAULTS = {
         "booked = min(quantity, convert(self.stock[key], uint256))",
         "booked = min(line.counted, convert(self.stock[key], uint256))",
     ),
+    "a promise counts twice": (
+        "StockLedger",
+        "self.promised[of][key] = unsafe_sub(self.promised[of][key], row.quantity)",
+        "pass",
+    ),
+    "promised goods go to anyone": (
+        "StockLedger",
+        'assert rest >= convert(unsafe_sub(promised, own), int256), "stock is reserved"',
+        "pass",
+    ),
+    "more is freed than was held": (
+        "StockLedger",
+        "self.remembered[of][line.index] = unsafe_sub(left, line.quantity)",
+        "pass",
+    ),
+    "a unit is in two places": (
+        "StockLedger",
+        'assert self.parents[row.unit] == row.source, "unit is not there"',
+        "pass",
+    ),
+    "a part is booked before the last": (
+        "InventoryManager",
+        "stated != 0 and stated >> 16 == stated & 65535",
+        "stated != 0",
+    ),
+    "who held it releases it": ("InventoryManager", "holder != actor", "holder != empty(bytes32)"),
     "a role never ends": ("UserRegistry", "until != 0 and block.timestamp >= until", "until != until"),
 }
 
@@ -58,7 +84,7 @@ def test_a_planted_fault_is_found(name: str) -> None:
         run_state_machine_as_test(
             Faulty,
             settings=settings(
-                max_examples=60,
+                max_examples=150,
                 stateful_step_count=30,
                 phases=(Phase.generate,),
                 suppress_health_check=QUIET,

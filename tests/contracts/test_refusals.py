@@ -7,13 +7,20 @@ import re
 import pytest
 
 from contracts.build import SOURCES
-from tests.contracts import refusals_books, refusals_people, refusals_rules, refusals_stock
+from tests.contracts import (
+    refusals_books,
+    refusals_goods,
+    refusals_people,
+    refusals_rules,
+    refusals_stock,
+    refusals_units,
+)
 from tests.contracts.refusal import REFUSALS, Act
 from tests.contracts.shop import Shop
 
 CONTRACTS = ("StockLedger", "InventoryManager", "UserRegistry", "AuditLogger")
 # Importing them writes their cases down.
-CASES = (refusals_stock, refusals_books, refusals_rules, refusals_people)
+CASES = (refusals_stock, refusals_books, refusals_rules, refusals_goods, refusals_units, refusals_people)
 
 
 def reasons_in(contract: str) -> set[str]:

@@ -13,7 +13,7 @@ def settled(index: int, quantity: int, target: str, item: str = "BOLT", serial: 
 
 def under_way(shop: Shop, transfer: object, index: int) -> int:
     words = (transfer.word, index)  # type: ignore[attr-defined]
-    return int(shop.view(shop.contracts.ledger, "under_way(bytes32,uint256)", "uint256", *words)[0])
+    return int(shop.view(shop.contracts.ledger, "left_of(bytes32,uint256)", "uint256", *words)[0])
 
 
 def test_a_dispatch_is_signed_by_who_sends_it(shop: Shop) -> None:

@@ -25,7 +25,7 @@ from tests.node.world import World
 PEOPLE = {
     "cora": ("COUNT", "RECEIVE", "MOVE"),
     "carl": ("COUNT", "MOVE"),
-    "mona": ("MOVE", "RECEIVE", "ADJUST"),
+    "mona": ("MOVE", "RECEIVE", "ADJUST", "ISSUE", "HOLD"),
     "sven": ("APPROVE", "ADJUST", "TRANSFER"),
     "tess": ("APPROVE", "COUNT", "TRANSFER"),
     "adam": ("ADMIN",),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
 
 from ledger import calls, control
 from ledger.block import Header
+from ledger.calls_goods import RECEIVE_ACT
 from ledger.counts import Counted
+from ledger.documents import part_op_id
 from ledger.ids import OpId
-from ledger.moves import Line
+from ledger.moves import CHANGES_MAX, DAMAGE, Freed, Goods, Line, Promised, UnitMove
 from ledger.transfers import Accepted, Settled
 from ledger.words import LINES_MAX, pack
 from tests.node.floor_kit import PIN, Stage, actor_of, furnished
@@ -49,6 +52,7 @@ def record(stage: Stage, call: calls.Call, *, by: str = "", op: OpId | None = No
         call = stage.floor.people.approve(stage.as_(by), call, op, PIN)
     stage.site.record(call, op_id=op, document=DOCUMENT)
     used = gas_of(stage)
+    print(call.METHOD, used, calls.gas_limit(call), round(used / calls.gas_limit(call), 2))
     assert used * 5 < calls.gas_limit(call) * 4, f"{call.METHOD} used {used} of {calls.gas_limit(call)}"
     return op
 
@@ -104,3 +108,38 @@ def test_the_largest_count_is_recorded_and_posted(stage: Stage) -> None:
     record(stage, post, by="sven")
     with stage.site.reading() as connection:
         assert connection.execute("SELECT COUNT(*) FROM serials WHERE location = 'A-02'").fetchone() == (LINES_MAX,)
+
+
+def test_the_largest_changes_and_promises_fit_theirs(stage: Stage) -> None:
+    """A hold and a release move twice as much as they have lines; goods that arrive held are remembered as well."""
+    received = lines(source="CUSTOMER", serial="H")
+    held = tuple(dataclasses.replace(line, status=DAMAGE) for line in received)
+    of = record(stage, calls.Receive(actor=actor_of("mona"), lines=held))
+    freed = tuple(
+        Freed(index=n, item=line.item, lot=LOT, serial=line.serial, status=DAMAGE, quantity=1, location=line.target)
+        for n, line in enumerate(held)
+    )
+    for part in (freed[:CHANGES_MAX], freed[CHANGES_MAX:]):
+        record(stage, calls.Release(actor=actor_of("sven"), hold=of, lines=part), by="sven")
+    goods = tuple(
+        Goods(item=line.item, lot=LOT, serial=line.serial, quantity=1, location=line.target)
+        for line in received[:CHANGES_MAX]
+    )
+    record(stage, calls.Hold(actor=actor_of("mona"), held=1, lines=goods))
+    marked = tuple(dataclasses.replace(each, status=1) for each in goods)
+    record(stage, calls.Relabel(actor=actor_of("mona"), lot="M" * 31, lines=marked))
+    promised = tuple(
+        Promised(item=line.item, lot=LOT, quantity=1, location=line.target) for line in received[CHANGES_MAX:]
+    )
+    reservation = record(stage, calls.Reserve(actor=actor_of("mona"), lines=promised))
+    picked = tuple(dataclasses.replace(line, source=line.target, target="A-02") for line in received[CHANGES_MAX:])
+    record(stage, calls.Pick(actor=actor_of("mona"), reservation=reservation, lines=picked))
+    units = tuple(UnitMove(unit=f"U{n:030d}", target=bin_) for n, bin_ in enumerate(BINS))
+    record(stage, calls.MoveUnit(actor=actor_of("mona"), lines=units))
+
+
+def test_the_largest_part_is_stated_and_booked(stage: Stage) -> None:
+    whole, goods = stage.op(), lines(source="SUPPLIER", serial="P")
+    part = calls.RecordPart(actor=actor_of("mona"), whole=whole, number=1, count=1, act=RECEIVE_ACT, lines=goods)
+    record(stage, part, op=part_op_id(whole, 1))
+    record(stage, calls.BookPart(actor=actor_of("mona"), whole=whole, number=1, act=RECEIVE_ACT, lines=goods))

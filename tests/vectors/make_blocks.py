@@ -20,13 +20,15 @@ from typing import Any
 from ledger import calls, control, db
 from ledger.block import Block, Header
 from ledger.calls import Approval, ApprovedCall
+from ledger.calls_goods import RECEIVE_ACT
 from ledger.codec import keccak256
 from ledger.counts import Compared, Counted
+from ledger.documents import digest, part_op_id
 from ledger.errors import Rejected
 from ledger.evm import Account, Executor
 from ledger.ids import Actor
 from ledger.keys import TxKey
-from ledger.moves import Line
+from ledger.moves import Freed, Goods, Line, Promised, UnitMove
 from ledger.state import Alloc
 from ledger.transfers import Accepted, Settled
 from tests.ledger import chain_kit
@@ -102,6 +104,8 @@ def site() -> dict[str, Any]:
     _goods(day)
     _count(day)
     _transfers(day)
+    _changes(day)
+    _orders(day)
     day.control(control.NotePayload(kind="POLICY", subject=b"\x07" * 32, document=b"\x08" * 32))
     day.call(op(90), calls.Note(actor=ANN, kind="LOGIN", subject=bytes(32)))
     day.seal()
@@ -165,9 +169,57 @@ def _transfers(day: Site) -> None:
     day.seal()
 
 
+def _changes(day: Site) -> None:
+    """Status, lots, handling units, and a receipt in two parts."""
+    returned = Line(item="BOLT", status=1, quantity=2, source="CUSTOMER", target="A-01")
+    day.act(40, calls.Receive(actor=ANN, lines=(returned,)))
+    bolts = Goods(item="BOLT", quantity=3, location="A-01")
+    drill = Goods(item="DRILL", serial="SN-1", quantity=1, location="A-01")
+    day.act(41, calls.Hold(actor=ANN, held=2, lines=(bolts, drill)))
+    for number, hold, freed in (
+        (42, 40, Freed(index=0, item="BOLT", status=1, quantity=1, location="A-01")),
+        (43, 41, Freed(index=3, item="DRILL", serial="SN-1", status=2, quantity=1, location="A-01")),
+    ):
+        _approved(day, number, BOB, calls.Release(actor=BOB, hold=op(hold), lines=(freed,)))
+    paint = Goods(item="PAINT", lot="L-7", quantity=2, location="A-01")
+    day.act(44, calls.Relabel(actor=ANN, lot="L-8", lines=(paint,)))
+    units = (UnitMove(unit="PALLET-1", target="A-01"), UnitMove(unit="CASE-1", target="PALLET-1"))
+    day.act(45, calls.MoveUnit(actor=ANN, lines=units))
+    day.act(46, calls.Move(actor=ANN, lines=(line(4, source="A-01", target="CASE-1"),)))
+    day.act(47, calls.MoveUnit(actor=ANN, lines=(UnitMove(unit="PALLET-1", source="A-01", target="A-02"),)))
+    day.seal()
+    parts = {1: (line(30),), 2: (line(40, target="A-02"),)}
+    for number, lines in parts.items():
+        part = calls.RecordPart(
+            actor=ANN,
+            document=digest(chain_kit.DOCUMENT),
+            whole=op(50),
+            number=number,
+            count=2,
+            act=RECEIVE_ACT,
+            lines=lines,
+        )
+        day.call(part_op_id(op(50), number), part, chain_kit.DOCUMENT)
+    for number, lines in parts.items():
+        day.act(50 + number, calls.BookPart(actor=ANN, whole=op(50), number=number, act=RECEIVE_ACT, lines=lines))
+    day.seal()
+
+
+def _orders(day: Site) -> None:
+    """Goods promised, picked, given back and issued; and a plan."""
+    day.act(60, calls.Reserve(actor=ANN, lines=(Promised(item="BOLT", quantity=9, location="A-02"),)))
+    day.act(61, calls.Pick(actor=ANN, reservation=op(60), lines=(line(5, source="A-02", target="CASE-1"),)))
+    rest = (Promised(item="BOLT", quantity=1, location="A-02"),)
+    day.act(62, calls.Unreserve(actor=ANN, reservation=op(60), lines=rest))
+    day.act(63, calls.Issue(actor=ANN, lines=(line(5, source="CASE-1", target="CUSTOMER"),)))
+    day.act(64, calls.Issue(actor=ANN, reservation=op(60), lines=(line(2, source="A-02", target="CUSTOMER"),)))
+    day.act(65, calls.PlanCount(actor=ANN, scope=b"\x09" * 32, rule=b"\x0a" * 32, height=2))
+    day.seal()
+
+
 def _approved(day: Site, number: int, by: Actor, call: ApprovedCall) -> None:
-    digest = call.digest(day.head.origin.chain_id, day.head.manager, op(number), by)
-    signature = KEYS[by].sign_digest(digest)
+    signed = call.digest(day.head.origin.chain_id, day.head.manager, op(number), by)
+    signature = KEYS[by].sign_digest(signed)
     approval = Approval(actor=by, v=signature.v, r=signature.r.to_bytes(32, "big"), s=signature.s.to_bytes(32, "big"))
     day.act(number, calls.with_approval(call, approval))
 
