@@ -45,7 +45,6 @@ def _hash(value: str) -> str:
 class WebConfig:
     host: str = setting("127.0.0.1", text(255), "loopback until someone decides who may reach the hub")
     port: int = setting(8480, whole(0, 65_535), "0 takes any free port and prints it")
-    threads: int = setting(16, whole(2, 256), "each site that is sending holds one thread")
     session_idle_ms_max: int = setting(
         30 * MINUTE_MS, whole(MINUTE_MS, DAY_MS), "an unattended console logs itself out"
     )

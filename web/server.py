@@ -1,4 +1,7 @@
-"""The process's own web server: cheroot threads, so that nothing else need be installed on the node."""
+"""The process's own web server: cheroot threads, so that nothing else need be installed on the node.
+
+Its threads answer requests that are whole; `web.arrivals` waits for the others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from typing import Any
 
 from cheroot import wsgi
 
+from ledger.clock import Clock, SystemClock
 from ledger.errors import Unavailable
+from web.arrivals import BODY_BYTES_MAX, HEADER_BYTES_MAX, Arrivals, Connection
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +23,6 @@ STREAMS_MAX = 40  # an open event stream holds a thread; the rest must stay free
 QUEUE = 128
 TIMEOUT_S = 10
 SHUTDOWN_S = 3
-HEADER_BYTES_MAX = 64 << 10
-BODY_BYTES_MAX = 64 << 20  # a site's largest bundle; each address has a limit of its own below it
 STOPPING = "tallyman.stopping"
 
 
@@ -29,13 +32,14 @@ class Server:
     Answers that go on for long find in their request's environment (STOPPING) an event that is set at the end.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], host: str, port: int) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], host: str, port: int, clock: Clock | None = None) -> None:
         self._stopping = threading.Event()
 
         def served(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
             return app({**environ, STOPPING: self._stopping}, start)
 
         self._server = _Server(
+            clock or SystemClock(),
             (host, port),
             served,
             numthreads=THREADS,
@@ -45,7 +49,7 @@ class Server:
             shutdown_timeout=SHUTDOWN_S,
             server_name="tallyman",
         )
-        # Not limited by default, and read before anything of ours is asked.
+        # Not limited by default.
         self._server.max_request_header_size = HEADER_BYTES_MAX
         self._server.max_request_body_size = BODY_BYTES_MAX
         self._thread: threading.Thread | None = None
@@ -56,6 +60,7 @@ class Server:
             self._server.prepare()
         except OSError as error:
             raise Unavailable(f"cannot listen on {self._server.bind_addr}: {error}; choose another port") from error
+        self._server.arrivals.start()
         self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
         self._thread.start()
         host, port = self._server.bind_addr[:2]
@@ -64,11 +69,23 @@ class Server:
     def stop(self) -> None:
         """Finish what is being answered, then close."""
         self._stopping.set()
+        if self._thread is not None:
+            self._server.arrivals.stop()
         self._server.stop()
         if self._thread is not None:
             self._thread.join(SHUTDOWN_S * 2)
 
 
 class _Server(wsgi.Server):
+    ConnectionClass = Connection
+
+    def __init__(self, clock: Clock, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.arrivals = Arrivals(super().process_conn, clock, self.timeout)
+
+    def process_conn(self, conn: Any) -> None:
+        """Called by cheroot with every connection that has something to say, or is new."""
+        self.arrivals.add(conn)
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         log.log(level, msg or "web server", exc_info=traceback)
