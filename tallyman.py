@@ -24,6 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] in (["--help"], ["-h"]):
         print(_help())
         return 0
+    if words[:1] == ["--version"]:
+        from ledger.version import version
+
+        print(f"tallyman {version()}")
+        return 0
     if not words or words[0] not in COMMANDS:
         named = f"{words[0]!r} is not a command" if words else "a command is missing"
         print(f"tallyman: {named}\n{_help()}", file=sys.stderr)
@@ -36,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _help() -> str:
     lines = [f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items()]
-    return "usage: tallyman COMMAND …\n\n" + "\n".join(lines) + "\n\n`tallyman COMMAND --help` says more."
+    return "usage: tallyman COMMAND … | --version\n\n" + "\n".join(lines) + "\n\n`tallyman COMMAND --help` says more."
 
 
 def _post(url: str, body: bytes) -> bytes:

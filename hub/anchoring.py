@@ -65,7 +65,7 @@ class Pins:
 
 
 class Anchorer:
-    """Anchors the log. For one thread at a time; on several instances, for the one that holds the lock."""
+    """Anchors the log. For one thread at a time, in the one process that leads (`Store.leads`)."""
 
     def __init__(
         self,

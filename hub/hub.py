@@ -6,6 +6,9 @@
     anchor    the log's root to the main chain                         (hub.anchoring, hub.mainchain)
     watch     what time alone makes suspicious                         (hub.fleet, hub.transfers)
 
+Several processes may share one PostgreSQL, each in a folder of its own with the same keys: any of them takes and
+verifies blocks; settling, anchoring and watching are done by the one that leads.
+
 `Hub` is the application object: it owns the store, the keys and the one lock of each step. Each step may be repeated
 at any time; each finds in the database what is left to do. Who calls them and how often stands in `hub.jobs`.
 """
@@ -167,8 +170,13 @@ class Hub:
         return self.verifier.run(shard, shards)
 
     def settle(self) -> None:
-        """Everything that follows from what is verified or entered, up to the signed log and the receipts."""
+        """Everything that follows from what is verified or entered, up to the signed log and the receipts.
+
+        Of several processes on one database the leading one does it; so with `anchor` and `watch`.
+        """
         with self._settling:
+            if not self.store.leads():
+                return
             now_ms = self.clock.now_ms()
             self._cut_records(now_ms)
             try:
@@ -183,6 +191,8 @@ class Hub:
     def anchor(self, *, now: bool = False) -> str:
         """One step of anchoring; answers the state of the anchor in flight, or "" when nothing is."""
         with self._anchoring:
+            if not self.store.leads():
+                return ""
             if self._anchorer is None:
                 with self.store.read() as session:
                     if logbook.newest_head(session) is None:
@@ -217,6 +227,8 @@ class Hub:
 
     def watch(self) -> None:
         """What time alone makes suspicious: silence, goods too long on their way, a log too long without anchor."""
+        if not self.store.leads():
+            return
         now_ms = self.clock.now_ms()
         with self.store.write() as session:
             fleet.judge_silence(session, now_ms)

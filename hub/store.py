@@ -6,7 +6,8 @@ connections, which give the pool, the parameter styles and the drivers. Two dial
 alembic would bring its own import, script folder and template engine for the same handful of lines.
 
 One writer at a time: in a SQLite file by a lock in this process and BEGIN IMMEDIATE, in PostgreSQL by an advisory
-transaction lock a shard, so that two instances may take two sites at once and never the same one.
+transaction lock a shard, so that two instances may take two sites at once and never the same one. One of several
+instances leads, by an advisory lock of its session: what must be done once (`Store.leads`) is done by that one.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ DIALECTS = {
     },
 }
 READERS_MAX = 8
-LOCK_CLASS = 0x7A11  # keeps our advisory locks apart from those of other programs in the same database
+# They keep our advisory locks apart from those of other programs in the same database.
+LOCK_CLASS, LEADER_CLASS = 0x7A11, 0x7A12
 
 Row = dict[str, Any]
 
@@ -98,6 +100,8 @@ class Store:
         self._reader = reader
         self._lock = threading.RLock()
         self._inner: Session | None = None
+        self._leading: Connection | None = None
+        self._electing = threading.Lock()
         self.dialect = writer.dialect.name
 
     @contextmanager
@@ -132,11 +136,44 @@ class Store:
         with _translated(), self._reader.connect() as connection, connection.begin():
             yield Session(connection)
 
+    def leads(self) -> bool:
+        """Whether this process is the one of its kind that logs, signs and anchors; the first that asks becomes it.
+
+        It stays so until it ends, or the server ends its session. A SQLite file has one process anyway.
+        """
+        if self.dialect != "postgresql":
+            return True
+        with self._electing, _translated():
+            if self._leading is not None:
+                try:
+                    self._leading.execute(_statement("SELECT 1"))
+                    return True
+                except exc.DBAPIError:
+                    self._resign()
+            # A session's lock: nothing but the end of this connection gives it back.
+            candidate = self._writer.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if candidate.execute(
+                _statement("SELECT pg_try_advisory_lock(:class, 0)"), {"class": LEADER_CLASS}
+            ).scalar():
+                self._leading = candidate
+                return True
+            candidate.close()
+            return False
+
     def close(self) -> None:
         """Give every connection back."""
+        with self._electing:
+            self._resign()
         # The writer last: SQLite folds its log into the file when the last connection that may write closes.
         self._reader.dispose()
         self._writer.dispose()
+
+    def _resign(self) -> None:
+        if self._leading is not None:
+            # Thrown away, not given back: in the pool its session would live on and keep the lock.
+            self._leading.invalidate()
+            self._leading.close()
+            self._leading = None
 
 
 def create(url: str, *, now_ms: int, storage: Storage | None = None) -> Store:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hub.admission import Visit
 from hub.store import Session, Store
@@ -21,7 +23,7 @@ def keep(store: Store, visit: Visit, rest: Sequence[Frame], now_ms: int) -> None
     for frame in rest:
         try:
             if frame.type == frames.HEALTH:
-                body = cbor_encode(dict(messages.read_health(frame, context, visit.key)))
+                body = cbor_encode(_shown(messages.read_health(frame, context, visit.key)))
                 with store.write(origin) as session:
                     _keep_health(session, origin, body, now_ms)
             elif frame.type == frames.ADVICE:
@@ -31,6 +33,15 @@ def keep(store: Store, visit: Visit, rest: Sequence[Frame], now_ms: int) -> None
         except Invalid:
             # A hint that cannot be read is a hint less; the blocks that follow it will say what happened.
             continue
+
+
+def _shown(health: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said about health is shown to people and programs as it is; raises Invalid for what JSON cannot say."""
+    try:
+        json.dumps(dict(health))
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"the health of a node cannot be shown: {error}") from error
+    return dict(health)
 
 
 def _keep_health(session: Session, origin: str, body: bytes, now_ms: int) -> None:

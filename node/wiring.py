@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ledger.clock import Clock
 from ledger.control_socket import Handler
 from ledger.seams import Random, Storage
+from ledger.version import version
 from node import identity, status, store
 from node.agents.vitals import DeviceVitals
 from node.config import NodeConfig
@@ -150,14 +150,6 @@ def _device_vitals(snapshot: Mapping[str, Any], now_ms: int) -> DeviceVitals:
         reads=int(counters.get("recorded", 0)),
         errors=sum(int(counters.get(name, 0)) for name in ("truncated", "oversize", "noise", "refused")),
     )
-
-
-def version() -> str:
-    """The installed program's version, for the hub."""
-    try:
-        return metadata.version("tallyman")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def machine(origin: str) -> str:

@@ -46,3 +46,9 @@ def test_files_the_readme_names_exist() -> None:
     for path in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|md|vy))`", README):
         assert (ROOT / path).exists(), f"the README names {path}"
     assert all((ROOT / package).is_dir() for package in PACKAGES)
+
+
+def test_the_version_is_the_one_of_setup(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tallyman.main(["--version"]) == 0
+    said = capsys.readouterr().out.strip()
+    assert said == "tallyman " + re.findall(r'version="([^"]+)"', (ROOT / "setup.py").read_text())[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hub import views
 from hub.hub import Hub
 from ledger.clock import ManualClock
 from node.agents import monitor
@@ -87,3 +89,16 @@ def test_a_job_that_fails_says_so_and_works_again(hub: Hub) -> None:
     assert hub.troubles == {"settle": "ValueError: a slip"}
     hub.guarded("settle", hub.settle)
     assert hub.troubles == {}
+
+
+@pytest.mark.parametrize("said", [{"temperature": b"\xff"}, {"findings": [{b"code": 1}]}])
+def test_health_that_cannot_be_shown_is_not_kept(hub: Hub, clock: ManualClock, said: dict[str, object]) -> None:
+    oslo = Site(hub, "oslo", clock)
+    oslo.node.said = SICK
+    oslo.sync()
+    clock.advance(1)
+    oslo.node.said = said
+    oslo.sync()
+    with hub.reading() as session:
+        shown = json.dumps(views.status(session, hub.config, clock.now_ms()), allow_nan=False)
+    assert json.loads(shown)["sites"][0]["health"] == SICK
