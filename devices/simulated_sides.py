@@ -30,6 +30,8 @@ from devices.protocols.ssi_packet import (
 from devices.simulated_keys import typed
 from ledger.errors import Rejected
 
+ERROR_MS = 300  # a scanner that gave a read up sounds its error tone, and nobody scans again sooner
+
 
 class Side(Protocol):
     """A device between two exchanges. `known`: reads it heard an acknowledgement for (or, where none exists, sent);
@@ -133,6 +135,7 @@ class AckSide:
     _in: bytearray = field(default_factory=bytearray)
     _waited_ms: int = -1
     _left: int = 0
+    _error_ms: int = 0
 
     def scan(self, data: bytes) -> None:
         """Queue it: such a scanner is suspended until it was answered."""
@@ -140,7 +143,7 @@ class AckSide:
 
     def say(self) -> bytes:
         """The next read, once the one before is through."""
-        if not self._queue or self._waited_ms >= 0:
+        if not self._queue or self._waited_ms >= 0 or self._error_ms > 0:
             return b""
         self._waited_ms, self._left = 0, self.resends
         self._in.clear()
@@ -165,21 +168,25 @@ class AckSide:
             self._left -= 1
             self._waited_ms = -1
             if self._left < 0:
-                self.given_up.append(self._queue.popleft())
+                self._give_up()
         if self._waited_ms < 0:
             self._in.clear()
 
     def tick(self, passed_ms: int) -> None:
         """Three error beeps when nobody answered in time."""
+        self._error_ms = max(0, self._error_ms - passed_ms)
         if self._waited_ms >= 0:
             self._waited_ms += passed_ms
             if self._waited_ms >= self.patience_ms:
-                self.given_up.append(self._queue.popleft())
-                self._waited_ms = -1
+                self._give_up()
+
+    def _give_up(self) -> None:
+        self.given_up.append(self._queue.popleft())
+        self._waited_ms, self._error_ms = -1, ERROR_MS
 
     def busy(self) -> bool:
-        """Whether a read waits."""
-        return bool(self._queue)
+        """Whether a read waits, or the error tone sounds."""
+        return bool(self._queue) or self._error_ms > 0
 
     def unplugged(self) -> None:
         """Power is gone, and the read with it: the operator heard no good tone."""
@@ -206,6 +213,7 @@ class SsiSide:
     _out: bytearray = field(default_factory=bytearray)
     _waited_ms: int = -1
     _left: int = 0
+    _error_ms: int = 0
 
     def scan(self, data: bytes) -> None:
         """Queue it, unless scanning is disabled."""
@@ -218,7 +226,7 @@ class SsiSide:
         """Answers to commands, then the next packet once the one before is through."""
         said = bytes(self._out)
         self._out.clear()
-        if self._waited_ms < 0 and (self._parts or self._queue):
+        if self._waited_ms < 0 and not self._error_ms and (self._parts or self._queue):
             if not self._parts:
                 self._parts.extend(packets(self._queue[0], self.kind))
             self._waited_ms, self._left = 0, self.resends
@@ -243,14 +251,15 @@ class SsiSide:
 
     def tick(self, passed_ms: int) -> None:
         """Send it again, and give up in the end."""
+        self._error_ms = max(0, self._error_ms - passed_ms)
         if self._waited_ms >= 0:
             self._waited_ms += passed_ms
             if self._waited_ms >= self.patience_ms:
                 self._again()
 
     def busy(self) -> bool:
-        """Whether a read waits."""
-        return bool(self._queue or self._out)
+        """Whether a read waits, an answer is to be said, or the error tone sounds."""
+        return bool(self._queue or self._out) or self._error_ms > 0
 
     def unplugged(self) -> None:
         """Power is gone, and the reads with it."""
@@ -277,7 +286,7 @@ class SsiSide:
         if self._left < 0:
             self.given_up.append(self._queue.popleft())
             self._parts.clear()
-            self._waited_ms = -1
+            self._waited_ms, self._error_ms = -1, ERROR_MS
             return
         self._parts[0] = self._parts[0].again()
         self._waited_ms = 0

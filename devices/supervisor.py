@@ -6,6 +6,7 @@ snapshot. The operator hears no "good" tone and scans again.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -16,13 +17,17 @@ from devices.reads import Again, NewRead, Read
 from devices.registry import Device, Registry
 from devices.scales import Scale
 from devices.thread import DeviceThread, Health, log
+from devices.transports.base import Ended
 from devices.weights import Weight
 from ledger.clock import Clock
-from ledger.errors import Corrupt, LedgerError, Rejected
+from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.seams import Random, failpoint
 
 STOP_MS = 3_000
 SIGNALS_MAX = 8
+FRESH_MS = 1_000  # what arrives so soon after opening may have been sent before, and more of it may follow
+STALE_MS = 100
+HEARD_BYTES_MAX = 64_000
 ANSWER_MS = 500  # after this the scanner may have given up, so that nobody knows whether it heard the answer
 
 
@@ -121,6 +126,8 @@ class Listener(DeviceThread):
         self._signals: deque[Signal] = deque(maxlen=SIGNALS_MAX)
         # Whether the last answer was heard: after a crash nobody knows.
         self._unanswered = self._protocol.waits_for_answer and journal.unanswered(device.name)
+        self._opened_ms = 0
+        self._old = False
 
     def signal(self, signal: Signal) -> None:
         """Say `signal` to the scanner soon, from its own thread."""
@@ -130,15 +137,30 @@ class Listener(DeviceThread):
     # ------------------------------------------------------------------------------------------------- DeviceThread
 
     def _opened(self) -> None:
+        self._opened_ms = self._clock.monotonic_ms()
         self._write(self._protocol.hello())
 
     def _listen_ms(self) -> int | None:
         return self._protocol.wait_ms()
 
     def _heard(self, chunk: bytes) -> None:
+        if self._protocol.waits_for_answer:
+            chunk = self._with_all_that_waits(chunk)
         with self._lock:
             frames = self._protocol.feed(chunk)
         self._go_on(frames)
+
+    def _with_all_that_waits(self, chunk: bytes) -> bytes:
+        """`chunk` and what lies behind it: a scanner that waits for an answer and has said more since gave up what it
+        said first, for example while nobody had the port open. An answer to that would pass for the newest read's."""
+        fresh = self._clock.monotonic_ms() - self._opened_ms < FRESH_MS
+        self._opened_ms -= FRESH_MS  # only the first that is heard may have waited
+        # Nobody knows how long it had waited, so nor whether the scanner still listens for our answer.
+        self._old = fresh
+        with contextlib.suppress(Ended, Unavailable):  # the next listening says so
+            while len(chunk) < HEARD_BYTES_MAX and (more := self._transport.read(STALE_MS if fresh else 0)):
+                chunk += more
+        return chunk
 
     def _silent(self, for_ms: int) -> None:
         with self._lock:
@@ -199,7 +221,7 @@ class Listener(DeviceThread):
             self._become("ready", "")
         good = [read for read in reads if not read.fault]
         self._write(self._protocol.refused() if frames[-1].fault else self._protocol.accepted())
-        if self._unanswered and self._clock.monotonic_ms() - heard_ms < ANSWER_MS:
+        if self._unanswered and not self._old and self._clock.monotonic_ms() - heard_ms < ANSWER_MS:
             self._unanswered = False
             self._journal.answered(self._device.name, reads[-1].sequence)
         if parked := sum(read.state == "parked" for read in reads):
@@ -213,7 +235,7 @@ class Listener(DeviceThread):
     def _new(self, frame: Frame, context: Mapping[str, Any], number: int) -> NewRead:
         # Two reads at once from a device that waits for an answer: it gave the first one up and was triggered again.
         doubtful = self._protocol.waits_for_answer if number else self._unanswered
-        again: Again = "surely" if frame.resent else "perhaps" if doubtful else ""
+        again: Again = frame.again or ("perhaps" if doubtful else "")
         return NewRead(self._device.name, frame.data, frame.fault, frame.length, context, again=again)
 
     def _context_now(self) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from devices.reads import Again
+
 READ_BYTES_MAX = 8_000  # the largest QR Code holds 7,089 digits
 FAULT_BYTES_KEPT = 256
 
@@ -20,13 +22,13 @@ SIGNALS: tuple[Signal, ...] = ("good", "repeat", "unknown", "error", "enable", "
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One read as the device delimited it. `fault` is empty, `truncated` or `oversize`; of the latter only the
-    first bytes are kept, and `length` says how many there were. `resent`: the device itself says that it sent these
-    bytes before and heard no answer."""
+    first bytes are kept, and `length` says how many there were. `again`: whether the device says that it sent these
+    bytes before and heard no answer (`NewRead.again`)."""
 
     data: bytes
     fault: str = ""
     length: int = 0
-    resent: bool = False
+    again: Again = ""
 
 
 def framed(data: bytes, length: int, fault: str = "", *, limit: int = READ_BYTES_MAX) -> Frame:

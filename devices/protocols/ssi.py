@@ -2,8 +2,9 @@
 
 A scanner sends a message in one or more packets and waits for ACK after each; without one it sends the packet again,
 marked as such, and gives up after a few times. Packets inside a message are acknowledged at once, the last one only
-when the whole read is durable: until then the scanner keeps it. A packet sent again after its read was taken is
-reported as `resent`, never as a second read. A damaged packet is answered with NAK RESEND.
+when the whole read is durable: until then the scanner keeps it. A damaged packet is answered with NAK RESEND. A
+packet marked as sent again is reported so: surely, when nothing damaged came before it, since then only our answer
+can have been lost; perhaps, when it may also be the damaged packet of a second scan of the same code.
 
 Our own commands (parameters at the start, beeps, lights) wait in a queue: one at a time, until the scanner
 acknowledges it, sent again at most twice. Nothing here can make the scanner forget reads that it still holds.
@@ -38,6 +39,7 @@ from devices.protocols.ssi_packet import (
     Packet,
     Packets,
 )
+from devices.reads import Again
 
 IDLE_MS = 300  # a packet is sent in one go: a pause inside it means that the rest was lost
 MESSAGE_MS = 3_000  # longer than a scanner waits before it gives a message up
@@ -70,6 +72,7 @@ class SsiProtocol:
     _length: int = 0
     _part: bytes = b""
     _last: bytes | None = None
+    _damaged: bool = False
     _silent_ms: int = 0
     _answer: bytes = b""
     _commands: deque[Packet] = field(default_factory=deque)
@@ -93,7 +96,7 @@ class SsiProtocol:
             self._silent_ms = 0
         for packet in self._packets.feed(chunk):
             if packet is None:
-                self._owe(Packet(NAK, data=bytes((NAK_RESEND,))))
+                self._complain()
             else:
                 frames += self._heard(packet)
         return frames
@@ -103,7 +106,7 @@ class SsiProtocol:
         self._silent_ms += silent_ms
         if self._packets.pending() and self._silent_ms >= IDLE_MS:
             self.counters["noise"] += self._packets.reset()
-            self._owe(Packet(NAK, data=bytes((NAK_RESEND,))))
+            self._complain()
         self._waited_ms += silent_ms
         if self._tries and self._waited_ms >= COMMAND_MS:
             self._answered(again=True)
@@ -168,6 +171,10 @@ class SsiProtocol:
         else:
             self.counters["commands_dropped"] += 1
 
+    def _complain(self) -> None:
+        self._damaged = True
+        self._owe(Packet(NAK, data=bytes((NAK_RESEND,))))
+
     def _owe(self, packet: Packet) -> None:
         # One answer at a time: a scanner never sends a second packet before it heard of the first.
         self._answer = bytes(packet)
@@ -213,11 +220,12 @@ class SsiProtocol:
         data, length = _tagged(bytes(self._message)), self._length
         self._message.clear()
         self._length = 0
-        again = resent and data == self._last
-        self._last = data
+        same, self._last = data == self._last, data
+        again: Again = "" if not resent else "perhaps" if self._damaged else "surely"
+        self._damaged = False
         frame = framed(data, max(length, len(data)), limit=self.length_max)
-        self.counters["retransmits" if again else frame.fault or "frames"] += 1
-        return [Frame(frame.data, frame.fault, frame.length, resent)]
+        self.counters["retransmits" if resent and same else frame.fault or "frames"] += 1
+        return [Frame(frame.data, frame.fault, frame.length, again)]
 
     def _hold(self, part: bytes) -> None:
         """Add a packet's data to the message; where each packet repeats the code type, the message keeps one."""

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,7 +103,15 @@ def trials(folder: Path, protocol: str, wanted: int, seed: int) -> str:
     counted = [read.raw.removeprefix(b"]C0") for read in journal.waiting(100_000)]
     everything = journal.latest(100_000)
     journal.close()
-    assert [raw for raw in counted if raw in set(run.scanned)] == run.scanned, "each once, in order"
+    acknowledged = [raw for raw in counted if raw in set(run.scanned)]
+    lost = [raw for raw in run.scanned if raw not in counted]
+    doubled = [raw for raw in set(counted) if counted.count(raw) > 1]
+    story = [
+        (read.position, read.raw, read.state, read.fault, read.ran_ms, read.read_id[:4])
+        for read in reversed(everything)
+        if any(raw in read.raw for raw in (*lost, *doubled))
+    ]
+    assert acknowledged == run.scanned, (protocol, seed, lost, doubled, story)
     kept = {state: sum(read.state == state for read in everything) for state in ("ignored", "parked")}
     return (
         f"{protocol}: {run.kills} kills, {len(run.scanned)} scans acknowledged, none lost, none doubled; "
@@ -116,9 +125,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     wish = parser.parse_args(argv)
     print(f"seed {wish.seed}", flush=True)
-    for protocol in PROTOCOLS:
+    each = -(-wish.trials // len(PROTOCOLS))
+
+    def run(protocol: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
-            print(trials(Path(folder), protocol, -(-wish.trials // len(PROTOCOLS)), wish.seed), flush=True)
+            return trials(Path(folder), protocol, each, wish.seed)
+
+    # Both at once: a trial mostly waits for a process to start and a scanner to lose patience.
+    with ThreadPoolExecutor(len(PROTOCOLS)) as pool:
+        for line in pool.map(run, PROTOCOLS):
+            print(line, flush=True)
     return 0
 
 

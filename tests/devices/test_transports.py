@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import re
 import socket
 import struct
 import threading
@@ -334,20 +335,27 @@ def test_a_stable_weight_for_a_station(protocol: str, tmp_path: Path, rigs: Call
             assert (weight.value, weight.unit, str(weight.value)) == (Decimal("12.345"), "kg", "12.345")
             assert weight.in_grams() == 12_345
             side.put("3.100", moving=True)
-            with pytest.raises(Unavailable, match="in motion"):
-                rig.supervisor.weigh("scale-1", 450)
+            refused(rig, "in motion")
             side.put("3.100")
             assert str(rig.supervisor.weigh("scale-1", 5_000)) == "3.100 kg"
             side.overloaded = True
-            with pytest.raises(Unavailable, match=r"overload|out of range"):
-                rig.supervisor.weigh("scale-1", 450)
+            refused(rig, "overload|out of range")
         assert rig.health().state == "ready" and rig.health().counters["weights"] > 3
         assert rig.journal.position == 0, "a weight is no read"
         wire.unplug()
-        with pytest.raises(Unavailable, match=r"not there|went away"):
-            rig.supervisor.weigh("scale-1", 600)
+        refused(rig, "not there|went away")
         with pytest.raises(Rejected, match="no scale"):
             rig.supervisor.weigh("nowhere")
+
+
+def refused(rig: Rig, why: str) -> None:
+    """Never a weight, and before long this reason; on a busy machine others may come first."""
+    for _ in range(20):
+        with pytest.raises(Unavailable) as caught:
+            rig.supervisor.weigh("scale-1", 450)
+        if re.search(why, str(caught.value)):
+            return
+    raise AssertionError(str(caught.value))
 
 
 def test_a_silent_scale_is_said(tmp_path: Path, rigs: Callable[..., Rig]) -> None:
@@ -371,3 +379,25 @@ def test_the_structures_are_the_kernels() -> None:
     hidden: Any = NodeTransport("/dev/x", "evdev")
     hidden.wake()
     hidden.write(b"a keyboard takes no report")
+
+
+@pytest.mark.parametrize("protocol", ["honeywell", "ssi"])
+def test_what_was_sent_while_nobody_listened_counts_once(
+    protocol: str, tmp_path: Path, rigs: Callable[..., Rig]
+) -> None:
+    """A scanner tried, gave up, and was triggered again, while the node was away and the wire kept the bytes."""
+    with SimulatedScanner(tmp_path / "scanner", clock=CLOCK) as scanner:
+        for _ in range(3):
+            again = side_for(protocol)
+            again.scan(b"BIN:A")
+            scanner.send(again.say())
+        rig = rigs(f"{scanner.url}&protocol={protocol}")
+        until(lambda: rig.journal.position == 3)
+        time.sleep(0.1)
+        answers = scanner.answers(500)
+        assert answers.count(bytes.fromhex("04D00400FF28") if protocol == "ssi" else b"\x1b7") == 1
+        play(side_for(protocol), scanner, [b"BIN:A"])  # it had given that up, too, before the answer came
+        play(side_for(protocol), scanner, [b"BIN:A"])
+        until(lambda: rig.journal.position == 5)
+        states = [read.state for read in rig.journal.latest(5)[::-1]]
+        assert states == ["recorded", "parked", "parked", "parked", "recorded"]
