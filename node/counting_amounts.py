@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.moves import QUANTITY_MAX
+from ledger.wording import in_units
 from node import catalogue, streams
 from node.counting_policy import policy
 from node.values import Fields, amount, shown
@@ -74,12 +75,4 @@ def asked_back(connection: Connection, item: catalogue.Item, quantity: int) -> s
     most = item.asked if item.asked is not None else policy(connection).quantity_asked * 10**item.decimals
     if quantity <= most:
         return ""
-    return f"{written(quantity, item)} {item.unit} of {item.name}: is that right?"
-
-
-def written(quantity: int, item: catalogue.Item) -> str:
-    """Base units as people write them, in the item's unit."""
-    if not item.decimals:
-        return str(quantity)
-    whole, rest = divmod(abs(quantity), 10**item.decimals)
-    return f"{'-' if quantity < 0 else ''}{whole}.{rest:0{item.decimals}}"
+    return f"{in_units(quantity, item.decimals)} {item.unit} of {item.name}: is that right?"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from ledger.codec import cbor_decode, cbor_encode
@@ -28,6 +28,7 @@ from node.values import Fields, amount, listed, shown, text_id
 PREVIEW_ROWS_MAX = 200
 BINS_MAX = 500
 NONCE = "count-nonce"
+_NOBODY = OpId(bytes(15) + b"\x01")  # nothing is drawn for it
 # Who chose the seed of a sample: the hub, before the rule was known, or the site itself.
 BY_HUB, BY_SITE = "hub-before", "site-chosen"
 
@@ -73,20 +74,24 @@ class Plans:
         self._site = desk.site
 
     def preview(self, who: Person, body: object) -> Answer:
-        """What a plan would give now: {bins [{bin, items, counted_ms}], total, busy, too_many}. Changes nothing."""
+        """What a plan would give now: {bins [{bin, items, counted_ms}], total, busy, too_many}; `drawn_from` instead
+        of bins for a sample, which is drawn when the count is opened. Changes nothing."""
         who.need(APPROVE, "plan a count")
         scope = scope_of(body)
         with self._site.reading() as connection:
-            draft = self.draft(connection, scope, OpId(bytes(15) + b"\x01"), EVERYTHING)
+            draft = self.draft(connection, replace(scope, sample=None), _NOBODY, EVERYTHING)
             counted = picture_at(connection).counted_s
+        total = len(draft.bins) if scope.sample is None else min(scope.sample, len(draft.bins))
+        shown = draft.bins[:PREVIEW_ROWS_MAX] if scope.sample is None else ()
         return {
             "bins": [
                 {"bin": each.bin, "items": list(each.items), "counted_ms": counted.get(each.bin, 0) * 1000 or None}
-                for each in draft.bins[:PREVIEW_ROWS_MAX]
+                for each in shown
             ],
-            "total": len(draft.bins),
+            "total": total,
+            "drawn_from": None if scope.sample is None else len(draft.bins),
             "busy": list(draft.busy[:PREVIEW_ROWS_MAX]),
-            "too_many": len(draft.bins) > BINS_MAX,
+            "too_many": total > BINS_MAX,
         }
 
     def draft(self, connection: Connection, scope: Scope, session: OpId, height: int) -> Draft:

@@ -11,7 +11,7 @@ from ledger.people import APPROVE, COUNT
 from ledger.words import LINES_MAX
 from node import catalogue
 from node.counting_judge import verdict_of
-from node.counting_relocations import Offer, offers
+from node.counting_relocations import Offer, offers, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import ENDED, Round, latest, need_session, next_round, parked_count, parts
@@ -79,7 +79,9 @@ class Review:
                     "parked": parked_count(connection, session, bin_),
                 }
             )
-        return {"session": str(session), "name": known.name, "state": known.state, "bins": bins}
+        return {
+            "session": str(session), "name": known.name, "state": known.state, "frozen": known.frozen, "bins": bins
+        }  # fmt: skip
 
     def bin_review(self, who: Person, session: OpId, bin_: str) -> Answer:
         """Every finished round of a bin with its variance as of the count. Whoever sees it cannot count the bin."""
@@ -99,14 +101,38 @@ class Review:
                 "bin": bin_,
                 "state": row.bin_state,
                 "rounds": [found for found in rounds if found["lines"] or found["operations"]],
-                "moves": _moves_during(connection, row),
+                "moves": [] if all(each["stable"] for each in rounds[-1:]) else _moves_during(connection, row),
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(each) for each in offers(connection, session, bin_)],
             }
 
+    def ready(self, connection: Connection, who: Person, session: OpId) -> list[Answer]:
+        """The bins in review with how many of their lines differ, to approve several at once. Nothing for somebody
+        who may count: they look at one bin at a time, and count it no more."""
+        who.need(APPROVE, "see the variance of a count")
+        if who.has(COUNT):
+            return []
+        rows = connection.execute(
+            "SELECT bin FROM count_bins WHERE session = ? AND state = 'review' ORDER BY bin", (session.raw,)
+        ).fetchall()
+        found = []
+        for (bin_,) in rows:
+            row = latest(connection, session, bin_)
+            lines = [line for part in parts(connection, session, bin_, row.round) for line in part.lines]
+            found.append(
+                {
+                    "bin": bin_,
+                    "differs": sum(1 for line in lines if line.difference),
+                    "parked": parked_count(connection, session, bin_),
+                    "offers": sum(1 for each in offers(connection, session, bin_) if not each.decided),
+                }
+            )
+        return found
+
     def _round(self, connection: Connection, row: Round, number: int) -> Answer:
         found = parts(connection, row.session, row.bin, number)
         verdict = verdict_of(connection, row) if number == row.round and found else None
+        moved = relocated(connection, row.session, row.bin) if number == row.round else {}
         shown: list[Answer] = []
         for part in found:
             for at, line in enumerate(part.lines):
@@ -117,6 +143,8 @@ class Review:
                         "line": index,
                         "item": line.item,
                         "name": "" if item is None else item.name,
+                        "unit": "" if item is None else item.unit,
+                        "decimals": 0 if item is None else item.decimals,
                         "lot": line.lot,
                         "serial": line.serial,
                         "status": STATUSES[line.status],
@@ -125,6 +153,7 @@ class Review:
                         "difference": line.difference,
                         "over": "" if verdict is None else verdict.reasons.get(len(shown), ""),
                         "posted": part.posted[at],
+                        "relocated": moved.get(line.key, 0),
                     }
                 )
         counter = next((part.counter for part in found if part.counter is not None), None)

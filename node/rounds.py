@@ -22,6 +22,7 @@ class Session:
     name: str
     state: str
     rule: Rule
+    frozen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,11 @@ _ROUND = (
 
 def need_session(connection: Connection, session: OpId) -> Session:
     row = connection.execute(
-        "SELECT name, state, rule FROM count_sessions WHERE session = ?", (session.raw,)
+        "SELECT name, state, rule, frozen FROM count_sessions WHERE session = ?", (session.raw,)
     ).fetchone()
     if row is None:
         raise Rejected(f"there is no count session {session} here")
-    return Session(session, row[0], row[1], Rule.parse(json.loads(row[2])))
+    return Session(session, row[0], row[1], Rule.parse(json.loads(row[2])), bool(row[3]))
 
 
 def latest(connection: Connection, session: OpId, bin_: str) -> Round:

@@ -23,6 +23,7 @@ from ledger.errors import Corrupt, LedgerError, Rejected
 from ledger.ids import TEXT_BYTES_MAX
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
+from ledger.wording import in_units
 from node import catalogue, streams, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
@@ -208,6 +209,8 @@ class Scanning:
             hint["expiry"] = scan.expiry.isoformat()
         if quantity:
             hint |= {"quantity": quantity, "pieces": pieces} if pieces else {"quantity": quantity}
+            if item is not None and item.decimals:
+                hint["amount"] = in_units(quantity, item.decimals)
         return {name: value for name, value in hint.items() if value}, quantity, pieces
 
     def _add(

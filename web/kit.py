@@ -21,6 +21,7 @@ from ledger import codec
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
 from ledger.logs import correlation
 from ledger.seams import Random
+from ledger.wording import in_units
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ def create_app(name: str, folder: Path, *, random: Random) -> Flask:
     app.extensions["version"] = version
     app.jinja_env.globals.update(asset=version.address, module=version.address)
     app.add_url_rule("/s/<version>/<path:filename>", "versioned", lambda version, filename: _static(app, filename))
-    app.jinja_env.filters.update(utc=utc, iso=iso, duration=duration)
+    app.jinja_env.filters.update(utc=utc, iso=iso, duration=duration, units=in_units)
     app.before_request(lambda: _begin(random))
     app.before_request(refuse_cross_site)
     app.after_request(_finish)

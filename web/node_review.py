@@ -8,36 +8,55 @@ from flask import Blueprint, render_template, request
 
 from ledger.ids import OpId
 from ledger.people import APPROVE
-from node.counting_policy import RELOCATED, Policy, policy
+from node.counting_policy import BOTH, RELOCATED, Policy, policy
 from node.parking import readable
 from web import kit
 from web.node_app import NodeParts
+from web.node_counts import sheet_number
 from web.node_pages import page
-from web.node_views import bins_to_count, variance
-from web.node_words import BIN_STATES, SESSION_STATES
+from web.node_views import areas_of, bins_to_count, counters, variance
+from web.node_words import AGAIN as AGAIN_WORDS
+from web.node_words import BIN_STATES, SESSION_STATES, SHEET_STATES
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
+SHEET_ROWS = 12  # blank lines for each bin of a printed sheet
 AGAIN = (
     ("doubtful", "The count looks doubtful"),
     ("moved-meanwhile", "Stock moved during the count"),
     ("parked-scans", "Scans nobody has explained"),
 )
+LEFT = (
+    ("no-time", "No time for it now"),
+    ("out-of-reach", "Nobody can get to it"),
+    ("not-needed", "It need not be counted"),
+)
+LOST = (("lost", "It was lost"), ("torn", "It cannot be read"), ("not-used", "It was not used"))
 
 
-def _reasons(rules: Policy, found: dict[str, Any]) -> list[tuple[str, str]]:
+def _fitting(rules: Policy, found: dict[str, Any]) -> list[tuple[str, str]]:
     """The reasons that explain every difference of the newest round, as codes and words."""
     signs = [line["difference"] for line in (found["rounds"][-1]["lines"] if found["rounds"] else ())]
     fits = [each for each in rules.reasons if all(each.explains(sign) for sign in signs if sign)]
     return [(each.code, each.words) for each in fits if each.code != RELOCATED]
 
 
+def _known(rules: Policy) -> list[dict[str, str]]:
+    return [
+        {"code": each.code, "words": each.words, "direction": each.direction}
+        for each in rules.reasons
+        if each.code != RELOCATED
+    ]
+
+
 def blueprint(parts: NodeParts) -> Blueprint:
     routes = Blueprint("node_review", __name__, url_prefix="/review")
-    review = parts.floor.counting.review
+    counting = parts.floor.counting
+    review = counting.review
 
     @routes.context_processor
     def shared() -> dict[str, object]:
-        return {"bin_states": BIN_STATES, "session_states": SESSION_STATES}
+        return {"bin_states": BIN_STATES, "session_states": SESSION_STATES, "sheet_states": SHEET_STATES,
+                "again_words": AGAIN_WORDS}  # fmt: skip
 
     @routes.get("/")
     @page(parts)
@@ -52,16 +71,47 @@ def blueprint(parts: NodeParts) -> Blueprint:
         parts.person().need(APPROVE, "open a count session")
         beginning = request.args.get("from", "")[:31]
         with parts.site.reading() as connection:
-            bins = bins_to_count(connection, beginning)
-        return render_template("node/review_new.html", bins=bins, beginning=beginning)
+            bins, areas = bins_to_count(connection, beginning), areas_of(connection)
+        return render_template(
+            "node/review_new.html", bins=bins, areas=areas, beginning=beginning, by_hand="from" in request.args
+        )
+
+    @routes.get("/programme")
+    @page(parts)
+    def programme() -> str:
+        return render_template("node/programme.html", one=counting.reports.programme(parts.person()))
+
+    @routes.get("/sheets/<number>")
+    @page(parts)
+    def sheet(number: str) -> str:
+        found = counting.sheets.show(parts.person(), sheet_number(number))
+        return render_template("node/sheet.html", one=found, rows=SHEET_ROWS)
 
     @routes.get("/<session>")
     @page(parts)
     def session(session: str) -> str:
-        who = parts.person()
+        who, op_id = parts.person(), OpId.parse(session)
         with parts.site.reading() as connection:
-            found = review.overview(connection, who, OpId.parse(session))
-        return render_template("node/review_session.html", one=found)
+            found = review.overview(connection, who, op_id)
+            ready = {each["bin"]: each for each in review.ready(connection, who, op_id)}
+            sheets = counting.sheets.of_session(connection, who, op_id)
+            rules = policy(connection)
+        either = [
+            (each.code, each.words) for each in rules.reasons if each.direction == BOTH and each.code != RELOCATED
+        ]
+        return render_template(
+            "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT
+        )
+
+    @routes.get("/<session>/sheets")
+    @page(parts)
+    def sheets(session: str) -> str:
+        who, op_id = parts.person(), OpId.parse(session)
+        with parts.site.reading() as connection:
+            found = review.overview(connection, who, op_id)
+            known = counting.sheets.of_session(connection, who, op_id)
+            people = counters(connection, parts.floor.people)
+        return render_template("node/sheets.html", one=found, sheets=known, counters=people, lost=LOST)
 
     @routes.get("/<session>/<path:bin_>")
     @page(parts)
@@ -80,7 +130,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
             name=known["name"],
             lines=variance(found["rounds"]),
             scans=[{**each, "text": readable(bytes.fromhex(each["raw"]))} for each in parked],
-            reasons=_reasons(rules, found),
+            reasons=_fitting(rules, found),
+            every_reason=_known(rules),
             again=AGAIN,
         )
 

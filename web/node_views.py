@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ledger.control import AREA
 from ledger.db import Connection
+from ledger.ids import Actor
+from ledger.people import COUNT
 from node import proofs
 from node.desk import Person
+from node.operators import Operators
 from web.node_words import call_words
 
 LIST_MAX = 200
@@ -63,6 +67,19 @@ def bins_to_count(connection: Connection, beginning: str) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def areas_of(connection: Connection) -> list[str]:
+    """The areas of the site, in order."""
+    rows = connection.execute("SELECT location FROM locations WHERE kind = ? ORDER BY location", (AREA,)).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def counters(connection: Connection, people: Operators) -> list[tuple[str, str]]:
+    """Whoever may count: id and name, in the order of their names."""
+    rows = connection.execute("SELECT actor FROM people WHERE roles & ? AND NOT revoked", (COUNT,)).fetchall()
+    found = [Actor(bytes(row[0])) for row in rows]
+    return sorted(((str(actor), people.name_of(connection, actor)) for actor in found), key=lambda each: each[1])
+
+
 def variance(rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A bin's lines with every round's count beside the newest round's expected and difference.
 
@@ -80,12 +97,21 @@ def variance(rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         known = line or next(found[key] for found in by_round if key in found)
         lines.append(
             {
-                **{name: known[name] for name in (*keys, "name")},
+                **{name: known[name] for name in (*keys, "name", "unit", "decimals", "line")},
                 "counted": [found[key]["counted"] if key in found else None for found in by_round],
                 "expected": None if line is None else line["expected"],
                 "difference": None if line is None else line["difference"],
                 "over": "" if line is None else line["over"],
                 "posted": line is not None and line["posted"],
+                **_left(line),
             }
         )
     return lines
+
+
+def _left(line: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What accepted relocations leave of a line's difference; `relocated` when that is nothing."""
+    if line is None or not line["difference"]:
+        return {"left": 0, "relocated": False}
+    size = abs(line["difference"]) - line["relocated"]
+    return {"left": size if line["difference"] > 0 else -size, "relocated": size == 0}

@@ -35,6 +35,7 @@ BIN_STATES = {
     "review": ("▲", "warn", "to approve"),
     "posted": ("✓", "good", "posted"),
     "uncounted": ("–", "quiet", "left uncounted"),
+    "rejected": ("✕", "quiet", "rejected"),
 }
 SESSION_STATES = {
     "draft": ("○", "quiet", "draft"),
@@ -45,6 +46,22 @@ SESSION_STATES = {
     "closed": ("✓", "good", "closed"),
     "cancelled": ("–", "quiet", "cancelled"),
     "rejected": ("–", "quiet", "rejected"),
+}
+SHEET_STATES = {
+    "issued": ("○", "warn", "out"),
+    "returned": ("✓", "good", "returned"),
+    "void": ("–", "quiet", "void"),
+    "missing": ("✕", "quiet", "missing"),
+}
+# Why a bin is counted once more.
+AGAIN = {
+    "variance": "it differs",
+    "different": "two counts differ",
+    "unstable": "stock moved",
+    "control": "a control",
+    "second": "second counter",
+    "parked": "unknown codes",
+    "ordered": "ordered",
 }
 SEVERITIES = {"info": "quiet", "warning": "warn", "urgent": "bad"}
 

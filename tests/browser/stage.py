@@ -58,7 +58,7 @@ PEOPLE = {
 BINS = {
     "oslo": (
         "DOCK-1",
-        *(f"A-{number:02}" for number in range(1, 10)),
+        *(f"A-{number:02}" for number in range(1, 11)),
         *(f"T-{number:02}" for number in range(1, 13)),
     ),
     "bergen": ("DOCK-1", "B-01"),

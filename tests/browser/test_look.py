@@ -64,6 +64,7 @@ def review(house: stage.House) -> str:
             lines = [{"item": "TAPE-50", "quantity": 1, "source": "A-05", "target": "A-04"}]
             house.oslo.people["rita"].act("documents/move", lines=lines)
         api.act("counts/close", bin="A-05", confirm=True)
+    house.oslo.people["kim"].act("counts/sheets", session=stage.open_count(house, "On paper", "A-10"), blind=False)
     return f"/review/{session}"
 
 
@@ -77,6 +78,10 @@ def tablet_screens(review: str, operation: str) -> dict[str, tuple[str, str]]:
         "node": ("ana", "/node"),
         "counts": ("kim", "/review/"),
         "open a count": ("kim", "/review/new"),
+        "open a count by hand": ("kim", "/review/new?from=A"),
+        "how counting goes": ("kim", "/review/programme"),
+        "sheets": ("kim", f"{review}/sheets"),
+        "a sheet": ("kim", "/review/sheets/1"),
         "a count": ("kim", review),
         "a bin to approve": ("kim", f"{review}/A-05"),
         "nothing there": ("kim", "/operations/" + "0" * 32),

@@ -1,6 +1,7 @@
 // Counting a bin. The node holds the truth: this page shows what the stream says and sends acts, nothing else.
 
 import { act, post } from "./api.js";
+import { beside, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
@@ -36,7 +37,8 @@ function lineOf(line) {
   change.setAttribute("aria-label", `${change.textContent} ${titled(line)}`);
   change.addEventListener("click", () => (line.serial ? attempt(() => enter(line, 0)) : askQuantity(line)));
   const row = element("article", { className: "line card" }, what,
-    element("output", { className: "count", textContent: line.counted }), change);
+    element("div", { className: "amount" }, element("output", { className: "count", textContent: written(line.counted, line.decimals) }),
+      element("span", { className: "quiet", textContent: beside(line) })), change);
   if (keyOf(line) === latest) row.dataset.latest = "";
   return row;
 }
@@ -46,11 +48,18 @@ function notice(lines) {
     const before = known.get(keyOf(line));
     if (before === line.counted) continue;
     latest = keyOf(line);
-    say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: line.counted });
+    say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: written(line.counted, line.decimals) });
   }
   const now = new Map(lines.map((line) => [keyOf(line), line.counted]));
   if ([...known.keys()].some((key) => !now.has(key))) say("warn", "Taken back");
   known = now;
+}
+
+// After any interruption the line that was touched last is marked again.
+function resumed(lines) {
+  const last = (screen.last || []).find((event) => event.item && !event.undone);
+  const line = last && lines.find((each) => ["item", "lot", "serial"].every((name) => (each[name] || "") === last[name]));
+  return line ? keyOf(line) : "";
 }
 
 function emptyWords() {
@@ -62,8 +71,8 @@ function showBin(before) {
   const opened = !before || before.task !== screen.task;
   if (opened) {
     known = new Map(lines.map((line) => [keyOf(line), line.counted]));
-    latest = "";
-    say("quiet", `Bin ${screen.target} is open: scan what is in it`, { aloud: false });
+    latest = resumed(lines);
+    say("quiet", lines.length ? `Bin ${screen.target}: count on where you stopped` : `Bin ${screen.target} is open: scan what is in it`, { aloud: false });
   } else {
     notice(lines);
     if (screen.parked > before.parked) say("bad", "Unknown code: it is kept, count on");
@@ -161,24 +170,39 @@ async function close(sure) {
 
 // ---------------------------------------------------------------- quantity and typed codes
 
-let typing = null;
+let typing = null, weight = "";
 const keypad = new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = digits || "0"; }, () => {
+  const digits = keypad.digits;
+  if (digits === "") { byId("keypad").close(); return; }
+  if (typing.pieces !== undefined && weight === "") { weight = digits; askPieces(); return; }
   byId("keypad").close();
-  if (keypad.digits !== "") attempt(() => enter(typing, Number(keypad.digits)));
+  attempt(() => enter(typing, weight || digits, weight ? Number(digits) : undefined));
 });
 byId("keypad").addEventListener("keydown", (event) => keypad.typed(event));
 
 function askQuantity(line) {
   typing = line;
-  keypad.clear();
-  byId("keypad-title").textContent = titled(line);
-  byId("keypad-value").textContent = String(line.counted); // the first digit replaces it
+  weight = "";
+  showKeypad(titled(line), written(line.counted, line.decimals), Boolean(line.decimals)); // the first digit replaces it
   byId("keypad").showModal();
 }
 
-function enter({ item, lot, serial, expiry }, quantity) {
-  const said = Object.entries({ lot, serial, expiry }).filter(([, value]) => value);
-  return act("counts/enter", { item, quantity, mode: "set", ...Object.fromEntries(said), ...place.here() });
+const askPieces = () => showKeypad(`Pieces of ${titled(typing)}`, String(typing.pieces), false);
+
+function showKeypad(title, value, point) {
+  keypad.clear();
+  keypad.point = point;
+  byId("point").hidden = !point;
+  byId("keypad-title").textContent = typing.unit && !title.startsWith("Pieces") ? `${title} in ${typing.unit}` : title;
+  byId("keypad-value").textContent = value;
+}
+
+async function enter({ item, lot, serial, expiry, decimals }, amount, pieces) {
+  const said = Object.entries({ lot, serial, expiry, pieces }).filter(([, value]) => value !== undefined && value !== "");
+  const how = decimals ? { amount: String(amount).replace(/\.$/, "") } : { quantity: Number(amount) };
+  const wish = { item, mode: "set", ...how, ...Object.fromEntries(said), ...place.here() };
+  const answer = await act("counts/enter", wish);
+  if (answer.ask) ask("Is that right?", answer.ask, "Yes, count it", () => attempt(() => act("counts/enter", { ...wish, confirm: true })));
 }
 
 byId("type").addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });

@@ -6,6 +6,7 @@ export class Keypad {
   // `take` gets the digits after each key; `done` is called by Enter and by a key with data-key="ok".
   constructor(place, take, done = () => {}) {
     this.digits = "";
+    this.point = false; // whether a decimal point may be typed
     this.take = take;
     this.done = done;
     place.addEventListener("click", (event) => {
@@ -16,6 +17,7 @@ export class Keypad {
 
   press(key) {
     if (key === "ok") { this.done(); return; }
+    if (key === "." && (!this.point || this.digits.includes("."))) return;
     this.digits = key === "erase" ? this.digits.slice(0, -1) : (this.digits + key).slice(0, DIGITS_MAX);
     this.take(this.digits);
   }
@@ -23,6 +25,7 @@ export class Keypad {
   // For the keydown of a dialog: digits and Backspace anywhere in it, Enter where no button has the focus.
   typed(event) {
     if (/^[0-9]$/.test(event.key)) this.press(event.key);
+    else if (event.key === "." || event.key === ",") this.press(".");
     else if (event.key === "Backspace") this.press("erase");
     else if (event.key === "Enter" && !event.target.closest("button:not([data-key]), select")) this.done();
     else return;

@@ -1,27 +1,88 @@
-// Open a count: a name and the bins that belong to it.
+// Open a count: a name, and its bins by a rule that is tried as it is typed, or chosen one by one.
 
-import { act } from "./api.js";
+import { act, post } from "./api.js";
 import { attempt, byId, say } from "./page.js";
 
+const WAIT_MS = 300, SHOWN = 6;
 const boxes = [...document.querySelectorAll("input[name=bin]")];
 const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
+const byRule = () => byId("how").value === "rule";
+const words = (id) => byId(id).value.split(/[\s,;]+/).filter(Boolean);
+const bins = (count) => (count === 1 ? "1 bin" : `${count} bins`);
+let found = null;
 
-function update() {
-  const count = chosen().length;
-  byId("chosen").textContent = count === 0 ? "No bin chosen" : count === 1 ? "1 bin chosen" : `${count} bins chosen`;
+// The rule as the node reads it, or words about what is missing.
+function rule() {
+  const plan = {}, which = byId("which").value, number = Number(byId("number").value);
+  if (byId("zone").value) plan.areas = [byId("zone").value];
+  if (which === "empty" || which === "suspect") plan[which] = true;
+  if (which === "since" && byId("since").value) plan.not_counted_since = byId("since").value;
+  if (which === "expiring" && byId("expiring").value) plan.expiring_before = byId("expiring").value;
+  if (which === "items" || which === "abc") plan[which] = words(which);
+  const says = { since: plan.not_counted_since, expiring: plan.expiring_before, items: plan.items?.length, abc: plan.abc?.length };
+  if (which in says && !says[which]) return "Say which";
+  if (byId("whole").value === "no" && byId("whole").offsetParent) plan.whole = false;
+  if (byId("many").value) {
+    if (!Number.isInteger(number) || number < 1) return "Say how many";
+    plan[byId("many").value] = number;
+  }
+  return plan;
 }
 
-byId("all").addEventListener("click", () => { for (const box of boxes) box.checked = true; update(); });
-byId("plan").addEventListener("change", update);
+function showRule() {
+  const which = byId("which").value;
+  for (const part of document.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(which);
+  byId("number-part").hidden = !byId("many").value;
+  byId("by-rule").hidden = !byRule();
+  byId("by-hand").hidden = byRule();
+}
+
+function count() {
+  const number = chosen().length;
+  if (!byRule()) tell("quiet", "Choose the bins; counters see them at once");
+  byId("chosen").textContent = byRule() ? "" : number ? `${bins(number)} chosen` : "No bin chosen";
+}
+
+const tell = (level, text, figure = "") => say(level, text, { figure, aloud: false });
+let asked = 0, timer = 0;
+function preview() {
+  clearTimeout(timer);
+  timer = setTimeout(async () => {
+    const mine = ++asked, plan = rule();
+    found = null;
+    if (typeof plan === "string") { tell("quiet", plan); return; }
+    let answer = null, trouble = "";
+    try { answer = await post("counts/preview", plan); } catch (error) { trouble = error.message; }
+    if (mine !== asked) return;
+    found = answer;
+    if (!answer) { tell("warn", trouble); return; }
+    const drawn = !answer.drawn_from ? "" : `Drawn from ${bins(answer.drawn_from)} when you open it`;
+    const names = drawn || answer.bins.slice(0, SHOWN).map((each) => each.bin).join("  ");
+    const more = !drawn && answer.total > SHOWN ? " …" : "";
+    const busy = answer.busy.length ? `${answer.total ? " · " : ""}${bins(answer.busy.length)} that fit are in another count` : "";
+    if (answer.too_many) tell("warn", "Too many for one count: take fewer", answer.total);
+    else tell(answer.total ? "good" : "warn", (names ? names + more : "No bin fits now") + busy, answer.total);
+    count();
+  }, WAIT_MS);
+}
+
+byId("all").addEventListener("click", () => { for (const box of boxes) box.checked = true; count(); });
+byId("show").addEventListener("click", () => location.assign(`/review/new?from=${encodeURIComponent(byId("from").value.trim())}`));
+byId("plan").addEventListener("input", () => { showRule(); count(); if (byRule()) preview(); });
 byId("plan").addEventListener("submit", (event) => {
   event.preventDefault();
-  const name = byId("plan-name").value.trim(), bins = chosen();
+  const name = byId("plan-name").value.trim(), plan = rule();
   if (!name) { say("warn", "Give the count a name"); byId("plan-name").focus(); return; }
-  if (!bins.length) { say("warn", "Choose at least one bin"); return; }
+  if (byRule() && typeof plan === "string") { say("warn", plan); return; }
+  if (!byRule() && !chosen().length) { say("warn", "Choose at least one bin"); return; }
+  const wish = { name, ...(byRule() ? { plan } : { bins: chosen() }), freeze: byId("freeze").checked };
+  if (byId("two").checked) wish.rule = { counters: 2 };
   byId("open").disabled = true;
   attempt(async () => {
-    const opened = await act("counts", { name, bins });
+    const opened = await act("counts", wish);
     location.assign(`/review/${opened.session}`);
   }).finally(() => { byId("open").disabled = false; });
 });
-update();
+showRule();
+count();
+if (byRule()) preview();

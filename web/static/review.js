@@ -1,12 +1,15 @@
-// The supervisor decides on a counted bin: post it with a signature, have it counted again, or leave it uncounted.
+// The supervisor decides on a counted bin: post it with a signature, have it counted again, leave it or reject it.
 
 import { act } from "./api.js";
-import { Keypad } from "./keypad.js";
+import { decider } from "./decide.js";
+import { explanations } from "./explain.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, say } from "./page.js";
+import { attempt, byId, openDialog, say } from "./page.js";
 import { onScan } from "./wedge.js";
 
-const proof = byId("proof"), dialog = byId("decide");
+const proof = byId("proof"), page = byId("bin-page");
+const { session, bin } = page.dataset;
+const differs = Number(page.dataset.differs), relocated = Number(page.dataset.relocated);
 const watch = (opId) => follow(opId, proof, () => proof.dataset.op === opId);
 if (proof.dataset.op) watch(proof.dataset.op);
 
@@ -22,61 +25,42 @@ for (const each of document.querySelectorAll("[data-relocate]")) {
     const { source, target, item, lot, serial, status } = each.closest(".offer").dataset;
     const said = Object.fromEntries(Object.entries({ lot, serial }).filter(([, value]) => value));
     const accept = each.dataset.relocate === "yes";
-    await act("counts/relocate", { session: dialog.dataset.session, source, target, item, status, accept, ...said });
+    await act("counts/relocate", { session, source, target, item, status, accept, ...said });
     location.reload();
   }));
 }
 
-const differs = Number(dialog?.dataset.differs || 0);
-const CHOICES = {
-  approve: {
-    title: "Approve and post", yes: "Sign and post", path: "counts/approve", signed: true,
-    words: differs ? "The difference is booked now, and your signature stands beside it." : "Nothing is booked; your signature proves the count.",
-    body: () => ({ pin: byId("pin").value, ...(differs ? { reason: byId("reason-approve").value } : {}) }),
-  },
-  again: {
-    title: "Count again", yes: "Order the recount", path: "counts/recount", signed: false,
-    words: "Another person counts the bin. Nothing is booked yet.", body: () => ({ reason: byId("reason-again").value }),
-  },
-  leave: {
-    title: "Leave uncounted", yes: "Leave it uncounted", path: "counts/uncounted", signed: false,
-    words: "Nothing is booked, and the count is closed without this bin.", body: () => ({ reason: byId("reason-again").value }),
-  },
-};
-let choice = null;
+const explained = explanations();
+const toExplain = () => differs - explained.size - relocated > 0;
+const again = () => ({ session, bin, reason: byId("reason-again").value });
+const back = () => location.assign(`/review/${session}`);
 
-function open(name) {
-  choice = CHOICES[name];
-  byId("decide-title").textContent = choice.title;
-  byId("decide-words").textContent = choice.words;
-  byId("decide-yes").textContent = choice.yes;
-  byId("decide-yes").hidden = choice.signed; // the keypad's own last key signs
-  byId("refusal").textContent = "";
-  byId("pin-part").hidden = !choice.signed;
-  byId("why-approve").hidden = !(choice.signed && differs);
-  byId("why-again").hidden = choice.signed;
-  keypad.clear();
-  dialog.showModal();
+function approval() {
+  const wish = { session, bin, pin: byId("pin").value, reasons: Object.fromEntries(explained) };
+  return toExplain() ? { ...wish, reason: byId("reason-approve").value } : wish;
 }
 
-async function decide() {
-  const signed = choice.signed;
-  if (signed && !byId("pin").value) { byId("refusal").textContent = "Type your PIN: it signs the posting."; return; }
-  const { session, bin } = dialog.dataset;
-  for (const each of dialog.querySelectorAll("button")) each.disabled = true;
-  try {
-    const answer = await act(choice.path, { session, bin, ...choice.body() });
-    dialog.close();
-    if (signed) posted(answer);
-    else location.assign(`/review/${session}`);
-  } catch (error) {
-    byId("refusal").textContent = error.message;
-    keypad.clear();
-  }
-  for (const each of dialog.querySelectorAll("button")) each.disabled = false;
+if (byId("decide")) {
+  decider({
+    approve: {
+      title: "Approve and post", yes: "Sign and post", signed: true, why: () => (toExplain() ? "why-approve" : ""),
+      words: differs ? "The difference is booked now, and your signature stands beside it." : "Nothing is booked; your signature proves the count.",
+      act: () => act("counts/approve", approval()), done: posted,
+    },
+    again: {
+      title: "Count again", yes: "Order the recount", why: "why-again", words: "Another person counts the bin. Nothing is booked yet.",
+      act: () => act("counts/recount", again()), done: back,
+    },
+    reject: {
+      title: "Reject this count", yes: "Reject it", why: "why-again",
+      words: "Nothing is booked. The count stays on record, and the bin can be counted in another one.",
+      act: () => act("counts/reject", { session, bins: [bin], reason: byId("reason-again").value }), done: back,
+    },
+  });
 }
 
 function posted(answer) {
+  if (answer.state !== "posted") { location.reload(); return; }
   byId("dock").hidden = true;
   byId("onwards").hidden = false;
   byId("bin-state").dataset.level = "good";
@@ -91,14 +75,4 @@ function posted(answer) {
   watch(answer.op_id);
 }
 
-const keypad = dialog && new Keypad(dialog.querySelector(".keypad"), (digits) => { byId("pin").value = digits; }, decide);
-if (dialog) {
-  for (const name of Object.keys(CHOICES)) byId(name).addEventListener("click", () => open(name));
-  byId("decide-yes").addEventListener("click", decide);
-  byId("pin").addEventListener("input", () => { keypad.digits = byId("pin").value; });
-  dialog.addEventListener("keydown", (event) => {
-    if (choice.signed && event.target === byId("pin") && event.key === "Enter") decide();
-    else if (choice.signed && event.target !== byId("pin") && event.target.tagName !== "SELECT") keypad.typed(event);
-  });
-}
-onScan(() => say("warn", "Nothing to scan here: this bin is counted", { aloud: true }), (text) => dialog?.open && /^[0-9]+$/.test(text));
+onScan(() => say("warn", "Nothing to scan here: this bin is counted", { aloud: true }), (text) => openDialog() && /^[0-9]+$/.test(text));

@@ -6,7 +6,7 @@ import { attempt, byId, element, ltr } from "./page.js";
 function field(row, name, label, value = "") {
   const id = `unknown-${row}-${name}`;
   const input = element("input", { id, name, value, autocomplete: "off", spellcheck: false });
-  if (name === "quantity") Object.assign(input, { inputMode: "numeric", className: "number" });
+  if (name === "amount" || name === "pieces") Object.assign(input, { inputMode: "decimal", className: "number" });
   return element("div", {}, element("label", { htmlFor: id, textContent: label }), input);
 }
 
@@ -14,7 +14,7 @@ function wishOf(form, read) {
   const wish = { park: read.park };
   for (const { name, value } of form.elements) {
     const text = (value || "").trim();
-    if (name && text) wish[name] = name === "quantity" ? Number(text) : text;
+    if (name && text) wish[name] = name === "pieces" ? Number(text) : text;
   }
   if (read.hint?.expiry) wish.expiry = read.hint.expiry;
   return wish;
@@ -24,7 +24,8 @@ function cardOf(read, gone) {
   const hint = read.hint || {};
   const form = element("form", { className: "resolve", noValidate: true, hidden: true },
     field(read.park, "item", "Item code", hint.item), field(read.park, "lot", "Lot", hint.lot),
-    field(read.park, "serial", "Serial", hint.serial), field(read.park, "quantity", "Quantity", String(hint.quantity || 1)),
+    field(read.park, "serial", "Serial", hint.serial), field(read.park, "amount", "Quantity", String(hint.amount || hint.quantity || 1)),
+    ...(hint.pieces ? [field(read.park, "pieces", "Pieces", String(hint.pieces))] : []),
     element("button", { className: "button", type: "submit", textContent: "Count it so" }));
   const refusal = element("p", { className: "refusal" });
   refusal.setAttribute("role", "alert");

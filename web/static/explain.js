@@ -1,0 +1,54 @@
+// Several reasons for one line: each explains a part of the difference, until nothing is left.
+
+import { byId, element } from "./page.js";
+
+const ROWS = 4;
+
+// Answers a map of line number to [[code, share], …] that grows as lines are explained.
+export function explanations() {
+  const found = new Map(), dialog = byId("explain");
+  if (!dialog) return found;
+  const reasons = JSON.parse(byId("explain-reasons").textContent);
+  let line = null;
+
+  const rows = () => [...dialog.querySelectorAll(".share")];
+  const shares = () => rows().map((row) => Number(row.querySelector("input").value) || 0);
+  const left = () => line.size - shares().reduce((sum, share) => sum + share, 0);
+
+  function show() {
+    const rest = left();
+    byId("explain-left").textContent = rest === 0 ? "All of it is explained" : rest > 0 ? `${rest} left to explain` : `${-rest} too much`;
+    byId("explain-yes").disabled = rest !== 0;
+  }
+
+  function rowOf(number, code, share) {
+    const select = element("select", { id: `share-reason-${number}` },
+      ...reasons.filter((each) => each.direction === "both" || (each.direction === "plus") === line.plus)
+        .map((each, at) => element("option", { value: each.code, textContent: each.words, selected: code ? each.code === code : at === number })));
+    select.setAttribute("aria-label", `Reason ${number + 1}`);
+    const input = element("input", { inputMode: "numeric", value: share || "", autocomplete: "off", className: "number" });
+    input.setAttribute("aria-label", `How much reason ${number + 1} explains`);
+    input.addEventListener("input", show);
+    return element("div", { className: "share" }, select, input);
+  }
+
+  function open(button) {
+    const { line: number, difference, name } = button.dataset;
+    line = { number, size: Math.abs(Number(difference)), plus: Number(difference) > 0, button };
+    byId("explain-title").textContent = `${name}: ${Number(difference) > 0 ? "+" : ""}${difference}`;
+    const said = found.get(number) || [["", line.size]];
+    byId("explain-rows").replaceChildren(...Array.from({ length: ROWS }, (_, at) => rowOf(at, ...(said[at] || []))));
+    show();
+    dialog.showModal();
+  }
+
+  byId("explain-yes").addEventListener("click", () => {
+    const said = rows().map((row) => [row.querySelector("select").value, Number(row.querySelector("input").value) || 0]).filter(([, share]) => share);
+    found.set(line.number, said);
+    const words = Object.fromEntries(reasons.map((each) => [each.code, each.words]));
+    line.button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${share} ${words[code].toLowerCase()}`).join(", ");
+    dialog.close();
+  });
+  for (const each of document.querySelectorAll("[data-explain]")) each.addEventListener("click", () => open(each));
+  return found;
+}

@@ -1,0 +1,3 @@
+// Printing a sheet.
+
+document.getElementById("print").addEventListener("click", () => print());

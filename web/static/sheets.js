@@ -1,0 +1,74 @@
+// Count sheets: issue them, try what comes back, take it, or say that a sheet will not come.
+
+import { act, newOpId, post } from "./api.js";
+import { attempt, byId, say } from "./page.js";
+
+const { session } = byId("session").dataset;
+let sheet = 0, wish = null;
+
+byId("issue")?.addEventListener("click", () => attempt(async () => {
+  const { sheet: number } = await act("counts/sheets", { session, blind: !byId("told").checked });
+  location.assign(`/review/sheets/${number}`);
+}));
+
+const local = (date) => new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+for (const each of document.querySelectorAll("[data-return]")) {
+  each.addEventListener("click", () => {
+    sheet = Number(each.dataset.return);
+    again("");
+    byId("back-title").textContent = `Sheet ${sheet} is back`;
+    byId("counted-at").value = local(new Date());
+    byId("back").showModal();
+  });
+}
+
+function again(words) {
+  wish = null;
+  byId("tried").textContent = words;
+  byId("back-refusal").textContent = "";
+  byId("back-yes").textContent = "Try it";
+}
+byId("back-form").addEventListener("input", () => again(""));
+byId("back-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send().catch((error) => { byId("back-refusal").textContent = error.message; });
+});
+
+async function send() {
+  if (wish) {
+    const answer = await act("counts/sheets/return", wish);
+    if (answer.ask) { byId("tried").textContent = answer.ask; wish = { ...wish, confirm: true }; byId("back-yes").textContent = "Yes, take it"; return; }
+    location.reload();
+    return;
+  }
+  const [file] = byId("file").files, at = new Date(byId("counted-at").value).getTime();
+  if (!file) throw new Error("Choose the file first");
+  if (Number.isNaN(at)) throw new Error("Say when it was counted");
+  const tried = { sheet, csv: await file.text(), counter: byId("counter").value, counted_ms: at };
+  const found = await post("counts/sheets/return", { op_id: newOpId(), ...tried, dry_run: true });
+  if (found.problems.length) {
+    const more = found.problems.length > 5 ? ` And ${found.problems.length - 5} more.` : "";
+    throw new Error(`${found.problems.slice(0, 5).join(". ")}.${more}`);
+  }
+  const lines = found.bins.reduce((sum, each) => sum + each.lines, 0);
+  const left = found.left.length ? ` Not on it: ${found.left.join(", ")}.` : "";
+  byId("tried").textContent = `${found.bins.length === 1 ? "1 bin" : `${found.bins.length} bins`}, ${lines === 1 ? "1 line" : `${lines} lines`}.${left}`;
+  byId("back-yes").textContent = "Take it";
+  wish = tried;
+}
+
+for (const each of document.querySelectorAll("[data-lost]")) {
+  each.addEventListener("click", () => {
+    sheet = Number(each.dataset.lost);
+    byId("lost-title").textContent = `Sheet ${sheet} does not come back`;
+    byId("lost").showModal();
+  });
+}
+for (const state of ["void", "missing"]) {
+  byId(state).addEventListener("click", () => attempt(async () => {
+    byId("lost").close();
+    await act("counts/sheets/settle", { sheet, state, reason: byId("lost-reason").value });
+    say("good", `Sheet ${sheet} is ${state}`);
+    location.reload();
+  }));
+}
