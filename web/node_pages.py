@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from ledger import people
 from ledger.ids import OpId
 from node import proofs
+from node.counting_close import SURE
 from web import kit
 from web.node_app import NodeParts
 from web.node_views import call_and_time, newest_operations, scanners_of
@@ -50,6 +51,11 @@ def blueprint(parts: NodeParts) -> Blueprint:
         )
 
     return routes
+
+
+def count_page(parts: NodeParts, **empty: object) -> str:
+    """The counting page; what is counted comes by the stream."""
+    return render_template("node/count.html", bin_prefix=parts.site.config.labels.bin_prefix, sure=SURE, **empty)
 
 
 def page(parts: NodeParts) -> Callable[[Page], Page]:
@@ -95,7 +101,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
     @routes.get("/count")
     @page(parts)
     def count() -> str:
-        return render_template("node/count.html", bin_prefix=parts.site.config.labels.bin_prefix)
+        return count_page(parts)
 
     @routes.get("/operations/<op_id>")
     @page(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -100,8 +101,12 @@ class Pages:
 
     def _known(self, url: str, path: str, cookie: str, token: str, options: dict[str, Any]) -> Any:
         page = self.open(**options)
+        known = {cookie: token, "tallyman_tablet": secrets.token_hex(16)}  # each profile is a tablet of its own
         page.context.add_cookies(
-            [{"name": cookie, "value": token, "url": url, "httpOnly": True, "sameSite": "Strict"}]
+            [
+                {"name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Strict"}
+                for name, value in known.items()
+            ]
         )
         page.goto(url + path)
         return page

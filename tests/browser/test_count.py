@@ -32,7 +32,7 @@ def follow(page: Any, link: str) -> None:
 
 
 def counted(page: Any, name: str) -> Any:
-    return page.locator(".line", has_text=name).locator(".count")
+    return page.locator("#lines .line", has_text=name).locator(".count")
 
 
 def open_bin(page: Any, scanned: Scan, code: str) -> None:

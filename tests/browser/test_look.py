@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import DESK, TABLET, UPRIGHT, Pages
 
@@ -196,3 +197,38 @@ def test_right_to_left_mirrors_without_a_wide_page(pages: Pages) -> None:
     brand, out = page.locator(".brand").bounding_box(), page.locator("#logout").bounding_box()
     assert brand["x"] > out["x"], "the bar is not mirrored"
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_a_tablet_without_its_node(
+    pages: Pages, scanned: Callable[..., None], theme: str, size: tuple[int, int]
+) -> None:
+    house, code = pages.house, "T-11" if theme == "dark" else "T-12"
+    pages.forgive("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+    stage.open_count(house, "Out of reach", code)
+    page = pages.tablet("ana", "/count", theme=theme, size=size)
+    page.wait_for_selector("#choose:not([hidden])")
+    scanned(page, f"BIN:{code}", "9521234500018")
+    expect(page.locator(".line")).to_have_count(1)
+    wait_for("the worker", lambda: page.evaluate("navigator.serviceWorker.controller !== null"))
+    page.context.set_offline(True)
+    scanned(page, "9521234500032", "NOBODY-KNOWS")
+    expect(page.locator(".line.held")).to_have_count(2)
+    faults = faults_of(page, f"held ({theme})")
+    for button, dialog in (("#outbox-open", "#outbox"), ("#logout", "#leaving")):
+        page.click(button)
+        page.wait_for_selector(f"{dialog}[open]")
+        faults += faults_of(page, f"{dialog} ({theme})")
+        page.keyboard.press("Escape")
+    page.goto(f"{house.oslo.url}/node")
+    expect(page.locator("h1")).to_have_text("The node is out of reach")
+    faults += faults_of(page, f"out of reach ({theme})")
+    house.oslo.people["ana"].act("counts/leave", bin=code)
+    page.context.set_offline(False)
+    page.goto(f"{house.oslo.url}/count")
+    expect(page.locator("#outbox-open")).to_contain_text("2 refused")
+    page.click("#outbox-open")
+    faults += faults_of(page, f"refused ({theme})")
+    page.click("#outbox-seen")
+    expect(page.locator("#outbox-open")).to_be_hidden()
+    assert not faults, "\n".join(faults)

@@ -10,10 +10,17 @@ from playwright.sync_api import expect
 from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
-from tests.browser.test_count import MARKER, counted, open_bin
+from tests.browser.test_count import MARKER, TAPE, counted, open_bin
 from tests.browser.test_outbox import leave, nothing_to_send, scans_of, to_send
 
 Scan = Callable[..., None]
+NAMES = """new Promise((resolve) => {
+  const wish = indexedDB.open("tallyman");
+  wish.onsuccess = () => {
+    const found = wish.result.transaction("facts").objectStore("facts").get("names");
+    found.onsuccess = () => { wish.result.close(); resolve(Object.keys(found.result?.names || {}).length); };
+  };
+})"""
 GONE = "Failed to load resource: net::ERR_INTERNET_DISCONNECTED"
 
 
@@ -93,3 +100,50 @@ def test_a_node_that_fails_gives_way_to_the_kept_page(pages: Pages) -> None:
     page.context.route("**/count", lambda route: route.fulfill(status=503, body="stopping"))
     page.goto(f"{pages.house.oslo.url}/count")
     page.wait_for_selector("#choose:not([hidden])")
+
+
+def test_counting_goes_on_without_the_node_and_shows_what_is_only_here(pages: Pages, scanned: Scan) -> None:
+    """The open bin is finished, the next one opened and counted; then everything arrives, and both are marked."""
+    house = pages.house
+    pages.forgive(GONE)
+    session = stage.open_count(house, "Long way", "T-09", "T-10")
+    page = pages.tablet("ana", "/count")
+    open_bin(page, scanned, "T-09")
+    scanned(page, MARKER)
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    wait_for("the names", lambda: page.evaluate(NAMES) > 0)
+    kept(page)
+    page.context.set_offline(True)
+    scanned(page, TAPE, TAPE, "NOBODY-KNOWS")
+    expect(page.locator("#answer")).to_contain_text("NOBODY-KNOWS")
+    held = page.locator(".line.held")
+    expect(held.filter(has_text="Packing tape").locator(".count")).to_have_text("2")
+    expect(held).to_contain_text(["on this tablet", "on this tablet"])
+    expect(page.locator("#chip-node")).to_contain_text("out of reach")
+    page.reload()
+    expect(page.locator("#bin")).to_have_text("T-09")
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    expect(held).to_have_count(2)
+    page.click("#done")
+    expect(page.locator("#ask-words")).to_contain_text("not found")
+    page.click("#ask-yes")
+    expect(page.locator("#bins .tile", has_text="T-09")).to_have_count(0)
+    page.locator("#bins .tile", has_text="T-10").click()
+    expect(page.locator("#bin")).to_have_text("T-10")
+    scanned(page, TAPE)
+    expect(page.locator("#answer-figure")).to_have_text("1")
+    page.evaluate("() => { const now = Date.now; Date.now = () => now() + 40_000; }")  # it took a while
+    page.context.set_offline(False)
+    expect(counted(page, "Packing tape")).to_have_text("1")
+    expect(held).to_have_count(0)
+    nothing_to_send(page)
+    page.click("#done")
+    page.click("#ask-yes")
+    page.wait_for_selector("#proof:not([hidden])")
+    with house.oslo.parts.site.reading() as connection:
+        rows = connection.execute(
+            "SELECT bin, stable FROM counts WHERE bin IN ('T-09', 'T-10') ORDER BY bin"
+        ).fetchall()
+    assert rows == [("T-09", 0), ("T-10", 0)]
+    kim = house.oslo.people["kim"]
+    assert {each["bin"]: each["parked"] for each in kim.get(f"counts/{session}")["bins"]} == {"T-09": 1, "T-10": 0}

@@ -1,6 +1,7 @@
 // Talks to the node. Every change carries an op_id made here, so that a retry after a lost answer acts once.
 
 import { sendOff } from "./outbox.js";
+import { lost } from "./reach.js";
 import { call, LoggedOut, newId, post as plainPost, Refused, Unreachable } from "./wire.js";
 
 export { Refused, Unreachable };
@@ -30,7 +31,7 @@ async function signed(path, body) {
       return await post(path, body);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
-      document.dispatchEvent(new CustomEvent("waiting", { detail: error.message }));
+      lost();
       await new Promise((resume) => setTimeout(resume, wait * (0.5 + Math.random() / 2)));
     }
   }

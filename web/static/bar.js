@@ -1,7 +1,8 @@
 // The bar: how the links are, what waits to be sent, light or dark, log out. Owns the page's one event stream.
 
-import { belongTo, kick, outbox } from "./outbox.js";
+import { belongTo, kick, outbox, sign } from "./outbox.js";
 import { byId } from "./page.js";
+import { lost, reach } from "./reach.js";
 import { finishLogOut, logOut, whoIsHere } from "./shell.js";
 import { ageWords } from "./times.js";
 import { numbered } from "./waiting.js";
@@ -39,6 +40,7 @@ function scanner() {
 }
 
 function show() {
+  if (reach.ok === false) { set("chip-node", "bad", "Node out of reach"); return; }
   const worst = (state.links.findings || []).map((finding) => LOUD[finding.severity]).sort()[0];
   if (worst) set("chip-node", worst, "Node needs help");
   else set("chip-node", "good", "Node ok");
@@ -48,8 +50,7 @@ function show() {
 
 function quiet() {
   if (performance.now() - heard > DEAD_MS) {
-    set("chip-node", "bad", "Node silent");
-    stream.dispatchEvent(new CustomEvent("silent"));
+    lost();
     // A line that broke without a word never says so: try another one.
     if (performance.now() - listening > DEAD_MS) listen();
   } else if (state) {
@@ -61,20 +62,23 @@ function listen() {
   source?.close();
   listening = performance.now();
   source = new EventSource("/events");
-  source.addEventListener("open", kick);
+  source.addEventListener("open", () => { sign(); kick(); });
   source.addEventListener("state", (event) => {
     heard = performance.now();
+    sign();
     state = JSON.parse(event.data);
     Object.assign(clock, { node: state.now_ms, at: performance.now() });
     show();
     stream.dispatchEvent(new CustomEvent("state", { detail: state }));
   });
-  source.addEventListener("heartbeat", () => { heard = performance.now(); if (state) show(); });
+  source.addEventListener("heartbeat", () => { heard = performance.now(); sign(); if (state) show(); });
   source.addEventListener("ended", () => location.assign("/login?ended=1"));
   const mine = source;
   source.addEventListener("error", () => {
     // The browser comes back by itself after a cut line, but never after an answer that refuses it.
-    if (mine === source && source.readyState === EventSource.CLOSED) setTimeout(again, AGAIN_MS);
+    if (mine !== source) return;
+    lost();
+    if (source.readyState === EventSource.CLOSED) setTimeout(again, AGAIN_MS);
   });
 }
 
@@ -104,6 +108,7 @@ async function start() {
 }
 
 outbox.addEventListener("change", (event) => { unsent = event.detail.mine; });
+reach.addEventListener("change", () => { if (state || !reach.ok) show(); });
 outbox.addEventListener("held", () => location.assign("/login?ended=1"));
 byId("leaving-yes").addEventListener("click", leave);
 byId("logout")?.addEventListener("click", () => {

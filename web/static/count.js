@@ -7,6 +7,8 @@ import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
 import { place } from "./place.js";
+import { reach } from "./reach.js";
+import "./held.js";
 import { showUnknown } from "./unknown.js";
 import { onScan } from "./wedge.js";
 
@@ -23,7 +25,7 @@ function tileOf(bin) {
   const button = element("button", { className: "tile", type: "button" },
     element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }));
   button.addEventListener("click", () => attempt(() => act("counts/open", place.goTo(bin.bin)).catch((error) => {
-    place.stay();
+    place.refused(bin.bin);
     throw error;
   })));
   return button;
@@ -114,8 +116,6 @@ function show(state) {
 }
 
 stream.addEventListener("state", (event) => show(event.detail));
-stream.addEventListener("silent", () => say("bad", "The node does not answer. What it has shown is safe; wait here.", { aloud: false }));
-document.addEventListener("waiting", (event) => say("warn", event.detail, { aloud: false }));
 
 // ---------------------------------------------------------------- what is done
 
@@ -127,7 +127,7 @@ function scan(text) {
 
 async function send(text) {
   const answer = await act("scans", place.of(text));
-  if (answer.outcome === "refused" && answer.bin) place.stay();
+  if (answer.outcome === "refused") place.refused(place.label(text));
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", "This piece is counted already");
   else if (answer.outcome === "item") say("warn", "Scan a bin first");
@@ -137,7 +137,7 @@ onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", place.here())));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", place.here())));
 byId("parked").addEventListener("click", () => attempt(showUnknown));
-byId("done").addEventListener("click", () => attempt(() => close(false)));
+byId("done").addEventListener("click", () => attempt(() => close(screen.target, false)));
 byId("use-scanner").addEventListener("click", () => attempt(async () => {
   await post("devices/bind", { device: byId("free-scanner").textContent });
   say("good", "Its scans come to you now");
@@ -145,7 +145,7 @@ byId("use-scanner").addEventListener("click", () => attempt(async () => {
 byId("leave").addEventListener("click", () => {
   const bin = screen.target;
   ask(`Leave bin ${bin}?`, "What you counted in it is set aside, and the bin waits to be counted afresh.", "Leave it",
-    () => attempt(() => act("counts/leave", { bin }).finally(place.leave)));
+    () => attempt(() => leave(bin)));
 });
 
 let agreed = () => {};
@@ -158,14 +158,24 @@ function ask(title, words, yes, then) {
 }
 byId("ask-yes").addEventListener("click", () => { byId("ask").close(); agreed(); });
 
-async function close(sure) {
-  const bin = screen.target;
-  const answer = await act("counts/close", { bin, confirm: sure });
-  if (!answer.ask) place.leave();
-  if (answer.ask) { ask("Is the bin done?", answer.ask, "Yes, done", () => attempt(() => close(true))); return; }
+async function close(bin, sure) {
+  const again = (words) => ask(`Is bin ${bin} done?`, words, "Yes, done", () => attempt(() => close(bin, true)));
+  if (!sure && reach.ok === false) { again(byId("counting").dataset.sure); return; }
+  const answered = act("counts/close", { bin, confirm: sure });
+  if (sure && reach.ok === false) place.leave(bin);
+  const answer = await answered;
+  if (answer.ask) { again(answer.ask); return; }
+  place.leave(bin);
   const [operation] = answer.operations || [];
-  if (operation) startFollowing(operation, bin);
+  if (operation && (!screen || screen.target === bin)) startFollowing(operation, bin);
   say("good", `Bin ${bin} is counted`);
+}
+
+async function leave(bin) {
+  const answered = act("counts/leave", { bin });
+  if (reach.ok === false) place.leave(bin);
+  await answered;
+  place.leave(bin);
 }
 
 // ---------------------------------------------------------------- quantity and typed codes

@@ -5,6 +5,7 @@
 // Each person's acts are numbered without a gap, so that the node can tell whether one of them is missing.
 
 import { alone } from "./alone.js";
+import { heard, lost } from "./reach.js";
 import { change, look } from "./store.js";
 import { Failed, LoggedOut, newId, post, Refused } from "./wire.js";
 
@@ -15,7 +16,7 @@ const NO_USE = ["late", "refused", "ignored", "nobody"]; // outcomes of a scan t
 const FAILURES_MAX = 5; // then it is set aside with the node's words: it must not hold up what comes after it
 const page = newId();
 
-export const outbox = new EventTarget(); // "change" {mine, others, kept}, "late" {why}, "held"
+export const outbox = new EventTarget(); // "change" {mine, others, kept, items}, "put" {item}, "late" {why}, "held"
 const askers = new Map(); // op_id → what to tell the part of this page that asked
 const channel = new BroadcastChannel("tallyman-outbox");
 
@@ -23,7 +24,7 @@ const channel = new BroadcastChannel("tallyman-outbox");
 let me = null, nowKnown;
 const known = new Promise((resolve) => { nowKnown = resolve; });
 let state = { mine: 0, others: 0, kept: 0, items: [] };
-let working = false, again = false, timer = 0, tries = 0, failures = 0;
+let working = false, again = false, timer = 0, tries = 0, failures = 0, unanswered = false;
 
 export function belongTo(person) {
   me = person;
@@ -63,6 +64,7 @@ export async function sendOff(path, body) {
     askers.delete(item.opId);
     throw new Refused(`This tablet cannot keep anything (${cause?.name || cause}). It was not recorded: free some room and repeat it.`, { cause });
   }
+  outbox.dispatchEvent(new CustomEvent("put", { detail: item }));
   tell({ changed: true });
   tries = 0;
   flush();
@@ -104,13 +106,16 @@ async function sendAll(stillAlone) {
       if (error instanceof Failed) failures += 1;
       if (!(error instanceof Refused) || (error instanceof Failed && failures < FAILURES_MAX)) {
         tries += 1;
-        document.dispatchEvent(new CustomEvent("waiting", { detail: error.message }));
+        unanswered = true;
+        lost();
         return;
       }
       refusal = error.message;
       failed = error instanceof Failed;
     }
     tries = failures = 0;
+    unanswered = false;
+    heard();
     await settle(item, answer, refusal, failed);
   }
 }
@@ -164,6 +169,12 @@ export async function refresh() {
   const mine = items.filter((item) => item.actor === me?.actor).length;
   state = { mine, others: items.length - mine, kept: kept.length, items };
   outbox.dispatchEvent(new CustomEvent("change", { detail: state }));
+}
+
+// Something came from the node. While acts get no answer that proves nothing: they are tried instead.
+export function sign() {
+  if (unanswered && state.mine) kick();
+  else heard();
 }
 
 // Whoever waits for contact may be early: ask at once.

@@ -3,7 +3,7 @@
 import { Refused } from "./api.js";
 import { sound } from "./sounds.js";
 
-const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○" };
+const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○", held: "○" };
 
 export const byId = (id) => document.getElementById(id);
 

@@ -22,19 +22,21 @@ outbox.addEventListener("change", (event) => {
   busy = event.detail.mine > 0;
 });
 stream.addEventListener("state", ({ detail: state }) => {
+  if (state.held) return;
   shown = state.screen?.kind === "count" ? state.screen.target : "";
   bins = state.bins.map((each) => each.bin);
   if (!busy && performance.now() - actedAt > SETTLED_MS) be(shown);
 });
 
 // The bin that a label names, or "": as the node reads it, with or without a symbology identifier.
-function labelled(text) {
+function label(text) {
   const plain = text.replace(/^\][A-Za-z][0-9]/, "");
   if (prefix && plain.startsWith(prefix)) return plain.slice(prefix.length);
   return bins.includes(plain) ? plain : "";
 }
 
 export const place = {
+  label,
   here: () => (bin ? { bin } : {}),
   goTo(code) {
     be(code);
@@ -42,11 +44,15 @@ export const place = {
   },
   // A scan: the label of a bin leads there, everything else belongs where the counter is.
   of(text) {
-    const code = labelled(text);
+    const code = label(text);
     if (code) be(code);
     return code ? { text } : { text, ...place.here() };
   },
-  leave: () => be(""),
-  // The node did not let the counter in: they are where it shows them.
-  stay: () => be(shown),
+  leave(code) {
+    if (code === bin) be("");
+  },
+  // The node did not let the counter in there: they are where it shows them.
+  refused(code) {
+    if (code === bin) be(shown);
+  },
 };

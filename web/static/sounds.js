@@ -16,14 +16,16 @@ function tone(frequency, start, length, shape) {
 
 const TONES = {
   good: () => tone(1760, 0, 0.09, "sine"),
+  held: () => tone(1320, 0, 0.09, "sine"),
   warn: () => [0, 0.14].forEach((start) => tone(660, start, 0.12, "triangle")),
   bad: () => [0, 0.16, 0.32].forEach((start) => tone(220, start, 0.13, "square")),
 };
-const BUZZ = { good: 40, warn: [60, 60, 60], bad: [150, 80, 150, 80, 150] };
+const BUZZ = { good: 40, held: 40, warn: [60, 60, 60], bad: [150, 80, 150, 80, 150] };
 
 addEventListener("pointerdown", () => { context ??= new AudioContext(); context.resume(); }, { passive: true });
 
 export function sound(level) {
   if (context && context.state === "running") TONES[level]?.();
-  navigator.vibrate?.(BUZZ[level] || 0);
+  // Refused with a complaint before the first touch.
+  if (navigator.userActivation?.hasBeenActive ?? true) navigator.vibrate?.(BUZZ[level] || 0);
 }

@@ -26,7 +26,7 @@ function rowOf(item, ...more) {
 }
 
 function refusalOf(item) {
-  const row = rowOf(item, element("span", { className: "refusal", textContent: item.why }));
+  const row = rowOf(item, element("span", { className: "refusal", textContent: item.why[0].toUpperCase() + item.why.slice(1) }));
   const button = element("button", { className: "button", type: "button", textContent: "Seen" });
   button.addEventListener("click", () => seen(item.opId));
   row.append(button);
@@ -38,6 +38,7 @@ async function list() {
   const me = person()?.actor;
   const others = [...new Set(items.filter((item) => item.actor !== me).map((item) => item.name))];
   byId("outbox-refused").hidden = !kept.length;
+  byId("outbox-seen").hidden = kept.length < 2;
   byId("outbox-refused-list").replaceChildren(...kept.slice(-LIST_MAX).map(refusalOf));
   byId("outbox-waiting").hidden = !items.length;
   byId("outbox-list").replaceChildren(...items.slice(0, LIST_MAX).map((item) => rowOf(item)));
@@ -56,4 +57,5 @@ outbox.addEventListener("change", (event) => {
   if (byId("outbox").open) list();
 });
 outbox.addEventListener("late", (event) => say("bad", `Refused: ${event.detail.why}`));
+byId("outbox-seen").addEventListener("click", async () => { for (const item of await refusals()) await seen(item.opId); });
 byId("outbox-open").addEventListener("click", async () => { await list(); byId("outbox").showModal(); });
