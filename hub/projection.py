@@ -263,6 +263,19 @@ def _special(
             name = TransferName(place.origin.site, event.transfer)
             _settled(session, place, name, moves, logs)
             findings.transfers.add(name)
+        case events.Reserved():
+            _promise(session, place, event, op_id, event.quantity)
+        case events.Unreserved():
+            _promise(session, place, event, str(event.reservation), -event.quantity)
+        case events.UnitMoved():
+            session.run(
+                "INSERT INTO units VALUES (:origin, :unit, :parent, :height) ON CONFLICT(origin, unit)"
+                " DO UPDATE SET parent = excluded.parent, height = excluded.height",
+                origin=str(place.origin),
+                unit=event.unit,
+                parent=event.target,
+                height=place.height,
+            )
         case events.ControlApplied():
             _answered(session, place, event.sequence, "applied")
         case events.ControlRefused():
@@ -279,6 +292,24 @@ def _special(
             )
         case _:
             pass
+
+
+def _promise(
+    session: Session, place: Place, event: events.Reserved | events.Unreserved, reservation: str, change: int
+) -> None:
+    session.run(
+        "INSERT INTO reservations VALUES (:origin, :reservation, :location, :item, :lot, :status, :more, :change)"
+        " ON CONFLICT(origin, reservation, location, item, lot, status) DO UPDATE SET"
+        " quantity = reservations.quantity + excluded.quantity, rest = reservations.rest + excluded.rest",
+        origin=str(place.origin),
+        reservation=reservation,
+        location=event.location,
+        item=event.item,
+        lot=event.lot,
+        status=event.status,
+        more=max(change, 0),
+        change=change,
+    )
 
 
 def _posted(session: Session, place: Place, event: events.CountPosted) -> None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 DERIVED = (
     "stock",
     "serials",
+    "reservations",
+    "units",
     "operations",
     "movements",
     "counts",
@@ -184,6 +186,16 @@ CREATE INDEX stock_item ON stock(item, site);
 CREATE TABLE serials(
     site TEXT NOT NULL, item TEXT NOT NULL, serial TEXT NOT NULL, location TEXT NOT NULL,
     origin TEXT NOT NULL, height {int} NOT NULL, op_id TEXT NOT NULL, PRIMARY KEY(item, serial, site)
+){end}
+
+CREATE TABLE reservations(
+    origin TEXT NOT NULL, reservation TEXT NOT NULL, location TEXT NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL,
+    status {int} NOT NULL, quantity {int} NOT NULL, rest {int} NOT NULL,
+    PRIMARY KEY(origin, reservation, location, item, lot, status)
+){end}
+
+CREATE TABLE units(
+    origin TEXT NOT NULL, unit TEXT NOT NULL, parent TEXT NOT NULL, height {int} NOT NULL, PRIMARY KEY(origin, unit)
 ){end}
 
 CREATE TABLE operations(

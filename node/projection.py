@@ -17,6 +17,7 @@ from ledger.db import Connection
 from ledger.documents import Document
 from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, OpId
+from node import projection_goods
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def apply(connection: Connection, step: Step) -> None:
     moved = [event for event in step.events if isinstance(event, events.Moved)]
     if moved:
         _book(connection, step, moved)
+        projection_goods.arrived(connection, step)
     for event in step.events:
         writer = _WRITERS.get(type(event))
         if writer is not None:
@@ -142,11 +144,13 @@ def _note_expiries(connection: Connection, step: Step) -> None:
         expiries = Document.decode(step.document).expiries
     except Invalid:
         return
+    # What is labelled anew has another lot from here on.
+    relabelled = step.call.lot if isinstance(step.call, calls.Relabel) else ""
     for number, day in expiries.items():
-        if number < len(lines) and lines[number].lot:
+        lot = relabelled or (getattr(lines[number], "lot", "") if number < len(lines) else "")
+        if number < len(lines) and lot:
             connection.execute(
-                "INSERT OR REPLACE INTO lots VALUES (?, ?, ?, ?)",
-                (lines[number].item, lines[number].lot, step.height, day),
+                "INSERT OR REPLACE INTO lots VALUES (?, ?, ?, ?)", (lines[number].item, lot, step.height, day)
             )
 
 
@@ -341,6 +345,14 @@ def _settle(connection: Connection, _: Step, content: control.SettlePayload) -> 
 Writer: TypeAlias = Callable[[Connection, Step, Any], None]
 
 _WRITERS: dict[type[events.Event], Writer] = {
+    events.Reserved: projection_goods.reserved,
+    events.Unreserved: projection_goods.unreserved,
+    events.Held: projection_goods.held,
+    events.Released: projection_goods.released,
+    events.UnitMoved: projection_goods.unit_moved,
+    events.PartRecorded: projection_goods.part_recorded,
+    events.PartBooked: projection_goods.part_booked,
+    events.CountPlanned: projection_goods.planned,
     events.CountRecorded: _count_recorded,
     events.CountLine: _count_line,
     events.CountPosted: _count_posted,

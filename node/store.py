@@ -220,6 +220,34 @@ CREATE TABLE placements (
 ) STRICT, WITHOUT ROWID;
 """
 
+DERIVED_3 = """
+-- What orders were promised, and what of it is neither used up nor given back.
+CREATE TABLE reservations (
+    reservation BLOB NOT NULL, location TEXT NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL, status INTEGER NOT NULL,
+    quantity INTEGER NOT NULL, rest INTEGER NOT NULL, PRIMARY KEY (reservation, location, item, lot, status)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservations_stock ON reservations (location, item, lot, status) WHERE rest > 0;
+
+-- What an operation held, by its booked line, and how much of that was released. Where the goods are is in `stock`.
+CREATE TABLE holds (
+    hold BLOB NOT NULL, line INTEGER NOT NULL, height INTEGER NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL,
+    serial TEXT NOT NULL, status INTEGER NOT NULL, quantity INTEGER NOT NULL, freed INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hold, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holds_goods ON holds (item, lot, status);
+
+-- Documents in parts. `booked` is the operation that booked a part, NULL while it waits.
+CREATE TABLE parts (
+    whole BLOB NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL, act INTEGER NOT NULL, op_id BLOB NOT NULL,
+    booked BLOB, PRIMARY KEY (whole, number)
+) STRICT, WITHOUT ROWID;
+
+-- Count plans as the chain fixed them: hashes of scope and rule, and the height that they look at.
+CREATE TABLE plans (
+    op_id BLOB PRIMARY KEY, height INTEGER NOT NULL, scope BLOB NOT NULL, rule BLOB NOT NULL, seen INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -233,6 +261,10 @@ DERIVED = (
     "people",
     "stock",
     "serials",
+    "reservations",
+    "holds",
+    "parts",
+    "plans",
     "movements",
     "counts",
     "count_lines",
@@ -256,6 +288,7 @@ STEPS: tuple[str, ...] = (
     floor_store.FLOOR_2,
     floor_store.TABLETS_1,
     floor_store.FLOOR_3,
+    DERIVED_3,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

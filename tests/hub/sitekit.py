@@ -35,7 +35,7 @@ ITEMS = (
     b"PAINT,White paint,,l,lot,1,500,EUR,0\n"
     b"DRILL,Drill,,pc,serial,1,9900,EUR,0\n"
 )
-ROLES = ("COUNT", "RECEIVE", "MOVE", "ADJUST", "TRANSFER")
+ROLES = ("COUNT", "RECEIVE", "MOVE", "ISSUE", "ADJUST", "HOLD", "TRANSFER")
 
 
 class Seeded:

@@ -67,6 +67,34 @@ def test_blocks_become_stock_a_signed_log_and_an_anchored_receipt(hub: Hub, cloc
     assert view.verified == view.logged == view.anchored == oslo.chain.size and view.state == "well"
 
 
+def test_held_and_promised_goods_and_units_are_seen_as_the_site_has_them(hub: Hub, clock: ManualClock) -> None:
+    oslo = _site(hub, "oslo", clock)
+    ann = oslo.people["ann"].actor
+    oslo.receive(100)
+    bolts = calls.Goods(item="BOLT", quantity=10, location="A-01")
+    oslo.act(calls.Hold(actor=ann, held=2, lines=(bolts,)))
+    wanted = calls.Promised(item="BOLT", quantity=30, location="A-01")
+    order = oslo.act(calls.Reserve(actor=ann, lines=(wanted,)))
+    oslo.act(calls.MoveUnit(actor=ann, lines=(calls.UnitMove(unit="TOTE-1", target="A-01"),)))
+    oslo.act(calls.MoveUnit(actor=ann, lines=(calls.UnitMove(unit="TOTE-1", source="A-01", target="A-02"),)))
+    picked = Line(item="BOLT", quantity=20, source="A-01", target="TOTE-1")
+    oslo.act(calls.Pick(actor=ann, reservation=order, lines=(picked,)))
+    oslo.deliver()
+    _digest(hub)
+    with hub.store.read() as session:
+        held = session.all("SELECT location, status, quantity FROM stock WHERE item = 'BOLT' ORDER BY 1, 2")
+        assert [tuple(row.values()) for row in held if row["location"] in ("A-01", "TOTE-1")] == [
+            ("A-01", 0, 70), ("A-01", 2, 10), ("TOTE-1", 0, 20)
+        ]  # fmt: skip
+        assert session.all("SELECT reservation, quantity, rest FROM reservations") == [
+            {"reservation": str(order), "quantity": 30, "rest": 10}
+        ]
+        assert session.all("SELECT unit, parent FROM units") == [{"unit": "TOTE-1", "parent": "A-02"}]
+    # No discrepancy comes of it, and CHANGE is no place on a shelf.
+    assert hub.discrepancies() == []
+    assert "CHANGE" not in {location for location, _ in _stock(hub, "oslo")}
+
+
 def test_the_same_on_postgresql(tmp_path: Path, clock: ManualClock, postgres_server: str) -> None:
     import psycopg
 

@@ -12,6 +12,8 @@ import pytest
 
 from ledger import calls, control, db
 from ledger.calls import Accepted, Compared, Counted, Settled
+from ledger.calls_goods import RECEIVE_ACT
+from ledger.documents import part_op_id
 from ledger.errors import Corrupt, Rejected
 from ledger.ids import Actor, OpId
 from ledger.keys import TxKey
@@ -113,7 +115,60 @@ def live(made: World) -> Site:
         dataclasses.replace(person(ANN, STOCK), activation=b"\x09" * 32),
     )
     assert sent == 4
+    goods_that_change(site)
     return site
+
+
+def goods_that_change(site: Site) -> None:
+    """Held and partly released, relabelled, promised and picked, in a unit, in parts, planned."""
+    paint = calls.Goods(item="PAINT", lot="L1", quantity=4, location="A-01")
+    act(site, 20, calls.Hold(actor=ANN, held=2, lines=(paint,)))
+    freed = calls.Freed(index=1, item="PAINT", lot="L1", status=2, quantity=3, location="A-01")
+    act(site, 21, calls.Release(actor=BOB, hold=op(20), lines=(freed,)), BOB)
+    dated = dataclasses.replace(DOCUMENT, expiries={0: "2027-01-31"})
+    relabel = calls.Relabel(actor=ANN, lot="L2", lines=(dataclasses.replace(paint, quantity=2),))
+    site.record(relabel, op_id=op(22), document=dated)
+    returned = line(1, item="PAINT", lot="L9", source="CUSTOMER", target="DOCK", status=1)
+    act(site, 23, calls.Receive(actor=ANN, lines=(returned,)))
+    wanted = calls.Promised(item="BOLT", quantity=5, location="DOCK")
+    act(site, 24, calls.Reserve(actor=ANN, lines=(wanted, dataclasses.replace(wanted, quantity=1))))
+    units = (calls.UnitMove(unit="TOTE-1", target="A-02"), calls.UnitMove(unit="BOX-1", target="TOTE-1"))
+    act(site, 25, calls.MoveUnit(actor=ANN, lines=units))
+    act(site, 26, calls.Pick(actor=ANN, reservation=op(24), lines=(line(3, source="DOCK", target="BOX-1"),)))
+    act(site, 27, calls.Unreserve(actor=ANN, reservation=op(24), lines=(dataclasses.replace(wanted, quantity=1),)))
+    act(site, 28, calls.MoveUnit(actor=ANN, lines=(calls.UnitMove(unit="TOTE-1", source="A-02", target="DOCK"),)))
+    goods = (line(2), line(3, item="PAINT", lot="L3", status=3))
+    for number, each in enumerate(goods, 1):
+        part = calls.RecordPart(actor=ANN, whole=op(30), number=number, count=2, act=RECEIVE_ACT, lines=(each,))
+        site.record(part, op_id=part_op_id(op(30), number), document=DOCUMENT)
+    act(site, 31, calls.BookPart(actor=ANN, whole=op(30), number=2, act=RECEIVE_ACT, lines=goods[1:]))
+    act(site, 32, calls.PlanCount(actor=ANN, scope=b"s" * 32, rule=b"r" * 32, height=1))
+
+
+def test_what_is_held_promised_nested_and_stated_is_as_the_chain_has_it(made: World) -> None:
+    site = live(made)
+    with site.reading() as connection:
+
+        def rows(text: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(text)]
+
+        assert rows("SELECT rest, quantity FROM reservations") == [(2, 6)]
+        held = rows("SELECT hold, line, lot, status, quantity, freed FROM holds ORDER BY lot")
+        assert held == [
+            (op(20).raw, 1, "L1", 2, 4, 3),
+            (op(31).raw, 0, "L3", 3, 3, 0),
+            (op(23).raw, 0, "L9", 1, 1, 0),
+        ]
+        units = rows("SELECT location, parent FROM locations WHERE kind = 3 ORDER BY location")
+        assert units == [("BOX-1", "TOTE-1"), ("TOTE-1", "DOCK")]
+        past = rows("SELECT parent FROM placements WHERE location = 'TOTE-1'")
+        assert past == [("DOCK",)]
+        assert rows("SELECT number, booked FROM parts") == [(1, None), (2, op(31).raw)]
+        assert rows("SELECT expiry FROM lots WHERE lot = 'L2'") == [("2027-01-31",)]
+        assert rows("SELECT op_id, seen FROM plans") == [(op(32).raw, 1)]
+        assert rows("SELECT lot, status, quantity FROM stock WHERE item = 'PAINT' AND location = 'A-01'") == [
+            ("L1", 0, 3), ("L1", 2, 1), ("L2", 0, 2), ("L3", 3, 3)
+        ]  # fmt: skip
 
 
 def stable(site: Site) -> bool:
@@ -133,7 +188,7 @@ def test_every_table_has_rows_and_comes_back_the_same_from_the_blocks(made: Worl
         assert dump(connection) == before
         assert {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in kept} == kept
     found = audit.verify(made.folder, site.identity)
-    assert (found.unsealed, found.tables) == (9 + 1, len(store.DERIVED))
+    assert (found.unsealed, found.tables) == (9 + 14, len(store.DERIVED))
     site.close()
     site = made.open()
     made.clock.advance(2_000)

@@ -25,6 +25,7 @@ from tests.sim.looking import prefix, real_stock, stock_rows
 from tests.sim.watching import ONE_BLOCK, ONE_ROOT, TRUE_COSIGNATURES
 
 if TYPE_CHECKING:
+    from tests.sim.machines import NodeMachine
     from tests.sim.world import World
 
 # Calls of the chain that no person's act stands behind, or that a log-in makes by itself.
@@ -232,8 +233,37 @@ def _projection(world: World) -> Iterator[str]:
         if theirs != own:
             wrong = sorted(set(theirs) ^ set(own))
             yield f"{machine.name}: the hub has {len(rows)} movements, the node {len(own)}; different: {wrong[:4]}"
+        yield from _same_goods(world, machine)
         if {(row["item"], row["serial"]): row["location"] for row in pieces} != serials:
             yield f"{machine.name}: hub and node differ in where serials are"
+
+
+def _same_goods(world: World, machine: NodeMachine) -> Iterator[str]:
+    """What is promised, and where handling units stand."""
+    with machine.parts.site.reading() as connection:
+        promised = {
+            (bytes(row[0]).hex(), *row[1:])
+            for row in connection.execute(
+                "SELECT reservation, location, item, lot, status, quantity, rest FROM reservations"
+            )
+        }
+        units = set(
+            connection.execute(
+                "SELECT location, parent FROM locations l WHERE kind = 3 AND NOT EXISTS"
+                " (SELECT 1 FROM streams s WHERE s.stream = 'locations' AND s.key = l.location)"
+            ).fetchall()
+        )
+    with world.hub.hub.store.read() as session:
+        theirs = session.all(
+            "SELECT reservation, location, item, lot, status, quantity, rest FROM reservations"
+            " WHERE origin = :origin",
+            origin=machine.origin,
+        )
+        standing = session.all("SELECT unit, parent FROM units WHERE origin = :origin", origin=machine.origin)
+    if {tuple(row.values()) for row in theirs} != promised:
+        yield f"{machine.name}: hub and node differ in what is promised"
+    if {tuple(row.values()) for row in standing} != units:
+        yield f"{machine.name}: hub and node differ in where handling units stand"
 
 
 def _streams(world: World) -> Iterator[str]:
