@@ -2,6 +2,7 @@
 
     begin(timestamp)      a pending block on top of the head
     execute(transaction)  run it; a revert leaves no trace, a success joins the pending block
+    follow(timestamp)     a further pending block on top of the pending one, which stays unsealed below
     seal(extra_data)      the finished header; state is written inside the caller's SQL transaction
     discard()             forget the pending block and believe the database again
     reexecute(...)        run a foreign block and compare its whole header
@@ -49,7 +50,7 @@ class ExecHead:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The open block: parent hash, time in seconds, how many transactions, their gas."""
+    """The open block: parent hash (none if that is unsealed), time in seconds, how many transactions, their gas."""
 
     height: int
     parent: bytes
@@ -148,7 +149,8 @@ class Executor:
         if block is None:
             return None
         context = block.context
-        return Pending(context.height, self._head.hash, context.timestamp, len(block.transactions), block.gas_used)
+        parent = self._head.hash if context.height == self._head.height + 1 else b""
+        return Pending(context.height, parent, context.timestamp, len(block.transactions), block.gas_used)
 
     def begin(self, timestamp: int) -> None:
         """Open the next block at `timestamp` (seconds), which every contract then reads as the time."""
@@ -159,6 +161,20 @@ class Executor:
         if not self._head.timestamp < timestamp <= TIMESTAMP_MAX:
             raise Rejected(f"time {timestamp} does not follow the parent's {self._head.timestamp}")
         self._open = _Open(self._context(timestamp), Journal(self._state))
+
+    def follow(self, timestamp: int) -> None:
+        """Open the block after the pending one, on what that has done, although it is not sealed.
+
+        Such a block can be executed and viewed, not sealed: seal the one below first, from its own transactions. What
+        they do is the same then, because nothing that a contract of a site reads depends on the hash of a parent. An
+        empty pending block is replaced.
+        """
+        below = self._opened()
+        if not below.context.timestamp < timestamp <= TIMESTAMP_MAX and below.transactions:
+            raise Rejected(f"time {timestamp} does not follow the parent's {below.context.timestamp}")
+        height = below.context.height + (1 if below.transactions else 0)
+        context = BlockContext(self._state.chain_id, height, timestamp, self._state.ancestor)
+        self._open = _Open(context, below.journal)
 
     def execute(self, transaction: bytes) -> Outcome:
         """Run one raw transaction on the pending state.
@@ -218,6 +234,8 @@ class Executor:
         """Finish the pending block and write its state inside the caller's transaction; the head moves."""
         _check_extra_data(extra_data)
         block = self._opened()
+        if block.context.height != self._head.height + 1:
+            raise Rejected(f"block {block.context.height} stands on one that is not sealed yet")
         if not self._db.in_transaction:
             raise Rejected("sealing writes the state; begin a database transaction first")
         context = block.context

@@ -68,13 +68,17 @@ def _record_again(
     moment: Moment,
 ) -> None:
     executor = Executor.open(connection)
-    executor.begin(max(moment.time_s, head.timestamp + 1))
+    pending = sealing.Pending(head.height + 1, max(moment.time_s, head.timestamp + 1), moment.quality, 0)
+    executor.begin(pending.time_s)
     nonce = executor.nonce(identity.chain.node)
-    sequence, place = max(entry.sequence for entry in waiting), 0
+    sequence = max(entry.sequence for entry in waiting)
     for entry in waiting:
         if _is_known(connection, entry.op_id):
             continue
         tx = parse(entry.raw)
+        if not pending.fits(tx.gas, len(tx.data) + len(entry.document)):
+            pending = sealing.Pending(pending.height + 1, pending.time_s + 1, moment.quality, 0)
+            executor.follow(pending.time_s)
         raw = sign(keys.transaction, identity.origin.chain_id, nonce, tx.to, tx.data, tx.gas)
         try:
             outcome = executor.execute(raw)
@@ -89,16 +93,16 @@ def _record_again(
             continue
         sequence, nonce = sequence + 1, nonce + 1
         again = journal.Entry(
-            sequence, entry.op_id, entry.content, raw, entry.document, head.height + 1,
-            max(moment.time_s, head.timestamp + 1), moment.quality, entry.recorded_at_ms,
-            journal.outcome_of(outcome.gas_used, outcome.logs),
+            sequence, entry.op_id, entry.content, raw, entry.document, pending.height, pending.time_s,
+            pending.quality, entry.recorded_at_ms, journal.outcome_of(outcome.gas_used, outcome.logs),
         )  # fmt: skip
         journal.append(connection, again)
         op_id, call = decode_call(tx.data)
         happened = tuple(events.decode_logs(outcome.logs))
-        step = projection.Step(op_id, head.height + 1, place, call, happened, entry.document)
+        taken = sealing.Waiting(op_id, entry.content, chain.Operation(raw, entry.document), happened)
+        place = pending.add(taken, sequence, outcome.gas_used)
+        step = projection.Step(op_id, pending.height, place, call, happened, entry.document)
         projection.apply(connection, step)
-        place += 1
 
 
 def _is_known(connection: db.Connection, op_id: OpId) -> bool:

@@ -132,14 +132,19 @@ def _replay_journal(source: db.Connection, target: db.Connection, head: chain.He
         return 0
     executor = Executor.open(target)
     executor.begin(waiting[0].time_s)
-    for place, entry in enumerate(waiting):
+    height, place = head.height + 1, -1
+    for entry in waiting:
+        place += 1
+        if entry.height == height + 1:
+            executor.follow(entry.time_s)
+            height, place = entry.height, 0
         try:
             outcome = executor.execute(entry.raw)
         except LedgerError as error:
             raise Corrupt(f"journal row {entry.sequence} cannot be executed: {error}") from error
         if not outcome.ok or journal.outcome_of(outcome.gas_used, outcome.logs) != entry.outcome:
             raise Corrupt(f"journal row {entry.sequence} gives another answer than it gave first {outcome.reason}")
-        _project_one(target, head.height + 1, place, parse_transaction(entry.raw).data, outcome.logs, entry.document)
+        _project_one(target, height, place, parse_transaction(entry.raw).data, outcome.logs, entry.document)
     return len(waiting)
 
 

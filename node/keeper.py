@@ -55,6 +55,8 @@ class Keeper:
         self._sealed_ran_ms: int | None = None
         self.corrupt = ""
         self.pending: Pending | None = None
+        # Full blocks below `pending` that could not be sealed: a node that is stopped goes on recording.
+        self.full: list[Pending] = []
         self.nonce = 0
         self.sequence = 0
         trusted = store.fact(connection, store.FACT_TRUSTED_MS)
@@ -78,7 +80,8 @@ class Keeper:
 
     def ready(self, *, allow_corrupt: bool = False) -> chain.Head:
         """The head, with memory equal to the database. Raises Unavailable when that cannot be had now."""
-        if not self._fresh and not self.corrupt:
+        # Twice when a block had to be finished first and others stand on it.
+        while not self._fresh and not self.corrupt:
             if self._connection.in_transaction:
                 raise Unavailable("the node is finding its feet after an error; repeat this")
             try:
@@ -100,9 +103,23 @@ class Keeper:
         """The pending block, opened now if there is none."""
         head, pending = self.ready(), self.pending
         if pending is None or not pending.waiting:
-            moment = self.time.next(head.timestamp)
+            moment = self.time.next(self.full[-1].time_s if self.full else head.timestamp)
             pending = self._begin(head, moment.time_s, moment.quality)
         return pending
+
+    def follow(self) -> None:
+        """Let what comes next go into a further pending block, because this one is full and must not be sealed.
+
+        Its height and time are fixed now, as those of the first one were, so that it will be sealed as it stands.
+        """
+        if self.pending is not None and self.pending.waiting:
+            self.full.append(self.pending)
+            self.pending = None
+        self.open_pending()
+
+    def unsealed(self) -> list[Pending]:
+        """Every block that is not sealed yet, the lowest first."""
+        return self.full if self.pending is None else [*self.full, self.pending]
 
     def take_in(self, entry: journal.Entry, outcome: Outcome) -> tuple[int, Happened]:
         """Remember an executed operation as part of the pending block; answers its place there and its events."""
@@ -115,9 +132,14 @@ class Keeper:
         return self.pending.add(waiting, entry.sequence, outcome.gas_used), happened
 
     def agrees(self) -> bool:
-        """Whether the journal has exactly the operations that the pending block has."""
-        (count,) = self._connection.execute("SELECT count(*) FROM journal").fetchone()
-        return bool(count == (0 if self.pending is None else len(self.pending.waiting)))
+        """Whether the journal has exactly the operations that the pending block has, and the full one below it.
+
+        No change of the database is so large that it could have left a hole further down.
+        """
+        blocks = self.unsealed()
+        below = blocks[-3].sequence if len(blocks) > 2 else 0
+        (count,) = self._connection.execute("SELECT count(*) FROM journal WHERE sequence > ?", (below,)).fetchone()
+        return bool(count == sum(len(each.waiting) for each in blocks[-2:]))
 
     def too_early_ms(self) -> int:
         """How long until the pending block may be sealed.
@@ -128,16 +150,17 @@ class Keeper:
         if self._sealed_ran_ms is not None:
             passed_ms = self._clock.monotonic_ms() - self._sealed_ran_ms
             wait_ms = max(0, self._config.sealing.interval_ms_min - passed_ms)
-        if self.pending is not None:
-            lead_ms = self.pending.time_s * 1000 - self._clock.now_ms()
+        if lowest := next(iter(self.unsealed()), None):
+            lead_ms = lowest.time_s * 1000 - self._clock.now_ms()
             # A larger lead is no lead but a clock that was set back: it is not waited for.
             if lead_ms <= LEAD_MS_MAX:
                 wait_ms = max(wait_ms, lead_ms)
         return wait_ms
 
     def seal(self) -> chain.Sealed | None:
-        """Sign the pending block and commit it; None when nothing is pending."""
-        head, pending = self.ready(), self.pending
+        """Sign the lowest pending block and commit it; None when nothing is pending."""
+        head = self.ready()
+        pending = next(iter(self.unsealed()), None)
         if pending is None or not pending.waiting:
             return None
         if self._connection.in_transaction:
@@ -158,9 +181,12 @@ class Keeper:
         failpoint("seal.before")
         # Whatever happens from here to the commit, memory is loaded again, which finishes a block that is marked.
         self.doubt()
+        operations = [each.operation for each in pending.waiting]
+        further = bool(self.full)
+        if further:
+            self._only(pending)
         try:
             with db.transaction(self._connection) as connection:
-                operations = [each.operation for each in pending.waiting]
                 sealed = chain.seal(head, self.engine(), operations, meta, self._keys.block, mark_it)
                 # A signature exists that no disk holds. The mark makes the next start sign the same bytes again.
                 failpoint("seal.signed")
@@ -175,7 +201,9 @@ class Keeper:
             raise
         # The block is sealed. Only memory does not know it yet, and a start reads it from the database.
         failpoint("seal.committed")
-        self._head, self.pending, self._fresh = sealed.head, None, True
+        self._head, self.pending = sealed.head, None
+        # What the further blocks hold is executed again on this one at the next use.
+        self._fresh = not further
         self._sealed_ran_ms = self._clock.monotonic_ms()
         return sealed
 
@@ -183,7 +211,7 @@ class Keeper:
 
     def _load(self) -> None:
         """Make memory what the database says, execute the journal again, and finish a block that was being sealed."""
-        self.pending = None
+        self.pending, self.full = None, []
         self._head = sealing.read_head(self._connection, self._identity.chain)
         if self._head is None:
             raise Corrupt("the database holds no chain; enrol this node with `tallyman node enrol CODE`")
@@ -201,18 +229,23 @@ class Keeper:
             self._execute_again(self._head, entry)
         self._fresh = True
         if unfinished:
-            if self.pending is None or self.pending.sequence != last.sequence:
+            lowest = next(iter(self.unsealed()), None)
+            if lowest is None or lowest.sequence != last.sequence:
                 raise Corrupt(
                     f"the signing mark promises block {last.height} up to journal row {last.sequence}, which is not "
                     "where the journal ends: one of them was put back from an older copy"
                 )
-            self._finish(self._head, self.pending, Meta.decode(last.meta), sealing.must_equal(last))
+            self._finish(self._head, lowest, Meta.decode(last.meta), sealing.must_equal(last))
 
     def _execute_again(self, head: chain.Head, entry: journal.Entry) -> None:
         """One journal row on the pending state. Anything but the first answer means that something is broken."""
-        if entry.height != head.height + 1:
+        pending = self.pending
+        if pending is not None and entry.height == pending.height + 1:
+            self.full.append(pending)
+            pending = None
+        pending = pending or self._begin(head, entry.time_s, entry.quality)
+        if entry.height != pending.height:
             raise Corrupt(f"journal row {entry.sequence} is for block {entry.height}: it does not follow the head")
-        pending = self.pending or self._begin(head, entry.time_s, entry.quality)
         if (entry.time_s, entry.quality) != (pending.time_s, pending.quality):
             raise Corrupt(f"journal row {entry.sequence} was recorded at another block time than the rows before it")
         try:
@@ -226,11 +259,24 @@ class Keeper:
     def _begin(self, head: chain.Head, time_s: int, quality: int) -> Pending:
         """An empty pending block. One opened for an operation that was refused is not kept, because its time ages."""
         executor = self.engine()
-        if executor.pending is not None:
-            executor.discard()
-        executor.begin(time_s)
-        self.pending = Pending(head.height + 1, time_s, quality, self._clock.monotonic_ms())
+        if self.full:
+            executor.follow(time_s)
+        else:
+            if executor.pending is not None:
+                executor.discard()
+            executor.begin(time_s)
+        height = head.height + 1 + len(self.full)
+        self.pending = Pending(height, time_s, quality, self._clock.monotonic_ms())
         return self.pending
+
+    def _only(self, lowest: Pending) -> None:
+        """Have nothing but the lowest block pending in the executor, so that it can be sealed."""
+        executor = self.engine()
+        executor.discard()
+        executor.begin(lowest.time_s)
+        for each in lowest.waiting:
+            if not executor.execute(each.operation.transaction).ok:
+                raise Corrupt(f"operation {each.op_id} of block {lowest.height} gives another answer than at first")
 
     def _follow_adopted(self, head: chain.Head, last: mark.Mark) -> mark.Mark:
         """Take the mark for a head that came back from the hub: it was signed before and will not be signed again."""

@@ -218,8 +218,15 @@ class Site:
                 raise
 
     def _make_room(self, gas_limit: int, size_bytes: int) -> None:
-        """Seal first if the operation does not fit the pending block any more; it then waits up to a second."""
-        if not self.has_room(gas_limit, size_bytes):
+        """Seal first if the operation does not fit the pending block any more; it then waits up to a second.
+
+        A node that must not sign goes on in a further block, and so does one that has such blocks to seal.
+        """
+        if self.has_room(gas_limit, size_bytes):
+            return
+        if self.stopped or self._keeper.full:
+            self._keeper.follow()
+        else:
             self.clock.sleep_ms(self._keeper.too_early_ms())
             self._seal()
 
@@ -233,19 +240,19 @@ class Site:
         return replace(answer, repeated=True)
 
     def _answer(self, op_id: OpId) -> Recorded | None:
-        pending = self._keeper.pending
-        if pending is not None and op_id in pending.by_op_id:
-            place = pending.by_op_id[op_id]
-            return Recorded(op_id, pending.height, place, pending.waiting[place].events)
+        for pending in self._keeper.unsealed():
+            if op_id in pending.by_op_id:
+                place = pending.by_op_id[op_id]
+                return Recorded(op_id, pending.height, place, pending.waiting[place].events)
         found = proofs.place_of(self._connection, op_id)
         if found is None:
             return None
         return Recorded(op_id, *found, proofs.events_of(self._connection, *found))
 
     def _content(self, answer: Recorded) -> bytes:
-        pending = self._keeper.pending
-        if pending is not None and answer.height == pending.height:
-            return pending.waiting[answer.place].content
+        for pending in self._keeper.unsealed():
+            if answer.height == pending.height:
+                return pending.waiting[answer.place].content
         return proofs.content_of(self._connection, answer.height, answer.place)
 
     # ------------------------------------------------------------ sealing
@@ -263,7 +270,10 @@ class Site:
             return self._keeper.corrupt or store.fact(self._connection, store.FACT_STOPPED) or ""
 
     def seal(self) -> chain.Sealed | None:
-        """Sign what is pending as a block, now; None when there is nothing. Waits until a second after the last."""
+        """Sign what is pending as a block, now; None when there is nothing. Waits until a second after the last.
+
+        After a stop there may be several blocks to sign: each call takes the lowest.
+        """
         while True:
             with self._lock:
                 wait_ms = self._keeper.too_early_ms()
@@ -275,7 +285,9 @@ class Site:
         """Seal if there are enough operations, or the oldest has waited long enough. Called often; never waits."""
         with self._lock:
             self._keeper.ready()
-            due = sealing.due(self._keeper.pending, self.clock.monotonic_ms(), self.config.sealing)
+            due = sealing.due(
+                next(iter(self._keeper.unsealed()), None), self.clock.monotonic_ms(), self.config.sealing
+            )
             return None if not due or self._keeper.too_early_ms() or self.stopped else self._seal()
 
     def stop_sealing(self, reason: str | None) -> None:
@@ -365,8 +377,7 @@ class Site:
     def pending_count(self) -> int:
         """How many operations wait for their block."""
         with self._lock:
-            pending = self._keeper.pending
-            return 0 if pending is None else len(pending.waiting)
+            return sum(len(pending.waiting) for pending in self._keeper.unsealed())
 
 
 def _document_bytes(call: calls.Call, document: documents.Document | bytes | None) -> bytes:
