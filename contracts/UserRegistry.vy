@@ -56,6 +56,12 @@ event ControlRefused:
     kind: uint256
 
 
+event Rebased:
+    op_id: indexed(bytes32)
+    origin: String[128]
+    node: address
+
+
 event Bound:
     op_id: indexed(bytes32)
     actor: indexed(bytes32)
@@ -80,6 +86,7 @@ NOTE: constant(uint256) = 6
 CONTROL_CALL: constant(uint256) = 11
 BIND_CALL: constant(uint256) = 12
 NOTE_CALL: constant(uint256) = 13
+REBASE_CALL: constant(uint256) = 14
 
 # A person's word: bits 0-15 roles, 16-79 valid from, 80-143 valid until, then marks.
 FROM_SHIFT: constant(uint256) = 16
@@ -92,6 +99,7 @@ HALF_ORDER: constant(bytes32) = 0x7fffffffffffffffffffffffffffffff5d576e7357a450
 DOMAIN_TYPE: constant(bytes32) = keccak256(
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
+REBASE_TYPE: constant(bytes32) = keccak256("Rebase(string origin,address node)")
 CONTROL_TYPE: constant(bytes32) = keccak256("Control(string origin,uint256 sequence,uint256 kind,bytes payload)")
 NAME: constant(bytes32) = keccak256("Tallyman")
 VERSION: constant(bytes32) = keccak256("1")
@@ -134,7 +142,9 @@ def apply(op_id: bytes32, sequence: uint256, kind: uint256, payload: Bytes[MAX_P
     assert op_id == convert((convert(signed, uint256) >> 128) << 128, bytes32), "op_id is not the record's"
     extcall Ledger(self.ledger).claim(op_id, self._effect(signed, CONTROL_CALL))
     assert sequence == self.sequence + 1, "not the next in sequence"
-    self._check_signature(sequence, kind, payload, signature)
+    self._check_hub(
+        keccak256(abi_encode(CONTROL_TYPE, keccak256(self.origin), sequence, kind, keccak256(payload))), signature
+    )
     self.sequence = sequence
     before: uint256 = msg.gas
     # Its own call, so that a payload which fails half-way leaves nothing behind and blocks nothing after it.
@@ -149,6 +159,25 @@ def apply(op_id: bytes32, sequence: uint256, kind: uint256, payload: Bytes[MAX_P
         # A call that starved leaves a 64th of the gas at each level: that must not pass for a refusal.
         assert msg.gas > before // 16, "too little gas"
         log ControlRefused(op_id=op_id, sequence=sequence, kind=kind)
+
+
+@external
+def rebase(op_id: bytes32, origin_: String[128], node_: address, signature: Bytes[65]):
+    """
+    @notice The first transaction of a later incarnation, whose accounts were taken over: from here on the chain is
+            origin_, its node is node_, and control records count from one again. The hub's signature holds on the new
+            chain only, by its chain id; everything else stays as it was.
+    @param  op_id first 16 bytes of SHA-256 of (origin, node)
+    """
+    assert msg.sender == node_, "only the new node"
+    content: bytes32 = sha256(abi_encode(origin_, node_))
+    assert op_id == convert((convert(content, uint256) >> 128) << 128, bytes32), "op_id is not the record's"
+    extcall Ledger(self.ledger).claim(op_id, self._effect(content, REBASE_CALL))
+    self._check_hub(keccak256(abi_encode(REBASE_TYPE, keccak256(origin_), node_)), signature)
+    self.origin = origin_
+    self.node = node_
+    self.sequence = 0
+    log Rebased(op_id=op_id, origin=origin_, node=node_)
 
 
 @external
@@ -304,16 +333,13 @@ def _roles(actor: bytes32) -> uint256:
 
 @internal
 @view
-def _check_signature(sequence: uint256, kind: uint256, payload: Bytes[MAX_PAYLOAD], signature: Bytes[65]):
+def _check_hub(content: bytes32, signature: Bytes[65]):
     assert len(signature) == 65, "bad signature"
     r: uint256 = convert(slice(signature, 0, 32), uint256)
     s: uint256 = convert(slice(signature, 32, 32), uint256)
     v: uint256 = convert(slice(signature, 64, 1), uint256)
     assert (v == 27 or v == 28) and s <= convert(HALF_ORDER, uint256), "bad signature"
     domain: bytes32 = keccak256(abi_encode(DOMAIN_TYPE, NAME, VERSION, chain.id, self))
-    content: bytes32 = keccak256(
-        abi_encode(CONTROL_TYPE, keccak256(self.origin), sequence, kind, keccak256(payload))
-    )
     signer: address = ecrecover(keccak256(concat(b"\x19\x01", domain, content)), v, r, s)
     assert signer != empty(address) and signer == self.control_key, "not signed by the hub"
 

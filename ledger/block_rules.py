@@ -46,12 +46,16 @@ class Identity:
     """Who a chain is, from the hub's certificate: what stays the same for all blocks of an incarnation.
 
     `node` is the address of the key that alone sends transactions, `control_key` that of the hub's control records.
+    A later incarnation names the block that it continues in `previous`. It takes over that block's accounts as they
+    are, so `state_root` is that block's, and `contracts` are those in force there.
     """
 
     origin: Origin
     node: bytes
     control_key: bytes
     contracts: Addresses
+    previous: Previous | None = None
+    state_root: bytes = EMPTY_TRIE
 
     @classmethod
     def first(cls, origin: Origin, node: bytes, control_key: bytes) -> Identity:

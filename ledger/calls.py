@@ -51,6 +51,7 @@ from ledger.words import (
     Flag,
     Operation,
     Person,
+    String,
     Text,
     Uint,
     Word,
@@ -94,6 +95,7 @@ __all__ = [
     "PlanCount",
     "PostCount",
     "Promised",
+    "Rebase",
     "Receive",
     "RecordCount",
     "RecordPart",
@@ -321,6 +323,17 @@ class Apply(Call):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rebase(Call):
+    """A later incarnation begins: its name and its node's address, by the hub's word (`control.rebase_digest`)."""
+
+    METHOD: ClassVar[str] = "rebase"
+    CONTRACT: ClassVar[str] = "registry"
+    origin: String
+    node: Address
+    signature: Bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bind(Call):
     """Tie a person's new key to their id, by the one-time activation code (bytes32) whose hash the hub recorded."""
 
@@ -366,6 +379,7 @@ CALLS: tuple[type[Call], ...] = (
     AcceptTransfer,
     SettleTransfer,
     Apply,
+    Rebase,
     Bind,
     Note,
 )

@@ -12,8 +12,8 @@ a block at arrival and says nothing about execution; `accept` costs what executi
 Both raise `Invalid` at the first thing wrong, in words that name it. The formats are in ledger.md and `ledger.block`.
 
 Three blocks are special. Genesis (height 0) has no transactions; it fixes origin, time and key. Block 1 of a first
-incarnation holds exactly the four transactions that create the contracts. A later incarnation inherits the
-contracts of the one before and starts working at height 1.
+incarnation holds exactly the four transactions that create the contracts. A later incarnation inherits the accounts
+of the one before; its first transaction is the `rebase` that the hub signed, without which its contracts obey nobody.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from ledger.block import (
     EvmReceipt,
     Header,
     Meta,
-    Previous,
     signing_bytes,
 )
 from ledger.block_rules import Identity
@@ -222,8 +221,8 @@ def link(head: Head, block: Block, key: VerifyKey) -> Link:
 def link_genesis(identity: Identity, block: Block, key: VerifyKey) -> Link:
     """Judge the bytes of a chain's block 0; raise Invalid at the first thing wrong.
 
-    A first incarnation starts with an empty state. A later one names where the one before was left, and its state is
-    judged when it is built from those accounts.
+    A first incarnation starts with an empty state. A later one names the block that the hub certified for it, and has
+    the state root of that block: it inherits its accounts byte for byte.
     """
     block_rules.check_sizes(block)
     header = Header.parse(block.header)
@@ -238,10 +237,10 @@ def link_genesis(identity: Identity, block: Block, key: VerifyKey) -> Link:
     meta = block_rules.check_meta(header, block.meta, identity)
     block_rules.same("InventoryManager address", meta.manager, identity.contracts.manager)
     block_rules.same("flags of genesis", meta.flags & CONTROL, 0)
-    if meta.previous is None:
-        block_rules.same("state root of genesis", header.state_root, EMPTY_TRIE)
-    else:
-        block_rules.check_previous(identity.origin, meta.previous)
+    block_rules.same("previous incarnation", meta.previous, identity.previous)
+    if identity.previous is not None:
+        block_rules.check_previous(identity.origin, identity.previous)
+    block_rules.same("state root of genesis", header.state_root, identity.state_root)
     block_hash = keccak256(block.header)
     block_rules.check_signature(identity.origin, 0, block_hash, block.signature, key)
     before = Head(
@@ -301,10 +300,8 @@ def seal_genesis(
     *,
     key_number: int = 0,
     clock_quality: int = 1,
-    previous: Previous | None = None,
-    state_root: bytes = EMPTY_TRIE,
 ) -> Link:
-    """Block 0 of a new chain, signed. `state_root` is that of the inherited accounts in a later incarnation."""
+    """Block 0 of a new chain, signed; of a later incarnation on the accounts that its identity names."""
     meta = Meta(
         origin=str(identity.origin),
         height=0,
@@ -314,13 +311,13 @@ def seal_genesis(
         hub_seen=None,
         flags=0,
         manager=identity.contracts.manager,
-        previous=previous,
+        previous=identity.previous,
     ).encode()
     header = Header(
         parent=bytes(32),
         ommers=EMPTY_OMMERS,
         coinbase=bytes(20),
-        state_root=state_root,
+        state_root=identity.state_root,
         transactions_root=EMPTY_TRIE,
         receipts_root=EMPTY_TRIE,
         bloom=_EMPTY_BLOOM,

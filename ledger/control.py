@@ -23,6 +23,7 @@ ITEMS, LOCATIONS, PERSON, SETTLE, RELEASE, NOTE = range(1, 7)
 TRACK_NONE, TRACK_LOT, TRACK_SERIAL, TRACK_BOTH = range(4)
 BIN, VIRTUAL, UNIT, CLOSED, AREA = range(1, 6)
 
+_REBASE_TYPE = keccak256(b"Rebase(string origin,address node)")
 _CONTROL_TYPE = keccak256(b"Control(string origin,uint256 sequence,uint256 kind,bytes payload)")
 
 
@@ -162,4 +163,15 @@ def control_digest(chain_id: int, registry: bytes, record: ControlRecord) -> byt
             keccak256(record.payload),
         ),
     )
+    return typed_digest(chain_id, registry, body)
+
+
+def rebase_op_id(origin: str, node: bytes) -> OpId:
+    """The operation by which `node` (its address) begins the incarnation `origin`: one, whoever asks for it."""
+    return OpId(hashlib.sha256(abi_encode(("string", "address"), (origin, node))).digest()[:16])
+
+
+def rebase_digest(chain_id: int, registry: bytes, origin: str, node: bytes) -> bytes:
+    """What the hub's control key signs, so that `node` may begin the incarnation `origin` of a site."""
+    body = abi_encode(("bytes32", "bytes32", "address"), (_REBASE_TYPE, keccak256(origin.encode()), node))
     return typed_digest(chain_id, registry, body)

@@ -20,6 +20,7 @@ from ledger.words import (
     Operation,
     Person,
     Selector,
+    String,
     Text,
     Uint,
     Word,
@@ -272,6 +273,14 @@ class ControlRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rebased(Event):
+    """A later incarnation has begun: control records count from one again."""
+
+    origin: String
+    node: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bound(Event):
     actor: IndexedPerson
     key: Address
@@ -322,6 +331,7 @@ EVENTS: tuple[type[Event], ...] = (
     Reversed,
     ControlApplied,
     ControlRefused,
+    Rebased,
     Bound,
     Noted,
     WriterChanged,

@@ -134,6 +134,21 @@ class Executor:
         """The chain stored in `db`; raises `Corrupt` when there is none."""
         return cls(db, machine)
 
+    def inherit(self, chain_id: int, header: bytes) -> None:
+        """Become a later incarnation: `header` is its genesis, and every account stays as it is at the head.
+
+        Raises `Invalid` unless the genesis has the head's state root. Writes in the caller's transaction.
+        """
+        given = Header.parse(header)
+        if given.state_root != self.head.state_root:
+            raise Invalid(
+                f"the genesis names the state root {given.state_root.hex()}, the accounts that it inherits have "
+                f"{self._head.state_root.hex()}"
+            )
+        self.discard()
+        self._state.inherit(chain_id, header)
+        self._load()
+
     @property
     def chain_id(self) -> int:
         return self._state.chain_id

@@ -9,7 +9,8 @@ import coincurve
 from eth_utils import keccak
 
 from ledger import calls, control
-from ledger.ids import Actor, text_to_word
+from ledger.ids import Actor, OpId, text_to_word
+from ledger.keys import TxKey
 from ledger.words import pack
 from tests.contracts import kit
 from tests.contracts.kit import HUB, NODE, STRANGER, Result
@@ -118,6 +119,34 @@ def a_control_record_that_the_hub_signed_twice(shop: Shop) -> Result:
     signature = x.to_bytes(32, "big") + min(s, ORDER - s).to_bytes(32, "big") + bytes([27 + parity])
     assert Shop.open().apply_signed(record, signature).ok, "alone it would do"
     return shop.apply_signed(record, signature)
+
+
+def rebase(shop: Shop, node: bytes, key: TxKey = HUB, chain_id: int = kit.CHAIN_ID) -> tuple[calls.Rebase, OpId]:
+    """That the site goes on under its next name and another node."""
+    origin = "acme/site/oslo/2"
+    digest = control.rebase_digest(chain_id, shop.contracts.registry, origin, node)
+    call = calls.Rebase(origin=origin, node=node, signature=key.sign_digest(digest).raw)
+    return call, control.rebase_op_id(origin, node)
+
+
+@refusal("UserRegistry", "only the new node")
+def a_rebase_sent_by_another_than_the_node_that_it_names(shop: Shop) -> Result:
+    return shop.do(*rebase(shop, STRANGER))
+
+
+@refusal("UserRegistry", "op_id is not the record's")
+def a_rebase_under_another_op_id(shop: Shop) -> Result:
+    return shop.do(rebase(shop, STRANGER)[0], sender=STRANGER)
+
+
+@refusal("UserRegistry", "not signed by the hub")
+def a_rebase_signed_by_the_node(shop: Shop) -> Result:
+    return shop.do(*rebase(shop, STRANGER, NODE), sender=STRANGER)
+
+
+@refusal("UserRegistry", "not signed by the hub")
+def a_rebase_signed_for_another_chain(shop: Shop) -> Result:
+    return shop.do(*rebase(shop, STRANGER, chain_id=kit.CHAIN_ID + 1), sender=STRANGER)
 
 
 @refusal("UserRegistry", "too little gas")

@@ -53,6 +53,8 @@ class Site:
     waiting: list[Operation]
     drafts: list[Draft]
     sequence: int = 0
+    key: SigningKey = SITE_KEY
+    node: TxKey = NODE
 
     @classmethod
     def new(cls, identity: Identity = IDENTITY, key: SigningKey = SITE_KEY) -> Site:
@@ -64,10 +66,11 @@ class Site:
         log = MemoryLog([leaf_hash(genesis.head.hash)])
         return cls(connection, executor, genesis.head, [genesis.block], [genesis], [()], log, [], [])
 
-    def send(self, to: bytes | None, data: bytes, gas: int, document: bytes = b"", key: TxKey = NODE) -> None:
+    def send(self, to: bytes | None, data: bytes, gas: int, document: bytes = b"", key: TxKey | None = None) -> None:
         """Execute a transaction on the pending block; it must succeed."""
         if self.executor.pending is None:
             self.executor.begin(self.head.timestamp + 1)
+        key = key or self.node
         raw = sign(key, self.head.origin.chain_id, self.executor.nonce(key.address), to, data, gas)
         outcome = self.executor.execute(raw)
         if not outcome.ok:
@@ -123,7 +126,7 @@ class Site:
         """The pending block, signed and committed."""
         meta = chain.next_meta(self.head, self.waiting, clock_quality=quality, hub_seen=None, flags=flags)
         with db.transaction(self.connection):
-            sealed = chain.seal(self.head, self.executor, self.waiting, meta, SITE_KEY, self.drafts.append)
+            sealed = chain.seal(self.head, self.executor, self.waiting, meta, self.key, self.drafts.append)
         self.head = sealed.head
         self.blocks.append(sealed.block)
         self.links.append(sealed.link)
@@ -132,8 +135,9 @@ class Site:
         self.waiting = []
         return sealed
 
-    def site_proof(self, height: int, key: SigningKey = SITE_KEY) -> LogProof:
+    def site_proof(self, height: int, key: SigningKey | None = None) -> LogProof:
         """That block `height` is in the site's log as it is now."""
+        key = key or self.key
         size = self.head.log.size
         note = checkpoint.sign(self.head.checkpoint, key)
         path = merkle.inclusion_path(height, size, self.log.read)
@@ -167,7 +171,7 @@ def receipt_of(
         block=block,
         tx_index=index,
         receipts=site.receipts[height],
-        key=KEY,
+        key=site.key.verify_key,
         site=proof,
         hub=hub,
         anchor=anchor_of(hub) if hub and anchored else None,

@@ -92,6 +92,7 @@ EXAMPLES: list[calls.Call] = [
     ),
     calls.SettleTransfer(transfer=OP, lines=(calls.Settled(index=0, item="X", quantity=1, target="SHRINKAGE"),)),
     calls.Apply(sequence=1, kind=1, payload=b"abc", signature=bytes(65)),
+    calls.Rebase(origin="acme/site/oslo/2", node=MANAGER, signature=bytes(65)),
     calls.Bind(actor=ANN, key=MANAGER, code=bytes([6]) * 32),
     calls.Note(actor=ANN, kind="log-in", subject=bytes(32)),
     calls.Note(actor=None, kind="clock", subject=bytes(32)),

@@ -24,7 +24,7 @@ from ledger.block import (
     document_hash,
     signing_bytes,
 )
-from ledger.chain import Head, Identity
+from ledger.chain import Head
 from ledger.codec import abi_encode, cbor_encode, keccak256, rlp_encode, rlp_int
 from ledger.errors import Corrupt, Invalid, Rejected
 from ledger.ids import Origin
@@ -316,18 +316,6 @@ def test_each_wrong_field_of_genesis_has_its_own_refusal() -> None:
         assert words in str(refusal.value), f"{name}: {refusal.value}"
     with pytest.raises(Rejected):
         chain.accept(chain.link_genesis(IDENTITY, _genesis(), KEY), furnished().executor)
-
-
-def test_a_later_incarnation_continues_the_contracts_of_the_one_before() -> None:
-    site = furnished()
-    later = Identity(Origin("acme", "oslo", 2), STRANGER.address, CONTROL_KEY.address, IDENTITY.contracts)
-    previous = Previous(str(ORIGIN), site.head.height, site.head.hash)
-    genesis = chain.seal_genesis(later, OTHER_KEY, START_S + 1000, previous=previous, state_root=b"\x05" * 32)
-    assert genesis.head.deployed
-    assert genesis.meta.previous == previous
-    assert chain.link_genesis(later, genesis.block, OTHER_KEY.verify_key) == genesis
-    with pytest.raises(Invalid):
-        chain.link_genesis(IDENTITY, genesis.block, OTHER_KEY.verify_key)
 
 
 def _deployment(codes: list[bytes], first: int = 0, documents: tuple[bytes, ...] | None = None, **meta: Any) -> Block:

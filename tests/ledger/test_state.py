@@ -114,6 +114,15 @@ def test_a_later_incarnation_takes_the_accounts_over(small_saves: None) -> None:
     assert heir.nonce(SENDER) == site.nonce(SENDER)
     assert heir.code(contract(1)) == site.code(contract(1))
     assert State(next_store).storage(contract(1), 105) == 5
+    # In place it comes to the same, and goes on the same way; nothing of the old chain is left in it.
+    with pytest.raises(Invalid, match="the accounts that it inherits"), db.transaction(store):
+        site.inherit(CHAIN_ID + 1, genesis(CHAIN_ID + 1, START, extra(0)))
+    site.begin(site.head.timestamp + 1)
+    with db.transaction(store):
+        site.inherit(CHAIN_ID + 1, header)
+    again = Executor.open(store)
+    assert (again.chain_id, again.head) == (CHAIN_ID + 1, heir.head) and again.pending is None
+    assert again.alloc() == alloc
 
 
 def test_a_rollback_at_any_block_is_as_if_it_had_not_been(small_saves: None) -> None:
