@@ -33,6 +33,8 @@ class Visit:
     greeting: Greeting
     key: VerifyKey
     held: Held
+    # Why the chain goes on no more; empty while it does. Such a node only delivers evidence.
+    ended: str = ""
     lease: bytes = b""
     restored: bool = False
     cosignature: Cosignature | None = None
@@ -59,7 +61,6 @@ class Door:
             if held is None:
                 raise Stop(messages.UNKNOWN_ORIGIN, f"{hello.origin} is not enrolled at this hub")
             key = _speaker(session, hello.origin)
-            newest = session.value("SELECT max(incarnation) FROM origins WHERE site = :site", site=held.site)
         try:
             greeting.verify(key)
         except Invalid as error:
@@ -76,11 +77,10 @@ class Door:
             )
         if held.state == blocks.REVOKED:
             raise Stop(messages.REVOKED, f"{hello.origin} is revoked: {held.state_reason}")
-        if held.incarnation < int(newest):
-            raise Stop(
-                messages.STALE_INCARNATION, f"{held.site} goes on as incarnation {newest}: enrol this node again"
-            )
-        return Visit(greeting, key, held)
+        ended = ""
+        if held.state == blocks.RETIRED:
+            ended = f"{held.origin} has ended, {held.state_reason}: what is only on this disk is kept as evidence"
+        return Visit(greeting, key, held, ended)
 
     def check_lease(self, visit: Visit) -> None:
         """Is it the one machine? Moves the ratchet on, or freezes the chain."""

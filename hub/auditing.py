@@ -19,7 +19,7 @@ from hub.replica import Replica
 from hub.schema import DERIVED
 from hub.store import Session, Store
 from ledger import checkpoint, merkle
-from ledger.block import Block
+from ledger.block import Block, Previous
 from ledger.control import ControlRecord
 from ledger.errors import Corrupt, Invalid, LedgerError
 from ledger.ids import Origin
@@ -73,9 +73,13 @@ class Auditor:
         try:
             with self.store.read() as session:
                 self._copy_origins(session, fresh)
-                for row in session.all("SELECT * FROM origins ORDER BY origin"):
+                done = ""
+                for row in session.all("SELECT * FROM origins ORDER BY site, incarnation"):
+                    if row["site"] != done:
+                        _empty(folder)
                     audit.chains += 1
                     self._chain(session, fresh, row, folder, audit)
+                    done = row["site"]
                 self._tables(session, fresh, audit)
                 self._log(session, audit)
                 self._controls(session, audit)
@@ -92,13 +96,13 @@ class Auditor:
 
     def _chain(self, session: Session, fresh: Store, row: dict[str, Any], folder: Path, audit: Audit) -> None:
         origin, size = row["origin"], row["projected_size"]
-        path = folder / f"{row['site']}-{row['incarnation']}.db"
+        path = _path(folder, Origin.parse(origin))
         copy: Replica | None = None
         try:
             for start, blocks in self._slices(session, origin, size):
                 if copy is None:
                     identity = sites.identity(session, origin, self.control_address)
-                    copy = Replica.create(path, identity, *blocks[0])
+                    copy = Replica.create(path, identity, *blocks[0], before=_replica_of(folder, identity.previous))
                     blocks = blocks[1:]
                 copy.advance(blocks)
                 self._project(fresh, Origin.parse(origin), copy, start)
@@ -110,8 +114,8 @@ class Auditor:
             audit.complain(f"{origin}: {error}")
         finally:
             if copy is not None:
+                # The next incarnation of the site goes on from this file.
                 copy.close()
-            replica.discard(path)
 
     def _slices(
         self, session: Session, origin: str, size: int
@@ -224,6 +228,20 @@ class Auditor:
             audit.anchors += 1
             if merkle.tree_root(row["size"], logbook.reader(session)) != bytes(row["root"]):
                 audit.complain(f"the anchor of {row['size']} entries is not of this log")
+
+
+def _path(folder: Path, origin: Origin) -> Path:
+    return folder / f"{origin.site}-{origin.incarnation}.db"
+
+
+def _replica_of(folder: Path, previous: Previous | None) -> Path | None:
+    return None if previous is None else _path(folder, Origin.parse(previous.origin))
+
+
+def _empty(folder: Path) -> None:
+    """Remove the replicas of the site before."""
+    for path in folder.glob("*-*.db"):
+        replica.discard(path)
 
 
 def _rows(session: Session, table: str) -> list[str]:

@@ -19,6 +19,10 @@ from ledger.errors import Corrupt, Invalid, Unavailable
 from sync.lean import Parent
 
 ACTIVE, FORKED, CLONE_SUSPECT, REVOKED = "active", "forked", "clone_suspect", "revoked"
+# The site goes on as a later incarnation, from the last block that was verified: nothing is added any more.
+RETIRED = "retired"
+# How many blocks of a chain are to be executed and shown.
+COUNTED = f"CASE WHEN state = '{RETIRED}' THEN verified_size ELSE size END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Held:
     state: str
     state_reason: str
     size: int
+    verified_size: int
     head: Head | None
     cosigned_size: int
     cosigned_root: bytes
@@ -69,6 +74,7 @@ def held(session: Session, origin: str, control_address: bytes) -> Held | None:
         state=row["state"],
         state_reason=row["state_reason"],
         size=int(row["size"]),
+        verified_size=int(row["verified_size"]),
         head=head,
         cosigned_size=int(row["cosigned_size"]),
         cosigned_root=bytes(row["cosigned_root"] or b""),

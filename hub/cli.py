@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("verify", _verify, shown.verify, "execute every stored block again and compare everything with it")
     retry = add("retry", _command("retry", "origin"), shown.line, "try a quarantined chain again")
     retry.add_argument("origin", metavar="ORIGIN", help="such as acme/site/oslo/1")
+    _add_recovery(add)
     _add_entering(add)
     add("config", _config, shown.config, "print every setting with its value and reason")
     return parser
@@ -113,6 +114,17 @@ def _add_founding(add: Callable[..., argparse.ArgumentParser]) -> None:
     enrol.add_argument("site", metavar="SITE", help="name of the warehouse, such as oslo")
     enrol.add_argument("--url", default="", metavar="URL", help="the hub's address, to be put into the code")
     enrol.add_argument("--hours", type=int, default=24, metavar="N", help="how long the code lasts (default 24)")
+
+
+def _add_recovery(add: Callable[..., argparse.ArgumentParser]) -> None:
+    again = add(
+        "reincarnate", _reincarnate, shown.enrol, "end a frozen site's chain; prints a code for its next node"
+    )
+    again.add_argument("site", metavar="SITE")
+    again.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
+    again.add_argument("--replace", action="store_true", help="although it is well: its machine or disk is lost")
+    again.add_argument("--url", default="", metavar="URL", help="the hub's address, to be put into the code")
+    again.add_argument("--hours", type=int, default=24, metavar="N", help="how long the code lasts (default 24)")
 
 
 def _add_entering(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -240,6 +252,11 @@ def _verify(arguments: argparse.Namespace) -> Result:
 def _enrol(arguments: argparse.Namespace) -> Result:
     wish = {"site": arguments.site, "url": arguments.url, "lasts_ms": arguments.hours * 3_600_000}
     return _write(arguments, "enrol", wish)
+
+
+def _reincarnate(arguments: argparse.Namespace) -> Result:
+    wish = {name: getattr(arguments, name) for name in ("site", "reason", "replace", "url")}
+    return _write(arguments, "reincarnate", {**wish, "lasts_ms": arguments.hours * 3_600_000})
 
 
 def _import_items(arguments: argparse.Namespace) -> Result:

@@ -23,6 +23,18 @@ def enrol(hub: Hub, given: Arguments) -> dict[str, Any]:
     return {"origin": code.origin, "code": code.encode(), "expires_s": code.expires_s, "url": code.url}
 
 
+def reincarnate(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """End a site's incarnation; a one-time code for the node of the next."""
+    code = hub.reincarnate(
+        _text(given, "site"),
+        _text(given, "reason", ""),
+        _text(given, "url", ""),
+        _of(given, "lasts_ms", int, 24 * 3_600_000),
+        replace=_of(given, "replace", bool, False),
+    )
+    return {"origin": code.origin, "code": code.encode(), "expires_s": code.expires_s, "url": code.url}
+
+
 def anchor(hub: Hub, given: Arguments) -> dict[str, Any]:
     """Verify and log what is there, and anchor it now."""
     hub.verify()
@@ -102,6 +114,7 @@ def troubles(hub: Hub, _: Arguments) -> dict[str, Any]:
 COMMANDS: dict[str, Command] = {
     "troubles": troubles,
     "enrol": enrol,
+    "reincarnate": reincarnate,
     "anchor": anchor,
     "import-items": import_items,
     "add-person": add_person,

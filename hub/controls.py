@@ -22,6 +22,8 @@ from ledger.keys import TxKey
 from ledger.seams import failpoint
 
 CUT, SIGNED, APPLIED, REFUSED = "cut", "signed", "applied", "refused"
+# Its chain ended before it came to this record: the same content has a place in the next incarnation's sequence.
+MOVED = "moved"
 ITEMS_MAX = 200
 SETTLED_MAX = 120  # a stream value has at most 32 KiB; a settled line has 7 words
 _UNSIGNED = b""

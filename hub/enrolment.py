@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
+from hub import blocks, incarnations
 from hub.heads import Heads
 from hub.store import Session, Store
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Origin
-from ledger.keys import SigningKey
+from ledger.keys import SigningKey, TxKey
 from ledger.seams import Random, failpoint
 from sync.enrolment import Certificate, Code, Request, key_hash, make_answer
 
@@ -21,12 +22,12 @@ SILENT_AFTER_MS = 4 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Prints codes and redeems them. `key` is the hub's log key, `control_address` that of its control records."""
+    """Prints codes and redeems them. `key` is the hub's log key, `control` that of its control records."""
 
     store: Store
     heads: Heads
     key: SigningKey
-    control_address: bytes
+    control: TxKey
     org: str
     random: Random
 
@@ -39,39 +40,61 @@ class Enrolment:
         lasts_ms: int = CODE_LASTS_MS,
         silent_after_ms: int = SILENT_AFTER_MS,
     ) -> Code:
-        """A new code for the next incarnation of `site`, which is added if it is new.
+        """A new code for the first node of `site`, which is added if it is new.
 
         Older codes of the site stop working: the one a person holds last is the one that counts.
         """
-        if not 0 < lasts_ms <= CODE_LASTS_MS_MAX:
-            raise Rejected(f"a code that lasts {lasts_ms} ms: expected up to {CODE_LASTS_MS_MAX}")
-        secret = self.random.bytes(16)
         with self.store.write() as session:
-            last = session.value("SELECT max(incarnation) FROM origins WHERE site = :site", site=site)
-            origin = Origin(self.org, site, int(last or 0) + 1)
+            last = incarnations.newest(session, site)
             if last is not None:
                 raise Rejected(
-                    f"{site} is enrolled as {self.org}/site/{site}/{last}: a further incarnation needs its own grant"
+                    f"{site} is enrolled as {last}: `tallyman hub reincarnate {site}` grants another node its place"
                 )
             add_site(session, site, silent_after_ms, now_ms)
-            session.run("DELETE FROM enrolments WHERE site = :site AND used_ms IS NULL", site=site)
-            session.run("DELETE FROM enrolments WHERE used_ms IS NULL AND expires_ms < :now", now=now_ms)
-            if int(session.value("SELECT count(*) FROM enrolments WHERE used_ms IS NULL")) >= OPEN_CODES_MAX:
-                raise Unavailable(f"{OPEN_CODES_MAX} codes are open: let some be used or run out first")
-            # Whole seconds, so that the code and the table cannot disagree about the last moment.
-            expires_s = (now_ms + lasts_ms) // 1000
-            code = Code(str(origin), expires_s, key_hash(self.key.verify_key), secret, url)
-            session.run(
-                "INSERT INTO enrolments(code_hash, site, incarnation, made_ms, expires_ms, origin, answer)"
-                " VALUES (:id, :site, :incarnation, :now, :expires, :origin, :secret)",
-                id=code.id,
-                site=site,
-                incarnation=origin.incarnation,
-                now=now_ms,
-                expires=expires_s * 1000,
-                origin=str(origin),
-                secret=secret,
-            )
+            return self._open_code(session, site, url, lasts_ms, now_ms)
+
+    def reincarnate(
+        self,
+        site: str,
+        now_ms: int,
+        *,
+        reason: str = "",
+        replace: bool = False,
+        url: str = "",
+        lasts_ms: int = CODE_LASTS_MS,
+    ) -> Code:
+        """End the newest incarnation of `site` and make a code for the node of the next; see `incarnations.retire`.
+
+        Before that code is used the same again makes a new one in its place.
+        """
+        with self.store.write() as session:
+            origin = incarnations.next_origin(session, self.org, site)
+            incarnations.retire(session, site, origin, self.control.address, reason, replace, now_ms)
+            return self._open_code(session, site, url, lasts_ms, now_ms)
+
+    def _open_code(self, session: Session, site: str, url: str, lasts_ms: int, now_ms: int) -> Code:
+        if not 0 < lasts_ms <= CODE_LASTS_MS_MAX:
+            raise Rejected(f"a code that lasts {lasts_ms} ms: expected up to {CODE_LASTS_MS_MAX}")
+        session.run("DELETE FROM enrolments WHERE site = :site AND used_ms IS NULL", site=site)
+        session.run("DELETE FROM enrolments WHERE used_ms IS NULL AND expires_ms < :now", now=now_ms)
+        if int(session.value("SELECT count(*) FROM enrolments WHERE used_ms IS NULL")) >= OPEN_CODES_MAX:
+            raise Unavailable(f"{OPEN_CODES_MAX} codes are open: let some be used or run out first")
+        origin = incarnations.next_origin(session, self.org, site)
+        secret = self.random.bytes(16)
+        # Whole seconds, so that the code and the table cannot disagree about the last moment.
+        expires_s = (now_ms + lasts_ms) // 1000
+        code = Code(str(origin), expires_s, key_hash(self.key.verify_key), secret, url)
+        session.run(
+            "INSERT INTO enrolments(code_hash, site, incarnation, made_ms, expires_ms, origin, answer)"
+            " VALUES (:id, :site, :incarnation, :now, :expires, :origin, :secret)",
+            id=code.id,
+            site=site,
+            incarnation=origin.incarnation,
+            now=now_ms,
+            expires=expires_s * 1000,
+            origin=str(origin),
+            secret=secret,
+        )
         return code
 
     def redeem(self, raw: bytes, now_ms: int) -> bytes:
@@ -126,15 +149,25 @@ class Enrolment:
 
     def _certify(self, session: Session, request: Request, now_ms: int) -> Certificate:
         origin = Origin.parse(request.origin)
+        last = incarnations.newest(session, origin.site)
+        before = None if last is None else blocks.held(session, last, self.control.address)
+        if before is not None and before.state != blocks.RETIRED:
+            raise Rejected(f"{before.origin} has not ended: ask for a code by `tallyman hub reincarnate`")
+        continued, earliest_s = None, 0
+        if before is not None:
+            carried = incarnations.carry(session, before, origin, now_ms)
+            continued = incarnations.continued(session, before, self.control, origin, request.address, carried)
+            earliest_s = incarnations.earliest_s(session, before)
         certificate = Certificate(
             origin=str(origin),
             hub_name=origin.hub,
             hub_key=self.key.verify_key,
-            control_address=self.control_address,
+            control_address=self.control.address,
             node_key=request.key,
             node_address=request.address,
             key_number=0,
-            not_before_s=now_ms // 1000,
+            not_before_s=max(now_ms // 1000, earliest_s),
+            continued=continued,
         ).signed(self.key)
         register(session, certificate, now_ms)
         return certificate
@@ -146,7 +179,7 @@ def promised(origin: str) -> str:
 
 
 def register(session: Session, certificate: Certificate, now_ms: int) -> None:
-    """A chain that this hub has certified, with its node's keys."""
+    """A chain that this hub has certified, with its node's keys. Earlier ones of its site have ended then."""
     origin = Origin.parse(certificate.origin)
     session.run(
         "INSERT INTO origins(origin, site, incarnation, chain_id, state, enrolled_ms)"
@@ -167,6 +200,7 @@ def register(session: Session, certificate: Certificate, now_ms: int) -> None:
         certificate=certificate.encode(),
         now=now_ms,
     )
+    incarnations.keep(session, origin, certificate.continued)
 
 
 def add_site(session: Session, site: str, silent_after_ms: int, now_ms: int) -> None:

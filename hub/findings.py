@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub import discrepancies, transfers
+from hub import blocks, discrepancies, transfers
 from hub.config import RulesConfig
 from hub.projection import Findings
 from hub.store import Session
+from ledger import calls
+from ledger.claims import Claim
 from ledger.control import ITEMS, LOCATIONS, NOTE, PERSON, RELEASE, SETTLE
 from ledger.counts import Compared, Cost, Rule
+from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, Origin
 
 RECORDS = {
@@ -66,6 +69,8 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
             {"origin": str(origin), "op_id": op_id, "location": location, "reason": reason},
             now_ms,
         )
+    for op_id, height, place in found.claimed:
+        _claimed(session, origin, op_id, blocks.block_at(session, str(origin), height).documents[place], now_ms)
     for item, serial in sorted(found.serials):
         _serial(session, item, serial, now_ms)
 
@@ -92,6 +97,23 @@ def _refused(session: Session, origin: Origin, sequence: int, kind: int, now_ms:
         origin.site,
         f"the chain refused control record {sequence} ({RECORDS.get(kind, 'unknown')}: {subject or 'unknown'})",
         {"origin": str(origin), "sequence": sequence, "kind": kind, "subject": subject or ""},
+        now_ms,
+    )
+
+
+def _claimed(session: Session, origin: Origin, op_id: str, document: bytes, now_ms: int) -> None:
+    try:
+        claim = Claim.decode(document)
+        reason, call = claim.reason, calls.decode(claim.data)[1].METHOD
+    except Invalid as error:
+        reason, call = str(error), "operation"
+    discrepancies.report(
+        session,
+        discrepancies.UNBOOKABLE,
+        f"{origin}:{op_id}",
+        origin.site,
+        f"a {call} that {origin.site} had acknowledged cannot be booked any more: {reason}",
+        {"origin": str(origin), "op_id": op_id, "call": call, "reason": reason},
         now_ms,
     )
 

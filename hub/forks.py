@@ -15,6 +15,7 @@ from hub.blocks import Held
 from hub.store import Session
 from ledger.chain import Head, Link
 from ledger.errors import Corrupt
+from sync.messages import Hello
 
 FORK, BRANCH_HEAD, CLONE, CLAIM = "fork", "branch head", "clone", "claim"
 BRANCH_MAX = 100_000
@@ -89,6 +90,9 @@ def add_orphan(session: Session, held: Held, link: Link, now_ms: int) -> None:
         reason = f"block {height} continues the branch that parted earlier"
     keep(session, held.origin, FORK, height, link.head.hash, body, reason, now_ms)
     keep(session, held.origin, BRANCH_HEAD, height, link.head.hash, link.head.encode(), "", now_ms)
+    if held.state == blocks.RETIRED:
+        # Its discrepancy says already what is missing; `hub.incarnations` keeps that true.
+        return
     if held.state != blocks.FORKED:
         blocks.set_state(session, held.origin, blocks.FORKED, reason)
     first = session.one(
@@ -114,6 +118,18 @@ def branch_end(session: Session, origin: str) -> int | None:
         "SELECT max(height) FROM evidence WHERE origin = :origin AND kind = :kind", origin=origin, kind=FORK
     )
     return None if found is None else int(found) + 1
+
+
+def resume(session: Session, held: Held, hello: Hello, end: int) -> int:
+    """From which height a node of an ended chain should go on delivering: `end` is where this request stopped."""
+    if end:
+        return end
+    query = "SELECT count(*) FROM evidence WHERE origin = :origin AND kind = :kind AND hash = :hash"
+    if session.value(query, origin=held.origin, kind=FORK, hash=hello.head):
+        return hello.size
+    if 0 < hello.size <= held.size and blocks.hash_at(session, held.origin, hello.size - 1) == hello.head:
+        return hello.size
+    return min(hello.cosigned, held.size)
 
 
 def _tell(session: Session, kind: str, held: Held, summary: str, evidence: Mapping[str, Any], now_ms: int) -> None:

@@ -29,6 +29,8 @@ from hub import (
     discrepancies,
     fleet,
     founding,
+    history,
+    incarnations,
     logbook,
     people,
     proofs,
@@ -88,7 +90,7 @@ class Hub:
             interval_s=config.sync.interval_ms // 1000,
             bundle_bytes_max=config.sync.bundle_bytes_max,
         )
-        self.enrolment = Enrolment(opened, heads, keys.log, keys.control.address, config.org, random)
+        self.enrolment = Enrolment(opened, heads, keys.log, keys.control, config.org, random)
         # Called when blocks have come in; the process that runs the jobs sets it to start them sooner.
         self.wake: Callable[[], None] = lambda: None
         self.troubles: dict[str, str] = {}
@@ -163,6 +165,24 @@ class Hub:
             silent_after_ms=self.config.sync.silent_after_ms,
         )
 
+    def reincarnate(
+        self, site: str, reason: str = "", url: str = "", lasts_ms: int = CODE_LASTS_MS, *, replace: bool = False
+    ) -> Code:
+        """End a site's incarnation and give its place to the node that redeems this code.
+
+        Raises Rejected for a site that is well, unless it is to be replaced.
+        """
+        self.verify()
+        code = self.enrolment.reincarnate(
+            site, self.clock.now_ms(), reason=reason, replace=replace, url=url or self.url, lasts_ms=lasts_ms
+        )
+        self.wake()
+        return code
+
+    def history(self, request: bytes) -> bytes:
+        """Blocks of earlier incarnations, for the node that goes on from them."""
+        return history.answer(self.store, self.keys.control.address, request)
+
     # ------------------------------------------------------------ steps
 
     def verify(self, shard: int = 0, shards: int = 1) -> int:
@@ -232,6 +252,7 @@ class Hub:
         now_ms = self.clock.now_ms()
         with self.store.write() as session:
             fleet.judge_silence(session, now_ms)
+            incarnations.judge_missing(session, self.keys.control.address, now_ms)
             transfers.judge_late(session, self.config.rules, now_ms)
             logbook.judge_overdue(session, self.config.name, self.config.anchors.overdue_ms, now_ms)
 

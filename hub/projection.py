@@ -14,6 +14,7 @@ from hub.schema import DERIVED
 from hub.store import Session
 from ledger import calls, control, events
 from ledger.block import EvmReceipt
+from ledger.claims import CLAIM
 from ledger.events import Event, decode_logs
 from ledger.ids import Origin
 from ledger.transfers import TransferName
@@ -46,6 +47,7 @@ class Findings:
     elsewhere: list[tuple[str, int, str]] = field(default_factory=list)
     excepted: list[tuple[str, str, str]] = field(default_factory=list)
     refused: list[tuple[int, int]] = field(default_factory=list)
+    claimed: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 def read(receipts: Sequence[bytes]) -> list[list[Event]]:
@@ -162,6 +164,8 @@ def _operation(session: Session, place: Place, logs: list[Event]) -> None:
             call, actor, document = "record", str(event.actor or ""), event.document.hex()
         elif isinstance(event, events.Bound):
             call, actor = "bind", str(event.actor)
+        elif isinstance(event, events.Rebased):
+            call = "rebase"
     if any(isinstance(event, events.ControlApplied | events.ControlRefused) for event in logs):
         # A settlement is the manager's own call inside a control record; the operation is the record.
         call = "apply"
@@ -281,6 +285,8 @@ def _special(
         case events.ControlRefused():
             _answered(session, place, event.sequence, "refused")
             findings.refused.append((event.sequence, event.kind))
+        case events.Noted() if event.kind == CLAIM:
+            findings.claimed.append((event.subject[:16].hex(), place.height, place.tx_index))
         case events.Bound():
             session.run(
                 "INSERT INTO binds VALUES (:origin, :height, :tx, :actor, :key)",
@@ -314,13 +320,17 @@ def _promise(
 
 def _posted(session: Session, place: Place, event: events.CountPosted) -> None:
     count = str(event.count)
+    # The count may have been recorded by an earlier incarnation.
     lines = session.all(
-        "SELECT line FROM count_lines WHERE origin = :origin AND op_id = :op", origin=str(place.origin), op=count
+        "SELECT origin, line FROM count_lines WHERE op_id = :op"
+        " AND origin IN (SELECT origin FROM origins WHERE site = :site)",
+        site=place.origin.site,
+        op=count,
     )
     session.many(
         "UPDATE count_lines SET posted_by = :by WHERE origin = :origin AND op_id = :op AND line = :line",
         [
-            {"by": str(event.op_id), "origin": str(place.origin), "op": count, "line": row["line"]}
+            {"by": str(event.op_id), "origin": row["origin"], "op": count, "line": row["line"]}
             for row in lines
             if event.select >> row["line"] & 1
         ],

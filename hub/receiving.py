@@ -17,7 +17,7 @@ import threading
 from collections.abc import Sequence
 from hashlib import sha256
 
-from hub import answering, blocks, forks, sites, words
+from hub import answering, blocks, forks, orphans, sites, words
 from hub.admission import Door, Stop, Visit
 from hub.answering import Reply
 from hub.blocks import Held
@@ -28,7 +28,7 @@ from ledger.chain import Link
 from ledger.checkpoint import Checkpoint
 from ledger.clock import Clock
 from ledger.codec import cbor_encode
-from ledger.errors import Invalid, LedgerError, Unavailable
+from ledger.errors import Invalid, Unavailable
 from ledger.keys import SigningKey
 from ledger.seams import failpoint
 from sync import frames, lean, messages, packing
@@ -83,6 +83,8 @@ class Receiver:
             raise Unavailable(f"another exchange with {visit.held.origin} takes long; try again later")
         try:
             self._reload(visit)
+            if visit.ended:
+                return self._witness(visit, bundle.frames[1:])
             return self._exchange(visit, bundle.frames[1:], sha256(body).digest())
         finally:
             turn.release()
@@ -177,7 +179,7 @@ class Receiver:
         known = min(held.size - start, len(values))
         with self._store.read() as session:
             for place in range(known):
-                if not _same(session, held.origin, start + place, values[place]):
+                if not orphans.same(session, held.origin, start + place, values[place]):
                     break
             else:
                 place = known
@@ -215,22 +217,43 @@ class Receiver:
         return links, None
 
     def _take_orphans(self, visit: Visit, start: int, values: Sequence[object]) -> None:
-        """Blocks of a chain that has parted: those we hold are passed over, the others kept beside the chain."""
-        held, now_ms = visit.held, self._clock.now_ms()
-        with self._store.write(held.origin) as session:
-            before: list[chain.Head | None] | None = None
-            for height, value in enumerate(values, start):
-                if height < held.size and _same(session, held.origin, height, value):
-                    before = None
-                    continue
-                if before is None:
-                    before = list(forks.candidates(session, held, height))
-                link = _link_to_any(session, held, before, height, value)
-                if link is None:
-                    raise Stop(messages.BAD_BLOCK, f"block {height} is not signed behind anything the hub holds")
-                forks.add_orphan(session, held, link, now_ms)
-                before = [link.head]
+        now_ms = self._clock.now_ms()
+        with self._store.write(visit.held.origin) as session:
+            try:
+                orphans.take(session, visit.held, start, values, now_ms)
+            except Invalid as error:
+                raise Stop(messages.BAD_BLOCK, str(error)) from error
         self._reload(visit)
+
+    def _witness(self, visit: Visit, rest: Sequence[Frame]) -> Reply:
+        """The chain has ended, but its disk may hold acts that nobody else knows of: its blocks are kept as evidence.
+
+        It gets nothing for them, no lease and no streams; the lease that it showed back, so that it goes on sending.
+        """
+        message, end = visit.ended, 0
+        try:
+            for run in packing.unpack_blocks([frame for frame in rest if frame.type == frames.BLOCKS]):
+                if isinstance(run, Invalid):
+                    raise Stop(messages.BAD_BLOCK, str(run))
+                self._take_orphans(visit, *run)
+                end = run[0] + len(run[1])
+        except Stop as stop:
+            message = f"{message}; {stop.message}"
+        held = visit.held
+        with self._store.read() as session:
+            begin = forks.resume(session, held, visit.hello, end)
+        status = Status(
+            code=messages.STALE_INCARNATION,
+            origin=held.origin,
+            next=begin,
+            lease=visit.hello.lease,
+            budget=self._bundle_bytes_max,
+            next_sync_after_s=GIVEN_AGAIN_S if begin < visit.hello.size else self._interval_s,
+            hub_time_ms=self._clock.now_ms(),
+            message=message[: messages.TEXT_MAX],
+        )
+        frame = status.frame(visit.greeting.digest, self._key)
+        return Reply(status.code, make_bundle([frame], BUNDLE_BYTES_MAX, end=frames.DOWN_END))
 
     # ------------------------------------------------------------ acknowledging
 
@@ -362,28 +385,3 @@ class Receiver:
     def _turn(self, origin: str) -> threading.Lock:
         with self._guard:
             return self._turns.setdefault(origin, threading.Lock())
-
-
-def _same(session: Session, origin: str, height: int, value: object) -> bool:
-    """Whether a travelling block is the one that we hold at `height`."""
-    try:
-        came = lean.decode(value, blocks.parent_at(session, origin, height))
-        return came == blocks.block_at(session, origin, height)
-    except Invalid:
-        return False
-
-
-def _link_to_any(
-    session: Session, held: Held, heads: Sequence[chain.Head | None], height: int, value: object
-) -> Link | None:
-    for head in heads:
-        parent = None if head is None else Parent(head.height, head.hash, head.timestamp)
-        try:
-            block = lean.decode(value, parent)
-            key = sites.block_key(session, held.origin, height)
-            if head is None:
-                return chain.link_genesis(held.identity, block, key)
-            return chain.link(head, block, key)
-        except LedgerError:
-            continue
-    return None

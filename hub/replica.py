@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hub.store import Session
 from ledger import chain, db
-from ledger.block import Block
+from ledger.block import Block, Previous
 from ledger.block_rules import Identity
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.errors import Corrupt, Invalid
@@ -42,21 +42,26 @@ class Replica:
             raise Corrupt(f"the replica of {identity.origin} contradicts itself at height {self.head.height}")
 
     @classmethod
-    def create(cls, path: Path, identity: Identity, genesis: Block, key: VerifyKey) -> Replica:
-        """A new file from a chain's block 0, whose bytes and empty state are judged here."""
+    def create(
+        cls, path: Path, identity: Identity, genesis: Block, key: VerifyKey, *, before: Path | None = None
+    ) -> Replica:
+        """A new file from a chain's block 0, whose bytes and state are judged here.
+
+        `before` is the replica of the incarnation that it continues, which stands on the block that it names.
+        """
         from ledger.evm import Executor
 
         link = chain.link_genesis(identity, genesis, key)
-        if link.meta.previous is not None:
-            raise Invalid(
-                f"{identity.origin} continues {link.meta.previous.origin}: its inherited accounts cannot be "
-                "checked by this version of the hub"
-            )
         path.parent.mkdir(mode=0o700, exist_ok=True)
         connection = db.create(path)
+        if before is not None:
+            db.copy(before, connection)
         db.migrate(connection, STEPS)
         with db.transaction(connection):
-            Executor.create(connection, identity.origin.chain_id, genesis.header)
+            if identity.previous is None:
+                Executor.create(connection, identity.origin.chain_id, genesis.header)
+            else:
+                _inherit(connection, identity.previous, identity.origin.chain_id, genesis.header)
             connection.execute("INSERT INTO replica VALUES (1, ?)", (link.head.encode(),))
             connection.execute(
                 "INSERT INTO outcomes VALUES (0, ?, ?, ?)", (link.header.timestamp, link.head.log.root(), _packed(()))
@@ -101,6 +106,18 @@ class Replica:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _inherit(connection: db.Connection, previous: Previous, chain_id: int, header: bytes) -> None:
+    """Let the accounts of the chain before be those of the one that `header` begins."""
+    from ledger.evm import Executor
+
+    executor = Executor.open(connection)
+    if executor.head.hash != previous.hash:
+        raise Corrupt(f"the replica of {previous.origin} does not stand on block {previous.height}")
+    executor.inherit(chain_id, header)
+    connection.execute("DELETE FROM replica")
+    connection.execute("DELETE FROM outcomes")
 
 
 def _packed(receipts: Sequence[bytes]) -> bytes:

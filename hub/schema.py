@@ -263,4 +263,9 @@ CREATE TABLE discrepancy_entries(
 ){end}
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE)
+# What a later incarnation goes on from: CBOR [origin, height, hash, state root]; `contracts` were in force there.
+CONTINUED = """
+ALTER TABLE origins ADD COLUMN continued {bytes};
+"""
+
+STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED)

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from hub.store import Session
+from ledger.block import Previous
 from ledger.block_rules import Identity
+from ledger.codec import cbor_decode
 from ledger.deployment import Addresses
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Origin
 from ledger.keys import VerifyKey
 
-ADDRESS_BYTES = 20
-
 
 def identity(session: Session, origin: str, control_address: bytes) -> Identity:
     """Who the chain `origin` is, as the hub's certificate said at its enrolment; raises Rejected if it is unknown."""
     row = session.one(
-        "SELECT origins.contracts, nodes.address FROM origins JOIN nodes ON nodes.origin = origins.origin"
-        " WHERE origins.origin = :origin ORDER BY nodes.key_number",
+        "SELECT o.contracts, o.continued, n.address FROM origins o JOIN nodes n ON n.origin = o.origin"
+        " WHERE o.origin = :origin ORDER BY n.key_number",
         origin=origin,
     )
     if row is None:
         raise Rejected(f"the chain {origin} was never enrolled here")
     name, node = Origin.parse(origin), bytes(row["address"])
-    if row["contracts"] is None:
+    if row["continued"] is None:
         return Identity.first(name, node, control_address)
-    raw = bytes(row["contracts"])
-    parts = [raw[at : at + ADDRESS_BYTES] for at in range(0, len(raw), ADDRESS_BYTES)]
-    return Identity(name, node, control_address, Addresses(*parts))
+    before, height, block_hash, state_root = cbor_decode(bytes(row["continued"]))
+    contracts = Addresses.parse(bytes(row["contracts"]))
+    return Identity(name, node, control_address, contracts, Previous(before, height, block_hash), state_root)
 
 
 def block_key(session: Session, origin: str, height: int) -> VerifyKey:

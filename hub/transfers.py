@@ -261,13 +261,14 @@ def _elsewhere(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _told(session: Session, name: TransferName) -> dict[int, tuple[int, int]]:
-    """By line: (taken over, written off) in the SETTLE records cut so far, refused ones left out."""
+    """By line: (taken over, written off) in the SETTLE records cut so far, those that act nowhere left out."""
     told: dict[int, tuple[int, int]] = {}
     for row in session.all(
-        "SELECT record FROM controls WHERE kind = :kind AND subject = :subject AND state <> :refused",
+        "SELECT record FROM controls WHERE kind = :kind AND subject = :subject AND state NOT IN (:refused, :moved)",
         kind=control.SETTLE,
         subject=str(name),
         refused=controls.REFUSED,
+        moved=controls.MOVED,
     ):
         content = ControlRecord.decode(bytes(row["record"])).content
         if isinstance(content, control.SettlePayload):

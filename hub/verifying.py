@@ -21,10 +21,11 @@ from typing import Any
 from zlib import crc32
 
 from hub import discrepancies, findings, projection, replica, sites
+from hub.blocks import COUNTED
 from hub.config import RulesConfig
 from hub.replica import Replica
 from hub.store import Session, Store
-from ledger.block import Block
+from ledger.block import Block, Previous
 from ledger.clock import Clock
 from ledger.errors import Corrupt, Invalid, LedgerError, Rejected, Unavailable
 from ledger.events import Event
@@ -55,7 +56,8 @@ class Verifier:
         """The chains of a shard that have linked blocks which are not projected yet, and no quarantine."""
         with self._store.read() as session:
             rows = session.all(
-                "SELECT origin FROM origins WHERE size > projected_size AND quarantine = '' ORDER BY origin"
+                f"SELECT origin FROM origins WHERE {COUNTED} > projected_size AND quarantine = ''"  # noqa: S608
+                " ORDER BY site, incarnation"
             )
         return [row["origin"] for row in rows if crc32(row["origin"].encode()) % shards == shard]
 
@@ -125,7 +127,10 @@ class Verifier:
     def _step(self, origin: Origin) -> int:
         name = str(origin)
         with self._store.read() as session:
-            row = session.one("SELECT size, projected_size FROM origins WHERE origin = :origin", origin=name)
+            row = session.one(
+                f"SELECT {COUNTED} AS size, projected_size FROM origins WHERE origin = :origin",  # noqa: S608
+                origin=name,
+            )
         if row is None or row["size"] <= row["projected_size"]:
             return 0
         # Taken out of the shelf while in use: an error leaves it out, and the next step opens the file afresh.
@@ -142,7 +147,7 @@ class Verifier:
         wrong: Invalid | None = None
         if copy.head.height + 1 < row["size"] and copy.head.height < row["projected_size"] + BLOCKS_AT_ONCE:
             try:
-                self._execute(origin, copy, copy.head.height + 1)
+                self._execute(origin, copy, row["size"])
             except Invalid as error:
                 wrong = error
         # What came before a bad block is good and counts.
@@ -151,9 +156,10 @@ class Verifier:
             raise wrong
         return done
 
-    def _execute(self, origin: Origin, copy: Replica, start: int) -> None:
+    def _execute(self, origin: Origin, copy: Replica, end: int) -> None:
+        start = copy.head.height + 1
         with self._store.read() as session:
-            blocks = _blocks(session, str(origin), start, BLOCKS_AT_ONCE)
+            blocks = _blocks(session, str(origin), start, min(end - start, BLOCKS_AT_ONCE))
         try:
             copy.advance(blocks)
         except Invalid:
@@ -239,8 +245,27 @@ class Verifier:
                 genesis = _blocks(session, name, 0, 1)
                 if not genesis:
                     raise Corrupt(f"{name} has no block 0 in the hub's database")
-                copy = Replica.create(path, identity, *genesis[0])
+        if copy is None:
+            copy = Replica.create(path, identity, *genesis[0], before=self._before(identity.previous))
         return copy
+
+    def _before(self, previous: Previous | None) -> Path | None:
+        """The replica that a later incarnation goes on from, brought to exactly the block that it names."""
+        if previous is None:
+            return None
+        origin = Origin.parse(previous.origin)
+        copy = self._take(origin)
+        if copy.head.height > previous.height:
+            # It had gone on with blocks that count no more.
+            copy.close()
+            self.forget(previous.origin)
+            copy = self._take(origin)
+        try:
+            while copy.head.height < previous.height:
+                self._execute(origin, copy, previous.height + 1)
+        finally:
+            copy.close()
+        return self._path(origin)
 
     def _put_back(self, name: str, copy: Replica) -> None:
         with self._lock:

@@ -133,6 +133,15 @@ def migrate(connection: Connection, steps: Sequence[str]) -> None:
         failpoint("db.migrated")
 
 
+def copy(source: Path, target: Connection) -> None:
+    """Make `target` hold what the database file `source` holds, and nothing else."""
+    reader = open_reader(source)
+    try:
+        reader.backup(target)
+    finally:
+        reader.close()
+
+
 def check(connection: Connection) -> None:
     """SQLite's own check of the whole file; raises `Corrupt` with its first complaint."""
     complaint = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -21,6 +21,16 @@ class Addresses:
     manager: bytes
     audit: bytes
 
+    @property
+    def raw(self) -> bytes:
+        """All four, in the order of `CONTRACTS`."""
+        return self.registry + self.ledger + self.manager + self.audit
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Addresses:
+        """The inverse of `raw`, which has 80 bytes."""
+        return cls(*(raw[at : at + 20] for at in range(0, len(raw), 20)))
+
     def of(self, contract: str) -> bytes:
         """The address for a `Call.CONTRACT`: manager, registry or audit."""
         return {"manager": self.manager, "registry": self.registry, "audit": self.audit}[contract]

@@ -45,9 +45,8 @@ class NodeIdentity:
 
     @classmethod
     def of(cls, certificate: Certificate) -> NodeIdentity:
-        """Of a first incarnation, whose node creates the contracts itself."""
-        origin = Origin.parse(certificate.origin)
-        return cls(certificate, Identity.first(origin, certificate.node_address, certificate.control_address))
+        """What follows from a certificate."""
+        return cls(certificate, certificate.chain)
 
     @property
     def origin(self) -> Origin:

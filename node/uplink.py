@@ -40,6 +40,8 @@ FACT_STOPPED_BY_HUB = "stopped_by_hub"
 
 # After these the node signs nothing more until the hub says otherwise.
 STOPPING = frozenset({messages.FORKED, messages.CLONE_SUSPECT, messages.STALE_INCARNATION, messages.REVOKED})
+# These say from where to go on delivering, too.
+DELIVERING = frozenset({messages.BEHIND, messages.FORKED, messages.STALE_INCARNATION})
 HOLDING = frozenset({messages.OK, messages.PARTIAL, messages.QUARANTINED, messages.NOT_NEXT, messages.RECOVERING})
 
 
@@ -200,7 +202,7 @@ class NodeUplink:
             "logged": status.logged_size,
             "anchored": status.anchored_size,
         }
-        if status.code in HOLDING or status.code in (messages.BEHIND, messages.FORKED):
+        if status.code in HOLDING or status.code in DELIVERING:
             known |= {"next": status.next, "cosigned": status.cosigned_size}
         with self._site.writing() as connection:
             before = hub_status(connection)

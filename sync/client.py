@@ -24,6 +24,8 @@ from sync.bundle import BUNDLE_BYTES_MAX
 
 EXCHANGE_PATH = "/sync/v1/exchange"
 ENROL_PATH = "/sync/v1/enrol"
+HISTORY_PATH = "/sync/v1/history"
+HISTORY_MEDIA_TYPE = "application/vnd.tallyman.history"
 ENROL_MEDIA_TYPE = "application/vnd.tallyman.enrolment"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 STALL_TIMEOUT_S = 60

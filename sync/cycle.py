@@ -12,7 +12,8 @@ What a status means to the node:
     FORKED                     two histories: sign nothing more, deliver our branch as evidence, wait for a person
     CHECK_LEASE                say HELLO again with the challenge
     CLONE_SUSPECT              two machines with our keys: sign nothing more until an administrator has decided
-    REVOKED, STALE_INCARNATION, UNKNOWN_ORIGIN, BAD_SIGNATURE
+    STALE_INCARNATION          the site goes on as a later incarnation: deliver what only we have as evidence
+    REVOKED, UNKNOWN_ORIGIN, BAD_SIGNATURE
                                we may not speak any more; keep everything, say so
     BAD_BLOCK, HEAD_MISMATCH   the hub cannot follow our blocks; keep everything, say so
     UPGRADE_HUB, UPGRADE_NODE  the programs do not fit; keep working, say so
@@ -279,7 +280,7 @@ def _fill(source: UplinkSource, standing: Standing, room: int) -> tuple[int, lis
 
 
 def _is_more(status: Status, after: Standing) -> bool:
-    if status.code == messages.FORKED:
+    if status.code in (messages.FORKED, messages.STALE_INCARNATION):
         return status.next < after.size
     if status.code not in GOES_ON:
         return False

@@ -9,7 +9,10 @@ under the same secret and signed with the key that the code names: from then on 
     request      CBOR {code, origin, key, address, pop, pop_tx, mac}
     answer       CBOR {certificate, mac}
     certificate  CBOR [CBOR map, signature]; map labels: 1 origin, 2 hub log name, 3 hub Ed25519 key, 4 hub control
-                 address, 5 node Ed25519 key, 6 node secp256k1 address, 7 key number, 8 not before (s)
+                 address, 5 node Ed25519 key, 6 node secp256k1 address, 7 key number, 8 not before (s); in a later
+                 incarnation 9 [origin, height, hash] of the block that it continues, 10 that block's state root,
+                 11 the four contracts in force there (80), 12 how many control records are carried over, 13 the hub's
+                 signature of the rebase (65)
 
 The same keys and code always give the same request, byte for byte: a node that got no answer just asks again.
 """
@@ -21,11 +24,14 @@ import binascii
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from ledger.block import Previous
+from ledger.block_rules import Identity
 from ledger.codec import cbor_decode, cbor_encode, keccak256
+from ledger.deployment import CONTRACTS, Addresses
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Origin
 from ledger.keys import Signature, SigningKey, TxKey, VerifyKey, recover
@@ -87,6 +93,38 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """What a later incarnation goes on from: a block of an earlier one that the hub has verified, its state root, the
+    contracts in force there, how many control records open the new sequence because that block does not have them,
+    and the hub's signature of the `rebase` (`control.rebase_digest`)."""
+
+    previous: Previous
+    state_root: bytes
+    contracts: Addresses
+    carried: int
+    rebase: bytes
+
+    def labels(self) -> dict[int, Any]:
+        """Its part of a certificate."""
+        block = [self.previous.origin, self.previous.height, self.previous.hash]
+        return {9: block, 10: self.state_root, 11: self.contracts.raw, 12: self.carried, 13: self.rebase}
+
+    @classmethod
+    def read(cls, labels: Mapping[int, Any]) -> Continued:
+        """The inverse of `labels`."""
+        block = labels[9]
+        if not isinstance(block, list) or len(block) != 3:
+            raise Invalid("the block that a certificate continues is an origin, a height and a hash")
+        return cls(
+            Previous(str(_origin(block[0])), _uint(block[1], "height"), _bytes(block[2], 32, "block hash")),
+            _bytes(labels[10], 32, "state root"),
+            Addresses.parse(_bytes(labels[11], 20 * len(CONTRACTS), "contracts")),
+            _uint(labels[12], "number of control records"),
+            _bytes(labels[13], 65, "signature of the rebase"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """The hub's word on who may speak for a site chain, and on its own keys. `not_before_s`: genesis is not older."""
 
@@ -99,6 +137,22 @@ class Certificate:
     key_number: int
     not_before_s: int
     signature: bytes = b""
+    continued: Continued | None = None
+
+    @property
+    def chain(self) -> Identity:
+        """Who the chain is, for `ledger.chain`."""
+        origin = Origin.parse(self.origin)
+        if self.continued is None:
+            return Identity.first(origin, self.node_address, self.control_address)
+        return Identity(
+            origin,
+            self.node_address,
+            self.control_address,
+            self.continued.contracts,
+            self.continued.previous,
+            self.continued.state_root,
+        )
 
     def body(self) -> bytes:
         """What the hub signs, without the tag."""
@@ -112,6 +166,7 @@ class Certificate:
                 6: self.node_address,
                 7: self.key_number,
                 8: self.not_before_s,
+                **({} if self.continued is None else self.continued.labels()),
             }
         )
 
@@ -121,18 +176,7 @@ class Certificate:
 
     def signed(self, key: SigningKey) -> Certificate:
         """The same certificate, signed by the hub."""
-        signature = key.sign(_certificate_bytes(self.body()))
-        return Certificate(
-            self.origin,
-            self.hub_name,
-            self.hub_key,
-            self.control_address,
-            self.node_key,
-            self.node_address,
-            self.key_number,
-            self.not_before_s,
-            signature,
-        )
+        return replace(self, signature=key.sign(_certificate_bytes(self.body())))
 
     @classmethod
     def decode(cls, raw: bytes) -> Certificate:
@@ -144,9 +188,9 @@ class Certificate:
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(part, bytes) for part in parts):
             raise Invalid("a certificate is a body and a signature")
         body, signature = parts
-        labels = cbor_decode(body, size_bytes_max=MESSAGE_BYTES_MAX, depth_max=1)
-        if not isinstance(labels, dict) or set(labels) != set(range(1, 9)):
-            raise Invalid("a certificate is a map with the labels 1 to 8")
+        labels = cbor_decode(body, size_bytes_max=MESSAGE_BYTES_MAX, depth_max=2)
+        if not isinstance(labels, dict) or set(labels) not in (set(range(1, 9)), set(range(1, 14))):
+            raise Invalid("a certificate is a map with the labels 1 to 8, and 9 to 13 in a later incarnation")
         origin = _origin(labels[1])
         if labels[2] != origin.hub:
             raise Invalid(f"the certificate of {origin} is by {labels[2]!r}: expected {origin.hub}")
@@ -160,6 +204,7 @@ class Certificate:
             _uint(labels[7], "key number"),
             _uint(labels[8], "not before"),
             signature,
+            Continued.read(labels) if 9 in labels else None,
         )
         certificate.hub_key.verify(_certificate_bytes(body), signature)
         return certificate

@@ -1,4 +1,4 @@
-"""The two addresses at which a site's node calls the hub. Thin: bytes in, bytes out; everything else is the hub's.
+"""The three addresses at which a site's node calls the hub. Thin: bytes in, bytes out; everything else is the hub's.
 
 What speaks here is the node's signature inside the bundle, so there is no session, no cookie and no password.
 """
@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from hub.answering import Reply
 from ledger.errors import Invalid
 from sync.bundle import BUNDLE_BYTES_MAX
-from sync.client import ENROL_MEDIA_TYPE, ENROL_PATH, EXCHANGE_PATH
+from sync.client import ENROL_MEDIA_TYPE, ENROL_PATH, EXCHANGE_PATH, HISTORY_MEDIA_TYPE, HISTORY_PATH
 from sync.enrolment import MESSAGE_BYTES_MAX
 from sync.frames import MEDIA_TYPE
 
@@ -29,6 +29,9 @@ class SyncHub(Protocol):
     def redeem(self, request: bytes) -> bytes:
         """Answer a request for enrolment; raises Rejected or Invalid."""
 
+    def history(self, request: bytes) -> bytes:
+        """Answer a question for earlier incarnations' blocks; raises Rejected or Invalid."""
+
 
 def blueprint(hub: SyncHub) -> Blueprint:
     """The routes, for the hub's application."""
@@ -42,6 +45,11 @@ def blueprint(hub: SyncHub) -> Blueprint:
     @routes.post(ENROL_PATH)
     def enrol() -> Response:
         return _answer(hub.redeem(_body(ENROL_MEDIA_TYPE, MESSAGE_BYTES_MAX, whole=True)), ENROL_MEDIA_TYPE, 200)
+
+    @routes.post(HISTORY_PATH)
+    def history() -> Response:
+        found = hub.history(_body(HISTORY_MEDIA_TYPE, MESSAGE_BYTES_MAX, whole=True))
+        return _answer(found, HISTORY_MEDIA_TYPE, 200)
 
     return routes
 

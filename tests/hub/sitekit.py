@@ -23,7 +23,7 @@ from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, Actor, OpId, Origin
 from ledger.keys import SigningKey, TxKey
 from ledger.people import activation_code
 from ledger.seams import DiskStorage
-from sync.enrolment import make_request, read_answer
+from sync.enrolment import Certificate, Code, make_request, read_answer
 from tests.sync.hub_kit import Direct, Node
 
 START_MS = 1_800_000_000_000
@@ -70,9 +70,12 @@ class SiteChain:
     clock: ManualClock
     links: list[Link] = field(default_factory=list)
     waiting: list[Operation] = field(default_factory=list)
+    certificate: Certificate | None = None
 
     @property
     def identity(self) -> Identity:
+        if self.certificate is not None:
+            return self.certificate.chain
         return Identity.first(self.origin, self.transaction_key.address, self.control_address)
 
     @property
@@ -102,6 +105,24 @@ class SiteChain:
         self.links.append(genesis)
         for code in deployment.init_codes(self.origin, self.control_address, self.transaction_key.address):
             self.send(None, code, calls.GAS_DEPLOY)
+        self.seal()
+
+    def go_on(self, old: SiteChain, size: int) -> None:
+        """Genesis of a later incarnation on the first `size` blocks of another chain, and the rebase in block 1."""
+        assert self.certificate is not None and self.certificate.continued is not None
+        state = db.memory()
+        with db.transaction(state):
+            executor = Executor.create(state, old.origin.chain_id, old.blocks[0].header)
+            for accepted in chain.replay(old.links[0].head, old.blocks[1:size], executor, old.key.verify_key):
+                assert accepted.head.height < size
+        genesis = chain.seal_genesis(self.identity, self.key, self.certificate.not_before_s)
+        with db.transaction(state):
+            executor.inherit(self.origin.chain_id, genesis.block.header)
+        self.connection, self.executor = state, executor
+        self.links.append(genesis)
+        node = self.transaction_key.address
+        rebase = calls.Rebase(origin=str(self.origin), node=node, signature=self.certificate.continued.rebase)
+        self.call(control.rebase_op_id(str(self.origin), node), rebase)
         self.seal()
 
     def send(self, to: bytes | None, data: bytes, gas: int, document: bytes = b"") -> None:
@@ -161,6 +182,24 @@ class Site:
         self.chain.found()
         self.node = Node(self.chain)  # type: ignore[arg-type]
         self.node.__class__ = type("KeyedNode", (Node,), {"hub_key": hub.keys.log.verify_key})
+
+    @classmethod
+    def of(cls, hub: Hub, code: Code, old: Site, clock: ManualClock, seed: int = 8) -> Site:
+        """The site's next incarnation, enrolled with `code` and founded on what the hub has of `old`."""
+        site = cls.__new__(cls)
+        site.hub, site.name, site.chance = hub, old.name, Seeded(seed)
+        site.people, site.applied, site.ops = dict(old.people), 0, 0
+        key, transaction_key = SigningKey.generate(site.chance), TxKey.generate(site.chance)
+        site.chain = SiteChain(Origin.parse(code.origin), key, transaction_key, old.chain.control_address, clock)
+        request = make_request(code, key, transaction_key)
+        site.chain.certificate = read_answer(hub.redeem(request), code, request)
+        if site.chain.certificate.continued is None:
+            site.chain.found()
+        else:
+            site.chain.go_on(old.chain, site.chain.certificate.continued.previous.height + 1)
+        site.node = Node(site.chain)  # type: ignore[arg-type]
+        site.node.__class__ = type("KeyedNode", (Node,), {"hub_key": hub.keys.log.verify_key})
+        return site
 
     @property
     def origin(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,10 @@ CONTROL = TxKey.generate(CHANCE)
 
 
 @pytest.fixture
-def enrolment(store: Store, tmp_path: Path) -> Enrolment:
-    return Enrolment(store, Heads.create(tmp_path / "heads.db"), HUB, CONTROL.address, "acme", CHANCE)
+def enrolment(store: Store, tmp_path: Path) -> Iterator[Enrolment]:
+    heads = Heads.create(tmp_path / "heads.db")
+    yield Enrolment(store, heads, HUB, CONTROL, "acme", CHANCE)
+    heads.close()
 
 
 class Node:

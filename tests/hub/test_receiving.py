@@ -223,12 +223,10 @@ def test_a_revoked_and_a_replaced_node_are_refused(hub: Hub, oslo: Node) -> None
     assert status.code == messages.REVOKED and "stolen" in status.message
     with hub.store.write() as session:
         session.run("UPDATE origins SET state = 'active'")
-        session.run(
-            "INSERT INTO origins(origin, site, incarnation, chain_id, state, enrolled_ms)"
-            " VALUES ('acme/site/oslo/2', 'oslo', 2, 5, 'active', 1)"
-        )
+    hub.enrolment.reincarnate("oslo", hub.clock.now_ms(), reason="burnt down", replace=True)
     status, _ = ask(hub, oslo)
-    assert status.code == messages.STALE_INCARNATION and "incarnation 2" in status.message
+    assert status.code == messages.STALE_INCARNATION
+    assert "goes on as acme/site/oslo/2: burnt down" in status.message
     assert hub.held(oslo.chain).size == 0
 
 

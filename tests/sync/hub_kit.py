@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hub import blocks as hub_blocks
+from hub import history
 from hub import store as hub_store
 from hub.answering import Reply
 from hub.enrolment import Enrolment
@@ -59,7 +60,7 @@ class Hub:
         self._open()
 
     def _open(self) -> None:
-        self.enrolment = Enrolment(self.store, self.heads, HUB, CONTROL.address, "acme", self.chance)
+        self.enrolment = Enrolment(self.store, self.heads, HUB, CONTROL, "acme", self.chance)
         self.receiver = Receiver(self.store, self.heads, HUB, CONTROL.address, self.clock)
 
     def restart(self) -> None:
@@ -116,6 +117,9 @@ class SyncApi:
 
     def exchange(self, body: bytes) -> Reply:
         return self.hub.receiver.exchange(body)
+
+    def history(self, request: bytes) -> bytes:
+        return history.answer(self.hub.store, CONTROL.address, request)
 
     def redeem(self, request: bytes) -> bytes:
         return self.hub.enrolment.redeem(request, self.hub.clock.now_ms())
