@@ -8,19 +8,20 @@ Both replay the chain with `ledger.chain` and project it with `node/projection`;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger import chain, db, events, lock
-from ledger.block import Block
+from ledger.block import EvmReceipt
+from ledger.block_rules import Identity
 from ledger.calls import decode as decode_call
 from ledger.errors import Corrupt, Invalid, LedgerError, Rejected
 from ledger.evm import Executor
 from ledger.transactions import parse as parse_transaction
-from node import journal, mark, projection, sealing, store
+from node import eras, journal, mark, projection, sealing, store
+from node.eras import Era
 from node.identity import NodeIdentity
-from node.mark import MARK_FILE
 
 Progress = Callable[[int], None]
 
@@ -64,56 +65,99 @@ def rebuild(connection: db.Connection, identity: NodeIdentity, progress: Progres
     No kept row is touched. Dying anywhere leaves everything as it was.
     """
     with db.transaction(connection):
-        for table in store.DERIVED:
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
-        for (table,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'state!_%' ESCAPE '!'"
-        ).fetchall():
-            connection.execute(f"DROP TABLE {table}")
+        clear(connection)
         head = replay(connection, connection, identity, progress)
         _replay_journal(connection, connection, head)
     return head
 
 
+def rebuild_earlier(connection: db.Connection) -> Executor | None:
+    """Fill the empty derived tables from the earlier incarnations alone; answers their state, None without any."""
+    past = eras.earlier(connection)
+    for era, link, accepted in executed(connection, connection, past):
+        sealing.store_derived(connection, link, () if accepted is None else accepted.receipts, era.first)
+        if accepted is not None:
+            project(connection, link, accepted.receipts, era.first)
+    return Executor.open(connection) if past else None
+
+
+def clear(connection: db.Connection) -> None:
+    """Forget everything that follows from the blocks."""
+    for table in store.DERIVED:
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+    for (table,) in connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'state!_%' ESCAPE '!'"
+    ).fetchall():
+        connection.execute(f"DROP TABLE {table}")
+
+
 def replay(
     source: db.Connection, target: db.Connection, identity: NodeIdentity, progress: Progress = lambda _: None
 ) -> chain.Head:
-    """Judge and execute every block of `source` from genesis, writing state and derived tables into `target`."""
-    blocks = _blocks(source)
-    first = next(blocks, None)
-    if first is None:
+    """Judge and execute every block of `source` from genesis, writing state and derived tables into `target`.
+
+    Earlier incarnations come first, each going on from the one before.
+    """
+    head = None
+    for era, link, accepted in executed(source, target, eras.every(source, identity)):
+        sealing.store_derived(target, link, () if accepted is None else accepted.receipts, era.first)
+        if accepted is not None:
+            project(target, link, accepted.receipts, era.first)
+            progress(link.head.height)
+        head = link.head
+    if head is None or head.identity != identity.chain:
         raise Rejected("there are no blocks yet: enrol this node first")
-    try:
-        genesis = chain.link_genesis(identity.chain, first, identity.block_key)
-        executor = Executor.create(target, identity.origin.chain_id, first.header)
-        sealing.store_derived(target, genesis, ())
-        head = genesis.head
-        for block in blocks:
-            accepted = chain.accept(chain.link(head, block, identity.block_key), executor)
-            sealing.store_derived(target, accepted.link, accepted.receipts)
-            _project(target, accepted)
-            head = accepted.head
-            progress(head.height)
-    except (Invalid, Rejected) as error:
-        raise Corrupt(f"a stored block does not verify: {error}") from error
     return head
 
 
-def _blocks(source: db.Connection) -> Iterator[Block]:
-    (count,) = source.execute("SELECT count(*) FROM blocks").fetchone()
-    for height in range(int(count)):
-        block = sealing.read_block(source, height)
-        if block is None:
-            raise Corrupt(f"block {height} of {count} is missing")
-        yield block
+def executed(
+    source: db.Connection, target: db.Connection, of: Sequence[Era]
+) -> Iterator[tuple[Era, chain.Link, chain.Accepted | None]]:
+    """Judge and execute the blocks of these incarnations, with the state in `target`: each link, and what it did.
+
+    Genesis does nothing. Raises Corrupt for the first block that is not true.
+    """
+    executor: Executor | None = None
+    head: chain.Head | None = None
+    for era in of:
+        chain_of, key = era.identity.chain, era.identity.block_key
+        for row in range(era.first, era.end):
+            block = sealing.read_block(source, row)
+            if block is None:
+                raise Corrupt(f"block {row - era.first} of {chain_of.origin} is missing")
+            try:
+                if row == era.first:
+                    link = chain.link_genesis(chain_of, block, key)
+                    executor = _begun(target, chain_of, head, executor, block.header)
+                    accepted = None
+                elif head is not None and executor is not None:
+                    link = chain.link(head, block, key)
+                    accepted = chain.accept(link, executor)
+            except (Invalid, Rejected) as error:
+                raise Corrupt(f"a stored block does not verify: {error}") from error
+            head = link.head
+            yield era, link, accepted
 
 
-def _project(target: db.Connection, accepted: chain.Accepted) -> None:
-    for place, (tx, outcome) in enumerate(zip(accepted.link.transactions, accepted.outcomes, strict=True)):
-        if tx.to is None:
-            continue
-        _project_one(target, accepted.head.height, place, tx.data, outcome.logs, accepted.link.block.documents[place])
-    if accepted.link.before is not None and not accepted.link.before.deployed:
+def _begun(
+    target: db.Connection, identity: Identity, before: chain.Head | None, executor: Executor | None, header: bytes
+) -> Executor:
+    """The executor at a genesis: on nothing, or on the accounts of the very block that the hub certified."""
+    if identity.previous is None:
+        return Executor.create(target, identity.origin.chain_id, header)
+    if before is None or executor is None or before.hash != identity.previous.hash:
+        raise Invalid(f"{identity.origin} does not go on from the block that its certificate names")
+    executor.inherit(identity.origin.chain_id, header)
+    return executor
+
+
+def project(target: db.Connection, link: chain.Link, receipts: Sequence[bytes], first: int = 0) -> None:
+    """The derived rows of a sealed block; `first` is the row of its genesis."""
+    for place, (tx, receipt) in enumerate(zip(link.transactions, receipts, strict=True)):
+        if tx.to is not None:
+            logs, document = EvmReceipt.parse(receipt).logs, link.block.documents[place]
+            _project_one(target, first + link.head.height, place, tx.data, logs, document)
+    if link.before is not None and not link.before.deployed:
         projection.apply_deployment(target)
 
 
@@ -153,7 +197,7 @@ def _compare_mark(folder: Path, identity: NodeIdentity) -> None:
 
     Beside a running node more blocks may have come since the mark was read: then it must be of one of these.
     """
-    last = mark.read(folder / MARK_FILE)
+    last = mark.read(folder / mark.file_of(identity.files))
     source = store.open_reader(folder)
     try:
         head = sealing.read_head(source, identity.chain)

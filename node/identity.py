@@ -53,6 +53,15 @@ class NodeIdentity:
         return self.chain.origin
 
     @property
+    def files(self) -> str:
+        """What the names of the files end in that belong to this incarnation alone: keys, signing mark, lease.
+
+        A later incarnation has its own, so that taking one over changes the database and nothing else: whenever that
+        is cut short, the files of whichever incarnation the database says are all there.
+        """
+        return files_of(self.origin)
+
+    @property
     def contracts(self) -> Addresses:
         return self.chain.contracts
 
@@ -101,13 +110,39 @@ def init(folder: Path, site: str, random: Random, storage: Storage) -> NodeConfi
     return settings.load(folder)
 
 
-def load_keys(config: NodeConfig) -> NodeKeys:
+def files_of(origin: Origin) -> str:
+    """See `NodeIdentity.files`."""
+    return "" if origin.incarnation == 1 else f"-{origin.incarnation}"
+
+
+def load_keys(config: NodeConfig, files: str = "") -> NodeKeys:
     """The node's secrets. Raises Rejected in one plain line for a missing, too open or damaged key file."""
     return NodeKeys(
-        block=SigningKey(read_key_file(config.path(config.keys.block_file))),
-        transaction=TxKey(read_key_file(config.path(config.keys.transaction_file))),
+        block=SigningKey(read_key_file(_key_path(config, config.keys.block_file, files))),
+        transaction=TxKey(read_key_file(_key_path(config, config.keys.transaction_file, files))),
         pepper=read_key_file(config.path(config.keys.pepper_file), PEPPER_BYTES),
     )
+
+
+def make_keys(config: NodeConfig, files: str, random: Random, storage: Storage) -> NodeKeys:
+    """The keys of an incarnation: made by `init` for the first, and now for a further one, unless an attempt that was
+    cut short has made them."""
+    if not files:
+        return load_keys(config)
+    block, transaction = SigningKey.generate(random), TxKey.generate(random)
+    for name, secret in (
+        (config.keys.block_file, block.seed),
+        (config.keys.transaction_file, transaction.secret),
+    ):
+        path = _key_path(config, name, files)
+        if not path.exists():
+            write_key_file(path, secret, storage)
+    return load_keys(config, files)
+
+
+def _key_path(config: NodeConfig, name: str, files: str) -> Path:
+    path = config.path(name)
+    return path.with_name(f"{path.stem}{files}{path.suffix}")
 
 
 def remember(connection: db.Connection, certificate: Certificate) -> NodeIdentity:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ledger.errors import Corrupt, LedgerError
-from node import control
+from node import control, replaying
 from node.health import Health
 from node.shadow import Shadow
 from node.site import Site
@@ -59,6 +59,7 @@ def of_node(site: Site, health: Health, shadow: Shadow, sync: Callable[[], objec
     jobs = [
         Job("seal", SEAL_EVERY_MS, site.seal_if_due),
         Job("control", CONTROL_EVERY_MS, lambda: control.apply_ready(site)),
+        Job("missing", CONTROL_EVERY_MS, lambda: replaying.record_missing(site)),
         Job("clock", TICK_EVERY_MS, site.tick),
         Job("vitals", site.config.health.interval_ms, health.sample, first_ms=2_000),
         Job("audit", AUDIT_EVERY_MS, lambda: site.audit(shadow), first_ms=AUDIT_EVERY_MS),

@@ -22,7 +22,6 @@ from ledger.seams import Storage, failpoint
 from node import journal, mark, sealing, store
 from node.config import NodeConfig
 from node.identity import NodeIdentity, NodeKeys
-from node.mark import MARK_FILE
 from node.sealing import Pending, Waiting
 from node.timekeeping import LEAD_MS_MAX, Timekeeper
 
@@ -66,7 +65,7 @@ class Keeper:
 
     @property
     def mark_path(self) -> Path:
-        return self._config.folder / MARK_FILE
+        return self._config.folder / mark.file_of(self._identity.files)
 
     def doubt(self) -> None:
         """Memory may differ from the database: load it again before the next use."""

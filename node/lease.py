@@ -18,7 +18,6 @@ from pathlib import Path
 from ledger.seams import Storage, failpoint
 from sync.messages import LEASE_BYTES_MAX, TRIED_MAX
 
-FILE = "hub.lease"
 FILE_BYTES_MAX = 16 * 1024
 
 
@@ -52,17 +51,22 @@ class Lease:
         return lease if fits and all(len(each) == 16 for each in lease.tried) else cls()
 
 
-def read(folder: Path) -> Lease:
+def file_of(files: str) -> str:
+    """The name of the lease of the incarnation whose own files end in `files` (`NodeIdentity.files`)."""
+    return f"hub{files}.lease"
+
+
+def read(folder: Path, files: str = "") -> Lease:
     """What the hub gave last; no lease before the first exchange."""
     try:
-        with (folder / FILE).open("rb") as file:
+        with (folder / file_of(files)).open("rb") as file:
             return Lease.decode(file.read(FILE_BYTES_MAX))
     except OSError:
         return Lease()
 
 
-def write(folder: Path, lease: Lease, storage: Storage) -> None:
+def write(folder: Path, lease: Lease, storage: Storage, files: str = "") -> None:
     """Keep `lease`, durable before this returns."""
-    storage.replace_file(folder / FILE, lease.encode())
+    storage.replace_file(folder / file_of(files), lease.encode())
     # If we die before the request leaves, it counts as tried all the same: the hub does not mind.
     failpoint("lease.written")

@@ -19,7 +19,7 @@ from pathlib import Path
 from ledger.errors import Corrupt, Invalid
 from ledger.seams import Storage, failpoint
 
-MARK_FILE = "signing.mark"
+MARK_FILE = "signing.mark"  # of a first incarnation
 MARK_BYTES_MAX = 64 * 1024
 
 
@@ -74,6 +74,11 @@ class Mark:
         if not same:
             raise Invalid("it does not hold a mark as this program writes it")
         return mark
+
+
+def file_of(files: str) -> str:
+    """The name of the mark of the incarnation whose own files end in `files` (`NodeIdentity.files`)."""
+    return f"signing{files}.mark"
 
 
 def take(path: Path, mark: Mark, storage: Storage) -> None:

@@ -342,6 +342,11 @@ def _settle(connection: Connection, _: Step, content: control.SettlePayload) -> 
     )
 
 
+def _rebased(connection: Connection, step: Step, event: events.Rebased) -> None:
+    """A later incarnation begins: the hub's records count from one again."""
+    connection.execute("DELETE FROM controls")
+
+
 Writer: TypeAlias = Callable[[Connection, Step, Any], None]
 
 _WRITERS: dict[type[events.Event], Writer] = {
@@ -363,6 +368,7 @@ _WRITERS: dict[type[events.Event], Writer] = {
     events.Excepted: _excepted,
     events.ExceptedLine: _excepted_line,
     events.Reversed: _reversed,
+    events.Rebased: _rebased,
     events.Bound: _bound,
     events.Noted: _noted,
     events.ControlApplied: _control_applied,

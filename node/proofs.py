@@ -42,7 +42,8 @@ def state_at(connection: Connection, height: int) -> str:
     """How far block `height` has come, and with it every operation in it."""
     if streams.proof_for(connection, height, anchored=True) is not None:
         return ANCHORED
-    if streams.proof_for(connection, height, anchored=False) is not None:
+    if height < 0 or streams.proof_for(connection, height, anchored=False) is not None:
+        # What an earlier incarnation left had been verified before the hub let the present one go on from it.
         return VERIFIED
     (delivered,) = connection.execute("SELECT max(size) FROM cosignatures").fetchone()
     if delivered is not None and delivered > height:
@@ -78,6 +79,8 @@ def receipt(connection: Connection, identity: NodeIdentity, key: SigningKey, op_
     if found is None:
         raise Rejected(f"operation {op_id} was not recorded here")
     height, place = found
+    if height < 0:
+        raise Rejected(f"operation {op_id} is of an earlier incarnation of this site: its receipt is at the hub")
     block = sealing.read_block(connection, height)
     if block is None:
         raise Rejected(f"operation {op_id} is recorded but not sealed yet: its receipt comes with the block")

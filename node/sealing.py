@@ -149,11 +149,18 @@ def store_block(
     failpoint("seal.stored")
 
 
-def store_derived(connection: db.Connection, link: chain.Link, receipts: Sequence[bytes]) -> None:
-    """The part of `store_block` that can be made again from the block: receipts, log and head."""
+def store_derived(connection: db.Connection, link: chain.Link, receipts: Sequence[bytes], first: int = 0) -> None:
+    """The part of `store_block` that can be made again from the block: receipts, log and head.
+
+    `first` is the row of the block's genesis: of an earlier incarnation, which is below zero, log and head are not
+    needed any more.
+    """
     connection.execute(
-        "INSERT INTO evm_receipts VALUES (?, ?)", (link.head.height, store.pack(cbor_encode(list(receipts))))
+        "INSERT INTO evm_receipts VALUES (?, ?)",
+        (first + link.head.height, store.pack(cbor_encode(list(receipts)))),
     )
+    if first < 0:
+        return
     # A leaf of the site log follows from the block's own hash, so only what is above it is kept.
     connection.executemany(
         "INSERT INTO log_nodes VALUES (?, ?, ?)",

@@ -14,7 +14,8 @@ from ledger import chain, db
 from ledger.errors import Corrupt, Invalid, LedgerError
 from ledger.evm import Executor
 from ledger.seams import Storage
-from node import sealing
+from node import audit, eras, sealing
+from node.eras import Era
 from node.identity import NodeIdentity
 
 log = logging.getLogger(__name__)
@@ -95,16 +96,17 @@ class Shadow:
         return connection
 
     def _begin(self, source: db.Connection) -> None:
-        genesis = sealing.read_block(source, 0)
-        if genesis is None:
+        if sealing.read_block(source, 0) is None:
             raise Invalid("there are no blocks to audit yet")
-        link = chain.link_genesis(self._identity.chain, genesis, self._identity.block_key)
+        present = Era(self._identity, 0, 1)
         connection = db.create(self._path, self._storage)
         try:
             db.migrate(connection, SCHEMA)
             with db.transaction(connection):
-                Executor.create(connection, self._identity.origin.chain_id, genesis.header)
-                connection.execute("INSERT INTO audited VALUES (1, ?)", (link.head.encode(),))
+                # A later incarnation's genesis stands on the blocks of the earlier ones: they are executed at once.
+                for _, link, _ in audit.executed(source, connection, [*eras.earlier(source), present]):
+                    head = link.head
+                connection.execute("INSERT INTO audited VALUES (1, ?)", (head.encode(),))
         finally:
             connection.close()
 

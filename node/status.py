@@ -10,7 +10,6 @@ from ledger.errors import Corrupt
 from ledger.wording import counted
 from node import health, identity, journal, mark, store
 from node.config import NodeConfig
-from node.mark import MARK_FILE
 from node.sealing import judge_mark, read_head
 
 STALE_MS = 5 * 60_000
@@ -32,7 +31,7 @@ def read(config: NodeConfig, now_ms: int) -> dict[str, Any]:
             return result
         found = {**result, **_chain(connection, known, now_ms), **_health(connection, config, now_ms)}
         if not result["running"] and not found["stopped"]:
-            found["stopped"] = _mark_problem(config, read_head(connection, known.chain))
+            found["stopped"] = _mark_problem(config, known, read_head(connection, known.chain))
         return found
     finally:
         connection.close()
@@ -54,17 +53,19 @@ def _chain(connection: db.Connection, known: identity.NodeIdentity, now_ms: int)
         "sealed": 0 if head is None else head.log.size,
         **counted,
         "unsealed": unsealed,
+        "missing": int(connection.execute("SELECT count(*) FROM replays").fetchone()[0]),
+        "claims": int(connection.execute("SELECT count(*) FROM claims").fetchone()[0]),
         "unsealed_age_ms": None if oldest_ms is None else max(0, now_ms - oldest_ms),
         "stopped": store.fact(connection, store.FACT_STOPPED) or "",
     }
 
 
-def _mark_problem(config: NodeConfig, head: Head | None) -> str:
+def _mark_problem(config: NodeConfig, known: identity.NodeIdentity, head: Head | None) -> str:
     """Why the next start will not sign, if it will not. A running node knows it itself."""
     if head is None:
         return ""
     try:
-        judge_mark(head, mark.read(config.path(MARK_FILE)))
+        judge_mark(head, mark.read(config.path(mark.file_of(known.files))))
     except Corrupt as error:
         return str(error)
     return ""
@@ -91,6 +92,12 @@ def show(result: dict[str, Any]) -> str:
     if result["unsealed_age_ms"] is not None:
         waiting += f", the oldest since {_duration(result['unsealed_age_ms'])}"
     lines.append(waiting)
+    if result["missing"]:
+        lines.append(
+            f"{counted(result['missing'], 'operation')} of an earlier incarnation still to be recorded again"
+        )
+    if result["claims"]:
+        lines.append(f"{counted(result['claims'], 'claim')}: acknowledged before, refused since, told to the hub")
     if result["stopped"]:
         lines.append(f"SIGNING HAS STOPPED: {result['stopped']}")
     found = result.get("health", {})

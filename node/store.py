@@ -30,7 +30,8 @@ PAGE_BYTES = 1024
 AUTOCHECKPOINT_PAGES = 4096
 
 KEPT_1 = """
--- The chain itself, and the one source of every derived table. `body` is the encoded block, deflated.
+-- The chain itself, and the one source of every derived table. `body` is the encoded block, deflated. Below height 0
+-- are the blocks of earlier incarnations.
 CREATE TABLE blocks (
     height INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -279,6 +280,31 @@ DERIVED = (
     "notes",
 )
 
+RECOVERY_1 = """
+-- Earlier incarnations whose blocks are in `blocks` below height 0, each from row `first` on (see `node/eras`).
+CREATE TABLE earlier (
+    origin TEXT PRIMARY KEY, first INTEGER NOT NULL UNIQUE, certificate BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Blocks that were signed here and that no later incarnation goes on from: kept for whoever wants to see them.
+CREATE TABLE orphans (
+    hash BLOB PRIMARY KEY, origin TEXT NOT NULL, height INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Operations that an earlier incarnation acknowledged and that are in no block which the present one stands on: they
+-- are recorded again, one by one, and leave with that (see `node/replaying`). `raw` is the transaction as it was.
+CREATE TABLE replays (
+    sequence INTEGER PRIMARY KEY, op_id BLOB NOT NULL UNIQUE, raw BLOB NOT NULL, document BLOB NOT NULL,
+    recorded_at_ms INTEGER NOT NULL
+) STRICT;
+
+-- What the hub has sent of earlier incarnations so far, until all of it is here and taken over at once.
+CREATE TABLE fetched (
+    origin TEXT NOT NULL, branch INTEGER NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (origin, branch, place)
+) STRICT, WITHOUT ROWID;
+"""
+
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
 STEPS: tuple[str, ...] = (
     KEPT_1,
@@ -289,6 +315,7 @@ STEPS: tuple[str, ...] = (
     floor_store.TABLETS_1,
     floor_store.FLOOR_3,
     DERIVED_3,
+    RECOVERY_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -16,6 +16,7 @@ from ledger.db import Connection
 from ledger.errors import Corrupt, Invalid
 
 STREAMS = ("catalogue", "users", "locations", "policy", "transfers", "receipts", "control")
+OF_ORIGIN = ("receipts", "control")  # about one incarnation of the site, not about the site
 CATALOGUE = "catalogue"
 RECEIPTS = "receipts"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.clock import Clock
 from ledger.errors import Corrupt, LedgerError, Unavailable
 from ledger.seams import Random
-from node import control, proofs, store
+from node import control, proofs, replaying, store
 from node.uplink import HOLDING, NodeUplink, hub_addresses, hub_status
 from sync.backoff import FIRST_MS, Backoff
 from sync.client import HttpTransport, Transport
@@ -83,6 +83,7 @@ class Syncer:
         for problem in report.problems:
             log.warning("a part of the hub's answer is not used", extra={"reason": problem})
         control.apply_ready(self._site)
+        replaying.record_missing(self._site)
         return report
 
     def link_up(self) -> None:

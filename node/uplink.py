@@ -63,6 +63,7 @@ class NodeUplink:
         self._key = key
         self._storage = storage
         self._folder = site.config.folder
+        self._files = site.identity.files
         self._version = version
         self._device = device
         self._health = health
@@ -78,7 +79,7 @@ class NodeUplink:
 
     def standing(self) -> Standing:
         """Where the node is now, read at one moment."""
-        held = lease.read(self._folder)
+        held = lease.read(self._folder, self._files)
         with self._site.reading() as connection:
             size = proofs.block_count(connection)
             head = connection.execute("SELECT hash FROM blocks WHERE height = ?", (size - 1,)).fetchone()
@@ -108,7 +109,8 @@ class NodeUplink:
 
     def will_ask(self, request: bytes) -> None:
         """Remember a request before it is sent."""
-        lease.write(self._folder, lease.read(self._folder).asking(request), self._storage)
+        asking = lease.read(self._folder, self._files).asking(request)
+        lease.write(self._folder, asking, self._storage, self._files)
 
     def blocks(self, start: int) -> Iterator[tuple[Block, Parent | None]]:
         """From height `start` on; each is read by itself, so that the site is never locked for long."""
@@ -212,7 +214,7 @@ class NodeUplink:
         if before.get("code") != status.code:
             log.info("the hub says", extra={"code": status.code, "reason": status.message})
         if status.lease:
-            lease.write(self._folder, lease.Lease(status.lease), self._storage)
+            lease.write(self._folder, lease.Lease(status.lease), self._storage, self._files)
 
     def _take_delta(self, connection: db.Connection, delta: Delta) -> None:
         generation, sequence = streams.cursor(connection, delta.stream)

@@ -98,10 +98,11 @@ def opened(
     connect: Callable[[str], Transport] = HttpTransport,
 ) -> Iterator[Parts]:
     """An enrolled node, opened and ready; closed again at the end. The caller holds the folder's lock."""
-    keys = identity.load_keys(config)
     reader = store.open_reader(config.folder)
     try:
-        certified = identity.require(reader, config, keys)
+        certified = identity.require(reader, config)
+        keys = identity.load_keys(config, certified.files)
+        identity.check_keys(certified, keys)
     finally:
         reader.close()
     site = Site.open(config, certified, keys, clock, storage)

@@ -398,9 +398,9 @@ def test_a_lease_file_that_is_damaged_is_no_lease(tmp_path: Path) -> None:
     lease.write(tmp_path, full, DiskStorage())
     assert lease.read(tmp_path) == full
     assert len(full.asking(bytes(16)).tried) == 32
-    good = (tmp_path / lease.FILE).read_bytes()
+    good = (tmp_path / lease.file_of("")).read_bytes()
     for bad in (b"", b"{}", good[:-2], good.replace(b"01", b"02", 1), json.dumps({"lease": 5}).encode()):
-        (tmp_path / lease.FILE).write_bytes(bad)
+        (tmp_path / lease.file_of("")).write_bytes(bad)
         assert lease.read(tmp_path) == lease.Lease()
 
 
