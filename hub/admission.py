@@ -79,7 +79,10 @@ class Door:
             raise Stop(messages.REVOKED, f"{hello.origin} is revoked: {held.state_reason}")
         ended = ""
         if held.state == blocks.RETIRED:
-            ended = f"{held.origin} has ended, {held.state_reason}: what is only on this disk is kept as evidence"
+            ended = (
+                f"{held.origin} has ended, {held.state_reason}. What only this disk has is in no book until it is "
+                "enrolled again"
+            )
         return Visit(greeting, key, held, ended)
 
     def check_lease(self, visit: Visit) -> None:

@@ -70,6 +70,7 @@ def retire(
     )
     why = f"the site goes on as {goes_on_as}" + (f": {reason}" if reason else "")
     blocks.set_state(session, held.origin, blocks.RETIRED, why)
+    discrepancies.clear(session, discrepancies.SILENT_SITE, held.origin, why, {}, now_ms)
     _tell(session, kind, held, str(goes_on_as), [], now_ms)
     return held
 

@@ -171,8 +171,8 @@ class Verifier:
     def _project(self, origin: Origin, copy: Replica) -> int:
         name = str(origin)
         with self._store.read() as session:
-            start = _cursor(session, name)
-        outcomes = copy.outcomes(start, BLOCKS_AT_ONCE)
+            start, end = _span(session, name)
+        outcomes = copy.outcomes(start, max(0, min(BLOCKS_AT_ONCE, end - start)))
         if [height for height, _, _ in outcomes] != list(range(start, start + len(outcomes))):
             raise Corrupt(f"the replica has outcomes of other blocks than {start} and on")
         read: list[tuple[int, int, list[list[Event]]]] = []
@@ -185,8 +185,9 @@ class Verifier:
                 wrong = error
                 break
         with _ours(), self._store.write(name) as session:
-            if _cursor(session, name) != start:
-                return 0  # another process of this hub was faster
+            now_at, now_to = _span(session, name)
+            if now_at != start or now_to < start + len(read):
+                return 0  # another process of this hub was faster, or the chain has ended meanwhile
             self._write(session, origin, copy, start, read)
         # From here on the tables have these blocks; their checkpoints wait for the log.
         failpoint("hub.projected")
@@ -303,8 +304,13 @@ class Verifier:
         return self._folder / f"{origin.site}-{origin.incarnation}.db"
 
 
-def _cursor(session: Session, origin: str) -> int:
-    return int(session.value("SELECT projected_size FROM origins WHERE origin = :origin", origin=origin))
+def _span(session: Session, origin: str) -> tuple[int, int]:
+    """How many blocks of a chain are projected, and how many are to be."""
+    row = session.one(
+        f"SELECT projected_size, {COUNTED} AS size FROM origins WHERE origin = :origin",  # noqa: S608
+        origin=origin,
+    )
+    return (0, 0) if row is None else (int(row["projected_size"]), int(row["size"]))
 
 
 @contextmanager

@@ -264,6 +264,6 @@ def _forget(connection: db.Connection, pasts: Sequence[Past]) -> None:
         connection.execute("DELETE FROM cursors WHERE stream = ?", (stream,))
     for name in _FACTS:
         store.set_fact(connection, name, None)
-    if pasts:
-        connection.execute("UPDATE count_rounds SET height = min(height - ?, -1)", (pasts[-1].size,))
+    ended = pasts[-1].size if pasts else 0
+    connection.execute("UPDATE count_rounds SET height = min(height - ?, -1)", (ended,))
     audit.clear(connection)

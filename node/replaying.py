@@ -50,6 +50,12 @@ def record_missing(site: Site, limit: int = BATCH) -> int:
     return len(rows)
 
 
+def _is_claimed(connection: Connection, op_id: OpId) -> bool:
+    """Whether an earlier incarnation noted a claim about it: that is for people to settle now."""
+    found = connection.execute("SELECT 1 FROM notes WHERE kind = ? AND subject = ?", (CLAIM, op_id.word)).fetchone()
+    return found is not None
+
+
 def _again(site: Site, sequence: int, op_id: OpId, raw: bytes, document: bytes, recorded_at_ms: int) -> None:
     tx = parse(raw)
     try:
@@ -61,7 +67,7 @@ def _again(site: Site, sequence: int, op_id: OpId, raw: bytes, document: bytes, 
         site.seal()
     with site.writing() as connection:
         connection.execute("DELETE FROM replays WHERE sequence = ?", (sequence,))
-        if isinstance(call, _HUBS):
+        if isinstance(call, _HUBS) or _is_claimed(connection, op_id):
             return
         try:
             if call is None:

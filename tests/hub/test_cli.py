@@ -15,6 +15,9 @@ import pytest
 
 from hub.cli import main
 from ledger import lock
+from ledger.keys import SigningKey, TxKey
+from sync.client import ENROL_MEDIA_TYPE, ENROL_PATH, HttpTransport
+from sync.enrolment import Code, make_request
 from tests.hub import sitekit
 
 PROGRAM = [sys.executable, "-c", "import sys; from hub.cli import main; sys.exit(main(sys.argv[1:]))"]
@@ -121,6 +124,13 @@ def test_a_running_hub_does_what_it_is_told(
     assert _ask(capsys, folder, "status")["running"] is True
     code = _ask(capsys, folder, "enrol", "oslo")
     assert code["origin"] == "acme/site/oslo/1" and code["url"] == running["url"]
+    assert "no site 'oslo' with a node yet" in _ask(capsys, folder, "reincarnate", "oslo", code=1)["error"]
+    _redeem(running["url"], code["code"])
+    assert "--replace" in _ask(capsys, folder, "reincarnate", "oslo", code=1)["error"]
+    again = _ask(capsys, folder, "reincarnate", "oslo", "--replace", "--reason", "burnt")
+    assert again["origin"] == "acme/site/oslo/2" and again["url"] == running["url"]
+    [found] = _ask(capsys, folder, "discrepancies")["discrepancies"]
+    assert found["kind"] == "site rollback" and "goes on as acme/site/oslo/2 from nothing" in found["summary"]
     catalogue = tmp_path / "items.csv"
     catalogue.write_bytes(sitekit.ITEMS)
     assert _ask(capsys, folder, "import-items", str(catalogue), "--dry-run")["new"] == 3
@@ -138,6 +148,13 @@ def test_a_running_hub_does_what_it_is_told(
     capsys.readouterr()
     assert main(["status", "--dir", str(folder)]) == 0
     assert "3 items" in capsys.readouterr().out
+
+
+def _redeem(url: str, text: str) -> None:
+    """What a node does with its code."""
+    chance = sitekit.Seeded(6)
+    request = make_request(Code.parse(text), SigningKey.generate(chance), TxKey.generate(chance))
+    assert HttpTransport(url).post(ENROL_PATH, request, ENROL_MEDIA_TYPE).status == 200
 
 
 def test_a_running_hub_is_found_on_the_network(running: dict[str, Any]) -> None:

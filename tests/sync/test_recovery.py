@@ -110,7 +110,9 @@ def test_receipts_of_both_incarnations_verify(company: Company, machine: Machine
         machine.site.receipt(old)
 
 
-def test_what_the_kept_branch_refuses_is_a_claim_and_a_discrepancy(company: Company, machine: Machine) -> None:
+def test_what_the_kept_branch_refuses_is_a_claim_and_a_discrepancy(
+    company: Company, machine: Machine, tmp_path: Path
+) -> None:
     """The other branch took the goods first, or a person approved for the chain that ended."""
     machine.bind_bob()
     machine.settle()
@@ -134,6 +136,16 @@ def test_what_the_kept_branch_refuses_is_a_claim_and_a_discrepancy(company: Comp
     machine.settle()
     assert machine.found(again) is not None and machine.stock()["A-01"] == 2, "approved for this chain it holds"
     machine.verify()
+    machine.receive(100)
+    machine.settle()
+    stock = machine.stock()
+    heir = Machine(company, tmp_path / "new", 6).init()
+    heir.enrol(company.hub.reincarnate("oslo", replace=True))
+    heir.settle()
+    assert heir.stock() == stock == company.stock() and heir.claims() == {}, "what people decide about stays theirs"
+    assert subjects == {each.subject for each in company.hub.discrepancies() if each.kind == "unbookable act"}
+    heir.verify()
+    heir.close()
 
 
 def test_of_a_cloned_disk_both_machines_acts_are_kept(company: Company, machine: Machine, tmp_path: Path) -> None:
