@@ -128,14 +128,17 @@ class Plans:
         who.need(APPROVE, "see how a count was planned")
         with self._site.writing() as connection:
             known = need_session(connection, session)
-            row = connection.execute("SELECT content FROM count_plans WHERE session = ?", (session.raw,)).fetchone()
+            row = connection.execute(
+                "SELECT content, height FROM count_plans WHERE session = ?", (session.raw,)
+            ).fetchone()
             if row is None:
                 raise Rejected("this count was opened before plans were kept")
             _, scope, height, seed, seed_from, chosen, busy = cbor_decode(bytes(row[0]), depth_max=6)
             if who.has(COUNT):
                 # A rule such as "bins without stock" tells what is expected of them.
                 reveal(connection, session, [bin_ for bin_, _ in chosen], who, self._desk.now_ms())
-            derived = _again(connection, scope, height, seed, chosen, busy) if scope else None
+            # The content counts the blocks of its own incarnation, the row of blocks those of all (`node/eras`).
+            derived = _again(connection, scope, int(row[1]), seed, chosen, busy) if scope else None
         return {
             "session": str(session),
             "name": known.name,

@@ -1,6 +1,7 @@
-"""What an earlier incarnation acknowledged and the present one does not have is recorded again, by its op_id.
+"""What was acknowledged and is not in the chain as it came back from the hub is recorded again, by its op_id.
 
-An operation that a kept block holds already does nothing more. One that the contracts refuse now, because another
+That is so after a restored backup has caught up, and where a later incarnation goes on from what the hub has. An
+operation that a kept block holds already does nothing more. One that the contracts refuse now, because another
 branch came first or because a person's approval was given for the chain that ended, is a claim: it is kept here, and
 noted on the chain with all it said, so that the hub opens a discrepancy. No act is lost, and none counts twice.
 

@@ -313,16 +313,18 @@ class Site:
         return self._keeper.seal()
 
     def adopt(self, blocks: Sequence[Block]) -> chain.Head:
-        """Blocks that this node signed, lost and gets back from the hub. Invalid unless they follow the head."""
+        """Blocks that this node signed, lost and gets back from the hub. Invalid unless they follow the head.
+
+        What the journal had beside them is to be recorded again (`node/replaying`).
+        """
         with self._lock:
             # A database put back from an older copy than the mark is exactly what this heals: no obstacle here.
-            head = self._keeper.ready(allow_corrupt=True)
+            self._keeper.ready(allow_corrupt=True)
             if self._connection.in_transaction:
                 raise Unavailable("blocks cannot be taken back in the middle of another change; repeat this")
-            moment = self.time.next(head.timestamp)
             # Memory follows the database again at the next use, which also takes the signing mark for the new head.
             self._keeper.doubt()
-            adopting.adopt(self._connection, self.identity, self._keys, blocks, moment, self.clock.now_ms())
+            adopting.adopt(self._connection, self.identity, blocks, self.clock.now_ms())
             # The database is ahead of the signing mark, and the fact `adopted` in it says why.
             failpoint("adopt.committed")
             self._keeper.corrupt = ""

@@ -58,7 +58,7 @@ CREATE TABLE journal (
 ) STRICT;
 
 -- Operations that were acknowledged and that the chain refused when it had to take another course (see
--- `node/adopting`): kept as they were, for people to settle.
+-- `node/replaying`): kept as they were, for people to settle.
 CREATE TABLE claims (
     op_id BLOB PRIMARY KEY, content BLOB NOT NULL, raw BLOB NOT NULL, document BLOB NOT NULL, reason TEXT NOT NULL,
     recorded_at_ms INTEGER NOT NULL
@@ -291,8 +291,8 @@ CREATE TABLE orphans (
     hash BLOB PRIMARY KEY, origin TEXT NOT NULL, height INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Operations that an earlier incarnation acknowledged and that are in no block which the present one stands on: they
--- are recorded again, one by one, and leave with that (see `node/replaying`). `raw` is the transaction as it was.
+-- Operations that were acknowledged and are in no block of the chain as it came back from the hub: they are recorded
+-- again, one by one, and leave with that (see `node/replaying`). `raw` is the transaction as it was.
 CREATE TABLE replays (
     sequence INTEGER PRIMARY KEY, op_id BLOB NOT NULL UNIQUE, raw BLOB NOT NULL, document BLOB NOT NULL,
     recorded_at_ms INTEGER NOT NULL

@@ -12,11 +12,13 @@ import pytest
 
 from ledger import checkpoint, db, seams
 from ledger.block import Block, Meta
+from ledger.claims import CLAIM, note_op_id
 from ledger.errors import Corrupt, Invalid, Unavailable
 from ledger.seams import DiskStorage
 from node import audit, mark, sealing, store
 from node.config import SealingConfig
 from node.mark import MARK_FILE, Mark
+from node.replaying import record_missing
 from node.sealing import Pending
 from node.site import Site
 from tests.node.world import World, line, move, op, receive, stock
@@ -303,6 +305,7 @@ def test_a_restored_node_takes_its_blocks_back_and_goes_on(made: World, where: s
         restored.adopt(back)
     assert restored.stopped == ""
     assert restored.head.hash == site.head.hash
+    record_missing(restored)
     assert restored.pending_count() == (0 if marked else 1)
     with restored.reading() as connection:
         assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
@@ -347,10 +350,13 @@ def test_an_operation_that_the_longer_chain_refuses_becomes_a_claim(made: World)
     made.clock.advance(2_000)
     site.seal()
     restored.adopt(blocks_of(site, 4))
-    assert restored.find(op(3)) is None
+    assert restored.find(op(3)) is None and record_missing(restored) == 1
     with restored.reading() as connection:
         claims = connection.execute("SELECT op_id, reason FROM claims").fetchall()
-    assert claims == [(op(3).raw, "not enough stock")]
+        notes = connection.execute("SELECT op_id, kind, subject FROM notes").fetchall()
+    assert claims == [(op(3).raw, "This move is refused: not enough stock")]
+    assert notes == [(note_op_id("acme/site/oslo/1", op(3)).raw, CLAIM, op(3).word)], "the hub hears of it"
+    assert record_missing(restored) == 0 and restored.find(op(3)) is None
 
 
 def test_blocks_of_another_history_are_not_taken(made: World) -> None:
