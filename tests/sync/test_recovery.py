@@ -148,6 +148,27 @@ def test_what_the_kept_branch_refuses_is_a_claim_and_a_discrepancy(
     heir.close()
 
 
+def test_what_an_act_stands_on_is_there_before_it_is_recorded_again(company: Company, machine: Machine) -> None:
+    """The hub's record of a new bin is on the branch that ended only: it is carried over, and applied first."""
+    backup = machine.copied("backup", 1)
+    machine.move(10)
+    machine.settle()
+    company.hub.add_locations("oslo", ["A-09"])
+    company.settle()
+    machine.put_back(backup)
+    machine.receive(2)
+    machine.seal()
+    assert machine.sync() == "FORKED"
+    moved = machine.move(4, "A-09")
+    machine.enrol(company.hub.reincarnate("oslo"))
+    continued = machine.site.identity.certificate.continued
+    assert continued is not None and continued.carried == 1
+    assert record_missing(machine.site) == 0, "not yet: the bin is unknown here"
+    machine.settle()
+    assert machine.found(moved) is not None and machine.claims() == {}
+    assert company.stock() == {"A-01": 88, "A-02": 10, "A-09": 4}
+
+
 def test_of_a_cloned_disk_both_machines_acts_are_kept(company: Company, machine: Machine, tmp_path: Path) -> None:
     clone = machine.copied("clone", 77)
     mine = [machine.move(10), machine.receive(1)]
