@@ -143,6 +143,23 @@ def test_a_lost_disk_goes_on_as_the_next_incarnation(
     assert views_ == {"acme/site/oslo/1": "stopped", "acme/site/oslo/2": "well"}
 
 
+def test_the_same_on_postgresql(tmp_path: Path, clock: ManualClock, postgres_server: str) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres_server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE next_incarnation")
+    sitekit.found_hub(tmp_path / "hub", database=f"{postgres_server}/next_incarnation")
+    with sitekit.open_hub(tmp_path / "hub", clock) as hub:
+        assert hub.store.dialect == "postgresql"
+        hub.import_items(sitekit.ITEMS)
+        oslo = Site(hub, "oslo", clock)
+        oslo.furnish()
+        oslo.receive(100)
+        oslo.deliver()
+        digest(hub)
+        test_a_lost_disk_goes_on_as_the_next_incarnation(hub, oslo, clock, tmp_path)
+
+
 def test_both_branches_of_a_fork_are_in_the_books_or_are_asked_for(
     hub: Hub, oslo: Site, clock: ManualClock, tmp_path: Path
 ) -> None:
