@@ -15,7 +15,7 @@ from hub.heads import Heads
 from hub.hub import Hub
 from ledger import control, db, merkle, receipt, seams
 from ledger.clock import ManualClock
-from ledger.errors import Corrupt
+from ledger.errors import Corrupt, Rejected
 from ledger.ids import OpId
 from tests.hub import sitekit
 from tests.hub.sitekit import Site
@@ -308,3 +308,26 @@ def test_the_file_of_heads_keeps_what_was_signed_once(tmp_path: Path) -> None:
     assert heads.kept("log", 3, 6) is None and heads.kept("log", 5, 6) == [b"f"]
     assert heads.names() == ["log"]
     heads.close()
+
+
+def test_a_site_that_went_on_as_its_next_incarnation_since_still_does(world: World) -> None:
+    """The backup has the old chain whole, and knows neither that it ended nor what goes on from it."""
+    oslo = world.sites["oslo"]
+    world.back_up("hub.db")
+    code = world.hub.reincarnate("oslo", "burnt", replace=True)
+    heir = world.sites["oslo"] = Site.of(world.hub, code, oslo, world.clock)
+    heir.move(30, "A-01", "A-02")
+    heir.deliver()
+    world.digest()
+    world.put_back("hub.db")
+    world.open()
+    jobs.run_all(world.hub)
+    assert {view.origin: view.state for view in world.hub.sites()}[oslo.origin] == "stopped"
+    with pytest.raises(Rejected, match="acme/site/oslo/2 is well"):
+        world.hub.reincarnate("oslo")
+    for _ in range(3):
+        heir.sync()
+        world.digest()
+    with world.hub.store.read() as session:
+        stock = {row["location"]: row["quantity"] for row in views.stock(session, site="oslo")}
+    assert stock == {"A-01": 70, "A-02": 30} and world.audit() == []
