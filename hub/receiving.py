@@ -271,9 +271,10 @@ class Receiver:
         now_ms = self._clock.now_ms()
         with self._store.write(held.origin) as session:
             known = session.value(
-                "SELECT cosignature FROM checkpoints WHERE origin = :origin AND size = :size",
+                "SELECT cosignature FROM checkpoints WHERE origin = :origin AND size = :size AND root = :root",
                 origin=held.origin,
                 size=wanted.size,
+                root=root,
             )
             if known is None and self._may_sign(session, visit, wanted):
                 self._heads.advance(held.origin, wanted.size, root)
@@ -287,6 +288,8 @@ class Receiver:
                     cosignature=known,
                     now=now_ms,
                 )
+            # A restored database may know the checkpoint before it has the blocks again.
+            if known is not None and held.cosigned_size < wanted.size:
                 session.run(
                     "UPDATE origins SET cosigned_size = :size, cosigned_root = :root, version = version + 1"
                     " WHERE origin = :origin",

@@ -139,10 +139,10 @@ class Recovery:
         if kept is None:
             missing.lost.append(f"control records of {origin} between {signed} and {last.size}")
             return
-        if kept == controls.waiting(session, origin, signed)[: len(kept)]:
-            return  # it died between promise and signature, and signs the same again
+        known = controls.waiting(session, origin, signed)[: len(kept)]
         controls.put_back(session, origin, kept, signed, self.control_key, now_ms)
-        for body in kept:
+        # Those that are here, unsigned, are from a death between promise and signature, and not forgotten.
+        for body in kept if kept != known else ():
             subject, raw = cbor_decode(body)
             record = ControlRecord.decode(raw)
             if isinstance(record.content, control.PersonPayload):

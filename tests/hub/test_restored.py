@@ -157,6 +157,10 @@ def test_the_log_is_made_whole_and_everything_goes_on(world: World) -> None:
     assert {view.site: (view.state, view.verified, view.logged) for view in world.hub.sites()} == {
         name: ("well", site.chain.size, site.chain.size) for name, site in world.sites.items()
     }
+    # Every site is told that all of it is held and acknowledged: none calls again and again.
+    for site in world.sites.values():
+        site.sync()
+        assert site.node.codes[-1] == "OK" and site.node.hub_cosigned == site.chain.size
     assert world.count("SELECT count(*) FROM controls WHERE kind = :kind", kind=control.SETTLE) == settled
     assert world.hub.transfers()[0].state == "short" and world.log()[: len(log)] == log
     for name, site in world.sites.items():
@@ -205,6 +209,33 @@ def test_a_death_while_the_log_is_made_whole_changes_nothing(world: World) -> No
         seams.disarm_failpoints()
         assert world.log() == log and [each.kind for each in world.hub.discrepancies()] == ["hub restored"]
     world.hub.settle()
+
+
+def test_records_of_a_backup_that_caught_them_unsigned_are_signed_once(world: World) -> None:
+    for login in ("eva", "max"):
+        world.hub.add_person("oslo", login, login.title(), ["COUNT"])
+
+    def die(name: str) -> None:
+        raise seams.Killed(name)
+
+    seams.arm_failpoint("hub.head_promised", die)
+    with pytest.raises(seams.Killed):
+        world.hub.settle()
+    seams.disarm_failpoints()
+    world.back_up("hub.db")
+    assert world.hub.discrepancies() == [], "a death is no restore"
+    world.hub.settle()
+    table = dict(world.sites["oslo"].node.tables["control"])
+    world.sites["oslo"].sync()
+    signed = dict(world.sites["oslo"].node.tables["control"])
+    assert len(signed) == len(table) + 2
+    world.clock.advance(1)
+    world.put_back("hub.db")
+    world.open()
+    world.hub.settle()
+    assert world.count("SELECT count(*) FROM controls WHERE state = 'cut'") == 0
+    world.sites["oslo"].sync()
+    assert {key: world.sites["oslo"].node.tables["control"][key] for key in signed} == signed
 
 
 def _forget(world: World) -> None:
