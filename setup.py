@@ -26,6 +26,7 @@ NODE = [
     "cbor2>=5.9,<6",
     "pyserial>=3.5,<4",
     "segno>=1.6.6,<2",
+    "cryptography>=50,<51",
     "zeroconf>=0.154,<1",
     "requests>=2.34,<3",
     "apscheduler>=3.11,<4",

@@ -36,12 +36,25 @@ def _devices(value: tuple[str, ...]) -> str:
     return ""
 
 
+def _names(value: tuple[str, ...]) -> str:
+    good = all(re.fullmatch(r"[a-z0-9.:\-]{1,253}", name, re.ASCII) for name in value)
+    return "" if good else 'names and addresses, as "node7.local" or "192.168.4.20"'
+
+
 @dataclass(frozen=True, slots=True)
 class WebConfig:
     host: str = setting("127.0.0.1", text(255), "loopback until someone decides that the floor may see this node")
     port: int = setting(8470, whole(0, 65_535), "0 takes any free port and prints it")
     session_idle_ms_max: int = setting(
         15 * MINUTE_MS, whole(MINUTE_MS, DAY_MS), "a tablet left on a pallet must not stay logged in"
+    )
+    https_port: int = setting(
+        0,
+        whole(0, 65_535),
+        "0: plain HTTP only, for loopback or behind a proxy; a port: HTTPS there, and plain HTTP is for set-up",
+    )
+    https_names: tuple[str, ...] = setting(
+        (), _names, "names and addresses on the local network by which tablets call this node, beside its own"
     )
     contact_gap_ms_max: int = setting(
         30_000,

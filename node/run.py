@@ -68,7 +68,10 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         if parts.site.stopped:
             log.critical("this node does not sign", extra={"reason": parts.site.stopped})
         stack.enter_context(_scans(parts, journal))
-        stack.enter_context(_scheduled(jobs.of_node(parts.site, parts.health, parts.shadow, parts.syncer.turn)))
+        work = [*jobs.of_node(parts.site, parts.health, parts.shadow, parts.syncer.turn)]
+        if parts.certificates is not None:
+            work.append(jobs.Job("certificate", jobs.CERTIFICATE_EVERY_MS, parts.certificates.renew))
+        stack.enter_context(_scheduled(work))
         commands = CommandServer(config.folder, parts.handlers())
         commands.start()
         stack.callback(commands.stop)
@@ -167,14 +170,20 @@ def _served(parts: Parts, journal: Journal) -> Iterator[str]:
             devices=parts.devices,
             links=parts.links,
             status=parts.status,
+            certificates=parts.certificates,
         )
     )
-    server = Server(app, config.host, config.port)
-    host, port = server.start()
-    try:
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    finally:
-        server.stop()
+    servers = [Server(app, config.host, config.port)]
+    if parts.certificates is not None:
+        context = parts.certificates.context()
+        servers.append(Server(app, config.host, config.https_port, tls=context))
+    addresses = []
+    with ExitStack() as stack:
+        for server in servers:
+            addresses.append(server.start())
+            stack.callback(server.stop)
+        scheme, (host, port) = ("http" if len(addresses) == 1 else "https"), addresses[-1]
+        yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _say(parts: Parts, url: str, json_lines: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger.clock import Clock
 from ledger.control_socket import Handler
@@ -24,6 +24,10 @@ from node.site import Site
 from node.syncing import Syncer, as_dict
 from node.uplink import NodeUplink, hub_status
 from sync.client import HttpTransport, Transport
+from sync.discovery import own_addresses
+
+if TYPE_CHECKING:
+    from node.certificates import Certificates
 
 MACHINE_FILE = Path("/etc/machine-id")
 LINKS_EVERY_MS = 500
@@ -43,6 +47,7 @@ class Parts:
     clock: Clock
     random: Random
     devices: Snapshots
+    certificates: Certificates | None = None
     _links: tuple[int, dict[str, Any]] = field(default=(-LINKS_EVERY_MS, {}), init=False)
 
     def handlers(self) -> dict[str, Handler]:
@@ -137,7 +142,21 @@ def _parts(
     if not site.stopped:
         floor.resume()
     shadow = Shadow(site.config.folder, site.identity, storage)
-    return Parts(site, floor, health, shadow, syncer, clock, random, devices)
+    certificates = _certificates(site, clock, storage)
+    return Parts(site, floor, health, shadow, syncer, clock, random, devices, certificates)
+
+
+def _certificates(site: Site, clock: Clock, storage: Storage) -> Certificates | None:
+    """What HTTPS needs, when it is on."""
+    web = site.config.web
+    if not web.https_port:
+        return None
+    # Here and not above: a node without HTTPS need not carry the library.
+    from node.certificates import FOLDER, Certificates, machine_names
+
+    folder = site.config.path(FOLDER)
+    names = lambda: machine_names(own_addresses(web.host), web.https_names)  # noqa: E731
+    return Certificates(folder, site.config.site, names, clock, storage, lambda: site.head.timestamp)
 
 
 def _device_vitals(snapshot: Mapping[str, Any], now_ms: int) -> DeviceVitals:

@@ -13,6 +13,7 @@ import io
 import logging
 import selectors
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -102,7 +103,7 @@ class Arrival:
         """Take what the line has, as much as one piece."""
         try:
             piece = self.connection.socket.recv(PIECE_BYTES)
-        except (BlockingIOError, InterruptedError):
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError:
             piece = b""

@@ -18,7 +18,16 @@ from ledger.seams import failpoint
 from node import proofs
 from node.desk import Answer, Person
 from web import kit
-from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, NodeParts, store, tablet, token_given
+from web.node_app import (
+    SESSION_COOKIE,
+    TABLET_COOKIE,
+    TABLET_COOKIE_S,
+    NodeParts,
+    cookie_name,
+    store,
+    tablet,
+    token_given,
+)
 from web.node_views import newest_operations
 from web.node_words import ladder, state_words
 
@@ -123,8 +132,8 @@ def _add_log_in(routes: Blueprint, parts: NodeParts) -> None:
         people_here.bind_device(people_here.session(answer["token"]), f"tablet-{name}")
         response = kit.answer(answer)
         options: dict[str, Any] = {"httponly": True, "samesite": "Strict", "secure": request.is_secure, "path": "/"}
-        response.set_cookie(SESSION_COOKIE, str(answer["token"]), **options)
-        response.set_cookie(TABLET_COOKIE, name, max_age=TABLET_COOKIE_S, **options)
+        response.set_cookie(cookie_name(SESSION_COOKIE), str(answer["token"]), **options)
+        response.set_cookie(cookie_name(TABLET_COOKIE), name, max_age=TABLET_COOKIE_S, **options)
         return response
 
     @routes.post("/auth/login")
@@ -143,7 +152,7 @@ def _add_log_in(routes: Blueprint, parts: NodeParts) -> None:
         taken()
         parts.floor.people.log_out(token_given())
         response = kit.answer({"logged_out": True})
-        response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Strict")
+        response.delete_cookie(cookie_name(SESSION_COOKIE), path="/", httponly=True, samesite="Strict")
         return response
 
     @routes.get("/users/me")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, render_template, request
 
@@ -19,6 +19,9 @@ from node.floor import Floor
 from node.site import Site
 from node.tablets import Sent
 from web import kit
+
+if TYPE_CHECKING:
+    from node.certificates import Certificates
 
 FOLDER = Path(__file__).parent
 SESSION_COOKIE = "tallyman_session"
@@ -46,6 +49,7 @@ class NodeParts:
     devices: Callable[[], Sequence[Mapping[str, Any]]]
     links: Callable[[], Mapping[str, Any]]
     status: Callable[[], Mapping[str, Any]]
+    certificates: Certificates | None = None
 
     def person(self) -> Person:
         """Who is asking, by bearer token or cookie. Raises LoginNeeded, also for what another person did: an act in
@@ -70,7 +74,12 @@ class NodeParts:
 def token_given() -> str:
     """The log-in token of this request, "" when there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else request.cookies.get(SESSION_COOKIE, "")
+    return token.strip() if scheme.lower() == "bearer" else request.cookies.get(cookie_name(SESSION_COOKIE), "")
+
+
+def cookie_name(name: str) -> str:
+    """A browser has one drawer of cookies for a host, and plain HTTP may not replace what HTTPS has put there."""
+    return f"{name}_tls" if request.is_secure else name
 
 
 def tablet(parts: NodeParts) -> str:
@@ -78,7 +87,7 @@ def tablet(parts: NodeParts) -> str:
 
     A program that keeps no cookies is one tablet as long as its log-in lasts.
     """
-    known = request.cookies.get(TABLET_COOKIE, "")
+    known = request.cookies.get(cookie_name(TABLET_COOKIE), "")
     if known.isascii() and known.isalnum() and len(known) == 32:
         return known
     token = token_given()
@@ -98,7 +107,7 @@ def store(parts: NodeParts) -> str:
 def create(parts: NodeParts) -> Flask:
     """The application, ready for a server or a test client."""
     # Here and not above: both sides import this module for the request's person and tablet.
-    from web import node_api, node_counts, node_events, node_offline, node_pages, node_review
+    from web import node_api, node_counts, node_events, node_offline, node_pages, node_review, node_setup
 
     app = kit.create_app("tallyman-node", FOLDER, random=parts.random)
     app.register_blueprint(node_api.blueprint(parts))
@@ -106,6 +115,7 @@ def create(parts: NodeParts) -> Flask:
     app.register_blueprint(node_events.blueprint(parts))
     app.register_blueprint(node_pages.blueprint(parts))
     app.register_blueprint(node_review.blueprint(parts))
+    app.register_blueprint(node_setup.blueprint(parts))
     app.register_blueprint(node_offline.blueprint(parts, app.extensions["version"]))
 
     @app.after_request

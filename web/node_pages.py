@@ -16,7 +16,7 @@ from node.counting_close import SURE
 from web import kit
 from web.node_app import NodeParts
 from web.node_views import call_and_time, newest_operations, scanners_of
-from web.node_words import call_words, ladder, severity_level, state_words
+from web.node_words import call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
 
@@ -48,6 +48,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             mine=mine,
             tablets=tablets,
             now_ms=parts.clock.now_ms(),
+            fingerprint="" if parts.certificates is None else grouped(parts.certificates.authority().fingerprint),
         )
 
     return routes

@@ -89,3 +89,8 @@ def ladder(state: str) -> list[dict[str, object]]:
         {"name": name, "shape": shape, "words": words, "reached": number <= place}
         for number, (name, shape, words) in enumerate(LADDER)
     ]
+
+
+def grouped(fingerprint: str) -> str:
+    """Hex digits in fours, for two people to compare aloud."""
+    return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))

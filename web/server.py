@@ -1,16 +1,20 @@
 """The process's own web server: cheroot threads, so that nothing else need be installed on the node.
 
-Its threads answer requests that are whole; `web.arrivals` waits for the others.
+Its threads answer requests that are whole; `web.arrivals` waits for the others, and does the handshakes of TLS on the
+way: one that stops half-way holds nobody up.
 """
 
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from cheroot import wsgi
+from cheroot.makefile import MakeFile
+from cheroot.ssl import Adapter
 
 from ledger.clock import Clock, SystemClock
 from ledger.errors import Unavailable
@@ -27,12 +31,19 @@ STOPPING = "tallyman.stopping"
 
 
 class Server:
-    """Serves one WSGI application on one address until `stop`.
+    """Serves one WSGI application on one address until `stop`, with `tls` over HTTPS only.
 
     Answers that go on for long find in their request's environment (STOPPING) an event that is set at the end.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], host: str, port: int, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        host: str,
+        port: int,
+        clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._stopping = threading.Event()
 
         def served(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -49,6 +60,8 @@ class Server:
             shutdown_timeout=SHUTDOWN_S,
             server_name="tallyman",
         )
+        if tls is not None:
+            self._server.ssl_adapter = _Tls(tls)
         # Not limited by default.
         self._server.max_request_header_size = HEADER_BYTES_MAX
         self._server.max_request_body_size = BODY_BYTES_MAX
@@ -74,6 +87,25 @@ class Server:
         self._server.stop()
         if self._thread is not None:
             self._thread.join(SHUTDOWN_S * 2)
+
+
+class _Tls(Adapter):
+    """Wraps a new line without a word: the handshake is done by the first read, which waits for nobody."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+
+    def bind(self, sock: Any) -> Any:
+        return sock
+
+    def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, Any]]:
+        return self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), {}
+
+    def get_environ(self) -> dict[str, Any]:
+        return {}
+
+    def makefile(self, sock: Any, mode: str = "r", bufsize: int = -1) -> Any:
+        return MakeFile(sock, mode, bufsize)
 
 
 class _Server(wsgi.Server):

@@ -34,6 +34,7 @@ DOORS = {
     "requests": {"sync.client"},
     "zeroconf": {"sync.discovery"},
     "serial": {"devices.transports.serial"},
+    "cryptography": {"node.certificates"},
     "segno": {"devices.output.page"},
     "web3": {"hub.mainchain"},
     "eth_tester": {"hub.mainchain"},

@@ -25,7 +25,12 @@ PROBLEM = "application/problem+json"
 def node(folder: Path) -> tuple[Stage, Flask]:
     """A furnished site and its application; the hub does not answer."""
     stage = furnished(folder)
-    parts = node_app.NodeParts(
+    return stage, node_app.create(parts(stage))
+
+
+def parts(stage: Stage) -> node_app.NodeParts:
+    """What the pages of this site act on; the hub does not answer."""
+    return node_app.NodeParts(
         site=stage.site,
         floor=stage.floor,
         journal=stage.journal,
@@ -48,7 +53,6 @@ def node(folder: Path) -> tuple[Stage, Flask]:
             "head": "ab" * 32,
         },
     )
-    return stage, node_app.create(parts)
 
 
 @contextmanager
