@@ -56,7 +56,7 @@ class Document:
     pieces, of items counted by weight as well; `expiries`: line number to ISO date; `scans`: Merkle root of the
     ordered scan events, or none; `reads`: ids of the raw reads behind it, in order; `references`: foreign document
     numbers by kind, such as a delivery note; `commitments`: salted hashes by kind (`commit`); `marks`: see above;
-    `part`: for an act of several documents.
+    `part`: for an act of several documents; `plan`: what a count's plan says, whose hash the call names.
     """
 
     occurred_ms: int
@@ -73,6 +73,7 @@ class Document:
     commitments: Mapping[str, bytes] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     part: Part | None = None
+    plan: bytes | None = None
 
     def __post_init__(self) -> None:
         if type(self.occurred_ms) is not int or not 0 <= self.occurred_ms <= OCCURRED_MS_MAX:
@@ -98,6 +99,8 @@ class Document:
             _date(day)
         if self.scans is not None and (type(self.scans) is not bytes or len(self.scans) != 32):
             raise Rejected("the root of the scan events has 32 bytes")
+        if self.plan is not None and (type(self.plan) is not bytes or not self.plan):
+            raise Rejected("a plan is bytes that say something")
         if len(self.reads) > READS_MAX:
             raise Rejected(f"{len(self.reads)} raw reads: a document names at most {READS_MAX}")
         if any(type(read) is not int or not 0 <= read < 2**63 for read in self.reads):
@@ -231,4 +234,5 @@ _OPTIONAL: dict[int, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     12: ("part", _write_part, _read_part),
     13: ("shares", dict, _tuples),
     14: ("pieces", dict, dict),
+    15: ("plan", _same, _same),
 }

@@ -154,7 +154,7 @@ class Closing:
             session=row.session,
             bin=row.bin,
             round=row.round,
-            opened=UNSEEN if row.task is None or tasks.had_gap(connection, row.task) else row.changes or 0,
+            opened=UNSEEN if _unseen(connection, row) else row.changes or 0,
             whole=row.whole,
             scans=root,
             lines=chunk,
@@ -181,6 +181,11 @@ class Closing:
             (row.session.raw, row.bin, row.round),
         ).fetchall()
         return [bytes(op_id).hex() for (op_id,) in rows]
+
+
+def _unseen(connection: Connection, row: Round) -> bool:
+    """Whether nobody can tell what moved in between: counted on paper, or by a tablet without contact."""
+    return row.task is None or row.sheet is not None or tasks.had_gap(connection, row.task)
 
 
 def _provenance(connection: Connection, row: Round) -> dict[str, Any]:

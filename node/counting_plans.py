@@ -1,8 +1,8 @@
 """Choosing the bins of a session by a rule, and keeping the proof that they were chosen so.
 
-What was ordered is noted on the chain under the session's own op_id: the hash of `content_of`, which names the rule,
-the height that it looked at, the seed of a sample and the bins. Whoever holds the blocks and this content derives the
-same bins again (`ledger.plans.planned`).
+What was ordered is on the chain under the session's own op_id (`plan_count`), and in the block beside it as the
+document's `plan` (`content_of`): the rule, the height that it looked at, the seed of a sample and the bins. Whoever
+holds the blocks derives the same bins again (`ledger.plans.planned`).
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ class Plans:
 
 
 def content_of(session: OpId, draft: Draft | None, bins: Iterable[Planned], height: int) -> bytes:
-    """What the chain's note is the hash of: deterministic CBOR [session, rule, height, seed, whose, [[bin, items]],
-    bins in other counts]."""
+    """What the call on the chain has the hash of: deterministic CBOR [session, rule, height, seed, whose, [[bin,
+    items]], bins in other counts]."""
     chosen = [[each.bin, list(each.items)] for each in sorted(bins, key=lambda each: each.bin)]
     if draft is None:
         return cbor_encode([session.raw, {}, height, b"", "", chosen, []])
@@ -163,7 +163,7 @@ def content_of(session: OpId, draft: Draft | None, bins: Iterable[Planned], heig
 
 
 def digest(content: bytes) -> bytes:
-    """The subject of the session's note on the chain."""
+    """How the call names what is said beside it."""
     return hashlib.sha256(content).digest()
 
 

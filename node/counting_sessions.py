@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 
 from ledger import calls
+from ledger.codec import cbor_encode
 from ledger.counts import Rule
 from ledger.db import Connection
 from ledger.documents import reason_code
@@ -24,8 +25,6 @@ from node.counting_plans import BINS_MAX, Draft, Plans
 from node.desk import Answer, Desk, Person
 from node.rounds import ENDED, close_if_done, latest, need_session, open_round, set_bin
 from node.values import Fields, listed, text_id
-
-NOTE_KIND = "count-plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Sessions:
             for each in ordered:
                 given = each.assignee or assignee
                 self._add_bin(connection, op_id, each, given, each.deadline_ms or deadline_ms)
-            self._note(connection, op_id, who, ordered, made)
+            self._plan(connection, op_id, who, ordered, made, rule)
             if who.has(COUNT) and scope is not None and scope.empty:
                 counting_plans.reveal(connection, op_id, [each.bin for each in ordered], who, self._desk.now_ms())
             return {"session": str(op_id), "bins": sorted(each.bin for each in ordered)}
@@ -118,15 +117,21 @@ class Sessions:
             raise Rejected(f"a session has 1 to {BINS_MAX} bins, each once; this one has {len(ordered)}")
         return ordered
 
-    def _note(
-        self, connection: Connection, session: OpId, who: Person, ordered: list[_Task], made: Draft | None
+    def _plan(
+        self, connection: Connection, session: OpId, who: Person, ordered: list[_Task], made: Draft | None, rule: Rule
     ) -> None:
-        """Note on the chain what was ordered, under the session's own op_id."""
+        """Put on the chain what was ordered, under the session's own op_id, before anybody counts."""
         bins = [Planned(each.bin, each.items) for each in ordered]
-        content = counting_plans.content_of(session, made, bins, self._site.head.height)
+        height = self._site.head.height if made is None else made.height
+        content = counting_plans.content_of(session, made, bins, height)
         self.plans.keep(connection, session, content, made)
-        note = calls.Note(actor=who.actor, kind=NOTE_KIND, subject=counting_plans.digest(content))
-        self._site.record(note, op_id=session)
+        call = calls.PlanCount(
+            actor=who.actor,
+            scope=counting_plans.digest(content),
+            rule=counting_plans.digest(cbor_encode(rule.as_json())),
+            height=height,
+        )
+        self._site.record(call, op_id=session, document=self._desk.document(plan=content))
 
     def _add_bin(
         self, connection: Connection, session: OpId, task: _Task, assignee: Actor | None, deadline_ms: int | None

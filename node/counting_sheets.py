@@ -30,8 +30,6 @@ from node.values import Fields, listed, shown, text_id
 BINS_MAX = 50
 OPENED = "opened"
 CSV_CHARACTERS_MAX = 500_000
-# No bin has ever changed so often: a count that opened at this is unstable, whatever moved.
-NEVER_STABLE = 2**63 - 1
 
 
 class Sheets:
@@ -179,7 +177,7 @@ class Sheets:
                 (
                     counter.raw,
                     task.task,
-                    NEVER_STABLE,
+                    0,
                     sheet.height,
                     sheet.number,
                     sheet.session.raw,

@@ -35,6 +35,7 @@ ACTS = {
     "receive": "This receipt of goods",
     "move": "This move",
     "adjust": "This adjustment",
+    "plan_count": "This count plan",
     "record_count": "This count",
     "post_count": "Posting this count",
     "reverse": "This reversal",

@@ -7,6 +7,7 @@ CALLS = {
     "move": "Stock moved",
     "adjust": "Stock adjusted",
     "reverse": "Reversed",
+    "plan_count": "Count planned",
     "record_count": "Bin counted",
     "post_count": "Count posted",
     "except_document": "Exception noted",

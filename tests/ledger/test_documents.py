@@ -33,6 +33,7 @@ FULL = Document(
     commitments={"note": documents.commit(bytes(16), b"called the driver")},
     marks=(documents.BY_PAPER,),
     part=Part(OP, 1, 3),
+    plan=b"areas",
 )
 
 
@@ -79,6 +80,8 @@ def test_a_plain_document_is_small() -> None:
         {"commitments": {"note": b"short"}},
         {"marks": ("By paper",)},
         {"part": Part(OP, 4, 3)},
+        {"plan": b""},
+        {"plan": "text"},
         {"part": Part(OP, 0, 3)},
     ],
 )

@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from ledger import control
+from ledger.calls import PlanCount, decode
+from ledger.documents import Document
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.plans import drawn
+from ledger.transactions import parse
 from node import counting_facts, counting_plans, streams
+from node.sealing import read_block
 from tests.node.floor_kit import PIN, Stage, furnished
 
 DAY_MS = 86_400_000
@@ -160,8 +164,18 @@ def test_a_plan_is_the_same_again_from_the_chain_whatever_moved_since(stage: Sta
     shown = stage.floor.counting.plans.show(stage.as_("sven"), number)
     assert shown["derived"] is True and [each["bin"] for each in shown["bins"]] == ["H-01"]
     with stage.site.reading() as connection:
-        note = connection.execute("SELECT kind, subject FROM notes WHERE op_id = ?", (number.raw,)).fetchone()
-        assert note == ("count-plan", hashlib.sha256(bytes.fromhex(shown["content"])).digest())
+        assert connection.execute("SELECT call FROM operations WHERE op_id = ?", (number.raw,)).fetchone() == (
+            "plan_count",
+        )
+        height, place = connection.execute(
+            "SELECT height, place FROM operations WHERE op_id = ?", (number.raw,)
+        ).fetchone()
+        block = read_block(connection, height)
+        assert block is not None
+        assert Document.decode(block.documents[place]).plan == bytes.fromhex(shown["content"])
+        _, call = decode(parse(block.transactions[place]).data)
+        assert isinstance(call, PlanCount) and call.height == shown["height"]
+        assert call.scope == hashlib.sha256(bytes.fromhex(shown["content"])).digest()
         assert counting_facts.picture_at(connection).stock["H-02"] == {("BOLT", "")}
         # Somebody adds a bin to what was planned, behind the node's back.
     with stage.site.writing() as connection:

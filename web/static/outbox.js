@@ -128,7 +128,7 @@ const oldest = () => look(async ({ items }, asked) => {
 
 // The node has answered. If we die before this is on disk, the act is sent again and the node answers the same.
 async function settle(item, answer, refusal, failed) {
-  const no = refusal || (item.path === "scans" && NO_USE.includes(answer.outcome) ? answer.why : "");
+  const no = refusal || answer?.ask || (item.path === "scans" && NO_USE.includes(answer.outcome) ? answer.why : "");
   const late = no && (failed || item.page !== page || waitedMs(item) > LATE_MS);
   await change(async ({ items, kept }, asked) => {
     await asked(items.delete(item.key));
