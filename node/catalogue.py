@@ -13,6 +13,7 @@ from ledger.errors import Rejected
 from node import streams
 
 LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
+UNIT = control.UNIT
 HOLDS_STOCK = (control.BIN, control.UNIT, control.CLOSED)
 _TRACKINGS = {"none": 0, "lot": LOT, "serial": SERIAL, "lot+serial": LOT | SERIAL, "both": LOT | SERIAL}
 

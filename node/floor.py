@@ -4,7 +4,8 @@ Floor(site, pepper, random)
   .people      log-in, personal keys, approvals            node/operators
   .counting    sessions, bins, rounds, close, review       node/counting, counting_close, counting_review
   .scanning    raw reads become lines of the open task     node/scanning
-  .stock       receive, move, adjust, reverse, look up     node/stock, node/lookups
+  .stock       receive, move, adjust, hold, issue, …       node/stock, stock_documents, stock_goods
+  .holds       what is held, and its signed release        node/holds
   .transfers   dispatch, arrivals, acceptance              node/transfers
   .lookups     an item, a bin, an operation                node/lookups
   .tablets     what came out of their outboxes             node/tablets
@@ -17,6 +18,7 @@ from devices.decoders.scan import OUR_LABELS
 from ledger.seams import Random
 from node.counting import Counting
 from node.desk import Desk
+from node.holds import Holds
 from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import Parking
@@ -38,6 +40,7 @@ class Floor:
         self.counting = Counting(desk, self.people)
         self.parking = Parking(desk, self.counting)
         self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
+        self.holds = Holds(desk, self.people, self.counting)
         self.scanning = Scanning(desk, self.people, self.counting, self.stock, labels)
         self.transfers = Transfers(desk, self.people, self.counting)
         self.lookups = Lookups(desk, self.people, self.counting)

@@ -131,7 +131,8 @@ class Lookups:
             " UNION SELECT c.bin FROM count_lines l JOIN counts c ON c.op_id = l.count WHERE l.posted = ?1"
             " UNION SELECT m.source FROM operations o JOIN movements m ON m.height = o.height AND m.place = o.place"
             " WHERE o.op_id = ?1 UNION SELECT m.target FROM operations o JOIN movements m ON m.height = o.height"
-            " AND m.place = o.place WHERE o.op_id = ?1 UNION SELECT location FROM exceptions WHERE op_id = ?1",
+            " AND m.place = o.place WHERE o.op_id = ?1 UNION SELECT location FROM exceptions WHERE op_id = ?1"
+            " UNION SELECT location FROM reservations WHERE reservation = ?1",
             (op_id.raw,),
         ).fetchall()
         return not hidden & {str(row[0]) for row in touched}

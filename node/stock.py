@@ -10,14 +10,15 @@ from ledger.moves import FREE, Line
 from ledger.people import MOVE, RECEIVE
 from node import catalogue, tasks
 from node.desk import Answer, Person
-from node.stock_documents import Documents, references_of
+from node.stock_documents import references_of
+from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Task, Thing
 from node.values import Fields, shown
 
 ROLE_OF = {tasks.RECEIVE: RECEIVE, tasks.MOVE: MOVE}
 
 
-class Stock(Documents):
+class Stock(GoodsDocuments):
     """All stock work: whole documents, and those that grow line by line."""
 
     def begin(self, op_id: OpId, who: Person, body: object) -> Answer:

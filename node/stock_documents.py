@@ -7,14 +7,16 @@ Adjustments and reversals wait as proposals for another person's signature.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import astuple, replace
 from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
+from ledger.documents import Document, reference
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
-from ledger.moves import FREE, Line
-from ledger.people import ADJUST, MOVE, RECEIVE, STOCK_ROLES
+from ledger.moves import FREE, QUALITY, Line
+from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.words import LINES_MAX
 from node import catalogue, control, streams, tasks
 from node.counting import Counting
@@ -26,6 +28,7 @@ from node.tasks import Thing
 from node.values import Fields, shown, text_id
 
 NOT_BOOKABLE = "not-bookable"
+REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
 
 
 class Documents:
@@ -42,14 +45,17 @@ class Documents:
     def receive(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods come in: `lines` [{item or barcode, quantity, lot, serial, status, expiry, target, reasons}],
         `target` for lines that name none, `origin` (supplier, customer), `supplier`, `delivery_note`, `confirm`,
-        `occurred_ms`, `happened`, `note`."""
+        `occurred_ms`, `happened`, `note`. Goods from a customer name what they come back from, `return_of`, and
+        arrive held: for quality, unless a line says otherwise."""
         who.need(RECEIVE, "receive goods")
         fields = Fields(body, "receipt of goods")
         source = _origin(fields.take("origin"))
         target = fields.text("target", need=False)
         references = references_of(fields)
+        if source == CUSTOMER:
+            references["return-of"] = reference(fields.take("return_of"))
         sure = fields.flag("confirm")
-        wish = self._wish(fields, lambda line: self._line(line, source=source, target=target))
+        wish = self._wish(fields, lambda line: self._arriving(line, source, target))
         if references.get("delivery-note") and not sure:
             asked = self._delivered_before(op_id, references)
             if asked:
@@ -78,12 +84,12 @@ class Documents:
         person's signature books it (`proposals.approve`)."""
         who.need(ADJUST, "adjust stock")
         fields = Fields(body, "adjustment")
-        wish = self._wish(fields, self._change, need_reason=True)
+        wish = self._wish(fields, self._correction, need_reason=True)
         return self._propose(op_id, who, "adjust", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
 
     def reverse(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Propose to book an operation backwards: `of`, `reasons`, `note`. Another person's signature books it."""
-        who.need(RECEIVE | MOVE | ADJUST, "reverse an operation")
+        who.need(RECEIVE | MOVE | ISSUE | ADJUST, "reverse an operation")
         fields = Fields(body, "reversal")
         of = fields.op_id("of")
         with self._site.reading() as connection:
@@ -108,12 +114,19 @@ class Documents:
 
     # ------------------------------------------------------------ inside
 
-    def _wish(self, fields: Fields, read: Callable[[Fields], _Read] | None, *, need_reason: bool = False) -> _Wish:
+    def _wish(
+        self,
+        fields: Fields,
+        read: Callable[[Fields], Read] | None,
+        *,
+        need_reason: bool = False,
+        most: int = LINES_MAX,
+    ) -> Wish:
         """The parts that all documents share; `read` makes a line of one entry of `lines`."""
         every = fields.reasons()
-        wish = _Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), every)
+        wish = Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), every)
         if read is not None:
-            entries = fields.objects("lines", LINES_MAX)
+            entries = fields.objects("lines", most)
             if not entries:
                 raise Rejected("the document has no lines")
             wish.take(read(Fields(entry, f"line {number}")) for number, entry in enumerate(entries))
@@ -122,11 +135,15 @@ class Documents:
             raise Rejected("a reason is needed: for the whole, or for each line")
         return wish
 
-    def _line(self, fields: Fields, *, source: str, target: str, both: bool = False, anywhere: bool = False) -> _Read:
-        """One line of a document. `both`: it may name its own source; `anywhere`: no place is checked."""
+    def _line(
+        self, fields: Fields, *, source: str, target: str, both: bool = False, anywhere: bool = False,
+        outside: bool = False,
+    ) -> Read:  # fmt: skip
+        """One line of a document. `both`: it may name its own source; `anywhere`: no place is checked; `outside`: it
+        goes where its document says."""
         if both or anywhere:
             source = fields.text("source", need=False) or source
-        target = fields.text("target", need=False) or target
+        target = target if outside else fields.text("target", need=False) or target
         if not source or not target:
             raise Rejected("a line needs " + ("its target" if source else "its source"))
         thing, reasons, pack = self._thing(fields)
@@ -135,14 +152,21 @@ class Documents:
         fields.done()
         with self._site.reading() as connection:
             if not anywhere:
-                catalogue.need_bin(connection, target)
+                if not outside:
+                    catalogue.need_bin(connection, target)
                 if both:
                     catalogue.need_bin(connection, source)
         line = Line(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=quantity,
                     source=source, target=target)  # fmt: skip
         return line, thing.expiry, reasons
 
-    def _change(self, fields: Fields) -> _Read:
+    def _arriving(self, fields: Fields, source: str, target: str) -> Read:
+        line, expiry, reasons = self._line(fields, source=source, target=target)
+        if source == CUSTOMER and line.status == FREE:
+            line = replace(line, status=QUALITY)
+        return line, expiry, reasons
+
+    def _correction(self, fields: Fields) -> Read:
         """One line of an adjustment."""
         thing, reasons, pack = self._thing(fields)
         location, status, change = fields.text("location"), fields.status(), fields.take("change")
@@ -166,7 +190,7 @@ class Documents:
         return Thing(item.sku, lot, serial, FREE, expiry), reasons, pack
 
     def _record(
-        self, op_id: OpId, who: Person, verb: str, wish: _Wish, build: Callable[[tuple[Line, ...]], calls.Call],
+        self, op_id: OpId, who: Person, verb: str, wish: Wish, build: Callable[[tuple[Line, ...]], calls.Call],
         references: dict[str, str],
     ) -> Answer:  # fmt: skip
         """Book a document; one that already happened, or would tell a counter too much, is sealed as an exception."""
@@ -177,15 +201,7 @@ class Documents:
         def work(connection: Connection) -> Answer:
             if not wish.lines:
                 raise Rejected("the document has no lines")
-            document = self._desk.document(
-                wish.occurred_ms,
-                reasons=wish.every,
-                line_reasons=wish.line_reasons,
-                expiries=wish.expiries,
-                references=references,
-                scans=wish.scans,
-                commitments=self._desk.erasable(connection, wish.note),
-            )
+            document = self._document(connection, wish, references)
             if not wish.happened and self._site.find(op_id) is None:
                 refuse_frozen(connection, (place for line in wish.lines for place in (line.source, line.target)))
             blind = self._counting.blind_bins(connection, who) & {line.source for line in wish.lines}
@@ -213,26 +229,37 @@ class Documents:
 
         return self._desk.once(op_id, who.actor, verb, content, work)
 
-    def _propose(self, op_id: OpId, who: Person, verb: str, wish: _Wish, call: calls.ApprovedCall) -> Answer:
+    def _propose(
+        self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.ApprovedCall,
+        references: dict[str, str] | None = None,
+    ) -> Answer:  # fmt: skip
         for line in wish.lines:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
-            touched = {line.source for line in wish.lines} | {line.target for line in wish.lines}
-            hidden = sorted(self._counting.blind_bins(connection, who) & touched)
-            if hidden:
-                raise Rejected(f"{hidden[0]} is being counted: wait until that count is finished")
-            document = self._desk.document(
-                wish.occurred_ms,
-                reasons=wish.every,
-                line_reasons=wish.line_reasons,
-                expiries=wish.expiries,
-                commitments=self._desk.erasable(connection, wish.note),
-            )
+            self._refuse_blind(connection, who, (end for line in wish.lines for end in (line.source, line.target)))
+            document = self._document(connection, wish, references)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)
+
+    def _document(self, connection: Connection, wish: Wish, references: dict[str, str] | None = None) -> Document:
+        return self._desk.document(
+            wish.occurred_ms,
+            reasons=wish.every,
+            line_reasons=wish.line_reasons,
+            expiries=wish.expiries,
+            references=references,
+            scans=wish.scans,
+            commitments=self._desk.erasable(connection, wish.note),
+        )
+
+    def _refuse_blind(self, connection: Connection, who: Person, places: Iterable[str]) -> None:
+        """Refuse what would tell a counter something of a bin that is being counted."""
+        hidden = sorted(self._counting.blind_bins(connection, who) & set(places))
+        if hidden:
+            raise Rejected(f"{hidden[0]} is being counted: wait until that count is finished")
 
     def _delivered_before(self, op_id: OpId, references: dict[str, str]) -> str:
         with self._site.reading() as connection:
@@ -245,15 +272,16 @@ class Documents:
         return f"delivery note {references['delivery-note']} was received before ({bytes(row[0]).hex()[:8]}…): again?"
 
 
-_Read = tuple[Line, str, tuple[str, ...]]
+# A line, its expiry, its reasons.
+Read = tuple[Any, str, tuple[str, ...]]
 
 
-class _Wish:
-    """A document as it was asked for. `content`: what makes it this wish and no other."""
+class Wish:
+    """A document as it was asked for. `content`: what makes it this wish and no other. Lines of any kind."""
 
     def __init__(self, occurred_ms: int | None, happened: bool, note: str, every: tuple[str, ...]) -> None:
         self.occurred_ms, self.happened, self.note, self.every = occurred_ms, happened, note, every
-        self.lines: tuple[Line, ...] = ()
+        self.lines: tuple[Any, ...] = ()
         self.line_reasons: dict[int, tuple[str, ...]] = {}
         self.expiries: dict[int, str] = {}
         self.scans: bytes | None = None
@@ -264,7 +292,7 @@ class _Wish:
             "reasons": list(every),
         }
 
-    def take(self, read: Iterable[_Read]) -> None:
+    def take(self, read: Iterable[Read]) -> None:
         lines = []
         for number, (line, expiry, reasons) in enumerate(read):
             lines.append(line)
@@ -274,10 +302,9 @@ class _Wish:
                 self.line_reasons[number] = reasons
         self.lines = tuple(lines)
         self.content["lines"] = [
-            [line.item, line.lot, line.serial, line.status, line.quantity, line.source, line.target,
-             self.expiries.get(number, ""), list(self.line_reasons.get(number, ()))]
+            [*astuple(line), self.expiries.get(number, ""), list(self.line_reasons.get(number, ()))]
             for number, line in enumerate(lines)
-        ]  # fmt: skip
+        ]
 
 
 def _origin(value: object) -> str:
@@ -309,12 +336,15 @@ def _by_barcode(connection: Connection, barcode: object) -> tuple[str, int]:
 def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:
     """The booked lines of an operation, as its reversal has to name them."""
     rows = connection.execute(
-        "SELECT m.item, m.lot, m.serial, m.status, m.quantity, m.source, m.target FROM operations o"
+        "SELECT m.item, m.lot, m.serial, m.status, m.quantity, m.source, m.target, o.call FROM operations o"
         " JOIN movements m ON m.height = o.height AND m.place = o.place WHERE o.op_id = ? ORDER BY m.line",
         (of.raw,),
     ).fetchall()
     if not rows:
         raise Rejected(f"operation {of} booked nothing here: there is nothing to reverse")
+    call = rows[0][7]
+    if call not in REVERSIBLE:
+        raise Rejected(f"operation {of} is a {call}: that cannot be reversed")
     return tuple(
         Line(item=row[0], lot=row[1], serial=row[2], status=row[3], quantity=row[4], source=row[5], target=row[6])
         for row in rows

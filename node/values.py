@@ -58,13 +58,14 @@ class Fields:
         value = self.take(name)
         return None if value is None else Actor.parse(value)
 
-    def status(self) -> int:
-        """Field `status` as the chain numbers it; absent means free."""
-        value = self.take("status")
-        if value is None:
+    def status(self, name: str = "status", *, held: bool = False) -> int:
+        """A status as the chain numbers it; absent means free. `held`: it has to be one of the others."""
+        value = self.take(name)
+        if value is None and not held:
             return 0
-        if not isinstance(value, str) or value not in STATUSES:
-            raise Rejected(f"{self._what}: status {shown(value)}: expected {', '.join(STATUSES)}")
+        known = STATUSES[1:] if held else STATUSES
+        if not isinstance(value, str) or value not in known:
+            raise Rejected(f"{self._what}: {name} {shown(value)}: expected {', '.join(known)}")
         return STATUSES.index(value)
 
     def moment(self, name: str) -> int | None:

@@ -70,6 +70,12 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
         "documents/adjust": stock.adjust,
         "documents/reverse": stock.reverse,
         "documents/exception": stock.except_document,
+        "documents/hold": stock.hold,
+        "documents/relabel": stock.relabel,
+        "documents/issue": stock.issue,
+        "documents/scrap": stock.scrap,
+        "documents/send-back": stock.send_back,
+        "units/move": stock.move_units,
         "documents/reject": floor.stock.proposals.reject,
         "tablets/settle": floor.tablets.settle,
     }
@@ -102,6 +108,7 @@ def _add_signed(routes: Blueprint, parts: NodeParts) -> None:
         "counts/approve": parts.floor.counting.posting.approve,
         "counts/approve-bins": parts.floor.counting.posting.approve_bins,
         "documents/approve": parts.floor.stock.proposals.approve,
+        "documents/release": parts.floor.holds.release,
         "transfers/dispatch": parts.floor.transfers.dispatch,
         "transfers/accept": parts.floor.transfers.accept,
     }
@@ -268,6 +275,12 @@ def _add_lookups(routes: Blueprint, parts: NodeParts) -> None:
         who = parts.person()
         with parts.site.reading() as connection:
             return kit.answer(look.bin(connection, who, code))
+
+    @routes.get("/holds")
+    def holds() -> Response:
+        who = parts.person()
+        with parts.site.reading() as connection:
+            return kit.answer({"holds": parts.floor.holds.waiting(connection, who)})
 
     @routes.get("/transfers")
     def transfers() -> Response:

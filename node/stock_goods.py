@@ -1,0 +1,174 @@
+"""Stock work on goods where they stand or as they leave: hold, relabel, issue, scrap, send back, handling units.
+
+What is wrong with goods is said by their status: held goods are counted like others and stay until somebody else
+releases them (`node/holds`). Scrap and returns to a supplier leave as adjustments, with another person's signature.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger import calls
+from ledger.db import Connection
+from ledger.documents import reference
+from ledger.errors import Rejected
+from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
+from ledger.moves import CHANGES_MAX, Goods, Line, UnitMove
+from ledger.people import ADJUST, HOLD, ISSUE, MOVE, RECEIVE
+from ledger.words import LINES_MAX
+from node import catalogue, control
+from node.counting_lines import iso_date
+from node.desk import Answer, Person
+from node.rounds import refuse_frozen
+from node.stock_documents import Documents, Wish
+from node.values import Fields
+
+
+class GoodsDocuments(Documents):
+    """The verbs. Each answers {op_id, state}."""
+
+    def hold(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Goods are held where they stand: `held` (quality, damage, expired), `lines` [{item or barcode, lot, serial,
+        status, quantity, location, reasons}], `location` for lines that name none, `reasons`, `occurred_ms`, `note`.
+        The op_id is the hold's name."""
+        who.need(HOLD, "hold goods")
+        fields = Fields(body, "hold")
+        held, location = fields.status("held", held=True), fields.text("location", need=False)
+        wish = self._wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        wish.content["held"] = held
+        return self._change(op_id, who, "hold", wish, calls.Hold(actor=who.actor, held=held, lines=wish.lines))
+
+    def relabel(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Goods get another lot, or the same one with another expiry: `lot`, `expiry`, `lines` as in a hold,
+        `location`, `reasons`, `occurred_ms`, `note`."""
+        who.need(ADJUST, "relabel goods")
+        fields = Fields(body, "relabelling")
+        lot, location = fields.text("lot", need=False), fields.text("location", need=False)
+        expiry = iso_date(fields.take("expiry"))
+        wish = self._wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        if any(line.lot == lot for line in wish.lines) and not expiry:
+            raise Rejected(f"lot {lot} is on the goods already: name another lot, or another expiry")
+        if expiry:
+            wish.expiries = dict.fromkeys(range(len(wish.lines)), expiry)
+        wish.content |= {"lot": lot, "expiry": expiry}
+        call = calls.Relabel(actor=who.actor, lot=lot, lines=wish.lines)
+        return self._change(op_id, who, "relabel", wish, call)
+
+    def issue(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Goods leave to a customer: `lines` [{item or barcode, lot, serial, quantity, source}], `source` for lines
+        that name none, `order` (without one a reason is needed), `reasons`, `occurred_ms`, `happened`, `note`."""
+        who.need(ISSUE, "issue goods")
+        fields = Fields(body, "issue")
+        source, order = fields.text("source", need=False), fields.take("order")
+        references = {} if order is None else {"order": reference(order)}
+        wish = self._wish(fields, lambda line: self._leaving(line, source, CUSTOMER), need_reason=not references)
+
+        def build(lines: tuple[Line, ...]) -> calls.Call:
+            return calls.Issue(actor=who.actor, lines=lines)
+
+        return self._record(op_id, who, "issue", wish, build, references)
+
+    def scrap(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Propose to write goods off: `lines` [{item or barcode, lot, serial, status, quantity, source, reasons}],
+        `source`, `reasons`, `note`. Another person's signature books it."""
+        who.need(ADJUST, "scrap goods")
+        fields = Fields(body, "scrapping")
+        source = fields.text("source", need=False)
+        wish = self._wish(fields, lambda line: self._leaving(line, source, SHRINKAGE), need_reason=True)
+        return self._propose(op_id, who, "scrap", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
+
+    def send_back(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Propose to send goods back to their supplier: as `scrap`, with `supplier` and `origin`, the number of the
+        delivery or order they came by. Another person's signature books it."""
+        who.need(ADJUST, "send goods back")
+        fields = Fields(body, "return")
+        source = fields.text("source", need=False)
+        references = {"supplier": fields.text("supplier"), "origin": reference(fields.take("origin"))}
+        wish = self._wish(fields, lambda line: self._leaving(line, source, SUPPLIER), need_reason=True)
+        wish.content["references"] = references
+        call = calls.Adjust(actor=who.actor, lines=wish.lines)
+        return self._propose(op_id, who, "send_back", wish, call, references)
+
+    def move_units(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Handling units go with their content: `units` [{unit, target}], `target` for those that name none,
+        `occurred_ms`, `note`. A label that nobody used yet makes a new unit; target "" takes an empty one out of
+        use."""
+        who.need(RECEIVE | MOVE | ISSUE, "move a handling unit")
+        fields = Fields(body, "units")
+        target = fields.text("target", need=False)
+        wishes = [Fields(each, f"unit {n}") for n, each in enumerate(fields.objects("units", LINES_MAX))]
+        named = [(each.text("unit"), each.text("target", need=False) or target) for each in wishes]
+        for each in wishes:
+            each.done()
+        occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            lines = tuple(_unit_move(connection, unit, place) for unit, place in named)
+            if self._site.find(op_id) is None:
+                refuse_frozen(connection, (place for line in lines for place in (line.source, line.target)))
+            document = self._desk.document(occurred_ms, commitments=self._desk.erasable(connection, note))
+            self._site.record(calls.MoveUnit(actor=who.actor, lines=lines), op_id=op_id, document=document)
+            return {"state": "recorded"}
+
+        content = {"units": [list(each) for each in named], "occurred_ms": occurred_ms}
+        return self._desk.once(op_id, who.actor, "move_units", content, work)
+
+    # ------------------------------------------------------------ inside
+
+    def _standing(self, fields: Fields, location: str) -> tuple[Any, str, tuple[str, ...]]:
+        """One line of goods where they stand."""
+        location = fields.text("location", need=False) or location
+        if not location:
+            raise Rejected("a line needs its location")
+        thing, reasons, pack = self._thing(fields)
+        quantity, status = fields.quantity("quantity", least=1) * pack, fields.status()
+        fields.done()
+        with self._site.reading() as connection:
+            catalogue.need_bin(connection, location)
+        goods = Goods(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=quantity,
+                      location=location)  # fmt: skip
+        return goods, thing.expiry, reasons
+
+    def _leaving(self, fields: Fields, source: str, target: str) -> tuple[Any, str, tuple[str, ...]]:
+        """One line of goods that leave the site."""
+        source = fields.text("source", need=False) or source
+        if not source:
+            raise Rejected("a line needs its source")
+        with self._site.reading() as connection:
+            catalogue.need_bin(connection, source)
+        return self._line(fields, source=source, target=target, outside=True)
+
+    def _change(self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.Call) -> Answer:
+        """Record what changes goods where they stand. Not to be said of a bin that the person counts blindly: the
+        answer would tell what is in it."""
+        for line in wish.lines:
+            control.apply_until_item(self._site, line.item)
+
+        def work(connection: Connection) -> Answer:
+            places = {line.location for line in wish.lines}
+            if self._site.find(op_id) is None:
+                refuse_frozen(connection, places)
+                self._refuse_blind(connection, who, places)
+            self._site.record(call, op_id=op_id, document=self._document(connection, wish))
+            return {"state": "recorded"}
+
+        return self._desk.once(op_id, who.actor, verb, wish.content, work)
+
+
+def _unit_move(connection: Connection, unit: str, target: str) -> UnitMove:
+    """Where the unit stands by the books now; `Rejected` for a label that is another place's."""
+    row = connection.execute("SELECT kind, parent FROM locations WHERE location = ?", (unit,)).fetchone()
+    if row is not None and int(row[0]) != catalogue.UNIT:
+        raise Rejected(f"{unit} is no handling unit: it is a place of the site")
+    if target and connection.execute("SELECT 1 FROM locations WHERE location = ?", (target,)).fetchone() is None:
+        raise Rejected(f"location {target!r} is not known here: check the label, or let the site sync with the hub")
+    source = "" if row is None else str(row[1])
+    if source == target:
+        raise Rejected(f"{unit} stands in {target} already" if target else f"{unit} stands nowhere")
+    if not target:
+        left = connection.execute("SELECT 1 FROM stock WHERE location = ?", (unit,)).fetchone()
+        inside = connection.execute("SELECT 1 FROM locations WHERE parent = ?", (unit,)).fetchone()
+        if left is not None or inside is not None:
+            raise Rejected(f"{unit} is not empty: it stays where it stands until it is")
+    return UnitMove(unit=unit, source=source, target=target)
