@@ -97,6 +97,22 @@ class Sessions:
 
         return self._desk.once(op_id, who.actor, "open_session", content, work)
 
+    def order(
+        self, connection: Connection, session: OpId, who: Person, name: str, bins: dict[str, tuple[str, ...]]
+    ) -> list[str]:
+        """Order a count because of what somebody found: bins with the items it is about (none: all of it). Bins that
+        are in a count already are left to that one. Answers the others; the caller owns the transaction."""
+        wanted = [_Task(bin_, items) for bin_, items in bins.items() if open_round(connection, bin_) is None]
+        if wanted:
+            connection.execute(
+                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, 'active', '', 0)",
+                (session.raw, name, json.dumps(Rule().as_json()), who.actor.raw, self._desk.now_ms()),
+            )
+            for each in wanted:
+                self._add_bin(connection, session, each, None, None)
+            self._note(connection, session, who, wanted, None)
+        return [each.bin for each in wanted]
+
     @staticmethod
     def _ordered(connection: Connection, wishes: list[_Task], areas: list[str], made: Draft | None) -> list[_Task]:
         """Every bin of the session, each once."""

@@ -6,6 +6,7 @@ Floor(site, pepper, random)
   .scanning    raw reads become lines of the open task     node/scanning
   .stock       receive, move, adjust, hold, issue, …       node/stock, stock_documents, stock_goods
   .holds       what is held, and its signed release        node/holds
+  .picking     pick lists, totes, short picks              node/picking
   .transfers   dispatch, arrivals, acceptance              node/transfers
   .lookups     an item, a bin, an operation                node/lookups
   .tablets     what came out of their outboxes             node/tablets
@@ -22,6 +23,7 @@ from node.holds import Holds
 from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import Parking
+from node.picking import Picking
 from node.proposals import Proposals
 from node.scanning import Scanning
 from node.site import Site
@@ -41,6 +43,7 @@ class Floor:
         self.parking = Parking(desk, self.counting)
         self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
         self.holds = Holds(desk, self.people, self.counting)
+        self.picking = Picking(desk, self.people, self.counting, self.stock)
         self.scanning = Scanning(desk, self.people, self.counting, self.stock, labels)
         self.transfers = Transfers(desk, self.people, self.counting)
         self.lookups = Lookups(desk, self.people, self.counting)

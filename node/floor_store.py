@@ -168,6 +168,28 @@ CREATE TABLE count_relocations (
 ) STRICT, WITHOUT ROWID;
 """
 
+PICKING_1 = """
+-- Orders to be picked. The list's id is its first reservation; more come when something was short. `tote`: where its
+-- goods are collected, '' before a picker begins.
+CREATE TABLE pick_lists (
+    list BLOB PRIMARY KEY, reference TEXT NOT NULL, opened_by BLOB NOT NULL, opened_at_ms INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'issued', 'cancelled')), picker BLOB, tote TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX pick_lists_tote ON pick_lists (tote) WHERE state = 'open' AND tote <> '';
+CREATE TABLE pick_wishes (
+    list BLOB NOT NULL REFERENCES pick_lists, item TEXT NOT NULL, quantity INTEGER NOT NULL, PRIMARY KEY (list, item)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pick_reservations (
+    reservation BLOB PRIMARY KEY, list BLOB NOT NULL REFERENCES pick_lists
+) STRICT, WITHOUT ROWID;
+
+-- What was not where it was promised, by the operation that said so.
+CREATE TABLE pick_shorts (
+    op_id BLOB NOT NULL, list BLOB NOT NULL REFERENCES pick_lists, location TEXT NOT NULL, item TEXT NOT NULL,
+    lot TEXT NOT NULL, quantity INTEGER NOT NULL, PRIMARY KEY (op_id, location, item, lot)
+) STRICT, WITHOUT ROWID;
+"""
+
 TABLETS_1 = """
 -- Tablets by the number on their label. `outbox` is the store it used last; `renewed_ms` when it began that one
 -- although it had another, until somebody has settled it.

@@ -68,7 +68,7 @@ class Stock(GoodsDocuments):
         """Book the scanned receipt or move: `supplier`, `delivery_note`, `occurred_ms`, `happened`, `note`."""
         fields = Fields(body, "finish")
         references = references_of(fields)
-        wish = self._wish(fields, None)
+        wish = self.wish(fields, None)
         with self._site.writing() as connection:
             task = tasks.current(connection, who.actor)
             if self._site.find(op_id) is None and (task is None or task.kind not in ROLE_OF):

@@ -55,7 +55,7 @@ class Documents:
         if source == CUSTOMER:
             references["return-of"] = reference(fields.take("return_of"))
         sure = fields.flag("confirm")
-        wish = self._wish(fields, lambda line: self._arriving(line, source, target))
+        wish = self.wish(fields, lambda line: self._arriving(line, source, target))
         if references.get("delivery-note") and not sure:
             asked = self._delivered_before(op_id, references)
             if asked:
@@ -72,7 +72,7 @@ class Documents:
         who.need(MOVE, "move goods")
         fields = Fields(body, "move")
         source, target = fields.text("source", need=False), fields.text("target", need=False)
-        wish = self._wish(fields, lambda line: self._line(line, source=source, target=target, both=True))
+        wish = self.wish(fields, lambda line: self._line(line, source=source, target=target, both=True))
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Move(actor=who.actor, lines=lines)
@@ -84,7 +84,7 @@ class Documents:
         person's signature books it (`proposals.approve`)."""
         who.need(ADJUST, "adjust stock")
         fields = Fields(body, "adjustment")
-        wish = self._wish(fields, self._correction, need_reason=True)
+        wish = self.wish(fields, self._correction, need_reason=True)
         return self._propose(op_id, who, "adjust", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
 
     def reverse(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -94,7 +94,7 @@ class Documents:
         of = fields.op_id("of")
         with self._site.reading() as connection:
             lines = _lines_of(connection, of)
-        wish = self._wish(fields, None, need_reason=True)
+        wish = self.wish(fields, None, need_reason=True)
         wish.lines, wish.content = lines, {**wish.content, "of": of.raw}
         return self._propose(op_id, who, "reverse", wish, calls.Reverse(actor=who.actor, of=of, lines=lines))
 
@@ -104,7 +104,7 @@ class Documents:
         who.need(STOCK_ROLES, "state an act")
         fields = Fields(body, "exception")
         location, reason = fields.text("location"), fields.text("reason")
-        wish = self._wish(fields, lambda line: self._line(line, source="", target="", anywhere=True))
+        wish = self.wish(fields, lambda line: self._line(line, source="", target="", anywhere=True))
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.ExceptDocument(actor=who.actor, location=location, reason=reason, lines=lines)
@@ -114,7 +114,7 @@ class Documents:
 
     # ------------------------------------------------------------ inside
 
-    def _wish(
+    def wish(
         self,
         fields: Fields,
         read: Callable[[Fields], Read] | None,
@@ -201,23 +201,10 @@ class Documents:
         def work(connection: Connection) -> Answer:
             if not wish.lines:
                 raise Rejected("the document has no lines")
-            document = self._document(connection, wish, references)
+            document = self.document(connection, wish, references)
             if not wish.happened and self._site.find(op_id) is None:
                 refuse_frozen(connection, (place for line in wish.lines for place in (line.source, line.target)))
-            blind = self._counting.blind_bins(connection, who) & {line.source for line in wish.lines}
-            answer: Answer = {"state": "recorded"}
-            try:
-                self._site.record(build(wish.lines), op_id=op_id, document=document)
-            except Rejected:
-                # To a counter a refusal would tell what the books hold of a bin that is being counted.
-                if not (wish.happened or blind) or verb == "except" or self._site.find(op_id) is not None:
-                    raise
-                act = calls.ExceptDocument(
-                    actor=who.actor, location=wish.lines[0].source, reason=NOT_BOOKABLE, lines=wish.lines
-                )
-                self._site.record(act, op_id=op_id, document=document)
-                if not blind:
-                    answer = {"state": "recorded", "exception": True}
+            answer, _ = self.book(connection, op_id, who, wish, build(wish.lines), document)
             if references.get("delivery-note"):
                 connection.execute(
                     "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
@@ -229,6 +216,26 @@ class Documents:
 
         return self._desk.once(op_id, who.actor, verb, content, work)
 
+    def book(
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, call: calls.Call, document: Document
+    ) -> tuple[Answer, bool]:
+        """Record a call; what already happened, or would tell a counter too much, becomes an exception document.
+        Answers what the person may hear, and whether it was booked."""
+        blind = self._counting.blind_bins(connection, who) & {line.source for line in wish.lines}
+        try:
+            self._site.record(call, op_id=op_id, document=document)
+        except Rejected:
+            # To a counter a refusal would tell what the books hold of a bin that is being counted.
+            stated = isinstance(call, calls.ExceptDocument)
+            if not (wish.happened or blind) or stated or self._site.find(op_id) is not None:
+                raise
+            act = calls.ExceptDocument(
+                actor=who.actor, location=wish.lines[0].source, reason=NOT_BOOKABLE, lines=wish.lines
+            )
+            self._site.record(act, op_id=op_id, document=document)
+            return {"state": "recorded"} if blind else {"state": "recorded", "exception": True}, False
+        return {"state": "recorded"}, True
+
     def _propose(
         self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.ApprovedCall,
         references: dict[str, str] | None = None,
@@ -238,13 +245,13 @@ class Documents:
 
         def work(connection: Connection) -> Answer:
             self._refuse_blind(connection, who, (end for line in wish.lines for end in (line.source, line.target)))
-            document = self._document(connection, wish, references)
+            document = self.document(connection, wish, references)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)
 
-    def _document(self, connection: Connection, wish: Wish, references: dict[str, str] | None = None) -> Document:
+    def document(self, connection: Connection, wish: Wish, references: dict[str, str] | None = None) -> Document:
         return self._desk.document(
             wish.occurred_ms,
             reasons=wish.every,

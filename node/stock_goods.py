@@ -34,7 +34,7 @@ class GoodsDocuments(Documents):
         who.need(HOLD, "hold goods")
         fields = Fields(body, "hold")
         held, location = fields.status("held", held=True), fields.text("location", need=False)
-        wish = self._wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        wish = self.wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
         wish.content["held"] = held
         return self._change(op_id, who, "hold", wish, calls.Hold(actor=who.actor, held=held, lines=wish.lines))
 
@@ -45,7 +45,7 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "relabelling")
         lot, location = fields.text("lot", need=False), fields.text("location", need=False)
         expiry = iso_date(fields.take("expiry"))
-        wish = self._wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        wish = self.wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
         if any(line.lot == lot for line in wish.lines) and not expiry:
             raise Rejected(f"lot {lot} is on the goods already: name another lot, or another expiry")
         if expiry:
@@ -61,7 +61,7 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "issue")
         source, order = fields.text("source", need=False), fields.take("order")
         references = {} if order is None else {"order": reference(order)}
-        wish = self._wish(fields, lambda line: self._leaving(line, source, CUSTOMER), need_reason=not references)
+        wish = self.wish(fields, lambda line: self._leaving(line, source, CUSTOMER), need_reason=not references)
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Issue(actor=who.actor, lines=lines)
@@ -74,7 +74,7 @@ class GoodsDocuments(Documents):
         who.need(ADJUST, "scrap goods")
         fields = Fields(body, "scrapping")
         source = fields.text("source", need=False)
-        wish = self._wish(fields, lambda line: self._leaving(line, source, SHRINKAGE), need_reason=True)
+        wish = self.wish(fields, lambda line: self._leaving(line, source, SHRINKAGE), need_reason=True)
         return self._propose(op_id, who, "scrap", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
 
     def send_back(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -84,7 +84,7 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "return")
         source = fields.text("source", need=False)
         references = {"supplier": fields.text("supplier"), "origin": reference(fields.take("origin"))}
-        wish = self._wish(fields, lambda line: self._leaving(line, source, SUPPLIER), need_reason=True)
+        wish = self.wish(fields, lambda line: self._leaving(line, source, SUPPLIER), need_reason=True)
         wish.content["references"] = references
         call = calls.Adjust(actor=who.actor, lines=wish.lines)
         return self._propose(op_id, who, "send_back", wish, call, references)
@@ -150,7 +150,7 @@ class GoodsDocuments(Documents):
             if self._site.find(op_id) is None:
                 refuse_frozen(connection, places)
                 self._refuse_blind(connection, who, places)
-            self._site.record(call, op_id=op_id, document=self._document(connection, wish))
+            self._site.record(call, op_id=op_id, document=self.document(connection, wish))
             return {"state": "recorded"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)

@@ -316,6 +316,7 @@ STEPS: tuple[str, ...] = (
     floor_store.FLOOR_3,
     DERIVED_3,
     RECOVERY_1,
+    floor_store.PICKING_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -40,7 +40,7 @@ SignedVerb = Callable[[OpId, Person, object, object], Answer]
 def verbs(parts: NodeParts) -> dict[str, Verb]:
     """Every act by its path under /api/v1."""
     floor = parts.floor
-    counting, stock = floor.counting, floor.stock
+    counting, stock, picking = floor.counting, floor.stock, floor.picking
     return {
         "counts": counting.open_session,
         "counts/start": counting.start,
@@ -76,6 +76,12 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
         "documents/scrap": stock.scrap,
         "documents/send-back": stock.send_back,
         "units/move": stock.move_units,
+        "picks": picking.open,
+        "picks/begin": picking.begin,
+        "picks/pick": picking.pick,
+        "picks/short": picking.short,
+        "picks/issue": picking.issue,
+        "picks/cancel": picking.cancel,
         "documents/reject": floor.stock.proposals.reject,
         "tablets/settle": floor.tablets.settle,
     }
@@ -275,6 +281,18 @@ def _add_lookups(routes: Blueprint, parts: NodeParts) -> None:
         who = parts.person()
         with parts.site.reading() as connection:
             return kit.answer(look.bin(connection, who, code))
+
+    @routes.get("/picks")
+    def picks() -> Response:
+        who = parts.person()
+        with parts.site.reading() as connection:
+            return kit.answer({"picks": parts.floor.picking.lists(connection, who)})
+
+    @routes.get("/picks/<list_>")
+    def pick_list(list_: str) -> Response:
+        who, name = parts.person(), OpId.parse(list_)
+        with parts.site.reading() as connection:
+            return kit.answer(parts.floor.picking.show(connection, who, name))
 
     @routes.get("/holds")
     def holds() -> Response:

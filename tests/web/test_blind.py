@@ -47,6 +47,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "session": (session,),
         "bin_": ("A-01",),
         "number": ("1",),
+        "list_": operations,
         "code": ("A-01", "BOLT", "PAINT", "DRILL"),
     }
     for rule in app.url_map.iter_rules():

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from tests.node.floor_kit import PIN, Stage
 from tests.web import kit
 
+STANDING = {"item": "NO-SUCH", "quantity": 1, "location": "A-01"}
 SESSION = {"session": kit.NOBODY}
 LINE = {"item": "BOLT", "quantity": 1, "source": "A-02", "target": "A-01"}
 # One body a route that is well formed and refused all the same, because what it names does not exist or is not there:
@@ -50,6 +51,19 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "documents/adjust": {"lines": [{"item": "NO-SUCH", "quantity": 1, "location": "A-01"}], "reason": "lost"},
     "documents/reverse": {"of": kit.NOBODY, "reason": "wrong"},
     "documents/exception": {"location": "NO-SUCH", "reason": "unbookable", "lines": []},
+    "documents/hold": {"held": "damage", "lines": [STANDING], "reasons": ["crushed"]},
+    "documents/relabel": {"lot": "L2", "lines": [STANDING], "reasons": ["faded"]},
+    "documents/issue": {"lines": [LINE], "order": "SO-1"},
+    "documents/scrap": {"lines": [LINE], "reasons": ["crushed"]},
+    "documents/send-back": {"lines": [LINE], "supplier": "ACME", "origin": "DN-1", "reasons": ["crushed"]},
+    "documents/release": {"hold": kit.NOBODY, "lines": [{"line": 1, "quantity": 1, "location": "A-01"}], "pin": PIN},
+    "units/move": {"units": [{"unit": "PAL-7", "target": "NO-SUCH"}]},
+    "picks": {"order": "SO-1", "lines": [{"item": "NO-SUCH", "quantity": 1}]},
+    "picks/begin": {"list": kit.NOBODY, "tote": "A-01"},
+    "picks/pick": {"list": kit.NOBODY, "item": "BOLT", "quantity": 1, "source": "A-01"},
+    "picks/short": {"list": kit.NOBODY, "location": "A-01", "item": "BOLT"},
+    "picks/issue": {"list": kit.NOBODY, "confirm": True},
+    "picks/cancel": {"list": kit.NOBODY, "reason": "withdrawn"},
     "tablets/settle": {"tablet": 1},
     "documents/reject": {"proposal": kit.NOBODY, "reason": "wrong"},
     "documents/approve": {"proposal": kit.NOBODY, "pin": PIN},
@@ -180,7 +194,8 @@ def test_wrong_values_in_every_member(made: tuple[Stage, Flask], clients: dict[s
 def test_wrong_values_in_lines(made: tuple[Stage, Flask], clients: dict[str, FlaskClient]) -> None:
     stage, _ = made
     before = state(stage)
-    for path in ("documents/receive", "documents/move", "documents/adjust", "transfers/dispatch"):
+    paths = ("documents/receive", "documents/move", "documents/adjust", "documents/hold", "documents/scrap")
+    for path in (*paths, "transfers/dispatch"):
         example = {"op_id": kit.NOBODY, **EXAMPLES[path]}
         [line] = example["lines"]
         for name in line:

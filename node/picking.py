@@ -1,0 +1,360 @@
+"""Picking: a list reserves by bin and lot, each pick moves stock at once into the picker's tote, issue empties it.
+
+open → begun with a tote → picks, shorts → issued          or cancelled, once its tote is empty
+
+An act of several operations uses its own op_id for the first of them and `part_op_id` of it for the others, all in
+one transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger import calls
+from ledger.db import Connection
+from ledger.documents import part_op_id, reason_code, reference
+from ledger.errors import Rejected
+from ledger.ids import CUSTOMER, Actor, OpId
+from ledger.moves import FREE, Line
+from ledger.people import APPROVE, ISSUE
+from ledger.words import LINES_MAX
+from node import catalogue, control
+from node.counting import Counting
+from node.desk import Answer, Desk, Person
+from node.operators import Operators
+from node.picking_lists import (
+    PickList,
+    Share,
+    allocate,
+    need_list,
+    picked,
+    shares,
+    still_wanted,
+    totes,
+    wishes,
+)
+from node.rounds import refuse_frozen
+from node.stock_documents import item_named
+from node.stock_goods import GoodsDocuments
+from node.values import Fields
+
+SHORT = "short-pick"
+# Parts of a short pick's op_id beside those that give back.
+AGAIN, CHECK = 1_001, 1_002
+LISTS_MAX = 200
+
+
+class Picking:
+    """The verbs. Each answers {op_id, …}."""
+
+    def __init__(self, desk: Desk, operators: Operators, counting: Counting, stock: GoodsDocuments) -> None:
+        self._desk = desk
+        self._site = desk.site
+        self._operators = operators
+        self._counting = counting
+        self._stock = stock
+
+    def open(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """A new list: `order` (its number), `lines` [{item or barcode, quantity}]. Reserves what is free, first
+        expired first; answers {list, missing {item: quantity}}. The op_id is the list's name."""
+        who.need(ISSUE, "open a pick list")
+        fields = Fields(body, "pick list")
+        order, entries = reference(fields.take("order")), fields.objects("lines", LINES_MAX)
+        fields.done()
+        wanted: dict[str, int] = {}
+        with self._site.reading() as connection:
+            for number, entry in enumerate(entries):
+                line = Fields(entry, f"line {number}")
+                item, pack = item_named(connection, line)
+                wanted[item.sku] = wanted.get(item.sku, 0) + line.quantity("quantity", least=1) * pack
+                line.done()
+        if not wanted:
+            raise Rejected("the pick list has no lines")
+        for sku in wanted:
+            control.apply_until_item(self._site, sku)
+
+        def work(connection: Connection) -> Answer:
+            self._desk.refuse_used(connection, op_id)
+            connection.execute(
+                "INSERT INTO pick_lists VALUES (?, ?, ?, ?, 'open', NULL, '')",
+                (op_id.raw, order, who.actor.raw, self._desk.now_ms()),
+            )
+            connection.executemany(
+                "INSERT INTO pick_wishes VALUES (?, ?, ?)",
+                [(op_id.raw, item, quantity) for item, quantity in wanted.items()],
+            )
+            missing = self._reserve(connection, op_id, op_id, who, wanted, order)
+            if sum(missing.values()) == sum(wanted.values()):
+                raise Rejected("nothing of this order is free here now")
+            return {"list": str(op_id), "missing": missing}
+
+        content = {"order": order, "lines": sorted([item, quantity] for item, quantity in wanted.items())}
+        return self._desk.once(op_id, who.actor, "open_picks", content, work)
+
+    def begin(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Take a list: `list`, `tote`, an empty bin or handling unit that nobody else picks into."""
+        who.need(ISSUE, "pick")
+        fields = Fields(body, "begin picking")
+        name, tote = fields.op_id("list"), fields.text("tote")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            found = need_list(connection, name)
+            if found.tote:
+                raise Rejected(f"this list is being picked into {found.tote} already")
+            catalogue.need_bin(connection, tote)
+            if tote in totes(connection) or picked(connection, tote):
+                raise Rejected(f"{tote} is not empty: take another tote")
+            connection.execute(
+                "UPDATE pick_lists SET picker = ?, tote = ? WHERE list = ?", (who.actor.raw, tote, name.raw)
+            )
+            return {"list": str(name), "tote": tote}
+
+        return self._desk.once(op_id, who.actor, "begin_picks", {"list": name.raw, "tote": tote}, work)
+
+    def pick(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Goods go into the tote now: `list`, `item` or `barcode`, `quantity`, `source`, `lot`, `serial`, `reasons`
+        (needed for another lot or bin than the promised one), `occurred_ms`, `happened`, `note`. Answers {left}, what
+        of the item is still to be picked."""
+        who.need(ISSUE, "pick")
+        fields = Fields(body, "pick")
+        name, source = fields.op_id("list"), fields.text("source")
+        lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
+        with self._site.reading() as connection:
+            item, pack = item_named(connection, fields)
+            catalogue.refuse_tracking(item, lot, serial)
+            catalogue.need_bin(connection, source)
+        quantity = fields.quantity("quantity", least=1) * pack
+        wish = self._stock.wish(fields, None)
+        wish.content |= {"list": name.raw, "line": [item.sku, lot, serial, quantity, source]}
+
+        def work(connection: Connection) -> Answer:
+            found = _begun(connection, name)
+            if self._site.find(op_id) is None:
+                refuse_frozen(connection, (source, found.tote))
+            promised = [share for share in shares(connection, name) if share.item == item.sku]
+            if quantity > sum(share.quantity for share in promised):
+                raise Rejected(f"{sum(share.quantity for share in promised)} of {item.sku} are still to be picked")
+            here = [share for share in promised if (share.location, share.lot) == (source, lot)]
+            if quantity > sum(share.quantity for share in here) and not wish.every:
+                raise Rejected(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
+            moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=found.tote)
+            wish.lines = (moved,)
+            document = self._stock.document(connection, wish, {"order": found.reference})
+            own = max(here, key=lambda share: share.quantity, default=promised[0]).reservation
+            call = calls.Pick(actor=who.actor, reservation=own, lines=wish.lines)
+            answer, booked = self._stock.book(connection, op_id, who, wish, call, document)
+            # The goods are in the tote whether or not the books can say so.
+            rest = _instead(promised, here, own if booked else None, quantity)
+            self._give_back(connection, op_id, who, rest, found)
+            left = sum(share.quantity for share in shares(connection, name) if share.item == item.sku)
+            return {**answer, "list": str(name), "left": left}
+
+        return self._desk.once(op_id, who.actor, "pick", wish.content, work)
+
+    def short(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """What is promised there is not there: `list`, `location`, `item`, `lot`, `reasons`, `note`. The bin becomes
+        suspect, a count of that item in it is ordered, and the rest is looked for elsewhere. Answers {short,
+        missing}: what was not there, and what of that is nowhere."""
+        who.need(ISSUE, "pick")
+        fields = Fields(body, "short pick")
+        name, location, sku = fields.op_id("list"), fields.text("location"), fields.text("item")
+        lot = fields.text("lot", need=False)
+        wish = self._stock.wish(fields, None)
+        wish.content |= {"list": name.raw, "short": [location, sku, lot]}
+
+        def work(connection: Connection) -> Answer:
+            found = _begun(connection, name)
+            gone = [each for each in shares(connection, name) if each.key == (location, sku, lot)]
+            if not gone:
+                raise Rejected(f"nothing of {sku} is promised from {location} in this list")
+            quantity = sum(share.quantity for share in gone)
+            line = Line(item=sku, lot=lot, quantity=quantity, source=location, target=found.tote)
+            document = self._stock.document(connection, wish, {"order": found.reference})
+            stated = calls.ExceptDocument(actor=who.actor, location=location, reason=SHORT, lines=(line,))
+            self._site.record(stated, op_id=op_id, document=document)
+            connection.execute(
+                "INSERT INTO pick_shorts VALUES (?, ?, ?, ?, ?, ?)",
+                (op_id.raw, name.raw, location, sku, lot, quantity),
+            )
+            self._give_back(connection, op_id, who, [(share, share.quantity) for share in gone], found)
+            suspect = {str(row[0]) for row in connection.execute(
+                "SELECT location FROM pick_shorts WHERE list = ? AND item = ?", (name.raw, sku))}  # fmt: skip
+            again = part_op_id(op_id, AGAIN)
+            missing = self._reserve(connection, name, again, who, {sku: quantity}, found.reference, without=suspect)
+            check = part_op_id(op_id, CHECK)
+            self._counting.order(connection, check, who, f"Zero-check {location}", {location: (sku,)})
+            return {"list": str(name), "short": quantity, "missing": missing.get(sku, 0)}
+
+        return self._desk.once(op_id, who.actor, "short_pick", wish.content, work)
+
+    def issue(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Everything in the tote leaves to the customer and the list ends: `list`, `confirm` (although something is
+        still to be picked), `occurred_ms`, `happened`, `note`."""
+        who.need(ISSUE, "issue goods")
+        fields = Fields(body, "issue of a list")
+        name, sure = fields.op_id("list"), fields.flag("confirm")
+        wish = self._stock.wish(fields, None)
+        wish.content |= {"list": name.raw, "confirm": sure}
+        with self._site.reading() as connection:
+            found = need_list(connection, name, open_=False)
+            left = sum(share.quantity for share in shares(connection, name))
+            if found.state == "open" and left and not sure:
+                return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
+
+        def work(connection: Connection) -> Answer:
+            found = _begun(connection, name)
+            wish.lines = _in_tote(connection, found.tote)
+            if not wish.lines:
+                raise Rejected(f"{found.tote} is empty: pick something, or cancel the list")
+            document = self._stock.document(connection, wish, {"order": found.reference})
+            call = calls.Issue(actor=who.actor, lines=wish.lines)
+            answer, _ = self._stock.book(connection, op_id, who, wish, call, document)
+            rest = [(share, share.quantity) for share in shares(connection, name)]
+            self._give_back(connection, op_id, who, rest, found)
+            connection.execute("UPDATE pick_lists SET state = 'issued' WHERE list = ?", (name.raw,))
+            return {**answer, "list": str(name), "lines": len(wish.lines)}
+
+        return self._desk.once(op_id, who.actor, "issue_picks", wish.content, work)
+
+    def cancel(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """End a list without its goods: `list`, `reason`. What lies in its tote is put away first."""
+        who.need(ISSUE | APPROVE, "cancel a pick list")
+        fields = Fields(body, "cancel a list")
+        name, reason = fields.op_id("list"), reason_code(fields.take("reason"))
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            found = need_list(connection, name)
+            if picked(connection, found.tote):
+                raise Rejected(f"{found.tote} is not empty: put its goods away first")
+            rest = [(share, share.quantity) for share in shares(connection, name)]
+            self._give_back(connection, op_id, who, rest, found, reason)
+            connection.execute("UPDATE pick_lists SET state = 'cancelled' WHERE list = ?", (name.raw,))
+            return {"list": str(name)}
+
+        return self._desk.once(op_id, who.actor, "cancel_picks", {"list": name.raw, "reason": reason}, work)
+
+    # ------------------------------------------------------------ reading
+
+    def lists(self, connection: Connection, who: Person) -> list[Answer]:
+        """Open lists, oldest first: [{list, order, tote, picker, mine, left}]."""
+        who.need(ISSUE | APPROVE, "see pick lists")
+        rows = connection.execute(
+            "SELECT list, reference, tote, picker FROM pick_lists WHERE state = 'open' ORDER BY opened_at_ms, list"
+            " LIMIT ?",
+            (LISTS_MAX,),
+        ).fetchall()
+        found = []
+        for name, order, tote, picker in rows:
+            by = None if picker is None else Actor(bytes(picker))
+            left = sum(share.quantity for share in shares(connection, OpId(bytes(name))))
+            found.append(
+                {"list": bytes(name).hex(), "order": order, "tote": tote, "left": left, "mine": by == who.actor,
+                 "picker": "" if by is None else self._operators.name_of(connection, by)}
+            )  # fmt: skip
+        return found
+
+    def show(self, connection: Connection, who: Person, name: OpId) -> Answer:
+        """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity}], wanted, picked,
+        missing}. Bins that this person must not know about are named without what is to be taken."""
+        who.need(ISSUE | APPROVE, "see pick lists")
+        found = need_list(connection, name, open_=False)
+        hidden = self._counting.blind_bins(connection, who)
+        rest = shares(connection, name)
+        return {
+            "list": str(name),
+            "order": found.reference,
+            "state": found.state,
+            "tote": found.tote,
+            "lines": [_shown(connection, share) for share in rest if share.location not in hidden],
+            "being_counted": sorted({share.location for share in rest} & hidden),
+            "wanted": wishes(connection, name),
+            "picked": picked(connection, found.tote) if found.state == "open" else {},
+            "missing": still_wanted(connection, found) if found.state == "open" and not hidden else {},
+        }
+
+    # ------------------------------------------------------------ inside
+
+    def _reserve(
+        self, connection: Connection, name: OpId, op_id: OpId, who: Person, wanted: dict[str, int], order: str,
+        without: Any = (),
+    ) -> dict[str, int]:  # fmt: skip
+        """Reserve for a list under `op_id` what is free of this, and answer what is not."""
+        rows, missing = allocate(connection, wanted, self._desk.now_ms(), without)
+        if len(rows) > LINES_MAX:
+            raise Rejected(f"this would be taken from {len(rows)} places: at most {LINES_MAX}; make it several lists")
+        if rows:
+            document = self._desk.document(None, references={"order": order})
+            self._site.record(calls.Reserve(actor=who.actor, lines=tuple(rows)), op_id=op_id, document=document)
+            connection.execute("INSERT INTO pick_reservations VALUES (?, ?)", (op_id.raw, name.raw))
+        return missing
+
+    def _give_back(
+        self, connection: Connection, op_id: OpId, who: Person, rest: list[tuple[Share, int]], found: PickList,
+        reason: str = "",
+    ) -> None:  # fmt: skip
+        """Give back parts of reservations, one operation for each of them."""
+        by: dict[OpId, list[calls.Promised]] = {}
+        for share, quantity in rest:
+            by.setdefault(share.reservation, []).append(share.part(quantity))
+        document = self._desk.document(
+            None, references={"order": found.reference}, reasons=(reason,) if reason else ()
+        )
+        for number, (reservation, rows) in enumerate(sorted(by.items()), 1):
+            call = calls.Unreserve(actor=who.actor, reservation=reservation, lines=tuple(rows))
+            self._site.record(call, op_id=part_op_id(op_id, number), document=document)
+
+
+def _instead(promised: list[Share], here: list[Share], own: OpId | None, quantity: int) -> list[tuple[Share, int]]:
+    """What a pick of `quantity` leaves promised although it is picked now: what came from another bin or lot, or what
+    another reservation of the list has of this one. `own`: the reservation that it used up itself."""
+    covered = sum(share.quantity for share in here if share.reservation == own)
+    over = max(0, quantity - covered)
+    found = []
+    others = [share for share in here if share.reservation != own] + [each for each in promised if each not in here]
+    for share in others:
+        part = min(over, share.quantity)
+        if part:
+            found.append((share, part))
+            over -= part
+    return found
+
+
+def _begun(connection: Connection, name: OpId) -> PickList:
+    found = need_list(connection, name)
+    if not found.tote:
+        raise Rejected("scan the tote first: this list is not begun")
+    return found
+
+
+def _in_tote(connection: Connection, tote: str) -> tuple[Line, ...]:
+    """Everything that can be issued from a tote, piece by piece for serials."""
+    pieces = connection.execute(
+        "SELECT item, lot, serial, 1 FROM serials WHERE location = ? AND status = ? ORDER BY item, serial",
+        (tote, FREE),
+    ).fetchall()
+    tracked = {row[0] for row in pieces}
+    loose = connection.execute(
+        "SELECT item, lot, '', quantity FROM stock WHERE location = ? AND status = ? ORDER BY item, lot",
+        (tote, FREE),
+    ).fetchall()
+    rows = [*pieces, *(row for row in loose if row[0] not in tracked)]
+    return tuple(
+        Line(item=item, lot=lot, serial=serial, quantity=int(quantity), source=tote, target=CUSTOMER)
+        for item, lot, serial, quantity in rows
+    )
+
+
+def _shown(connection: Connection, share: Share) -> Answer:
+    item = catalogue.need_item(connection, share.item)
+    return {
+        "location": share.location,
+        "item": share.item,
+        "name": item.name,
+        "lot": share.lot,
+        "expiry": share.expiry,
+        "quantity": share.quantity,
+        "unit": item.unit,
+        "serials": item.has_serials,
+    }
