@@ -11,6 +11,7 @@ from ledger.counts import Cost
 from ledger.db import Connection
 from ledger.errors import Rejected
 from node import streams
+from node.values import Fields, shown
 
 LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
 UNIT = control.UNIT
@@ -76,6 +77,21 @@ def refuse_tracking(item: Item, lot: str, serial: str) -> None:
         raise Rejected(f"{item.sku}: " + ("its lot is needed" if item.has_lots else "it has no lots"))
     if bool(serial) != item.has_serials:
         raise Rejected(f"{item.sku}: " + ("its serial is needed" if item.has_serials else "it has no serials"))
+
+
+def item_named(connection: Connection, fields: Fields) -> tuple[Item, int]:
+    """The item of a line, by `item` or `barcode`, with the base units that one of what was named means."""
+    barcode = fields.take("barcode")
+    sku, pack = (fields.text("item"), 1) if barcode is None else _by_barcode(connection, barcode)
+    return need_item(connection, sku), pack
+
+
+def _by_barcode(connection: Connection, barcode: object) -> tuple[str, int]:
+    code = barcode if isinstance(barcode, str) and barcode.isascii() and barcode.isdecimal() else ""
+    found = streams.item_of(connection, code.zfill(14)) if 0 < len(code) <= 14 else None
+    if found is None:
+        raise Rejected(f"no item has the barcode {shown(barcode)}: expected its digits")
+    return found
 
 
 def costs(connection: Connection, skus: Iterable[str]) -> dict[str, Cost]:

@@ -5,6 +5,7 @@ Floor(site, pepper, random)
   .counting    sessions, bins, rounds, close, review       node/counting, counting_close, counting_review
   .scanning    raw reads become lines of the open task     node/scanning
   .stock       receive, move, adjust, hold, issue, …       node/stock, stock_documents, stock_goods
+  .deliveries  what suppliers announced                    node/deliveries
   .holds       what is held, and its signed release        node/holds
   .picking     pick lists, totes, short picks              node/picking
   .transfers   dispatch, arrivals, acceptance              node/transfers
@@ -18,6 +19,7 @@ from devices.decoders.labels import Labels
 from devices.decoders.scan import OUR_LABELS
 from ledger.seams import Random
 from node.counting import Counting
+from node.deliveries import Deliveries
 from node.desk import Desk
 from node.holds import Holds
 from node.lookups import Lookups
@@ -42,6 +44,7 @@ class Floor:
         self.counting = Counting(desk, self.people)
         self.parking = Parking(desk, self.counting)
         self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
+        self.deliveries = Deliveries(desk)
         self.holds = Holds(desk, self.people, self.counting)
         self.picking = Picking(desk, self.people, self.counting, self.stock)
         self.scanning = Scanning(desk, self.people, self.counting, self.stock, labels)

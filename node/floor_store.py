@@ -190,6 +190,25 @@ CREATE TABLE pick_shorts (
 ) STRICT, WITHOUT ROWID;
 """
 
+DAY_1 = """
+-- What each person did of an item in a day (days since 1970, UTC), for the limits of a day.
+CREATE TABLE day_sizes (
+    op_id BLOB NOT NULL, act TEXT NOT NULL, item TEXT NOT NULL, actor BLOB NOT NULL, day INTEGER NOT NULL,
+    quantity INTEGER NOT NULL, PRIMARY KEY (op_id, act, item)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX day_sizes_person ON day_sizes (actor, day, item);
+
+-- Deliveries that suppliers announced. `over_percent`: how much more of a line is taken without a reason.
+CREATE TABLE expected (
+    delivery TEXT PRIMARY KEY, supplier TEXT NOT NULL, over_percent INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'closed')), reason TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE expected_lines (
+    delivery TEXT NOT NULL REFERENCES expected, item TEXT NOT NULL, quantity INTEGER NOT NULL, came INTEGER NOT NULL,
+    PRIMARY KEY (delivery, item)
+) STRICT, WITHOUT ROWID;
+"""
+
 TABLETS_1 = """
 -- Tablets by the number on their label. `outbox` is the store it used last; `renewed_ms` when it began that one
 -- although it had another, until somebody has settled it.

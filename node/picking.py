@@ -34,7 +34,6 @@ from node.picking_lists import (
     wishes,
 )
 from node.rounds import refuse_frozen
-from node.stock_documents import item_named
 from node.stock_goods import GoodsDocuments
 from node.values import Fields
 
@@ -65,7 +64,7 @@ class Picking:
         with self._site.reading() as connection:
             for number, entry in enumerate(entries):
                 line = Fields(entry, f"line {number}")
-                item, pack = item_named(connection, line)
+                item, pack = catalogue.item_named(connection, line)
                 wanted[item.sku] = wanted.get(item.sku, 0) + line.quantity("quantity", least=1) * pack
                 line.done()
         if not wanted:
@@ -121,7 +120,7 @@ class Picking:
         name, source = fields.op_id("list"), fields.text("source")
         lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
         with self._site.reading() as connection:
-            item, pack = item_named(connection, fields)
+            item, pack = catalogue.item_named(connection, fields)
             catalogue.refuse_tracking(item, lot, serial)
             catalogue.need_bin(connection, source)
         quantity = fields.quantity("quantity", least=1) * pack

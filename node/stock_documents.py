@@ -18,7 +18,7 @@ from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.words import LINES_MAX
-from node import catalogue, control, streams, tasks
+from node import catalogue, control, deliveries, limits, tasks
 from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
@@ -45,13 +45,16 @@ class Documents:
     def receive(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods come in: `lines` [{item or barcode, quantity, lot, serial, status, expiry, target, reasons}],
         `target` for lines that name none, `origin` (supplier, customer), `supplier`, `delivery_note`, `confirm`,
-        `occurred_ms`, `happened`, `note`. Goods from a customer name what they come back from, `return_of`, and
-        arrive held: for quality, unless a line says otherwise."""
+        `delivery` (an expected one), `occurred_ms`, `happened`, `note`. Goods from a customer name what they come
+        back from, `return_of`, and arrive held: for quality, unless a line says otherwise."""
         who.need(RECEIVE, "receive goods")
         fields = Fields(body, "receipt of goods")
         source = _origin(fields.take("origin"))
         target = fields.text("target", need=False)
         references = references_of(fields)
+        expected = fields.take("delivery")
+        if expected is not None:
+            references["delivery"] = reference(expected)
         if source == CUSTOMER:
             references["return-of"] = reference(fields.take("return_of"))
         sure = fields.flag("confirm")
@@ -185,7 +188,7 @@ class Documents:
         lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
         expiry, reasons = iso_date(fields.take("expiry")), fields.reasons()
         with self._site.reading() as connection:
-            item, pack = item_named(connection, fields)
+            item, pack = catalogue.item_named(connection, fields)
             catalogue.refuse_tracking(item, lot, serial)
         return Thing(item.sku, lot, serial, FREE, expiry), reasons, pack
 
@@ -204,7 +207,16 @@ class Documents:
             document = self.document(connection, wish, references)
             if not wish.happened and self._site.find(op_id) is None:
                 refuse_frozen(connection, (place for line in wish.lines for place in (line.source, line.target)))
-            answer, _ = self.book(connection, op_id, who, wish, build(wish.lines), document)
+            call, now_ms = build(wish.lines), self._desk.now_ms()
+            limited = limits.of_call(call, references)
+            if limited and not wish.happened:
+                limits.refuse_beyond(connection, who, limited, op_id, wish.lines, now_ms)
+            answer, booked = self.book(connection, op_id, who, wish, call, document)
+            if limited:
+                limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
+            if booked and "delivery" in references:
+                name = references["delivery"]
+                answer |= deliveries.take_in(connection, name, wish.lines, wish.line_reasons, wish.every)
             if references.get("delivery-note"):
                 connection.execute(
                     "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
@@ -246,6 +258,10 @@ class Documents:
         def work(connection: Connection) -> Answer:
             self._refuse_blind(connection, who, (end for line in wish.lines for end in (line.source, line.target)))
             document = self.document(connection, wish, references)
+            limited, now_ms = limits.of_call(call, references or {}), self._desk.now_ms()
+            if limited:
+                limits.refuse_beyond(connection, who, limited, op_id, wish.lines, now_ms)
+                limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}
 
@@ -323,21 +339,6 @@ def _origin(value: object) -> str:
 def references_of(fields: Fields) -> dict[str, str]:
     found = {"supplier": fields.take("supplier"), "delivery-note": fields.take("delivery_note")}
     return {name: text_id(value, name) for name, value in found.items() if value is not None}
-
-
-def item_named(connection: Connection, fields: Fields) -> tuple[catalogue.Item, int]:
-    """The item of a line, by `item` or `barcode`, with the base units that one of what was named means."""
-    barcode = fields.take("barcode")
-    sku, pack = (fields.text("item"), 1) if barcode is None else _by_barcode(connection, barcode)
-    return catalogue.need_item(connection, sku), pack
-
-
-def _by_barcode(connection: Connection, barcode: object) -> tuple[str, int]:
-    code = barcode if isinstance(barcode, str) and barcode.isascii() and barcode.isdecimal() else ""
-    found = streams.item_of(connection, code.zfill(14)) if 0 < len(code) <= 14 else None
-    if found is None:
-        raise Rejected(f"no item has the barcode {shown(barcode)}: expected its digits")
-    return found
 
 
 def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:

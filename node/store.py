@@ -317,6 +317,7 @@ STEPS: tuple[str, ...] = (
     DERIVED_3,
     RECOVERY_1,
     floor_store.PICKING_1,
+    floor_store.DAY_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -28,7 +28,6 @@ from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
-from node.stock_documents import item_named
 from node.values import Fields, text_id
 
 log = logging.getLogger(__name__)
@@ -112,7 +111,7 @@ class Transfers:
         if not source:
             raise Rejected("a line needs its source")
         with self._site.reading() as connection:
-            item, pack = item_named(connection, fields)
+            item, pack = catalogue.item_named(connection, fields)
             lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
             catalogue.refuse_tracking(item, lot, serial)
             catalogue.need_bin(connection, source)

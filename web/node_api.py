@@ -70,6 +70,8 @@ def verbs(parts: NodeParts) -> dict[str, Verb]:
         "documents/adjust": stock.adjust,
         "documents/reverse": stock.reverse,
         "documents/exception": stock.except_document,
+        "deliveries": floor.deliveries.expect,
+        "deliveries/close": floor.deliveries.close,
         "documents/hold": stock.hold,
         "documents/relabel": stock.relabel,
         "documents/issue": stock.issue,
@@ -281,6 +283,12 @@ def _add_lookups(routes: Blueprint, parts: NodeParts) -> None:
         who = parts.person()
         with parts.site.reading() as connection:
             return kit.answer(look.bin(connection, who, code))
+
+    @routes.get("/deliveries")
+    def deliveries() -> Response:
+        who = parts.person()
+        with parts.site.reading() as connection:
+            return kit.answer({"deliveries": parts.floor.deliveries.waiting(connection, who)})
 
     @routes.get("/picks")
     def picks() -> Response:

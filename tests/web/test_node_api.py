@@ -58,6 +58,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "documents/send-back": {"lines": [LINE], "supplier": "ACME", "origin": "DN-1", "reasons": ["crushed"]},
     "documents/release": {"hold": kit.NOBODY, "lines": [{"line": 1, "quantity": 1, "location": "A-01"}], "pin": PIN},
     "units/move": {"units": [{"unit": "PAL-7", "target": "NO-SUCH"}]},
+    "deliveries": {"delivery": "D-1", "supplier": "ACME", "lines": [{"item": "NO-SUCH", "quantity": 1}]},
+    "deliveries/close": {"delivery": "NO-SUCH"},
     "picks": {"order": "SO-1", "lines": [{"item": "NO-SUCH", "quantity": 1}]},
     "picks/begin": {"list": kit.NOBODY, "tote": "A-01"},
     "picks/pick": {"list": kit.NOBODY, "item": "BOLT", "quantity": 1, "source": "A-01"},

@@ -1,0 +1,140 @@
+"""Expected deliveries, and what one person may do of an item in a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import Rejected, Unavailable
+from node import streams
+from tests.node.floor_kit import PIN, Stage, furnished
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = furnished(tmp_path / "node", people=("cora", "mona", "sven", "tess"))
+    yield made
+    made.site.close()
+    made.journal.close()
+
+
+def receive(stage: Stage, who: str = "mona", quantity: int = 10, item: str = "BOLT", **more: Any) -> dict[str, Any]:
+    line = {"item": item, "quantity": quantity}
+    op = stage.op()
+    body = {"lines": [line], "target": "DOCK", **more}
+    answers = [stage.floor.stock.receive(op, stage.as_(who), body) for _ in range(2)]
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+def policy(stage: Stage, **said: Any) -> None:
+    with stage.site.writing() as connection:
+        streams.put(connection, "policy", "stock", {name.replace("_", "-"): value for name, value in said.items()})
+
+
+def expect(stage: Stage, **more: Any) -> None:
+    lines = [{"item": "BOLT", "quantity": 100}, {"item": "PAINT", "quantity": 5}]
+    body = {"delivery": "PO-7", "supplier": "ACME", "lines": lines, **more}
+    op = stage.op()
+    for _ in range(2):
+        stage.floor.deliveries.expect(op, stage.as_("mona"), body)
+
+
+def waiting(stage: Stage) -> list[dict[str, Any]]:
+    with stage.site.reading() as connection:
+        return stage.floor.deliveries.waiting(connection, stage.as_("mona"))
+
+
+def test_a_partial_receipt_keeps_the_delivery_open_until_all_is_there(stage: Stage) -> None:
+    expect(stage)
+    assert receive(stage, quantity=60, delivery="PO-7")["open"] == {"BOLT": 40, "PAINT": 5}
+    assert [(line["wanted"], line["came"]) for line in waiting(stage)[0]["lines"]] == [(100, 60), (5, 0)]
+    assert receive(stage, quantity=40, delivery="PO-7")["open"] == {"PAINT": 5}
+    line = {"item": "PAINT", "lot": "L1", "quantity": 5}
+    assert receive(stage, lines=[line], delivery="PO-7")["open"] == {}
+    assert waiting(stage) == []
+    with pytest.raises(Rejected, match="closed already"):
+        receive(stage, quantity=1, delivery="PO-7")
+    assert stage.stock("DOCK", "BOLT") == 100
+
+
+def test_more_than_the_tolerance_or_something_else_needs_a_reason(stage: Stage) -> None:
+    expect(stage, over_percent=10)
+    receive(stage, quantity=110, delivery="PO-7")
+    with pytest.raises(Rejected, match="111 of BOLT instead of 100: give a reason"):
+        receive(stage, quantity=1, delivery="PO-7")
+    with pytest.raises(Rejected, match="1 of DRILL instead of 0"):
+        receive(stage, lines=[{"item": "DRILL", "serial": "S1", "quantity": 1}], delivery="PO-7")
+    receive(stage, quantity=1, delivery="PO-7", reasons=["supplier-error"])
+    assert stage.stock("DOCK", "BOLT") == 111
+    with pytest.raises(Rejected, match="not expected here"):
+        receive(stage, quantity=1, delivery="PO-8")
+    assert stage.stock("DOCK", "BOLT") == 111
+
+
+def test_a_short_delivery_is_closed_with_a_reason(stage: Stage) -> None:
+    expect(stage)
+    receive(stage, quantity=100, delivery="PO-7")
+    op = stage.op()
+    with pytest.raises(Rejected, match="5 are short"):
+        stage.floor.deliveries.close(op, stage.as_("mona"), {"delivery": "PO-7"})
+    for _ in range(2):
+        wish = {"delivery": "PO-7", "reason": "out-of-stock"}
+        assert stage.floor.deliveries.close(op, stage.as_("mona"), wish)["short"] == {"PAINT": 5}
+    with pytest.raises(Rejected, match="announced before"):
+        expect(stage)
+
+
+def test_blind_receipts_are_limited_for_each_person_item_and_day(stage: Stage) -> None:
+    policy(stage, blind_receipt={"quantity_max": 15})
+    receive(stage, quantity=10)
+    with pytest.raises(Rejected, match="that would be 20 of BOLT today and you may receive without a delivery note"):
+        receive(stage, quantity=10)
+    receive(stage, quantity=10, supplier="ACME", delivery_note="DN-1")
+    receive(stage, quantity=10, who="cora")
+    receive(stage, quantity=15, item="BOLT", who="mona", delivery_note="DN-2")
+    stage.world.clock.advance(86_400_000)
+    stage.tokens["mona"] = stage.floor.people.log_in("mona", PIN, "tablet-1")["token"]
+    receive(stage, quantity=15)
+    assert stage.stock("DOCK", "BOLT") == 60
+
+
+def test_adjustments_are_limited_gross_and_by_value(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 100})
+    policy(stage, adjust={"value_max": 2_500})
+
+    def adjust(change: int) -> None:
+        line = {"item": "BOLT", "location": "A-01", "change": change, "reasons": ["lost"]}
+        op = stage.op()
+        stage.floor.stock.adjust(op, stage.as_("mona"), {"lines": [line]})
+        stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": str(op)}, PIN)
+
+    adjust(-6)
+    with pytest.raises(Rejected, match="more value of BOLT in a day"):
+        adjust(5)
+    adjust(4)
+    scrap = {"lines": [{"item": "BOLT", "quantity": 1}], "source": "A-01", "reasons": ["crushed"]}
+    with pytest.raises(Rejected, match="more value of BOLT"):
+        stage.floor.stock.scrap(stage.op(), stage.as_("mona"), scrap)
+
+
+def test_an_issue_without_an_order_is_limited_and_one_that_happened_is_kept(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 100})
+    policy(stage, issue_without_order={"quantity_max": 5})
+    body = {"lines": [{"item": "BOLT", "quantity": 6}], "source": "A-01", "reasons": ["sample"]}
+    with pytest.raises(Rejected, match="issue without an order 5"):
+        stage.floor.stock.issue(stage.op(), stage.as_("mona"), body)
+    stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "order": "SO-1"})
+    stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "happened": True})
+    assert stage.stock("CUSTOMER", "BOLT") == 12
+
+
+def test_a_policy_that_cannot_be_read_lets_nothing_pass(stage: Stage) -> None:
+    for said in ({"adjust": {"quantity_max": -1}}, {"adjust": {"most": 1}}, {"other": {}}):
+        policy(stage, **said)
+        line = {"item": "BOLT", "location": "A-01", "change": 1, "reasons": ["lost"]}
+        with pytest.raises(Unavailable, match="policy for stock cannot be read"):
+            stage.floor.stock.adjust(stage.op(), stage.as_("mona"), {"lines": [line]})
