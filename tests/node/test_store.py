@@ -29,16 +29,8 @@ def test_every_table_is_strict_and_of_a_declared_kind(connection: db.Connection)
     found = tables(connection)
     assert all(found.values()), [name for name, strict in found.items() if not strict]
     assert set(store.DERIVED) <= set(found)
-<<<<<<< HEAD
     steps = "".join(text for name, text in vars(store).items() if name.startswith("DERIVED_"))
     made = {line.split()[2] for line in steps.splitlines() if line.startswith("CREATE TABLE")}
-=======
-    made = {
-        line.split()[2]
-        for line in (store.DERIVED_1 + store.DERIVED_2 + store.DERIVED_3).splitlines()
-        if line.startswith("CREATE TABLE")
-    }
->>>>>>> 04884b7 (Expected deliveries with over and short lines; limits for each person, item and day)
     assert made == set(store.DERIVED), "a derived table is missing from DERIVED, so rebuild would not clear it"
 
 
