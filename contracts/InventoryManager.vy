@@ -642,7 +642,7 @@ def plan_count(
     @notice Fix what is to be counted before anyone does: the plan follows from scope, rule and the state at a height.
     @param  scope hash of which places it is about; what it says travels beside the block, as that of the rule does
     """
-    self._begin(op_id, actor, document, COUNT | APPROVE)
+    self._begin(op_id, actor, document, STOCK_ROLES)
     assert height < block.number, "height to come"
     log CountPlanned(op_id=op_id, scope=scope, rule=rule, height=height)
     content: bytes32 = keccak256(abi_encode(scope, rule, height))

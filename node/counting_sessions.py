@@ -110,7 +110,7 @@ class Sessions:
             )
             for each in wanted:
                 self._add_bin(connection, session, each, None, None)
-            self._note(connection, session, who, wanted, None)
+            self._plan(connection, session, who, wanted, None, Rule())
         return [each.bin for each in wanted]
 
     @staticmethod

@@ -16,7 +16,6 @@ CALLS = {
     "move_unit": "Unit moved",
     "record_part": "Part stated",
     "book_part": "Part booked",
-    "plan_count": "Count planned",
     "reverse": "Reversed",
     "plan_count": "Count planned",
     "record_count": "Bin counted",
