@@ -273,11 +273,12 @@ def _special(
             _promise(session, place, event, str(event.reservation), -event.quantity)
         case events.UnitMoved():
             session.run(
-                "INSERT INTO units VALUES (:origin, :unit, :parent, :height) ON CONFLICT(origin, unit)"
-                " DO UPDATE SET parent = excluded.parent, height = excluded.height",
-                origin=str(place.origin),
+                "INSERT INTO units VALUES (:site, :unit, :parent, :origin, :height) ON CONFLICT(site, unit)"
+                " DO UPDATE SET parent = excluded.parent, origin = excluded.origin, height = excluded.height",
+                site=place.origin.site,
                 unit=event.unit,
                 parent=event.target,
+                origin=str(place.origin),
                 height=place.height,
             )
         case events.ControlApplied():
@@ -304,10 +305,10 @@ def _promise(
     session: Session, place: Place, event: events.Reserved | events.Unreserved, reservation: str, change: int
 ) -> None:
     session.run(
-        "INSERT INTO reservations VALUES (:origin, :reservation, :location, :item, :lot, :status, :more, :change)"
-        " ON CONFLICT(origin, reservation, location, item, lot, status) DO UPDATE SET"
+        "INSERT INTO reservations VALUES (:site, :reservation, :location, :item, :lot, :status, :more, :change)"
+        " ON CONFLICT(site, reservation, location, item, lot, status) DO UPDATE SET"
         " quantity = reservations.quantity + excluded.quantity, rest = reservations.rest + excluded.rest",
-        origin=str(place.origin),
+        site=place.origin.site,
         reservation=reservation,
         location=event.location,
         item=event.item,

@@ -189,13 +189,14 @@ CREATE TABLE serials(
 ){end}
 
 CREATE TABLE reservations(
-    origin TEXT NOT NULL, reservation TEXT NOT NULL, location TEXT NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL,
+    site TEXT NOT NULL, reservation TEXT NOT NULL, location TEXT NOT NULL, item TEXT NOT NULL, lot TEXT NOT NULL,
     status {int} NOT NULL, quantity {int} NOT NULL, rest {int} NOT NULL,
-    PRIMARY KEY(origin, reservation, location, item, lot, status)
+    PRIMARY KEY(site, reservation, location, item, lot, status)
 ){end}
 
 CREATE TABLE units(
-    origin TEXT NOT NULL, unit TEXT NOT NULL, parent TEXT NOT NULL, height {int} NOT NULL, PRIMARY KEY(origin, unit)
+    site TEXT NOT NULL, unit TEXT NOT NULL, parent TEXT NOT NULL, origin TEXT NOT NULL, height {int} NOT NULL,
+    PRIMARY KEY(site, unit)
 ){end}
 
 CREATE TABLE operations(

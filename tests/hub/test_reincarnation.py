@@ -279,6 +279,23 @@ def test_a_goods_settlement_that_the_old_chain_missed_reaches_the_next(
     assert "IN_TRANSIT" not in {location for location, _ in stock(hub)}
 
 
+def test_what_one_incarnation_promised_the_next_can_pick(hub: Hub, oslo: Site, clock: ManualClock) -> None:
+    ann = oslo.people["ann"].actor
+    wanted = calls.Promised(item="BOLT", quantity=30, location="A-01")
+    order = oslo.act(calls.Reserve(actor=ann, lines=(wanted,)))
+    oslo.deliver()
+    digest(hub)
+    heir = Site.of(hub, hub.reincarnate("oslo", replace=True), oslo, clock)
+    picked = calls.Line(item="BOLT", quantity=20, source="A-01", target="A-02")
+    heir.act(calls.Pick(actor=ann, reservation=order, lines=(picked,)))
+    heir.deliver()
+    digest(hub)
+    with hub.store.read() as session:
+        assert session.all("SELECT site, quantity, rest FROM reservations") == [
+            {"site": "oslo", "quantity": 30, "rest": 10}
+        ]
+
+
 def test_a_code_survives_typing(hub: Hub, oslo: Site) -> None:
     code = hub.reincarnate("oslo", replace=True)
     assert Code.parse(code.encode()) == code
