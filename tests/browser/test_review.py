@@ -138,7 +138,7 @@ def test_a_sheet_is_issued_printed_tried_and_taken(pages: Pages, tmp_path: Path)
     kim.click("#issue")
     expect(kim.locator("h1")).to_contain_text("Sheet")
     number = kim.url.rsplit("/", 1)[1]
-    expect(kim.locator("h2").first).to_have_text("Bin A-06")
+    expect(kim.locator("main h2").first).to_have_text("Bin A-06")
     kim.goto(f"{house.oslo.url}/review/{session}/sheets")
     with kim.expect_download() as download:
         kim.get_by_role("link", name="CSV").click()
