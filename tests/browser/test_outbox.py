@@ -96,6 +96,7 @@ def test_what_somebody_did_waits_for_them_also_after_log_out(pages: Pages, scann
     expect(page.locator("#leaving-words")).to_contain_text("2 acts are still on this tablet")
     page.click("#leaving-yes")
     page.wait_for_url("**/login")
+    to_send(page, 2)
     mend(page)
     page.reload()  # only now can the node hear of the log-out
     to_send(page, 2)
