@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,9 +43,11 @@ def until(done: Callable[[], Any], what: str, timeout_s: float = 20) -> Any:
 
 
 @contextmanager
-def running(made: World, *, settings: str = "") -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def running(
+    made: World, *, settings: str = "", web: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """`tallyman node run` with what it printed."""
-    tables = '[web]\nport = 0\n[hub]\nurl = "http://127.0.0.1:9"\n[health]\ninterval_ms = 1000\n'
+    tables = f'[web]\nport = 0\n{web}\n[hub]\nurl = "http://127.0.0.1:9"\n[health]\ninterval_ms = 1000\n'
     (made.folder / "node.toml").write_text(f'site = "oslo"\n{settings}\n{tables}')
     command = [sys.executable, "tallyman.py", "node", "run", "--dir", str(made.folder), "--json"]
     with (made.folder / "log").open("w") as log:
@@ -117,7 +120,13 @@ def test_killed_it_starts_again_where_it_was(made: World) -> None:
     with running(made) as (process, _):
         process.send_signal(signal.SIGKILL)
         process.wait()
-    with running(made) as (_, said):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with running(made, web=f"https_port = {port}") as (_, said):
+        assert said["url"] == f"https://127.0.0.1:{port}"
+        authority = made.folder / "keys/tls/ca.pem"
+        assert requests.get(f"{said['url']}/setup", verify=str(authority), timeout=10).status_code == 200
         answer = control_socket.ask(made.folder, "seal")
         assert answer is not None and answer["height"] == said["height"] + answer["operations"] == 3
     audit.verify(made.folder, made.identity)
