@@ -640,6 +640,7 @@ def plan_count(
 ):
     """
     @notice Fix what is to be counted before anyone does: the plan follows from scope, rule and the state at a height.
+            Anyone who works with stock may find a reason to count.
     @param  scope hash of which places it is about; what it says travels beside the block, as that of the rule does
     """
     self._begin(op_id, actor, document, STOCK_ROLES)

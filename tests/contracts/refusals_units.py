@@ -201,6 +201,11 @@ def a_reversal_of_something_else_with_the_same_hash(shop: Shop) -> Result:
     return shop.do_approved(calls.Reverse(actor=shop.ann.actor, of=of, lines=lines), shop.bob)
 
 
+@refusal("InventoryManager", "role missing")
+def a_plan_by_an_administrator(shop: Shop) -> Result:
+    return shop.do(calls.PlanCount(actor=shop.boss.actor, scope=ZERO, rule=ZERO, height=1))
+
+
 @refusal("InventoryManager", "height to come")
 def a_plan_of_what_has_not_happened(shop: Shop) -> Result:
     return shop.do(calls.PlanCount(actor=shop.cid.actor, scope=ZERO, rule=ZERO, height=2))
