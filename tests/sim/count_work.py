@@ -41,6 +41,7 @@ class CountWork(Tablets):
         body = {"name": "count", "bins": bins, "rule": {"rounds_max": ROUNDS_MAX, "control_percent": 0}}
 
         def done(_: Answer) -> None:
+            books.enter(str(op), "plan_count")
             for bin_ in bins:
                 books.rounds[bin_] = Round(str(op), bin_)
 
