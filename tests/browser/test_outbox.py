@@ -69,7 +69,7 @@ def test_scans_outlive_reload_close_and_silence(pages: Pages, scanned: Scan) -> 
     to_send(again, 3)
     scanned(again, MARKER)
     to_send(again, 4)
-    # A page that is closed may still have one on the line that the cut no longer holds: it is sent again all the same.
+    # A page that closes may have one on the line, which the cut no longer holds: it is sent again all the same.
     assert scans_of(pages, "T-01") <= 1
     mend(again)
     nothing_to_send(again)
