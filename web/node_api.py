@@ -128,7 +128,7 @@ def _add_signed(routes: Blueprint, parts: NodeParts) -> None:
             op_id, pin = OpId.parse(wish.pop("op_id", None)), wish.pop("pin", None)
             return kit.answer(verb(op_id, who, wish, pin))
 
-        routes.add_url_rule(f"/{path}", path.replace("/", "_"), act, methods=["POST"])
+        routes.add_url_rule(f"/{path}", f"act_{path}", act, methods=["POST"])
 
 
 def _add_verb(routes: Blueprint, parts: NodeParts, path: str, verb: Verb) -> None:
@@ -138,7 +138,7 @@ def _add_verb(routes: Blueprint, parts: NodeParts, path: str, verb: Verb) -> Non
         op_id = OpId.parse(wish.pop("op_id", None))
         return kit.answer(verb(op_id, who, wish))
 
-    routes.add_url_rule(f"/{path}", path.replace("/", "_"), act, methods=["POST"])
+    routes.add_url_rule(f"/{path}", f"act_{path}", act, methods=["POST"])
 
 
 def _add_log_in(routes: Blueprint, parts: NodeParts) -> None:
