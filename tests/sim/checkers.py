@@ -255,11 +255,10 @@ def _same_goods(world: World, machine: NodeMachine) -> Iterator[str]:
         )
     with world.hub.hub.store.read() as session:
         theirs = session.all(
-            "SELECT reservation, location, item, lot, status, quantity, rest FROM reservations"
-            " WHERE origin = :origin",
-            origin=machine.origin,
+            "SELECT reservation, location, item, lot, status, quantity, rest FROM reservations WHERE site = :site",
+            site=machine.name,
         )
-        standing = session.all("SELECT unit, parent FROM units WHERE origin = :origin", origin=machine.origin)
+        standing = session.all("SELECT unit, parent FROM units WHERE site = :site", site=machine.name)
     if {tuple(row.values()) for row in theirs} != promised:
         yield f"{machine.name}: hub and node differ in what is promised"
     if {tuple(row.values()) for row in standing} != units:
