@@ -261,8 +261,10 @@ def test_labels_by_command(tmp_path: Path) -> None:
         ("again", "77"),
     ],
 )
-def test_mistakes_with_labels(arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.chdir(tmp_path)
+def test_mistakes_with_labels(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(["label", *arguments]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.glob("x.*"))
