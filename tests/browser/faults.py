@@ -72,7 +72,16 @@ class Node:
                 cwd=ROOT,
                 env={**os.environ, **more},
             )
-        wait_for("the node", lambda: Api(self.port).get("status"), 60)
+        wait_for("the node", lambda: self._dead(failpoint) or Api(self.port).get("status"), 60)
+
+    def _dead(self, failpoint: str) -> bool:
+        """Whether it has died. A tablet that still holds scans sends them with the first answer: a node with a
+        failpoint may have met it before it was seen to be up."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            return False
+        assert failpoint, f"the node ended by itself, {self.process.returncode}: see {self.folder / 'node.log'}"
+        return True
 
     def signal(self, number: int) -> None:
         assert self.process is not None
