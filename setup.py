@@ -47,6 +47,7 @@ TEST = [
     "pytest>=9,<10",
     "pytest-timeout>=2.4,<3",
     "hypothesis>=6.170,<7",
+    "schemathesis>=4.32,<5",
     "rfc8785>=0.1.4,<0.2",
     "playwright>=1.64,<2",
     "axe-playwright-python>=0.1.4",

@@ -288,7 +288,7 @@ class Play:
         for place in self.sites.values():
             for login, code in place.codes.items():
                 api = Api(place.port)
-                api.token = api.act("auth/activate", login=login, code=code, pin=PIN)["token"]
+                api.token = api.act("auth/register", login=login, code=code, pin=PIN)["token"]
                 place.people[login] = api
 
     def receive(self) -> None:
@@ -322,7 +322,7 @@ class Play:
             "documents/move", lines=[{"item": "DEMO-TAPE", "quantity": 40, "source": "DOCK-1", "target": "A-05"}]
         )
         self._operations["move"] = moved["op_id"]
-        stock = self.sites["oslo"].people["rita"].get("locations/A-05/inventory")["stock"]
+        stock = self.sites["oslo"].people["rita"].get("locations/A-05/inventory")["rows"]
         expect(any(row["item"] == "DEMO-TAPE" and row["quantity"] == 40 for row in stock), "the move did not arrive")
 
     def open_count(self) -> None:
@@ -358,7 +358,7 @@ class Play:
             if each.code == "A-04":
                 gone = [{"item": "DEMO-GLOVES", "quantity": 2, "source": "A-04", "target": "A-05"}]
                 self.sites["oslo"].people["rita"].act("documents/move", lines=gone)
-            for read in ana.get("scans/parked")["parked"]:
+            for read in ana.get("scans/parked")["rows"]:
                 ana.act("scans/dismiss", park=read["park"], reason="not-stock")
             closed = ana.act("counts/close", bin=each.code, confirm=True)
             expect(closed["state"] == "counted", f"{each.code} is {closed['state']} after closing")
@@ -388,7 +388,7 @@ class Play:
             answer = kim.act("counts/approve", session=self.session, bin=each["bin"], reason="lost", pin=PIN)
             expect(answer["state"] == "posted", f"{each['bin']} was not posted")
             self._operations["post"] = answer["op_id"]
-        stock = self.sites["oslo"].people["rita"].get("locations/A-01/inventory")["stock"]
+        stock = self.sites["oslo"].people["rita"].get("locations/A-01/inventory")["rows"]
         counted = next(bin_.expected[("DEMO-MARKER", "", "")] for bin_ in self.bins if bin_.code == "A-01")
         expect(
             [row["quantity"] for row in stock if row["item"] == "DEMO-MARKER"] == [counted],

@@ -135,8 +135,8 @@ class Counting(Sessions, Lines):
 
     # ------------------------------------------------------------ what a counter sees
 
-    def mine(self, connection: Connection, who: Person) -> list[Answer]:
-        """The bins this person may count now. It does not tell a first count from a recount."""
+    def mine(self, connection: Connection, who: Person, most: int = 200) -> list[Answer]:
+        """The first `most` bins this person may count now. It does not tell a first count from a recount."""
         rows = connection.execute(
             "SELECT b.session, b.bin, s.name, r.deadline_ms, r.assignee, b.state, b.items FROM count_bins b"
             " JOIN count_sessions s ON s.session = b.session AND s.state = 'active'"
@@ -160,6 +160,8 @@ class Counting(Sessions, Lines):
                     "mine": assignee is not None,
                 }
             )
+            if len(found) == most:
+                break
         return found
 
     def blind_bins(self, connection: Connection, who: Person) -> frozenset[str]:

@@ -28,11 +28,18 @@ class Review:
 
     # ------------------------------------------------------------ looking
 
-    def sessions(self, connection: Connection, who: Person) -> list[Answer]:
-        """All sessions, newest first, with how many bins stand where. No quantity is in it."""
+    def sessions(
+        self, connection: Connection, who: Person, after: tuple[int, str] = (2**62, ""), most: int = 200
+    ) -> list[Answer]:
+        """Sessions, newest first, with how many bins stand where. No quantity is in it.
+
+        `after`: (opened_at_ms, session in hex) of the one after which to go on.
+        """
         who.need(APPROVE, "see how counts stand")
         rows = connection.execute(
-            "SELECT session, name, state, opened_at_ms FROM count_sessions ORDER BY opened_at_ms DESC LIMIT 200"
+            "SELECT session, name, state, opened_at_ms FROM count_sessions WHERE (opened_at_ms, session) < (?, ?)"
+            " ORDER BY opened_at_ms DESC, session DESC LIMIT ?",
+            (after[0], bytes.fromhex(after[1]), most),
         ).fetchall()
         found = []
         for session, name, state, opened_at_ms in rows:
@@ -190,14 +197,16 @@ class Review:
 
     # ------------------------------------------------------------ parked reads
 
-    def parked(self, connection: Connection, who: Person, session: OpId, bin_: str) -> list[Answer]:
+    def parked(
+        self, connection: Connection, who: Person, session: OpId, bin_: str, after: int = 0, most: int = 200
+    ) -> list[Answer]:
         """The reads of a bin that wait for an explanation, with their bytes."""
         who.need(APPROVE | COUNT, "see parked scans")
         rows = connection.execute(
             "SELECT p.park, p.raw, p.symbology, p.why, p.hint, p.at_ms FROM parked p"
             " JOIN count_rounds r ON r.task = p.task WHERE r.session = ? AND r.bin = ? AND p.state = 'open'"
-            " ORDER BY p.park",
-            (session.raw, bin_),
+            " AND p.park > ? ORDER BY p.park LIMIT ?",
+            (session.raw, bin_, after, most),
         ).fetchall()
         names = ("park", "raw", "symbology", "why", "hint", "at_ms")
         return [{**dict(zip(names, row, strict=True)), "raw": bytes(row[1]).hex()} for row in rows]

@@ -49,6 +49,16 @@ class Person:
             raise Rejected(f"you may not {act}: that needs the role {names}")
 
 
+def op_id_of(whose: str, key: str) -> OpId:
+    """The act that a program means by an idempotency key of its own making: one of this person's, always the same."""
+    return OpId(hashlib.sha256(cbor_encode(["tallyman/idempotency/v1", whose, key])).digest()[:16])
+
+
+def is_done(connection: Connection, op_id: OpId) -> bool:
+    """Whether an act under this op_id has its answer already."""
+    return connection.execute("SELECT 1 FROM acts WHERE op_id = ?", (op_id.raw,)).fetchone() is not None
+
+
 class Desk:
     """A site with the means to act on it. `random` makes salts, tokens and keys."""
 

@@ -13,13 +13,14 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
-from node import catalogue, counting_facts, streams
+from node import catalogue, counting_facts, listings, streams
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.values import shown, text_id
 
 ROWS_MAX = 200
+MOVES_MAX = 50
 
 
 class Lookups:
@@ -32,60 +33,32 @@ class Lookups:
 
     def item(self, connection: Connection, who: Person, code: object) -> Answer:
         """An item by code or barcode: what it is, where how much of it is, its last moves."""
-        sku = self._sku(connection, code)
-        known = catalogue.need_item(connection, sku)
+        sku = self.sku(connection, code)
         hidden = self._counting.blind_bins(connection, who)
-        rows = connection.execute(
-            "SELECT s.location, s.lot, s.status, s.quantity FROM stock s JOIN locations l ON l.location = s.location"
-            " WHERE s.item = ? AND l.kind <> 2 ORDER BY s.location, s.lot, s.status",
-            (sku,),
-        ).fetchall()
-        open_rows = [row for row in rows if row[0] not in hidden][:ROWS_MAX]
         return {
-            "item": sku,
-            "name": known.name,
-            "unit": known.unit,
-            "decimals": known.decimals,
-            "lots": known.has_lots,
-            "serials": known.has_serials,
-            "stock": [
-                {"location": row[0], "lot": row[1], "status": STATUSES[row[2]], "quantity": row[3]}
-                for row in open_rows
-            ],
-            "being_counted": sorted(hidden),
-            "moves": self._moves(connection, hidden, "item = ?", (sku,)),
+            **listings.facts_of(catalogue.need_item(connection, sku)),
+            "stock": _rows(listings.stock_of(connection, sku, hidden, None, ROWS_MAX), ROWS_MAX),
+            "being_counted": sorted(hidden)[:ROWS_MAX],
+            "moves": _rows(listings.moves_of(connection, sku, hidden, None, MOVES_MAX), MOVES_MAX),
         }
 
     def bin(self, connection: Connection, who: Person, code: object) -> Answer:
         """A location: what lies in it, piece by piece for serials, and its last moves."""
         bin_ = catalogue.need_bin(connection, text_id(code, "location"))
-        if bin_ in self._counting.blind_bins(connection, who):
+        hidden = self._counting.blind_bins(connection, who)
+        if bin_ in hidden:
             return {"location": bin_, "being_counted": True}
-        stock = connection.execute(
-            "SELECT item, lot, status, quantity FROM stock WHERE location = ? ORDER BY item, lot, status LIMIT ?",
-            (bin_, ROWS_MAX),
-        ).fetchall()
-        pieces = connection.execute(
-            "SELECT item, serial, lot, status FROM serials WHERE location = ? ORDER BY item, serial LIMIT ?",
-            (bin_, ROWS_MAX),
-        ).fetchall()
         return {
             "location": bin_,
             "being_counted": False,
-            "stock": [
-                {"item": row[0], "name": self._name(connection, row[0]), "lot": row[1], "status": STATUSES[row[2]],
-                 "quantity": row[3]}
-                for row in stock
-            ],
-            "serials": [
-                {"item": row[0], "serial": row[1], "lot": row[2], "status": STATUSES[row[3]]} for row in pieces
-            ],
-            "moves": self._moves(connection, frozenset(), "(source = ? OR target = ?)", (bin_, bin_)),
-        }  # fmt: skip
+            "stock": _rows(listings.stock_in(connection, bin_, None, ROWS_MAX), ROWS_MAX),
+            "serials": _rows(listings.serials_in(connection, bin_, None, ROWS_MAX), ROWS_MAX),
+            "moves": _rows(listings.moves_at(connection, bin_, hidden, None, MOVES_MAX), MOVES_MAX),
+        }
 
     def serial(self, connection: Connection, who: Person, item: object, serial: object) -> Answer:
         """Where one piece is. Counters get no answer while any count is unfinished: 'nowhere else' would be one."""
-        sku, number = self._sku(connection, item), text_id(serial, "serial")
+        sku, number = self.sku(connection, item), text_id(serial, "serial")
         if self._counting.blind_bins(connection, who):
             raise Rejected("a count is under way: pieces can be looked up when it is finished")
         row = connection.execute(
@@ -141,7 +114,8 @@ class Lookups:
         """Bins where something happened that could not be booked, and that nobody has counted since."""
         return counting_facts.suspects(connection, counting_facts.posted_rounds(connection))
 
-    def _sku(self, connection: Connection, code: object) -> str:
+    def sku(self, connection: Connection, code: object) -> str:
+        """The item that a code or barcode names."""
         if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) <= 14:
             found = streams.item_of(connection, code.zfill(14))
             if found is not None:
@@ -151,23 +125,10 @@ class Lookups:
             raise Rejected(f"no item has the code {shown(code)}")
         return sku
 
-    @staticmethod
-    def _name(connection: Connection, sku: str) -> str:
-        item = catalogue.item(connection, sku)
-        return "" if item is None else item.name
 
-    @staticmethod
-    def _moves(
-        connection: Connection, hidden: frozenset[str], where: str, values: tuple[Any, ...]
-    ) -> list[dict[str, Any]]:
-        rows = connection.execute(
-            "SELECT item, lot, serial, status, quantity, source, target, height FROM movements"  # noqa: S608
-            f" WHERE {where} ORDER BY height DESC, place DESC, line DESC LIMIT ?",
-            (*values, ROWS_MAX),
-        ).fetchall()
-        return [{**_move(row), "height": row[7]} for row in rows if row[5] not in hidden and row[6] not in hidden][
-            :50
-        ]
+def _rows(found: listings.Found, most: int) -> list[Answer]:
+    """The first page of a list, without its keys."""
+    return [row for _, row in found[:most]]
 
 
 def _move(row: tuple[Any, ...]) -> dict[str, Any]:

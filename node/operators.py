@@ -83,20 +83,42 @@ class Operators:
     def log_in(self, login: object, pin: object, tablet: str) -> Answer:
         """Badge or login, and PIN: a new log-in with its token, which is stored only as its hash."""
         person, key = self._prove(login, pin, tablet)
-        token = self._desk.random.bytes(TOKEN_BYTES)
-        name = _hashed(token.hex())
         self._note(person.actor, "log-in")
-        now_ms = self._desk.now_ms()
         with self._site.writing() as connection:
-            connection.execute(
-                "INSERT INTO log_ins VALUES (?, ?, ?, ?, ?)", (name, person.actor.raw, tablet[:64], now_ms, now_ms)
-            )
-        self._open[name] = key
+            answer = self._give_token(connection, person, tablet[:64], self._desk.now_ms())
+        self._open[_hashed(answer["token"])] = key
+        return answer
+
+    def renew(self, token: object) -> Answer:
+        """A new token for the old one, which ends. Badge and PIN are asked for again when they would have been.
+
+        If the answer is lost the person logs in again: nobody can tell a lost token from a stolen one.
+        """
+        person, old = self.session(token), _hashed(token)
+        with self._site.writing() as connection:
+            row = connection.execute("SELECT tablet, opened_at_ms FROM log_ins WHERE token = ?", (old,)).fetchone()
+            if row is None:
+                raise Rejected("you are not logged in: log in again")
+            connection.execute("DELETE FROM log_ins WHERE token = ?", (old,))
+            answer = self._give_token(connection, person, row[0], int(row[1]))
+        key = self._open.pop(old, None)
+        if key is not None:
+            self._open[_hashed(answer["token"])] = key
+        return answer
+
+    def _give_token(self, connection: Connection, person: Person, tablet: str, opened_ms: int) -> Answer:
+        token = self._desk.random.bytes(TOKEN_BYTES).hex()
+        connection.execute(
+            "INSERT INTO log_ins VALUES (?, ?, ?, ?, ?)",
+            (_hashed(token), person.actor.raw, tablet, opened_ms, self._desk.now_ms()),
+        )
         return {
-            "token": token.hex(),
+            "token": token,
             "actor": str(person.actor),
             "name": person.name,
             "roles": role_names(person.roles),
+            "idle_ms": self._site.config.web.session_idle_ms_max,
+            "ends_ms": opened_ms + LASTS_MS_MAX,
         }
 
     def log_out(self, token: object) -> None:
@@ -256,25 +278,28 @@ class Operators:
 
     # ------------------------------------------------------------ who is who
 
-    def everyone(self, connection: Connection) -> list[Answer]:
-        """Everyone the hub sent here, with what the chain says of them, for the administrator's page."""
-        found = []
-        for actor, value in streams.every(connection, USERS):
-            row = connection.execute(
-                "SELECT roles, revoked, key FROM people WHERE actor = ?", (bytes.fromhex(actor),)
-            ).fetchone()
-            roles, revoked, key = row or (0, 0, None)
-            found.append(
-                {
-                    "actor": actor,
-                    "name": _text(value, "name"),
-                    "login": _text(value, "login"),
-                    "roles": role_names(int(roles)),
-                    "revoked": bool(revoked),
-                    "active": key is not None,
-                }
-            )
-        return found
+    def everyone(self, connection: Connection, after: str, most: int) -> list[Answer]:
+        """Up to `most` people that the hub sent here, by id, after the one with the id `after`."""
+        rows = connection.execute(
+            "SELECT key FROM streams WHERE stream = ? AND key > ? ORDER BY key LIMIT ?", (USERS, after, most)
+        ).fetchall()
+        return [self.one(connection, Actor.parse(actor)) for (actor,) in rows]
+
+    def one(self, connection: Connection, actor: Actor) -> Answer:
+        """One person as hub and chain know them. Raises `Rejected` for one that neither does."""
+        value = streams.get(connection, USERS, str(actor))
+        row = connection.execute("SELECT roles, revoked, key FROM people WHERE actor = ?", (actor.raw,)).fetchone()
+        if value is None and row is None:
+            raise Rejected(f"nobody with the id {str(actor)[:8]}… is known here")
+        roles, revoked, key = row or (0, 0, None)
+        return {
+            "actor": str(actor),
+            "name": _text(value, "name"),
+            "login": _text(value, "login"),
+            "roles": role_names(int(roles)),
+            "revoked": bool(revoked),
+            "active": key is not None,
+        }
 
     def name_of(self, connection: Connection, actor: Actor) -> str:
         """The person's name, or the beginning of their id once the name was erased."""

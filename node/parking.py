@@ -36,12 +36,12 @@ class Parking:
         self._desk = desk
         self._lines = lines
 
-    def mine(self, connection: Connection, who: Person) -> list[Answer]:
+    def mine(self, connection: Connection, who: Person, after: int = 0, most: int = 200) -> list[Answer]:
         """What is parked in the person's open task."""
         rows = connection.execute(
             "SELECT p.park, p.raw, p.symbology, p.why, p.hint FROM parked p JOIN tasks t ON t.task = p.task"
-            " WHERE t.actor = ? AND t.state = 'open' AND p.state = 'open' ORDER BY p.park",
-            (who.actor.raw,),
+            " WHERE t.actor = ? AND t.state = 'open' AND p.state = 'open' AND p.park > ? ORDER BY p.park LIMIT ?",
+            (who.actor.raw, after, most),
         ).fetchall()
         return [
             {"park": int(park), "raw": bytes(raw).hex(), "text": readable(bytes(raw)), "symbology": symbology,

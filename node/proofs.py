@@ -5,6 +5,7 @@ Everything is read from a connection that the caller chooses: a page its own rea
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ledger import events
@@ -40,16 +41,38 @@ def state_of(connection: Connection, op_id: OpId) -> str | None:
 
 def state_at(connection: Connection, height: int) -> str:
     """How far block `height` has come, and with it every operation in it."""
-    if streams.proof_for(connection, height, anchored=True) is not None:
-        return ANCHORED
-    if height < 0 or streams.proof_for(connection, height, anchored=False) is not None:
-        # What an earlier incarnation left had been verified before the hub let the present one go on from it.
-        return VERIFIED
+    return progress(connection).state(height)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the site's log has come: sizes, each covering the blocks below it."""
+
+    sealed: int
+    delivered: int
+    verified: int
+    anchored: int
+
+    def state(self, height: int) -> str:
+        """The highest rung that covers block `height`."""
+        if height < 0:
+            # What an earlier incarnation left had been verified before the hub let the present one go on from it.
+            return ANCHORED if self.anchored else VERIFIED
+        sizes = (
+            (ANCHORED, self.anchored),
+            (VERIFIED, self.verified),
+            (DELIVERED, self.delivered),
+            (SEALED, self.sealed),
+        )
+        return next((name for name, size in sizes if size > height), RECORDED)
+
+
+def progress(connection: Connection) -> Progress:
+    """The sizes as this connection sees them. A rung that the hub tells of covers all that came before."""
     (delivered,) = connection.execute("SELECT max(size) FROM cosignatures").fetchone()
-    if delivered is not None and delivered > height:
-        return DELIVERED
-    sealed = connection.execute("SELECT 1 FROM blocks WHERE height = ?", (height,)).fetchone()
-    return RECORDED if sealed is None else SEALED
+    (verified,) = connection.execute("SELECT max(size) FROM proofs").fetchone()
+    (anchored,) = connection.execute("SELECT max(size) FROM proofs WHERE anchored").fetchone()
+    return Progress(block_count(connection), delivered or 0, verified or 0, anchored or 0)
 
 
 def content_of(connection: Connection, height: int, place: int) -> bytes:

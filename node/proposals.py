@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import Document, reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
+from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.values import Fields
+
+_ROW = "op_id, call, actor, at_ms, state, reason"
 
 
 class Proposals:
@@ -40,25 +45,45 @@ class Proposals:
             ),
         )
 
-    def waiting(self, connection: Connection, who: Person) -> list[Answer]:
-        """What waits for a signature, oldest first."""
+    def waiting(
+        self, connection: Connection, who: Person, hidden: frozenset[str], after: tuple[int, str] = (0, ""),
+        most: int = 200,
+    ) -> list[Answer]:  # fmt: skip
+        """What waits for a signature, oldest first. `after`: (at_ms, proposal in hex) of the one before; `hidden`:
+        bins of which the person must learn nothing now."""
         who.need(APPROVE, "see what waits for approval")
         rows = connection.execute(
-            "SELECT op_id, call, actor, at_ms FROM proposals WHERE state = 'open' ORDER BY at_ms LIMIT 200"
+            f"SELECT {_ROW} FROM proposals WHERE state = 'open' AND (at_ms, op_id) > (?, ?)"  # noqa: S608
+            " ORDER BY at_ms, op_id LIMIT ?",
+            (after[0], bytes.fromhex(after[1]), most),
         ).fetchall()
-        found = []
-        for op_id, data, actor, at_ms in rows:
-            _, call = calls.decode(bytes(data))
-            found.append(
-                {
-                    "proposal": bytes(op_id).hex(),
-                    "call": call.METHOD,
-                    "by": self._operators.name_of(connection, Actor(bytes(actor))),
-                    "at_ms": at_ms,
-                    "lines": [dataclasses.asdict(line) for line in getattr(call, "lines", ())],
-                }
-            )
-        return found
+        return [self._shown(connection, row, hidden) for row in rows]
+
+    def one(self, connection: Connection, proposal: OpId, hidden: frozenset[str]) -> Answer:
+        """One proposal, decided or not. Raises `Rejected` when there is none."""
+        asked = f"SELECT {_ROW} FROM proposals WHERE op_id = ?"  # noqa: S608 - our own words
+        row = connection.execute(asked, (proposal.raw,)).fetchone()
+        if row is None:
+            raise Rejected(f"there is no proposal {proposal}")
+        return self._shown(connection, row, hidden)
+
+    def _shown(self, connection: Connection, row: tuple[Any, ...], hidden: frozenset[str]) -> Answer:
+        op_id, data, actor, at_ms, state, reason = row
+        _, call = calls.decode(bytes(data))
+        lines: Sequence[Line] = getattr(call, "lines", ())
+        counted = any(line.source in hidden or line.target in hidden for line in lines)
+        return {
+            "proposal": bytes(op_id).hex(),
+            "call": call.METHOD,
+            "by": self._operators.name_of(connection, Actor(bytes(actor))),
+            "at_ms": at_ms,
+            "state": state,
+            "reason": reason,
+            "being_counted": counted,
+            "lines": [] if counted else [
+                {**dataclasses.asdict(line), "status": STATUSES[line.status]} for line in lines
+            ],
+        }  # fmt: skip
 
     def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Sign and book a proposal: `proposal`."""

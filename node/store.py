@@ -249,6 +249,11 @@ CREATE TABLE plans (
 ) STRICT, WITHOUT ROWID;
 """
 
+# What one person did, newest first (`node/listings`).
+LISTED_1 = """
+CREATE INDEX operations_actor ON operations (actor, height, place) WHERE actor IS NOT NULL;
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -318,6 +323,7 @@ STEPS: tuple[str, ...] = (
     RECOVERY_1,
     floor_store.PICKING_1,
     floor_store.DAY_1,
+    LISTED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

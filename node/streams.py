@@ -60,10 +60,10 @@ def get(connection: Connection, stream: str, key: str) -> Any | None:
     return None if row is None else _value(stream, key, row[0])
 
 
-def every(connection: Connection, stream: str) -> Iterator[tuple[str, Any]]:
-    """All of a stream in the order of its keys."""
+def every(connection: Connection, stream: str, after: str = "") -> Iterator[tuple[str, Any]]:
+    """All of a stream in the order of its keys, or what comes after one."""
     for key, value in connection.execute(
-        "SELECT key, value FROM streams WHERE stream = ? ORDER BY key", (stream,)
+        "SELECT key, value FROM streams WHERE stream = ? AND key > ? ORDER BY key", (stream, after)
     ).fetchall():
         yield str(key), _value(stream, key, value)
 

@@ -138,12 +138,13 @@ class Transfers:
         }
         return json_canonical({**said, "sha256": hashlib.sha256(json_canonical(said)).hexdigest()}).decode()
 
-    def leaving(self, connection: Connection) -> list[Answer]:
-        """Dispatches of this site that are not wholly settled, newest first, with what the hub says of them."""
+    def leaving(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
+        """Dispatches of this site that are not wholly settled, by id, with what the hub says of them."""
         rows = connection.execute(
             "SELECT t.transfer, t.receiver, SUM(l.quantity), SUM(l.settled) FROM transfers t"
-            " JOIN transfer_lines l ON l.transfer = t.transfer GROUP BY t.transfer"
-            " HAVING SUM(l.quantity) > SUM(l.settled) ORDER BY t.height DESC LIMIT 200"
+            " JOIN transfer_lines l ON l.transfer = t.transfer WHERE t.transfer > ? GROUP BY t.transfer"
+            " HAVING SUM(l.quantity) > SUM(l.settled) ORDER BY t.transfer LIMIT ?",
+            (bytes.fromhex(after), most),
         ).fetchall()
         found = []
         for transfer, receiver, quantity, settled in rows:
@@ -162,10 +163,10 @@ class Transfers:
 
     # ------------------------------------------------------------ arriving
 
-    def coming(self, connection: Connection) -> list[Answer]:
-        """What other sites have dispatched to this one and nobody has accepted yet."""
-        found = []
-        for key, value in streams.every(connection, STREAM):
+    def coming(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
+        """What other sites have dispatched to this one and nobody has accepted yet, by sender and id."""
+        found: list[Answer] = []
+        for key, value in streams.every(connection, STREAM, after):
             try:
                 known = _from_stream(key, value)
             except Rejected as error:
@@ -183,7 +184,36 @@ class Transfers:
             if open_lines:
                 name = known.name
                 found.append({"transfer": str(name.transfer), "sender": name.sender, "lines": open_lines})
+                if len(found) == most:
+                    break
         return found
+
+    def one(self, connection: Connection, transfer: OpId) -> Answer:
+        """One transfer from or to this site, whatever became of it. Raises `Rejected` when none is known here."""
+        row = connection.execute("SELECT receiver FROM transfers WHERE transfer = ?", (transfer.raw,)).fetchone()
+        if row is not None:
+            name, receiver = TransferName(self.site_name, transfer), str(row[0])
+            rows = connection.execute(
+                "SELECT line, item, lot, serial, status, quantity, settled FROM transfer_lines WHERE transfer = ?"
+                " ORDER BY line",
+                (transfer.raw,),
+            ).fetchall()
+            lines = [{**_shown(Sent(*line[:6])), "done": line[6]} for line in rows]
+        else:
+            known = _known(connection, transfer, "", None)
+            if known.receiver != self.site_name:
+                raise Rejected(f"transfer {transfer} is between other sites")
+            name, receiver, came = known.name, known.receiver, self._came(connection, known.name)
+            lines = [{**_shown(line), "done": came.get(line.index, 0)} for line in known.lines]
+        said = streams.get(connection, STREAM, str(name))
+        state = said.get("state", "") if isinstance(said, dict) else ""
+        return {
+            "transfer": str(transfer),
+            "sender": name.sender,
+            "receiver": receiver,
+            "state": state if isinstance(state, str) else "",
+            "lines": lines,
+        }
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,

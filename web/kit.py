@@ -16,6 +16,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter, Map
 
 from ledger import codec
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
@@ -57,6 +58,18 @@ class LoginNeeded(Rejected):
     """Nobody is logged in, or the log-in has ended."""
 
 
+class Changed(Rejected):
+    """The asker decided on something that is no longer so (If-Match)."""
+
+
+class Elsewhere(Rejected):
+    """A wish that is granted, but not here."""
+
+
+class NotJson(Rejected):
+    """A body in another form than the one that is read here."""
+
+
 class Busy(Unavailable):
     """Asked too often; the answer carries Retry-After."""
 
@@ -66,6 +79,9 @@ ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (LoginNeeded, 401, "Log in first"),
     (Forbidden, 403, "Not allowed"),
     (NotFound, 404, "Not found"),
+    (Elsewhere, 409, "Not decided here"),
+    (Changed, 412, "Changed meanwhile"),
+    (NotJson, 415, "Not in JSON"),
     (Rejected, 422, "Refused"),
     (Invalid, 400, "Not valid"),
     (Busy, 429, "Too many attempts"),
@@ -133,11 +149,19 @@ def shown(value: object) -> str:
 def body() -> dict[str, Any]:
     """The request's JSON object. Refuses other types, NaN, repeated names, deep nesting, and lone surrogates."""
     if request.mimetype != "application/json":
-        raise Rejected(f"the body is {shown(request.mimetype or 'untyped')}: send application/json")
+        raise NotJson(f"the body is {shown(request.mimetype or 'untyped')}: send application/json")
     value = codec.json_loads(request.get_data(cache=False))
     if not isinstance(value, dict):
         raise Invalid(f"the body is {shown(value)}: expected an object")
     return value
+
+
+def taken(wish: dict[str, Any], *names: str) -> dict[str, Any]:
+    """These members as they came, None for an absent one; any other member is refused."""
+    extra = sorted(set(wish) - set(names))
+    if extra:
+        raise Rejected(f"{shown(extra[0])} is not known here: expected only {', '.join(names) or 'nothing'}")
+    return {name: wish.get(name) for name in names}
 
 
 def fields() -> Fields:
@@ -176,6 +200,7 @@ def create_app(name: str, folder: Path, *, random: Random) -> Flask:
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.url_map.converters["hex"] = _Hex
     version = Version(folder)
     app.extensions["version"] = version
     app.jinja_env.globals.update(asset=version.address, module=version.address)
@@ -204,7 +229,18 @@ def refuse_cross_site() -> None:
 
 def wants_page() -> bool:
     """Whether a person's browser asked, who should see a page rather than a problem document."""
-    return not request.path.startswith(("/api/", "/sync/")) and request.accept_mimetypes.accept_html
+    return (
+        not request.path.startswith(("/api/", "/sync/", "/events", "/metrics"))
+        and request.accept_mimetypes.accept_html
+    )
+
+
+class _Hex(BaseConverter):
+    """A part of a path that is so many lower-case hex digits: what is anything else is another address, or none."""
+
+    def __init__(self, map: Map, digits: int) -> None:
+        super().__init__(map)
+        self.regex = f"[0-9a-f]{{{digits}}}"
 
 
 class Version:
@@ -275,7 +311,11 @@ def _failed(error: Exception) -> Response:
         status = error.code or 500
         if isinstance(error.response, Response):  # a redirect, complete as it stands
             return error.response
-        return _shown_failure(status, error.name, error.description or error.name)
+        refusal = _shown_failure(status, error.name, error.description or error.name)
+        allowed = dict(error.get_headers()).get("Allow")
+        if allowed is not None:  # 405: which methods there are
+            refusal.headers["Allow"] = allowed
+        return refusal
     log.exception("unexpected", extra={"path": request.path})
     return _shown_failure(500, "Our mistake", f"nothing was changed; report the number {g.get('correlation', '')}")
 

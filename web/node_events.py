@@ -10,6 +10,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -18,7 +19,9 @@ from ledger.errors import Rejected
 from node.desk import Person
 from web import kit
 from web.node_app import NodeParts, token_given
+from web.node_ask import Ask, register
 from web.node_views import scanners_of
+from web.routes import ANYONE, Route
 from web.server import STOPPING, STREAMS_MAX
 
 POLL_MS = 150
@@ -51,13 +54,24 @@ class Seats:
             self._taken.remove(stream)
 
 
+def _unserved(_: Ask) -> object:
+    raise kit.NotFound("no stream is served here")
+
+
+EVENTS = Route(
+    method="GET", path="/events", allow=ANYONE, media="text/event-stream", handle=_unserved, problems=(429,),
+    summary="What a tablet shows, when it changes: events `state`, `heartbeat`, `ended` (server-sent events)",
+    answer={"type": "string"},
+)  # fmt: skip
+
+
 def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
+    """The stream of this application, with its own seats."""
     routes, seats = Blueprint("node_events", __name__), Seats(streams_max)
 
-    @routes.get("/events")
-    def events() -> Response:
+    def events(ask: Ask) -> Response:
         stopping = request.environ.get(STOPPING) or threading.Event()
-        stream = _Stream(parts, parts.person(), token_given(), stopping)
+        stream = _Stream(parts, ask.who, token_given(), stopping)
         seats.take(stream)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         answer = Response(stream.run(), mimetype="text/event-stream", headers=headers)
@@ -65,6 +79,7 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
         answer.call_on_close(lambda: seats.give_back(stream))
         return answer
 
+    register(routes, parts, (replace(EVENTS, handle=events),))
     return routes
 
 

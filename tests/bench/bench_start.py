@@ -88,7 +88,7 @@ def measure(folder: Path, code: str, number: int) -> tuple[float, float, float]:
             first_read = time.perf_counter() - began
             reads.close()
             wish = {"op_id": bytes([number + 1] * 16).hex(), "login": "ann", "code": code, "pin": "270481"}
-            path, body = ("auth/activate", wish) if number == 0 else ("auth/login", {"login": "ann", "pin": "270481"})
+            path, body = ("auth/register", wish) if number == 0 else ("auth/login", {"login": "ann", "pin": "270481"})
             _until(lambda: _post(port, f"/api/v1/{path}", body))
             document = time.perf_counter() - began
             resident = _resident_mb(process.pid)

@@ -227,7 +227,7 @@ def _log_in(set_up: House) -> None:
     for place in set_up.places.values():
         for login in [each for each in place.codes if each != NEW]:
             api = Api(int(place.url.rsplit(":", 1)[1]))
-            api.token = api.act("auth/activate", login=login, code=place.codes.pop(login), pin=PIN)["token"]
+            api.token = api.act("auth/register", login=login, code=place.codes.pop(login), pin=PIN)["token"]
             place.people[login] = api
 
 
@@ -279,7 +279,7 @@ def send_short(set_up: House) -> str:
     transfer = str(tor.act("transfers/dispatch", receiver="bergen", lines=[line], pin=PIN)["op_id"])
     wait_for(
         "the dispatch at bergen",
-        lambda: any(each["transfer"] == transfer for each in bo.get("transfers")["coming"]),
+        lambda: any(each["transfer"] == transfer for each in bo.get("transfers/?direction=coming")["rows"]),
         60,
     )
     arrived = {"index": 0, "quantity": 8, "missing": 2, "target": "B-01", "reasons": ["short"]}

@@ -213,7 +213,7 @@ def test_count_approve_and_follow_the_proof_to_the_anchor(pages: Pages, scanned:
     keys(kim, stage.PIN, "#decide")
     kim.click("#decide [data-key=ok]")
     expect(kim.locator("#answer")).to_contain_text("Bin A-01 is posted")
-    stock = pages.house.oslo.people["rita"].get("locations/A-01/inventory")["stock"]
+    stock = pages.house.oslo.people["rita"].get("locations/A-01/inventory")["rows"]
     assert {line["item"]: line["quantity"] for line in stock} == {"MARK-BL": 25, "TAPE-50": 1}
 
     kim.click("#proof-link")

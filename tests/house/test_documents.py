@@ -17,6 +17,10 @@ def test_the_settings_page_is_the_settings() -> None:
     assert documents.SETTINGS.read_text("utf-8") == documents.settings_page(), "run python -m tests.house.documents"
 
 
+def test_the_api_page_is_the_api() -> None:
+    assert documents.API.read_text("utf-8") == documents.api_page(), "run python -m tests.house.documents"
+
+
 @pytest.mark.parametrize("words", documents.commands(), ids=" ".join)
 def test_every_command_has_help_and_stands_in_the_readme(words: tuple[str, ...]) -> None:
     assert len(documents.help_of(*words)) > 60

@@ -103,7 +103,7 @@ def test_an_adjustment_needs_another_persons_signature(stage: Stage) -> None:
     undo = stage.op()
     stage.floor.stock.reverse(undo, stage.as_("mona"), {"of": str(op), "reasons": ["mistake"]})
     with stage.site.reading() as connection:
-        waiting = stage.floor.stock.proposals.waiting(connection, stage.as_("sven"))
+        waiting = stage.floor.stock.proposals.waiting(connection, stage.as_("sven"), frozenset())
     assert [(each["call"], each["by"]) for each in waiting] == [("reverse", "Mona")]
     stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": str(undo)}, PIN)
     assert stage.stock("A-01", "BOLT") == 10

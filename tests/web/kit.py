@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,18 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from devices.supervisor import Health
+from ledger.seams import DiskStorage
+from node import health as node_health
+from node import identity
+from node.agents.vitals import DeviceVitals
+from node.shadow import Shadow
+from node.syncing import Syncer
+from node.uplink import NodeUplink
+from node.wiring import Parts
 from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.world import START_MS
+from tests.web import described
 from web import node_app
 
 NOBODY = "0" * 32
@@ -22,37 +34,48 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def node(folder: Path) -> tuple[Stage, Flask]:
-    """A furnished site and its application; the hub does not answer."""
-    stage = furnished(folder)
-    return stage, node_app.create(parts(stage))
+SCANNERS = [
+    asdict(Health("gun", "serial:///dev/gun", "ready", "", START_MS, START_MS, None, {"recorded": 3})),
+    asdict(Health("lamp", "serial:///dev/lamp", "absent", "no such device", START_MS, None, None)),
+]
+
+
+def parts_of(stage: Stage) -> Parts:
+    """The parts of a node as its process puts them together; no hub is to be found."""
+    world, site = stage.world, stage.site
+    health = node_health.Health(site, lambda: [DeviceVitals("gun", "ready", None, 3, 0)])
+    uplink = NodeUplink(
+        site, identity.load_keys(world.config).block, DiskStorage(), version="test", device="", health=lambda: None
+    )
+    syncer = Syncer(site, uplink, world.clock, world.random, find=lambda _: [])
+    shadow = Shadow(world.folder, site.identity, DiskStorage())
+    return Parts(site, stage.floor, health, shadow, syncer, world.clock, world.random, lambda: SCANNERS)
 
 
 def parts(stage: Stage) -> node_app.NodeParts:
-    """What the pages of this site act on; the hub does not answer."""
+    """What the pages of this site act on."""
+    made = parts_of(stage)
+    made.health.sample()
     return node_app.NodeParts(
         site=stage.site,
         floor=stage.floor,
         journal=stage.journal,
         clock=stage.world.clock,
         random=stage.world.random,
-        sync=lambda: {"code": "offline", "exit": 1, "message": "nobody answers"},
-        devices=lambda: [
-            {"name": "gun", "state": "ready", "problem": "", "url": "serial:///dev/gun", "counters": {"recorded": 3}}
-        ],
-        links=lambda: {
-            "hub_ms": None,
-            "findings": [],
-            "scanners": [{"name": "gun", "state": "ready", "problem": ""}],
-        },
-        status=lambda: {
-            **dict.fromkeys(("sealed", "delivered", "verified", "anchored", "unsealed", "height"), 1),
-            "stopped": "",
-            "hub_problem": "",
-            "origin": "acme/site/oslo/1",
-            "head": "ab" * 32,
-        },
+        sync=made.sync,
+        devices=made.devices,
+        links=made.links,
+        status=made.status,
     )
+
+
+def node(folder: Path, *, watched: bool = True) -> tuple[Stage, Flask]:
+    """A furnished site and its application; every answer of it is held against the API's description."""
+    stage = furnished(folder)
+    app = node_app.create(parts(stage))
+    if watched:
+        described.watch(app)
+    return stage, app
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,81 +12,20 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
+from ledger.people import roles_of
+from tests.node.floor_kit import PEOPLE as PEOPLE_HERE
 from tests.node.floor_kit import PIN, Stage
-from tests.web import kit
+from tests.web import kit, walk
+from tests.web.walk import BARE, EXAMPLES, OTHERS
 
-STANDING = {"item": "NO-SUCH", "quantity": 1, "location": "A-01"}
-SESSION = {"session": kit.NOBODY}
-LINE = {"item": "BOLT", "quantity": 1, "source": "A-02", "target": "A-01"}
-# One body a route that is well formed and refused all the same, because what it names does not exist or is not there:
-# so whatever is made of it must be refused too.
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "counts": {"name": "Week", "bins": ["NO-SUCH"], "rule": {"line_quantity_max": 1}},
-    "counts/start": SESSION,
-    "counts/cancel": {**SESSION, "reason": "late"},
-    "counts/assign": {**SESSION, "bin": "A-01", "assignee": None},
-    "counts/uncounted": {**SESSION, "bin": "A-01", "reason": "late"},
-    "counts/open": {"bin": "A-01"},
-    "counts/leave": {"bin": "A-01"},
-    "counts/enter": {"item": "BOLT", "quantity": 1, "mode": "set"},
-    "counts/undo": {"number": 1},
-    "counts/empty": {},
-    "counts/close": {"bin": "A-01", "confirm": True},
-    "counts/reject": {**SESSION, "reason": "doubtful"},
-    "counts/recount": {**SESSION, "bin": "A-01", "reason": "doubtful"},
-    "counts/approve": {**SESSION, "bin": "A-01", "lines": [0], "reason": "lost", "pin": PIN},
-    "counts/approve-bins": {**SESSION, "bins": ["A-01"], "pin": PIN},
-    "counts/relocate": {**SESSION, "item": "BOLT", "source": "A-01", "target": "A-02", "accept": True},
-    "counts/sheets": {**SESSION, "bins": ["A-01"], "blind": True},
-    "counts/sheets/settle": {"sheet": 999, "state": "void", "reason": "torn"},
-    "counts/sheets/return": {"sheet": 999, "csv": "x", "counter": kit.NOBODY * 2, "counted_ms": 1},
-    "counts/certificate": {"zone": "NO-SUCH", "since": 1},
-    "scans/resolve": {"park": 999, "item": "BOLT", "quantity": 1},
-    "scans/dismiss": {"park": 999, "reason": "not-stock"},
-    "tasks/begin": {"kind": "count"},
-    "tasks/finish": {"confirm": True},
-    "tasks/drop": {},
-    "documents/receive": {"lines": [{"item": "NO-SUCH", "quantity": 1, "target": "A-01"}]},
-    "documents/move": {"lines": [LINE]},
-    "documents/adjust": {"lines": [{"item": "NO-SUCH", "quantity": 1, "location": "A-01"}], "reason": "lost"},
-    "documents/reverse": {"of": kit.NOBODY, "reason": "wrong"},
-    "documents/exception": {"location": "NO-SUCH", "reason": "unbookable", "lines": []},
-    "documents/hold": {"held": "damage", "lines": [STANDING], "reasons": ["crushed"]},
-    "documents/relabel": {"lot": "L2", "lines": [STANDING], "reasons": ["faded"]},
-    "documents/issue": {"lines": [LINE], "order": "SO-1"},
-    "documents/scrap": {"lines": [LINE], "reasons": ["crushed"]},
-    "documents/send-back": {"lines": [LINE], "supplier": "ACME", "origin": "DN-1", "reasons": ["crushed"]},
-    "documents/release": {"hold": kit.NOBODY, "lines": [{"line": 1, "quantity": 1, "location": "A-01"}], "pin": PIN},
-    "units/move": {"units": [{"unit": "PAL-7", "target": "NO-SUCH"}]},
-    "deliveries": {"delivery": "D-1", "supplier": "ACME", "lines": [{"item": "NO-SUCH", "quantity": 1}]},
-    "deliveries/close": {"delivery": "NO-SUCH"},
-    "picks": {"order": "SO-1", "lines": [{"item": "NO-SUCH", "quantity": 1}]},
-    "picks/begin": {"list": kit.NOBODY, "tote": "A-01"},
-    "picks/pick": {"list": kit.NOBODY, "item": "BOLT", "quantity": 1, "source": "A-01"},
-    "picks/short": {"list": kit.NOBODY, "location": "A-01", "item": "BOLT"},
-    "picks/issue": {"list": kit.NOBODY, "confirm": True},
-    "picks/cancel": {"list": kit.NOBODY, "reason": "withdrawn"},
-    "tablets/settle": {"tablet": 1},
-    "documents/reject": {"proposal": kit.NOBODY, "reason": "wrong"},
-    "documents/approve": {"proposal": kit.NOBODY, "pin": PIN},
-    "transfers/dispatch": {
-        "receiver": "bergen", "lines": [{"item": "BOLT", "quantity": 1, "source": "A-02"}], "pin": PIN,
-    },
-    "transfers/accept": {"transfer": kit.NOBODY, "lines": [], "pin": PIN},
-}  # fmt: skip
-# Without an op_id: log-in and what is the same however often it is done.
-OTHERS: dict[str, dict[str, Any]] = {
-    "counts/preview": {"areas": ["NO-SUCH"]},
-    "counts/certificate/check": {"format": "x"},
-    "auth/login": {"login": "nobody", "pin": PIN},
-    "auth/activate": {"op_id": kit.NOBODY, "login": "nobody", "code": "0" * 20, "pin": PIN},
-    "scans": {"op_id": kit.NOBODY, "text": "x" * 5_000},
-    "devices/bind": {"device": "\n"},
-}
-BARE = ("auth/logout", "sync/now", "seal")
-OPEN = ("auth/login", "auth/activate", "auth/logout")
-PEOPLE = ("cora", "sven", "tess", "mona", "adam")
+PEOPLE = ("sven", "mona", "tess", "cora", "adam")
+HOSTILE_CURSORS = (
+    "", "x", "%00", "....", "e30", "W10", "W3RydWVd", "WyIiXQ==", "W251bGxd", "WzEuNSwxXQ", "bnVsbA",
+    "WyJhIiwiYiIsImMiLCJkIl0", "WzkyMjMzNzIwMzY4NTQ3NzU4MDhd", "WyJcdTAwMDAiXQ", "WyJcdWQ4MDAiXQ", "W1tdXQ", "W3t9XQ",
+    "A" * 401, "'; DROP TABLE items--", "%E2%80%AE",
+)  # fmt: skip
 GARBAGE = (
     "x",
     "%00",
@@ -116,36 +56,27 @@ def state(stage: Stage) -> str:
     return kit.digest(folder / "site.db", folder / "reads.db", but=frozenset({"guesses"}))
 
 
-def test_every_route_is_known_to_these_tests(made: tuple[Stage, Flask]) -> None:
-    posts = {
-        rule.rule.removeprefix("/api/v1/") for rule in made[1].url_map.iter_rules() if "POST" in (rule.methods or ())
-    }
-    assert posts == {*EXAMPLES, *OTHERS, *BARE}
+CHANGES = {walk.short(route): route for route in walk.CHANGES}
 
 
-def test_nobody_gets_in_without_a_log_in(made: tuple[Stage, Flask]) -> None:
-    stage, app = made
-    before, client = state(stage), app.test_client()
-    for rule in app.url_map.iter_rules():
-        if not rule.rule.startswith(("/api/", "/events")) or rule.rule.endswith(tuple(OPEN)):
-            continue
-        path = rule.rule
-        for name in rule.arguments:
-            path = path.replace(f"<{name}>", kit.NOBODY).replace(f"<path:{name}>", "A-01")
-        for headers in (
-            {},
-            {"Authorization": "Bearer " + "0" * 64},
-            {"Authorization": "Bearer "},
-            {"Cookie": "tallyman_session=x"},
-        ):
-            method = "POST" if "POST" in (rule.methods or ()) else "GET"
-            answer = client.open(path, method=method, json={} if method == "POST" else None, headers=headers)
-            if path == "/api/v1/status":
-                assert answer.status_code == 200
-                continue
-            kit.assert_refused(answer, path)
-            assert answer.status_code == 401, path
-    assert state(stage) == before
+def post(client: FlaskClient, path: str, body: object, **more: Any) -> TestResponse:
+    route = CHANGES[path]
+    return client.open(walk.address(route), method=route.method, json=body, **more)
+
+
+def test_every_route_is_known_to_these_tests() -> None:
+    assert set(CHANGES) == {*EXAMPLES, *OTHERS, *BARE}
+
+
+def test_every_address_of_the_application_is_a_page_or_in_the_table(made: tuple[Stage, Flask]) -> None:
+    """What is served and not described would be neither checked nor told."""
+    described = {(route.method, route.rule()) for route in walk.ROUTES}
+    for rule in made[1].url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            pages = ("static", "versioned", "node_pages.", "node_review.", "node_offline.")
+            page = rule.endpoint.startswith(pages)
+            assert page or (method, rule.rule) in described, (method, rule.rule)
+            assert not page or method == "GET", rule.rule
 
 
 @pytest.mark.parametrize("login", PEOPLE)
@@ -154,42 +85,47 @@ def test_what_does_not_exist_is_refused_whoever_asks(
 ) -> None:
     stage, _ = made
     before = state(stage)
-    for path, example in EXAMPLES.items():
-        answer = clients[login].post(f"/api/v1/{path}", json={"op_id": kit.NOBODY, **example})
-        if path == "counts/undo" and answer.status_code == 200:
-            pytest.fail("nothing was open, and something was undone")
-        kit.assert_refused(answer, (login, path))
+    for path in EXAMPLES:
+        kit.assert_refused(walk.ask(clients[login], CHANGES[path]), (login, path))
     assert state(stage) == before
 
 
 @pytest.mark.parametrize("path", [*EXAMPLES, *OTHERS, *BARE])
 def test_broken_bodies(made: tuple[Stage, Flask], clients: dict[str, FlaskClient], path: str) -> None:
     stage, _ = made
-    before = state(stage)
-    example = {"op_id": kit.NOBODY, **EXAMPLES[path]} if path in EXAMPLES else OTHERS.get(path, {})
-    for login in ("tess", "cora") if path not in BARE else ("adam",):
-        for name, body, content_type in kit.broken_bodies(example):
-            kit.assert_refused(kit.raw(clients[login], f"/api/v1/{path}", body, content_type), (path, login, name))
+    before, route = state(stage), CHANGES[path]
+    for login in (allowed(path), "cora"):
+        for name, body, content_type in kit.broken_bodies(walk.body_of(route)):
+            answer = clients[login].open(
+                walk.address(route), method=route.method, data=body, content_type=content_type
+            )
+            kit.assert_refused(answer, (path, login, name))
     assert state(stage) == before
 
 
-@pytest.mark.parametrize("path", [*EXAMPLES, "scans", "devices/bind"])
+def allowed(path: str) -> str:
+    """Somebody whose roles this act asks for."""
+    wanted = CHANGES[path].allow
+    return next(each for each in PEOPLE if not wanted or wanted & roles_of(PEOPLE_HERE[each]))
+
+
+@pytest.mark.parametrize("path", [*EXAMPLES, "scans/", "devices/bind"])
 def test_wrong_values_in_every_member(made: tuple[Stage, Flask], clients: dict[str, FlaskClient], path: str) -> None:
     stage, _ = made
     before = state(stage)
-    example = {"op_id": kit.NOBODY, **EXAMPLES[path]} if path in EXAMPLES else OTHERS[path]
+    example = walk.body_of(CHANGES[path])
     for name in example:
         for value in kit.WRONG_VALUES:
             if path == "devices/bind" and value in ("12", "'; DROP TABLE items--", "{{7*7}}", "１２"):
                 continue  # a name like any other
-            if path == "scans" and name == "text" and isinstance(value, str) and len(value) < 5_000:
+            if path == "scans/" and name == "text" and isinstance(value, str) and len(value) < 5_000:
                 continue  # a scan may say anything
-            for login in ("tess", "mona"):
-                answer = clients[login].post(f"/api/v1/{path}", json={**example, name: value})
+            for login in (allowed(path), "tess"):
+                answer = post(clients[login], path, {**example, name: value})
                 kit.assert_refused(answer, (path, login, name, str(value)[:40]))
         without = {key: value for key, value in example.items() if key != name}
-        if path != "scans" or name != "text":
-            kit.assert_refused(clients["tess"].post(f"/api/v1/{path}", json=without), (path, "without", name))
+        if path != "scans/" or name != "text":
+            kit.assert_refused(post(clients[allowed(path)], path, without), (path, "without", name))
     assert state(stage) == before
 
 
@@ -198,16 +134,13 @@ def test_wrong_values_in_lines(made: tuple[Stage, Flask], clients: dict[str, Fla
     before = state(stage)
     paths = ("documents/receive", "documents/move", "documents/adjust", "documents/hold", "documents/scrap")
     for path in (*paths, "transfers/dispatch"):
-        example = {"op_id": kit.NOBODY, **EXAMPLES[path]}
+        client, example = clients[allowed(path)], walk.body_of(CHANGES[path])
         [line] = example["lines"]
         for name in line:
             for value in kit.WRONG_VALUES:
-                answer = clients["mona" if path.startswith("doc") else "sven"].post(
-                    f"/api/v1/{path}", json={**example, "lines": [{**line, name: value}]}
-                )
+                answer = post(client, path, {**example, "lines": [{**line, name: value}]})
                 kit.assert_refused(answer, (path, name, str(value)[:40]))
-        many = {**example, "lines": [line] * 100_000}
-        kit.assert_refused(clients["mona"].post(f"/api/v1/{path}", json=many), (path, "100,000 lines"))
+        kit.assert_refused(post(client, path, {**example, "lines": [line] * 100_000}), (path, "100,000 lines"))
     assert state(stage) == before
 
 
@@ -236,12 +169,10 @@ def test_garbage_in_addresses(made: tuple[Stage, Flask], clients: dict[str, Flas
     before = state(stage)
     gets = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and rule.arguments]
     for rule in gets:
-        if rule.endpoint == "static":
+        if rule.endpoint in ("static", "versioned"):
             continue
         for garbage in GARBAGE:
-            path = rule.rule
-            for name in rule.arguments:
-                path = path.replace(f"<{name}>", garbage).replace(f"<path:{name}>", garbage)
+            path = re.sub("<[^>]*>", lambda _, garbage=garbage: garbage, rule.rule)
             for login in ("tess", "adam"):
                 answer = clients[login].get(path)
                 assert 400 <= answer.status_code < 500, (path[:80], login, answer.status_code)
@@ -250,9 +181,36 @@ def test_garbage_in_addresses(made: tuple[Stage, Flask], clients: dict[str, Flas
     assert state(stage) == before
 
 
+@pytest.mark.parametrize("path", [walk.short(route) for route in walk.ASKS if route.path.startswith("/api/")])
+def test_garbage_in_queries(made: tuple[Stage, Flask], clients: dict[str, FlaskClient], path: str) -> None:
+    stage, _ = made
+    before, route = state(stage), next(each for each in walk.ASKS if walk.short(each) == path)
+    client = clients["sven"]
+    queries = ["page=-1", "limit=1&limit=2", "cursor=&cursor=", "role=admin", "__proto__=1", "limit=%00"]
+    if route.keys is not None:
+        queries += [
+            f"limit={wrong}" for wrong in ("", "0", "-1", "201", "1e3", "1.5", "10**9", "9" * 400, "１２", "true")
+        ]
+        queries += [f"cursor={wrong}" for wrong in HOSTILE_CURSORS]
+    for name in route.query:
+        queries += [f"{name}=%00", f"{name}=" + "x" * 5_000, f"{name}=a&{name}=b"]
+    for query in queries:
+        answer = client.get(f"{walk.address(route)}?{query}")
+        kit.assert_refused(answer, (path, query[:80]))
+        assert answer.status_code == 400, (path, query[:80])
+    assert state(stage) == before
+
+
 def test_methods_and_unknown_addresses(clients: dict[str, FlaskClient]) -> None:
-    for method in ("PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"):
-        kit.assert_refused(clients["tess"].open("/api/v1/counts", method=method), method)
+    for route in walk.ROUTES:
+        served = {each.method for each in walk.ROUTES if each.path == route.path}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "PROPFIND"} - served:
+            answer = clients["tess"].open(walk.address(route), method=method)
+            kit.assert_refused(answer, (method, route.path))
+            other = [each for each in walk.ROUTES if each.path != route.path and each.method == method]
+            assert answer.status_code == 405 or other, (method, route.path)
+            if answer.status_code == 405:
+                assert served <= {word.strip() for word in answer.headers["Allow"].split(",")}, route.path
     overridden = clients["tess"].get("/api/v1/seal", headers={"X-HTTP-Method-Override": "POST"})
     kit.assert_refused(overridden, "override")
     kit.assert_refused(clients["tess"].get("/api/v1/nothing"), "unknown")
@@ -271,12 +229,12 @@ def test_cross_site_requests_change_nothing(made: tuple[Stage, Flask], clients: 
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"},
     )
-    for path in (*EXAMPLES, *OTHERS, *BARE):
-        example = {"op_id": kit.NOBODY, **EXAMPLES[path]} if path in EXAMPLES else OTHERS.get(path, {})
+    for route in walk.CHANGES:
         for headers in foreign:
-            answer = clients["tess"].post(f"/api/v1/{path}", json=example, headers=headers)
-            kit.assert_refused(answer, (path, headers))
-            assert answer.status_code == 403, (path, headers)
+            for login in ("tess", "adam"):
+                answer = walk.ask(clients[login], route, headers=headers)
+                kit.assert_refused(answer, (route.path, headers))
+                assert answer.status_code == 403, (route.path, headers)
     assert state(stage) == before
     own = clients["tess"].post("/api/v1/seal", json={}, headers={"Origin": "http://localhost"})
     assert own.status_code == 200

@@ -46,7 +46,7 @@ async function enter() {
   const wish = [login, code.value.trim(), pin.value];
   // The same wish keeps its op_id, so that a lost answer does not use the code up; another wish is another act.
   if (activation.wish !== wish.join("\n")) Object.assign(activation, { opId: newOpId(), wish: wish.join("\n") });
-  return post("auth/activate", { op_id: activation.opId, login, code: wish[1], pin: pin.value });
+  return post("auth/register", { op_id: activation.opId, login, code: wish[1], pin: pin.value });
 }
 
 form.addEventListener("submit", async (event) => {

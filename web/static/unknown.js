@@ -45,9 +45,9 @@ function cardOf(read, gone) {
 }
 
 export async function showUnknown() {
-  const { parked } = await get("scans/parked");
+  const { rows } = await get("scans/parked");
   const list = byId("unknown-list");
-  const cards = parked.map((read) => {
+  const cards = rows.map((read) => {
     const card = cardOf(read, () => {
       card.remove();
       if (!list.children.length) byId("unknown").close();

@@ -1,0 +1,242 @@
+"""Lists that can be long, a page at a time, each from a read-only connection of the caller's.
+
+Every function takes the key after which to go on (None: from the beginning) and how many rows are wanted, and answers
+that many and one more if there is one, each with its key: rows that come or go meanwhile neither repeat nor hide
+another one. Lists of things go by their code, lists of events from the newest back. An index leads to each page.
+
+`hidden` are the bins whose stock the asker must not learn (`Counting.blind_bins`). They are left out in the query and
+not afterwards: a page that is a row short would tell of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from ledger import control
+from ledger.db import Connection
+from ledger.ids import VIRTUAL
+from ledger.moves import STATUSES
+from node import catalogue, proofs, streams
+from node.desk import Answer
+
+Key: TypeAlias = tuple[Any, ...]
+Found: TypeAlias = list[tuple[Key, Answer]]
+
+KINDS = {control.BIN: "bin", control.VIRTUAL: "virtual", control.UNIT: "unit", control.CLOSED: "closed",
+         control.AREA: "area"}  # fmt: skip
+LOCATIONS = "locations"
+_LAST = "\U0010ffff"
+_NEWEST = 2**62
+_VISIBLE = "source NOT IN (SELECT value FROM json_each(?)) AND target NOT IN (SELECT value FROM json_each(?))"
+_MOVE = "item, lot, serial, status, quantity, source, target, height, place, line"
+_MOVE_NAMES = ("item", "lot", "serial", "status", "quantity", "source", "target", "height")
+
+
+def items(connection: Connection, hidden: Iterable[str], after: Key | None, most: int, beginning: str = "") -> Found:
+    """Items whose code begins so, with what lies here of each, held stock included: key (item)."""
+    (last,) = after or ("",)
+    bounds = (last, beginning, beginning + _LAST)
+    codes = connection.execute(
+        "SELECT key FROM streams WHERE stream = 'catalogue' AND key > ? AND key >= ? AND key < ?"
+        " UNION SELECT item FROM items WHERE item > ? AND item >= ? AND item < ? ORDER BY 1 LIMIT ?",
+        (*bounds, *bounds, most + 1),
+    ).fetchall()
+    skus = [str(code) for (code,) in codes]
+    held = _totals(connection, skus, hidden)
+    found: Found = []
+    for sku in skus:
+        total, free = held.get(sku, (0, 0))
+        found.append(((sku,), {**facts_of(catalogue.need_item(connection, sku)), "quantity": total, "free": free}))
+    return found
+
+
+def facts_of(item: catalogue.Item) -> Answer:
+    """What an item is, without how much of it there is."""
+    return {
+        "item": item.sku,
+        "name": item.name,
+        "unit": item.unit,
+        "decimals": item.decimals,
+        "lots": item.has_lots,
+        "serials": item.has_serials,
+    }
+
+
+def _totals(connection: Connection, skus: Sequence[str], hidden: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Item -> (all, free) at the places of the floor that may be told of."""
+    rows = connection.execute(
+        "SELECT item, SUM(quantity), SUM(CASE status WHEN 0 THEN quantity ELSE 0 END) FROM stock"
+        " WHERE item IN (SELECT value FROM json_each(?)) AND location NOT IN (SELECT value FROM json_each(?))"
+        " GROUP BY item",
+        (json.dumps(skus), json.dumps([*hidden, *VIRTUAL])),
+    ).fetchall()
+    return {str(item): (int(total), int(free)) for item, total, free in rows}
+
+
+def stock_of(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
+    """Where how much of an item lies on the floor: key (location, lot, status)."""
+    rows = connection.execute(
+        "SELECT location, lot, status, quantity FROM stock WHERE item = ? AND (location, lot, status) > (?, ?, ?)"
+        " AND location NOT IN (SELECT value FROM json_each(?)) ORDER BY location, lot, status LIMIT ?",
+        (sku, *(after or ("", "", -1)), json.dumps([*hidden, *VIRTUAL]), most + 1),
+    ).fetchall()
+    return [
+        (row[:3], {"location": row[0], "lot": row[1], "status": STATUSES[row[2]], "quantity": row[3]}) for row in rows
+    ]
+
+
+def stock_in(connection: Connection, bin_: str, after: Key | None, most: int) -> Found:
+    """What lies in a location: key (item, lot, status)."""
+    rows = connection.execute(
+        "SELECT item, lot, status, quantity FROM stock WHERE location = ? AND (item, lot, status) > (?, ?, ?)"
+        " ORDER BY item, lot, status LIMIT ?",
+        (bin_, *(after or ("", "", -1)), most + 1),
+    ).fetchall()
+    names = {sku: catalogue.item(connection, sku) for sku in {row[0] for row in rows}}
+    return [
+        (
+            row[:3],
+            {"item": row[0], "name": _name(names[row[0]]), "lot": row[1], "status": STATUSES[row[2]],
+             "quantity": row[3]},
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def serials_in(connection: Connection, bin_: str, after: Key | None, most: int) -> Found:
+    """The pieces in a location: key (item, serial)."""
+    rows = connection.execute(
+        "SELECT item, serial, lot, status FROM serials WHERE location = ? AND (item, serial) > (?, ?)"
+        " ORDER BY item, serial LIMIT ?",
+        (bin_, *(after or ("", "")), most + 1),
+    ).fetchall()
+    return [(row[:2], {"item": row[0], "serial": row[1], "lot": row[2], "status": STATUSES[row[3]]}) for row in rows]
+
+
+def moves_of(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
+    """Booked lines of an item, newest first: key (height, place, line)."""
+    bins = json.dumps(list(hidden))
+    rows = connection.execute(
+        f"SELECT {_MOVE} FROM movements WHERE item = ? AND (height, place, line) < (?, ?, ?) AND {_VISIBLE}"  # noqa: S608
+        " ORDER BY height DESC, place DESC, line DESC LIMIT ?",
+        (sku, *(after or (_NEWEST, 0, 0)), bins, bins, most + 1),
+    ).fetchall()
+    return _moves(rows)
+
+
+def moves_at(connection: Connection, bin_: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
+    """Booked lines from or to a location, newest first: key (height, place, line)."""
+    bins = json.dumps(list(hidden))
+    # Two lists that an index has in order, merged: with OR the whole life of a dock would have to be sorted.
+    side = (
+        f"SELECT * FROM (SELECT {_MOVE} FROM movements WHERE {{}} = ? AND (height, place, line) < (?, ?, ?)"  # noqa: S608
+        f" AND {_VISIBLE} ORDER BY height DESC, place DESC, line DESC LIMIT ?)"
+    )
+    values = (bin_, *(after or (_NEWEST, 0, 0)), bins, bins, most + 1)
+    rows = connection.execute(
+        f"{side.format('source')} UNION {side.format('target')} ORDER BY height DESC, place DESC, line DESC LIMIT ?",
+        (*values, *values, most + 1),
+    ).fetchall()
+    return _moves(rows)
+
+
+def _moves(rows: Iterable[Sequence[Any]]) -> Found:
+    return [
+        (
+            (row[7], row[8], row[9]),
+            {**dict(zip(_MOVE_NAMES, row, strict=False)), "status": STATUSES[row[3]]},
+        )
+        for row in rows
+    ]
+
+
+def locations(
+    connection: Connection, after: Key | None, most: int, beginning: str = "", parent: str | None = None
+) -> Found:
+    """Places whose code begins so, or that lie in `parent`: key (location)."""
+    (last,) = after or ("",)
+    rows = connection.execute(
+        "SELECT location, kind, parent FROM locations WHERE location > ? AND location >= ? AND location < ?"
+        " AND (? IS NULL OR parent = ?) ORDER BY location LIMIT ?",
+        (last, beginning, beginning + _LAST, parent, parent, most + 1),
+    ).fetchall()
+    return [((row[0],), _place(connection, row)) for row in rows]
+
+
+def location(connection: Connection, code: str) -> Answer | None:
+    """One place, or None when the site has no such."""
+    row = connection.execute("SELECT location, kind, parent FROM locations WHERE location = ?", (code,)).fetchone()
+    return None if row is None else _place(connection, row)
+
+
+def _place(connection: Connection, row: Sequence[Any]) -> Answer:
+    said = streams.get(connection, LOCATIONS, row[0])
+    name = said.get("name", "") if isinstance(said, dict) else ""
+    return {
+        "location": row[0],
+        "kind": KINDS[row[1]],
+        "parent": row[2],
+        "name": name if isinstance(name, str) else "",
+    }
+
+
+# ---------------------------------------------------------------- operations
+
+
+def operations(connection: Connection, after: Key | None, most: int, actor: bytes | None = None) -> Found:
+    """The site's operations, or those of one person, newest first: key (height, place).
+
+    {op_id, height, place, call, actor (hex, "" for nobody), state, at_ms: recorded, later sealed}
+    """
+    who, values = ("", ()) if actor is None else ("actor = ? AND ", (actor,))
+    rows = connection.execute(
+        f"SELECT op_id, height, place, call, actor FROM operations WHERE {who} (height, place) < (?, ?)"  # noqa: S608
+        " ORDER BY height DESC, place DESC LIMIT ?",
+        (*values, *(after or (_NEWEST, 0)), most + 1),
+    ).fetchall()
+    return _operations(connection, rows)
+
+
+def operations_on(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
+    """Operations that booked lines of an item, newest first: key (height, place)."""
+    bins = json.dumps(list(hidden))
+    rows = connection.execute(
+        "SELECT o.op_id, o.height, o.place, o.call, o.actor FROM (SELECT DISTINCT height, place FROM movements"  # noqa: S608
+        f" WHERE item = ? AND (height, place) < (?, ?) AND {_VISIBLE} ORDER BY height DESC, place DESC LIMIT ?) m"
+        " JOIN operations o ON o.height = m.height AND o.place = m.place ORDER BY m.height DESC, m.place DESC",
+        (sku, *(after or (_NEWEST, 0)), bins, bins, most + 1),
+    ).fetchall()
+    return _operations(connection, rows)
+
+
+def _operations(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
+    progress = proofs.progress(connection)
+    sealed_ms: dict[int, int] = {}
+    for height in {row[1] for row in rows if row[1] < progress.sealed}:
+        sealed = connection.execute("SELECT sealed_at_ms FROM blocks WHERE height = ?", (height,)).fetchone()
+        if sealed is not None:
+            sealed_ms[height] = sealed[0]
+    recorded_ms: dict[bytes, int] = {}
+    if any(row[1] >= progress.sealed for row in rows):
+        recorded_ms = dict(connection.execute("SELECT op_id, recorded_at_ms FROM journal").fetchall())
+    return [
+        (
+            (height, place),
+            {
+                "op_id": bytes(op_id).hex(),
+                "height": height,
+                "place": place,
+                "call": call,
+                "actor": "" if actor is None else bytes(actor).hex(),
+                "state": progress.state(height),
+                "at_ms": sealed_ms.get(height, recorded_ms.get(op_id)),
+            },
+        )
+        for op_id, height, place, call, actor in rows
+    ]
+
+
+def _name(item: catalogue.Item | None) -> str:
+    return "" if item is None else item.name

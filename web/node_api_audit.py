@@ -1,0 +1,183 @@
+"""`audit/…` and `operations/…`: what was done, by whom, how far its proof has come, and the receipt that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from ledger.errors import Rejected
+from ledger.ids import Actor, OpId
+from ledger.people import ADMIN, APPROVE
+from node import listings, proofs
+from node.desk import Answer
+from web import kit
+from web.node_api_people import USER, need_self_or
+from web.node_api_stock import CODE_OF
+from web.node_ask import Ask
+from web.node_words import LADDER, call_words, ladder, state_words
+from web.routes import ANYONE, Route
+from web.schema import (
+    ACTOR,
+    CODE,
+    HEIGHT,
+    OP_ID,
+    QUANTITY,
+    STATE,
+    STATUS,
+    WHEN,
+    WORDS,
+    Schema,
+    array,
+    flag,
+    or_null,
+    record,
+    text,
+)
+
+RECEIPT_MEDIA = "application/vnd.tallyman.receipt+json"
+_OPERATION: dict[str, Schema] = {
+    "op_id": OP_ID,
+    "height": HEIGHT,
+    "place": {**HEIGHT, "description": "Of its transaction in the block"},
+    "call": text("What the chain calls it"),
+    "what": WORDS,
+    "state": STATE,
+    "at_ms": or_null(WHEN),
+}
+OPERATION = record("OperationRow", _OPERATION)
+ENTRY = record(
+    "AuditEntry",
+    {
+        **_OPERATION,
+        "actor": {**ACTOR, "pattern": "^([0-9a-f]{64})?$", "description": "Who; empty for nobody's"},
+        "by": text("The person's name, or the beginning of the id once the name was erased"),
+    },
+)
+
+
+def _operations(ask: Ask) -> object:
+    with ask.reading() as connection:
+        found = listings.operations(connection, ask.after, ask.limit)
+    return ask.page([(key, _spoken({name: row[name] for name in row if name != "actor"})) for key, row in found])
+
+
+def _spoken(row: Answer) -> Answer:
+    return {**row, "what": call_words(row["call"])}
+
+
+def _audit(ask: Ask) -> object:
+    with ask.reading() as connection:
+        return ask.page(_named(ask, connection, listings.operations(connection, ask.after, ask.limit)))
+
+
+def _audit_user(ask: Ask) -> object:
+    actor: Actor = ask.named(lambda: Actor.parse(ask.path["actor"]))
+    need_self_or(ask.who, actor, ADMIN | APPROVE)
+    with ask.reading() as connection:
+        ask.named(lambda: ask.parts.floor.people.one(connection, actor))
+        found = listings.operations(connection, ask.after, ask.limit, actor.raw)
+        return ask.page(_named(ask, connection, found))
+
+
+def _audit_item(ask: Ask) -> object:
+    with ask.reading() as connection:
+        sku = ask.named(lambda: ask.parts.floor.lookups.sku(connection, ask.path["code"]))
+        hidden = ask.parts.floor.counting.blind_bins(connection, ask.who)
+        found = listings.operations_on(connection, sku, hidden, ask.after, ask.limit)
+        return ask.page(_named(ask, connection, found))
+
+
+def _named(ask: Ask, connection: Any, found: listings.Found) -> listings.Found:
+    """With the person's name where it may still be shown."""
+    name_of = ask.parts.floor.people.name_of
+    actors = {row["actor"] for _, row in found} - {""}
+    names = {"": "", **{actor: name_of(connection, Actor.parse(actor)) for actor in actors}}
+    return [(key, {**_spoken(row), "by": names[row["actor"]]}) for key, row in found]
+
+
+def _known(ask: Ask, connection: Any) -> tuple[OpId, str]:
+    """The operation of the path, and how far its proof has come."""
+    wanted: OpId = OpId.parse(ask.path["op_id"])
+    state = proofs.state_of(connection, wanted)
+    if state is None:
+        raise kit.NotFound(f"operation {wanted} was not recorded at this site")
+    return wanted, state
+
+
+def _operation(ask: Ask) -> object:
+    with ask.reading() as connection:
+        wanted, state = _known(ask, connection)
+        found = ask.parts.floor.lookups.operation(connection, ask.who, wanted)
+    return {**found, "state": state, "words": state_words(state), "ladder": ladder(state)}
+
+
+def _receipt(ask: Ask) -> Response:
+    with ask.reading() as connection:
+        wanted, state = _known(ask, connection)
+        if not ask.parts.floor.lookups.may_open(connection, ask.who, wanted):
+            raise kit.Forbidden("this operation tells what is expected of a bin that is being counted: later")
+        if state == proofs.RECORDED:
+            raise Rejected(f"operation {wanted} is recorded but not sealed yet: its receipt comes with the block")
+    raw = ask.parts.site.receipt(wanted)
+    headers = {"Content-Disposition": f'attachment; filename="{wanted}.receipt.json"'}
+    return Response(raw, mimetype=RECEIPT_MEDIA, headers=headers)
+
+
+OF_OPERATION = {"op_id": OP_ID}
+RUNG = record("Rung", {"name": STATE, "shape": text(), "words": WORDS, "reached": flag()})
+DETAIL = record(
+    "Operation",
+    {"op_id": OP_ID, "height": HEIGHT, "state": STATE, "words": WORDS, "ladder": array(RUNG, len(LADDER))},
+    {
+        "being_counted": flag("It tells what is expected of a bin that is being counted, and the asker counts"),
+        "call": text(),
+        "by": text("A name, or empty"),
+        "lines": array(
+            record(
+                "BookedLine",
+                {
+                    "item": CODE,
+                    "lot": CODE,
+                    "serial": CODE,
+                    "status": STATUS,
+                    "quantity": QUANTITY,
+                    "source": CODE,
+                    "target": CODE,
+                },
+            ),
+            None,
+        ),
+        "reversed_by": text("The operation that booked it backwards, or empty"),
+    },
+)
+
+ROUTES = (
+    Route(
+        method="GET", path="/api/v1/audit/", allow=ADMIN | APPROVE, answer=ENTRY, keys=(int, int), handle=_audit,
+        summary="Every operation of the site with who did it, newest first",
+    ),
+    Route(
+        method="GET", path="/api/v1/audit/users/{actor}", allow=ANYONE, params=USER, answer=ENTRY, keys=(int, int),
+        summary="What one person did; of others than oneself with ADMIN or APPROVE", handle=_audit_user,
+        problems=(403,),
+    ),
+    Route(
+        method="GET", path="/api/v1/audit/items/{code}", allow=ADMIN | APPROVE, params=CODE_OF, answer=ENTRY,
+        keys=(int, int), handle=_audit_item, summary="Operations that booked an item, with who did them",
+    ),
+    Route(
+        method="GET", path="/api/v1/operations/", allow=ANYONE, answer=OPERATION, keys=(int, int),
+        handle=_operations, summary="Every operation of the site without who did it, newest first",
+    ),
+    Route(
+        method="GET", path="/api/v1/operations/{op_id}", allow=ANYONE, params=OF_OPERATION, answer=DETAIL,
+        handle=_operation, summary="An operation: what it booked, and how far its proof has come",
+    ),
+    Route(
+        method="GET", path="/api/v1/operations/{op_id}/receipt", allow=ANYONE, params=OF_OPERATION,
+        answer={"type": "object", "title": "Receipt", "description": "What `tallyman verify` checks with no network"},
+        media=RECEIPT_MEDIA, handle=_receipt, problems=(403, 422),
+        summary="The proof of a sealed operation, as strong as it is by now",
+    ),
+)  # fmt: skip

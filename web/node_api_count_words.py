@@ -1,0 +1,311 @@
+"""What counts, reviews and scans look like in the API."""
+
+from __future__ import annotations
+
+from web.node_api_words import EXPIRY
+from web.schema import (
+    ACTOR,
+    CODE,
+    HASH,
+    HEIGHT,
+    NAME,
+    OP_ID,
+    QUANTITY,
+    SIGNED,
+    STATUS,
+    WHEN,
+    WORDS,
+    Schema,
+    array,
+    counts,
+    flag,
+    one_of,
+    or_null,
+    record,
+    text,
+    whole,
+)
+
+BINS_MAX = 500
+BIN_STATE = one_of("waiting", "counting", "closing", "review", "posted", "uncounted", "rejected")
+SESSION_STATE = one_of(
+    "draft", "active", "counting", "recount", "review", "posted", "closed", "cancelled", "rejected"
+)
+_LIMIT = or_null(whole("None: no limit", most=2**53 - 1))
+RULE = record(
+    "Rule",
+    {},
+    {
+        "line_quantity_max": _LIMIT,
+        "line_percent_max": _LIMIT,
+        "line_value_max": _LIMIT,
+        "bin_quantity_max": _LIMIT,
+        "bin_value_max": _LIMIT,
+        "session_value_max": _LIMIT,
+        "counters": whole("How many people count each bin in any case", least=1, most=9),
+        "rounds_max": whole(least=1, most=9),
+        "control_percent": whole("How many bins without a difference are counted again all the same", most=100),
+    },
+    doc="When a bin has to be counted again; an absent limit has its default",
+)
+PLANNED = record(
+    "PlannedBin",
+    {"bin": CODE},
+    {"items": array(CODE, 50, "Only these; absent: the whole bin"), "assignee": or_null(ACTOR), "deadline_ms": WHEN},
+)
+_THING: dict[str, Schema] = {"lot": CODE, "serial": CODE, "expiry": EXPIRY}
+PIECES = whole("Beside a weight: how many")
+AMOUNT: dict[str, Schema] = {
+    "quantity": QUANTITY,
+    "amount": text("Instead of `quantity`: a number such as 12.5, in the item's unit or in packs", most=23),
+    "pack": text("What `amount` counts: the barcode of a pack", most=14),
+    "pieces": PIECES,
+}
+COUNTED = record(
+    "CountedLine",
+    {"op_id": OP_ID, "counted": SIGNED},
+    {
+        "item": CODE,
+        **_THING,
+        "pieces": PIECES,
+        "repeated": flag("This piece was counted before: nothing changed"),
+    },
+)
+OF_SESSION = {"session": OP_ID}
+OF_BIN = {"session": OP_ID, "bin": CODE}
+ACTED = record("ActedOnSession", {"op_id": OP_ID, **OF_SESSION})
+ACTED_ON_BIN = record("ActedOnBin", {"op_id": OP_ID, **OF_BIN})
+PARKED_ROW: dict[str, Schema] = {
+    "park": whole(),
+    "raw": HASH,
+    "symbology": text(),
+    "why": WORDS,
+}
+HINT = record("Hint", {}, {"item": CODE, **_THING, "quantity": QUANTITY, "pieces": PIECES}, doc="What is known of it")
+OUTCOME = record(
+    "Outcome",
+    {
+        "op_id": OP_ID,
+        "read": text("The raw read's id"),
+        "outcome": one_of(
+            "counted",
+            "opened",
+            "steered",
+            "parked",
+            "late",
+            "refused",
+            "item",
+            "bin",
+            "badge",
+            "control",
+            "ignored",
+            "nobody",
+        ),
+    },
+    {
+        "why": WORDS,
+        "command": text(),
+        "item": CODE,
+        **_THING,
+        "name": NAME,
+        "quantity": QUANTITY,
+        "counted": SIGNED,
+        "pieces": PIECES,
+        "repeat": flag("The trigger was perhaps pulled twice"),
+        "repeated": flag(),
+        "bin": CODE,
+        "session": OP_ID,
+        "task": whole(),
+        "whole": flag(),
+        "source": CODE,
+        "target": CODE,
+        "park": whole(),
+        "hint": HINT,
+    },
+)
+SCREEN = record(
+    "Screen",
+    {
+        "task": whole(),
+        "kind": one_of("count", "receive", "move"),
+        "source": CODE,
+        "target": CODE,
+        "empty": flag("The bin was declared empty"),
+        "parked": whole("Scans that wait for an explanation"),
+        "lines": array(
+            record(
+                "ScreenLine",
+                {"item": CODE, "name": NAME, "counted": SIGNED},
+                {**_THING, "decimals": whole(), "unit": text(), "pieces": PIECES},
+            ),
+            None,
+        ),
+        "last": array(
+            record(
+                "ScanEvent",
+                {
+                    "number": whole(),
+                    "kind": one_of("scan", "key", "set", "undo", "empty", "resolve", "repeat"),
+                    "item": CODE,
+                    "lot": CODE,
+                    "serial": CODE,
+                    "quantity": SIGNED,
+                    "entered": or_null(QUANTITY),
+                    "undone": flag(),
+                },
+            )
+        ),
+    },
+)
+MINE = record(
+    "BinToCount",
+    {
+        **OF_SESSION,
+        "name": NAME,
+        "bin": CODE,
+        "deadline_ms": or_null(WHEN),
+        "open": flag(),
+        "whole": flag(),
+        "mine": flag(),
+    },
+)
+SESSION_BIN = record(
+    "SessionBin",
+    {
+        "bin": CODE,
+        "state": BIN_STATE,
+        "round": whole(),
+        "why": text(),
+        "whole": flag(),
+        "assignee": text("A name, or empty"),
+        "parked": whole(),
+    },
+)
+REVIEW_LINE = record(
+    "ReviewLine",
+    {
+        "line": whole(),
+        "item": CODE,
+        "name": NAME,
+        "lot": CODE,
+        "serial": CODE,
+        "status": STATUS,
+        "counted": QUANTITY,
+        "expected": SIGNED,
+        "difference": SIGNED,
+        "over": text("Why it has to be counted again, or empty"),
+        "posted": flag(),
+    },
+)
+ROUND = record(
+    "Round",
+    {
+        "round": whole(),
+        "counter": text("A name, or empty"),
+        "stable": flag("Nothing moved in the bin while it was counted"),
+        "agreed": flag("Two people counted the same"),
+        "bin_over": text(),
+        "blind": flag(),
+        "sheet": or_null(whole("The sheet of paper that it was counted on")),
+        "operations": array(OP_ID, None),
+        "lines": array(REVIEW_LINE),
+    },
+)
+_MOVED: dict[str, Schema] = {"item": CODE, "lot": CODE, "serial": CODE}
+REVIEW = record(
+    "BinReview",
+    {
+        **OF_BIN,
+        "state": BIN_STATE,
+        "rounds": array(ROUND),
+        "moves": array(
+            record(
+                "MoveMeanwhile", {"height": HEIGHT, **_MOVED, "quantity": QUANTITY, "source": CODE, "target": CODE}
+            )
+        ),
+        "parked": whole(),
+        "relocations": array(
+            record(
+                "Relocation",
+                {
+                    **_MOVED,
+                    "status": STATUS,
+                    "source": CODE,
+                    "target": CODE,
+                    "quantity": QUANTITY,
+                    "decided": one_of("accepted", "declined", ""),
+                },
+                doc="Missing in source and found in target: perhaps only moved",
+            )
+        ),
+        "next": or_null(text()),
+    },
+)
+SESSION = record(
+    "Session",
+    {
+        **OF_SESSION,
+        "name": NAME,
+        "state": SESSION_STATE,
+        "opened_at_ms": WHEN,
+        "bins": counts("How many stand where"),
+    },
+)
+SESSION_BINS = record(
+    "SessionBins",
+    {
+        **OF_SESSION,
+        "name": NAME,
+        "state": SESSION_STATE,
+        "bins": array(SESSION_BIN),
+        "next": or_null(text()),
+    },
+)
+PARKED = record("ParkedScan", {**PARKED_ROW, "text": text("Its bytes, readable"), "hint": HINT})
+PARKED_OF_BIN = record("ParkedScanOfBin", {**PARKED_ROW, "hint": text("What is known of it, as JSON"), "at_ms": WHEN})
+CLOSED = record(
+    "BinClosed", {"op_id": OP_ID, "bin": CODE, "state": one_of("counted"), "operations": array(OP_ID)},
+    doc="The same answer whatever was counted",
+)  # fmt: skip
+PLAN = record(
+    "CountPlan",
+    {},
+    {
+        "areas": array(CODE, BINS_MAX, "The bin lies in one of them"),
+        "items": array(CODE, BINS_MAX, "The books have one of these there"),
+        "abc": array(CODE, BINS_MAX, "Or one of such a class"),
+        "not_counted_since": EXPIRY,
+        "expiring_before": EXPIRY,
+        "empty": flag("The books have nothing there: a zero-check"),
+        "suspect": flag("Something could not be booked there"),
+        "most": or_null(whole("So many, the longest uncounted first", least=1, most=BINS_MAX)),
+        "sample": or_null(whole("So many of all that fits, drawn by the seed", least=1, most=BINS_MAX)),
+        "whole": or_null(flag("Count all of each bin, not only what was looked for")),
+    },
+    doc="A rule that chooses bins; all that is said has to hold",
+)
+_CHOSEN = record("ChosenBin", {"bin": CODE, "items": array(CODE, None)})
+PLAN_KEPT = record(
+    "KeptPlan",
+    {
+        **OF_SESSION,
+        "name": NAME,
+        "rule": {"type": "object", "description": "As it was resolved; empty for bins that somebody named"},
+        "height": HEIGHT,
+        "seed": HASH,
+        "seed_from": text("Who chose the seed of a sample, or empty"),
+        "bins": array(_CHOSEN),
+        "content": {**HASH, "description": "What the session's note on the chain is the SHA-256 of"},
+        "derived": {"type": ["boolean", "null"], "description": "Whether the rule gives the same bins again"},
+        "next": or_null(text()),
+    },
+)
+PREVIEW = record(
+    "PlanPreview",
+    {
+        "bins": array(record("PreviewBin", {"bin": CODE, "items": array(CODE, None), "counted_ms": or_null(WHEN)})),
+        "total": whole(),
+        "busy": array(CODE, doc="They fit and are in a count that is not finished"),
+        "too_many": flag("More than one session can have"),
+    },
+)

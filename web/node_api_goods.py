@@ -1,0 +1,241 @@
+"""Goods where they stand and as they leave: holds and releases, labels, issues, scrap, units, deliveries, picking."""
+
+from __future__ import annotations
+
+from ledger.ids import OpId
+from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, MOVE, RECEIVE
+from node.desk import Answer
+from web.node_api_words import (
+    ADJUSTED,
+    ASKED,
+    DONE,
+    EXPIRY,
+    MADE,
+    NOTE,
+    REASON,
+    REASONS,
+    THING,
+    lines_of,
+)
+from web.node_api_work import signed_verb, verb
+from web.node_ask import Ask
+from web.routes import Route
+from web.schema import (
+    CODE,
+    NAME,
+    OP_ID,
+    QUANTITY,
+    STATUS,
+    WHEN,
+    Schema,
+    array,
+    counts,
+    either,
+    flag,
+    one_of,
+    record,
+    text,
+    whole,
+)
+
+REFERENCE = text("A number of somebody else's: of an order, a delivery, a report", least=1, most=64)
+HELD = one_of("quality", "damage", "expired", doc="Why")
+STANDING = record(
+    "StandingLine",
+    {"quantity": QUANTITY},
+    {**THING, "status": STATUS, "expiry": EXPIRY, "location": CODE, "reasons": REASONS},
+)
+LEAVING = record(
+    "LeavingLine",
+    {"quantity": QUANTITY},
+    {**THING, "status": STATUS, "expiry": EXPIRY, "source": CODE, "reasons": REASONS},
+)
+WANTED = record("WantedLine", {"quantity": QUANTITY}, {"item": CODE, "barcode": text(most=14)})
+FREED = record("FreedLine", {"line": whole(), "quantity": QUANTITY, "location": CODE})
+HELD_ROW = record(
+    "HeldRow",
+    {
+        "hold": OP_ID,
+        "line": whole(),
+        "by": NAME,
+        "own": flag("The asker holds it: somebody else has to release it"),
+        "item": CODE,
+        "lot": CODE,
+        "serial": CODE,
+        "status": STATUS,
+        "left": QUANTITY,
+        "places": array(record("HeldPlace", {"location": CODE, "quantity": QUANTITY}), None),
+    },
+)
+DELIVERY = record(
+    "Delivery",
+    {
+        "delivery": text(),
+        "supplier": CODE,
+        "lines": array(record("DeliveryLine", {"item": CODE, "wanted": QUANTITY, "came": QUANTITY})),
+    },
+)
+PICK_ROW = record(
+    "PickRow",
+    {"list": OP_ID, "order": text(), "tote": CODE, "left": QUANTITY, "mine": flag(), "picker": text("Or empty")},
+)
+PICK_LIST = record(
+    "PickList",
+    {
+        "list": OP_ID,
+        "order": text(),
+        "state": one_of("open", "issued", "cancelled"),
+        "tote": CODE,
+        "lines": array(
+            record(
+                "PromisedLine",
+                {
+                    "location": CODE,
+                    "item": CODE,
+                    "name": NAME,
+                    "lot": CODE,
+                    "expiry": EXPIRY,
+                    "quantity": QUANTITY,
+                    "unit": text(),
+                    "serials": flag(),
+                },
+            ),
+            None,
+        ),
+        "being_counted": array(CODE, None),
+        "wanted": counts("By item"),
+        "picked": counts("By item"),
+        "missing": counts("By item: neither picked nor promised"),
+    },
+)
+OF_LIST = {"list": OP_ID}
+STATED: dict[str, Schema] = {"reasons": REASONS, "occurred_ms": WHEN, "happened": MADE["happened"], "note": NOTE}
+
+
+def _rows(shape: Schema, title: str) -> Schema:
+    """The oldest 200 that are open: there are no more of them at a time that anybody could work on."""
+    return record(title, {"rows": array(shape)})
+
+
+def _holds(ask: Ask) -> object:
+    with ask.reading() as connection:
+        return {"rows": ask.parts.floor.holds.waiting(connection, ask.who)}
+
+
+def _deliveries(ask: Ask) -> object:
+    with ask.reading() as connection:
+        return {"rows": ask.parts.floor.deliveries.waiting(connection, ask.who)}
+
+
+def _picks(ask: Ask) -> object:
+    with ask.reading() as connection:
+        return {"rows": ask.parts.floor.picking.lists(connection, ask.who)}
+
+
+def _pick_list(ask: Ask) -> Answer:
+    name = OpId.parse(ask.path["list"])
+    with ask.reading() as connection:
+        found: Answer = ask.named(lambda: ask.parts.floor.picking.show(connection, ask.who, name))
+    return found
+
+
+ROUTES = (
+    verb(
+        "documents/hold", HOLD, "Goods are held where they stand", lambda floor: floor.stock.hold, DONE,
+        {"held": HELD, "lines": lines_of(STANDING)}, {"location": CODE, **STATED},
+    ),
+    signed_verb(
+        "documents/release", APPROVE, "Held goods are free again; whoever held them cannot",
+        lambda floor: floor.holds.release, DONE, {"hold": OP_ID, "lines": lines_of(FREED)},
+        {"order": REFERENCE, "reasons": REASONS, "occurred_ms": WHEN, "note": NOTE},
+    ),
+    verb(
+        "documents/relabel", ADJUST, "Goods get another lot, or another expiry", lambda floor: floor.stock.relabel,
+        DONE, {"lines": lines_of(STANDING)}, {"lot": CODE, "expiry": EXPIRY, "location": CODE, **STATED},
+    ),
+    verb(
+        "documents/issue", ISSUE, "Goods leave to a customer", lambda floor: floor.stock.issue, DONE,
+        {"lines": lines_of(LEAVING)}, {"source": CODE, "order": REFERENCE, **STATED},
+    ),
+    verb(
+        "documents/scrap", ADJUST, "Propose to write goods off", lambda floor: floor.stock.scrap, ADJUSTED,
+        {"lines": lines_of(LEAVING)}, {"source": CODE, **STATED},
+    ),
+    verb(
+        "documents/send-back", ADJUST, "Propose to send goods back to their supplier",
+        lambda floor: floor.stock.send_back, ADJUSTED,
+        {"lines": lines_of(LEAVING), "supplier": CODE, "origin": REFERENCE}, {"source": CODE, **STATED},
+    ),
+    verb(
+        "units/move", RECEIVE | MOVE | ISSUE, "Handling units go with their content",
+        lambda floor: floor.stock.move_units, DONE,
+        {"units": lines_of(record("UnitMoved", {"unit": CODE}, {"target": CODE}))},
+        {"target": CODE, "occurred_ms": WHEN, "note": NOTE},
+    ),
+    Route(
+        method="GET", path="/api/v1/holds/", allow=HOLD | APPROVE, summary="What is held and not released",
+        answer=_rows(HELD_ROW, "Holds"), handle=_holds,
+    ),
+    verb(
+        "deliveries/", RECEIVE | APPROVE, "A delivery is announced", lambda floor: floor.deliveries.expect,
+        record("DeliveryExpected", {"op_id": OP_ID, "delivery": text()}),
+        {"delivery": REFERENCE, "supplier": CODE, "lines": lines_of(WANTED)},
+        {"over_percent": whole("How much more of a line is taken without a reason", most=100)},
+    ),
+    verb(
+        "deliveries/close", RECEIVE | APPROVE, "Nothing more comes of a delivery",
+        lambda floor: floor.deliveries.close,
+        record("DeliveryClosed", {"op_id": OP_ID, "delivery": text(), "short": counts("By item")}),
+        {"delivery": REFERENCE}, {"reason": REASON},
+    ),
+    Route(
+        method="GET", path="/api/v1/deliveries/", allow=RECEIVE | APPROVE, summary="What is expected and what came",
+        answer=_rows(DELIVERY, "Deliveries"), handle=_deliveries,
+    ),
+    verb(
+        "picks/", ISSUE, "A new pick list: what is free is promised to it", lambda floor: floor.picking.open,
+        record("PickListOpened", {"op_id": OP_ID, **OF_LIST, "missing": counts("By item")}),
+        {"order": REFERENCE, "lines": lines_of(WANTED)},
+    ),
+    verb(
+        "picks/begin", ISSUE, "Take a list, with a tote", lambda floor: floor.picking.begin,
+        record("PickListBegun", {"op_id": OP_ID, **OF_LIST, "tote": CODE}), {**OF_LIST, "tote": CODE},
+    ),
+    verb(
+        "picks/pick", ISSUE, "Goods go into the tote now", lambda floor: floor.picking.pick,
+        record(
+            "Picked", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST, "left": QUANTITY},
+            {"exception": flag("It could not be booked: it is sealed as an exception document")},
+        ),
+        {**OF_LIST, "quantity": QUANTITY, "source": CODE}, {**THING, **STATED},
+    ),
+    verb(
+        "picks/short", ISSUE, "What is promised there is not there; the bin is to be counted",
+        lambda floor: floor.picking.short,
+        record("PickedShort", {"op_id": OP_ID, **OF_LIST, "short": QUANTITY, "missing": QUANTITY}),
+        {**OF_LIST, "location": CODE, "item": CODE}, {"lot": CODE, **STATED},
+    ),
+    verb(
+        "picks/issue", ISSUE, "Everything in the tote leaves and the list ends", lambda floor: floor.picking.issue,
+        either(
+            record(
+                "PickListIssued", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST, "lines": whole()},
+                {"exception": flag("It could not be booked: it is sealed as an exception document")},
+            ),
+            ASKED,
+        ),
+        OF_LIST, {"confirm": flag(), **STATED},
+    ),
+    verb(
+        "picks/cancel", ISSUE | APPROVE, "End a list without its goods", lambda floor: floor.picking.cancel,
+        record("PickListCancelled", {"op_id": OP_ID, **OF_LIST}), {**OF_LIST, "reason": REASON},
+    ),
+    Route(
+        method="GET", path="/api/v1/picks/", allow=ISSUE | APPROVE, summary="Open pick lists, oldest first",
+        answer=_rows(PICK_ROW, "PickLists"), handle=_picks,
+    ),
+    Route(
+        method="GET", path="/api/v1/picks/{list}", allow=ISSUE | APPROVE, params=OF_LIST, answer=PICK_LIST,
+        summary="A pick list: what to take from where", handle=_pick_list,
+    ),
+)  # fmt: skip

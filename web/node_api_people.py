@@ -1,0 +1,182 @@
+"""`auth/…` and `users/…`: log-in, its renewal and end, first log-in with a code; who is known here, in which roles.
+
+Who may do what is decided at the hub and comes here signed; nothing in this module can change a role.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from ledger import people
+from ledger.ids import Actor
+from ledger.people import ADMIN, APPROVE
+from node.desk import Answer, Person
+from web import kit
+from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, cookie_name, tablet, token_given
+from web.node_ask import Ask, need
+from web.routes import ANYONE, OPEN, Route
+from web.schema import ACTOR, NAME, OP_ID, WHEN, array, flag, one_of, record, text, whole
+
+ROLE = one_of(*people.ROLES, doc="What somebody may do at this site")
+ROLES = array(ROLE, len(people.ROLES))
+LOGIN = text("Login or badge", least=1, most=80)
+PIN = text("Six to twelve digits", least=1, most=64)
+PERSON = record(
+    "Person",
+    {
+        "actor": ACTOR,
+        "name": text("Empty once it was erased"),
+        "login": text(),
+        "roles": ROLES,
+        "revoked": flag("All rights at this site were withdrawn"),
+        "active": flag("Has logged in for the first time: a key of their own is bound on chain"),
+    },
+)
+LOGGED_IN = record(
+    "LoggedIn",
+    {
+        "token": text("Send it as `Authorization: Bearer …`", pattern="^[0-9a-f]{64}$"),
+        "actor": ACTOR,
+        "name": NAME,
+        "roles": ROLES,
+        "idle_ms": whole("The token ends when it is not used for so long"),
+        "ends_ms": {
+            **WHEN,
+            "description": "The token and all that replace it end then: badge and PIN are asked for again",
+        },
+    },
+)
+MORE = ADMIN | APPROVE
+
+
+def _opened(ask: Ask, answer: Answer, name: str) -> Response:
+    """The answer to a log-in, for programs in its body and for browsers in its cookies."""
+    known = ask.parts.floor.people
+    known.bind_device(known.session(answer["token"]), f"tablet-{name}")
+    response = kit.answer(answer)
+    options: dict[str, Any] = {"httponly": True, "samesite": "Strict", "secure": request.is_secure, "path": "/"}
+    response.set_cookie(cookie_name(SESSION_COOKIE), str(answer["token"]), **options)
+    response.set_cookie(cookie_name(TABLET_COOKIE), name, max_age=TABLET_COOKIE_S, **options)
+    return response
+
+
+def _log_in(ask: Ask) -> Response:
+    wish, name = kit.taken(ask.body, "login", "pin"), tablet(ask.parts)
+    return _opened(ask, ask.parts.floor.people.log_in(wish["login"], wish["pin"], name), name)
+
+
+def _register(ask: Ask) -> Response:
+    wish, name = kit.taken(ask.body, "login", "code", "pin"), tablet(ask.parts)
+    answer = ask.parts.floor.people.activate(ask.op_id, wish["login"], wish["code"], wish["pin"], name)
+    return _opened(ask, answer, name)
+
+
+def _refresh(ask: Ask) -> Response:
+    kit.taken(ask.body)
+    name = tablet(ask.parts)
+    return _opened(ask, ask.parts.floor.people.renew(token_given()), name)
+
+
+def _log_out(ask: Ask) -> Response:
+    kit.taken(ask.body)
+    ask.parts.floor.people.log_out(token_given())
+    response = kit.answer({"logged_out": True})
+    response.delete_cookie(cookie_name(SESSION_COOKIE), path="/", httponly=True, samesite="Strict")
+    return response
+
+
+def _me(ask: Ask) -> object:
+    return {"actor": str(ask.who.actor), "name": ask.who.name, "roles": people.role_names(ask.who.roles)}
+
+
+def _users(ask: Ask) -> object:
+    (after,) = ask.after or ("",)
+    with ask.reading() as connection:
+        found = ask.parts.floor.people.everyone(connection, str(after), ask.limit + 1)
+    return ask.page([((each["actor"],), each) for each in found])
+
+
+def _person(ask: Ask) -> Answer:
+    """The person of the path. Everyone may see themselves; others are for those who give out work."""
+    actor: Actor = ask.named(lambda: Actor.parse(ask.path["actor"]))
+    need_self_or(ask.who, actor, MORE)
+    with ask.reading() as connection:
+        found: Answer = ask.named(lambda: ask.parts.floor.people.one(connection, actor))
+    return found
+
+
+def need_self_or(who: Person, actor: Actor, roles: int) -> None:
+    """Refuse whoever asks about somebody else without one of these roles."""
+    need(who, 0 if who.actor == actor else roles, "to ask about somebody else")
+
+
+def _roles(ask: Ask) -> object:
+    found = _person(ask)
+    return {name: found[name] for name in ("actor", "roles", "revoked")}
+
+
+def _set_roles(ask: Ask) -> object:
+    raise kit.Elsewhere(
+        "roles come here signed by the hub and nowhere else: change them there, with"
+        " `tallyman hub add-person` or `revoke-person`; they hold here after the next sync"
+    )
+
+
+def _unlock(ask: Ask) -> object:
+    kit.taken(ask.body)
+    actor: Actor = ask.named(lambda: Actor.parse(ask.path["actor"]))
+    return ask.parts.floor.people.unlock(ask.op_id, ask.who, actor)
+
+
+EMPTY = record("", {})
+USER = {"actor": ACTOR}
+
+ROUTES = (
+    Route(
+        method="POST", path="/api/v1/auth/login", allow=OPEN, summary="Log in with badge or login, and PIN",
+        body=record("LogIn", {"login": LOGIN, "pin": PIN}), answer=LOGGED_IN, handle=_log_in,
+    ),
+    Route(
+        method="POST", path="/api/v1/auth/register", allow=OPEN, act=True,
+        summary="First log-in: a key of the person's own is made here and bound on chain by the one-time code",
+        body=record("Register", {"login": LOGIN, "code": text("As the hub gave it", least=1, most=100), "pin": PIN}),
+        answer=LOGGED_IN, handle=_register,
+    ),
+    Route(
+        method="POST", path="/api/v1/auth/refresh", allow=ANYONE, body=EMPTY, answer=LOGGED_IN, handle=_refresh,
+        summary="A new token for this one, which ends at once",
+    ),
+    Route(
+        method="POST", path="/api/v1/auth/logout", allow=OPEN, body=EMPTY, handle=_log_out,
+        summary="End this log-in; without one nothing happens", answer=record("LoggedOut", {"logged_out": flag()}),
+    ),
+    Route(
+        method="GET", path="/api/v1/users/", allow=MORE, summary="Everyone known at this site, by id",
+        answer=PERSON, keys=(str,), handle=_users,
+    ),
+    Route(
+        method="GET", path="/api/v1/users/me", allow=ANYONE, summary="Who is asking", handle=_me,
+        answer=record("Me", {"actor": ACTOR, "name": NAME, "roles": ROLES}),
+    ),
+    Route(
+        method="GET", path="/api/v1/users/{actor}", allow=ANYONE, params=USER, answer=PERSON, handle=_person,
+        summary="A person; others than oneself with ADMIN or APPROVE", problems=(403,),
+    ),
+    Route(
+        method="GET", path="/api/v1/users/{actor}/roles", allow=ANYONE, params=USER, handle=_roles, problems=(403,),
+        summary="A person's roles as the chain has them; of others than oneself with ADMIN or APPROVE",
+        answer=record("Roles", {"actor": ACTOR, "roles": ROLES, "revoked": flag()}),
+    ),
+    Route(
+        method="PUT", path="/api/v1/users/{actor}/roles", allow=ADMIN, params=USER, problems=(409,),
+        summary="Always refused, with where it can be done: roles are the hub's",
+        body=record("SetRoles", {"roles": ROLES}), answer=None, handle=_set_roles,
+    ),
+    Route(
+        method="POST", path="/api/v1/users/{actor}/unlock", allow=MORE, params=USER, act=True, body=EMPTY,
+        summary="Open the lock of somebody who guessed a PIN too often", handle=_unlock,
+        answer=record("Unlocked", {"op_id": OP_ID}),
+    ),
+)  # fmt: skip

@@ -1,0 +1,261 @@
+"""`inventory/…` and `locations/…`: what there is, where it lies, what moved; blind to whoever counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.people import ADJUST, MOVE, TRANSFER
+from node import catalogue, listings
+from node.desk import Answer
+from node.values import text_id
+from web import kit
+from web.node_api_words import ADJUSTED, DISPATCHED, DONE, EXPIRY, MADE, NOTE, REASONS, signed
+from web.node_ask import Ask, need
+from web.routes import ANYONE, Route
+from web.schema import (
+    CODE,
+    HEIGHT,
+    NAME,
+    QUANTITY,
+    SIGNED,
+    STATUS,
+    WHEN,
+    Schema,
+    array,
+    either,
+    flag,
+    one_of,
+    record,
+    text,
+    whole,
+)
+
+BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
+COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
+COUNTED_BINS = array(CODE, doc="Bins in an unfinished count, left out of everything here because the asker counts")
+FACTS = {
+    "item": CODE,
+    "name": NAME,
+    "unit": text("The base unit"),
+    "decimals": whole("Of the base unit, as people write it", most=18),
+    "lots": flag("Every line names its lot"),
+    "serials": flag("Every line is one piece and names its serial"),
+}
+MOVEMENT = record(
+    "Movement",
+    {
+        "item": CODE,
+        "lot": CODE,
+        "serial": CODE,
+        "status": STATUS,
+        "quantity": QUANTITY,
+        "source": CODE,
+        "target": CODE,
+        "height": HEIGHT,
+    },
+)
+ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})
+STOCK_OF = record("StockOfItem", {"location": CODE, "lot": CODE, "status": STATUS, "quantity": SIGNED})
+STOCK_IN = record("StockInLocation", {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED})
+PIECE = record("Piece", {"item": CODE, "serial": CODE, "lot": CODE, "status": STATUS})
+PLACE = {
+    "location": CODE,
+    "kind": one_of(*listings.KINDS.values()),
+    "parent": text("The location that it lies in, or empty", most=31),
+    "name": text(),
+}
+CODE_OF = {"code": CODE}
+
+
+def _hidden(ask: Ask, connection: Connection) -> frozenset[str]:
+    return ask.parts.floor.counting.blind_bins(connection, ask.who)
+
+
+# ---------------------------------------------------------------- items
+
+
+def _sku(ask: Ask, connection: Connection) -> str:
+    return str(ask.named(lambda: ask.parts.floor.lookups.sku(connection, ask.path["code"])))
+
+
+def _items(ask: Ask) -> object:
+    with ask.reading() as connection:
+        hidden = _hidden(ask, connection)
+        found = listings.items(connection, hidden, ask.after, ask.limit, ask.query.get("beginning", ""))
+    return ask.page(found, being_counted=sorted(hidden)[: ask.limit])
+
+
+def _item(ask: Ask) -> Answer:
+    with ask.reading() as connection:
+        return ask.parts.floor.lookups.item(connection, ask.who, _sku(ask, connection))
+
+
+def _item_places(ask: Ask) -> object:
+    with ask.reading() as connection:
+        hidden = _hidden(ask, connection)
+        found = listings.stock_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit)
+    return ask.page(found, being_counted=sorted(hidden)[: ask.limit])
+
+
+def _item_moves(ask: Ask) -> object:
+    with ask.reading() as connection:
+        hidden = _hidden(ask, connection)
+        return ask.page(listings.moves_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit))
+
+
+def _one_line(ask: Ask, *others: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the document's own members, its one line about the path's item) out of a body that names both side by side."""
+    with ask.reading() as connection:
+        sku = _sku(ask, connection)
+    if "item" in ask.body or "barcode" in ask.body or "lines" in ask.body:
+        raise Rejected("the item stands in the address and is the only one: name several in a document of their own")
+    document = {name: ask.body[name] for name in others if name in ask.body}
+    return document, {"item": sku, **{name: value for name, value in ask.body.items() if name not in others}}
+
+
+def _transfer(ask: Ask) -> Answer:
+    """Within the site a move; to another site, named by `receiver`, a dispatch with the person's signature."""
+    need(ask.who, TRANSFER if "receiver" in ask.body else MOVE, "this transfer")
+    if "receiver" in ask.body:
+        document, line = _one_line(ask, "receiver", "occurred_ms", "note", "pin")
+        pin = document.pop("pin", None)
+        return ask.parts.floor.transfers.dispatch(ask.op_id, ask.who, {**document, "lines": [line]}, pin)
+    document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons")
+    return ask.parts.floor.stock.move(ask.op_id, ask.who, {**document, "lines": [line]})
+
+
+def _update(ask: Ask) -> Answer:
+    document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons")
+    return ask.parts.floor.stock.adjust(ask.op_id, ask.who, {**document, "lines": [line]})
+
+
+# ---------------------------------------------------------------- locations
+
+
+def _locations(ask: Ask) -> object:
+    beginning, parent = ask.query.get("beginning", ""), ask.query.get("parent")
+    with ask.reading() as connection:
+        return ask.page(listings.locations(connection, ask.after, ask.limit, beginning, parent))
+
+
+def _location(ask: Ask) -> Answer:
+    """Any place by its code; one that can hold stock with what lies there."""
+    with ask.reading() as connection:
+        place = listings.location(connection, ask.named(lambda: text_id(ask.path["code"], "location")))
+        if place is None:
+            raise kit.NotFound(f"location {kit.shown(ask.path['code'])} is not known here")
+        if place["kind"] in ("virtual", "area"):
+            return {**place, "being_counted": False, "stock": [], "serials": [], "moves": []}
+        found = ask.parts.floor.lookups.bin(connection, ask.who, place["location"])
+    return {"stock": [], "serials": [], "moves": [], **place, **found}
+
+
+def _bin(ask: Ask, connection: Connection) -> tuple[str, frozenset[str]]:
+    """The bin of the path, and the bins of which the asker must learn nothing now."""
+    bin_ = ask.named(lambda: catalogue.need_bin(connection, text_id(ask.path["code"], "location")))
+    return str(bin_), _hidden(ask, connection)
+
+
+def _contents(ask: Ask) -> object:
+    with ask.reading() as connection:
+        bin_, hidden = _bin(ask, connection)
+        found = [] if bin_ in hidden else listings.stock_in(connection, bin_, ask.after, ask.limit)
+    return ask.page(found, location=bin_, being_counted=bin_ in hidden)
+
+
+def _pieces(ask: Ask) -> object:
+    with ask.reading() as connection:
+        bin_, hidden = _bin(ask, connection)
+        found = [] if bin_ in hidden else listings.serials_in(connection, bin_, ask.after, ask.limit)
+    return ask.page(found, location=bin_, being_counted=bin_ in hidden)
+
+
+def _moves(ask: Ask) -> object:
+    with ask.reading() as connection:
+        bin_, hidden = _bin(ask, connection)
+        found = [] if bin_ in hidden else listings.moves_at(connection, bin_, hidden, ask.after, ask.limit)
+    return ask.page(found, location=bin_, being_counted=bin_ in hidden)
+
+
+OF_BIN = {"location": CODE, "being_counted": COUNTED}
+_LINE: dict[str, Schema] = {"lot": CODE, "serial": CODE}
+ONE_MOVE = record(
+    "MoveItem",
+    {"quantity": QUANTITY, "source": CODE, "target": CODE},
+    {**_LINE, "status": STATUS, "expiry": EXPIRY, **MADE, "reasons": REASONS},
+)
+ONE_DISPATCH = record(
+    "DispatchItem",
+    {"quantity": QUANTITY, "source": CODE, "receiver": text("Another site", most=31)},
+    signed({**_LINE, "occurred_ms": WHEN, "note": NOTE}),
+)
+ONE_CHANGE = record(
+    "AdjustItem",
+    {"location": CODE, "change": SIGNED, "reasons": REASONS},
+    {**_LINE, "status": STATUS, "expiry": EXPIRY, **MADE},
+)
+
+ROUTES = (
+    Route(
+        method="GET", path="/api/v1/inventory/", allow=ANYONE, summary="Items with how much of each is here",
+        query=BEGINNING, answer=ITEM, keys=(str,), beside={"being_counted": COUNTED_BINS}, handle=_items,
+    ),
+    Route(
+        method="GET", path="/api/v1/inventory/{code}", allow=ANYONE, params=CODE_OF, handle=_item,
+        summary="An item, by code or barcode: its first 200 places and its last 50 moves",
+        answer=record(
+            "Item",
+            {**FACTS, "stock": array(STOCK_OF), "being_counted": COUNTED_BINS, "moves": array(MOVEMENT, 50)},
+        ),
+    ),
+    Route(
+        method="GET", path="/api/v1/inventory/{code}/locations", allow=ANYONE, params=CODE_OF, handle=_item_places,
+        summary="Where how much of an item lies", answer=STOCK_OF, keys=(str, str, int),
+        beside={"being_counted": COUNTED_BINS},
+    ),
+    Route(
+        method="GET", path="/api/v1/inventory/{code}/history", allow=ANYONE, params=CODE_OF, handle=_item_moves,
+        summary="Every booked line of an item, newest first", answer=MOVEMENT, keys=(int, int, int),
+    ),
+    Route(
+        method="POST", path="/api/v1/inventory/{code}/transfer", allow=MOVE | TRANSFER, act=True, params=CODE_OF,
+        summary="Move an item within the site (MOVE), or dispatch it to another one (TRANSFER)",
+        body=either(ONE_MOVE, ONE_DISPATCH), answer=either(DONE, DISPATCHED), handle=_transfer,
+    ),
+    Route(
+        method="POST", path="/api/v1/inventory/{code}/update", allow=ADJUST, act=True, params=CODE_OF,
+        summary="Propose to correct an item's stock; another person's signature books it",
+        body=ONE_CHANGE, answer=ADJUSTED, handle=_update,
+    ),
+    Route(
+        method="GET", path="/api/v1/locations/", allow=ANYONE, summary="Places by code; what lies there is not told",
+        query={**BEGINNING, "parent": text("Only those that lie in this one", most=31)},
+        answer=record("Location", PLACE), keys=(str,), handle=_locations,
+    ),
+    Route(
+        method="GET", path="/api/v1/locations/{code}", allow=ANYONE, params=CODE_OF, handle=_location,
+        summary="A place, what lies there (the first 200 lines and pieces) and its last 50 moves",
+        answer=record(
+            "LocationContents",
+            {
+                **PLACE, "being_counted": COUNTED, "stock": array(STOCK_IN), "serials": array(PIECE),
+                "moves": array(MOVEMENT, 50),
+            },
+        ),
+    ),
+    Route(
+        method="GET", path="/api/v1/locations/{code}/inventory", allow=ANYONE, params=CODE_OF, handle=_contents,
+        summary="What lies in a bin", answer=STOCK_IN, keys=(str, str, int), beside=OF_BIN,
+    ),
+    Route(
+        method="GET", path="/api/v1/locations/{code}/serials", allow=ANYONE, params=CODE_OF, handle=_pieces,
+        summary="The pieces in a bin", answer=PIECE, keys=(str, str), beside=OF_BIN,
+    ),
+    Route(
+        method="GET", path="/api/v1/locations/{code}/history", allow=ANYONE, params=CODE_OF, handle=_moves,
+        summary="Every booked line from or to a bin, newest first", answer=MOVEMENT, keys=(int, int, int),
+        beside=OF_BIN,
+    ),
+)  # fmt: skip

@@ -1,0 +1,85 @@
+"""Members and answers that several routes of the node share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from web.schema import (
+    CODE,
+    OP_ID,
+    QUANTITY,
+    SIGNED,
+    STATUS,
+    WHEN,
+    WORDS,
+    Schema,
+    array,
+    flag,
+    one_of,
+    or_null,
+    record,
+    text,
+    whole,
+)
+
+LINES_MAX = 200
+REASON = text("A reason code: 1 to 31 of a-z 0-9 . -", least=1, most=31)
+REASONS = array(REASON, 8, "Reason codes")
+NOTE = text("Free text for people; stays at this node, where it can be erased", most=500)
+EXPIRY = text("A date, YYYY-MM-DD", most=10)
+PIN = text("The person's own PIN: it opens their key for this one signature", most=64)
+ASKED = record("Question", {"op_id": OP_ID, "ask": WORDS}, doc="Not done yet: the same wish with `confirm` does it")
+
+# What a document says of itself; `happened`: the act is done, so what cannot be booked is sealed as an exception.
+MADE: dict[str, Schema] = {"occurred_ms": WHEN, "happened": flag("It has been done already"), "note": NOTE}
+THING: dict[str, Schema] = {
+    "item": CODE,
+    "barcode": text("Instead of `item`: the digits of one of its barcodes", most=14),
+    "lot": CODE,
+    "serial": CODE,
+}
+LINE = record(
+    "Line",
+    {"quantity": QUANTITY},
+    {**THING, "status": STATUS, "expiry": EXPIRY, "source": CODE, "target": CODE, "reasons": REASONS},
+)
+RECEIVED_LINE = record(
+    "ReceivedLine",
+    {"quantity": QUANTITY},
+    {**THING, "status": STATUS, "expiry": EXPIRY, "target": CODE, "reasons": REASONS},
+)
+CHANGE = record(
+    "Change",
+    {"location": CODE, "change": SIGNED},
+    {**THING, "status": STATUS, "expiry": EXPIRY, "reasons": REASONS},
+)
+SENT_LINE = record("SentLine", {"quantity": QUANTITY}, {**THING, "source": CODE})
+ARRIVED_LINE = record(
+    "ArrivedLine",
+    {"index": whole("The line of the dispatch"), "quantity": QUANTITY},
+    {"missing": QUANTITY, "target": CODE, "reasons": REASONS, "expiry": EXPIRY},
+)
+
+RECORDED = one_of("recorded")
+DONE = record(
+    "Recorded",
+    {"op_id": OP_ID, "state": RECORDED},
+    {
+        "exception": flag(
+            "It could not be booked: it is sealed as an exception document, and the bin is to be counted"
+        )
+    },
+)
+ADJUSTED = record(
+    "Proposed", {"op_id": OP_ID, "state": one_of("proposed")}, doc="Waits for another person's signature"
+)
+DISPATCHED = record("Dispatched", {"op_id": OP_ID, "state": RECORDED, "transfer": OP_ID})
+
+
+def signed(may: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Optional members, with the PIN that signing takes when the person's key is not open."""
+    return {**may, "pin": or_null(PIN)}
+
+
+def lines_of(line: Schema) -> Schema:
+    return array(line, LINES_MAX)
