@@ -30,6 +30,7 @@ quick: $(READY)
 	$(PY) -m tests.sim --planted
 	$(PY) -m tests.browser.faults --faults $(FAULTS)
 	$(PY) -m tests.browser.faults --planted
+	$(PY) -m tests.web.fuzz --seconds 600
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,171 @@
+"""A large site: 10,000 items, 5,000 bins, 100,000 operations, a count of 500 bins; and how fast each address answers.
+
+The rows are written by the writers that write them always (`node/projection`, `node/streams`), from calls and events
+as the chain would give them; only the execution is left out, which takes long and changes nothing here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from flask import Flask
+
+from ledger import calls, control, events
+from ledger.db import Connection
+from ledger.ids import SUPPLIER, Actor, OpId
+from ledger.merkle import leaf_hash
+from ledger.moves import Line
+from node import projection, streams
+from tests.node.floor_kit import Stage, actor_of
+from tests.web import kit, walk
+from web.server import Server
+
+ITEMS, BINS, OPERATIONS = 10_000, 5_000, 100_000
+COUNTED_BINS = 500
+TO_A_BLOCK = 20
+HOT = 10  # every tenth operation is about one item, every second one about one bin
+FIRST_HEIGHT = 100  # the stage's own operations stay below
+BATCH = 50
+PIECES = 5_000
+
+
+def item_code(number: int) -> str:
+    return f"ITEM-{number:05}"
+
+
+def bin_code(number: int) -> str:
+    return f"B-{number:04}"
+
+
+def _places(connection: Connection, items: int, bins: int) -> None:
+    """Items and bins as the hub's records and streams bring them."""
+    sequence = 10_000
+
+    def applied(payload: control.Payload) -> None:
+        nonlocal sequence
+        sequence += 1
+        record = control.ControlRecord.make("", sequence, payload)
+        call = calls.Apply(sequence=sequence, kind=record.kind, payload=record.payload, signature=b"")
+        op_id = OpId(hashlib.sha256(f"record {sequence}".encode()).digest()[:16])
+        happened = events.ControlApplied(op_id=op_id, sequence=sequence, kind=record.kind)
+        projection.apply(connection, projection.Step(op_id, FIRST_HEIGHT - 1, sequence, call, (happened,)))
+
+    for first in range(0, items, BATCH):
+        named = [item_code(number) for number in range(first, min(first + BATCH, items))]
+        things = tuple(control.Item(item=code, tracking=0, unit="pc", decimals=0) for code in named)
+        applied(control.ItemsPayload(items=things))
+        for code in named:
+            entry = {"name": f"Thing {code}", "gtins": [[str(20_000_000 + int(code[-5:])), 1]], "unit": "pc"}
+            streams.put(connection, "catalogue", code, entry)
+    for first in range(0, bins, BATCH):
+        places = [bin_code(number) for number in range(first, min(first + BATCH, bins))]
+        spots = tuple(control.Location(location=code, kind=control.BIN) for code in places)
+        applied(control.LocationsPayload(locations=spots))
+        for code in places:
+            streams.put(connection, "locations", code, {"name": f"Shelf {code}"})
+
+
+def _operation(
+    number: int, actor: Actor, line: Line, call: type[calls.Receive] | type[calls.Move]
+) -> projection.Step:
+    op_id = OpId(hashlib.sha256(f"large {number}".encode()).digest()[:16])
+    moved = events.Moved(
+        op_id=op_id, line=0, item=line.item, lot=line.lot, serial=line.serial, status=line.status,
+        quantity=line.quantity, source=line.source, target=line.target,
+    )  # fmt: skip
+    height = FIRST_HEIGHT + number // TO_A_BLOCK
+    return projection.Step(op_id, height, number % TO_A_BLOCK, call(actor=actor, lines=(line,)), (moved,))
+
+
+def fill(stage: Stage, items: int = ITEMS, bins: int = BINS, operations: int = OPERATIONS) -> None:
+    """Everything in one transaction; a receipt into the dock and a move out of it take turns."""
+    people = [actor_of(login) for login in ("mona", "cora")]
+    with stage.site.writing() as connection:
+        _places(connection, items, bins)
+        for number in range(operations):
+            pair = number // 2
+            item = item_code(0 if pair % HOT == 0 else pair * 7 % items)
+            if number % 2 == 0:
+                line, call = Line(item=item, quantity=5, source=SUPPLIER, target="DOCK"), calls.Receive
+            else:
+                target = bin_code(pair * 13 % bins)
+                line, call = Line(item=item, quantity=3, source="DOCK", target=target), calls.Move
+            projection.apply(connection, _operation(number, people[number % 3 % 2], line, call))
+        for number in range(PIECES):
+            line = Line(item="DRILL", serial=f"P{number}", quantity=1, source=SUPPLIER, target="A-02")
+            projection.apply(connection, _operation(operations + number, people[0], line, calls.Receive))
+        last = FIRST_HEIGHT + (operations + PIECES) // TO_A_BLOCK
+        head = stage.site.head
+        for height in range(head.height + 1, last + 1):
+            name = hashlib.sha256(f"block {height}".encode()).digest()
+            log, _ = head.log.append(leaf_hash(name))
+            head = replace(head, height=height, hash=name, log=log)
+            row = (height, name, height, height * 1000, b"")
+            connection.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT OR IGNORE INTO cosignatures VALUES (?, ?)", (height, b""))
+            connection.execute("INSERT OR IGNORE INTO proofs VALUES (?, ?)", (height, height < last - 500))
+        connection.execute("UPDATE head SET head = ?", (head.encode(),))
+    wish = {"name": "All", "bins": [bin_code(number) for number in range(COUNTED_BINS)], "rule": {}}
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), wish)
+
+
+Get = Callable[[str], tuple[int, bytes]]
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
+    """A large site behind its real server, and Tess's line to it. She approves and counts: she may ask nearly
+    everything, and 500 bins have to be kept from her."""
+    stage, app = kit.node(folder, watched=False)
+    with kit.closing(stage):
+        fill(stage)
+        server = Server(app, "127.0.0.1", 0)
+        _, port = server.start()
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+        def get(path: str) -> tuple[int, bytes]:
+            line.request("GET", path, headers={"Authorization": f"Bearer {stage.tokens['tess']}"})
+            answer = line.getresponse()
+            return answer.status, answer.read()
+
+        try:
+            yield stage, app, get
+        finally:
+            line.close()
+            server.stop()
+
+
+def times(stage: Stage, get: Get, rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """Milliseconds by `clock` of each good answer by route: each address, and its second page, `rounds` times."""
+    with stage.site.reading() as connection:
+        (session,) = connection.execute("SELECT session FROM count_sessions").fetchone()
+    names = {
+        "code": (item_code(0), item_code(4711), "DOCK", "A-02", bin_code(4000), "20004711"),
+        "session": (bytes(session).hex(),),
+        "bin": (bin_code(3),),
+        "op_id": (hashlib.sha256(b"large 4711").digest()[:16].hex(),),
+        "actor": (str(actor_of("mona")), str(actor_of("tess"))),
+    }
+    found: dict[str, list[float]] = {}
+    for route in walk.ASKS:
+        for path in walk.addresses(route, names):
+            following = path
+            for _ in range(2 * rounds):
+                began = clock()
+                status, content = get(following)
+                took_ms = (clock() - began) * 1000
+                if status == 200:
+                    found.setdefault(route.path, []).append(took_ms)
+                cursor = json.loads(content).get("next") if route.keys is not None and following == path else None
+                following = f"{path}?cursor={cursor}" if cursor else path
+    return found
+
+
+def percentile(values: list[float], percent: int) -> float:
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]

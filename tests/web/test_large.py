@@ -1,0 +1,79 @@
+"""10,000 items, 5,000 bins, 100,000 operations: every list and look-up stays fast, because an index leads to each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ledger import db
+from node import listings
+from tests.node.floor_kit import Stage, actor_of
+from tests.web import large, walk
+
+CPU_MS_MAX = 100
+ROUNDS = 10
+# Routes that answer nobody here: a session without a finished round, no proposal, no transfer.
+WITHOUT = {"/api/v1/counts/{session}/bins/{bin}", "/api/v1/proposals/{proposal}", "/api/v1/transfers/{transfer}",
+           "/api/v1/operations/{op_id}/receipt"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, large.Get]]:
+    with large.served(tmp_path_factory.mktemp("large") / "node") as (stage, _, get):
+        yield stage, get
+
+
+def test_every_list_and_look_up_takes_little_time(made: tuple[Stage, large.Get]) -> None:
+    """By the processor's time, which other work on the machine does not stretch; `make bench` has the wait itself."""
+    stage, get = made
+    found = large.times(stage, get, ROUNDS, time.process_time)
+    slow = {path: large.percentile(took, 95) for path, took in found.items()}
+    assert {route.path for route in walk.ASKS} - set(found) == WITHOUT
+    assert max(slow.values()) < CPU_MS_MAX, sorted(slow.items(), key=lambda each: -each[1])[:5]
+
+
+def test_lists_hold_200_rows_at_most(made: tuple[Stage, large.Get]) -> None:
+    _, get = made
+    for path in ("inventory/", "locations/", "audit/", "locations/DOCK/history", "locations/A-02/serials"):
+        status, content = get(f"/api/v1/{path}")
+        assert status == 200 and content.count(b'"status"') + content.count(b'"kind"') <= 2 * 200 + 2, path
+        assert get(f"/api/v1/{path}?limit=201")[0] == 400
+
+
+class Asked:
+    """A connection that remembers how each query would be run."""
+
+    def __init__(self, connection: db.Connection) -> None:
+        self._connection = connection
+        self.plans: list[str] = []
+
+    def execute(self, sql: str, values: tuple[object, ...] = ()) -> object:
+        plan = self._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+        self.plans += [str(row[3]) for row in plan]
+        return self._connection.execute(sql, values)
+
+
+def test_no_list_reads_a_whole_table(made: tuple[Stage, large.Get]) -> None:
+    stage, _ = made
+    hidden = frozenset({large.bin_code(1)})
+    reader = stage.site.reader()
+    for after in (False, True):
+        asked = Asked(reader)
+        listings.items(asked, hidden, (large.item_code(5),) if after else None, 200)  # type: ignore[arg-type]
+        listings.stock_of(asked, large.item_code(0), hidden, ("B", "", 0) if after else None, 200)  # type: ignore[arg-type]
+        listings.stock_in(asked, "DOCK", ("A", "", 0) if after else None, 200)  # type: ignore[arg-type]
+        listings.serials_in(asked, "A-02", ("A", "") if after else None, 200)  # type: ignore[arg-type]
+        listings.moves_of(asked, large.item_code(0), hidden, (2_000, 1, 0) if after else None, 200)  # type: ignore[arg-type]
+        listings.moves_at(asked, "DOCK", hidden, (2_000, 1, 0) if after else None, 200)  # type: ignore[arg-type]
+        listings.locations(asked, ("B",) if after else None, 200, "B")  # type: ignore[arg-type]
+        listings.operations(asked, (2_000, 1) if after else None, 200)  # type: ignore[arg-type]
+        listings.operations(asked, (2_000, 1) if after else None, 200, actor_of("mona").raw)  # type: ignore[arg-type]
+        listings.operations_on(asked, large.item_code(0), hidden, (2_000, 1) if after else None, 200)  # type: ignore[arg-type]
+        tables = ("items", "stock", "serials", "movements", "locations", "operations", "blocks", "streams")
+        scans = [plan for plan in asked.plans for table in tables if plan.startswith(f"SCAN {table}")]
+        assert not scans, scans
+        sorted_ = [plan for plan in asked.plans if "USE TEMP B-TREE" in plan]
+        assert len(sorted_) <= 6, sorted_
+    reader.close()
