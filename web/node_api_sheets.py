@@ -57,11 +57,15 @@ def _csv(content: str, name: str) -> Response:
 # ---------------------------------------------------------------- sheets
 
 
+def sheet_number(said: str) -> int:
+    """The number of a sheet out of an address."""
+    if not (said.isascii() and said.isdecimal() and len(said) <= SHEET_DIGITS_MAX):
+        raise kit.NotFound(f"there is no sheet {kit.shown(said)}")
+    return int(said)
+
+
 def _number(ask: Ask) -> int:
-    number = ask.path["number"]
-    if not (number.isascii() and number.isdecimal() and len(number) <= SHEET_DIGITS_MAX):
-        raise kit.NotFound(f"there is no sheet {kit.shown(number)}")
-    return int(number)
+    return sheet_number(ask.path["number"])
 
 
 def _sheets(ask: Ask) -> object:

@@ -7,7 +7,7 @@ from typing import Any
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import ADJUST, MOVE, TRANSFER
-from node import catalogue, listings
+from node import catalogue, listings, streams
 from node.desk import Answer
 from node.values import text_id
 from web import kit
@@ -32,6 +32,7 @@ from web.schema import (
     whole,
 )
 
+NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the codes
 BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
 COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
 COUNTED_BINS = array(CODE, doc="Bins in an unfinished count, left out of everything here because the asker counts")
@@ -131,6 +132,19 @@ def _update(ask: Ask) -> Answer:
     return ask.parts.floor.stock.adjust(ask.op_id, ask.who, {**document, "lines": [line]})
 
 
+def _names(ask: Ask) -> object:
+    """What every item is called, for a tablet that will have to do without the node; nothing for who has it."""
+    with ask.reading() as connection:
+        version = "-".join(map(str, streams.cursor(connection, streams.CATALOGUE)))
+        if ask.query.get("have") == version:
+            return {}
+        found = {sku: str(value.get("name", "")) for sku, value in streams.every(connection, streams.CATALOGUE)}
+        codes = dict(connection.execute("SELECT gtin, item FROM gtins ORDER BY gtin").fetchall())
+    if len(codes) + len(found) > NAMES_MAX:
+        found, codes = {}, {}
+    return {"version": version, "names": found, "barcodes": codes}
+
+
 # ---------------------------------------------------------------- locations
 
 
@@ -197,6 +211,8 @@ ONE_CHANGE = record(
     {**_LINE, "status": STATUS, "expiry": EXPIRY, **MADE},
 )
 
+_NAMED: Schema = {"type": "object", "additionalProperties": text()}
+
 ROUTES = (
     Route(
         method="GET", path="/api/v1/inventory/", allow=ANYONE, summary="Items with how much of each is here",
@@ -228,6 +244,11 @@ ROUTES = (
         method="POST", path="/api/v1/inventory/{code}/update", allow=ADJUST, act=True, params=CODE_OF,
         summary="Propose to correct an item's stock; another person's signature books it",
         body=ONE_CHANGE, answer=ADJUSTED, handle=_update,
+    ),
+    Route(
+        method="GET", path="/api/v1/names", allow=ANYONE, query={"have": text("The version that is known", most=64)},
+        summary="What every item is called, for a tablet without contact", handle=_names,
+        answer=record("Names", {}, {"version": text(), "names": _NAMED, "barcodes": _NAMED}),
     ),
     Route(
         method="GET", path="/api/v1/locations/", allow=ANYONE, summary="Places by code; what lies there is not told",

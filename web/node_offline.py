@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template
 
-from node import streams
 from web import kit
 from web.node_app import FOLDER, NodeParts
 from web.node_pages import count_page
 
 PAGES = ("/offline", "/offline/count")
 WORKER = "worker.js"
-NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the codes
 
 
 def blueprint(parts: NodeParts, version: kit.Version) -> Blueprint:
@@ -53,19 +51,5 @@ def blueprint(parts: NodeParts, version: kit.Version) -> Blueprint:
     @routes.get("/offline/count")
     def count() -> str:
         return count_page(parts, who=None, roles=[], empty=True)
-
-    @routes.get("/api/v1/names")
-    def names() -> Response:
-        """What every item is called, by its number, and the items of barcodes; {} for who has this version."""
-        parts.person()
-        with parts.site.reading() as connection:
-            version = "-".join(map(str, streams.cursor(connection, streams.CATALOGUE)))
-            if request.args.get("have") == version:
-                return kit.answer({})
-            found = {sku: str(value.get("name", "")) for sku, value in streams.every(connection, streams.CATALOGUE)}
-            codes = dict(connection.execute("SELECT gtin, item FROM gtins ORDER BY gtin").fetchall())
-        if len(codes) + len(found) > NAMES_MAX:
-            found, codes = {}, {}
-        return kit.answer({"version": version, "names": found, "barcodes": codes})
 
     return routes

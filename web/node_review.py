@@ -11,8 +11,8 @@ from ledger.people import APPROVE
 from node.counting_policy import BOTH, RELOCATED, Policy, policy
 from node.parking import readable
 from web import kit
+from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
-from web.node_counts import sheet_number
 from web.node_pages import page
 from web.node_views import areas_of, bins_to_count, counters, variance
 from web.node_words import AGAIN as AGAIN_WORDS
