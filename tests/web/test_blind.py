@@ -22,7 +22,7 @@ from web.node_app import NodeParts
 # Numbers that stand nowhere else: not in an id, a time or a style.
 EXPECTED, LOT_EXPECTED = 77_345_671, 66_123_457
 SENT = 3
-SHEET = "/api/v1/counts/sheets/1"
+SHEET = ("/api/v1/counts/sheets/1", "/review/sheets/1")
 SEEN = re.compile(f"{EXPECTED}|{EXPECTED + SENT}|{LOT_EXPECTED}|NUMBER-OF-A-DRILL|LOT-OF-THE-PAINT")
 
 
