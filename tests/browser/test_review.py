@@ -28,7 +28,7 @@ def alone(house: stage.House) -> Iterator[None]:
 def cancel_all(house: stage.House) -> None:
     stage.leave_all(house)
     kim = house.oslo.people["kim"]
-    for each in kim.get("counts")["sessions"]:
+    for each in kim.get("counts")["rows"]:
         if each["state"] not in ("closed", "cancelled", "rejected"):
             kim.act("counts/cancel", session=each["session"], reason="not-needed")
 
