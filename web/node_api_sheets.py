@@ -97,7 +97,8 @@ def _variance(ask: Ask) -> Answer:
 def _report(ask: Ask) -> object:
     """A session's variance, its lines a page at a time; the totals are of all of them."""
     (after,) = ask.after or (0,)
-    first, end = int(after), int(after) + ask.limit
+    first = max(0, int(after))
+    end = first + ask.limit
     ask.seen = found = _variance(ask)
     more = ask.next_after((end,)) if len(found["lines"]) > end else None
     return {**found, "lines": found["lines"][first:end], "next": more}

@@ -67,7 +67,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
             if route.keys is not None:
                 yield f"{path}?limit=1"
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith(("node_pages.", "node_review.", "node_offline.")):
+        if rule.endpoint.startswith(("node_pages.", "node_review.", "node_offline.", "node_setup.")):
             known = [names[name] for name in sorted(rule.arguments)]
             for values in itertools.product(*known):
                 with app.test_request_context():

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ledger import control
 from ledger.errors import Invalid
 from ledger.ids import OpId
+from node import proofs
 from tests.node.floor_kit import PIN, Stage, actor_of
 from tests.web import kit
 from web import cursors
@@ -165,7 +166,15 @@ def test_a_code_with_a_slash_is_found(made: tuple[Stage, Flask]) -> None:
         server.stop()
 
 
-PART = st.one_of(st.text(max_size=20), st.integers(0, 2**63 - 1))
+def test_what_an_earlier_incarnation_left_was_verified() -> None:
+    """Its blocks stand below 0, where no size of the present log counts."""
+    assert proofs.Progress(0, 0, 0, 0).state(-1) == "verified"
+    assert proofs.Progress(9, 9, 5, 3).state(-7) == "anchored"
+    states = [proofs.Progress(9, 7, 5, 3).state(height) for height in (2, 3, 5, 7, 9)]
+    assert states == ["anchored", "verified", "delivered", "sealed", "recorded"]
+
+
+PART = st.one_of(st.text(max_size=20), st.integers(-(2**63) + 1, 2**63 - 1))
 
 
 @given(st.lists(PART, min_size=1, max_size=3).map(tuple))
