@@ -174,7 +174,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/holds/", allow=HOLD | APPROVE, summary="What is held and not released",
-        answer=_rows(HELD_ROW, "Holds"), handle=_holds,
+        answer=_rows(HELD_ROW, "HeldRows"), handle=_holds,
     ),
     verb(
         "deliveries/", RECEIVE | APPROVE, "A delivery is announced", lambda floor: floor.deliveries.expect,
@@ -190,7 +190,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/deliveries/", allow=RECEIVE | APPROVE, summary="What is expected and what came",
-        answer=_rows(DELIVERY, "Deliveries"), handle=_deliveries,
+        answer=_rows(DELIVERY, "DeliveryRows"), handle=_deliveries,
     ),
     verb(
         "picks/", ISSUE, "A new pick list: what is free is promised to it", lambda floor: floor.picking.open,
@@ -232,7 +232,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/picks/", allow=ISSUE | APPROVE, summary="Open pick lists, oldest first",
-        answer=_rows(PICK_ROW, "PickLists"), handle=_picks,
+        answer=_rows(PICK_ROW, "PickRows"), handle=_picks,
     ),
     Route(
         method="GET", path="/api/v1/picks/{list}", allow=ISSUE | APPROVE, params=OF_LIST, answer=PICK_LIST,
