@@ -200,7 +200,7 @@ def create_app(name: str, folder: Path, *, random: Random) -> Flask:
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.converters["hex"] = _Hex
+    app.url_map.converters["of"] = _Of
     version = Version(folder)
     app.extensions["version"] = version
     app.jinja_env.globals.update(asset=version.address, module=version.address)
@@ -235,12 +235,12 @@ def wants_page() -> bool:
     )
 
 
-class _Hex(BaseConverter):
-    """A part of a path that is so many lower-case hex digits: what is anything else is another address, or none."""
+class _Of(BaseConverter):
+    """A part of a path that is drawn from some characters: what is anything else is another address, or none."""
 
-    def __init__(self, map: Map, digits: int) -> None:
+    def __init__(self, map: Map, characters: str, least: int, most: int) -> None:
         super().__init__(map)
-        self.regex = f"[0-9a-f]{{{digits}}}"
+        self.regex = f"[{characters}]{{{least},{most}}}"
 
 
 class Version:

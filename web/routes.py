@@ -17,7 +17,7 @@ NEXT = or_null(text("Give this as `cursor` to get the next page; null on the las
 CURSOR = text("Where to go on: the `next` of the page before", most=400, pattern="^[A-Za-z0-9_-]+$")
 LIMIT = whole("How many rows at most", least=1, most=ROWS_MAX)
 
-_ID = re.compile(r"\^\[0-9a-f\]\{(\d+)\}\$")
+_DRAWN = re.compile(r"\^\[([0-9a-f-]+)\]\{(\d+)(?:,(\d+))?\}\$")
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -70,11 +70,12 @@ class Route:
         return self.method == "GET" and self.media == JSON
 
     def rule(self) -> str:
-        """The same path for the framework. What is an id there leads nowhere unless it is one."""
+        """The same path for the framework. What is an id or a number there leads nowhere unless it is one."""
         rule = self.path
         for name in self.names:
-            digits = _ID.fullmatch(self.params[name].get("pattern", ""))
-            rule = rule.replace(f"{{{name}}}", f"<hex({digits[1]}):{name}>" if digits else f"<{name}>")
+            drawn = _DRAWN.fullmatch(self.params[name].get("pattern", ""))
+            kind = f'of("{drawn[1]}", {drawn[2]}, {drawn[3] or drawn[2]}):' if drawn else ""
+            rule = rule.replace(f"{{{name}}}", f"<{kind}{name}>")
         return rule
 
     def shape(self) -> Schema | None:
