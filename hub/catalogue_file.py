@@ -1,8 +1,9 @@
 """The catalogue file: items by CSV, all or nothing, with everything wrong said at once and by line.
 
 Heading `sku,name,gtin,base_unit,tracking,pack_qty[,cost_minor,currency,decimals]`; tracking is none, lot, serial or
-lot+serial; a line with an sku that stands above adds a barcode of `pack_qty` base units, and may leave out what the
-first line said. Cells that a spreadsheet would run as a formula are refused.
+lot+serial; a line with an sku that stands above adds a barcode of `pack_qty` base units. It may leave cells empty,
+and the name and cost of a pack may be its own; otherwise it says what the first line said, because two articles under
+one sku are a slip. Cells that a spreadsheet would run as a formula are refused.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.errors import Rejected
 from ledger.ids import text_to_word
@@ -25,7 +26,7 @@ NAME_MAX = 200
 UNIT_BYTES_MAX = 28
 NUMBER_MAX = 2**63 - 1
 CODES_PER_ITEM_MAX = 200
-_SAID_ONCE = ("name", "base_unit", "tracking", *MORE_COLUMNS)
+_TRACKING_NAMES = {number: name for name, number in TRACKING.items()}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -95,7 +96,7 @@ def read_items(raw: bytes) -> tuple[list[Item], int]:
             complaints.add(line, f"sku {item.sku!r} differs from {known[0]!r} of line {known[1]} only in its case")
             continue
         first = found.setdefault(item.sku, item)
-        if first is not item and core(first) != core(item):
+        if first is not item and core(first) != core(_pack_of(first, item) if quantity > 1 else item):
             complaints.add(line, f"sku {item.sku!r} was given before with another name, unit, tracking or cost")
             continue
         if code:
@@ -151,8 +152,8 @@ def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
         raise Rejected("the sku is empty")
     code = gtin(row["gtin"].strip()) if row["gtin"].strip() else ""
     quantity = _number("pack_qty", row["pack_qty"].strip() or "1", 1, NUMBER_MAX)
-    if sku in known and not any(row.get(name, "").strip() for name in _SAID_ONCE):
-        return known[sku], code, quantity
+    if sku in known:
+        row = {**_cells(known[sku]), **{name: cell for name, cell in row.items() if cell.strip()}}
     unit = row["base_unit"].strip()
     text_to_word(unit)
     if not 0 < len(unit.encode()) <= UNIT_BYTES_MAX:
@@ -174,6 +175,23 @@ def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
         currency=currency,
     )
     return item, code, quantity
+
+
+def _cells(item: Item) -> dict[str, str]:
+    """What a row says of an item once: a later row of it may leave these cells empty."""
+    return {
+        "name": item.name,
+        "base_unit": item.unit,
+        "tracking": _TRACKING_NAMES[item.tracking],
+        "cost_minor": "" if item.cost_minor is None else str(item.cost_minor),
+        "currency": item.currency,
+        "decimals": str(item.decimals),
+    }
+
+
+def _pack_of(item: Item, row: Item) -> Item:
+    """A row of a pack, without what is the pack's own: its name and cost may differ and are not kept."""
+    return replace(row, name=item.name, cost_minor=item.cost_minor, currency=item.currency)
 
 
 def gtin(text: str) -> str:

@@ -229,11 +229,12 @@ class Site:
     def _make_room(self, gas_limit: int, size_bytes: int) -> None:
         """Seal first if the operation does not fit the pending block any more; it then waits up to a second.
 
-        A node that must not sign goes on in a further block, and so does one that has such blocks to seal.
+        Where nothing can be sealed, on a node that must not sign or inside a larger change, it goes on in a further
+        block, and so it does while such blocks wait.
         """
         if self.has_room(gas_limit, size_bytes):
             return
-        if self.stopped or self._keeper.full:
+        if self.stopped or self._keeper.full or self._connection.in_transaction:
             self._keeper.follow()
         else:
             self.clock.sleep_ms(self._keeper.too_early_ms())
@@ -294,8 +295,9 @@ class Site:
         """Seal if there are enough operations, or the oldest has waited long enough. Called often; never waits."""
         with self._lock:
             self._keeper.ready()
-            due = sealing.due(
-                next(iter(self._keeper.unsealed()), None), self.clock.monotonic_ms(), self.config.sealing
+            # A block with a further one on it takes nothing more, so it waits for nothing.
+            due = bool(self._keeper.full) or sealing.due(
+                self._keeper.pending, self.clock.monotonic_ms(), self.config.sealing
             )
             return None if not due or self._keeper.too_early_ms() or self.stopped else self._seal()
 

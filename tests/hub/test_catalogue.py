@@ -61,6 +61,23 @@ def test_a_repeated_sku_adds_a_barcode_and_may_leave_out_the_rest(hub: Hub) -> N
     assert (again.new, again.changed) == (0, 0)
 
 
+def test_a_pack_has_a_name_and_a_cost_of_its_own_and_empty_cells_are_as_before(hub: Hub) -> None:
+    head = HEAD + ",cost_minor,currency,decimals"
+    rows = [
+        f"P,Bolt,{GOOD},pc,lot,1,12,EUR,2",
+        "P,Bolts by the box,14006381333938,pc,lot,12,130,EUR,2",
+        "P,Bolt,24006381333935,pc,lot,24,,,",
+    ]
+    assert hub.import_items(_csv(*rows, head=head)).new == 1
+    with hub.store.read() as session:
+        (row,) = session.all("SELECT name, cost_minor, currency, decimals FROM items WHERE sku = 'P'")
+        assert dict(row) == {"name": "Bolt", "cost_minor": 12, "currency": "EUR", "decimals": 2}
+        assert session.value("SELECT count(*) FROM item_codes WHERE sku = 'P'") == 3
+    for other in ("P,Bolt,,kg,,12,,,", "P,Bolt,,,serial,12,,,", "P,Bolt,,,,12,,,3", "P,Bolt,,,,1,13,,"):
+        with pytest.raises(Rejected, match="given before with another"):
+            hub.import_items(_csv(rows[0], other, head=head))
+
+
 def test_a_dry_run_changes_nothing(hub: Hub) -> None:
     assert hub.import_items(sitekit.ITEMS, dry_run=True).new == 3
     with hub.store.read() as session:
