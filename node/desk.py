@@ -18,7 +18,7 @@ from ledger import people
 from ledger.codec import cbor_encode
 from ledger.db import Connection
 from ledger.documents import OCCURRED_MS_MAX, Document, commit
-from ledger.errors import Rejected, Unavailable
+from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.seams import Random
 from node.site import Site
@@ -95,14 +95,7 @@ class Desk:
         fingerprint = hashlib.sha256(cbor_encode([verb, actor.raw, dict(content)])).digest()
         for number, work in enumerate(works, 1):
             kept = (verb, actor) if number == len(works) else None
-            try:
-                answer, known = self._step(op_id, fingerprint, work, kept)
-            except Unavailable:
-                # It may not have fitted into the pending block, which cannot be sealed inside a transaction.
-                if not self.site.pending_count() or self.site.stopped:
-                    raise
-                self.site.seal()
-                answer, known = self._step(op_id, fingerprint, work, kept)
+            answer, known = self._step(op_id, fingerprint, work, kept)
             if known:
                 break
         return answer
