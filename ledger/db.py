@@ -75,6 +75,7 @@ def open_writer(path: Path) -> Connection:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=FAST",  # what was overwritten is zeros in every page that is written anyway; see `erasing`
         f"wal_autocheckpoint={AUTOCHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -113,6 +114,25 @@ def transaction(connection: Connection) -> Iterator[Connection]:
             connection.execute("ROLLBACK")
         raise
     failpoint("db.after_commit")
+
+
+@contextmanager
+def erasing(connection: Connection) -> Iterator[None]:
+    """What is deleted or overwritten in the transaction inside is zeros afterwards, in the file and in its log.
+
+    A reader that looks on meanwhile keeps the log as it is: `settle` at the next start empties it then.
+    """
+    connection.execute("PRAGMA secure_delete=ON")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA secure_delete=FAST")
+    settle(connection)
+
+
+def settle(connection: Connection) -> None:
+    """Bring the write-ahead log into the file and empty it, unless somebody is reading."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def migrate(connection: Connection, steps: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ Floor(site, pepper, random)
   .transfers   dispatch, arrivals, acceptance              node/transfers
   .lookups     an item, a bin, an operation                node/lookups
   .tablets     what came out of their outboxes             node/tablets
+  .attachments photos and files, erasable                  node/attachments
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 from devices.decoders.labels import Labels
 from devices.decoders.scan import OUR_LABELS
 from ledger.seams import Random
+from node.attachments import Attachments
 from node.counting import Counting
 from node.deliveries import Deliveries
 from node.desk import Desk
@@ -51,7 +53,9 @@ class Floor:
         self.transfers = Transfers(desk, self.people, self.counting)
         self.lookups = Lookups(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)
+        self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
 
     def resume(self) -> None:
         """After a start: finish what a crash left between two transactions."""
         self.counting.resume()
+        self.attachments.resume()

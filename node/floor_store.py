@@ -252,3 +252,16 @@ CREATE TABLE count_sheet_bins (
     PRIMARY KEY (number, bin)
 ) STRICT, WITHOUT ROWID;
 """
+
+ATTACHMENTS_1 = """
+-- Photos and files (`node/attachments`). `digest` is what the chain has; `content`: SHA-256 of the bytes, which names
+-- their file in hex, or '' once it was erased: then salt and name are gone too.
+CREATE TABLE attachments (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, salt BLOB NOT NULL, content TEXT NOT NULL,
+    name TEXT NOT NULL, media TEXT NOT NULL, size INTEGER NOT NULL, item TEXT, location TEXT, operation TEXT,
+    line INTEGER, actor BLOB NOT NULL, op_id BLOB NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX attachments_item ON attachments (item, number) WHERE item IS NOT NULL;
+CREATE INDEX attachments_location ON attachments (location, number) WHERE location IS NOT NULL;
+CREATE INDEX attachments_operation ON attachments (operation, number) WHERE operation IS NOT NULL;
+"""

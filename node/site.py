@@ -83,6 +83,7 @@ class Site:
         self._keys = keys
         self._connection = connection
         self._lock = threading.RLock()
+        self.storage = storage
         self._keeper = Keeper(connection, identity, keys, config, clock, storage)
         # Of the SQL transaction that is open now: something was executed in it, so a rollback makes memory wrong; and
         # a part of it failed after execution, so it must not commit, even if its caller would let it.
@@ -300,6 +301,12 @@ class Site:
                 self._keeper.pending, self.clock.monotonic_ms(), self.config.sealing
             )
             return None if not due or self._keeper.too_early_ms() or self.stopped else self._seal()
+
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """For an act that removes what may not stay readable anywhere on the disk."""
+        with self._lock, db.erasing(self._connection):
+            yield
 
     def stop_sealing(self, reason: str | None) -> None:
         """Sign nothing more until the hub decides; operations are still recorded. None: go on."""

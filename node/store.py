@@ -324,6 +324,7 @@ STEPS: tuple[str, ...] = (
     floor_store.PICKING_1,
     floor_store.DAY_1,
     LISTED_1,
+    floor_store.ATTACHMENTS_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

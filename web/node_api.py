@@ -14,6 +14,7 @@ from flask import Blueprint, Response
 from ledger import people
 from web import (
     node_api_admin,
+    node_api_attachments,
     node_api_audit,
     node_api_counts,
     node_api_goods,
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *node_api_sheets.ROUTES,
     *node_api_work.ROUTES,
     *node_api_goods.ROUTES,
+    *node_api_attachments.ROUTES,
     *node_api_audit.ROUTES,
     *node_api_admin.ROUTES,
     Route(

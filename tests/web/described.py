@@ -37,7 +37,8 @@ def _validator(method: str, path: str, status: str, media: str) -> Any:
     answer = description()["paths"][path][method.lower()]["responses"][status]
     if "$ref" in answer:
         answer = description()["components"]["responses"][answer["$ref"].rpartition("/")[2]]
-    schema = answer["content"][media]["schema"]
+    content = answer["content"]
+    schema = content["*/*" if "*/*" in content else media]["schema"]
     return jsonschema_rs.Draft202012Validator({**schema, "components": description()["components"]})
 
 

@@ -14,10 +14,11 @@ from tests.web import large, walk
 
 CPU_MS_MAX = 100
 ROUNDS = 10
-# Routes that answer nobody here: a session without a finished round, no proposal, transfer, sheet or pick list.
+# Routes that answer nobody here: a session without a finished round, no proposal, transfer, sheet, pick list, photo.
 WITHOUT = {"/api/v1/counts/{session}/bins/{bin}", "/api/v1/proposals/{proposal}", "/api/v1/transfers/{transfer}",
            "/api/v1/operations/{op_id}/receipt", "/api/v1/counts/sheets/{number}",
-           "/api/v1/counts/sheets/{number}.csv", "/api/v1/picks/{list}"}  # fmt: skip
+           "/api/v1/counts/sheets/{number}.csv", "/api/v1/picks/{list}",
+           "/api/v1/attachments/{attachment}", "/api/v1/attachments/{attachment}/content"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

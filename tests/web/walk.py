@@ -83,6 +83,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "inventory/{code}/transfer": {"quantity": 1, "source": "A-02", "target": "NO-SUCH"},
     "inventory/{code}/update": {"location": "NO-SUCH", "change": 1, "reasons": ["lost"]},
     "users/{actor}/unlock": {},
+    "attachments/": {"name": "photo", "content": "aGVsbG8=", "item": "NO-SUCH"},
+    "attachments/erase": {"attachment": NOBODY * 2},
 }  # fmt: skip
 # Without an op_id, or open: log-in and what is the same however often it is done.
 OTHERS: dict[str, dict[str, Any]] = {
@@ -106,6 +108,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "number": ("1",),
     "list": (NOBODY,),
     "code": ("BOLT",),
+    "attachment": (NOBODY * 2,),
 }
 
 
