@@ -1,0 +1,74 @@
+"""A photo taken at the shelf: made small on the tablet, kept by the node, shown with its operation, erased."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import TABLET, UPRIGHT, Pages
+from tests.browser.test_look import faults_of
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture of coloured noise, which does not compress: larger than what the node takes."""
+    state, rows = 1, bytearray()
+    for _ in range(height):
+        rows.append(0)
+        for _ in range(width * 3 // 4):
+            state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+            rows += state.to_bytes(4, "big")
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(rows), 1)),
+        (b"IEND", b""),
+    ]
+    chunks = (
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_a_photo_is_made_small_kept_shown_and_erased(pages: Pages) -> None:
+    rita, kim = pages.house.oslo.people["rita"], pages.house.oslo.people["kim"]
+    op_id = rita.act("documents/receive", lines=[{"item": "TAPE-50", "quantity": 1, "target": "A-01"}])["op_id"]
+    page = pages.tablet("rita", f"/operations/{op_id}", theme="light", size=UPRIGHT)
+    expect(page.locator("#attach-words")).to_have_text("Nothing is attached.")
+    large = png(1800, 1200)
+    assert len(large) > 6_000_000
+    with page.expect_file_chooser() as choice:
+        page.click("#attach")
+    choice.value.set_files({"name": "dent at the back.png", "mimeType": "image/png", "buffer": large})
+    expect(page.locator("#attach-words")).to_contain_text("It is kept", timeout=20_000)
+    (kept,) = kim.get(f"attachments/?operation={op_id}")["rows"]
+    assert kept["media"] == "image/jpeg" and kept["size"] <= 700 * 1024 and kept["by"] == "Rita Lund"
+    assert page.locator(".photo img").evaluate("(each) => each.decode().then(() => each.naturalWidth)") == 1600
+    assert not faults_of(page, "a photo (light)")
+    assert page.locator("#photos button").count() == 0, "only who decides may erase"
+    page = pages.tablet("kim", f"/operations/{op_id}", theme="dark", size=TABLET)
+    page.get_by_role("button", name="Erase dent at the back.png").click()
+    assert not faults_of(page, "erase (dark)")
+    page.click("#erase-yes")
+    expect(page.locator(".photo")).to_have_text("Erased")
+    assert kim.get(f"attachments/{kept['attachment']}")["salt"] == ""
+
+
+def test_what_is_no_picture_and_what_is_too_large_is_said(pages: Pages) -> None:
+    rita = pages.house.oslo.people["rita"]
+    op_id = rita.act("documents/receive", lines=[{"item": "TAPE-50", "quantity": 1, "target": "A-01"}])["op_id"]
+    page = pages.tablet("rita", f"/operations/{op_id}")
+    for name, media, content, words in (
+        ("x.png", "image/png", b"not a picture", "cannot be read"),
+        ("x.pdf", "application/pdf", b"%PDF-" + bytes(800_000), "larger than 700 KiB"),
+        ("x.txt", "text/plain", b"\0\1\2", "nothing else is kept"),
+    ):
+        page.set_input_files("#attach-file", {"name": name, "mimeType": media, "buffer": content})
+        expect(page.locator("#attach-words")).to_contain_text(words)
+    assert rita.get(f"attachments/?operation={op_id}")["rows"] == []
+    note = base64.b64encode(b"Pallet 7: broken").decode()
+    rita.act("attachments/", name="note.txt", content=note, operation=op_id, line=0)
+    page.reload()
+    expect(page.locator(".photo")).to_contain_text("note.txt")
