@@ -325,6 +325,7 @@ STEPS: tuple[str, ...] = (
     floor_store.DAY_1,
     LISTED_1,
     floor_store.ATTACHMENTS_1,
+    floor_store.LANGUAGES_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
