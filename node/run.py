@@ -22,18 +22,17 @@ from devices.registry import Registry
 from devices.supervisor import Supervisor
 from ledger import db, lock, logs, seams
 from ledger.clock import SystemClock
-from ledger.errors import Corrupt, LedgerError, Rejected
+from ledger.errors import Rejected
 from ledger.seams import DiskStorage, SystemRandom
 from node import store
 from node.config import NodeConfig
+from node.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from node.jobs import Job
     from node.wiring import Parts
 
 log = logging.getLogger(__name__)
-
-SCAN_WAIT_MS = 500
 
 
 def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
@@ -52,12 +51,15 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         _require_enrolled(config)
         journal = Journal(config.path(READS_FILE), clock=clock, random=random)
         stack.callback(journal.close)
-        supervisor = Supervisor(Registry.parse(config.devices), journal, clock=clock, random=random)
+        whereabouts = Whereabouts(config.folder, clock)
+        stack.callback(whereabouts.close)
+        registry = Registry.parse(config.devices)
+        supervisor = Supervisor(registry, journal, clock=clock, random=random, context=whereabouts)
         supervisor.start()
         stack.callback(supervisor.stop)
         # From here on every scan is kept, although nothing can be done with it yet: the engine is imported now.
         from ledger.control_socket import CommandServer
-        from node import jobs, wiring
+        from node import jobs, taking, wiring
 
         parts = stack.enter_context(
             wiring.opened(
@@ -67,7 +69,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         log.info("node starts", extra={"origin": str(parts.site.identity.origin), "sqlite": db.library()})
         if parts.site.stopped:
             log.critical("this node does not sign", extra={"reason": parts.site.stopped})
-        stack.enter_context(_scans(parts, journal))
+        stack.enter_context(taking.at_work(parts.floor.scanning, journal, clock, supervisor.signal))
         work = [*jobs.of_node(parts.site, parts.health, parts.shadow, parts.syncer.turn)]
         if parts.certificates is not None:
             work.append(jobs.Job("certificate", jobs.CERTIFICATE_EVERY_MS, parts.certificates.renew))
@@ -89,39 +91,6 @@ def _require_enrolled(config: NodeConfig) -> None:
             raise Rejected("this node is not enrolled yet: get a code at the hub and run `tallyman node enrol CODE`")
     finally:
         reader.close()
-
-
-@contextmanager
-def _scans(parts: Parts, journal: Journal) -> Iterator[None]:
-    """Take reads out of the journal as they come, and those that came while nobody could take them."""
-    stop = threading.Event()
-
-    def work() -> None:
-        problem = ""
-        while not stop.is_set():
-            position = journal.position
-            try:
-                while parts.floor.scanning.drain(journal):
-                    pass
-                problem = ""
-            except (LedgerError, Corrupt) as error:
-                # The read stays in the journal and is taken when this is over: nothing is lost by waiting.
-                if str(error) != problem:
-                    log.warning("scans wait", extra={"reason": str(error)})
-                problem = str(error)
-                stop.wait(SCAN_WAIT_MS / 1000)
-            except Exception:
-                log.exception("scans wait")
-                stop.wait(SCAN_WAIT_MS / 1000)
-            journal.wait(position, SCAN_WAIT_MS)
-
-    thread = threading.Thread(target=work, name="scans", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(SCAN_WAIT_MS / 100)
 
 
 @contextmanager

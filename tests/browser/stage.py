@@ -22,11 +22,11 @@ from hub import founding as hub_founding
 from hub import jobs as hub_jobs
 from hub.hub import Hub
 from ledger.clock import SystemClock
-from ledger.errors import LedgerError
 from ledger.seams import DiskStorage, SystemRandom
 from node import config as node_config
-from node import control, enrolling, identity, wiring
+from node import control, enrolling, identity, taking, wiring
 from node.jobs import Guarded, Job
+from node.whereabouts import Whereabouts
 from tallyman_stage import Api, wait_for
 from web import hub_app, node_app
 from web.server import Server
@@ -136,7 +136,10 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
     enrolling.enrol(config, code.encode(), CLOCK, STORAGE)
     journal = Journal(config.path("reads.db"), clock=CLOCK, random=RANDOM)
     stack.callback(journal.close)
-    supervisor = Supervisor(Registry.parse(config.devices), journal, clock=CLOCK, random=RANDOM)
+    whereabouts = Whereabouts(home, CLOCK)
+    stack.callback(whereabouts.close)
+    registry = Registry.parse(config.devices)
+    supervisor = Supervisor(registry, journal, clock=CLOCK, random=RANDOM, context=whereabouts)
     supervisor.start()
     stack.callback(supervisor.stop)
     parts = stack.enter_context(
@@ -144,6 +147,7 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
             config, CLOCK, RANDOM, STORAGE, devices=lambda: [each.as_json() for each in supervisor.health()]
         )
     )
+    stack.enter_context(taking.at_work(parts.floor.scanning, journal, CLOCK, supervisor.signal))
     app = node_app.create(
         node_app.NodeParts(
             site=parts.site,
@@ -170,7 +174,7 @@ def _node_jobs(parts: wiring.Parts) -> Iterator[Job]:
 
 @contextlib.contextmanager
 def _at_work(set_up: House, jobs: list[Job]) -> Iterator[None]:
-    """What the schedulers of the processes do, and the taking of scans."""
+    """What the schedulers of the processes do."""
     stop = threading.Event()
 
     def keep() -> None:
@@ -184,24 +188,13 @@ def _at_work(set_up: House, jobs: list[Job]) -> Iterator[None]:
                     if job.problem == "unexpected":
                         set_up.failures.append(job.job.name)
 
-    def drain(place: Place) -> None:
-        while not stop.is_set():
-            position = place.journal.position
-            with contextlib.suppress(LedgerError):
-                while place.parts.floor.scanning.drain(place.journal):
-                    pass
-            place.journal.wait(position, 200)
-
-    threads = [threading.Thread(target=keep, daemon=True)]
-    threads += [threading.Thread(target=drain, args=(place,), daemon=True) for place in set_up.places.values()]
-    for thread in threads:
-        thread.start()
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        for thread in threads:
-            thread.join(10)
+        thread.join(10)
 
 
 @contextlib.contextmanager

@@ -127,7 +127,8 @@ function scan(text) {
 
 async function send(text) {
   const answer = await act("scans", place.of(text));
-  if (answer.outcome === "refused") place.refused(place.label(text));
+  const bin = place.label(text);
+  if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", "This piece is counted already");
   else if (answer.outcome === "item") say("warn", "Scan a bin first");
