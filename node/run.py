@@ -30,6 +30,7 @@ from node.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from node.jobs import Job
+    from node.weighing import Weigh
     from node.wiring import Parts
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         commands = CommandServer(config.folder, parts.handlers())
         commands.start()
         stack.callback(commands.stop)
-        url = stack.enter_context(_served(parts, journal))
+        url = stack.enter_context(_served(parts, journal, supervisor.weigh))
         _say(parts, url, json_lines)
         stop.wait()
     log.info("node stopped")
@@ -123,7 +124,7 @@ def _scheduled(every: Sequence[Job]) -> Iterator[None]:
 
 
 @contextmanager
-def _served(parts: Parts, journal: Journal) -> Iterator[str]:
+def _served(parts: Parts, journal: Journal, weigh: Weigh) -> Iterator[str]:
     from web import node_app
     from web.server import Server
 
@@ -140,6 +141,7 @@ def _served(parts: Parts, journal: Journal) -> Iterator[str]:
             links=parts.links,
             status=parts.status,
             certificates=parts.certificates,
+            weigh=weigh,
         )
     )
     servers = [Server(app, config.host, config.port)]

@@ -132,11 +132,41 @@ class Scanning:
             self._keep(one, outcome)
             return outcome
 
+    @staticmethod
+    def is_settled(connection: Connection, read: Read) -> bool:
+        """Whether something became of it already that is not only told in the journal."""
+        outcome = _outcome(connection, read)
+        return outcome is not None and (outcome["outcome"] != "late" or "park" in outcome)
+
+    def take_after_all(self, read: Read, who: Person) -> Answer:
+        """Apply a read that waited for a person's decision. Rejected when nothing comes of it now either."""
+        with self._site.writing() as connection:
+            if self.is_settled(connection, read):
+                return self.take(read)
+            connection.execute("DELETE FROM taken_reads WHERE read = ?", (bytes.fromhex(read.read_id),))
+            # The doubt is decided: the mark of a repeat does not count any more.
+            outcome = self.take(replace(read, repeat_of=None), self._said_owner(connection, read) or who)
+            if outcome["outcome"] in ("refused", "ignored", "item", "bin") or not self.is_settled(connection, read):
+                raise Rejected(str(outcome.get("why") or "nothing is open that it could belong to"))
+            return outcome
+
+    def dismiss(self, read: Read, reason: str) -> None:
+        """A read that waited for a person's decision counts nowhere."""
+        with self._site.writing() as connection:
+            if self.is_settled(connection, read):
+                raise Rejected("this scan was decided about already")
+            connection.execute("DELETE FROM taken_reads WHERE read = ?", (bytes.fromhex(read.read_id),))
+            self._keep(alone(read, self._labels), {"outcome": "dismissed", "why": reason})
+
     def _whose(self, connection: Connection, read: Read) -> Person | None:
         """Whose scanner it was when it read, with their rights now."""
         owner, said = self._operators.owner_of(connection, read.device), read.context.get("actor")
         if said is None or (owner is not None and str(owner.actor) == said):
             return owner
+        return self._said_owner(connection, read)
+
+    def _said_owner(self, connection: Connection, read: Read) -> Person | None:
+        said = read.context.get("actor")
         return self._operators.with_rights(connection, Actor.parse(said)) if said else None
 
     def _keep(self, one: Presented, outcome: Answer) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 from devices.journal import Journal
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
+from devices.simulated_sides import ScaleSide
+from devices.simulated_wire import serve
 from devices.supervisor import Supervisor
 from hub import founding as hub_founding
 from hub import jobs as hub_jobs
@@ -43,6 +45,7 @@ TAPE-50,Packing tape 50 m,9521234500032,EA,none,1,180,EUR,0
 YOG-500,Yoghurt plain 500 g,9521234500049,EA,lot,1,120,EUR,0
 DRILL-18,Cordless drill 18 V with two batteries and a very patient charger in its own case,9521234500056,EA,serial,1,8900,EUR,0
 GLOVE-10,Work gloves size 10,9521234500063,PR,none,1,640,EUR,0
+HAM-KG,Smoked ham by the kilogram,9521234500070,KG,none,1,1890,EUR,3
 """  # noqa: E501 - one line is one item
 PEOPLE = {
     "oslo": (
@@ -75,6 +78,7 @@ class Place:
     journal: Journal
     url: str
     scanner: SimulatedScanner
+    scale: ScaleSide
     codes: dict[str, str]
     people: dict[str, Api] = field(default_factory=dict)
 
@@ -126,9 +130,12 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
     home = folder / name
     identity.init(home, name, RANDOM, STORAGE)
     scanner = stack.enter_context(SimulatedScanner(home / "scanner", clock=CLOCK))
+    scale = ScaleSide("sics")
+    stack.enter_context(_weighing(scale, stack.enter_context(SimulatedScanner(home / "scale", clock=CLOCK))))
     settings = home / node_config.CONFIG_FILE
     settings.write_text(
-        f'site = "{name}"\ndevices = ["serial://{home}/scanner?baud=9600&protocol=line&name=scanner"]\n'
+        f'site = "{name}"\ndevices = ["serial://{home}/scanner?baud=9600&protocol=line&name=scanner",\n'
+        f'  "serial://{home}/scale?protocol=sics&name=scale"]\n'
         f'[web]\nport = 0\n[hub]\nurl = "{set_up.hub_url}"\ndiscover = false\ninterval_ms = 1000\n'
         "[sealing]\nage_ms_max = 1000\n"
     )
@@ -159,10 +166,26 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
             devices=parts.devices,
             links=parts.links,
             status=parts.status,
+            weigh=supervisor.weigh,
         )
     )
     url = stack.enter_context(_served(app))
-    set_up.places[name] = Place(name, parts, journal, url, scanner, codes)
+    set_up.places[name] = Place(name, parts, journal, url, scanner, scale, codes)
+
+
+@contextlib.contextmanager
+def _weighing(scale: ScaleSide, wire: SimulatedScanner) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=lambda: serve(scale, wire, clock=CLOCK, random=RANDOM, until=stop.is_set, timeout_ms=3_600_000),
+        daemon=True,
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(5)
 
 
 def _node_jobs(parts: wiring.Parts) -> Iterator[Job]:

@@ -2,6 +2,7 @@
 
 import { act, get } from "./api.js";
 import { attempt, byId, element, ltr } from "./page.js";
+import { weighed } from "./weigh.js";
 
 function field(row, name, label, value = "") {
   const id = `unknown-${row}-${name}`;
@@ -20,13 +21,22 @@ function wishOf(form, read) {
   return wish;
 }
 
-function cardOf(read, gone) {
+function weigher(form) {
+  const button = element("button", { className: "button", type: "button", textContent: "Weigh" });
+  button.addEventListener("click", () => attempt(async () => {
+    form.elements.namedItem("amount").value = await weighed(button, form.elements.namedItem("item").value.trim());
+  }));
+  return button;
+}
+
+function cardOf(read, gone, scale) {
   const hint = read.hint || {};
   const form = element("form", { className: "resolve", noValidate: true, hidden: true },
     field(read.park, "item", "Item code", hint.item), field(read.park, "lot", "Lot", hint.lot),
     field(read.park, "serial", "Serial", hint.serial), field(read.park, "amount", "Quantity", String(hint.amount || hint.quantity || 1)),
     ...(hint.pieces ? [field(read.park, "pieces", "Pieces", String(hint.pieces))] : []),
     element("button", { className: "button", type: "submit", textContent: "Count it so" }));
+  if (scale) form.lastElementChild.before(weigher(form));
   const refusal = element("p", { className: "refusal" });
   refusal.setAttribute("role", "alert");
   const act_ = (path, wish) => attempt(async () => {
@@ -44,14 +54,14 @@ function cardOf(read, gone) {
     element("p", { className: "quiet", textContent: read.why }), element("div", { className: "actions" }, known, dismiss), form, refusal);
 }
 
-export async function showUnknown() {
+export async function showUnknown(scale = "") {
   const { rows } = await get("scans/parked");
   const list = byId("unknown-list");
   const cards = rows.map((read) => {
     const card = cardOf(read, () => {
       card.remove();
       if (!list.children.length) byId("unknown").close();
-    });
+    }, scale);
     return card;
   });
   list.replaceChildren(...cards);
