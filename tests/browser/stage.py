@@ -63,6 +63,8 @@ BINS = {
         "DOCK-1",
         *(f"A-{number:02}" for number in range(1, 11)),
         *(f"T-{number:02}" for number in range(1, 13)),
+        "S-01",
+        "S-02",
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

@@ -33,10 +33,10 @@ def twice(house: stage.House, code: str) -> None:
 
 def test_a_read_that_may_be_one_twice(pages: Pages, scanned: Callable[..., None]) -> None:
     stage.leave_all(pages.house)
-    stage.open_count(pages.house, "Twice", "T-11")
+    stage.open_count(pages.house, "Twice", "S-01")
     faults: list[str] = []
     page = pages.tablet("ana", "/count", theme="dark", size=TABLET)
-    open_bin(page, scanned, "T-11")
+    open_bin(page, scanned, "S-01")
     for _ in range(2):
         twice(pages.house, f"]E0{GLOVES}")
     expect(page.locator("#undecided-count")).to_have_text("2")
@@ -66,12 +66,12 @@ def test_a_read_that_may_be_one_twice(pages: Pages, scanned: Callable[..., None]
 def test_a_weight_comes_from_the_scale_into_the_line(pages: Pages, scanned: Callable[..., None]) -> None:
     house = pages.house
     stage.leave_all(house)
-    stage.open_count(house, "Ham", "T-12")
+    stage.open_count(house, "Ham", "S-02")
     house.oslo.people["ana"].post("devices/bind", device="scale")
     house.oslo.scale.put("12.345")
     faults: list[str] = []
     page = pages.tablet("ana", "/count", theme="light", size=TABLET)
-    open_bin(page, scanned, "T-12")
+    open_bin(page, scanned, "S-02")
     scanned(page, "9521234500070")
     expect(page.locator("#lines .line")).to_have_count(1)
     page.get_by_role("button", name="Change Smoked ham").click()

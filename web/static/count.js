@@ -98,8 +98,9 @@ function showChoice(before, state) {
   known = new Map();
   byId("bins").replaceChildren(...state.bins.map(tileOf));
   byId("no-bins").hidden = state.bins.length > 0;
-  const free = (state.links.scanners || []).find((device) => device.kind === "scanner" && device.state === "ready");
-  const offered = free && !state.scanners_mine.length;
+  const scanners = (state.links.scanners || []).filter((device) => device.kind === "scanner");
+  const free = scanners.find((device) => device.state === "ready");
+  const offered = free && !scanners.some((device) => state.scanners_mine.includes(device.name));
   byId("use-scanner").hidden = !offered;
   if (offered) byId("free-scanner").textContent = free.name;
   if (state.screen) say("warn", `You are busy with a ${state.screen.kind}: finish that first`, { aloud: false });
