@@ -60,7 +60,8 @@ def _joined(group: Sequence[Read], labels: Labels) -> list[Presented]:
     for read in group:
         one = alone(read, labels)
         whole = found[-1].with_more(one) if found else None
-        if whole is None:
+        # Two codes that each name the thing and contradict each other are of two things of one kind.
+        if whole is None or not (whole.scan.ok or is_companion(one.scan)):
             found.append(one)
         else:
             found[-1] = whole

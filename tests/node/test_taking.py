@@ -136,6 +136,9 @@ def test_two_things_and_a_contradiction_stay_what_they_are(stage: Stage) -> None
     record(stage, bolt, f"]E0{GTINS['DRILL'][1:]}", bolt, bolt, apart_ms=100)
     assert drained(stage) == ["counted", "parked", "counted", "counted"], "a drill has a serial"
     assert lines(stage) == [("BOLT", "", 1)] * 3
+    drills = [f"]C101{GTINS['DRILL']}21S{number}" for number in (1, 2)]
+    record(stage, *drills, apart_ms=100)
+    assert drained(stage) == ["counted", "counted"], "two of one kind are two things, however fast"
     record(stage, ITEM, LOT, "]C110L8", apart_ms=100)
     assert drained(stage) == ["parked", "joined", "joined"], "two lots of one thing: a person says which"
 
