@@ -79,7 +79,7 @@ def test_a_weight_comes_from_the_scale_into_the_line(pages: Pages, scanned: Call
     faults += faults_of(page, "keypad with a scale (light)")
     house.oslo.scale.put("12.345", moving=True)
     page.click("#weigh")
-    expect(page.locator("#answer")).to_contain_text("in motion")
+    expect(page.locator("#weigh-words")).to_contain_text("in motion")
     shot(page, "weigh-motion")
     house.oslo.scale.put("12.345")
     page.click("#weigh")

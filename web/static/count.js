@@ -207,10 +207,10 @@ function askQuantity(line) {
   byId("keypad").showModal();
 }
 
-byId("weigh").addEventListener("click", () => attempt(async () => {
-  const amount = await weighed(byId("weigh"), typing.item);
+byId("weigh").addEventListener("click", async () => {
+  const amount = await weighed(byId("weigh"), typing.item, byId("weigh-words"));
   if (amount) keypad.put(amount);
-}));
+});
 
 const askPieces = () => showKeypad(`Pieces of ${titled(typing)}`, String(typing.pieces), false);
 
@@ -218,6 +218,7 @@ function showKeypad(title, value, point) {
   keypad.clear();
   keypad.point = point;
   byId("point").hidden = !point;
+  byId("weigh-words").textContent = "";
   byId("weigh").hidden = !scale || title.startsWith("Pieces") || !isWeighed(typing.unit);
   byId("keypad-title").textContent = typing.unit && !title.startsWith("Pieces") ? `${title} in ${typing.unit}` : title;
   byId("keypad-value").textContent = value;

@@ -22,11 +22,14 @@ function wishOf(form, read) {
 }
 
 function weigher(form) {
+  const words = element("p", { className: "quiet" });
+  words.setAttribute("role", "alert");
   const button = element("button", { className: "button", type: "button", textContent: "Weigh" });
-  button.addEventListener("click", () => attempt(async () => {
-    form.elements.namedItem("amount").value = await weighed(button, form.elements.namedItem("item").value.trim());
-  }));
-  return button;
+  button.addEventListener("click", async () => {
+    const { item, amount } = form.elements;
+    amount.value = await weighed(button, item.value.trim(), words) || amount.value;
+  });
+  return [button, words];
 }
 
 function cardOf(read, gone, scale) {
@@ -36,8 +39,8 @@ function cardOf(read, gone, scale) {
     field(read.park, "serial", "Serial", hint.serial), field(read.park, "amount", "Quantity", String(hint.amount || hint.quantity || 1)),
     ...(hint.pieces ? [field(read.park, "pieces", "Pieces", String(hint.pieces))] : []),
     element("button", { className: "button", type: "submit", textContent: "Count it so" }));
-  if (scale) form.lastElementChild.before(weigher(form));
   const refusal = element("p", { className: "refusal" });
+  if (scale) form.lastElementChild.before(...weigher(form));
   refusal.setAttribute("role", "alert");
   const act_ = (path, wish) => attempt(async () => {
     try {
