@@ -100,6 +100,8 @@ OUTCOME = record(
             "control",
             "ignored",
             "nobody",
+            "joined",
+            "dismissed",
         ),
     },
     {

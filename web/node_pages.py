@@ -56,7 +56,10 @@ def blueprint(parts: NodeParts) -> Blueprint:
 
 def count_page(parts: NodeParts, **empty: object) -> str:
     """The counting page; what is counted comes by the stream."""
-    return render_template("node/count.html", bin_prefix=parts.site.config.labels.bin_prefix, sure=SURE, **empty)
+    labels = parts.site.config.labels
+    return render_template(
+        "node/count.html", bin_prefix=labels.bin_prefix, checked=labels.check_character, sure=SURE, **empty
+    )
 
 
 def page(parts: NodeParts) -> Callable[[Page], Page]:

@@ -17,7 +17,6 @@ from werkzeug.test import TestResponse
 from tests.node.floor_kit import GTINS, PIN, Stage, actor_of
 from tests.web import described, kit, walk
 from web import node_events
-from web.node_app import NodeParts
 
 # Numbers that stand nowhere else: not in an id, a time or a style.
 EXPECTED, LOT_EXPECTED = 77_345_671, 66_123_457
@@ -180,10 +179,8 @@ def test_the_event_stream_is_blind(counting: tuple[Stage, Flask, str, str]) -> N
     cora = stage.as_("cora")
     stage.floor.counting.open_bin(stage.op(), cora, {"bin": "A-01"})
     stage.scan("]E0" + GTINS["BOLT"].lstrip("0"))
-    parts = NodeParts(
-        stage.site, stage.floor, stage.journal, stage.world.clock, stage.world.random, dict, list, dict, dict
-    )
-    shown = json.dumps(node_events.snapshot(parts, cora))
+    parts = kit.parts(stage)
+    shown = json.dumps(node_events.snapshot(parts, cora, ""))
     assert '"counted": 1' in shown
     assert not SEEN.search(shown)
 
