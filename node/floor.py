@@ -51,10 +51,10 @@ class Floor:
         self.deliveries = Deliveries(desk)
         self.holds = Holds(desk, self.people, self.counting)
         self.picking = Picking(desk, self.people, self.counting, self.stock)
-        self.scanning = Scanning(desk, self.people, self.counting, self.stock, labels)
+        self.lookups = Lookups(desk, self.people, self.counting)
+        self.scanning = Scanning(desk, self.people, self.counting, self.stock, self.lookups, labels)
         self.undecided = Undecided(desk, self.scanning)
         self.transfers = Transfers(desk, self.people, self.counting)
-        self.lookups = Lookups(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from devices.decoders.labels import Labels
-from devices.decoders.scan import OUR_LABELS, Scan
+from devices.decoders.scan import OUR_LABELS, Scan, decode
 from devices.journal import Journal
 from devices.protocols.base import Signal
 from devices.reads import Read, State
@@ -26,16 +27,17 @@ from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from ledger.wording import in_units
-from node import catalogue, streams, tasks
+from node import catalogue, listings, streams, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
+from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import park
 from node.presenting import Presented, alone, is_companion, presented, says_too_little
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
-from node.values import NOTE_CHARS_MAX
+from node.values import NOTE_CHARS_MAX, shown
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +54,11 @@ class Scanning:
     """Takes reads for whoever holds the scanner."""
 
     def __init__(
-        self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, labels: Labels = OUR_LABELS
-    ) -> None:
+        self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, lookups: Lookups,
+        labels: Labels = OUR_LABELS,
+    ) -> None:  # fmt: skip
         self._desk = desk
+        self._lookups = lookups
         self._site = desk.site
         self._operators = operators
         self._counting = counting
@@ -199,6 +203,27 @@ class Scanning:
         if task is None:
             return self._look(connection, scan)
         return self._thing(connection, who, task, scan, cause)
+
+    def name(self, connection: Connection, who: Person, raw: bytes, on: date) -> Answer:
+        """What a code stands for: nothing is kept, nothing begins, and how much there is of it is not told.
+
+        {kind: location | item | operation, …}. A location has `location` and `known` (a unit's label may be new); an
+        item `item, name, unit, decimals, lots, serials`, what its label says besides, and `quantity`, base units of
+        one scan. A lot or serial alone is an item by `Lookups.tracked`. Raises Rejected for anything else."""
+        scan = decode(raw, on=on, labels=self._labels)
+        if scan.kind in ("bin", "unit"):
+            code = scan.text or str(scan.sscc or "")
+            known = listings.location(connection, code) is not None
+            if code and (known or scan.kind == "unit"):
+                return {"kind": "location", "location": code, "known": known, "unit": scan.kind == "unit"}
+            raise Rejected(f"location {shown(code)} is not known here: check the label")
+        hint, quantity, _ = self._hint(connection, scan)
+        if "item" in hint:
+            item = catalogue.need_item(connection, hint["item"])
+            return {"kind": "item", **listings.facts_of(item), **hint, "quantity": quantity}
+        if scan.kind != "unknown" or scan.problems or not scan.text:
+            raise Rejected(_trouble(scan) or f"nothing here has the code {shown(_code(scan))}")
+        return self._lookups.plain(connection, who, scan.text.strip())
 
     # ------------------------------------------------------------ by kind
 

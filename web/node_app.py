@@ -110,12 +110,13 @@ def store(parts: NodeParts) -> str:
 def create(parts: NodeParts) -> Flask:
     """The application, ready for a server or a test client."""
     # Here and not above: both sides import this module for the request's person and tablet.
-    from web import node_api, node_events, node_offline, node_pages, node_review, node_setup
+    from web import node_api, node_events, node_floor, node_offline, node_pages, node_review, node_setup
 
     app = kit.create_app("tallyman-node", FOLDER, random=parts.random)
     app.register_blueprint(node_api.blueprint(parts))
     app.register_blueprint(node_events.blueprint(parts))
     app.register_blueprint(node_pages.blueprint(parts))
+    app.register_blueprint(node_floor.blueprint(parts))
     app.register_blueprint(node_review.blueprint(parts))
     app.register_blueprint(node_setup.blueprint(parts))
     app.register_blueprint(node_offline.blueprint(parts, app.extensions["version"]))

@@ -45,7 +45,9 @@ TAPE-50,Packing tape 50 m,9521234500032,EA,none,1,180,EUR,0
 YOG-500,Yoghurt plain 500 g,9521234500049,EA,lot,1,120,EUR,0
 DRILL-18,Cordless drill 18 V with two batteries and a very patient charger in its own case,9521234500056,EA,serial,1,8900,EUR,0
 GLOVE-10,Work gloves size 10,9521234500063,PR,none,1,640,EUR,0
-HAM-KG,Smoked ham by the kilogram,9521234500070,KG,none,1,1890,EUR,3
+HAM-KG,Smoked ham by the kilogram,9521234500094,KG,none,1,1890,EUR,3
+CABLE-3,Extension cable 3 m,9521234500070,EA,none,1,720,EUR,0
+GLUE-1,Wood glue 1 l,9521234500087,EA,lot,1,990,EUR,0
 """  # noqa: E501 - one line is one item
 PEOPLE = {
     "oslo": (
@@ -54,6 +56,7 @@ PEOPLE = {
         ("kim", "Kim Holt", ("APPROVE",)),
         ("rita", "Rita Lund", ("RECEIVE", "MOVE", "ADJUST")),
         ("tor", "Tor Vik", ("TRANSFER",)),
+        ("pia", "Pia Lie", ("ISSUE", "HOLD")),
         ("nia", "Nia Roth", ("COUNT",)),
     ),
     "bergen": (("bo", "Bo Nes", ("TRANSFER", "RECEIVE", "COUNT")),),
@@ -65,6 +68,7 @@ BINS = {
         *(f"T-{number:02}" for number in range(1, 13)),
         "S-01",
         "S-02",
+        *(f"F-{number:02}" for number in range(1, 10)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

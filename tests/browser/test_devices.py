@@ -72,7 +72,7 @@ def test_a_weight_comes_from_the_scale_into_the_line(pages: Pages, scanned: Call
     faults: list[str] = []
     page = pages.tablet("ana", "/count", theme="light", size=TABLET)
     open_bin(page, scanned, "S-02")
-    scanned(page, "9521234500070")
+    scanned(page, "9521234500094")
     expect(page.locator("#lines .line")).to_have_count(1)
     page.get_by_role("button", name="Change Smoked ham").click()
     shot(page, "weigh-keypad")

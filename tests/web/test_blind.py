@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from tests.node.floor_kit import GTINS, PIN, Stage, actor_of
 from tests.web import described, kit, walk
-from web import node_events
+from web import node_events, node_floor
 
 # Numbers that stand nowhere else: not in an id, a time or a style.
 EXPECTED, LOT_EXPECTED = 77_345_671, 66_123_457
@@ -56,6 +56,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "bin_": ("A-01",),
         "number": ("1",),
         "list": operations,
+        "kind": list(node_floor.WORKS),
         "list_": operations,
         "code": ("A-01", "BOLT", "PAINT", "DRILL"),
         "actor": [str(actor_of(login)) for login in ("cora", "mona", "sven")],
@@ -66,7 +67,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
             if route.keys is not None:
                 yield f"{path}?limit=1"
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith(("node_pages.", "node_review.", "node_offline.", "node_setup.")):
+        if rule.endpoint.startswith(("node_pages.", "node_floor.", "node_review.", "node_offline.", "node_setup.")):
             known = [names[name] for name in sorted(rule.arguments)]
             for values in itertools.product(*known):
                 with app.test_request_context():

@@ -69,6 +69,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "scans/resolve": {"park": 999, "item": "BOLT", "quantity": 1},
     "scans/dismiss": {"park": 999, "reason": "not-stock"},
     "tasks/begin": {"kind": "count"},
+    "tasks/enter": {"item": "BOLT", "quantity": 1},
     "tasks/finish": {"happened": True},
     "tasks/drop": {},
     "documents/receive": {"lines": [{"item": "NO-SUCH", "quantity": 1, "target": "A-01"}]},
@@ -98,6 +99,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "scans/": {"op_id": NOBODY, "text": "x" * 5_000},
     "devices/bind": {"device": "\n"},
     "scales/weigh": {"item": "NO-SUCH"},
+    "lookup": {"text": "NO-SUCH"},
 }
 BARE = ("auth/logout", "auth/refresh", "sync/now", "seal")
 # What a parameter may be where nothing particular is meant.
