@@ -54,7 +54,7 @@ class StrictHeaderReader(HeaderReader):
 
     def __call__(self, rfile: Any, hdict: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
         found = {} if hdict is None else hdict
-        found.update(super().__call__(rfile, _Once()))  # type: ignore[no-untyped-call]
+        found.update(super().__call__(rfile, _Once()))
         return found
 
     def _transform_key(self, key_name: bytes) -> Any:
