@@ -60,6 +60,7 @@ def test_what_is_no_picture_and_what_is_too_large_is_said(pages: Pages) -> None:
     rita = pages.house.oslo.people["rita"]
     op_id = rita.get("operations/?limit=20")["rows"][-2]["op_id"]
     page = pages.tablet("rita", f"/operations/{op_id}")
+    expect(page.locator("#attach")).to_be_enabled()
     for name, media, content, words in (
         ("x.png", "image/png", b"not a picture", "cannot be read"),
         ("x.pdf", "application/pdf", b"%PDF-" + bytes(800_000), "larger than 700 KiB"),
