@@ -6,7 +6,7 @@ not (a lot without its item, an item without the lot it is tracked by) waits a q
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from devices.decoders import associations
@@ -47,19 +47,21 @@ def alone(read: Read, labels: Labels) -> Presented:
     return Presented((read,), (scan,), scan)
 
 
-def presented(reads: Iterable[Read], labels: Labels) -> list[Presented]:
-    """What `reads` say, in the order of their first ones. A tablet's read was one thing already."""
+def presented(reads: Iterable[Read], labels: Labels, lacks: Callable[[Scan], bool]) -> list[Presented]:
+    """What `reads` say, in the order of their first ones. A tablet's read was one thing already. `lacks` tells
+    whether a scan says too little by itself: two that each say enough are two things, however fast they came."""
     found: list[Presented] = []
     for group in presentations(reads):
-        found += [alone(read, labels) for read in group] if group[0].client_id else _joined(group, labels)
+        found += [alone(read, labels) for read in group] if group[0].client_id else _joined(group, labels, lacks)
     return found
 
 
-def _joined(group: Sequence[Read], labels: Labels) -> list[Presented]:
+def _joined(group: Sequence[Read], labels: Labels, lacks: Callable[[Scan], bool]) -> list[Presented]:
     found: list[Presented] = []
     for read in group:
         one = alone(read, labels)
-        whole = found[-1].with_more(one) if found else None
+        parts = bool(found) and (lacks(found[-1].scan) or lacks(one.scan))
+        whole = found[-1].with_more(one) if parts else None
         # Two codes that each name the thing and contradict each other are of two things of one kind.
         if whole is None or not (whole.scan.ok or is_companion(one.scan)):
             found.append(one)

@@ -77,7 +77,8 @@ class Scanning:
             known = {read.read_id: _outcome(connection, read) for read in reads}
             found += [(read, answer) for read in reads if (answer := known[read.read_id]) is not None]
             newest = {read.device: read.read_id for read in reads}
-            for each in presented((read for read in reads if known[read.read_id] is None), self._labels):
+            fresh = [read for read in reads if known[read.read_id] is None]
+            for each in presented(fresh, self._labels, lambda scan: says_too_little(connection, scan)):
                 last = each.reads[-1].read_id == newest[each.first.device]
                 if not (last and self._may_grow(connection, each, patience_ms)):
                     outcome = self._taken(each)

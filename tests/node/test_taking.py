@@ -139,6 +139,8 @@ def test_two_things_and_a_contradiction_stay_what_they_are(stage: Stage) -> None
     drills = [f"]C101{GTINS['DRILL']}21S{number}" for number in (1, 2)]
     record(stage, *drills, apart_ms=100)
     assert drained(stage) == ["counted", "counted"], "two of one kind are two things, however fast"
+    record(stage, bolt, f"]C101{GTINS['BOLT']}", bolt, apart_ms=100)
+    assert drained(stage) == ["counted"] * 3, "each says enough, and so it does when they are drained one by one"
     record(stage, ITEM, LOT, "]C110L8", apart_ms=100)
     assert drained(stage) == ["parked", "joined", "joined"], "two lots of one thing: a person says which"
 
