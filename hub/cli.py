@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:  # what the disk or a folder refuses
+        return _refuse(arguments, error, 1)
     except KeyboardInterrupt:
         return 0
 

@@ -102,7 +102,8 @@ def decide(hub: Hub, given: Arguments) -> dict[str, Any]:
 def retry(hub: Hub, given: Arguments) -> dict[str, Any]:
     """Lift the quarantine of a chain and try its next block again."""
     origin = _text(given, "origin")
-    hub.verifier.retry(origin)
+    if not hub.verifier.retry(origin):
+        raise Rejected(f"there is no chain {origin!r}: expected one such as acme/site/oslo/1")
     return {"origin": origin, "blocks": hub.verify()}
 
 

@@ -12,7 +12,7 @@ from ledger.errors import Rejected, Unavailable
 from ledger.ids import Origin
 from ledger.keys import SigningKey, TxKey
 from ledger.seams import Random, failpoint
-from sync.enrolment import Certificate, Code, Request, key_hash, make_answer
+from sync.enrolment import Certificate, Code, Request, is_address, key_hash, make_answer
 
 CODE_LASTS_MS = 24 * 3600 * 1000
 CODE_LASTS_MS_MAX = 30 * CODE_LASTS_MS
@@ -75,6 +75,8 @@ class Enrolment:
     def _open_code(self, session: Session, site: str, url: str, lasts_ms: int, now_ms: int) -> Code:
         if not 0 < lasts_ms <= CODE_LASTS_MS_MAX:
             raise Rejected(f"a code that lasts {lasts_ms} ms: expected up to {CODE_LASTS_MS_MAX}")
+        if not is_address(url):
+            raise Rejected(f"{url[:60]!r} is not the hub's address: expected one such as https://hub.example.com")
         session.run("DELETE FROM enrolments WHERE site = :site AND used_ms IS NULL", site=site)
         session.run("DELETE FROM enrolments WHERE used_ms IS NULL AND expires_ms < :now", now=now_ms)
         if int(session.value("SELECT count(*) FROM enrolments WHERE used_ms IS NULL")) >= OPEN_CODES_MAX:

@@ -104,12 +104,14 @@ class Verifier:
             self._quarantine(origin, f"the verifier itself failed: {type(error).__name__}: {error}")
         return 0
 
-    def retry(self, origin: str) -> None:
-        """Lift the quarantine of a chain, so that its next block is tried again."""
+    def retry(self, origin: str) -> bool:
+        """Lift the quarantine of a chain, so that its next block is tried again. False: there is no such chain."""
         with self._store.write(origin) as session:
+            known = session.value("SELECT count(*) FROM origins WHERE origin = :origin", origin=origin)
             session.run(
                 "UPDATE origins SET quarantine = '', quarantined_height = NULL WHERE origin = :origin", origin=origin
             )
+            return bool(known)
 
     def outcome(self, origin: str, height: int) -> tuple[bytes, ...] | None:
         """The EVM receipts of a verified block as trie values, or None if it is not verified yet."""

@@ -195,11 +195,14 @@ def one(connection: Connection, sql: str, values: Iterable[object] = ()) -> dict
 def _connect(uri: str) -> Connection:
     try:
         connection = driver.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        connection.execute("PRAGMA mmap_size=0")
+        connection.execute("PRAGMA schema_version").fetchone()  # the first that reads the file
     except driver.OperationalError as error:
         raise Unavailable(f"cannot open the database {uri}: {error}") from error
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-    connection.execute("PRAGMA mmap_size=0")
+    except driver.DatabaseError as error:
+        raise Corrupt(f"the database {uri} is damaged: {error}; put back a copy of it") from error
     return cast(Connection, connection)
 
 

@@ -49,6 +49,11 @@ _NUMBER_END = 2**63
 _REQUEST_PARTS = {"code", "origin", "key", "address", "pop", "pop_tx", "mac"}
 
 
+def is_address(url: object) -> bool:
+    """Whether a node can be sent to this address of a hub; "" leaves it to look around."""
+    return isinstance(url, str) and len(url) <= URL_MAX and _URL.fullmatch(url) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """What the hub prints. It is a secret until it has been used; `url` may be empty (the node then looks around)."""
@@ -312,7 +317,7 @@ def _checked_code(values: Any) -> tuple[str, int, bytes, bytes, str]:
     if not isinstance(values, list) or len(values) != 5:
         raise Invalid("a code has five parts")
     origin, expires_s, hub_key_hash, secret, url = values
-    if not isinstance(url, str) or len(url) > URL_MAX or not _URL.fullmatch(url):
+    if not is_address(url):
         raise Invalid("the address in the code is none")
     return (
         str(_origin(origin)),

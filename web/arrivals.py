@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from cheroot.server import HTTPConnection, HTTPRequest
+from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 
 from ledger.clock import Clock
 
@@ -40,8 +40,33 @@ ANSWER_BYTES = 512 << 10  # what the kernel is asked to take; it takes what its 
 _END = b"\r\n\r\n"
 
 
+class _Once(dict[Any, Any]):
+    """A head in which some names stand once."""
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        if name in self and name in (b"Host", b"Content-Length", b"Authorization"):
+            raise ValueError(f"{name.decode('latin-1')} is there twice: say it once")
+        super().__setitem__(name, value)
+
+
+class StrictHeaderReader(HeaderReader):
+    """Refuses a head in which two servers could read two requests (RFC 9112, 3.2, 5.1 and 6.3)."""
+
+    def __call__(self, rfile: Any, hdict: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
+        found = {} if hdict is None else hdict
+        found.update(super().__call__(rfile, _Once()))
+        return found
+
+    def _transform_key(self, key_name: bytes) -> Any:
+        if key_name != key_name.strip():
+            raise ValueError("a space stands beside the name of a header")
+        return super()._transform_key(key_name)  # type: ignore[misc]
+
+
 class Request(HTTPRequest):
     """Refuses what cannot be measured before it has come."""
+
+    header_reader = StrictHeaderReader()
 
     def read_request_headers(self) -> bool:
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
@@ -262,7 +287,7 @@ def _body_length(head: bytes, connection: Any) -> int | None:
     stream.readline()
     try:
         headers: dict[bytes, bytes] = {}
-        HTTPRequest.header_reader(stream, headers)
+        Request.header_reader(stream, headers)
         length = int(headers.get(b"Content-Length", 0))
     except ValueError:
         return None

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 
+from devices.reads import readable
 from ledger.ids import OpId
 from ledger.people import APPROVE
 from node.counting_policy import BOTH, RELOCATED, Policy, policy
-from node.parking import readable
 from web import kit
 from web.languages import N_
 from web.node_api_sheets import sheet_number

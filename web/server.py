@@ -72,7 +72,8 @@ class Server:
         try:
             self._server.prepare()
         except OSError as error:
-            raise Unavailable(f"cannot listen on {self._server.bind_addr}: {error}; choose another port") from error
+            host, port = self._server.bind_addr[:2]
+            raise Unavailable(f"cannot listen on {host} port {port}, which may be taken: choose another") from error
         self._server.arrivals.start()
         self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
         self._thread.start()

@@ -100,6 +100,27 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "--json" in capsys.readouterr().out
 
 
+def test_what_cannot_be_is_refused_in_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "hub").mkdir()
+    for name in ("hub.toml", "hub.db"):
+        (tmp_path / "hub" / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "hub" / "heads.db").write_text("no database")
+    for words in (
+        ["init", "--org", "acme", "--dir", str(tmp_path / "file")],
+        ["init", "--org", "acme", "--dir", str(tmp_path / "file" / "hub")],
+        ["status", "--dir", str(tmp_path / "hub")],
+        ["enrol", "bergen", "--url", "ftp://hub", "--dir", str(folder)],
+        ["retry", "nobody", "--dir", str(folder)],
+    ):
+        capsys.readouterr()
+        assert main(words) == 1, words
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and said.startswith("tallyman hub: "), said
+
+
 def test_reading_commands_need_no_running_hub(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = _ask(capsys, folder, "status")
     assert status["name"] == "acme/hub" and status["sites"] == []

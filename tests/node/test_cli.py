@@ -102,6 +102,20 @@ def test_what_is_wrong_has_code_1_and_says_so(capsys: pytest.CaptureFixture[str]
     assert code == 1 and "tallyman node init" in err
 
 
+def test_a_folder_or_database_that_cannot_be_used_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str], made: World, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert call(capsys, "init", "--site", "oslo", "--dir", str(tmp_path / "file" / "node"))[0] == 1
+    made.ready().close()
+    for path in made.folder.glob("site.db*"):
+        path.write_text("no database")
+    for command in ("run", "status", "seal", "sync", "verify", "rebuild"):
+        code, _, said = call(capsys, command, "--dir", str(made.folder))
+        assert (code, said.count("\n")) == (1, 1), said
+        assert "site.db" in said and "damaged" in said
+
+
 def test_one_process_writes_and_others_are_told_to_wait(capsys: pytest.CaptureFixture[str], made: World) -> None:
     made.ready().close()
     with lock.hold(made.folder):

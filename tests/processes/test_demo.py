@@ -8,14 +8,45 @@ from pathlib import Path
 import tallyman
 import tallyman_demo
 
+ITEMS = """sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals
+BOLT,"Bolt, M6, ""long"" one",4000000000013,EA,none,1,,,
+BOLT,,4000000000020,,,1000000,,,
+WIRE,Wire,4000000000075,m,none,1,50,EUR,3
+PHONE,Phone,4000000000051,EA,serial,1,,,
+PHONE,,4000000000082,,,10,,,
+PUMP,Pump,4000000000068,EA,lot+serial,1,,,
+"""
+SCANS = b"\n".join(
+    (
+        b"\xef\xbb\xbf]E09521234500032\r",
+        b"]C1010952123450004910L7\x1d17270630",
+        b"a\xe9b",
+        b"BIN:A-01",
+        b"]E04000000000020",  # a million at once: the node asks first
+        b"BOLT",  # the SKU as plain text
+        b"PHONE",
+        b"]C101040000000000753103001250",  # a weight, on an item in metres
+        b"]C101040000000000753113001250",  # a length of 1.250 m
+        b"]E04000000000051",  # without its serial, and the next one in a symbol beside it would be the same thing
+        b"]C10104000000000051" + b"21S1",
+        b"]C10104000000000051" + b"21S1",
+        b"]C110L9",  # a lot of nothing
+        b"]C10104000000000082" + b"21S2",  # ten pieces of one serial
+        b"]C10104000000000068" + b"21X1{GS}10L1",
+        b"]C10109521234500056" + b"21SN-1",  # counted in another bin of the story already
+        b"]C100340123450000000017",  # the label of a closed unit
+        b"9" * 20_000,
+    )
+)
+
 
 def test_the_main_job_from_scan_to_anchored_receipt(tmp_path: Path) -> None:
-    scans = tmp_path / "scans.txt"
-    scans.write_bytes(
-        b"\xef\xbb\xbf]E09521234500032\r\n]C10109521234500049" + b"10L7\x1d17270630\n" + b"a\xe9b\nBIN:A-01"
-    )
+    items, scans = tmp_path / "items.csv", tmp_path / "scans.txt"
+    items.write_bytes(ITEMS.encode("utf-8-sig").replace(b"\n", b"\r\n"))
+    scans.write_bytes(SCANS)
     figures = tmp_path / "figures.json"
-    words = ["demo", "--headless", "--dir", str(tmp_path / "demo"), "--json", str(figures), "--scans", str(scans)]
+    words = ["demo", "--headless", "--dir", str(tmp_path / "demo"), "--json", str(figures)]
+    words += ["--items", str(items), "--scans", str(scans)]
     assert tallyman.main(words) == 0
     found = json.loads(figures.read_text())
     states = [found[name] for name in ("recorded", "sealed", "delivered", "verified", "anchored")]

@@ -104,7 +104,7 @@ def test_headers_stand_on_every_kind_of_answer(served: tuple[Stage, Flask, int])
 
 
 def test_a_taken_port_is_said_plainly(served: tuple[Stage, Flask, int]) -> None:
-    with pytest.raises(Unavailable, match="choose another port"):
+    with pytest.raises(Unavailable, match="which may be taken: choose another"):
         Server(served[1], "127.0.0.1", served[2]).start()
 
 

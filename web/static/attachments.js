@@ -107,4 +107,5 @@ byId("attach-file").addEventListener("change", async (event) => {
   }
 });
 byId("photos-more").firstElementChild.addEventListener("click", () => show(next).catch((error) => tell(error.message)));
-show().catch((error) => tell(error.message));
+// Until the first answer nobody can attach: what it says would take the place of what became of their photo.
+show().catch((error) => tell(error.message)).finally(() => { byId("attach").disabled = false; });

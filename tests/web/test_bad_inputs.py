@@ -1,0 +1,253 @@
+"""Twenty kinds of bad request at the real server, byte for byte: each a plain refusal, and nothing has changed.
+
+What a client library would tidy up (two hosts, lying lengths, encoded slashes) is sent as it stands.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.node.floor_kit import PIN, Stage
+from tests.web import kit
+from web.server import Server
+
+OP, OTHER = "a1" * 16, "b2" * 16
+JSON = "application/json"
+ENTER, RECEIVE, MOVE = "/api/v1/counts/enter", "/api/v1/documents/receive", "/api/v1/documents/move"
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
+    stage, app = kit.node(tmp_path_factory.mktemp("bad") / "node")
+    server = Server(app, "127.0.0.1", 0)
+    _, port = server.start()
+    with kit.closing(stage):
+        yield Asker(stage, app, port)
+        server.stop()
+
+
+class Asker:
+    """Somebody who may receive, move and adjust, and is not careful."""
+
+    def __init__(self, stage: Stage, app: Flask, port: int) -> None:
+        self.stage, self.app, self.port = stage, app, port
+        self.used = stage.receive({"item": "BOLT", "quantity": 10})
+        self.token = str(self.json("POST", "/api/v1/auth/login", {"login": "mona", "pin": PIN})[1]["token"])
+
+    def json(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        raw = b"" if body is None else json.dumps(body).encode()
+        status, _, content = self.send(method, path, raw, [("Content-Type", JSON), *headers.items()])
+        return status, json.loads(content or b"null")
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", headers: list[tuple[str, str]] | None = None, token: str = ""
+    ) -> tuple[int, str, bytes]:
+        """(status, media type, content) of exactly these bytes."""
+        given = headers if headers is not None else [("Content-Type", JSON)]
+        names = {name.lower().strip() for name, _ in given}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given), "Connection: close"]
+        if "host" not in names:
+            lines.append(f"Host: 127.0.0.1:{self.port}")
+        if "content-length" not in names and "transfer-encoding" not in names:
+            lines.append(f"Content-Length: {len(body)}")
+        if "authorization" not in names and hasattr(self, "token"):
+            lines.append(f"Authorization: Bearer {token or self.token}")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as line:
+            line.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            with contextlib.suppress(OSError):  # refused before all of it was sent
+                line.sendall(body)
+            answer = b""
+            while True:
+                try:
+                    part = line.recv(1 << 16)
+                except ConnectionResetError:
+                    break
+                if not part:
+                    break
+                answer += part
+        head, _, content = answer.partition(b"\r\n\r\n")
+        first, *rest = head.decode("latin-1").split("\r\n")
+        told = dict(each.lower().split(": ", 1) for each in rest if ": " in each)
+        return int(first.split()[1]), told.get("content-type", "").partition(";")[0], content
+
+    def state(self) -> str:
+        folder = self.stage.world.folder
+        return kit.digest(folder / "site.db", folder / "reads.db", but=frozenset({"guesses", "log_ins"}))
+
+
+def received(quantity: str, item: str = '"BOLT"', more: str = "") -> bytes:
+    line = f'{{"item": {item}, "quantity": {quantity}}}'
+    return f'{{"op_id": "{OP}", "target": "A-01", "lines": [{line}]{more}}}'.encode()
+
+
+QUANTITIES = {
+    1: ("NaN",),
+    2: ("Infinity", "-Infinity", "1e999"),
+    3: ("-1", "0", str(2**63), "1" + "0" * 400),
+    4: ('"12abc"', '"1e3"', "1.5", '"１２"', '" 12 "', '"12\\n"', "true", "null"),
+    5: ('1, "quantity": 2',),
+    6: ("[" * 100_000 + "]" * 100_000,),
+    7: ("9" * 5_000,),
+    8: ('"\\ud800"', '"\\u0000"'),
+}
+CODES = {
+    8: ("\ud800", "BO\0LT", "BOLT\u202e", "BO\u200bLT", "🔩", "BO\u0308LT"),
+    12: ("'; DROP TABLE items--", "%00", "../../etc/passwd", "{{7*7}}", "${jndi:ldap://x}"),
+}
+
+
+def refused(at: Asker, what: object, *request: Any, **more: Any) -> None:
+    status, media, content = at.send(*request, **more)
+    assert 400 <= status < 500, (what, status, content[:300])
+    if media == "application/problem+json":
+        problem = json.loads(content)
+        assert problem["status"] == status and problem["detail"].isprintable(), (what, problem)
+    assert b"Traceback" not in content, what
+
+
+@pytest.fixture(autouse=True)
+def nothing_changes(at: Asker) -> Iterator[None]:
+    before = at.state()
+    yield
+    assert at.state() == before
+    assert at.json("GET", "/api/v1/users/me")[0] == 200, "the node does not answer any more"
+
+
+@pytest.mark.parametrize("number", QUANTITIES)
+def test_01_to_08_quantities_that_are_none(at: Asker, number: int) -> None:
+    for quantity in QUANTITIES[number]:
+        refused(at, quantity[:40], "POST", RECEIVE, received(quantity))
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_08_and_12_codes_that_nobody_has(at: Asker, number: int) -> None:
+    for code in CODES[number]:
+        refused(at, code, "POST", RECEIVE, received("1", json.dumps(code)))
+
+
+def test_09_bodies_that_lie_about_their_length(at: Asker) -> None:
+    good = received("1")
+    bomb = gzip.compress(bytes(50_000_000))
+    for name, headers, body in (
+        ("200 MB", [("Content-Length", "209715200")], good),
+        ("in chunks", [("Transfer-Encoding", "chunked")], b"%x\r\n%s\r\n0\r\n\r\n" % (len(good), good)),
+        ("too short", [("Content-Length", str(len(good) - 5))], good),
+        ("negative", [("Content-Length", "-1")], good),
+        ("twice", [("Content-Length", "3"), ("Content-Length", str(len(good)))], good),
+        ("continued", [("Content-Length", f"{len(good)}\r\n 3")], good),
+        ("spaced", [("Content-Length ", str(len(good)))], good),
+        ("deflated", [("Content-Encoding", "gzip")], bomb),
+    ):
+        refused(at, name, "POST", RECEIVE, body, [("Content-Type", JSON), *headers])
+
+
+def test_10_and_11_other_media_and_members_nobody_asked_for(at: Asker) -> None:
+    for name, body, media in kit.broken_bodies(json.loads(received("1"))):
+        refused(at, name, "POST", RECEIVE, body, [("Content-Type", media)] if media else [])
+    for more in (', "__proto__": {"roles": 255}', ', "role": "admin"', ', "actor": "' + "0" * 64 + '"'):
+        refused(at, more, "POST", RECEIVE, received("1", more=more))
+
+
+def test_13_addresses_that_lead_elsewhere(at: Asker) -> None:
+    for path in (
+        "/items/..%2f..%2fkeys", "/api/v1/inventory/..%2f..%2fkeys", "/static/..%2f..%2fnode.toml", "/static/../keys",
+        "//api//v1//inventory//BOLT", "/api/v1/inventory/" + "a" * 8_000, "/api/v1/inventory/%ff%fe", "/%00",
+        "/api/v1/inventory/BOLT%00",
+    ):  # fmt: skip
+        refused(at, path[:60], "GET", path)
+
+
+def test_14_pages_that_there_are_not(at: Asker) -> None:
+    for query in (
+        "page=-1",
+        "limit=1000000000",
+        "limit=0",
+        "limit=-1",
+        "limit=１",
+        "cursor=forged",
+        "cursor=W10",
+        "x=1",
+    ):
+        path = "/api/v1/inventory/?" + query.encode().decode("latin-1")
+        refused(at, query, "GET", path)
+
+
+def test_15_other_hosts_and_where_somebody_says_to_be_from(at: Asker) -> None:
+    own = f"127.0.0.1:{at.port}"
+    cross = [("Content-Type", JSON), ("Host", own), ("Origin", "http://evil.example")]
+    refused(at, "another origin", "POST", RECEIVE, received("1"), cross)
+    refused(
+        at, "two hosts", "POST", RECEIVE, received("1"), [("Content-Type", JSON), ("Host", own), ("Host", "evil")]
+    )
+    wrong = json.dumps({"login": "cora", "pin": "000000"}).encode()
+    for number in range(12):  # another address each time does not buy another guess
+        forged = [("Content-Type", JSON), ("X-Forwarded-For", f"10.0.0.{number}"), ("Authorization", "")]
+        refused(at, "a guess", "POST", "/api/v1/auth/login", wrong, forged)
+    with at.stage.site.reading() as connection:
+        (most,) = connection.execute("SELECT max(failures) FROM guesses").fetchone()
+    assert most >= 5, "guesses are counted by an address that the guesser chooses"
+
+
+def test_16_other_methods(at: Asker) -> None:
+    for method in ("TRACE", "DELETE", "PATCH", "CONNECT", "BREW", "OPTIONS"):
+        refused(at, method, method, RECEIVE, received("1"))
+    override = [("Content-Type", JSON), ("X-HTTP-Method-Override", "POST")]
+    refused(at, "override", "GET", RECEIVE, received("1"), override)
+
+
+def test_17_keys_that_were_used_or_are_none(at: Asker) -> None:
+    body = {"op_id": str(at.used), "target": "A-01", "lines": [{"item": "BOLT", "quantity": 4}]}
+    refused(at, "another wish", "POST", RECEIVE, json.dumps(body).encode())
+    unkeyed = json.dumps({"target": "A-01", "lines": [{"item": "BOLT", "quantity": 4}]}).encode()
+    for key in ("", " ", "k" * 300, "k" * 60_000, "k\x01"):
+        refused(at, key[:10], "POST", RECEIVE, unkeyed, [("Content-Type", JSON), ("Idempotency-Key", key)])
+    refused(at, "no key", "POST", RECEIVE, unkeyed)
+
+
+def test_18_ids_of_somebody_elses(at: Asker) -> None:
+    for path in (f"/api/v1/transfers/{OTHER}", f"/api/v1/operations/{OTHER}", f"/api/v1/users/{'0' * 63}1",
+                 "/api/v1/users/", "/api/v1/audit/", f"/api/v1/audit/users/{'0' * 63}1"):  # fmt: skip
+        refused(at, path, "GET", path)
+
+
+def test_19_log_ins_that_are_none(at: Asker) -> None:
+    none, head = (
+        base64.urlsafe_b64encode(b'{"alg":"none"}').decode(),
+        base64.urlsafe_b64encode(b'{"sub":"mona"}').decode(),
+    )
+    for token in (
+        "x",
+        at.token[:-1],
+        at.token + "0",
+        at.token.upper() + "g",
+        f"{none}.{head}.",
+        "../../keys",
+        "' OR 1=1--",
+    ):
+        status, _, _ = at.send("GET", "/api/v1/inventory/", token=token)
+        assert status == 401, token
+
+
+def test_20_moves_that_cannot_be(at: Asker) -> None:
+    def move(quantity: int, source: str, target: str) -> bytes:
+        line = {"item": "BOLT", "quantity": quantity, "source": source, "target": target}
+        return json.dumps({"op_id": OP, "lines": [line]}).encode()
+
+    refused(at, "to itself", "POST", MOVE, move(1, "A-01", "A-01"))
+    refused(at, "from nowhere", "POST", MOVE, move(1, "NO-SUCH", "A-01"))
+    refused(at, "more than there is", "POST", MOVE, move(10_000, "A-01", "A-02"))
+    for path, body in (
+        ("/api/v1/transfers/dispatch", {"receiver": "nowhere", "lines": [], "pin": PIN}),
+        ("/api/v1/transfers/accept", {"transfer": OTHER, "lines": [], "pin": PIN}),
+        ("/api/v1/counts/close", {"bin": "A-01", "confirm": True}),
+    ):
+        refused(at, path, "POST", path, json.dumps({"op_id": OP, **body}).encode())
