@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.db import Connection
 from ledger.documents import reason_code, reference
-from ledger.errors import Rejected
+from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
@@ -73,7 +73,7 @@ class Deliveries:
             need_open(connection, name)
             short = _short(_lines(connection, name))
             if short and not reason:
-                raise Rejected(f"{sum(short.values())} are short: give a reason")
+                raise ReasonNeeded(f"{sum(short.values())} are short: give a reason")
             connection.execute("UPDATE expected SET state = 'closed', reason = ? WHERE delivery = ?", (reason, name))
             return {"delivery": name, "short": short}
 
@@ -119,7 +119,9 @@ def take_in(connection: Connection, name: str, lines: Iterable[Any], reasons: di
     for number, line in enumerate(lines):
         wanted, came = known.get(line.item, (0, 0))
         if came + line.quantity > wanted + wanted * percent // 100 and not (every or number in reasons):
-            raise Rejected(f"line {number}: {came + line.quantity} of {line.item} instead of {wanted}: give a reason")
+            raise ReasonNeeded(
+                f"line {number}: {came + line.quantity} of {line.item} instead of {wanted}: give a reason"
+            )
         known[line.item] = (wanted, came + line.quantity)
         connection.execute(
             "INSERT INTO expected_lines VALUES (?, ?, 0, ?) ON CONFLICT (delivery, item)"

@@ -16,7 +16,7 @@ from ledger import calls
 from ledger.codec import json_canonical, json_loads
 from ledger.db import Connection
 from ledger.documents import BY_PAPER
-from ledger.errors import Invalid, Rejected
+from ledger.errors import Invalid, ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId
 from ledger.moves import FREE, QUANTITY_MAX, STATUSES, Line
 from ledger.people import TRANSFER
@@ -244,11 +244,11 @@ class Transfers:
             for number, (line, reasons, _) in enumerate(read):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
-                    raise Rejected(
+                    raise ReasonNeeded(
                         f"line {number}: {over} more of {line.item} than was dispatched: check, or give a reason"
                     )
                 if line.missing and not reasons:
-                    raise Rejected(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
+                    raise ReasonNeeded(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
             call = calls.AcceptTransfer(
                 actor=who.actor,
                 transfer=transfer,

@@ -69,6 +69,7 @@ BINS = {
         "S-01",
         "S-02",
         *(f"F-{number:02}" for number in range(1, 10)),
+        *(f"L-{number:02}" for number in range(1, 6)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }
