@@ -82,6 +82,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "transfers/dispatch": {
         "receiver": "bergen", "lines": [{"item": "BOLT", "quantity": 1, "source": "A-02"}], "pin": PIN,
     },
+    "transfers/paper": {"scanned": ["NO-PAPER"]},
     "transfers/accept": {"transfer": NOBODY, "lines": [], "pin": PIN},
     "inventory/{code}/transfer": {"quantity": 1, "source": "A-02", "target": "NO-SUCH"},
     "inventory/{code}/update": {"location": "NO-SUCH", "change": 1, "reasons": ["lost"]},
