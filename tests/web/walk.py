@@ -100,6 +100,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "scans/": {"op_id": NOBODY, "text": "x" * 5_000},
     "devices/bind": {"device": "\n"},
     "scales/weigh": {"item": "NO-SUCH"},
+    "scans/picture": {"width": 1, "height": 2, "points": "AA=="},
     "lookup": {"text": "NO-SUCH"},
 }
 BARE = ("auth/logout", "auth/refresh", "sync/now", "seal")
