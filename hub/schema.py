@@ -25,6 +25,7 @@ DERIVED = (
     "transfer_lines",
     "transfer_arrivals",
     "binds",
+    "parts",
 )
 
 CORE = """
@@ -269,4 +270,13 @@ CONTINUED = """
 ALTER TABLE origins ADD COLUMN continued {bytes};
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED)
+# Documents in parts: which operations stated and booked each part of which act. `booked` is '' while it waits.
+PARTS = """
+CREATE TABLE parts(
+    origin TEXT NOT NULL, site TEXT NOT NULL, whole TEXT NOT NULL, number {int} NOT NULL, count {int} NOT NULL,
+    op_id TEXT NOT NULL, booked TEXT NOT NULL, PRIMARY KEY(origin, whole, number)
+){end}
+CREATE INDEX parts_whole ON parts(whole);
+"""
+
+STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS)

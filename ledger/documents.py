@@ -167,6 +167,11 @@ def part_op_id(whole: OpId, number: int) -> OpId:
     return OpId(hashlib.sha256(whole.raw + number.to_bytes(4, "big")).digest()[:16])
 
 
+def booking_op_id(whole: OpId, number: int) -> OpId:
+    """The op_id under which part `number` takes effect, or is sealed as an exception, after all have been stated."""
+    return part_op_id(whole, PARTS_MAX + number)
+
+
 def reference(text: object) -> str:
     """A foreign document number: printable, 1 to 64 characters."""
     if not isinstance(text, str) or not 0 < len(text) <= _REFERENCE_CHARS_MAX or not text.isprintable():

@@ -44,7 +44,7 @@ class Closing:
         fields.done()
         with self._site.writing() as connection:
             row = open_round(connection, bin_)
-            if self._site.find(part_op_id(op_id, 1)) is None and self._site.find(op_id) is None:
+            if not self._desk.is_recorded(op_id):
                 if row is None or row.bin_state != "counting" or row.assignee != who.actor:
                     raise Rejected(f"you have not opened {bin_}")
                 if row.whole and not sure:
