@@ -35,6 +35,7 @@ BY_PAPER = "by-paper"
 OUT_OF_CONTACT = "out-of-contact"
 NOT_BLIND = "not-blind"
 NOT_OPENED = "not-opened"
+SHARED = "shared"  # several people counted parts of it, agreed between them
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,7 @@ def drop_open(connection: Connection, session: OpId, bin_: str) -> None:
     """Drop what is open of a bin. Its events stay."""
     connection.execute(
         "UPDATE tasks SET state = 'dropped' WHERE state = 'open' AND task IN"
-        " (SELECT task FROM count_rounds WHERE session = ? AND bin = ?)",
+        " (SELECT task FROM count_tallies WHERE session = ? AND bin = ?)",
         (session.raw, bin_),
     )
 

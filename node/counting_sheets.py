@@ -290,7 +290,7 @@ def _bin_problems(connection: Connection, sheet: Sheet, read: counting_csv.Bin, 
     found = [
         f"serial {thing.serial} was already counted in this session: check both pieces"
         for thing, quantity, _ in read.lines
-        if thing.serial and quantity and counted_elsewhere(connection, sheet.session, read.bin, thing)
+        if thing.serial and quantity and counted_elsewhere(connection, row, thing)
     ]
     try:
         refuse_counter(connection, sheet.session, read.bin, counter)

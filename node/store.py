@@ -332,6 +332,7 @@ STEPS: tuple[str, ...] = (
     LISTED_1,
     floor_store.ATTACHMENTS_1,
     PARTS_1,
+    floor_store.COUNTERS_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
