@@ -279,4 +279,15 @@ CREATE TABLE parts(
 CREATE INDEX parts_whole ON parts(whole);
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS)
+# What the hub decides about work at the sites, `site` '' for all of them (CBOR); ABC class, catch weight and absurd
+# quantities of items.
+POLICIES = """
+CREATE TABLE policies(
+    site TEXT NOT NULL, name TEXT NOT NULL, value {bytes} NOT NULL, changed_ms {int} NOT NULL, PRIMARY KEY(site, name)
+){end}
+ALTER TABLE items ADD COLUMN abc TEXT NOT NULL DEFAULT '';
+ALTER TABLE items ADD COLUMN by_weight {int} NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN quantity_asked {int};
+"""
+
+STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ledger.counts import Compared, Cost, Rule, differences
 from ledger.db import Connection
+from ledger.policy import value_of
 from node import catalogue
-from node.counting_policy import value_of
 from node.rounds import (
     DIFFERENT,
     SECOND,
