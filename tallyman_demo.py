@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from devices.decoders.presentation import TOGETHER_MS, together
 from devices.decoders.scan import Scan, decode
 from devices.simulated import SimulatedScanner, scan_bytes
 from hub.catalogue_file import Item, read_items
@@ -38,6 +39,7 @@ from ledger.moves import QUANTITY_MAX
 from ledger.policy import QUANTITY_ASKED
 from ledger.wording import counted
 from node import proofs
+from node.presenting import is_companion
 from tallyman_stage import Api, Link, Process, command, extend_settings, free_port, stopping, wait_for
 
 PIN = "270481"
@@ -353,8 +355,13 @@ class Play:
         for each in self.bins:
             scanner.scan(f"BIN:{each.code}")
             wait_for(f"{each.code} to open", partial(_is_open, ana, each.code))
+            before: Scan | None = None
             for raw in each.scans:
+                scan = decode(raw, on=datetime.now(UTC).date())
+                if before is not None and _one_thing(before, scan):
+                    time.sleep(2 * TOGETHER_MS / 1000)
                 scanner.scan(raw)
+                before = scan
             wait_for(f"the scans in {each.code}", partial(self._tallied, ana, each), 120)
             if not each.scans:
                 ana.act("counts/empty")
@@ -601,6 +608,12 @@ def scan_lines(raw: bytes) -> list[bytes]:
 
 def _of_goods(raw: bytes) -> bool:
     return decode(raw, on=datetime.now(UTC).date()).kind in ("item", "unit", "unknown")
+
+
+def _one_thing(before: Scan, scan: Scan) -> bool:
+    """Whether a scanner that sends both at once has them on one thing. Ours goes from thing to thing."""
+    whole = None if before.raw == scan.raw else together((before, scan), datetime.now(UTC).date())
+    return whole is not None and (whole.ok or is_companion(scan))
 
 
 def _fits(item: Item, lot: str, serial: str, quantity: int) -> bool:

@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_read.decode_command(commands)
     cli_live.monitor_command(commands)
     cli_read.replay_command(commands)
+    cli_read.undecided_command(commands)
     cli_paper.calibrate_command(commands)
     cli_paper.label_command(commands)
     cli_live.sim_command(commands)

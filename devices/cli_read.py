@@ -1,4 +1,4 @@
-"""`decode` and `replay`: what reads mean, from arguments, standard input, a journal or a recording."""
+"""`decode`, `replay` and `undecided`: what reads mean, from arguments, standard input, a journal or a recording."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 from devices.decoders import elements, link
 from devices.decoders.labels import Labels
 from devices.decoders.scan import Scan, decode, decode_read, from_elements
-from devices.journal import Journal
+from devices.journal import FILE, Journal
 from devices.protocols.base import Frame
-from devices.reads import Read, day_of
+from devices.reads import Read, day_of, readable
 from devices.registry import Device, Registry
 from ledger.clock import SystemClock
 from ledger.errors import Rejected
@@ -72,8 +72,8 @@ def decode_command(commands: Any) -> None:
     command.add_argument(
         "--format",
         choices=("scan", "element", "bracketed", "dl"),
-        default="scan",
-        help="scan: as scanned (default); element: GS1 element string; bracketed: (01)…(10)…; dl: GS1 Digital Link",
+        help="scan: as scanned, the identifier must be there; element: GS1 element string; bracketed: (01)…(10)…; "
+        "dl: GS1 Digital Link (default: as scanned, by scanners with and without identifiers)",
     )
     command.add_argument("--on", metavar="DATE", help="day of the scan, YYYY-MM-DD (default: today, UTC)")
     command.add_argument("--strict", action="store_true", help="a missing companion, such as a lot alone, is not ok")
@@ -131,7 +131,9 @@ def _lines() -> Iterator[str]:
 
 def _decoded(text: str, arguments: argparse.Namespace, on: date, labels: Labels) -> Scan:
     raw = _raw(text, arguments.hex)
-    if arguments.format == "scan":
+    if arguments.format == "scan" and not raw.startswith(b"]"):
+        return Scan(raw, "", problems=("no symbology identifier: expected ] and two characters first",))
+    if arguments.format in (None, "scan"):
         return decode(raw, on=on, labels=labels)
     scan = Scan(raw, "", form="gs1")
     content = raw.decode("utf-8", "replace")
@@ -233,3 +235,37 @@ def _recorded(path: Path, device: Device) -> Iterator[Frame]:
         while chunk := file.read(4_096):
             yield from protocol.feed(chunk)
     yield from protocol.lost()
+
+
+def undecided_command(commands: Any) -> None:
+    """`undecided`."""
+    command = commands.add_parser(
+        "undecided",
+        help="reads that a person has to decide about",
+        description="Reads that their scanner may have sent twice, or that came too late: kept and counted nowhere, "
+        "until somebody says at a tablet (This node, or the counting page) whether they count.",
+    )
+    command.add_argument("--dir", default=".", metavar="DIR", help="the node's folder, or a journal (default: here)")
+    command.add_argument("--json", action="store_true", help="print one JSON object a read")
+    command.set_defaults(run=_undecided)
+
+
+def _undecided(arguments: argparse.Namespace) -> int:
+    path, after, some = Path(arguments.dir), 0, False
+    path = path / FILE if path.is_dir() else path
+    if not path.exists():
+        raise Rejected(f"{path} is not there: name the folder of a node")
+    journal = Journal(path, clock=SystemClock(), random=SystemRandom())
+    try:
+        while reads := journal.parked(PAGE, after=after):
+            after, some = reads[-1].position, True
+            for read in reads:
+                if arguments.json:
+                    print(json.dumps(read.as_json()), flush=True)
+                else:
+                    print(f"{read.read_id}  {read.device}  {readable(read.raw)}\n     ask: {read.note}", flush=True)
+    finally:
+        journal.close()
+    if not some and not arguments.json:
+        print("nothing waits for a decision")
+    return 0

@@ -68,3 +68,8 @@ def day_of(at_ms: int) -> date:
         return datetime.fromtimestamp(at_ms / 1000, UTC).date()
     except (ValueError, OverflowError, OSError):
         return date(1970, 1, 1)
+
+
+def readable(raw: bytes) -> str:
+    """Raw bytes for people: printable ASCII as it is, everything else as its code."""
+    return "".join(chr(byte) if 32 <= byte < 127 else f"<{byte:02x}>" for byte in raw[:200])

@@ -38,7 +38,8 @@ log = logging.getLogger("tallyman.devices")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A device at one moment. Times are wall-clock milliseconds, None for never; counters grow since the start.
+    """A device at one moment; `kind`: scanner or scale, `station`: where it stands. Times are wall-clock ms,
+    None for never; counters grow since the start.
 
     Counters: bytes, frames, empty, truncated, oversize, noise, checksum, retransmits, no_reads, weights (by the
     protocol); recorded, repeats, parked, refused, opened, lost, failures, feedback_errors (by the thread).
@@ -51,6 +52,8 @@ class Health:
     since_ms: int
     last_seen_ms: int | None
     last_read_ms: int | None
+    kind: str = "scanner"
+    station: str = ""
     counters: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -140,6 +143,8 @@ class DeviceThread(ABC):
                 self._since_ms,
                 self._last_seen_ms,
                 self._last_read_ms,
+                self._device.kind,
+                self._device.station,
                 counters,
             )
 

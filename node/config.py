@@ -151,6 +151,11 @@ class LabelConfig:
     untagged_gs1: bool = setting(
         _LABELS.untagged_gs1, any_truth, "scanners that send no symbology identifier still read GS1"
     )
+    check_character: bool = setting(
+        _LABELS.check_character,
+        any_truth,
+        "on: labels end with a character that finds misreads and wrong layouts; ones without it are refused",
+    )
 
 
 @dataclass(frozen=True, slots=True)

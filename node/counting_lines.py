@@ -223,6 +223,8 @@ def _within(bin_: str) -> dict[str, Any]:
 def _line(line: tasks.TallyLine, item: catalogue.Item | None) -> Answer:
     """A line of the tally for a screen; what the item's unit adds only where it says more than pieces."""
     said: Answer = {**shown(line.thing), "name": "" if item is None else item.name, "counted": line.quantity}
+    if line.thing.place:
+        said["place"] = line.thing.place
     if item is not None and item.decimals:
         said |= {"decimals": item.decimals, "unit": item.unit}
     if item is not None and item.by_weight:

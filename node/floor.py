@@ -4,6 +4,7 @@ Floor(site, pepper, random)
   .people      log-in, personal keys, approvals            node/operators
   .counting    sessions, bins, rounds, close, review       node/counting, counting_close, counting_review
   .scanning    raw reads become lines of the open task     node/scanning
+  .undecided   reads that a person has to decide about     node/undecided
   .stock       receive, move, adjust, hold, issue, …       node/stock, stock_documents, stock_goods
   .deliveries  what suppliers announced                    node/deliveries
   .holds       what is held, and its signed release        node/holds
@@ -34,6 +35,7 @@ from node.site import Site
 from node.stock import Stock
 from node.tablets import Tablets
 from node.transfers import Transfers
+from node.undecided import Undecided
 
 
 class Floor:
@@ -49,9 +51,10 @@ class Floor:
         self.deliveries = Deliveries(desk)
         self.holds = Holds(desk, self.people, self.counting)
         self.picking = Picking(desk, self.people, self.counting, self.stock)
-        self.scanning = Scanning(desk, self.people, self.counting, self.stock, labels)
-        self.transfers = Transfers(desk, self.people, self.counting)
         self.lookups = Lookups(desk, self.people, self.counting)
+        self.scanning = Scanning(desk, self.people, self.counting, self.stock, self.lookups, labels)
+        self.undecided = Undecided(desk, self.scanning)
+        self.transfers = Transfers(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
 

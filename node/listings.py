@@ -99,7 +99,7 @@ def stock_in(connection: Connection, bin_: str, after: Key | None, most: int) ->
         (
             row[:3],
             {"item": row[0], "name": _name(names[row[0]]), "lot": row[1], "status": STATUSES[row[2]],
-             "quantity": row[3]},
+             "quantity": row[3], "decimals": _decimals(names[row[0]])},
         )
         for row in rows
     ]  # fmt: skip
@@ -123,7 +123,7 @@ def moves_of(connection: Connection, sku: str, hidden: Iterable[str], after: Key
         " ORDER BY height DESC, place DESC, line DESC LIMIT ?",
         (sku, *(after or (_NEWEST, 0, 0)), bins, bins, most + 1),
     ).fetchall()
-    return _moves(rows)
+    return _moves(connection, rows)
 
 
 def moves_at(connection: Connection, bin_: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
@@ -139,14 +139,28 @@ def moves_at(connection: Connection, bin_: str, hidden: Iterable[str], after: Ke
         f"{side.format('source')} UNION {side.format('target')} ORDER BY height DESC, place DESC, line DESC LIMIT ?",
         (*values, *values, most + 1),
     ).fetchall()
-    return _moves(rows)
+    return _moves(connection, rows)
 
 
-def _moves(rows: Iterable[Sequence[Any]]) -> Found:
+def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
+    """Booked lines with the operation that each belongs to: what it was, when, and how far its proof is."""
+    booked = [
+        connection.execute(
+            "SELECT op_id, height, place, call, actor FROM operations WHERE height = ? AND place = ?", key
+        ).fetchone()
+        for key in {(row[7], row[8]) for row in rows}
+    ]
+    items = {sku: catalogue.item(connection, sku) for sku in {row[0] for row in rows}}
+    operations = dict(_operations(connection, [row for row in booked if row is not None]))
     return [
         (
             (row[7], row[8], row[9]),
-            {**dict(zip(_MOVE_NAMES, row, strict=False)), "status": STATUSES[row[3]]},
+            {
+                **dict(zip(_MOVE_NAMES, row, strict=False)),
+                "status": STATUSES[row[3]],
+                "decimals": _decimals(items[row[0]]),
+                **{name: operations[row[7], row[8]][name] for name in ("op_id", "call", "state", "at_ms")},
+            },
         )
         for row in rows
     ]
@@ -240,3 +254,7 @@ def _operations(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
 
 def _name(item: catalogue.Item | None) -> str:
     return "" if item is None else item.name
+
+
+def _decimals(item: catalogue.Item | None) -> int:
+    return 0 if item is None else item.decimals

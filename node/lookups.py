@@ -21,6 +21,7 @@ from node.values import shown, text_id
 
 ROWS_MAX = 200
 MOVES_MAX = 50
+TRACKED_MAX = 20
 
 
 class Lookups:
@@ -67,6 +68,37 @@ class Lookups:
         if row is None:
             raise Rejected(f"no piece {number} of {sku} was ever here")
         return {"item": sku, "serial": number, "location": row[0], "lot": row[1], "status": STATUSES[row[2]]}
+
+    def plain(self, connection: Connection, who: Person, text: str) -> Answer:
+        """What a code without a label of its own names: an operation, a location, a lot or a serial, as
+        `Scanning.name` answers it. Raises Rejected for none, and for a lot or serial in several items."""
+        if len(text) == 32:
+            row = connection.execute("SELECT op_id FROM operations WHERE op_id = ?", (_hex(text),)).fetchone()
+            if row is not None:
+                return {"kind": "operation", "op_id": bytes(row[0]).hex()}
+        if listings.location(connection, text) is not None:
+            return {"kind": "location", "location": text, "known": True, "unit": False}
+        found = self.tracked(connection, who, text)
+        if not found:
+            raise Rejected(f"nothing here has the code {shown(text)}")
+        if len(found) > 1:
+            items = ", ".join(sorted({each["item"] for each in found}))
+            raise Rejected(f"{shown(text)} is a lot or serial of several items: {items}. Look one of them up")
+        item = catalogue.need_item(connection, found[0]["item"])
+        return {"kind": "item", **listings.facts_of(item), **found[0], "quantity": 1}
+
+    def tracked(self, connection: Connection, who: Person, text: str) -> list[Answer]:
+        """Items that have a piece or lot of this number: [{item, serial or lot}]. Counters find none while any count
+        is unfinished, as with `serial`."""
+        if self._counting.blind_bins(connection, who):
+            return []
+        rows = connection.execute(
+            "SELECT item, serial, lot FROM serials WHERE serial = ?1"
+            " UNION SELECT item, '', lot FROM stock WHERE lot = ?1 ORDER BY item, serial LIMIT ?2",
+            (text, TRACKED_MAX),
+        ).fetchall()
+        named = [dict(zip(("item", "serial", "lot"), row, strict=True)) for row in rows]
+        return [{name: value for name, value in each.items() if value} for each in named]
 
     def operation(self, connection: Connection, who: Person, op_id: OpId) -> Answer:
         """An operation: where it stands, and its lines, as far as the person may see them."""
@@ -158,6 +190,13 @@ class Lookups:
         if catalogue.item(connection, sku) is None:
             raise Rejected(f"no item has the code {shown(code)}")
         return sku
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
 
 
 def _rows(found: listings.Found, most: int) -> list[Answer]:

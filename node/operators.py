@@ -22,13 +22,12 @@ from node import streams, throttle
 from node.desk import Answer, Desk, Person
 from node.throttle import Throttle
 from node.values import label
+from node.whereabouts import LASTS_MS_MAX, is_held
 
 log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 32
-LASTS_MS_MAX = 12 * 3600 * 1000
 SEEN_STEP_MS = 60_000
-SCANNER_IDLE_MS_MAX = 60 * 60_000
 USERS = "users"
 WRONG = "badge, login or PIN is wrong"
 _PIN = re.compile(r"[0-9]{6,12}", re.ASCII)
@@ -261,12 +260,15 @@ class Operators:
         if row is None:
             return None
         actor, now_ms = Actor(bytes(row[0])), self._desk.now_ms()
-        idle_ms, age_ms = abs(now_ms - int(row[2])), abs(now_ms - int(row[1]))
-        if idle_ms > SCANNER_IDLE_MS_MAX or age_ms > LASTS_MS_MAX:
+        if not is_held(int(row[1]), int(row[2]), now_ms):
             connection.execute("DELETE FROM bound_devices WHERE device = ?", (device,))
             return None
-        if idle_ms > SEEN_STEP_MS:
+        if abs(now_ms - int(row[2])) > SEEN_STEP_MS:
             connection.execute("UPDATE bound_devices SET seen_at_ms = ? WHERE device = ?", (now_ms, device))
+        return self.with_rights(connection, actor)
+
+    def with_rights(self, connection: Connection, actor: Actor) -> Person | None:
+        """This person with their rights of now; None when they have none here any more."""
         try:
             return Person(actor, self._rights(connection, actor), self._name(connection, actor))
         except Rejected:

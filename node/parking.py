@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from devices.reads import readable
 from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected
@@ -133,8 +134,3 @@ class Parking:
             raise Rejected("this scan can only be dismissed now: its bin is open elsewhere, posted or left uncounted")
         if found.bin_state == "review":
             next_round(connection, found, "parked")
-
-
-def readable(raw: bytes) -> str:
-    """Raw bytes for people: printable ASCII as it is, everything else as its code."""
-    return "".join(chr(byte) if 32 <= byte < 127 else f"<{byte:02x}>" for byte in raw[:200])

@@ -22,18 +22,18 @@ from devices.registry import Registry
 from devices.supervisor import Supervisor
 from ledger import db, lock, logs, seams
 from ledger.clock import SystemClock
-from ledger.errors import Corrupt, LedgerError, Rejected
+from ledger.errors import Rejected
 from ledger.seams import DiskStorage, SystemRandom
 from node import store
 from node.config import NodeConfig
+from node.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from node.jobs import Job
+    from node.weighing import Weigh
     from node.wiring import Parts
 
 log = logging.getLogger(__name__)
-
-SCAN_WAIT_MS = 500
 
 
 def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
@@ -52,12 +52,15 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         _require_enrolled(config)
         journal = Journal(config.path(READS_FILE), clock=clock, random=random)
         stack.callback(journal.close)
-        supervisor = Supervisor(Registry.parse(config.devices), journal, clock=clock, random=random)
+        whereabouts = Whereabouts(config.folder, clock)
+        stack.callback(whereabouts.close)
+        registry = Registry.parse(config.devices)
+        supervisor = Supervisor(registry, journal, clock=clock, random=random, context=whereabouts)
         supervisor.start()
         stack.callback(supervisor.stop)
         # From here on every scan is kept, although nothing can be done with it yet: the engine is imported now.
         from ledger.control_socket import CommandServer
-        from node import jobs, wiring
+        from node import jobs, taking, wiring
 
         parts = stack.enter_context(
             wiring.opened(
@@ -67,7 +70,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         log.info("node starts", extra={"origin": str(parts.site.identity.origin), "sqlite": db.library()})
         if parts.site.stopped:
             log.critical("this node does not sign", extra={"reason": parts.site.stopped})
-        stack.enter_context(_scans(parts, journal))
+        stack.enter_context(taking.at_work(parts.floor.scanning, journal, clock, supervisor.signal))
         work = [*jobs.of_node(parts.site, parts.health, parts.shadow, parts.syncer.turn)]
         if parts.certificates is not None:
             work.append(jobs.Job("certificate", jobs.CERTIFICATE_EVERY_MS, parts.certificates.renew))
@@ -75,7 +78,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         commands = CommandServer(config.folder, parts.handlers())
         commands.start()
         stack.callback(commands.stop)
-        url = stack.enter_context(_served(parts, journal))
+        url = stack.enter_context(_served(parts, journal, supervisor.weigh))
         _say(parts, url, json_lines)
         stop.wait()
     log.info("node stopped")
@@ -89,39 +92,6 @@ def _require_enrolled(config: NodeConfig) -> None:
             raise Rejected("this node is not enrolled yet: get a code at the hub and run `tallyman node enrol CODE`")
     finally:
         reader.close()
-
-
-@contextmanager
-def _scans(parts: Parts, journal: Journal) -> Iterator[None]:
-    """Take reads out of the journal as they come, and those that came while nobody could take them."""
-    stop = threading.Event()
-
-    def work() -> None:
-        problem = ""
-        while not stop.is_set():
-            position = journal.position
-            try:
-                while parts.floor.scanning.drain(journal):
-                    pass
-                problem = ""
-            except (LedgerError, Corrupt) as error:
-                # The read stays in the journal and is taken when this is over: nothing is lost by waiting.
-                if str(error) != problem:
-                    log.warning("scans wait", extra={"reason": str(error)})
-                problem = str(error)
-                stop.wait(SCAN_WAIT_MS / 1000)
-            except Exception:
-                log.exception("scans wait")
-                stop.wait(SCAN_WAIT_MS / 1000)
-            journal.wait(position, SCAN_WAIT_MS)
-
-    thread = threading.Thread(target=work, name="scans", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(SCAN_WAIT_MS / 100)
 
 
 @contextmanager
@@ -154,7 +124,7 @@ def _scheduled(every: Sequence[Job]) -> Iterator[None]:
 
 
 @contextmanager
-def _served(parts: Parts, journal: Journal) -> Iterator[str]:
+def _served(parts: Parts, journal: Journal, weigh: Weigh) -> Iterator[str]:
     from web import node_app
     from web.server import Server
 
@@ -171,6 +141,7 @@ def _served(parts: Parts, journal: Journal) -> Iterator[str]:
             links=parts.links,
             status=parts.status,
             certificates=parts.certificates,
+            weigh=weigh,
         )
     )
     servers = [Server(app, config.host, config.port)]

@@ -5,6 +5,7 @@ read's own id, in the transaction that acts on it; `drain` then marks it in the 
 harmless: the read comes again, meets its own id, and gets the answer it had.
 
 A read is never dropped: what cannot be counted is parked with its bytes, what belongs to no task is kept as ignored.
+Several codes of one thing that were presented together act as one (`node/presenting`), under the id of the first.
 """
 
 from __future__ import annotations
@@ -12,106 +13,183 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from devices.decoders.labels import Labels
 from devices.decoders.scan import OUR_LABELS, Scan, decode
 from devices.journal import Journal
+from devices.protocols.base import Signal
 from devices.reads import Read, State
 from ledger.db import Connection, DatabaseError
 from ledger.errors import Corrupt, LedgerError, Rejected
-from ledger.ids import TEXT_BYTES_MAX
+from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from ledger.wording import in_units
-from node import catalogue, streams, tasks
+from node import catalogue, listings, streams, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
+from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import park
+from node.presenting import Presented, alone, is_companion, presented, says_too_little
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
-from node.values import NOTE_CHARS_MAX
+from node.values import NOTE_CHARS_MAX, shown
 
 log = logging.getLogger(__name__)
 
 BATCH = 50
-# What the journal is told: counted and question-free reads are taken, parked ones wait there as well.
-_STATES: dict[str, State] = {"parked": "parked", "late": "parked", "nobody": "ignored", "ignored": "ignored"}
+# What the journal is told. A read with a place beside a task (`park`) waits there, any other late one in the journal.
+_STATES: dict[str, State] = {"late": "parked", "nobody": "ignored", "ignored": "ignored"}
+# What the scanner is told beside its good tone, which says that the read is durable: a question, or no.
+_SIGNALS: dict[str, Signal] = {
+    "parked": "unknown", "late": "unknown", "refused": "error", "nobody": "error", "ignored": "error",
+}  # fmt: skip
 
 
 class Scanning:
     """Takes reads for whoever holds the scanner."""
 
     def __init__(
-        self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, labels: Labels = OUR_LABELS
-    ) -> None:
+        self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, lookups: Lookups,
+        labels: Labels = OUR_LABELS,
+    ) -> None:  # fmt: skip
         self._desk = desk
+        self._lookups = lookups
         self._site = desk.site
         self._operators = operators
         self._counting = counting
         self._stock = stock
         self._labels = labels
+        self._counted: dict[str, Presented] = {}  # the last of each scanner, for what else is said about it
 
-    def drain(self, journal: Journal) -> list[tuple[Read, Answer]]:
-        """Take the oldest waiting reads in order, in one transaction; answers what became of each."""
+    def drain(self, journal: Journal, patience_ms: int = 0) -> list[tuple[Read, Answer]]:
+        """Take the oldest waiting reads in order, in one transaction; answers what became of each. One that says too
+        little alone may wait for its other half, until it is `patience_ms` old."""
         reads = journal.waiting(BATCH)
-        with self._site.writing():
-            found = [(read, self._taken(read)) for read in reads]
+        if not reads:
+            return []
+        found: list[tuple[Read, Answer]] = []
+        with self._site.writing() as connection:
+            known = {read.read_id: _outcome(connection, read) for read in reads}
+            found += [(read, answer) for read in reads if (answer := known[read.read_id]) is not None]
+            newest = {read.device: read.read_id for read in reads}
+            fresh = [read for read in reads if known[read.read_id] is None]
+            for each in presented(fresh, self._labels, lambda scan: says_too_little(connection, scan)):
+                last = each.reads[-1].read_id == newest[each.first.device]
+                if not (last and self._may_grow(connection, each, patience_ms)):
+                    outcome = self._taken(each)
+                    found.append((each.first, outcome))
+                    found += [(read, _with(each.first)) for read in each.reads[1:]]
         # If we die here the reads are still waiting at the next start; each meets its own id and is only marked.
         marks: dict[tuple[State, str], list[str]] = {}
         for read, outcome in found:
-            state, note = _STATES.get(outcome["outcome"], "taken"), str(outcome.get("why", ""))
+            state: State = "taken" if "park" in outcome else _STATES.get(outcome["outcome"], "taken")
+            note = str(outcome.get("why", ""))
             marks.setdefault((state, note[:NOTE_CHARS_MAX]), []).append(read.read_id)
         for (state, note), names in marks.items():
             journal.mark_all([(name, state) for name in names], note=note)
         return found
 
-    def _taken(self, read: Read) -> Answer:
+    def _may_grow(self, connection: Connection, one: Presented, patience_ms: int) -> bool:
+        age_ms = self._site.clock.monotonic_ms() - one.reads[-1].ran_ms
+        return 0 <= age_ms < patience_ms and not one.first.client_id and says_too_little(connection, one.scan)
+
+    def _taken(self, one: Presented) -> Answer:
         """`take` for a queue: one read that this program fails at must not hold up all that come after it."""
         try:
-            return self.take(read)
+            return self._take(one, None)
         except (LedgerError, Corrupt, DatabaseError):
             raise
         except Exception:
-            log.exception("read not understood", extra={"read": read.read_id})
+            log.exception("read not understood", extra={"read": one.first.read_id})
             outcome = {"outcome": "ignored", "why": "the node failed at this read; see its log"}
-            self._keep(read, outcome)
+            self._keep(one, outcome)
             return outcome
 
     def take(self, read: Read, who: Person | None = None) -> Answer:
         """Apply one read to the open task of whoever holds the scanner, or of `who`. The same read acts once.
 
         Answers {outcome: counted | opened | steered | parked | late | refused | item | bin | badge | control |
-        ignored | nobody, …}; nothing in it depends on what the books expect.
+        joined | ignored | nobody, …}; nothing in it depends on what the books expect.
         """
-        name = bytes.fromhex(read.read_id)
+        return self._take(alone(read, self._labels), who)
+
+    def _take(self, one: Presented, who: Person | None) -> Answer:
+        read = one.first
         with self._site.writing() as connection:
-            row = connection.execute("SELECT outcome FROM taken_reads WHERE read = ?", (name,)).fetchone()
-            if row is not None:
-                known: Answer = json.loads(row[0])
+            known = _outcome(connection, read)
+            if known is not None:
                 return known
-            outcome = self._apply(connection, read, name, who or self._operators.owner_of(connection, read.device))
+            before = self._counted.get(read.device)
+            if before is not None and _belongs(one, before):
+                outcome = _with(before.first)
+            else:
+                outcome = self._apply(connection, one, who or self._whose(connection, read))
+                self._counted.pop(read.device, None)
+                if outcome["outcome"] == "counted":
+                    self._counted[read.device] = one
             if read.repeat_of is not None:
                 outcome["repeat"] = True
-            self._keep(read, outcome)
+            self._keep(one, outcome)
             return outcome
 
-    def _keep(self, read: Read, outcome: Answer) -> None:
-        with self._site.writing() as connection:
-            connection.execute(
-                "INSERT INTO taken_reads VALUES (?, ?, ?)",
-                (bytes.fromhex(read.read_id), json.dumps(outcome), self._desk.now_ms()),
-            )
+    @staticmethod
+    def is_settled(connection: Connection, read: Read) -> bool:
+        """Whether something became of it already that is not only told in the journal."""
+        outcome = _outcome(connection, read)
+        return outcome is not None and (outcome["outcome"] != "late" or "park" in outcome)
 
-    def _apply(self, connection: Connection, read: Read, name: bytes, who: Person | None) -> Answer:
-        scan = decode(read.raw, on=read.day, labels=self._labels, fault=read.fault)
+    def take_after_all(self, read: Read, who: Person) -> Answer:
+        """Apply a read that waited for a person's decision. Rejected when nothing comes of it now either."""
+        with self._site.writing() as connection:
+            if self.is_settled(connection, read):
+                return self.take(read)
+            connection.execute("DELETE FROM taken_reads WHERE read = ?", (bytes.fromhex(read.read_id),))
+            # The doubt is decided: the mark of a repeat does not count any more.
+            outcome = self.take(replace(read, repeat_of=None), self._said_owner(connection, read) or who)
+            if outcome["outcome"] in ("refused", "ignored", "item", "bin") or not self.is_settled(connection, read):
+                raise Rejected(str(outcome.get("why") or "nothing is open that it could belong to"))
+            return outcome
+
+    def dismiss(self, read: Read, reason: str) -> None:
+        """A read that waited for a person's decision counts nowhere."""
+        with self._site.writing() as connection:
+            if self.is_settled(connection, read):
+                raise Rejected("this scan was decided about already")
+            connection.execute("DELETE FROM taken_reads WHERE read = ?", (bytes.fromhex(read.read_id),))
+            self._keep(alone(read, self._labels), {"outcome": "dismissed", "why": reason})
+
+    def _whose(self, connection: Connection, read: Read) -> Person | None:
+        """Whose scanner it was when it read, with their rights now."""
+        owner, said = self._operators.owner_of(connection, read.device), read.context.get("actor")
+        if said is None or (owner is not None and str(owner.actor) == said):
+            return owner
+        return self._said_owner(connection, read)
+
+    def _said_owner(self, connection: Connection, read: Read) -> Person | None:
+        said = read.context.get("actor")
+        return self._operators.with_rights(connection, Actor.parse(said)) if said else None
+
+    def _keep(self, one: Presented, outcome: Answer) -> None:
+        with self._site.writing() as connection:
+            for read in one.reads:
+                said = outcome if read is one.first else _with(one.first)
+                connection.execute(
+                    "INSERT INTO taken_reads VALUES (?, ?, ?)",
+                    (bytes.fromhex(read.read_id), json.dumps(said), self._desk.now_ms()),
+                )
+
+    def _apply(self, connection: Connection, one: Presented, who: Person | None) -> Answer:
+        read, scan = one.first, one.scan
         if who is None:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
         waited_ms = int(read.context.get("waited_ms", 0))
-        cause = Cause(max(0, read.at_ms - waited_ms), name, read.raw)
+        cause = Cause(max(0, read.at_ms - waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
         if scan.kind == "bin":
@@ -126,6 +204,27 @@ class Scanning:
         if task is None:
             return self._look(connection, scan)
         return self._thing(connection, who, task, scan, cause)
+
+    def name(self, connection: Connection, who: Person, raw: bytes, on: date) -> Answer:
+        """What a code stands for: nothing is kept, nothing begins, and how much there is of it is not told.
+
+        {kind: location | item | operation, …}. A location has `location` and `known` (a unit's label may be new); an
+        item `item, name, unit, decimals, lots, serials`, what its label says besides, and `quantity`, base units of
+        one scan. A lot or serial alone is an item by `Lookups.tracked`. Raises Rejected for anything else."""
+        scan = decode(raw, on=on, labels=self._labels)
+        if scan.kind in ("bin", "unit"):
+            code = scan.text or str(scan.sscc or "")
+            known = listings.location(connection, code) is not None
+            if code and (known or scan.kind == "unit"):
+                return {"kind": "location", "location": code, "known": known, "unit": scan.kind == "unit"}
+            raise Rejected(f"location {shown(code)} is not known here: check the label")
+        hint, quantity, _ = self._hint(connection, scan)
+        if "item" in hint:
+            item = catalogue.need_item(connection, hint["item"])
+            return {"kind": "item", **listings.facts_of(item), **hint, "quantity": quantity}
+        if scan.kind != "unknown" or scan.problems or not scan.text:
+            raise Rejected(_trouble(scan) or f"nothing here has the code {shown(_code(scan))}")
+        return self._lookups.plain(connection, who, scan.text.strip())
 
     # ------------------------------------------------------------ by kind
 
@@ -283,6 +382,29 @@ class _savepoint:
             self._kept.why = str(error)
             return True
         return False
+
+
+def signal_for(outcome: Answer) -> Signal | None:
+    """What its scanner should sound or shine when this became of a read; None when its good tone says it all."""
+    return "repeat" if outcome.get("repeated") else _SIGNALS.get(outcome["outcome"])
+
+
+def _outcome(connection: Connection, read: Read) -> Answer | None:
+    """What became of a read that was taken before."""
+    row = connection.execute(
+        "SELECT outcome FROM taken_reads WHERE read = ?", (bytes.fromhex(read.read_id),)
+    ).fetchone()
+    return None if row is None else json.loads(row[0])
+
+
+def _with(first: Read) -> Answer:
+    return {"outcome": "joined", "with": first.read_id}
+
+
+def _belongs(one: Presented, before: Presented) -> bool:
+    """Whether it only says more about the thing that was counted a moment ago."""
+    whole = before.with_more(one) if before.is_followed_by(one) and is_companion(one.scan) else None
+    return whole is not None and whole.scan.ok
 
 
 def _trouble(scan: Scan) -> str:

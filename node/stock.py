@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ledger import calls
 from ledger.db import Connection
+from ledger.documents import reference
 from ledger.errors import Rejected
 from ledger.ids import SUPPLIER, OpId
 from ledger.moves import FREE, Line
 from ledger.people import MOVE, RECEIVE
 from node import catalogue, tasks
+from node.counting_amounts import amount_of
+from node.counting_lines import iso_date
 from node.desk import Answer, Person
 from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
@@ -50,24 +53,57 @@ class Stock(GoodsDocuments):
         return {"source": source, "target": target}
 
     def add(
-        self, connection: Connection, who: Person, task: Task, thing: Thing, quantity: int, cause: Cause
-    ) -> Answer:
+        self, connection: Connection, who: Person, task: Task, thing: Thing, quantity: int, cause: Cause, *,
+        kind: str = "scan", entered: int | None = None,
+    ) -> Answer:  # fmt: skip
         """Append one line to an open receipt or move. In a move the target may still be scanned after the things."""
         item = catalogue.need_item(connection, thing.item)
         catalogue.refuse_tracking(item, thing.lot, thing.serial)
-        if not task.source or (task.kind == tasks.RECEIVE and not task.target):
+        place = thing.place or task.target
+        if not task.source or (task.kind == tasks.RECEIVE and not place):
             raise Rejected("scan the bin first")
-        put = Thing(thing.item, thing.lot, thing.serial, FREE, thing.expiry, task.target)
+        put = Thing(thing.item, thing.lot, thing.serial, FREE, thing.expiry, place)
         now = tasks.quantity_of(connection, task.task, put)
         if thing.serial and now + quantity > 1:
             raise Rejected(f"serial {thing.serial} is one piece")
-        tasks.add(connection, task, who.actor, "scan", put, quantity, cause)
+        tasks.add(connection, task, who.actor, kind, put, quantity, cause, entered=entered)
         return {"item": thing.item, "lot": thing.lot, "serial": thing.serial, "counted": now + quantity}
 
+    def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """How much of a thing there is, by hand: `item`, `lot`, `serial`, `expiry`, `place` (where it goes; without
+        it, where the task is), and `quantity` or `amount`. It replaces what was scanned of it."""
+        fields = Fields(body, "line")
+        sku, lot, serial = fields.text("item"), fields.text("lot", need=False), fields.text("serial", need=False)
+        expiry, place = iso_date(fields.take("expiry")), fields.text("place", need=False)
+        said = amount_of(fields)
+        fields.done()
+        with self._site.reading() as connection:
+            quantity = said.base(connection, catalogue.need_item(connection, sku))
+
+        def work(connection: Connection) -> Answer:
+            task = tasks.current(connection, who.actor)
+            if task is None or task.kind not in ROLE_OF:
+                raise Rejected("you have no receipt or move open")
+            who.need(ROLE_OF[task.kind], f"{task.kind} goods")
+            thing = Thing(sku, lot, serial, FREE, expiry, place or task.target)
+            change = quantity - tasks.quantity_of(connection, task.task, thing)
+            cause = self._counting.by_hand(who)
+            return self.add(connection, who, task, thing, change, cause, kind="set", entered=quantity)
+
+        content = {"line": [sku, lot, serial, expiry, place], "quantity": quantity}
+        return self._desk.once(op_id, who.actor, "enter_goods", content, work)
+
     def finish(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Book the scanned receipt or move: `supplier`, `delivery_note`, `occurred_ms`, `happened`, `note`."""
+        """Book the scanned receipt or move: `supplier`, `delivery_note`, `delivery` (an expected one), `confirm`,
+        `reasons`, `occurred_ms`, `happened`, `note`."""
         fields = Fields(body, "finish")
         references = references_of(fields)
+        expected, sure = fields.take("delivery"), fields.flag("confirm")
+        if expected is not None:
+            references["delivery"] = reference(expected)
+        asked = "" if sure or "delivery-note" not in references else self._delivered_before(op_id, references)
+        if asked:
+            return {"op_id": str(op_id), "ask": asked}
         wish = self.wish(fields, None)
         with self._site.writing() as connection:
             task = tasks.current(connection, who.actor)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MACHINE_FILE = Path("/etc/machine-id")
 LINKS_EVERY_MS = 500
+DEVICE_SHOWN = ("name", "kind", "station", "state", "problem")
 
 Snapshots = Callable[[], Sequence[Mapping[str, Any]]]
 
@@ -88,7 +89,7 @@ class Parts:
         return {
             "hub_ms": answered_ms,
             "findings": [{name: each[name] for name in ("severity", "words", "action")} for each in findings],
-            "scanners": [{name: each[name] for name in ("name", "state", "problem")} for each in self.devices()],
+            "scanners": [{name: each[name] for name in DEVICE_SHOWN} for each in self.devices()],
         }
 
 

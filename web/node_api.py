@@ -17,6 +17,7 @@ from web import (
     node_api_attachments,
     node_api_audit,
     node_api_counts,
+    node_api_devices,
     node_api_goods,
     node_api_people,
     node_api_sheets,
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *node_api_goods.ROUTES,
     *node_api_attachments.ROUTES,
     *node_api_audit.ROUTES,
+    *node_api_devices.ROUTES,
     *node_api_admin.ROUTES,
     Route(
         method="GET", path="/api/v1/openapi.json", allow=OPEN, summary="This description", handle=_description,

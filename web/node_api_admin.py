@@ -60,6 +60,8 @@ DEVICE = record(
     "Device",
     {
         "name": NAME,
+        "kind": one_of("scanner", "scale"),
+        "station": text("The station or tablet (`t3`) where it stands, or empty"),
         "state": text("`ready` is the good one"),
         "problem": text("What is wrong, or empty"),
         "url": text("How it is connected"),

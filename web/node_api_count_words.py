@@ -100,6 +100,8 @@ OUTCOME = record(
             "control",
             "ignored",
             "nobody",
+            "joined",
+            "dismissed",
         ),
     },
     {
@@ -136,7 +138,13 @@ SCREEN = record(
             record(
                 "ScreenLine",
                 {"item": CODE, "name": NAME, "counted": SIGNED},
-                {**_THING, "decimals": whole(), "unit": text(), "pieces": PIECES},
+                {
+                    **_THING,
+                    "decimals": whole(),
+                    "unit": text(),
+                    "pieces": PIECES,
+                    "place": text("Where it goes, in a receipt or a move", most=31),
+                },
             ),
             None,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from devices.reads import day_of
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import ADJUST, MOVE, TRANSFER
@@ -18,8 +19,10 @@ from web.schema import (
     CODE,
     HEIGHT,
     NAME,
+    OP_ID,
     QUANTITY,
     SIGNED,
+    STATE,
     STATUS,
     WHEN,
     Schema,
@@ -27,20 +30,23 @@ from web.schema import (
     either,
     flag,
     one_of,
+    or_null,
     record,
     text,
     whole,
 )
 
+CODE_CHARACTERS_MAX = 4_096
 NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the codes
 BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
 COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
 COUNTED_BINS = array(CODE, doc="Bins in an unfinished count, left out of everything here because the asker counts")
+DECIMALS = whole("Of the base unit, as people write it", most=18)
 FACTS = {
     "item": CODE,
     "name": NAME,
     "unit": text("The base unit"),
-    "decimals": whole("Of the base unit, as people write it", most=18),
+    "decimals": DECIMALS,
     "lots": flag("Every line names its lot"),
     "serials": flag("Every line is one piece and names its serial"),
 }
@@ -55,11 +61,19 @@ MOVEMENT = record(
         "source": CODE,
         "target": CODE,
         "height": HEIGHT,
+        "op_id": OP_ID,
+        "decimals": DECIMALS,
+        "call": text("What it was"),
+        "state": STATE,
+        "at_ms": or_null(WHEN),
     },
 )
 ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})
 STOCK_OF = record("StockOfItem", {"location": CODE, "lot": CODE, "status": STATUS, "quantity": SIGNED})
-STOCK_IN = record("StockInLocation", {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED})
+STOCK_IN = record(
+    "StockInLocation",
+    {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED, "decimals": DECIMALS},
+)
 PIECE = record("Piece", {"item": CODE, "serial": CODE, "lot": CODE, "status": STATUS})
 PLACE = {
     "location": CODE,
@@ -145,6 +159,16 @@ def _names(ask: Ask) -> object:
     return {"version": version, "names": found, "barcodes": codes}
 
 
+def _lookup(ask: Ask) -> Answer:
+    wish = kit.Fields(ask.body)
+    spoken = wish.text("text", most=CODE_CHARACTERS_MAX)
+    wish.done()
+    raw, on = spoken.encode("utf-8", "surrogatepass"), day_of(ask.parts.clock.now_ms())
+    with ask.reading() as connection:
+        found: Answer = ask.named(lambda: ask.parts.floor.scanning.name(connection, ask.who, raw, on))
+    return found
+
+
 # ---------------------------------------------------------------- locations
 
 
@@ -211,6 +235,14 @@ ONE_CHANGE = record(
     {**_LINE, "status": STATUS, "expiry": EXPIRY, **MADE},
 )
 
+NAMED_THING = either(
+    record("NamedLocation", {"kind": one_of("location"), "location": CODE,
+                             "known": flag("Else the label of a unit that nobody used yet"),
+                             "unit": flag("The label is a handling unit's")}),
+    record("NamedOperation", {"kind": one_of("operation"), "op_id": OP_ID}),
+    record("NamedItem", {"kind": one_of("item"), **FACTS, "quantity": QUANTITY},
+           {**_LINE, "expiry": EXPIRY, "pieces": whole(), "amount": text()}),
+)  # fmt: skip
 _NAMED: Schema = {"type": "object", "additionalProperties": text()}
 
 ROUTES = (
@@ -249,6 +281,11 @@ ROUTES = (
         method="GET", path="/api/v1/names", allow=ANYONE, query={"have": text("The version that is known", most=64)},
         summary="What every item is called, for a tablet without contact", handle=_names,
         answer=record("Names", {}, {"version": text(), "names": _NAMED, "barcodes": _NAMED}),
+    ),
+    Route(
+        method="POST", path="/api/v1/lookup", allow=ANYONE, handle=_lookup, answer=NAMED_THING, problems=(404,),
+        summary="What a scanned or typed code stands for; nothing is kept and nothing begins",
+        body=record("Lookup", {"text": text("As the scanner typed it", most=CODE_CHARACTERS_MAX)}),
     ),
     Route(
         method="GET", path="/api/v1/locations/", allow=ANYONE, summary="Places by code; what lies there is not told",

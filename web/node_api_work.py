@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ledger.db import Connection
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, ISSUE, MOVE, RECEIVE, STOCK_ROLES, TRANSFER
 from node.desk import Answer, Person
 from node.floor import Floor
+from web.node_api_count_words import AMOUNT, COUNTED
 from web.node_api_words import (
     ADJUSTED,
     ARRIVED_LINE,
@@ -16,6 +18,7 @@ from web.node_api_words import (
     CHANGE,
     DISPATCHED,
     DONE,
+    EXPIRY,
     LINE,
     MADE,
     NOTE,
@@ -28,6 +31,7 @@ from web.node_api_words import (
     many_lines_of,
     signed,
 )
+from web.node_app import NodeParts
 from web.node_ask import Ask
 from web.routes import ANYONE, Route
 from web.schema import (
@@ -176,10 +180,16 @@ def _transfers(ask: Ask) -> object:
 def _transfer(ask: Ask) -> Answer:
     with ask.reading() as connection:
         transfer: OpId = OpId.parse(ask.path["transfer"])
-        found: Answer = ask.named(lambda: ask.parts.floor.transfers.one(connection, transfer))
-        told = ask.parts.floor.lookups.may_open(connection, ask.who, transfer)
-        here = found["sender"] == ask.parts.floor.transfers.site_name
-        paper = ask.parts.floor.transfers.paper(connection, transfer) if told and here else None
+        found: Answer = ask.named(lambda: transfer_for(ask.parts, connection, ask.who, transfer))
+    return found
+
+
+def transfer_for(parts: NodeParts, connection: Connection, who: Person, transfer: OpId) -> Answer:
+    """A transfer as far as this person may see it; with its paper where it was dispatched here."""
+    found: Answer = parts.floor.transfers.one(connection, transfer)
+    told = parts.floor.lookups.may_open(connection, who, transfer)
+    here = found["sender"] == parts.floor.transfers.site_name
+    paper = parts.floor.transfers.paper(connection, transfer) if told and here else None
     return {**found, "being_counted": not told, "paper": paper, **({} if told else {"lines": []})}
 
 
@@ -240,8 +250,19 @@ ROUTES = (
         THING, {"source": CODE, "target": CODE},
     ),
     verb(
-        "tasks/finish", RECEIVE | MOVE, "Book what was scanned", lambda floor: floor.stock.finish, DONE,
-        may={**_REFERENCES, "reasons": REASONS, **MADE},
+        "tasks/enter", RECEIVE | MOVE, "How much of a thing there is, by hand; it replaces what was scanned of it",
+        lambda floor: floor.stock.enter, COUNTED, {"item": CODE},
+        {
+            "lot": CODE, "serial": CODE, "expiry": EXPIRY, "place": text("Where it goes", most=31), **AMOUNT,
+        },
+    ),
+    verb(
+        "tasks/finish", RECEIVE | MOVE, "Book what was scanned", lambda floor: floor.stock.finish,
+        either(DONE, ASKED),
+        may={
+            **_REFERENCES, "delivery": text("An expected one", most=64), "reasons": REASONS, **MADE,
+            "confirm": flag("Receive this delivery note once more"),
+        },
     ),
     verb(
         "tasks/drop", RECEIVE | MOVE, "Give up what was scanned; its events stay on record",

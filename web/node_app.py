@@ -18,6 +18,7 @@ from node.desk import Person
 from node.floor import Floor
 from node.site import Site
 from node.tablets import Sent
+from node.weighing import Weigh, no_scale
 from web import kit
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ UNDECIDED = frozenset((401, 408, 429))
 
 @dataclass(frozen=True, slots=True)
 class NodeParts:
-    """What the pages act on. `sync` calls the hub now; `devices`, `links` and `status` say how things are.
+    """What the pages act on. `sync` calls the hub now; `devices`, `links` and `status` say how things are; `weigh`
+    waits for a stable weight from a scale.
 
     `links`: {hub_ms: last answer of the hub or None, findings: [{severity, words, action}],
-    scanners: [{name, state, problem}]}, cheap enough for several calls a second.
+    scanners: [{name, kind, station, state, problem}]}, cheap enough for several calls a second.
     """
 
     site: Site
@@ -50,6 +52,7 @@ class NodeParts:
     links: Callable[[], Mapping[str, Any]]
     status: Callable[[], Mapping[str, Any]]
     certificates: Certificates | None = None
+    weigh: Weigh = no_scale
 
     def person(self) -> Person:
         """Who is asking, by bearer token or cookie. Raises LoginNeeded, also for what another person did: an act in
@@ -107,12 +110,13 @@ def store(parts: NodeParts) -> str:
 def create(parts: NodeParts) -> Flask:
     """The application, ready for a server or a test client."""
     # Here and not above: both sides import this module for the request's person and tablet.
-    from web import node_api, node_events, node_offline, node_pages, node_review, node_setup
+    from web import node_api, node_events, node_floor, node_offline, node_pages, node_review, node_setup
 
     app = kit.create_app("tallyman-node", FOLDER, random=parts.random)
     app.register_blueprint(node_api.blueprint(parts))
     app.register_blueprint(node_events.blueprint(parts))
     app.register_blueprint(node_pages.blueprint(parts))
+    app.register_blueprint(node_floor.blueprint(parts))
     app.register_blueprint(node_review.blueprint(parts))
     app.register_blueprint(node_setup.blueprint(parts))
     app.register_blueprint(node_offline.blueprint(parts, app.extensions["version"]))

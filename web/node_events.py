@@ -17,8 +17,9 @@ from flask import Blueprint, Response, request
 
 from ledger.errors import Rejected
 from node.desk import Person
+from node.weighing import scale_of
 from web import kit
-from web.node_app import NodeParts, token_given
+from web.node_app import NodeParts, tablet, token_given
 from web.node_ask import Ask, register
 from web.node_views import scanners_of
 from web.routes import ANYONE, Route
@@ -71,7 +72,7 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
 
     def events(ask: Ask) -> Response:
         stopping = request.environ.get(STOPPING) or threading.Event()
-        stream = _Stream(parts, ask.who, token_given(), stopping)
+        stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping)
         seats.take(stream)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         answer = Response(stream.run(), mimetype="text/event-stream", headers=headers)
@@ -83,19 +84,23 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
     return routes
 
 
-def snapshot(parts: NodeParts, who: Person) -> dict[str, Any]:
-    """What a tablet shows at this moment: the person's open task, the bins to count, the links, whose scanners."""
+def snapshot(parts: NodeParts, who: Person, at: str) -> dict[str, Any]:
+    """What the tablet `at` shows at this moment: the person's open task, the bins to count, the links, whose scanners
+    and scale, and how many reads wait for a decision."""
     with parts.site.reading() as connection:
         return {
             "screen": parts.floor.counting.screen(connection, who),
             "bins": parts.floor.counting.mine(connection, who),
             "links": dict(parts.links()),
             "scanners_mine": scanners_of(connection, who),
+            "scale": scale_of(connection, who, at, parts.links()["scanners"]),
+            "undecided": parts.floor.undecided.count_of(connection, parts.journal, who),
         }
 
 
 class _Stream:
-    def __init__(self, parts: NodeParts, who: Person, token: str, stopping: threading.Event) -> None:
+    def __init__(self, parts: NodeParts, who: Person, token: str, at: str, stopping: threading.Event) -> None:
+        self._at = at
         self._stopping = stopping
         self._parts = parts
         self._who = who
@@ -109,7 +114,7 @@ class _Stream:
         # Headers leave with the first byte only, and a tablet should know at once that it is connected.
         yield b"retry: 1000\n\n"
         while clock.monotonic_ms() - opened < LIFE_MS and not (self.replaced or self._stopping.is_set()):
-            now, ran_ms = snapshot(self._parts, self._who), clock.monotonic_ms()
+            now, ran_ms = snapshot(self._parts, self._who, self._at), clock.monotonic_ms()
             mark, doing = _mark(now), _mark(now["screen"])
             acted = bool(task) and doing != task
             if acted or ran_ms - looked >= HEARTBEAT_MS:

@@ -15,6 +15,7 @@ from node import proofs
 from node.counting_close import SURE
 from web import kit
 from web.node_app import NodeParts
+from web.node_tiles import floor_tiles
 from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
 from web.node_words import call_words, grouped, ladder, severity_level, state_words
 
@@ -56,7 +57,10 @@ def blueprint(parts: NodeParts) -> Blueprint:
 
 def count_page(parts: NodeParts, **empty: object) -> str:
     """The counting page; what is counted comes by the stream."""
-    return render_template("node/count.html", bin_prefix=parts.site.config.labels.bin_prefix, sure=SURE, **empty)
+    labels = parts.site.config.labels
+    return render_template(
+        "node/count.html", bin_prefix=labels.bin_prefix, checked=labels.check_character, sure=SURE, **empty
+    )
 
 
 def page(parts: NodeParts) -> Callable[[Page], Page]:
@@ -97,7 +101,10 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
                 waiting = sum(each["bins"].get("review", 0) for each in sessions)
             operations = newest_operations(connection, 8, goods_only=True)
         findings = parts.links()["findings"]
-        return render_template("node/home.html", bins=bins, waiting=waiting, operations=operations, findings=findings)
+        return render_template(
+            "node/home.html", bins=bins, waiting=waiting, operations=operations, findings=findings,
+            tiles=floor_tiles(who.roles),
+        )  # fmt: skip
 
     @routes.get("/count")
     @page(parts)

@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 
+from devices.reads import readable
 from ledger.ids import OpId
 from ledger.people import APPROVE
 from ledger.policy import BOTH, RELOCATED, Counting
 from node.counting_policy import policy
-from node.parking import readable
 from web import kit
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts

@@ -31,7 +31,7 @@ def _worded(needs: Alternatives) -> str:
 
 
 def contradictions(elements: Sequence[Element]) -> list[str]:
-    """Repeated identifiers with different values, and identifiers that exclude each other."""
+    """Identifiers with two values, identifiers that exclude each other, and a signature beside no single thing."""
     seen: dict[str, str] = {}
     found = []
     for ai, value in elements:
@@ -44,6 +44,13 @@ def contradictions(elements: Sequence[Element]) -> list[str]:
                 for other in seen
                 if other != code and _fits(pattern, other)
             ]
+    if SIGNATURE in seen:
+        # No other carrier can bring it: the serial is part of the very number.
+        found += [
+            f"({ai}) {AIS[ai].name} needs its serial part beside a signature"
+            for ai, value in elements
+            if len(value) == _SERIALISED.get(ai)
+        ]
     return found
 
 
@@ -55,10 +62,4 @@ def missing(elements: Sequence[Element]) -> list[str]:
         needs = AIS[code].needs
         if needs and not any(all(_present(part, codes) for part in choice) for choice in needs):
             found.append(f"({code}) {AIS[code].name} needs {_worded(needs)} beside it")
-    if SIGNATURE in codes:
-        found += [
-            f"({ai}) {AIS[ai].name} needs its serial part beside a signature"
-            for ai, value in elements
-            if len(value) == _SERIALISED.get(ai)
-        ]
     return found

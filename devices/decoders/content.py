@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from devices.decoders import codes, dates
+from devices.decoders import codes, coupons, dates
 from devices.decoders.numbers import check_digit, has_check_digit, is_digits
 from ledger.errors import Rejected
 
@@ -174,6 +174,8 @@ CHECKS: dict[str, Check] = {
     "place": _place,
     "percent": _percent,
     "iban": _iban,
+    "coupon": coupons.check_code,
+    "couponfile": coupons.check_file,
     "latitude": _below(LATITUDE_MAX, "latitude"),
     "longitude": _below(LONGITUDE_MAX, "longitude"),
 }

@@ -16,7 +16,7 @@ from ledger.errors import Rejected
 
 SCHEMES = ("http://", "https://", "HTTP://", "HTTPS://")
 _ADDRESS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)
-_DOMAIN = re.compile(r"[A-Za-z0-9\-.:\[\]@_~%]+", re.ASCII)
+_DOMAIN = re.compile(r"[A-Za-z0-9\-.:\[\]]+", re.ASCII)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
 _GTIN_IDENTIFIERS = ("01", "02", "03")
 PARTS_MAX = 200

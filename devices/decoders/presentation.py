@@ -25,13 +25,19 @@ def presentations(reads: Iterable[Read], within_ms: int = TOGETHER_MS) -> list[l
     newest: dict[str, list[Read]] = {}
     for read in reads:
         group = newest.get(read.device)
-        near = group is not None and 0 <= read.ran_ms - group[-1].ran_ms <= within_ms
+        near = group is not None and follows(group[-1], read, within_ms)
         if group is not None and near and not read.fault and all(read.raw != other.raw for other in group):
             group.append(read)
             continue
         newest[read.device] = group = [read]
         groups.append(group)
     return groups
+
+
+def follows(first: Read, second: Read, within_ms: int = TOGETHER_MS) -> bool:
+    """Whether one device sent `second` so soon after `first`. Running times of two starts cannot be compared."""
+    same = (first.device, first.read_id[:16]) == (second.device, second.read_id[:16])
+    return same and 0 <= second.ran_ms - first.ran_ms <= within_ms
 
 
 def together(scans: Sequence[Scan], on: date) -> Scan | None:

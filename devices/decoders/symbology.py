@@ -40,6 +40,8 @@ NAMES = {
     "z": "Aztec",
 }
 MODIFIERS = "0123456789ABCDEFabcdefmnpqs"
+# Where a GS1 code may be meant, a modifier that is not defined is a garbled read and no other kind of text.
+_DEFINED = {"C": "0124", "E": "01234", "J": "012345", "Q": "0123456", "d": "0123456", "e": "0123"}
 
 GS1 = frozenset({"]C1", "]e0", "]d2", "]Q3", "]J1", "]z1", "]h2"})
 RETAIL = frozenset({"]E0", "]E1", "]E2", "]E3", "]E4"})
@@ -55,7 +57,7 @@ def split(text: str) -> tuple[str, str]:
     """
     if text[:1] != "]":
         return "", text
-    if len(text) < 3 or text[1] not in NAMES or text[2] not in MODIFIERS:
+    if len(text) < 3 or text[1] not in NAMES or text[2] not in _DEFINED.get(text[1], MODIFIERS):
         raise Rejected(f"{text[:3]!r} is not a symbology identifier: scan the label again")
     return text[:3], text[3:]
 

@@ -152,9 +152,9 @@ ROWS = f"""
 8041 ; N15 ; 01+21+8040 ; ; - ; second IMEI
 8042 ; N32 ; 01+21+8040 ; ; - ; embedded SIM
 8043 ; N18 [N..2] ; 01+21+8040 ; ; - ; physical SIM
-8110 ; X..70 ; ; ; ; coupon, North America
+8110 ; X..70/coupon ; ; ; ; coupon, North America
 8111 ; N4 ; 255 ; ; ; loyalty points
-8112 ; X..70 ; ; ; ; coupon file, North America
+8112 ; X..70/couponfile ; ; ; ; coupon file, North America
 8200 ; X..70 ; 01 ; ; - ; product address
 90 ; X..30 ; ; ; ; agreed between partners
 91-99 ; X..90 ; ; ; ; company internal

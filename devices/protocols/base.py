@@ -77,3 +77,30 @@ class Framing(Protocol):
 
     def signal(self, signal: Signal) -> bytes:
         """What makes the device sound, shine or act so; empty when it cannot."""
+
+
+class OnlyHeard:
+    """A device that hears nothing: it beeps by itself, before the read is durable. The answers of `Framing`."""
+
+    __slots__ = ()
+    waits_for_answer = False
+
+    def hello(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def owed(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def accepted(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def refused(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def signal(self, signal: Signal) -> bytes:
+        """Nothing."""
+        return b""

@@ -13,14 +13,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from devices.decoders import symbology
-from devices.protocols.base import READ_BYTES_MAX, TRUNCATED, Frame, Signal, framed
+from devices.protocols.base import READ_BYTES_MAX, TRUNCATED, Frame, OnlyHeard, framed
 
 REPORT_BYTES, REPORT_ID, DATA_MAX = 64, 2, 56
 IDLE_MS = 500
 
 
 @dataclass(slots=True)
-class HidPosProtocol:
+class HidPosProtocol(OnlyHeard):
     """State between chunks: the report begun and the read begun."""
 
     report_id: int = REPORT_ID
@@ -31,11 +31,6 @@ class HidPosProtocol:
     _length: int = 0
     _begun: bool = False
     _silent_ms: int = 0
-
-    @property
-    def waits_for_answer(self) -> bool:
-        """Never."""
-        return False
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
@@ -71,26 +66,6 @@ class HidPosProtocol:
     def wait_ms(self) -> int | None:
         """Milliseconds of silence that end what has begun, or None."""
         return max(1, IDLE_MS - self._silent_ms) if self._begun or self._held else None
-
-    def hello(self) -> bytes:
-        """Nothing: such a scanner is only heard."""
-        return b""
-
-    def owed(self) -> bytes:
-        """Nothing."""
-        return b""
-
-    def accepted(self) -> bytes:
-        """Nothing: the scanner beeps by itself, before the read is durable."""
-        return b""
-
-    def refused(self) -> bytes:
-        """Nothing."""
-        return b""
-
-    def signal(self, signal: Signal) -> bytes:
-        """Nothing."""
-        return b""
 
     def _plausible(self, start: int) -> bool:
         head = self._held[start : start + 2]

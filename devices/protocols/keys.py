@@ -14,7 +14,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 
-from devices.protocols.base import Frame, Signal
+from devices.protocols.base import Frame, OnlyHeard
 from devices.protocols.layouts import ALONE, DEAD, layout
 from devices.protocols.line import LineProtocol
 
@@ -31,7 +31,7 @@ _CODE_DIGITS_MAX = 4
 
 
 @dataclass(slots=True)
-class KeysProtocol:
+class KeysProtocol(OnlyHeard):
     """State between events: the keys held, the dead key waiting, and the line begun."""
 
     layout_name: str = "us"
@@ -46,11 +46,6 @@ class KeysProtocol:
     def counters(self) -> Counter[str]:
         """Those of the line, and `keys` and `unknown_keys`."""
         return self.line.counters
-
-    @property
-    def waits_for_answer(self) -> bool:
-        """Never."""
-        return False
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
@@ -85,26 +80,6 @@ class KeysProtocol:
     def wait_ms(self) -> int | None:
         """As the line does."""
         return self.line.wait_ms()
-
-    def hello(self) -> bytes:
-        """Nothing: a keyboard is only heard."""
-        return b""
-
-    def owed(self) -> bytes:
-        """Nothing."""
-        return b""
-
-    def accepted(self) -> bytes:
-        """Nothing: the scanner beeps by itself, before the read is durable."""
-        return b""
-
-    def refused(self) -> bytes:
-        """Nothing."""
-        return b""
-
-    def signal(self, signal: Signal) -> bytes:
-        """Nothing."""
-        return b""
 
     def _key(self, code: int, down: bool) -> str:
         if code in MODIFIERS:

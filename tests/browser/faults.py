@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -101,7 +102,7 @@ def prepared(folder: Path) -> Iterator[tuple[Node, str]]:
         token = house.oslo.people["ana"].token
     home, port = folder / "oslo", free_port()
     settings = home / "node.toml"
-    text = "".join(line + "\n" for line in settings.read_text().splitlines() if not line.startswith("devices"))
+    text = re.sub(r"devices = \[.*?\]\n", "", settings.read_text(), flags=re.DOTALL)
     settings.write_text(text.replace("port = 0", f"port = {port}\nsession_idle_ms_max = 86400000"))
     node = Node(home, port)
     node.start()

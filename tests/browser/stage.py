@@ -17,16 +17,18 @@ from typing import Any
 from devices.journal import Journal
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
+from devices.simulated_sides import ScaleSide
+from devices.simulated_wire import serve
 from devices.supervisor import Supervisor
 from hub import founding as hub_founding
 from hub import jobs as hub_jobs
 from hub.hub import Hub
 from ledger.clock import SystemClock
-from ledger.errors import LedgerError
 from ledger.seams import DiskStorage, SystemRandom
 from node import config as node_config
-from node import control, enrolling, identity, wiring
+from node import control, enrolling, identity, taking, wiring
 from node.jobs import Guarded, Job
+from node.whereabouts import Whereabouts
 from tallyman_stage import Api, wait_for
 from web import hub_app, node_app
 from web.server import Server
@@ -43,6 +45,9 @@ TAPE-50,Packing tape 50 m,9521234500032,EA,none,1,180,EUR,0
 YOG-500,Yoghurt plain 500 g,9521234500049,EA,lot,1,120,EUR,0
 DRILL-18,Cordless drill 18 V with two batteries and a very patient charger in its own case,9521234500056,EA,serial,1,8900,EUR,0
 GLOVE-10,Work gloves size 10,9521234500063,PR,none,1,640,EUR,0
+HAM-KG,Smoked ham by the kilogram,9521234500094,KG,none,1,1890,EUR,3
+CABLE-3,Extension cable 3 m,9521234500070,EA,none,1,720,EUR,0
+GLUE-1,Wood glue 1 l,9521234500087,EA,lot,1,990,EUR,0
 """  # noqa: E501 - one line is one item
 PEOPLE = {
     "oslo": (
@@ -51,6 +56,7 @@ PEOPLE = {
         ("kim", "Kim Holt", ("APPROVE",)),
         ("rita", "Rita Lund", ("RECEIVE", "MOVE", "ADJUST")),
         ("tor", "Tor Vik", ("TRANSFER",)),
+        ("pia", "Pia Lie", ("ISSUE", "HOLD")),
         ("nia", "Nia Roth", ("COUNT",)),
     ),
     "bergen": (("bo", "Bo Nes", ("TRANSFER", "RECEIVE", "COUNT")),),
@@ -60,6 +66,9 @@ BINS = {
         "DOCK-1",
         *(f"A-{number:02}" for number in range(1, 11)),
         *(f"T-{number:02}" for number in range(1, 13)),
+        "S-01",
+        "S-02",
+        *(f"F-{number:02}" for number in range(1, 10)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }
@@ -75,6 +84,7 @@ class Place:
     journal: Journal
     url: str
     scanner: SimulatedScanner
+    scale: ScaleSide
     codes: dict[str, str]
     people: dict[str, Api] = field(default_factory=dict)
 
@@ -126,9 +136,12 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
     home = folder / name
     identity.init(home, name, RANDOM, STORAGE)
     scanner = stack.enter_context(SimulatedScanner(home / "scanner", clock=CLOCK))
+    scale = ScaleSide("sics")
+    stack.enter_context(_weighing(scale, stack.enter_context(SimulatedScanner(home / "scale", clock=CLOCK))))
     settings = home / node_config.CONFIG_FILE
     settings.write_text(
-        f'site = "{name}"\ndevices = ["serial://{home}/scanner?baud=9600&protocol=line&name=scanner"]\n'
+        f'site = "{name}"\ndevices = ["serial://{home}/scanner?baud=9600&protocol=line&name=scanner",\n'
+        f'  "serial://{home}/scale?protocol=sics&name=scale"]\n'
         f'[web]\nport = 0\n[hub]\nurl = "{set_up.hub_url}"\ndiscover = false\ninterval_ms = 1000\n'
         "[sealing]\nage_ms_max = 1000\n"
     )
@@ -136,7 +149,10 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
     enrolling.enrol(config, code.encode(), CLOCK, STORAGE)
     journal = Journal(config.path("reads.db"), clock=CLOCK, random=RANDOM)
     stack.callback(journal.close)
-    supervisor = Supervisor(Registry.parse(config.devices), journal, clock=CLOCK, random=RANDOM)
+    whereabouts = Whereabouts(home, CLOCK)
+    stack.callback(whereabouts.close)
+    registry = Registry.parse(config.devices)
+    supervisor = Supervisor(registry, journal, clock=CLOCK, random=RANDOM, context=whereabouts)
     supervisor.start()
     stack.callback(supervisor.stop)
     parts = stack.enter_context(
@@ -144,6 +160,7 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
             config, CLOCK, RANDOM, STORAGE, devices=lambda: [each.as_json() for each in supervisor.health()]
         )
     )
+    stack.enter_context(taking.at_work(parts.floor.scanning, journal, CLOCK, supervisor.signal))
     app = node_app.create(
         node_app.NodeParts(
             site=parts.site,
@@ -155,10 +172,26 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
             devices=parts.devices,
             links=parts.links,
             status=parts.status,
+            weigh=supervisor.weigh,
         )
     )
     url = stack.enter_context(_served(app))
-    set_up.places[name] = Place(name, parts, journal, url, scanner, codes)
+    set_up.places[name] = Place(name, parts, journal, url, scanner, scale, codes)
+
+
+@contextlib.contextmanager
+def _weighing(scale: ScaleSide, wire: SimulatedScanner) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=lambda: serve(scale, wire, clock=CLOCK, random=RANDOM, until=stop.is_set, timeout_ms=3_600_000),
+        daemon=True,
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(5)
 
 
 def _node_jobs(parts: wiring.Parts) -> Iterator[Job]:
@@ -170,7 +203,7 @@ def _node_jobs(parts: wiring.Parts) -> Iterator[Job]:
 
 @contextlib.contextmanager
 def _at_work(set_up: House, jobs: list[Job]) -> Iterator[None]:
-    """What the schedulers of the processes do, and the taking of scans."""
+    """What the schedulers of the processes do."""
     stop = threading.Event()
 
     def keep() -> None:
@@ -184,24 +217,13 @@ def _at_work(set_up: House, jobs: list[Job]) -> Iterator[None]:
                     if job.problem == "unexpected":
                         set_up.failures.append(job.job.name)
 
-    def drain(place: Place) -> None:
-        while not stop.is_set():
-            position = place.journal.position
-            with contextlib.suppress(LedgerError):
-                while place.parts.floor.scanning.drain(place.journal):
-                    pass
-            place.journal.wait(position, 200)
-
-    threads = [threading.Thread(target=keep, daemon=True)]
-    threads += [threading.Thread(target=drain, args=(place,), daemon=True) for place in set_up.places.values()]
-    for thread in threads:
-        thread.start()
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        for thread in threads:
-            thread.join(10)
+        thread.join(10)
 
 
 @contextlib.contextmanager

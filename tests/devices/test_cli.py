@@ -54,6 +54,9 @@ def test_decode_reads_standard_input_line_by_line() -> None:
     [
         (["--format", "bracketed", "(01)09501101530003(10)AB"], 0, "gs1"),
         (["--format", "element", "010950110153000310AB"], 0, "gs1"),
+        (["--format", "scan", "]C1010950110153000310AB"], 0, "gs1"),
+        (["--format", "scan", "ABC"], 1, "plain"),
+        (["ABC"], 0, "plain"),
         (["--format", "dl", "https://a/01/09501101530003"], 0, "gs1"),
         (["--format", "dl", "https://a/01/9501101530003"], 1, "gs1"),
         (["--format", "dl", "--short-gtin", "https://a/01/9501101530003"], 0, "gs1"),

@@ -20,8 +20,8 @@ from ledger.errors import Rejected
 OWN = json.loads((Path(__file__).parents[1] / "vectors" / "scans.json").read_text(encoding="utf-8"))["scans"]
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "gs1.tsv"
 ON = date(2026, 1, 15)
-# Rows this decoder refuses on purpose: V116 wants identifiers that GS1 has not assigned to be let through, V509 is
-# refused by GS1's own engine too (a company prefix has at least four digits).
+# Rows this decoder refuses on purpose, as GS1's own engine does when asked for the whole: V116 has an identifier
+# that GS1 has not assigned, V509 a company prefix of less than four digits.
 KNOWN = {"V116", "V509"}
 
 

@@ -35,6 +35,15 @@ def test_what_is_printed_reads_back_to_the_same() -> None:
     assert "(default 8470)" in settings.render(loaded)
 
 
+def test_labels_have_a_check_character_where_that_is_set() -> None:
+    plain, checked = parse('site = "oslo"'), parse('site = "oslo"\n[labels]\ncheck_character = true\n')
+    assert plain.own_labels().printed("bin", "A-01") == "BIN:A-01"
+    label = checked.own_labels().printed("bin", "A-01")
+    assert len(label) == 9 and checked.own_labels().match(label) == ("bin", "A-01")
+    with pytest.raises(Rejected, match="check character"):
+        checked.own_labels().match("BIN:A-01")
+
+
 def test_every_setting_is_printed_with_a_reason() -> None:
     lines = settings.render(parse('site = "oslo"')).splitlines()
     for number, line in enumerate(lines):

@@ -27,8 +27,10 @@ SCANS = b"\n".join(
         b"PHONE",
         b"]C101040000000000753103001250",  # a weight, on an item in metres
         b"]C101040000000000753113001250",  # a length of 1.250 m
+        b"]E04000000000051",  # without its serial, and the next one in a symbol beside it would be the same thing
         b"]C10104000000000051" + b"21S1",
         b"]C10104000000000051" + b"21S1",
+        b"]C110L9",  # a lot of nothing
         b"]C10104000000000082" + b"21S2",  # ten pieces of one serial
         b"]C10104000000000068" + b"21X1{GS}10L1",
         b"]C10109521234500056" + b"21SN-1",  # counted in another bin of the story already

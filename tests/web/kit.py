@@ -35,7 +35,7 @@ PROBLEM = "application/problem+json"
 
 
 SCANNERS = [
-    asdict(Health("gun", "serial:///dev/gun", "ready", "", START_MS, START_MS, None, {"recorded": 3})),
+    asdict(Health("gun", "serial:///dev/gun", "ready", "", START_MS, START_MS, None, counters={"recorded": 3})),
     asdict(Health("lamp", "serial:///dev/lamp", "absent", "no such device", START_MS, None, None)),
 ]
 

@@ -16,8 +16,7 @@ from werkzeug.test import TestResponse
 
 from tests.node.floor_kit import GTINS, PIN, Stage, actor_of
 from tests.web import described, kit, walk
-from web import node_events
-from web.node_app import NodeParts
+from web import node_events, node_floor
 
 # Numbers that stand nowhere else: not in an id, a time or a style.
 EXPECTED, LOT_EXPECTED = 77_345_671, 66_123_457
@@ -57,6 +56,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "bin_": ("A-01",),
         "number": ("1",),
         "list": operations,
+        "kind": list(node_floor.WORKS),
         "list_": operations,
         "code": ("A-01", "BOLT", "PAINT", "DRILL"),
         "actor": [str(actor_of(login)) for login in ("cora", "mona", "sven")],
@@ -67,7 +67,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
             if route.keys is not None:
                 yield f"{path}?limit=1"
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith(("node_pages.", "node_review.", "node_offline.", "node_setup.")):
+        if rule.endpoint.startswith(("node_pages.", "node_floor.", "node_review.", "node_offline.", "node_setup.")):
             known = [names[name] for name in sorted(rule.arguments)]
             for values in itertools.product(*known):
                 with app.test_request_context():
@@ -180,10 +180,8 @@ def test_the_event_stream_is_blind(counting: tuple[Stage, Flask, str, str]) -> N
     cora = stage.as_("cora")
     stage.floor.counting.open_bin(stage.op(), cora, {"bin": "A-01"})
     stage.scan("]E0" + GTINS["BOLT"].lstrip("0"))
-    parts = NodeParts(
-        stage.site, stage.floor, stage.journal, stage.world.clock, stage.world.random, dict, list, dict, dict
-    )
-    shown = json.dumps(node_events.snapshot(parts, cora))
+    parts = kit.parts(stage)
+    shown = json.dumps(node_events.snapshot(parts, cora, ""))
     assert '"counted": 1' in shown
     assert not SEEN.search(shown)
 

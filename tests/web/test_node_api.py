@@ -73,7 +73,15 @@ def test_every_address_of_the_application_is_a_page_or_in_the_table(made: tuple[
     described = {(route.method, route.rule()) for route in walk.ROUTES}
     for rule in made[1].url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            pages = ("static", "versioned", "node_pages.", "node_review.", "node_offline.", "node_setup.")
+            pages = (
+                "static",
+                "versioned",
+                "node_pages.",
+                "node_floor.",
+                "node_review.",
+                "node_offline.",
+                "node_setup.",
+            )
             page = rule.endpoint.startswith(pages)
             assert page or (method, rule.rule) in described, (method, rule.rule)
             assert not page or method == "GET", rule.rule

@@ -64,10 +64,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "picks/issue": {"list": NOBODY, "confirm": True},
     "picks/cancel": {"list": NOBODY, "reason": "withdrawn"},
     "tablets/settle": {"tablet": 1},
+    "reads/count": {"read": NOBODY},
+    "reads/dismiss": {"read": NOBODY, "reason": "same-piece"},
     "counts/relocate": {**SESSION, "item": "BOLT", "source": "A-01", "target": "A-02", "accept": True},
     "scans/resolve": {"park": 999, "item": "BOLT", "quantity": 1},
     "scans/dismiss": {"park": 999, "reason": "not-stock"},
     "tasks/begin": {"kind": "count"},
+    "tasks/enter": {"item": "BOLT", "quantity": 1},
     "tasks/finish": {"happened": True},
     "tasks/drop": {},
     "documents/receive": {"lines": [{"item": "NO-SUCH", "quantity": 1, "target": "A-01"}]},
@@ -96,6 +99,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "users/{actor}/roles": {"roles": ["COUNT"]},
     "scans/": {"op_id": NOBODY, "text": "x" * 5_000},
     "devices/bind": {"device": "\n"},
+    "scales/weigh": {"item": "NO-SUCH"},
+    "lookup": {"text": "NO-SUCH"},
 }
 BARE = ("auth/logout", "auth/refresh", "sync/now", "seal")
 # What a parameter may be where nothing particular is meant.

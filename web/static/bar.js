@@ -31,7 +31,7 @@ function hub() {
 }
 
 function scanner() {
-  const all = state.links.scanners || [], mine = state.scanners_mine || [];
+  const all = (state.links.scanners || []).filter((device) => device.kind === "scanner"), mine = state.scanners_mine || [];
   const own = all.filter((device) => mine.includes(device.name));
   if (!all.length) set("chip-scanner", "quiet", "No scanner");
   else if (!own.length) set("chip-scanner", "quiet", "Scanner not yours");

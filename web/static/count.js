@@ -9,11 +9,13 @@ import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
 import { place } from "./place.js";
 import { reach } from "./reach.js";
 import "./held.js";
+import { showUndecided } from "./undecided.js";
 import { showUnknown } from "./unknown.js";
+import { isWeighed, weighed } from "./weigh.js";
 import { onScan } from "./wedge.js";
 
 const LINES_MAX = 200;
-let screen = null, known = new Map(), latest = "", proofOf = null;
+let scale = "", screen = null, known = new Map(), latest = "", proofOf = null;
 
 const keyOf = (line) => [line.item, line.lot, line.serial, line.expiry].join("\u001f");
 const titled = (line) => line.name || line.item;
@@ -96,8 +98,9 @@ function showChoice(before, state) {
   known = new Map();
   byId("bins").replaceChildren(...state.bins.map(tileOf));
   byId("no-bins").hidden = state.bins.length > 0;
-  const free = (state.links.scanners || []).find((device) => device.state === "ready");
-  const offered = free && !state.scanners_mine.length;
+  const scanners = (state.links.scanners || []).filter((device) => device.kind === "scanner");
+  const free = scanners.find((device) => device.state === "ready");
+  const offered = free && !scanners.some((device) => state.scanners_mine.includes(device.name));
   byId("use-scanner").hidden = !offered;
   if (offered) byId("free-scanner").textContent = free.name;
   if (state.screen) say("warn", `You are busy with a ${state.screen.kind}: finish that first`, { aloud: false });
@@ -110,6 +113,9 @@ function show(state) {
   byId("choose").hidden = Boolean(screen);
   byId("counting").hidden = !screen;
   byId("dock").hidden = !screen;
+  byId("undecided-open").hidden = !state.undecided;
+  byId("undecided-count").textContent = state.undecided || 0;
+  scale = state.scale || "";
   if (screen) stopFollowing();
   if (screen) showBin(before);
   else showChoice(before, state);
@@ -127,7 +133,8 @@ function scan(text) {
 
 async function send(text) {
   const answer = await act("scans", place.of(text));
-  if (answer.outcome === "refused") place.refused(place.label(text));
+  const bin = place.label(text);
+  if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", "This piece is counted already");
   else if (answer.outcome === "item") say("warn", "Scan a bin first");
@@ -136,7 +143,10 @@ onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", place.here())));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", place.here())));
-byId("parked").addEventListener("click", () => attempt(showUnknown));
+byId("parked").addEventListener("click", () => attempt(() => showUnknown(scale)));
+byId("undecided-open").addEventListener("click", () => attempt(async () => {
+  if (await showUndecided(byId("undecided-list"), () => byId("undecided").close())) byId("undecided").showModal();
+}));
 byId("done").addEventListener("click", () => attempt(() => close(screen.target, false)));
 byId("use-scanner").addEventListener("click", () => attempt(async () => {
   await post("devices/bind", { device: byId("free-scanner").textContent });
@@ -197,12 +207,19 @@ function askQuantity(line) {
   byId("keypad").showModal();
 }
 
+byId("weigh").addEventListener("click", async () => {
+  const amount = await weighed(byId("weigh"), typing.item, byId("weigh-words"));
+  if (amount) keypad.put(amount);
+});
+
 const askPieces = () => showKeypad(`Pieces of ${titled(typing)}`, String(typing.pieces), false);
 
 function showKeypad(title, value, point) {
   keypad.clear();
   keypad.point = point;
   byId("point").hidden = !point;
+  byId("weigh-words").textContent = "";
+  byId("weigh").hidden = !scale || title.startsWith("Pieces") || !isWeighed(typing.unit);
   byId("keypad-title").textContent = typing.unit && !title.startsWith("Pieces") ? `${title} in ${typing.unit}` : title;
   byId("keypad-value").textContent = value;
 }

@@ -22,6 +22,12 @@ export class Keypad {
     this.take(this.digits);
   }
 
+  // All of it at once, as from a scale.
+  put(digits) {
+    this.digits = digits;
+    this.take(digits);
+  }
+
   // For the keydown of a dialog: digits and Backspace anywhere in it, Enter where no button has the focus.
   typed(event) {
     if (/^[0-9]$/.test(event.key)) this.press(event.key);

@@ -2,6 +2,7 @@
 
 import { act, post } from "./api.js";
 import { attempt, byId, say } from "./page.js";
+import { showUndecided } from "./undecided.js";
 
 byId("call").addEventListener("click", async () => {
   byId("call").disabled = true;
@@ -20,6 +21,11 @@ for (const each of document.querySelectorAll("[data-use]")) {
     location.reload();
   }));
 }
+
+attempt(async () => {
+  const some = await showUndecided(byId("undecided-list"), () => { byId("undecided").hidden = true; });
+  byId("undecided").hidden = !some;
+});
 
 let settled = 0;
 for (const each of document.querySelectorAll("[data-settle]")) {

@@ -9,7 +9,7 @@ import { byId } from "./page.js";
 
 const SETTLED_MS = 1000;
 const KEY = "place";
-const prefix = byId("counting").dataset.binPrefix;
+const { binPrefix: prefix, checked } = byId("counting").dataset;
 let bin = localStorage.getItem(KEY) || "", shown = "", bins = [], busy = true, actedAt = -Infinity;
 
 function be(code) {
@@ -31,7 +31,8 @@ stream.addEventListener("state", ({ detail: state }) => {
 // The bin that a label names, or "": as the node reads it, with or without a symbology identifier.
 function label(text) {
   const plain = text.replace(/^\][A-Za-z][0-9]/, "");
-  if (prefix && plain.startsWith(prefix)) return plain.slice(prefix.length);
+  // With check characters a label has one more at its end; whether it fits is the node's to say.
+  if (prefix && plain.startsWith(prefix)) return plain.slice(prefix.length, checked === undefined ? undefined : -1);
   return bins.includes(plain) ? plain : "";
 }
 

@@ -2,6 +2,7 @@
 
 import { act, get } from "./api.js";
 import { attempt, byId, element, ltr } from "./page.js";
+import { weighed } from "./weigh.js";
 
 function field(row, name, label, value = "") {
   const id = `unknown-${row}-${name}`;
@@ -20,7 +21,18 @@ function wishOf(form, read) {
   return wish;
 }
 
-function cardOf(read, gone) {
+function weigher(form) {
+  const words = element("p", { className: "quiet" });
+  words.setAttribute("role", "alert");
+  const button = element("button", { className: "button", type: "button", textContent: "Weigh" });
+  button.addEventListener("click", async () => {
+    const { item, amount } = form.elements;
+    amount.value = await weighed(button, item.value.trim(), words) || amount.value;
+  });
+  return [button, words];
+}
+
+function cardOf(read, gone, scale) {
   const hint = read.hint || {};
   const form = element("form", { className: "resolve", noValidate: true, hidden: true },
     field(read.park, "item", "Item code", hint.item), field(read.park, "lot", "Lot", hint.lot),
@@ -28,6 +40,7 @@ function cardOf(read, gone) {
     ...(hint.pieces ? [field(read.park, "pieces", "Pieces", String(hint.pieces))] : []),
     element("button", { className: "button", type: "submit", textContent: "Count it so" }));
   const refusal = element("p", { className: "refusal" });
+  if (scale) form.lastElementChild.before(...weigher(form));
   refusal.setAttribute("role", "alert");
   const act_ = (path, wish) => attempt(async () => {
     try {
@@ -44,14 +57,14 @@ function cardOf(read, gone) {
     element("p", { className: "quiet", textContent: read.why }), element("div", { className: "actions" }, known, dismiss), form, refusal);
 }
 
-export async function showUnknown() {
+export async function showUnknown(scale = "") {
   const { rows } = await get("scans/parked");
   const list = byId("unknown-list");
   const cards = rows.map((read) => {
     const card = cardOf(read, () => {
       card.remove();
       if (!list.children.length) byId("unknown").close();
-    });
+    }, scale);
     return card;
   });
   list.replaceChildren(...cards);

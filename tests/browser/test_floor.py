@@ -1,0 +1,409 @@
+"""Floor work in a real browser: look up, receive, move, pick and issue, send out and bring in, hold and release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pypdfium2
+import pytest
+import zxingcpp
+from playwright.sync_api import expect
+
+from tallyman_stage import wait_for
+from tests.browser import stage
+from tests.browser.conftest import TABLET, UPRIGHT, Pages
+from tests.browser.test_count import keys, picture
+from tests.browser.test_look import LOOKS, faults_of
+
+Scan = Callable[..., None]
+CABLE, GLUE_LOT = "9521234500070", "]C1010952123450008717280131\x1d10G-1"
+
+
+@pytest.fixture(autouse=True)
+def tidy(house: stage.House) -> Iterator[None]:
+    """Nobody has a receipt or a move open, before and after."""
+    drop(house)
+    yield
+    drop(house)
+
+
+def drop(house: stage.House) -> None:
+    rita = house.oslo.people["rita"]
+    if rita.get("counts/mine")["screen"] is not None:
+        rita.act("tasks/drop")
+
+
+def lies(house: stage.House, bin_: str, item: str = "CABLE-3", place: str = "oslo") -> int:
+    api = house.places[place].people["rita" if place == "oslo" else "bo"]  # of oslo's people one who does not count
+    return sum(line["quantity"] for line in api.get(f"locations/{bin_}")["stock"] if line["item"] == item)
+
+
+def put(house: stage.House, bin_: str, quantity: int, item: str = "CABLE-3", **more: Any) -> str:
+    line = {"item": item, "quantity": quantity, "target": bin_, **more}
+    return str(house.oslo.people["rita"].act("documents/receive", lines=[line])["op_id"])
+
+
+def sign(page: Any) -> None:
+    keys(page, stage.PIN, "#decide")
+    page.click("#decide [data-key=ok]")
+
+
+def ready(page: Any, level: str = "quiet") -> None:
+    expect(page.locator("#answer")).to_have_attribute("data-level", level)
+
+
+def printed(page: Any) -> list[str]:
+    """What an independent reader finds on the first printed sheet of a page."""
+    document = pypdfium2.PdfDocument(page.pdf())
+    try:
+        bitmap = document[0].render(scale=3, grayscale=True)
+        image = memoryview(bytes(bitmap.buffer)).cast("B", (bitmap.height, bitmap.stride))
+        return [str(code.text) for code in zxingcpp.read_barcodes(image)]
+    finally:
+        document.close()
+
+
+# ---------------------------------------------------------------- look up
+
+
+def test_a_scan_on_the_look_up_page_shows_where_it_is_and_each_proof(pages: Pages, scanned: Scan) -> None:
+    put(pages.house, "F-01", 7)
+    page = pages.tablet("pia", "/look")
+    ready(page)
+    scanned(page, CABLE)
+    expect(page.locator("#found h2").first).to_have_text("Extension cable 3 m")
+    expect(page.get_by_role("region", name="Where it is")).to_contain_text("F-01")
+    moved = page.get_by_role("region", name="What happened, newest first")
+    expect(moved).to_contain_text("Goods received")
+    expect(moved.locator(".chip").first).to_contain_text("ed")
+    picture(page, "node-look-up")
+    moved.get_by_role("link").first.click()
+    expect(page).to_have_url(re.compile("/operations/"))
+    page.go_back()
+    expect(page.locator("#found h2").first).to_have_text("Extension cable 3 m")
+    scanned(page, "BIN:F-01")
+    expect(page.get_by_role("region", name="What lies here")).to_contain_text("CABLE-3")
+    page.fill("#what", "DOES-NOT-EXIST")
+    page.keyboard.press("Enter")
+    ready(page, "bad")
+    expect(page.locator("#answer")).to_contain_text("Nothing here has the code")
+
+
+def test_a_lot_a_piece_a_unit_and_an_operation_are_found_by_their_label(pages: Pages, scanned: Scan) -> None:
+    operation = put(pages.house, "F-02", 3, "GLUE-1", lot="G-LOOK", expiry="2029-06-30")
+    page = pages.tablet("pia", "/look")
+    ready(page)
+    scanned(page, "G-LOOK")
+    expect(page.locator("#found header")).to_contain_text("lot G-LOOK")
+    expect(page.locator("#answer")).to_contain_text("3 here")
+    scanned(page, "SN-2")
+    expect(page.locator("#found header")).to_contain_text("serial SN-2")
+    scanned(page, "LPN:PAL-NEW")
+    expect(page.locator("#answer")).to_contain_text("not used yet")
+    scanned(page, operation)
+    expect(page.locator("#proof")).to_be_visible()
+
+
+def test_a_counter_looks_up_a_bin_that_is_being_counted_and_learns_nothing(pages: Pages, scanned: Scan) -> None:
+    put(pages.house, "F-03", 77)
+    session = stage.open_count(pages.house, "Blind look", "F-03")
+    page = pages.tablet("ana", "/look")
+    ready(page)
+    scanned(page, "BIN:F-03")
+    expect(page.locator("#found")).to_contain_text("being counted")
+    assert "77" not in page.locator("main").inner_text()
+    assert pages.house.oslo.people["ana"].get("counts/mine")["screen"] is None, "a look-up began a count"
+    pages.house.oslo.people["kim"].act("counts/cancel", session=session, reason="not-needed")
+
+
+# ---------------------------------------------------------------- receive, move
+
+
+def test_goods_are_received_against_a_delivery(pages: Pages, scanned: Scan) -> None:
+    house, rita = pages.house, pages.house.oslo.people["rita"]
+    rita.act("deliveries", delivery="PO-77", supplier="ACME", lines=[{"item": "CABLE-3", "quantity": 12}])
+    before = lies(house, "F-04")
+    page = pages.tablet("rita", "/receive")
+    page.get_by_role("button", name="PO-77").click()
+    page.wait_for_selector("#working:not([hidden])")
+    scanned(page, CABLE)
+    expect(page.locator("#parked")).to_contain_text("1")  # no bin yet: kept, to be explained
+    page.click("#parked")
+    page.get_by_role("button", name="Not stock").click()
+    expect(page.locator("#parked")).to_be_hidden()
+    scanned(page, "BIN:F-04", CABLE, CABLE)
+    expect(page.locator("#lines .count")).to_have_text("2")
+    expect(page.locator("#expected .count")).to_have_text("2 / 12")
+    page.get_by_role("button", name="Change Extension cable").click()
+    keys(page, "13", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    expect(page.locator("#lines .count")).to_have_text("13")
+    page.reload()
+    expect(page.locator("#expected .count")).to_have_text("13 / 12")
+    page.click("#done")
+    expect(page.locator("#supplier")).to_have_value("ACME")
+    page.fill("#note-number", "DN-77")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#papers-refusal")).to_contain_text("give a reason")
+    page.select_option("#why", "over")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#proof")).to_be_visible()
+    assert lies(house, "F-04") == before + 13
+    expect(page.locator("#deliveries")).not_to_contain_text("PO-77")
+
+
+def test_goods_and_units_are_put_away_by_scans_alone(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "F-05", 9)
+    page = pages.tablet("rita", "/move")
+    ready(page)
+    scanned(page, "BIN:F-05")
+    page.wait_for_selector("#working:not([hidden])")
+    scanned(page, "BIN:F-06", CABLE, CABLE, CABLE)
+    expect(page.locator("#lines .count")).to_have_text("3")
+    page.click("#undo")
+    expect(page.locator("#lines .count")).to_have_text("2")
+    page.click("#done")
+    expect(page.locator("#proof-title")).to_have_text("Goods moved")
+    assert (lies(house, "F-05"), lies(house, "F-06")) == (7, 2)
+    scanned(page, "LPN:PAL-1", "BIN:DOCK-1")
+    expect(page.locator("#proof-title")).to_have_text("Unit PAL-1 stands in DOCK-1")
+    scanned(page, "LPN:PAL-1", "BIN:F-05")
+    expect(page.locator("#proof-title")).to_have_text("Unit PAL-1 stands in F-05")
+    assert house.oslo.people["rita"].get("locations/PAL-1")["parent"] == "F-05"
+    scanned(page, "BIN:F-05")
+    page.wait_for_selector("#working:not([hidden])")
+    page.click("#drop")
+    page.click("#ask-yes")
+    page.wait_for_selector("#choose:not([hidden])")
+
+
+# ---------------------------------------------------------------- pick
+
+
+def test_an_order_is_picked_into_a_tote_and_issued(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "F-07", 5, "GLUE-1", lot="G-1", expiry="2028-01-31")
+    put(house, "F-06", 1, "GLUE-1", lot="G-2", expiry="2028-03-31")
+    page = pages.tablet("pia", "/work/order")
+    ready(page)
+    scanned(page, GLUE_LOT)
+    page.get_by_role("button", name="Change Wood glue").click()
+    keys(page, "4", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    page.click("#done")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#papers-refusal")).to_contain_text("Order is needed")
+    page.fill("#said-order", "SO-9")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#answer")).to_contain_text("ready to be picked")
+    page.goto(f"{house.oslo.url}/pick")
+    page.get_by_role("button", name="SO-9").click()
+    scanned(page, "BIN:F-09")
+    expect(page.locator("#tote")).to_have_text("F-09")
+    expect(page.locator("#go")).to_have_text("F-07")
+    expect(page.locator("#pick")).to_be_disabled()
+    picture(page, "node-pick")
+    scanned(page, "BIN:F-07")
+    expect(page.locator("#pick")).to_be_enabled()
+    scanned(page, GLUE_LOT)
+    expect(page.locator("#now-quantity")).to_have_text("3")
+    page.click("#amount")
+    keys(page, "2", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    expect(page.locator("#now-quantity")).to_have_text("1")
+    page.reload()
+    expect(page.locator("#now-quantity")).to_have_text("1")
+    page.click("#short")
+    page.click("#ask-yes")
+    expect(page.locator("#go")).to_have_text("F-06")  # the next to expire
+    page.click("#issue")
+    expect(page.locator("#ask-words")).to_contain_text("1 are not picked yet")
+    page.click("#ask-yes")
+    expect(page.locator("#proof-title")).to_have_text("Order SO-9 is issued")
+    assert (lies(house, "F-07", "GLUE-1"), lies(house, "F-09", "GLUE-1")) == (2, 0)
+    for each in house.oslo.people["kim"].get("counts")["rows"]:
+        if "F-07" in each["name"]:
+            house.oslo.people["kim"].act("counts/cancel", session=each["session"], reason="not-needed")
+
+
+# ---------------------------------------------------------------- transfers
+
+
+def test_goods_leave_under_a_signature_and_arrive_short_elsewhere(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "F-08", 6)
+    page = pages.tablet("tor", "/work/dispatch")
+    ready(page)
+    scanned(page, CABLE)
+    ready(page, "warn")
+    scanned(page, "BIN:F-08", CABLE, CABLE, CABLE)
+    expect(page.locator("#lines .count")).to_have_text("3")
+    page.click("#undo")
+    expect(page.locator("#lines .count")).to_have_text("2")
+    page.reload()
+    expect(page.locator("#lines .count")).to_have_text("2")
+    page.click("#done")
+    page.fill("#said-receiver", "bergen")
+    page.click("#papers button[type=submit]")
+    sign(page)
+    expect(page.locator("#proof-title")).to_have_text("Sent")
+    assert lies(house, "F-08") == 4
+    transfer = page.locator("#proof-link").get_attribute("href").rsplit("/", 1)[1]
+    page.click("#paper")
+    expect(page.locator("h1")).to_contain_text("bergen")
+    assert printed(page) == [house.oslo.people["tor"].get(f"transfers/{transfer}")["paper"]]
+    bo = house.bergen.people["bo"]
+    wait_for(
+        "the dispatch at bergen",
+        lambda: any(each["transfer"] == transfer for each in bo.get("transfers/?direction=coming")["rows"]),
+        60,
+    )
+    there = pages.tablet("bo", "/bring-in", place="bergen")
+    there.get_by_role("button", name=f"{transfer[:8]}").click()
+    expect(there.locator("#accept")).to_be_disabled()
+    scanned(there, "BIN:B-01", CABLE)
+    there.get_by_role("button", name="Change Extension cable").click()
+    keys(there, "1", "#keypad")
+    there.click("#keypad [data-key=ok]")
+    expect(there.locator("#lines")).to_contain_text("1 short")
+    there.click("#accept")
+    there.select_option("#why", "short")
+    there.click("#differs button[type=submit]")
+    sign(there)
+    expect(there.locator("#proof-title")).to_contain_text("oslo")
+    assert lies(house, "B-01", place="bergen") == 1
+
+
+def test_a_transfer_is_accepted_from_its_paper_before_the_hub_has_told_of_it(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "F-08", 2)
+    line = {"item": "CABLE-3", "quantity": 2, "source": "F-08"}
+    tor = house.oslo.people["tor"]
+    transfer = tor.act("transfers/dispatch", receiver="bergen", lines=[line], pin=stage.PIN)["op_id"]
+    paper = tor.get(f"transfers/{transfer}")["paper"]
+    before = lies(house, "B-01", place="bergen")
+    page = pages.tablet("bo", "/bring-in", place="bergen")
+    ready(page)
+    scanned(page, paper, "BIN:B-01")
+    expect(page.locator("#lines .count")).to_have_text("2 / 2")
+    page.click("#accept")
+    sign(page)
+    expect(page.locator("#proof")).to_be_visible()
+    assert lies(house, "B-01", place="bergen") == before + 2
+
+
+# ---------------------------------------------------------------- what is wrong with goods
+
+
+def test_goods_are_held_and_released_by_somebody_else(pages: Pages, scanned: Scan) -> None:
+    put(pages.house, "F-01", 5)
+    page = pages.tablet("pia", "/held")
+    page.get_by_role("link", name="Hold goods").click()
+    ready(page)
+    scanned(page, "BIN:F-01", CABLE)
+    page.click("#done")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#proof-title")).to_have_text("Held")
+    page.goto(f"{pages.house.oslo.url}/held")
+    expect(page.locator("#holds")).to_contain_text("somebody else releases it")
+    expect(page.get_by_role("button", name="Release")).to_have_count(0)
+    kim = pages.tablet("kim", "/held")
+    kim.get_by_role("button", name="Release Extension cable").first.click()
+    sign(kim)
+    expect(kim.locator("#proof-title")).to_have_text("CABLE-3 is free again")
+    expect(kim.locator("#none")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "answer"),
+    [
+        ("scrap", {}, "another person signs"),
+        ("send-back", {"supplier": "ACME", "origin": "DN-1"}, "another person signs"),
+        ("relabel", {"expiry": "2029-01-31"}, "Labelled anew"),
+        ("return", {"return_of": "SO-1"}, "held for quality"),
+    ],
+)
+def test_every_other_act_on_goods(pages: Pages, scanned: Scan, kind: str, said: dict[str, str], answer: str) -> None:
+    put(pages.house, "F-02", 3, "GLUE-1", lot="G-1", expiry="2028-01-31")
+    page = pages.tablet("rita", f"/work/{kind}")
+    ready(page)
+    scanned(page, "BIN:F-02", "9521234500087")
+    ready(page, "warn")  # this item goes by lot, and the label says none
+    scanned(page, GLUE_LOT)
+    expect(page.locator("#lines .count")).to_have_text("1")
+    page.click("#done")
+    if kind == "relabel":
+        said = {"lot": "G-1B", **said}
+    for name, value in said.items():
+        page.fill(f"#said-{name}", value)
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#answer")).to_contain_text(answer)
+    expect(page.locator("#lines .line")).to_have_count(0)
+
+
+# ---------------------------------------------------------------- looks
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_every_screen_of_floor_work(pages: Pages, scanned: Scan, theme: str, size: tuple[int, int]) -> None:
+    put(pages.house, "F-01", 5)
+    faults = []
+    everything = {"rita": ["receive", "move", "work/scrap", "work/return", "work/relabel", "work/deliver"],
+                  "pia": ["look", "pick", "held", "work/order", "work/issue", "work/hold"],
+                  "tor": ["bring-in", "work/dispatch"]}  # fmt: skip
+    for login, paths in everything.items():
+        page = pages.tablet(login, "/", theme=theme, size=size)
+        faults += faults_of(page, f"home of {login} ({theme})")
+        for path in paths:
+            page.goto(f"{pages.house.oslo.url}/{path}")
+            page.wait_for_load_state()
+            expect(page.locator("#answer")).not_to_contain_text("Looking for")
+            faults += faults_of(page, f"{path} ({theme})")
+            if page.locator("#type").count() and page.locator("#type").is_visible():
+                page.click("#type")
+                faults += faults_of(page, f"{path}: type ({theme})")
+                page.keyboard.press("Escape")
+    page = pages.tablet("pia", "/look", theme=theme, size=size)
+    for code in (CABLE, "BIN:F-01"):
+        scanned(page, code)
+        ready(page, "good")
+        faults += faults_of(page, f"look {code} ({theme})")
+    page = pages.tablet("rita", "/receive", theme=theme, size=size)
+    page.click("#blind")
+    page.wait_for_selector("#working:not([hidden])")
+    scanned(page, "BIN:F-01", CABLE)
+    expect(page.locator("#lines .line")).to_have_count(1)
+    faults += faults_of(page, f"receiving ({theme})")
+    page.get_by_role("button", name="Change Extension cable").click()
+    faults += faults_of(page, f"keypad ({theme})")
+    page.keyboard.press("Escape")
+    for button, dialog in (("#done", "#papers"), ("#drop", "#ask")):
+        page.click(button)
+        page.wait_for_selector(f"{dialog}[open]")
+        faults += faults_of(page, f"receiving: {dialog} ({theme})")
+        page.keyboard.press("Escape")
+    page = pages.tablet("tor", "/work/dispatch", theme=theme, size=size)
+    scanned(page, "BIN:F-01", CABLE)
+    expect(page.locator("#lines .line")).to_have_count(1)
+    faults += faults_of(page, f"dispatch ({theme})")
+    page.click("#done")
+    faults += faults_of(page, f"dispatch: papers ({theme})")
+    page.fill("#said-receiver", "bergen")
+    page.click("#papers button[type=submit]")
+    faults += faults_of(page, f"dispatch: sign ({theme})")
+    assert not faults, "\n".join(faults)
+
+
+def test_the_keyboard_alone_receives(pages: Pages) -> None:
+    page = pages.tablet("rita", "/move", size=UPRIGHT if TABLET == UPRIGHT else TABLET)
+    ready(page)
+    page.focus("#type")
+    page.keyboard.press("Enter")
+    expect(page.locator("#code-text")).to_be_focused()
+    page.keyboard.type("F-01", delay=150)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#working:not([hidden])")
+    expect(page.locator("#from")).to_have_text("F-01")

@@ -1,0 +1,105 @@
+"""What scanners and scales leave to people: reads to decide about, and weights."""
+
+from __future__ import annotations
+
+from ledger.errors import Rejected, Unavailable
+from ledger.people import ADMIN, APPROVE, COUNT, MOVE, RECEIVE
+from node import catalogue
+from node.weighing import in_unit, scale_of
+from web import kit
+from web.node_api_words import REASON
+from web.node_app import tablet
+from web.node_ask import Ask
+from web.routes import ANYONE, Route
+from web.schema import CODE, NAME, OP_ID, WHEN, WORDS, flag, one_of, or_null, record, text, whole
+
+READ = text("The raw read's id", least=32, most=32)
+_DECIDERS = COUNT | RECEIVE | MOVE | APPROVE | ADMIN
+UNDECIDED = record(
+    "UndecidedRead",
+    {
+        "read": READ,
+        "position": whole("Its place in the journal"),
+        "device": NAME,
+        "at_ms": WHEN,
+        "raw": text("Its bytes, in hex"),
+        "text": text("Its bytes, readable"),
+        "symbology": text(),
+        "why": WORDS,
+        "bin": text("Where its owner was counting, or empty"),
+        "before_ms": or_null({**WHEN, "description": "When the same code was read before"}),
+    },
+)
+WEIGHT = record(
+    "Weighed",
+    {
+        "scale": NAME,
+        "weight": text("As exact as the scale shows it"),
+        "unit": text("Of the scale"),
+        "net": flag("A tare was taken off"),
+        "amount": or_null(text("The same in the item's unit, for `amount` of a line")),
+    },
+)
+
+
+def _undecided(ask: Ask) -> object:
+    (after,) = ask.after or (0,)
+    with ask.reading() as connection:
+        found = ask.parts.floor.undecided.rows(connection, ask.parts.journal, ask.who, int(after), ask.limit + 1)
+    return ask.page([((each["position"],), each) for each in found])
+
+
+def _count(ask: Ask) -> object:
+    return ask.parts.floor.undecided.count(ask.parts.journal, ask.op_id, ask.who, ask.body)
+
+
+def _dismiss(ask: Ask) -> object:
+    return ask.parts.floor.undecided.dismiss(ask.parts.journal, ask.op_id, ask.who, ask.body)
+
+
+def _weigh(ask: Ask) -> object:
+    """Waits until the scale stands still, three seconds at most."""
+    wish = kit.Fields(ask.body)
+    sku, named = wish.text("item", most=31, need=False), wish.text("scale", most=31, need=False)
+    wish.done()
+    with ask.reading() as connection:
+        item = catalogue.need_item(connection, sku) if sku else None
+        scale = named or scale_of(connection, ask.who, tablet(ask.parts), ask.parts.devices())
+    if not scale:
+        raise Rejected("no scale is yours: take one under This node, or set station= in its address")
+    try:
+        weight = ask.parts.weigh(scale)
+    except Unavailable as error:
+        # The person at the scale has to act, and no machine by repeating it.
+        raise Rejected(str(error)) from error
+    amount = None if item is None else in_unit(weight, item)
+    return {"scale": scale, "weight": f"{weight.value:f}", "unit": weight.unit, "net": weight.net, "amount": amount}
+
+
+ROUTES = (
+    Route(
+        method="GET", path="/api/v1/reads/undecided", allow=ANYONE, answer=UNDECIDED, keys=(int,), handle=_undecided,
+        summary="Reads that may have been sent twice, or came too late: a person decides",
+    ),
+    Route(
+        method="POST", path="/api/v1/reads/count", allow=_DECIDERS, act=True, handle=_count,
+        summary="An undecided read is one more piece: it counts now", body=record("CountRead", {"read": READ}),
+        answer=record(
+            "ReadCounted",
+            {
+                "op_id": OP_ID, "read": READ,
+                "outcome": one_of("counted", "parked", "late", "opened", "steered", "badge", "control", "joined"),
+            },
+        ),
+    ),
+    Route(
+        method="POST", path="/api/v1/reads/dismiss", allow=_DECIDERS, act=True, handle=_dismiss,
+        summary="An undecided read does not count", body=record("DismissRead", {"read": READ, "reason": REASON}),
+        answer=record("ReadDismissed", {"op_id": OP_ID, "read": READ}),
+    ),
+    Route(
+        method="POST", path="/api/v1/scales/weigh", allow=ANYONE, handle=_weigh, answer=WEIGHT,
+        summary="A stable weight from the asker's scale, or from the one named",
+        body=record("Weigh", {}, {"item": CODE, "scale": NAME}),
+    ),
+)  # fmt: skip

@@ -1,0 +1,148 @@
+// A document that is put together on this tablet and sent as one act: hold, scrap, label, return, issue, dispatch.
+// Until it is sent it is kept on the tablet, so that a reload or a dead battery loses no line.
+
+import { act, newOpId } from "./api.js";
+import { written } from "./amounts.js";
+import { decider } from "./decide.js";
+import { askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
+import { attempt, byId, say } from "./page.js";
+
+const { kind, path, place, done: doneWords, scan } = byId("basket").dataset;
+const signed = "signed" in byId("basket").dataset, proposed = "proposed" in byId("basket").dataset;
+const fixed = JSON.parse(byId("fixed").textContent);
+const KEY = `basket ${kind} ${byId("bar").dataset.actor}`;
+const LINES_MAX = 200;
+const fresh = () => ({ opId: newOpId(), bin: "", lines: [], latest: -1 });
+let basket = JSON.parse(localStorage.getItem(KEY) || "null") || fresh();
+const undone = []; // what Undo goes back to
+
+const titled = (line) => line.name || line.item;
+const same = (one, other) => ["item", "lot", "serial", "bin"].every((name) => (one[name] || "") === (other[name] || ""));
+
+// ---------------------------------------------------------------- what is in it
+
+function show() {
+  localStorage.setItem(KEY, JSON.stringify(basket));
+  byId("at").hidden = !basket.bin;
+  byId("place").textContent = basket.bin;
+  byId("no-lines").hidden = basket.lines.length > 0 || !byId("proof").hidden;
+  byId("lines").replaceChildren(...basket.lines.map((line, at) => lineOf({
+    title: titled(line), details: [...detailsOf(line), place && `at ${line.bin}`], figure: written(line.quantity, line.decimals), beside: line.decimals ? line.unit : "",
+    act: [line.serial ? "Remove" : "Change", () => change(at)], latest: at === basket.latest,
+  })).reverse());
+  byId("undo").disabled = !undone.length;
+  byId("done").disabled = !basket.lines.length;
+}
+
+function become(next) {
+  undone.push(basket);
+  basket = { ...basket, ...next };
+  stopFollowing();
+  show();
+}
+
+function set(at, quantity) {
+  const line = basket.lines[at];
+  const lines = quantity ? basket.lines.map((each) => (each === line ? { ...line, quantity } : each)) : basket.lines.filter((each) => each !== line);
+  become({ lines, latest: quantity ? at : -1 });
+  say(quantity > line.quantity ? "good" : "warn", titled(line), { figure: written(quantity, line.decimals) });
+}
+
+function change(at) {
+  const line = basket.lines[at];
+  if (line.serial) set(at, 0);
+  else askAmount(titled(line), line.quantity, line.decimals, (digits) => attempt(() => set(at, base(digits, line.decimals))));
+}
+
+function add(found) {
+  const { item, name, unit, decimals, lot, serial, quantity } = found;
+  // What is only wished for has no lot or piece yet.
+  const line = { item, name, unit, decimals, quantity, bin: basket.bin, ...(place ? { lot, serial } : {}) };
+  const at = basket.lines.findIndex((each) => same(each, line));
+  if (at >= 0 && line.serial) { say("warn", "This piece is in it already"); return; }
+  if (at >= 0) { set(at, basket.lines[at].quantity + quantity); return; }
+  if (basket.lines.length === LINES_MAX) { say("bad", `At most ${LINES_MAX} lines: send this first`); return; }
+  become({ lines: [...basket.lines, line], latest: basket.lines.length });
+  say("good", titled(line), { figure: written(quantity, decimals) });
+}
+
+onCode(async (text) => {
+  const found = await lookUp(text);
+  if (found.kind === "operation") { say("bad", "That is an operation, not goods"); return; }
+  if (found.kind === "location") {
+    if (!place) { say("warn", "No bin is needed here: scan the items"); return; }
+    become({ bin: found.location });
+    say("good", `At ${found.location}: scan the goods`);
+  } else if (place && !basket.bin) {
+    say("warn", "Scan the bin first");
+  } else if (found.serials && !found.serial && place) {
+    say("warn", `${titled(found)} goes by its serial: scan the label of the piece`);
+  } else if (found.lots && !found.lot && place) {
+    say("warn", `${titled(found)} goes by lot: scan a label with the lot`);
+  } else {
+    add(found);
+  }
+});
+
+byId("undo").addEventListener("click", () => {
+  basket = undone.pop();
+  show();
+  say("warn", "Taken back");
+});
+
+// ---------------------------------------------------------------- sending it
+
+function wish() {
+  const said = { ...fixed };
+  for (const each of document.querySelectorAll("[data-said]")) {
+    const value = each.value.trim();
+    if (value) said[each.dataset.said] = each.dataset.said === "reasons" ? [value] : value;
+  }
+  said.lines = basket.lines.map(({ item, lot, serial, quantity, bin }) => Object.fromEntries(
+    Object.entries({ item, lot, serial, quantity, [place]: bin }).filter(([name, value]) => name && value)));
+  return said;
+}
+
+function sent(answer) {
+  undone.length = 0;
+  basket = fresh();
+  byId("papers").close();
+  for (const each of document.querySelectorAll("input[data-said]")) each.value = "";
+  done(answer.op_id, doneWords, { proposed: proposed || !answer.state, paper: kind === "dispatch" });
+  show();
+}
+
+const { open } = signed ? decider({
+  sign: { title: "Sign it", yes: "Sign", signed: true, why: "", words: () => byId("papers-words").textContent,
+    act: () => act(path, { ...wish(), pin: byId("pin").value }, basket.opId), done: sent },
+}) : {};
+
+byId("done").addEventListener("click", () => {
+  const { length } = basket.lines;
+  byId("papers-words").textContent = `${length === 1 ? "One line" : `${length} lines`}${proposed ? ". Another person signs before it is booked." : "."}`;
+  byId("papers-refusal").textContent = "";
+  byId("papers").showModal();
+});
+byId("papers-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const lacking = [...event.target.querySelectorAll("[required]")].find((each) => !each.value.trim());
+  if (lacking) {
+    byId("papers-refusal").textContent = `${lacking.previousElementSibling.textContent} is needed.`;
+    lacking.focus();
+    return;
+  }
+  if (signed) { open("sign"); return; }
+  attempt(async () => {
+    try {
+      sent(await act(path, wish(), basket.opId));
+    } catch (error) {
+      basket.opId = newOpId(); // a refusal did nothing: the next wish is another act
+      show();
+      byId("papers-refusal").textContent = error.message;
+      throw error;
+    }
+  });
+});
+
+say("quiet", basket.lines.length ? "Go on where you stopped" : scan, { aloud: false });
+show();

@@ -1,0 +1,126 @@
+// What the pages of floor work share: a code and what it stands for, amounts, questions, the proof of what was done.
+
+import { Refused, post } from "./api.js";
+import { written } from "./amounts.js";
+import { Keypad } from "./keypad.js";
+import { follow } from "./ladder.js";
+import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { onScan } from "./wedge.js";
+
+// What a code stands for, {kind: location | item | operation, …}; nothing begins by it.
+export const lookUp = (text) => post("lookup", { text });
+
+// Every code on this page, scanned or typed, in order: one is done before the next begins.
+let before = Promise.resolve();
+export function onCode(take) {
+  const queue = (text) => {
+    openDialog()?.close();
+    before = before.then(() => attempt(() => take(text)));
+    return before;
+  };
+  onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
+  byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
+  byId("code-form")?.addEventListener("submit", () => {
+    const text = byId("code-text").value.trim();
+    if (text) queue(text);
+  });
+}
+
+// ---------------------------------------------------------------- amounts
+
+let typing = null;
+const keypad = byId("keypad") && new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = digits || "0"; }, () => {
+  const { digits } = keypad;
+  byId("keypad").close();
+  if (digits !== "") typing.take(digits.replace(/\.$/, ""));
+});
+byId("keypad")?.addEventListener("keydown", (event) => keypad.typed(event));
+
+// Digits as somebody types them in the item's unit; the first one replaces `now`.
+export function askAmount(title, now, decimals, take) {
+  typing = { take };
+  keypad.clear();
+  keypad.point = decimals > 0;
+  byId("point").hidden = !decimals;
+  byId("keypad-title").textContent = title;
+  byId("keypad-value").textContent = written(now, decimals);
+  byId("keypad").showModal();
+}
+
+// The digits in base units, exactly.
+export function base(digits, decimals = 0) {
+  const [whole, rest = ""] = digits.split(".");
+  if (rest.length > decimals) throw new Refused("So many decimals do not come out in the smallest unit: say it exactly.");
+  return Number(whole + rest.padEnd(decimals, "0"));
+}
+
+// ---------------------------------------------------------------- lines
+
+// A line with a figure: `details` are codes below the name; `act` = [word, what it does], or none.
+export function lineOf({ title, details, figure, beside = "", act = null, latest = false }) {
+  const what = element("div", { className: "what" }, element("strong", { textContent: title }), ltr(details.filter(Boolean).join(" · "), "quiet"));
+  const row = element("article", { className: "line card" }, what,
+    element("div", { className: "amount" }, element("output", { className: "count", textContent: figure }), element("span", { className: "quiet", textContent: beside })));
+  if (act) {
+    const button = element("button", { className: "button", type: "button", textContent: act[0] });
+    button.setAttribute("aria-label", `${act[0]} ${title}`);
+    button.addEventListener("click", act[1]);
+    row.append(button);
+  }
+  if (latest) row.dataset.latest = "";
+  return row;
+}
+
+export const detailsOf = ({ item, lot, serial, expiry }) => [item, lot && `lot ${lot}`, serial && `serial ${serial}`, expiry && `expires ${expiry}`];
+
+export function tileOf(title, words, take) {
+  const tile = element("button", { className: "tile", type: "button" }, element("strong", {}, ltr(title)), element("span", { textContent: words }));
+  tile.addEventListener("click", () => attempt(take));
+  return tile;
+}
+
+// ---------------------------------------------------------------- questions
+
+// `reasons`: [[code, words], …] to choose from; `yes` gets the one that was chosen. A refusal stays in sight.
+let agreed = () => {};
+export function ask(title, words, yes, then, reasons = []) {
+  byId("ask-title").textContent = title;
+  byId("ask-words").textContent = words;
+  byId("ask-refusal").textContent = "";
+  byId("ask-yes").textContent = yes;
+  byId("ask-why-part").hidden = !reasons.length;
+  byId("ask-why").replaceChildren(...reasons.map(([code, said]) => element("option", { value: code, textContent: said })));
+  agreed = then;
+  byId("ask").showModal();
+}
+byId("ask-yes")?.addEventListener("click", () => attempt(async () => {
+  try {
+    await agreed(byId("ask-why").value);
+    byId("ask").close();
+  } catch (error) {
+    byId("ask-refusal").textContent = error.message;
+    throw error;
+  }
+}));
+
+// ---------------------------------------------------------------- proof
+
+let proofOf = "";
+export function done(opId, title, { proposed = false, paper = false } = {}) {
+  say("good", title);
+  proofOf = proposed ? "" : opId;
+  byId("proof").hidden = proposed;
+  if (proposed) return;
+  byId("proof").querySelector(".ladder").replaceChildren();
+  byId("proof").querySelector(".words").textContent = "";
+  byId("proof-title").textContent = title;
+  byId("proof-link").href = `/operations/${opId}`;
+  byId("paper").href = `/papers/${opId}`;
+  byId("paper").hidden = !paper;
+  follow(opId, byId("proof"), () => proofOf === opId);
+}
+
+export function stopFollowing() {
+  proofOf = "";
+  byId("proof").hidden = true;
+}

@@ -1,0 +1,197 @@
+// A receipt or a move that is scanned together. The node holds it: any scanner adds to it, and any tablet resumes it.
+
+import { act, get } from "./api.js";
+import { beside, written } from "./amounts.js";
+import { stream } from "./bar.js";
+import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { loadNames, nameOf } from "./names.js";
+import { attempt, byId, say } from "./page.js";
+import { showUnknown } from "./unknown.js";
+
+const kind = byId("choose").dataset.kind;
+const receiving = kind === "receive";
+const LINES_MAX = 200;
+const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
+let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], asked = false;
+
+const keyOf = (line) => [line.item, line.lot, line.serial, line.place].join("\u001f");
+const titled = (line) => line.name || line.item;
+const chosen = () => {
+  const kept = JSON.parse(localStorage.getItem(KEY) || "null");
+  return kept && screen && kept.task === screen.task ? kept : null;
+};
+
+// ---------------------------------------------------------------- what is shown
+
+function change(line) {
+  const { item, lot, serial, expiry, place, decimals = 0 } = line;
+  const wish = Object.fromEntries(Object.entries({ item, lot, serial, expiry, place }).filter(([, value]) => value));
+  const set = (quantity) => attempt(() => act("tasks/enter", { ...wish, quantity }));
+  if (serial) set(0);
+  else askAmount(titled(line), line.counted, decimals, (digits) => attempt(() => set(base(digits, decimals))));
+}
+
+function notice(lines) {
+  for (const line of lines) {
+    const before = known.get(keyOf(line));
+    if (before === line.counted) continue;
+    latest = keyOf(line);
+    say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: written(line.counted, line.decimals) });
+  }
+  const now = new Map(lines.map((line) => [keyOf(line), line.counted]));
+  if ([...known.keys()].some((key) => !now.has(key))) say("warn", "Taken back");
+  known = now;
+}
+
+function next() {
+  if (receiving) return screen.target ? "Scan what came." : "Scan the bin that takes the goods.";
+  if (!screen.source) return "Scan the bin where the goods are.";
+  return screen.lines.length && !screen.target ? "Scan the bin where they go." : "Scan what you take, then the bin where it goes.";
+}
+
+// What of the chosen delivery came by now, this receipt included.
+function showExpected() {
+  const mine = chosen(), found = mine && deliveries.find((each) => each.delivery === mine.delivery);
+  byId("expected").hidden = !found;
+  if (!found) return;
+  byId("expected-title").textContent = `Expected in ${found.delivery}`;
+  const here = (item) => screen.lines.filter((line) => line.item === item).reduce((sum, line) => sum + line.counted, 0);
+  byId("expected-lines").replaceChildren(...found.lines.map((line) => lineOf({
+    title: nameOf(line.item) || line.item, details: [line.item], figure: `${line.came + here(line.item)} / ${line.wanted}`,
+  })));
+}
+
+function showTask(before) {
+  const { lines } = screen;
+  if (!before || before.task !== screen.task) {
+    known = new Map(lines.map((line) => [keyOf(line), line.counted]));
+    say("quiet", lines.length ? "Go on where you stopped" : next(), { aloud: false });
+  } else {
+    const places = before.target !== screen.target || before.source !== screen.source;
+    if (places) say("good", next());
+    notice(lines);
+    if (screen.parked > before.parked) say("bad", "Unknown code: it is kept, go on");
+  }
+  byId("from").textContent = (receiving ? screen.target : screen.source) || "…";
+  if (!receiving) byId("to").textContent = screen.target || "…";
+  byId("progress").textContent = lines.length === 1 ? "1 line" : `${lines.length} lines`;
+  byId("no-lines").hidden = lines.length > 0;
+  byId("no-lines").textContent = next();
+  byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map((line) => lineOf({
+    title: titled(line), details: [...detailsOf(line), line.place && `to ${line.place}`], figure: written(line.counted, line.decimals),
+    beside: beside(line), act: [line.serial ? "Remove" : "Change", () => change(line)], latest: keyOf(line) === latest,
+  })));
+  byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
+  byId("done").disabled = !lines.some((line) => line.counted > 0);
+  byId("parked-count").textContent = screen.parked;
+  if (receiving) showExpected();
+}
+
+async function showChoice(state) {
+  known = new Map();
+  if (state.screen) {
+    say("warn", `You are busy with a ${state.screen.kind}: finish that first`, { aloud: false });
+  } else if (!asked) {
+    say("quiet", receiving ? "Choose a delivery, or receive without one" : "Scan the bin where the goods are", { aloud: false });
+  }
+  asked = true;
+  if (!receiving) return;
+  byId("blind").disabled = Boolean(state.screen);
+  byId("deliveries").replaceChildren(...deliveries.map((each) => {
+    const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
+    return tileOf(each.delivery, `${each.supplier} · ${came} of ${wanted} came`, () => begin(each));
+  }));
+  byId("no-deliveries").hidden = deliveries.length > 0;
+}
+
+function show(state) {
+  const before = screen;
+  screen = state.screen?.kind === kind ? state.screen : null;
+  byId("choose").hidden = Boolean(screen);
+  byId("working").hidden = !screen;
+  for (const each of document.querySelectorAll("[data-open]")) each.hidden = !screen;
+  byId("parked").hidden = !screen?.parked;
+  if (screen) { stopFollowing(); showTask(before); }
+  else showChoice(state);
+}
+stream.addEventListener("state", (event) => show(event.detail));
+
+async function loadDeliveries() {
+  [{ rows: deliveries }] = await Promise.all([get("deliveries/"), loadNames()]);
+  if (screen) showExpected();
+  else if (asked) showChoice({ screen: null });
+}
+if (receiving) attempt(loadDeliveries);
+
+// ---------------------------------------------------------------- what is done
+
+async function begin(delivery, places = {}) {
+  const answer = await act("tasks/begin", { kind, ...places });
+  localStorage.setItem(KEY, JSON.stringify(delivery ? { task: answer.task, delivery: delivery.delivery, supplier: delivery.supplier } : null));
+}
+
+// Nothing is open yet: the first label says what this is going to be.
+async function first(text) {
+  const found = await lookUp(text);
+  if (unit) {
+    if (found.kind !== "location" || found.location === unit) { say("warn", `Scan where unit ${unit} goes`); return; }
+    const answer = await act("units/move", { units: [{ unit, target: found.location }] });
+    done(answer.op_id, `Unit ${unit} stands in ${found.location}`);
+    unit = "";
+  } else if (found.kind === "location" && found.unit) {
+    unit = found.location;
+    say("good", `Unit ${unit}: scan where it goes`);
+  } else if (found.kind === "location") {
+    await begin(null, receiving ? { target: found.location } : { source: found.location });
+  } else {
+    say("warn", "Scan the bin first");
+  }
+}
+
+onCode(async (text) => {
+  if (!screen) { await first(text); return; }
+  const answer = await act("scans", { text });
+  if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
+});
+
+byId("blind")?.addEventListener("click", () => attempt(() => begin(null)));
+byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
+byId("parked").addEventListener("click", () => attempt(showUnknown));
+byId("drop").addEventListener("click", () => ask("Give it up?", "What was scanned is set aside. Nothing is booked.", "Give it up", async () => {
+  await act("tasks/drop", {});
+  say("warn", "Given up: nothing was booked");
+}));
+
+async function finish(wish) {
+  const answer = await act("tasks/finish", wish);
+  if (answer.ask) {
+    ask("Received before?", answer.ask, "Yes, once more", () => finish({ ...wish, confirm: true }));
+    return;
+  }
+  screen = null;
+  done(answer.op_id, answer.exception ? "Kept as an exception: the bin is to be counted" : receiving ? "Goods received" : "Goods moved");
+  if (receiving) await loadDeliveries();
+}
+
+byId("done").addEventListener("click", () => {
+  if (!receiving) { attempt(() => finish({})); return; }
+  byId("papers-refusal").textContent = "";
+  byId("supplier").value = chosen()?.supplier || byId("supplier").value;
+  byId("papers").showModal();
+});
+byId("papers-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const said = { supplier: byId("supplier").value.trim(), delivery_note: byId("note-number").value.trim(), delivery: chosen()?.delivery };
+  const wish = Object.fromEntries(Object.entries(said).filter(([, value]) => value));
+  if (byId("why").value) wish.reasons = [byId("why").value];
+  attempt(async () => {
+    try {
+      await finish(wish);
+      byId("papers").close();
+      byId("note-number").value = byId("why").value = "";
+    } catch (error) {
+      byId("papers-refusal").textContent = error.message;
+      throw error;
+    }
+  });
+});
