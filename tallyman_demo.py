@@ -36,9 +36,9 @@ from ledger.clock import SystemClock
 from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.moves import QUANTITY_MAX
+from ledger.policy import QUANTITY_ASKED
 from ledger.wording import counted
 from node import proofs
-from node.counting_policy import QUANTITY_ASKED
 from node.presenting import is_companion
 from tallyman_stage import Api, Link, Process, command, extend_settings, free_port, stopping, wait_for
 

@@ -1,9 +1,11 @@
 """The catalogue file: items by CSV, all or nothing, with everything wrong said at once and by line.
 
-Heading `sku,name,gtin,base_unit,tracking,pack_qty[,cost_minor,currency,decimals]`; tracking is none, lot, serial or
-lot+serial; a line with an sku that stands above adds a barcode of `pack_qty` base units. It may leave cells empty,
-and the name and cost of a pack may be its own; otherwise it says what the first line said, because two articles under
-one sku are a slip. Cells that a spreadsheet would run as a formula are refused.
+Heading `sku,name,gtin,base_unit,tracking,pack_qty[,cost_minor,currency,decimals,abc,by_weight,quantity_asked]`;
+tracking is none, lot, serial or lot+serial; abc a class such as A; by_weight yes for what is counted in pieces and by
+weight; quantity_asked from how many base units on a quantity is asked back. A line with an sku that stands above adds
+a barcode of `pack_qty` base units. It may leave cells empty, and the name and cost of a pack may be its own;
+otherwise it says what the first line said, because two articles under one sku are a slip. Cells that a spreadsheet
+would run as a formula are refused.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from ledger.errors import Rejected
 from ledger.ids import text_to_word
 
 COLUMNS = ("sku", "name", "gtin", "base_unit", "tracking", "pack_qty")
-MORE_COLUMNS = ("cost_minor", "currency", "decimals")
+MORE_COLUMNS = ("cost_minor", "currency", "decimals", "abc", "by_weight", "quantity_asked")
 TRACKING = {"none": 0, "lot": 1, "serial": 2, "lot+serial": 3}
 FILE_BYTES_MAX = 64 << 20
 ROWS_MAX = 100_000
 ERRORS_MAX = 50
 NAME_MAX = 200
 UNIT_BYTES_MAX = 28
+ABC_CHARS_MAX = 4
 NUMBER_MAX = 2**63 - 1
 CODES_PER_ITEM_MAX = 200
 _TRACKING_NAMES = {number: name for name, number in TRACKING.items()}
@@ -41,6 +44,9 @@ class Item:
     decimals: int = 0
     cost_minor: int | None = None
     currency: str = ""
+    abc: str = ""
+    by_weight: bool = False
+    quantity_asked: int | None = None
     gtins: dict[str, int] = field(default_factory=dict)
 
     def stream_value(self) -> dict[str, object]:
@@ -53,6 +59,9 @@ class Item:
             "cost_minor": -1 if self.cost_minor is None else self.cost_minor,
             "currency": self.currency,
             "gtins": [[code, quantity] for code, quantity in sorted(self.gtins.items())],
+            **({"abc": self.abc} if self.abc else {}),
+            **({"by_weight": True} if self.by_weight else {}),
+            **({"quantity_asked": self.quantity_asked} if self.quantity_asked else {}),
         }
 
 
@@ -162,7 +171,7 @@ def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
     if tracking not in TRACKING:
         raise Rejected(f"tracking {tracking!r}: expected {', '.join(TRACKING)}")
     cost = row.get("cost_minor", "").strip()
-    currency = row.get("currency", "").strip()
+    currency, asked = row.get("currency", "").strip(), row.get("quantity_asked", "").strip()
     if (currency or cost) and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise Rejected(f"currency {currency!r}: expected three letters such as EUR beside a cost")
     item = Item(
@@ -173,7 +182,12 @@ def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
         decimals=_number("decimals", row.get("decimals", "").strip() or "0", 0, 18),
         cost_minor=_number("cost_minor", cost, 0, NUMBER_MAX) if cost else None,
         currency=currency,
+        abc=_abc(row.get("abc", "").strip()),
+        by_weight=_yes("by_weight", row.get("by_weight", "").strip()),
+        quantity_asked=_number("quantity_asked", asked, 1, NUMBER_MAX) if asked else None,
     )
+    if item.by_weight and item.tracking & TRACKING["serial"]:
+        raise Rejected("by_weight: a piece with a serial is counted by its serial")
     return item, code, quantity
 
 
@@ -186,6 +200,9 @@ def _cells(item: Item) -> dict[str, str]:
         "cost_minor": "" if item.cost_minor is None else str(item.cost_minor),
         "currency": item.currency,
         "decimals": str(item.decimals),
+        "abc": item.abc,
+        "by_weight": "yes" if item.by_weight else "",
+        "quantity_asked": "" if item.quantity_asked is None else str(item.quantity_asked),
     }
 
 
@@ -228,6 +245,18 @@ def _number(name: str, text: str, least: int, most: int) -> int:
     return int(text)
 
 
+def _abc(text: str) -> str:
+    if text and not (len(text) <= ABC_CHARS_MAX and text.isascii() and text.isalnum()):
+        raise Rejected(f"abc {text[:40]!r}: expected a class such as A, at most {ABC_CHARS_MAX} letters or digits")
+    return text.upper()
+
+
+def _yes(name: str, text: str) -> bool:
+    if text.lower() not in ("", "no", "yes"):
+        raise Rejected(f"{name} {text[:40]!r}: expected yes or no")
+    return text.lower() == "yes"
+
+
 def name_of(text: str) -> str:
     if not 0 < len(text) <= NAME_MAX or not text.isprintable():
         raise Rejected(f"the name {text[:40]!r} is not 1 to {NAME_MAX} printable characters")
@@ -235,4 +264,14 @@ def name_of(text: str) -> str:
 
 
 def core(item: Item) -> tuple[object, ...]:
-    return item.name, item.unit, item.tracking, item.decimals, item.cost_minor, item.currency
+    return (
+        item.name,
+        item.unit,
+        item.tracking,
+        item.decimals,
+        item.cost_minor,
+        item.currency,
+        item.abc,
+        item.by_weight,
+        item.quantity_asked,
+    )

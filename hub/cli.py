@@ -144,6 +144,20 @@ def _add_entering(add: Callable[..., argparse.ArgumentParser]) -> None:
     places.add_argument("--kind", default="bin", choices=("bin", "unit", "closed", "area"))
     places.add_argument("--parent", default="", metavar="CODE", help="the area it lies in")
     places.add_argument("--name", default="", metavar="TEXT")
+    rule = add("set-policy", _set_policy, shown.line, "decide about counts or stock work, at all sites or at one")
+    rule.add_argument("name", choices=("counting", "stock"))
+    rule.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the entry as JSON; - reads standard input")
+    rule.add_argument("--site", default="", metavar="SITE", help="only there, instead of what holds for all")
+    rule.add_argument("--clear", action="store_true", help="take the entry back")
+    add("policies", _policies, shown.policies, "list what was decided about work at the sites")
+    nonces = add(
+        "issue-nonces",
+        _command("issue-nonces", "site", "count"),
+        shown.line,
+        "send a site secrets that its random samples are drawn from",
+    )
+    nonces.add_argument("site", metavar="SITE")
+    nonces.add_argument("count", nargs="?", type=int, default=10, metavar="N", help="how many (default 10)")
     person = add("add-person", _add_person, shown.person, "give a person roles at a site; prints the activation code")
     person.add_argument("site", metavar="SITE")
     person.add_argument("login", metavar="LOGIN")
@@ -268,6 +282,36 @@ def _import_items(arguments: argparse.Namespace) -> Result:
         raise Rejected(f"cannot read {arguments.file}: {error.strerror}") from error
     wish = {"csv": base64.b64encode(raw).decode("ascii"), "dry_run": arguments.dry_run}
     return {**_write(arguments, "import-items", wish), "dry_run": arguments.dry_run}
+
+
+def _set_policy(arguments: argparse.Namespace) -> Result:
+    if arguments.clear == (arguments.file is not None):
+        raise Rejected("name the file with the entry, or --clear to take it back")
+    text = "" if arguments.clear else _text_of(arguments.file)
+    if not arguments.clear and not text.strip():
+        raise Rejected(f"{arguments.file} is empty")
+    return _write(arguments, "set-policy", {"name": arguments.name, "site": arguments.site, "said": text})
+
+
+def _policies(arguments: argparse.Namespace) -> Result:
+    from hub import policies
+
+    _, opened = _reading(arguments)
+    try:
+        with opened.read() as session:
+            return {"policies": policies.listed(session)}
+    finally:
+        opened.close()
+
+
+def _text_of(file: Path) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return raw.decode("utf-8-sig")
+    except OSError as error:
+        raise Rejected(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Rejected(f"{file} is not UTF-8 text") from error
 
 
 def _add_person(arguments: argparse.Namespace) -> Result:

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from hub.hub import Hub
-from ledger.errors import Rejected
+from ledger.codec import json_loads
+from ledger.errors import Invalid, Rejected
 
 Arguments = Mapping[str, Any]
 Command = Callable[[Hub, Arguments], dict[str, Any]]
@@ -49,6 +50,25 @@ def import_items(hub: Hub, given: Arguments) -> dict[str, Any]:
     except (binascii.Error, ValueError) as error:
         raise Rejected("the catalogue did not arrive whole; try again") from error
     return asdict(hub.import_items(raw, dry_run=_of(given, "dry_run", bool, False)))
+
+
+def set_policy(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Decide about the work at the sites: an entry as JSON, or "" to take it back."""
+    name, site, text = _text(given, "name"), _text(given, "site", ""), _text(given, "said")
+    try:
+        said = json_loads(text, depth_max=8) if text else None
+    except Invalid as error:
+        raise Rejected(f"the policy is not JSON: {error}") from error
+    if text and said is None:
+        raise Rejected("the policy says nothing: clear it instead")
+    hub.set_policy(name, said, site)
+    return {"policy": name, "site": site or "all", "state": "set" if text else "cleared"}
+
+
+def issue_nonces(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Secrets from which a site draws samples that nobody there could choose."""
+    site = _text(given, "site")
+    return {"site": site, "nonces": hub.issue_nonces(site, _of(given, "count", int))}
 
 
 def add_person(hub: Hub, given: Arguments) -> dict[str, Any]:
@@ -118,6 +138,8 @@ COMMANDS: dict[str, Command] = {
     "reincarnate": reincarnate,
     "anchor": anchor,
     "import-items": import_items,
+    "set-policy": set_policy,
+    "issue-nonces": issue_nonces,
     "add-person": add_person,
     "revoke-person": revoke_person,
     "add-location": add_location,

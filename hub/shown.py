@@ -99,6 +99,16 @@ def imported(result: Result) -> str:
     )
 
 
+def policies(result: Result) -> str:
+    found = result["policies"]
+    if not found:
+        return "nothing decided: the program's own defaults hold"
+    return "\n".join(
+        f"{each['name']:<10} {each['site'] or 'all sites':<20} {json.dumps(each['value'], ensure_ascii=False)}"
+        for each in found
+    )
+
+
 def person(result: Result) -> str:
     code = f"activation code {result['code']} (shown this once)" if result["code"] else "the old key stays valid"
     return f"{result['login']} at {result['site']}, actor {result['actor']}\n{code}"

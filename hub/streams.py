@@ -4,7 +4,7 @@ A site keeps (generation, sequence) for each stream and gets what changed since.
 kept, so that a delta is never longer than the stream. Where the hub cannot tell what changed (another generation, a
 cursor ahead of it), the site gets all of it with `reset`: that is a normal answer and not an error.
 
-Catalogue and policy are the same for all sites; users, locations and transfers belong to a site; receipts and control
+The catalogue is the same for all sites; users, locations, transfers and policy belong to a site; receipts and control
 records to one incarnation of its chain. The manifest says where every stream of a site stands; its version never
 falls, and a site that knows a newer one than the hub tells it that the hub was put back from a backup.
 """
@@ -29,8 +29,8 @@ RECEIPTS = "receipts"
 CONTROL = "control"
 SITES = "sites"
 
-SHARED = frozenset({CATALOGUE, POLICY, SITES})
-OF_SITE = frozenset({USERS, LOCATIONS, TRANSFERS})
+SHARED = frozenset({CATALOGUE, SITES})
+OF_SITE = frozenset({USERS, LOCATIONS, TRANSFERS, POLICY})
 OF_ORIGIN = frozenset({RECEIPTS, CONTROL})
 # What changes rules and what a person waits for goes first; the catalogue can be long.
 ORDER = (CONTROL, SITES, TRANSFERS, USERS, LOCATIONS, POLICY, RECEIPTS, CATALOGUE)

@@ -38,8 +38,9 @@ from node.stock_goods import GoodsDocuments
 from node.values import Fields
 
 SHORT = "short-pick"
-# Parts of a short pick's op_id beside those that give back.
-AGAIN, CHECK = 1_001, 1_002
+# Parts of an act's op_id beyond those of its document, whose numbers are lower: a short pick reserves again and has a
+# count made, and every act may give back.
+AGAIN, CHECK, BACK = 1_001, 1_002, 1_003
 LISTS_MAX = 200
 
 
@@ -139,12 +140,14 @@ class Picking:
                 raise Rejected(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
             moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=found.tote)
             wish.lines = (moved,)
-            document = self._stock.document(connection, wish, {"order": found.reference})
             own = max(here, key=lambda share: share.quantity, default=promised[0]).reservation
-            call = calls.Pick(actor=who.actor, reservation=own, lines=wish.lines)
-            answer, booked = self._stock.book(connection, op_id, who, wish, call, document)
+
+            def picks(lines: tuple[Line, ...]) -> calls.Call:
+                return calls.Pick(actor=who.actor, reservation=own, lines=lines)
+
+            answer, booked = self._stock.book(connection, op_id, who, wish, picks, {"order": found.reference})
             # The goods are in the tote whether or not the books can say so.
-            rest = _instead(promised, here, own if booked else None, quantity)
+            rest = _instead(promised, here, own if booked.lines else None, quantity)
             self._give_back(connection, op_id, who, rest, found)
             left = sum(share.quantity for share in shares(connection, name) if share.item == item.sku)
             return {**answer, "list": str(name), "left": left}
@@ -206,9 +209,11 @@ class Picking:
             wish.lines = _in_tote(connection, found.tote)
             if not wish.lines:
                 raise Rejected(f"{found.tote} is empty: pick something, or cancel the list")
-            document = self._stock.document(connection, wish, {"order": found.reference})
-            call = calls.Issue(actor=who.actor, lines=wish.lines)
-            answer, _ = self._stock.book(connection, op_id, who, wish, call, document)
+
+            def leave(lines: tuple[Line, ...]) -> calls.Call:
+                return calls.Issue(actor=who.actor, lines=lines)
+
+            answer, _ = self._stock.book(connection, op_id, who, wish, leave, {"order": found.reference})
             rest = [(share, share.quantity) for share in shares(connection, name)]
             self._give_back(connection, op_id, who, rest, found)
             connection.execute("UPDATE pick_lists SET state = 'issued' WHERE list = ?", (name.raw,))
@@ -300,7 +305,7 @@ class Picking:
         document = self._desk.document(
             None, references={"order": found.reference}, reasons=(reason,) if reason else ()
         )
-        for number, (reservation, rows) in enumerate(sorted(by.items()), 1):
+        for number, (reservation, rows) in enumerate(sorted(by.items()), BACK):
             call = calls.Unreserve(actor=who.actor, reservation=reservation, lines=tuple(rows))
             self._site.record(call, op_id=part_op_id(op_id, number), document=document)
 

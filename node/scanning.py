@@ -247,7 +247,7 @@ class Scanning:
             if not who.has(COUNT):
                 return {"outcome": "bin", "bin": code}
             with _savepoint(connection) as kept:
-                opened = self._counting.begin(connection, who, code)
+                opened = self._counting.begin(connection, who, code, second=bool(who.waited_ms))
                 return {"outcome": "opened", **opened}
             return kept.refusal or {}
         if task.kind == tasks.COUNT:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import BY_PAPER
+from ledger.documents import BY_PAPER, Part, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.keys import VerifyKey
@@ -21,12 +21,13 @@ from ledger.moves import FREE, Line
 from ledger.people import TRANSFER
 from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
-from node import catalogue, control, streams
+from node import catalogue, control, parts, streams
 from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
 from node.operators import Operators
+from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import refuse_frozen
 from node.values import Fields
 
@@ -61,11 +62,12 @@ class Transfers:
 
     def dispatch(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods leave: `receiver` (a site), `lines` [{item or barcode, quantity, lot, serial, source, reasons}],
-        `source` for lines that name none, `occurred_ms`, `note`. Answers {op_id, state, paper}."""
+        `source` for lines that name none, `occurred_ms`, `note`. A large dispatch is several transfers, all of them
+        or none. Answers {op_id, state, transfer, transfers}."""
         who.need(TRANSFER, "dispatch goods")
         fields = Fields(body, "dispatch")
         receiver, source = fields.text("receiver"), fields.text("source", need=False)
-        entries = fields.objects("lines", LINES_MAX)
+        entries = fields.objects("lines", DOCUMENT_LINES_MAX)
         occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
         fields.done()
         if receiver == self.site_name:
@@ -81,10 +83,19 @@ class Transfers:
             hidden = sorted(self._counting.blind_bins(connection, who) & {line.source for line in lines})
             if hidden:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
-            call = calls.Dispatch(actor=who.actor, receiver=receiver, lines=lines)
-            document = self._desk.document(occurred_ms, commitments=self._desk.erasable(connection, note))
-            self._site.record(self._operators.approve(who, call, op_id, pin), op_id=op_id, document=document)
-            return {"state": "recorded", "transfer": str(op_id)}
+            chunks, key = parts.chunks(len(lines)), self._operators.signing_key(who, pin)
+            names = [op_id] if len(chunks) == 1 else [part_op_id(op_id, n) for n in range(1, len(chunks) + 1)]
+            for number, (name, chunk) in enumerate(zip(names, chunks, strict=True), 1):
+                call = calls.Dispatch(actor=who.actor, receiver=receiver, lines=tuple(lines[n] for n in chunk))
+                document = self._desk.document(
+                    occurred_ms,
+                    part=None if len(names) == 1 else Part(op_id, number, len(names)),
+                    commitments=self._desk.erasable(connection, note if number == 1 else ""),
+                )
+                signed = self._operators.sign(who, call, name, key)
+                self._site.record(signed, op_id=name, document=document)
+            several = {"transfers": [str(name) for name in names]} if len(names) > 1 else {}
+            return {"state": "recorded", "transfer": str(names[0]), **several}
 
         content = {
             "receiver": receiver,

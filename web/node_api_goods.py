@@ -16,6 +16,7 @@ from web.node_api_words import (
     REASONS,
     THING,
     lines_of,
+    many_lines_of,
 )
 from web.node_api_work import signed_verb, verb
 from web.node_ask import Ask
@@ -155,7 +156,7 @@ ROUTES = (
     ),
     verb(
         "documents/issue", ISSUE, "Goods leave to a customer", lambda floor: floor.stock.issue, DONE,
-        {"lines": lines_of(LEAVING)}, {"source": CODE, "order": REFERENCE, **STATED},
+        {"lines": many_lines_of(LEAVING)}, {"source": CODE, "order": REFERENCE, **STATED},
     ),
     verb(
         "documents/scrap", ADJUST, "Propose to write goods off", lambda floor: floor.stock.scrap, ADJUSTED,
@@ -220,7 +221,10 @@ ROUTES = (
         either(
             record(
                 "PickListIssued", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST, "lines": whole()},
-                {"exception": flag("It could not be booked: it is sealed as an exception document")},
+                {
+                    "exception": flag("It could not be booked: it is sealed as an exception document"),
+                    "parts": whole("In how many parts it was recorded, where these are more than one"),
+                },
             ),
             ASKED,
         ),

@@ -29,6 +29,7 @@ from web.node_api_words import (
     RECORDED,
     SENT_LINE,
     lines_of,
+    many_lines_of,
     signed,
 )
 from web.node_app import NodeParts
@@ -208,7 +209,7 @@ _REFERENCES: dict[str, Schema] = {"supplier": CODE, "delivery_note": CODE}
 ROUTES = (
     verb(
         "documents/receive", RECEIVE, "Goods come in", lambda floor: floor.stock.receive, either(DONE, ASKED),
-        {"lines": lines_of(RECEIVED_LINE)},
+        {"lines": many_lines_of(RECEIVED_LINE)},
         {
             "target": CODE, "origin": one_of("supplier", "customer"), **_REFERENCES,
             "delivery": text("An expected one", most=64),
@@ -218,7 +219,7 @@ ROUTES = (
     ),
     verb(
         "documents/move", MOVE, "Goods change place", lambda floor: floor.stock.move, DONE,
-        {"lines": lines_of(LINE)}, {"source": CODE, "target": CODE, "reasons": REASONS, **MADE},
+        {"lines": many_lines_of(LINE)}, {"source": CODE, "target": CODE, "reasons": REASONS, **MADE},
     ),
     verb(
         "documents/adjust", ADJUST, "Propose to correct stock", lambda floor: floor.stock.adjust, ADJUSTED,
@@ -277,7 +278,8 @@ ROUTES = (
     ),
     signed_verb(
         "transfers/dispatch", TRANSFER, "Goods leave for another site", lambda floor: floor.transfers.dispatch,
-        DISPATCHED, {"receiver": text("A site", most=31), "lines": lines_of(SENT_LINE)}, {"source": CODE, **OCCURRED},
+        DISPATCHED, {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
+        {"source": CODE, **OCCURRED},
     ),
     signed_verb(
         "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept, DISPATCHED,

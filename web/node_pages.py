@@ -17,7 +17,7 @@ from node.counting_close import SURE
 from web import kit
 from web.node_app import NodeParts
 from web.node_tiles import floor_tiles
-from web.node_views import call_and_time, newest_operations, scanners_of
+from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
 from web.node_words import call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
@@ -122,11 +122,13 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
                 raise kit.NotFound(f"operation {op_id} was not recorded at this site")
             # The floor's own look-up, because a counter must not read here what is expected of a bin.
             found = parts.floor.lookups.operation(connection, who, wanted)
-            call, at_ms = call_and_time(connection, wanted.raw)
+            pieces = found.get("parts", [])
+            call, at_ms = call_and_time(connection, OpId.parse(pieces[-1]["op_id"] if pieces else op_id).raw)
         return render_template(
             "node/operation.html",
             one=found,
-            what=call_words(call),
+            what=call_words(found["call"] if pieces else call),
+            rows_max=LIST_MAX,
             words=state_words(found["state"]),
             at_ms=at_ms,
         )

@@ -92,8 +92,46 @@ def test_wrong_usage_is_two(words: list[str], capsys: pytest.CaptureFixture[str]
     assert main(words) == 2
 
 
+def test_policies_are_set_from_a_file_listed_and_cleared(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = tmp_path / "counting.json"
+    entry.write_text('\ufeff{"rule": {"line_quantity_max": 2}, "blind": true}', "utf-8")
+    said = _ask(capsys, folder, "set-policy", "counting", str(entry))
+    assert said == {"policy": "counting", "site": "all", "state": "set"}
+    (found,) = _ask(capsys, folder, "policies")["policies"]
+    assert (found["name"], found["site"], found["value"]["blind"]) == ("counting", "", True)
+    assert main(["policies", "--dir", str(folder)]) == 0
+    assert "all sites" in capsys.readouterr().out
+    for text, why in (
+        ("{", "not JSON"), ('{"blind": 1}', "true or false"), ("null", "says nothing"), ("", "is empty"),
+    ):  # fmt: skip
+        entry.write_text(text)
+        assert why in _ask(capsys, folder, "set-policy", "counting", str(entry), code=1)["error"]
+    assert "--clear" in _ask(capsys, folder, "set-policy", "counting", code=1)["error"]
+    assert "cannot read" in _ask(capsys, folder, "set-policy", "stock", str(tmp_path / "none"), code=1)["error"]
+    entry.write_text("{}")
+    assert "rome" in _ask(capsys, folder, "set-policy", "stock", str(entry), "--site", "rome", code=1)["error"]
+    assert "rome" in _ask(capsys, folder, "issue-nonces", "rome", "3", code=1)["error"]
+    assert _ask(capsys, folder, "set-policy", "counting", "--clear")["state"] == "cleared"
+    assert _ask(capsys, folder, "policies") == {"policies": []}
+
+
 @pytest.mark.parametrize(
-    "command", ["init", "run", "enrol", "status", "discrepancies", "anchor", "verify", "import-items"]
+    "command",
+    [
+        "init",
+        "run",
+        "enrol",
+        "status",
+        "discrepancies",
+        "anchor",
+        "verify",
+        "import-items",
+        "set-policy",
+        "policies",
+        "issue-nonces",
+    ],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

@@ -35,6 +35,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/uncounted": {**SESSION, "bin": "A-01", "reason": "late"},
     "counts/open": {"bin": "A-01"},
     "counts/leave": {"bin": "A-01"},
+    "counts/share": {"bin": "A-01", "area": 1, "agree": True, "own": "left"},
     "counts/enter": {"item": "BOLT", "quantity": 1, "mode": "set"},
     "counts/undo": {"number": 1},
     "counts/empty": {},
