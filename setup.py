@@ -20,6 +20,8 @@ ENGINE = [
 
 NODE = [
     "flask>=3.1.3,<3.2",
+    "flask-babel>=4.0.0,<5",
+    "babel>=2.17,<3",
     "cheroot>=11.1,<12",
     "sqlite-utils>=4.2,<5",
     "pynacl>=1.6.2,<2",
@@ -86,7 +88,7 @@ setup(
     package_data={
         "contracts": ["compiled/*.json", "*.vy"],
         "devices": ["udev/*.rules"],
-        "web": ["templates/**/*", "static/**/*"],
+        "web": ["templates/**/*", "static/**/*", "words/*.po"],
     },
     install_requires=ENGINE + NODE + ENCRYPTED_SQLITE + HUB,
     extras_require={"camera": CAMERA, "test": TEST, "contracts": CONTRACTS},

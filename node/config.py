@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from devices.decoders.labels import Labels
 from devices.registry import Registry
@@ -41,6 +42,14 @@ def _names(value: tuple[str, ...]) -> str:
     return "" if good else 'names and addresses, as "node7.local" or "192.168.4.20"'
 
 
+def _zone(value: str) -> str:
+    try:
+        known = value == "" or bool(ZoneInfo(value))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        known = False
+    return "" if known else 'the name of a time zone, as "Europe/Oslo", or "" for that of each tablet'
+
+
 @dataclass(frozen=True, slots=True)
 class WebConfig:
     host: str = setting("127.0.0.1", text(255), "loopback until someone decides that the floor may see this node")
@@ -55,6 +64,9 @@ class WebConfig:
     )
     https_names: tuple[str, ...] = setting(
         (), _names, "names and addresses on the local network by which tablets call this node, beside its own"
+    )
+    time_zone: str = setting(
+        "", _zone, "as in Europe/Oslo: moments on every tablet in the site's own time; empty: in the tablet's"
     )
     contact_gap_ms_max: int = setting(
         30_000,

@@ -283,3 +283,8 @@ CREATE INDEX attachments_item ON attachments (item, number) WHERE item IS NOT NU
 CREATE INDEX attachments_location ON attachments (location, number) WHERE location IS NOT NULL;
 CREATE INDEX attachments_operation ON attachments (operation, number) WHERE operation IS NOT NULL;
 """
+
+# The language in which a person reads, by its code; who never chose one is not here.
+LANGUAGES_1 = """
+CREATE TABLE languages (actor BLOB PRIMARY KEY, language TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""

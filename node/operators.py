@@ -307,6 +307,17 @@ class Operators:
         """The person's name, or the beginning of their id once the name was erased."""
         return self._name(connection, actor) or str(actor)[:8]
 
+    def language_of(self, actor: Actor) -> str:
+        """The language in which this person reads, by its code; "" when they never chose one."""
+        with self._site.reading() as connection:
+            row = connection.execute("SELECT language FROM languages WHERE actor = ?", (actor.raw,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def speak(self, actor: Actor, language: str) -> None:
+        """From now on this person reads in that language, on every tablet of the site."""
+        with self._site.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO languages VALUES (?, ?)", (actor.raw, language))
+
     def _person(self, connection: Connection, login: object) -> tuple[Actor | None, str]:
         if not isinstance(login, str) or not 0 < len(login) <= 80:
             return None, ""

@@ -22,7 +22,8 @@ from ledger import codec
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
 from ledger.logs import correlation
 from ledger.seams import Random
-from ledger.wording import in_units
+from web import languages
+from web.languages import N_
 
 log = logging.getLogger(__name__)
 
@@ -76,17 +77,17 @@ class Busy(Unavailable):
 
 # Most specific first. The titles never change, so that a program can rely on `type` and `status`.
 ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
-    (LoginNeeded, 401, "Log in first"),
-    (Forbidden, 403, "Not allowed"),
-    (NotFound, 404, "Not found"),
-    (Elsewhere, 409, "Not decided here"),
-    (Changed, 412, "Changed meanwhile"),
-    (NotJson, 415, "Not in JSON"),
-    (Rejected, 422, "Refused"),
-    (Invalid, 400, "Not valid"),
-    (Busy, 429, "Too many attempts"),
-    (Unavailable, 503, "Not available at the moment"),
-    (Corrupt, 503, "Stopped for safety"),
+    (LoginNeeded, 401, N_("Log in first")),
+    (Forbidden, 403, N_("Not allowed")),
+    (NotFound, 404, N_("Not found")),
+    (Elsewhere, 409, N_("Not decided here")),
+    (Changed, 412, N_("Changed meanwhile")),
+    (NotJson, 415, N_("Not in JSON")),
+    (Rejected, 422, N_("Refused")),
+    (Invalid, 400, N_("Not valid")),
+    (Busy, 429, N_("Too many attempts")),
+    (Unavailable, 503, N_("Not available at the moment")),
+    (Corrupt, 503, N_("Stopped for safety")),
 )
 
 
@@ -169,32 +170,20 @@ def fields() -> Fields:
     return Fields(body())
 
 
-def utc(at_ms: int) -> str:
-    """A moment for people without a script: the page's own script puts it in local time."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def iso(at_ms: int) -> str:
     """A moment for machines."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
 
 
-STEPS_MS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"))
-
-
-def duration(length_ms: int | None) -> str:
-    """A duration in its largest whole unit: "3 hours"; "never" for none."""
-    if length_ms is None:
-        return "never"
-    for step_ms, name in STEPS_MS:
-        count = length_ms // step_ms
-        if count > 0:
-            return f"{count} {name}" + ("" if count == 1 else "s")
-    return "under a minute"
-
-
-def create_app(name: str, folder: Path, *, random: Random) -> Flask:
-    """A Flask application with nothing in it yet but our manners."""
+def create_app(
+    name: str,
+    folder: Path,
+    *,
+    random: Random,
+    language: Callable[[], str] = lambda: languages.ENGLISH,
+    zone: str = "",
+) -> Flask:
+    """A Flask application with nothing in it yet but our manners. `language` of a request, by its code."""
     app = Flask(name, template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, TRAP_HTTP_EXCEPTIONS=False, PROPAGATE_EXCEPTIONS=False)
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
@@ -205,7 +194,8 @@ def create_app(name: str, folder: Path, *, random: Random) -> Flask:
     app.extensions["version"] = version
     app.jinja_env.globals.update(asset=version.address, module=version.address)
     app.add_url_rule("/s/<version>/<path:filename>", "versioned", lambda version, filename: _static(app, filename))
-    app.jinja_env.filters.update(utc=utc, iso=iso, duration=duration, units=in_units)
+    app.jinja_env.filters.update(iso=iso)
+    languages.install(app, version, language, zone)
     app.before_request(lambda: _begin(random))
     app.before_request(refuse_cross_site)
     app.after_request(_finish)
@@ -263,7 +253,7 @@ class Version:
         return known
 
     def _read(self) -> str:
-        paths = [path for name in ("static", "templates") for path in (self._folder / name).rglob("*.*")]
+        paths = [path for name in ("static", "templates", "words") for path in (self._folder / name).rglob("*.*")]
         seen = tuple((path, path.stat().st_mtime_ns) for path in sorted(paths))
         if seen != self._known[0]:
             digest = hashlib.sha256()
@@ -296,7 +286,7 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.get("correlation", "")
     version: Version = current_app.extensions["version"]
-    if request.endpoint == "versioned" and (request.view_args or {}).get("version") == version.now():
+    if request.endpoint in ("versioned", "words") and (request.view_args or {}).get("version") == version.now():
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     else:
         response.headers.setdefault("Cache-Control", "no-store")
@@ -317,7 +307,9 @@ def _failed(error: Exception) -> Response:
             refusal.headers["Allow"] = allowed
         return refusal
     log.exception("unexpected", extra={"path": request.path})
-    return _shown_failure(500, "Our mistake", f"nothing was changed; report the number {g.get('correlation', '')}")
+    return _shown_failure(
+        500, N_("Our mistake"), f"nothing was changed; report the number {g.get('correlation', '')}"
+    )
 
 
 def _shown_failure(status: int, title: str, detail: str) -> Response:

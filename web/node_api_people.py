@@ -10,10 +10,12 @@ from typing import Any
 from flask import Response, request
 
 from ledger import people
+from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.people import ADMIN, APPROVE
 from node.desk import Answer, Person
-from web import kit
+from web import kit, languages
+from web.languages import LANGUAGES
 from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, cookie_name, tablet, token_given
 from web.node_ask import Ask, need
 from web.routes import ANYONE, OPEN, Route
@@ -48,6 +50,7 @@ LOGGED_IN = record(
         },
     },
 )
+SPOKEN = record("Spoken", {"language": one_of(*LANGUAGES)})
 MORE = ADMIN | APPROVE
 
 
@@ -59,6 +62,11 @@ def _opened(ask: Ask, answer: Answer, name: str) -> Response:
     options: dict[str, Any] = {"httponly": True, "samesite": "Strict", "secure": request.is_secure, "path": "/"}
     response.set_cookie(cookie_name(SESSION_COOKIE), str(answer["token"]), **options)
     response.set_cookie(cookie_name(TABLET_COOKIE), name, max_age=TABLET_COOKIE_S, **options)
+    chosen = known.language_of(Actor.parse(answer["actor"]))
+    if chosen in LANGUAGES:
+        # The page's own script changes it too, without the node.
+        cookie = cookie_name(languages.COOKIE)
+        response.set_cookie(cookie, chosen, max_age=languages.COOKIE_S, **{**options, "httponly": False})
     return response
 
 
@@ -89,6 +97,14 @@ def _log_out(ask: Ask) -> Response:
 
 def _me(ask: Ask) -> object:
     return {"actor": str(ask.who.actor), "name": ask.who.name, "roles": people.role_names(ask.who.roles)}
+
+
+def _speak(ask: Ask) -> object:
+    language = kit.taken(ask.body, "language")["language"]
+    if language not in LANGUAGES:
+        raise Rejected(f"language is {kit.shown(language)}: expected {', '.join(LANGUAGES)}")
+    ask.parts.floor.people.speak(ask.who.actor, language)
+    return {"language": language}
 
 
 def _users(ask: Ask) -> object:
@@ -159,6 +175,10 @@ ROUTES = (
     Route(
         method="GET", path="/api/v1/users/me", allow=ANYONE, summary="Who is asking", handle=_me,
         answer=record("Me", {"actor": ACTOR, "name": NAME, "roles": ROLES}),
+    ),
+    Route(
+        method="POST", path="/api/v1/users/me/language", allow=ANYONE, handle=_speak, answer=SPOKEN, body=SPOKEN,
+        summary="The language in which the asker reads, on every tablet from their next log-in",
     ),
     Route(
         method="GET", path="/api/v1/users/{actor}", allow=ANYONE, params=USER, answer=PERSON, handle=_person,

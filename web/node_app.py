@@ -19,7 +19,7 @@ from node.floor import Floor
 from node.site import Site
 from node.tablets import Sent
 from node.weighing import Weigh, no_scale
-from web import kit
+from web import kit, languages
 
 if TYPE_CHECKING:
     from node.certificates import Certificates
@@ -112,7 +112,11 @@ def create(parts: NodeParts) -> Flask:
     # Here and not above: both sides import this module for the request's person and tablet.
     from web import node_api, node_events, node_floor, node_offline, node_pages, node_review, node_setup
 
-    app = kit.create_app("tallyman-node", FOLDER, random=parts.random)
+    def language() -> str:
+        return languages.asked(cookie_name(languages.COOKIE))
+
+    zone = parts.site.config.web.time_zone
+    app = kit.create_app("tallyman-node", FOLDER, random=parts.random, language=language, zone=zone)
     app.register_blueprint(node_api.blueprint(parts))
     app.register_blueprint(node_events.blueprint(parts))
     app.register_blueprint(node_pages.blueprint(parts))
@@ -135,7 +139,8 @@ def create(parts: NodeParts) -> Flask:
         return answer
 
     def failure(status: int, title: str, detail: str) -> str:
-        return render_template("failure.html", status=status, title=title, detail=detail, site=parts.site.config.site)
+        site = parts.site.config.site
+        return render_template("failure.html", status=status, title=languages.said(title), detail=detail, site=site)
 
     app.config["FAILURE_PAGE"] = failure
     return app

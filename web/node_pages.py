@@ -14,8 +14,8 @@ from ledger import people
 from ledger.ids import OpId
 from node import proofs
 from node.counting_close import SURE
-from web import kit
-from web.node_app import NodeParts
+from web import kit, languages
+from web.node_app import NodeParts, cookie_name
 from web.node_tiles import floor_tiles
 from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
 from web.node_words import call_words, grouped, ladder, severity_level, state_words
@@ -28,8 +28,14 @@ def blueprint(parts: NodeParts) -> Blueprint:
 
     @routes.app_context_processor
     def shared() -> dict[str, object]:
-        words = {"ladder_of": ladder, "level_of": severity_level}
-        return {"site": parts.site.config.site, "has_camera": pictures.is_there(), **words, **_visitor(parts)}
+        return {
+            "site": parts.site.config.site,
+            "has_camera": pictures.is_there(),
+            "ladder_of": ladder,
+            "level_of": severity_level,
+            "language_cookie": cookie_name(languages.COOKIE),
+            **_visitor(parts),
+        }
 
     @routes.get("/login")
     def login() -> str:

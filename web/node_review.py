@@ -12,6 +12,7 @@ from ledger.people import APPROVE
 from ledger.policy import BOTH, RELOCATED, Counting
 from node.counting_policy import policy
 from web import kit
+from web.languages import N_
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
 from web.node_pages import page
@@ -22,16 +23,16 @@ from web.node_words import BIN_STATES, SESSION_STATES, SHEET_STATES
 # Codes of `ledger.documents.reason_code`; a person sees the words.
 SHEET_ROWS = 12  # blank lines for each bin of a printed sheet
 AGAIN = (
-    ("doubtful", "The count looks doubtful"),
-    ("moved-meanwhile", "Stock moved during the count"),
-    ("parked-scans", "Scans nobody has explained"),
+    ("doubtful", N_("The count looks doubtful")),
+    ("moved-meanwhile", N_("Stock moved during the count")),
+    ("parked-scans", N_("Scans nobody has explained")),
 )
 LEFT = (
-    ("no-time", "No time for it now"),
-    ("out-of-reach", "Nobody can get to it"),
-    ("not-needed", "It need not be counted"),
+    ("no-time", N_("No time for it now")),
+    ("out-of-reach", N_("Nobody can get to it")),
+    ("not-needed", N_("It need not be counted")),
 )
-LOST = (("lost", "It was lost"), ("torn", "It cannot be read"), ("not-used", "It was not used"))
+LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
 
 
 def _fitting(rules: Counting, found: dict[str, Any]) -> list[tuple[str, str]]:

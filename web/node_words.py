@@ -2,79 +2,92 @@
 
 from __future__ import annotations
 
+from web.languages import N_, said
+
 CALLS = {
-    "receive": "Goods received",
-    "move": "Stock moved",
-    "adjust": "Stock adjusted",
-    "hold": "Goods held",
-    "release": "Goods released",
-    "relabel": "Goods labelled anew",
-    "reserve": "Goods promised",
-    "unreserve": "Promise taken back",
-    "pick": "Goods picked",
-    "issue": "Goods issued",
-    "move_unit": "Unit moved",
-    "record_part": "Part stated",
-    "book_part": "Part booked",
-    "reverse": "Reversed",
-    "plan_count": "Count planned",
-    "record_count": "Bin counted",
-    "post_count": "Count posted",
-    "except_document": "Exception noted",
-    "dispatch": "Transfer sent",
-    "accept_transfer": "Transfer accepted",
-    "settle_transfer": "Transfer settled",
-    "apply": "Hub record applied",
-    "bind": "Key of a person bound",
-    "record": "Note",
+    "receive": N_("Goods received"),
+    "move": N_("Stock moved"),
+    "adjust": N_("Stock adjusted"),
+    "hold": N_("Goods held"),
+    "release": N_("Goods released"),
+    "relabel": N_("Goods labelled anew"),
+    "reserve": N_("Goods promised"),
+    "unreserve": N_("Promise taken back"),
+    "pick": N_("Goods picked"),
+    "issue": N_("Goods issued"),
+    "move_unit": N_("Unit moved"),
+    "record_part": N_("Part stated"),
+    "book_part": N_("Part booked"),
+    "reverse": N_("Reversed"),
+    "plan_count": N_("Count planned"),
+    "record_count": N_("Bin counted"),
+    "post_count": N_("Count posted"),
+    "except_document": N_("Exception noted"),
+    "dispatch": N_("Transfer sent"),
+    "accept_transfer": N_("Transfer accepted"),
+    "settle_transfer": N_("Transfer settled"),
+    "apply": N_("Hub record applied"),
+    "bind": N_("Key of a person bound"),
+    "record": N_("Note"),
 }
 
 # The proof ladder (product.md): name, shape, one sentence. The shape says it without colour.
 LADDER = (
-    ("recorded", "◔", "Recorded: it is safe on this node's disk."),
-    ("sealed", "◐", "Sealed: it stands in a block that this site has signed."),
-    ("delivered", "◑", "Delivered: the hub holds the block and has said so with its signature."),
-    ("verified", "◕", "Verified: the hub has executed the block again and got the same result."),
-    ("anchored", "✓", "Anchored: its proof stands under a root on the company's chain."),
+    (N_("recorded"), "◔", N_("Recorded: it is safe on this node's disk.")),
+    (N_("sealed"), "◐", N_("Sealed: it stands in a block that this site has signed.")),
+    (N_("delivered"), "◑", N_("Delivered: the hub holds the block and has said so with its signature.")),
+    (N_("verified"), "◕", N_("Verified: the hub has executed the block again and got the same result.")),
+    (N_("anchored"), "✓", N_("Anchored: its proof stands under a root on the company's chain.")),
 )
 
 # A bin of a count: shape, how loud, words.
 BIN_STATES = {
-    "waiting": ("○", "quiet", "waiting"),
-    "counting": ("◐", "quiet", "being counted"),
-    "closing": ("◐", "quiet", "being recorded"),
-    "review": ("▲", "warn", "to approve"),
-    "posted": ("✓", "good", "posted"),
-    "uncounted": ("–", "quiet", "left uncounted"),
-    "rejected": ("✕", "quiet", "rejected"),
+    "waiting": ("○", "quiet", N_("waiting")),
+    "counting": ("◐", "quiet", N_("being counted")),
+    "closing": ("◐", "quiet", N_("being recorded")),
+    "review": ("▲", "warn", N_("to approve")),
+    "posted": ("✓", "good", N_("posted")),
+    "uncounted": ("–", "quiet", N_("left uncounted")),
+    "rejected": ("✕", "quiet", N_("rejected")),
 }
 SESSION_STATES = {
-    "draft": ("○", "quiet", "draft"),
-    "counting": ("◐", "quiet", "counting"),
-    "recount": ("◐", "quiet", "recounting"),
-    "review": ("▲", "warn", "to approve"),
-    "posted": ("✓", "good", "posted"),
-    "closed": ("✓", "good", "closed"),
-    "cancelled": ("–", "quiet", "cancelled"),
-    "rejected": ("–", "quiet", "rejected"),
+    "draft": ("○", "quiet", N_("draft")),
+    "counting": ("◐", "quiet", N_("counting")),
+    "recount": ("◐", "quiet", N_("recounting")),
+    "review": ("▲", "warn", N_("to approve")),
+    "posted": ("✓", "good", N_("posted")),
+    "closed": ("✓", "good", N_("closed")),
+    "cancelled": ("–", "quiet", N_("cancelled")),
+    "rejected": ("–", "quiet", N_("rejected")),
 }
 SHEET_STATES = {
-    "issued": ("○", "warn", "out"),
-    "returned": ("✓", "good", "returned"),
-    "void": ("–", "quiet", "void"),
-    "missing": ("✕", "quiet", "missing"),
+    "issued": ("○", "warn", N_("out")),
+    "returned": ("✓", "good", N_("returned")),
+    "void": ("–", "quiet", N_("void")),
+    "missing": ("✕", "quiet", N_("missing")),
 }
 # Why a bin is counted once more.
 AGAIN = {
-    "variance": "it differs",
-    "different": "two counts differ",
-    "unstable": "stock moved",
-    "control": "a control",
-    "second": "second counter",
-    "parked": "unknown codes",
-    "ordered": "ordered",
+    "variance": N_("it differs"),
+    "different": N_("two counts differ"),
+    "unstable": N_("stock moved"),
+    "control": N_("a control"),
+    "second": N_("second counter"),
+    "parked": N_("unknown codes"),
+    "ordered": N_("ordered"),
 }
 SEVERITIES = {"info": "quiet", "warning": "warn", "urgent": "bad"}
+# Codes that pages show as words.
+SHOWN = (
+    N_("info"),
+    N_("warning"),
+    N_("urgent"),
+    N_("ready"),
+    N_("waiting"),
+    N_("quality"),
+    N_("damage"),
+    N_("expired"),
+)
 
 
 def severity_level(severity: str) -> str:
@@ -89,7 +102,7 @@ def call_words(call: str) -> str:
 
 def state_words(state: str) -> str:
     """One sentence on how far a proof has come."""
-    return next((words for name, _, words in LADDER if name == state), "")
+    return said(next((words for name, _, words in LADDER if name == state), ""))
 
 
 def ladder(state: str) -> list[dict[str, object]]:
@@ -97,7 +110,7 @@ def ladder(state: str) -> list[dict[str, object]]:
     names = [name for name, _, _ in LADDER]
     place = names.index(state) if state in names else -1
     return [
-        {"name": name, "shape": shape, "words": words, "reached": number <= place}
+        {"name": name, "shape": shape, "words": said(words), "reached": number <= place}
         for number, (name, shape, words) in enumerate(LADDER)
     ]
 

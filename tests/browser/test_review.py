@@ -120,7 +120,7 @@ def test_what_agrees_is_approved_with_one_pin_and_the_rest_line_by_line(pages: P
     kim.get_by_label("Reason 2", exact=True).select_option("lost")
     kim.get_by_label("How much reason 2 explains").fill("4")
     kim.click("#explain-yes")
-    expect(kim.locator(".said")).to_contain_text("4 lost or stolen")
+    expect(kim.locator(".said")).to_contain_text("4 Lost or stolen")
     kim.click("#approve")
     expect(kim.locator("#why-approve")).to_be_hidden()
     sign(kim)

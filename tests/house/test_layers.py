@@ -42,6 +42,8 @@ DOORS = {
     "eth_account": {"hub.mainchain"},
     "sqlalchemy": {"hub.store"},
     "vyper": {"contracts.build"},
+    "flask_babel": {"web.languages"},
+    "babel": {"web.languages"},
 }
 DOOR_PACKAGES = {"flask": "web", "cheroot": "web", "werkzeug": "web", "jinja2": "web"}
 FAMILIES = {"ledger.evm": "ledger.evm_", "ledger.state": "ledger.state_", "hub.mainchain": "hub.mainchain_",

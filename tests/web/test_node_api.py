@@ -76,6 +76,7 @@ def test_every_address_of_the_application_is_a_page_or_in_the_table(made: tuple[
             pages = (
                 "static",
                 "versioned",
+                "words",
                 "node_pages.",
                 "node_floor.",
                 "node_review.",

@@ -93,6 +93,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # Without an op_id, or open: log-in and what is the same however often it is done.
 OTHERS: dict[str, dict[str, Any]] = {
+    "users/me/language": {"language": "de"},
     "counts/preview": {"areas": ["NO-SUCH"]},
     "counts/certificate/check": {"format": "x"},
     "auth/login": {"login": "nobody", "pin": PIN},

@@ -1,12 +1,14 @@
 // Base units as people write them, in the item's own unit. Whole numbers and text only, never a float.
 
+import { decimalMark, n_ } from "./words.js";
+
 export function written(count, decimals = 0) {
   if (!decimals) return String(count);
   const digits = String(Math.abs(count)).padStart(decimals + 1, "0");
-  return `${count < 0 ? "-" : ""}${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
+  return `${count < 0 ? "-" : ""}${digits.slice(0, -decimals)}${decimalMark}${digits.slice(-decimals)}`;
 }
 
 // What stands beside the figure of a line: its unit where it is not plain pieces, and its pieces beside a weight.
 export function beside(line) {
-  return [line.unit, line.pieces === undefined ? "" : `${line.pieces} pieces`].filter(Boolean).join(" · ");
+  return [line.unit, line.pieces === undefined ? "" : n_("%(num)s piece", "%(num)s pieces", line.pieces)].filter(Boolean).join(" · ");
 }

@@ -4,6 +4,7 @@
 import { get, newOpId, post } from "./api.js";
 import { byId, element, ltr } from "./page.js";
 import { momentWords } from "./times.js";
+import { _ } from "./words.js";
 
 const SIDE_PX = 1600, BYTES_MAX = 700 * 1024, QUALITIES = [0.8, 0.6, 0.4];
 const section = byId("attachments"), line = byId("attach-line");
@@ -18,14 +19,14 @@ async function show(cursor = "") {
   byId("photos").append(...page.rows.map(card));
   next = page.next;
   byId("photos-more").hidden = !next;
-  tell(byId("photos").childElementCount ? "" : "Nothing is attached.");
+  tell(byId("photos").childElementCount ? "" : _("Nothing is attached."));
 }
 
 function card(row) {
   const where = `/api/v1/attachments/${row.attachment}/content`;
-  const facts = element("p", { className: "quiet" }, `${row.line === null || about.item ? "" : `Line ${row.line + 1} · `}${row.by} · ${momentWords(row.at_ms)}`);
-  if (row.operation && !about.operation) facts.append(" · ", element("a", { href: `/operations/${row.operation}` }, "what happened"));
-  if (row.erased) return element("li", {}, element("p", { className: "photo empty", textContent: "Erased" }), facts);
+  const facts = element("p", { className: "quiet" }, `${row.line === null || about.item ? "" : `${_("Line %(number)s", { number: row.line + 1 })} · `}${row.by} · ${momentWords(row.at_ms)}`);
+  if (row.operation && !about.operation) facts.append(" · ", element("a", { href: `/operations/${row.operation}` }, _("what happened")));
+  if (row.erased) return element("li", {}, element("p", { className: "photo empty", textContent: _("Erased") }), facts);
   const shown = row.media.startsWith("image/")
     ? element("img", { src: where, alt: row.name, loading: "lazy" })
     : element("span", { className: "shape", ariaHidden: "true", textContent: "▤" });
@@ -33,8 +34,8 @@ function card(row) {
   const made = element("li", {}, link, element("p", {}, ltr(row.name)), facts);
   if (!row.media.startsWith("image/")) link.append(element("span", { textContent: row.name }));
   if ("erase" in section.dataset) {
-    const button = element("button", { className: "button small", type: "button", textContent: "Erase" });
-    button.setAttribute("aria-label", `Erase ${row.name}`);
+    const button = element("button", { className: "button small", type: "button", textContent: _("Erase") });
+    button.setAttribute("aria-label", _("Erase %(name)s", { name: row.name }));
     button.addEventListener("click", () => ask(row, made));
     made.append(button);
   }
@@ -47,7 +48,7 @@ function ask(row, made) {
     try {
       await post("attachments/erase", { op_id, attachment: row.attachment, reasons: ["erased"] });
       made.replaceWith(card({ ...row, erased: true }));
-      tell("It is erased.");
+      tell(_("It is erased."));
       dialog.close();
     } catch (error) {
       dialog.close();
@@ -59,7 +60,7 @@ function ask(row, made) {
 
 // The largest quality that fits, at a size that shows a dent and reads a label.
 async function smaller(file) {
-  const picture = await createImageBitmap(file).catch(() => { throw new Error("This file cannot be read as a picture."); });
+  const picture = await createImageBitmap(file).catch(() => { throw new Error(_("This file cannot be read as a picture.")); });
   const scale = Math.min(1, SIDE_PX / Math.max(picture.width, picture.height));
   const canvas = element("canvas", { width: Math.round(picture.width * scale), height: Math.round(picture.height * scale) });
   canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
@@ -67,12 +68,12 @@ async function smaller(file) {
     const made = await new Promise((done) => canvas.toBlob(done, "image/jpeg", quality));
     if (made.size <= BYTES_MAX) return made;
   }
-  throw new Error("This picture cannot be made small enough.");
+  throw new Error(_("This picture cannot be made small enough."));
 }
 
 async function attach(file) {
   const content = file.type.startsWith("image/") ? await smaller(file) : file;
-  if (content.size > BYTES_MAX) throw new Error("This file is larger than 700 KiB: attach a smaller one.");
+  if (content.size > BYTES_MAX) throw new Error(_("This file is larger than 700 KiB: attach a smaller one."));
   const bytes = new Uint8Array(await content.arrayBuffer());
   let text = "";
   for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
@@ -85,14 +86,14 @@ async function send(wish) {
     await post("attachments/", wish);
   } catch (error) {
     // The same act again: it is kept once, even if it was kept and only the answer was lost.
-    const again = element("button", { className: "button", type: "button", textContent: "Try again" });
+    const again = element("button", { className: "button", type: "button", textContent: _("Try again") });
     again.addEventListener("click", () => send(wish));
     byId("attach-words").replaceChildren(`${error.message} `, again);
     return;
   }
   byId("photos").replaceChildren();
   await show();
-  tell("It is kept, and its hash is in the next block.");
+  tell(_("It is kept, and its hash is in the next block."));
 }
 
 byId("attach").addEventListener("click", () => byId("attach-file").click());
@@ -100,7 +101,7 @@ byId("attach-file").addEventListener("change", async (event) => {
   const [file] = event.target.files;
   event.target.value = "";
   if (!file) return;
-  tell("It is made small and sent…");
+  tell(_("It is made small and sent…"));
   try {
     await send(await attach(file));
   } catch (error) {

@@ -3,9 +3,11 @@
 import { belongTo, kick, outbox, sign } from "./outbox.js";
 import { byId } from "./page.js";
 import { lost, reach } from "./reach.js";
-import { finishLogOut, logOut, whoIsHere } from "./shell.js";
+import { finishLogOut, logOut, pagesSpeak, whoIsHere } from "./shell.js";
 import { ageWords } from "./times.js";
-import { numbered } from "./waiting.js";
+import { post } from "./wire.js";
+import "./waiting.js";
+import { _, n_ } from "./words.js";
 
 const DEAD_MS = 12000; // over two heartbeats
 const AGAIN_MS = 2000;
@@ -24,26 +26,26 @@ function set(id, level, word) {
 
 function hub() {
   const answered = state.links.hub_ms;
-  if (answered === null || answered === undefined) { set("chip-hub", "warn", "Hub never"); return; }
+  if (answered === null || answered === undefined) { set("chip-hub", "warn", _("Hub never")); return; }
   const age = clock.node + performance.now() - clock.at - answered;
-  const word = age < 60000 ? "Hub now" : `Hub ${ageWords(age)} ago`;
+  const word = age < 60000 ? _("Hub now") : _("Hub %(age)s ago", { age: ageWords(age) });
   set("chip-hub", age > HUB_BAD_MS ? "bad" : age > HUB_WARN_MS ? "warn" : "good", word);
 }
 
 function scanner() {
   const all = (state.links.scanners || []).filter((device) => device.kind === "scanner"), mine = state.scanners_mine || [];
   const own = all.filter((device) => mine.includes(device.name));
-  if (!all.length) set("chip-scanner", "quiet", "No scanner");
-  else if (!own.length) set("chip-scanner", "quiet", "Scanner not yours");
-  else if (own.every((device) => device.state === "ready")) set("chip-scanner", "good", "Scanner ready");
-  else set("chip-scanner", "bad", "Scanner away");
+  if (!all.length) set("chip-scanner", "quiet", _("No scanner"));
+  else if (!own.length) set("chip-scanner", "quiet", _("Scanner not yours"));
+  else if (own.every((device) => device.state === "ready")) set("chip-scanner", "good", _("Scanner ready"));
+  else set("chip-scanner", "bad", _("Scanner away"));
 }
 
 function show() {
-  if (reach.ok === false) { set("chip-node", "bad", "Node out of reach"); return; }
+  if (reach.ok === false) { set("chip-node", "bad", _("Node out of reach")); return; }
   const worst = (state.links.findings || []).map((finding) => LOUD[finding.severity]).sort()[0];
-  if (worst) set("chip-node", worst, "Node needs help");
-  else set("chip-node", "good", "Node ok");
+  if (worst) set("chip-node", worst, _("Node needs help"));
+  else set("chip-node", "good", _("Node ok"));
   hub();
   scanner();
 }
@@ -113,10 +115,19 @@ outbox.addEventListener("held", () => location.assign("/login?ended=1"));
 byId("leaving-yes").addEventListener("click", leave);
 byId("logout")?.addEventListener("click", () => {
   if (!unsent) { leave(); return; }
-  byId("leaving-words").textContent = `${numbered(unsent, "act is", "acts are")} still on this tablet. They stay here and are sent when you log in again.`;
+  byId("leaving-words").textContent = n_("%(num)s act is still on this tablet. It stays here and is sent when you log in again.",
+    "%(num)s acts are still on this tablet. They stay here and are sent when you log in again.", unsent);
   byId("leaving").showModal();
 });
 start();
+
+// The tablet's language, which its person has on other tablets too; without the node it is told at their next log-in.
+byId("language").addEventListener("change", async ({ target }) => {
+  document.cookie = `${target.dataset.cookie}=${target.value}; path=/; max-age=34560000; samesite=strict`;
+  await pagesSpeak(target.value);
+  if (byId("bar").dataset.actor) await post("users/me/language", { language: target.value }).catch(() => {});
+  location.reload();
+});
 
 document.getElementById("theme").addEventListener("click", () => {
   const root = document.documentElement;

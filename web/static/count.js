@@ -14,6 +14,7 @@ import { showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
 import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
+import { _, n_ } from "./words.js";
 
 const LINES_MAX = 200;
 let scale = "", screen = null, known = new Map(), latest = "", proofOf = null;
@@ -24,7 +25,7 @@ const titled = (line) => line.name || line.item;
 // ---------------------------------------------------------------- what is shown
 
 function tileOf(bin) {
-  const words = bin.open ? "open: count on" : bin.whole ? bin.name : `${bin.name}: some items only`;
+  const words = bin.open ? _("open: count on") : bin.whole ? bin.name : _("%(name)s: some items only", { name: bin.name });
   const button = element("button", { className: "tile", type: "button" },
     element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }));
   button.addEventListener("click", () => attempt(() => act("counts/open", place.goTo(bin.bin)).catch((error) => {
@@ -35,11 +36,12 @@ function tileOf(bin) {
 }
 
 function lineOf(line) {
-  const details = [line.item, line.lot && `lot ${line.lot}`, line.serial && `serial ${line.serial}`].filter(Boolean);
+  const details = [line.lot && _("lot %(lot)s", { lot: line.lot }), line.serial && _("serial %(serial)s", { serial: line.serial })];
   const what = element("div", { className: "what" }, element("strong", { textContent: titled(line) }),
-    ltr(details.join(" · "), "quiet"));
-  const change = element("button", { className: "button", type: "button", textContent: line.serial ? "Remove" : "Change" });
-  change.setAttribute("aria-label", `${change.textContent} ${titled(line)}`);
+    element("span", { className: "quiet" }, ltr(line.item), ...details.filter(Boolean).map((each) => ` · ${each}`)));
+  const change = element("button", { className: "button", type: "button", textContent: line.serial ? _("Remove") : _("Change") });
+  const name = { name: titled(line) };
+  change.setAttribute("aria-label", line.serial ? _("Remove %(name)s", name) : _("Change %(name)s", name));
   change.addEventListener("click", () => (line.serial ? attempt(() => enter(line, 0)) : askQuantity(line)));
   const row = element("article", { className: "line card" }, what,
     element("div", { className: "amount" }, element("output", { className: "count", textContent: written(line.counted, line.decimals) }),
@@ -56,7 +58,7 @@ function notice(lines) {
     say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: written(line.counted, line.decimals) });
   }
   const now = new Map(lines.map((line) => [keyOf(line), line.counted]));
-  if ([...known.keys()].some((key) => !now.has(key))) say("warn", "Taken back");
+  if ([...known.keys()].some((key) => !now.has(key))) say("warn", _("Taken back"));
   known = now;
 }
 
@@ -68,7 +70,7 @@ function resumed(lines) {
 }
 
 function emptyWords() {
-  return screen.empty ? "You said that this bin is empty. Finish it, or undo." : "Scan what is in the bin. Nothing is counted yet.";
+  return screen.empty ? _("You said that this bin is empty. Finish it, or undo.") : _("Scan what is in the bin. Nothing is counted yet.");
 }
 
 function showBin(before) {
@@ -77,14 +79,15 @@ function showBin(before) {
   if (opened) {
     known = new Map(lines.map((line) => [keyOf(line), line.counted]));
     latest = resumed(lines);
-    say("quiet", lines.length ? `Bin ${screen.target}: count on where you stopped` : `Bin ${screen.target} is open: scan what is in it`, { aloud: false });
+    say("quiet", lines.length ? _("Bin %(bin)s: count on where you stopped", { bin: screen.target })
+      : _("Bin %(bin)s is open: scan what is in it", { bin: screen.target }), { aloud: false });
   } else {
     notice(lines);
-    if (screen.parked > before.parked) say("bad", "Unknown code: it is kept, count on");
-    if (screen.empty && !before.empty) say("good", "Noted: the bin is empty");
+    if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, count on"));
+    if (screen.empty && !before.empty) say("good", _("Noted: the bin is empty"));
   }
   byId("bin").textContent = screen.target;
-  byId("progress").textContent = lines.length === 1 ? "1 line" : `${lines.length} lines`;
+  byId("progress").textContent = n_("%(num)s line", "%(num)s lines", lines.length);
   byId("no-lines").hidden = lines.length > 0;
   byId("no-lines").textContent = emptyWords();
   byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map(lineOf));
@@ -104,8 +107,8 @@ function showChoice(before, state) {
   const offered = free && !scanners.some((device) => state.scanners_mine.includes(device.name));
   byId("use-scanner").hidden = !offered;
   if (offered) byId("free-scanner").textContent = free.name;
-  if (state.screen) say("warn", `You are busy with a ${state.screen.kind}: finish that first`, { aloud: false });
-  else if (!before && !proofOf) say("quiet", "Ready: scan a bin or choose one", { aloud: false });
+  if (state.screen) say("warn", _("You are busy with something else: finish that first"), { aloud: false });
+  else if (!before && !proofOf) say("quiet", _("Ready: scan a bin or choose one"), { aloud: false });
 }
 
 function show(state) {
@@ -137,8 +140,8 @@ async function send(text) {
   const bin = place.label(text);
   if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
-  else if (answer.outcome === "counted" && answer.repeated) say("warn", "This piece is counted already");
-  else if (answer.outcome === "item") say("warn", "Scan a bin first");
+  else if (answer.outcome === "counted" && answer.repeated) say("warn", _("This piece is counted already"));
+  else if (answer.outcome === "item") say("warn", _("Scan a bin first"));
 }
 onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 onPhoto(scan);
@@ -152,11 +155,12 @@ byId("undecided-open").addEventListener("click", () => attempt(async () => {
 byId("done").addEventListener("click", () => attempt(() => close(screen.target, false)));
 byId("use-scanner").addEventListener("click", () => attempt(async () => {
   await post("devices/bind", { device: byId("free-scanner").textContent });
-  say("good", "Its scans come to you now");
+  say("good", _("Its scans come to you now"));
 }));
 byId("leave").addEventListener("click", () => {
   const bin = screen.target;
-  ask(`Leave bin ${bin}?`, "What you counted in it is set aside, and the bin waits to be counted afresh.", "Leave it",
+  ask(_("Leave bin %(bin)s?", { bin }),
+    _("What you counted in it is set aside, and the bin waits to be counted afresh."), _("Leave it"),
     () => attempt(() => leave(bin)));
 });
 
@@ -171,7 +175,7 @@ function ask(title, words, yes, then) {
 byId("ask-yes").addEventListener("click", () => { byId("ask").close(); agreed(); });
 
 async function close(bin, sure) {
-  const again = (words) => ask(`Is bin ${bin} done?`, words, "Yes, done", () => attempt(() => close(bin, true)));
+  const again = (words) => ask(_("Is bin %(bin)s done?", { bin }), words, _("Yes, done"), () => attempt(() => close(bin, true)));
   if (!sure && reach.ok === false) { again(byId("counting").dataset.sure); return; }
   const answered = act("counts/close", { bin, confirm: sure });
   if (sure && reach.ok === false) place.leave(bin);
@@ -180,7 +184,7 @@ async function close(bin, sure) {
   place.leave(bin);
   const [operation] = answer.operations || [];
   if (operation && (!screen || screen.target === bin)) startFollowing(operation, bin);
-  say("good", `Bin ${bin} is counted`);
+  say("good", _("Bin %(bin)s is counted", { bin }));
 }
 
 async function leave(bin) {
@@ -205,7 +209,8 @@ byId("keypad").addEventListener("keydown", (event) => keypad.typed(event));
 function askQuantity(line) {
   typing = line;
   weight = "";
-  showKeypad(titled(line), written(line.counted, line.decimals), Boolean(line.decimals)); // the first digit replaces it
+  showKeypad(line.unit ? _("%(name)s in %(unit)s", { name: titled(line), unit: line.unit }) : titled(line),
+    written(line.counted, line.decimals), Boolean(line.decimals), isWeighed(line.unit)); // the first digit replaces it
   byId("keypad").showModal();
 }
 
@@ -214,15 +219,15 @@ byId("weigh").addEventListener("click", async () => {
   if (amount) keypad.put(amount);
 });
 
-const askPieces = () => showKeypad(`Pieces of ${titled(typing)}`, String(typing.pieces), false);
+const askPieces = () => showKeypad(_("Pieces of %(name)s", { name: titled(typing) }), String(typing.pieces), false);
 
-function showKeypad(title, value, point) {
+function showKeypad(title, value, point, onScale = false) {
   keypad.clear();
   keypad.point = point;
   byId("point").hidden = !point;
   byId("weigh-words").textContent = "";
-  byId("weigh").hidden = !scale || title.startsWith("Pieces") || !isWeighed(typing.unit);
-  byId("keypad-title").textContent = typing.unit && !title.startsWith("Pieces") ? `${title} in ${typing.unit}` : title;
+  byId("weigh").hidden = !(scale && onScale);
+  byId("keypad-title").textContent = title;
   byId("keypad-value").textContent = value;
 }
 
@@ -231,7 +236,7 @@ async function enter({ item, lot, serial, expiry, decimals }, amount, pieces) {
   const how = decimals ? { amount: String(amount).replace(/\.$/, "") } : { quantity: Number(amount) };
   const wish = { item, mode: "set", ...how, ...Object.fromEntries(said), ...place.here() };
   const answer = await act("counts/enter", wish);
-  if (answer.ask) ask("Is that right?", answer.ask, "Yes, count it", () => attempt(() => act("counts/enter", { ...wish, confirm: true })));
+  if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, count it"), () => attempt(() => act("counts/enter", { ...wish, confirm: true })));
 }
 
 byId("type").addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });

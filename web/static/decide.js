@@ -2,6 +2,7 @@
 
 import { Keypad } from "./keypad.js";
 import { byId } from "./page.js";
+import { _ } from "./words.js";
 
 // `choices` by name: {title, yes, words, why: id of the reason's part or "", signed, act: async () => answer, done}.
 export function decider(choices) {
@@ -25,7 +26,7 @@ export function decider(choices) {
   }
 
   async function decide() {
-    if (choice.signed && !byId("pin").value) { byId("refusal").textContent = "Type your PIN: it signs what you do."; return; }
+    if (choice.signed && !byId("pin").value) { byId("refusal").textContent = _("Type your PIN: it signs what you do."); return; }
     for (const each of dialog.querySelectorAll("button")) each.disabled = true;
     try {
       const answer = await choice.act();

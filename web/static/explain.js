@@ -1,6 +1,7 @@
 // Several reasons for one line: each explains a part of the difference, until nothing is left.
 
 import { byId, element } from "./page.js";
+import { _ } from "./words.js";
 
 const ROWS = 4;
 
@@ -17,7 +18,8 @@ export function explanations() {
 
   function show() {
     const rest = left();
-    byId("explain-left").textContent = rest === 0 ? "All of it is explained" : rest > 0 ? `${rest} left to explain` : `${-rest} too much`;
+    byId("explain-left").textContent = rest === 0 ? _("All of it is explained")
+      : rest > 0 ? _("%(rest)s left to explain", { rest }) : _("%(rest)s too much", { rest: -rest });
     byId("explain-yes").disabled = rest !== 0;
   }
 
@@ -25,9 +27,9 @@ export function explanations() {
     const select = element("select", { id: `share-reason-${number}` },
       ...reasons.filter((each) => each.direction === "both" || (each.direction === "plus") === line.plus)
         .map((each, at) => element("option", { value: each.code, textContent: each.words, selected: code ? each.code === code : at === number })));
-    select.setAttribute("aria-label", `Reason ${number + 1}`);
+    select.setAttribute("aria-label", _("Reason %(number)s", { number: number + 1 }));
     const input = element("input", { inputMode: "numeric", value: share || "", autocomplete: "off", className: "number" });
-    input.setAttribute("aria-label", `How much reason ${number + 1} explains`);
+    input.setAttribute("aria-label", _("How much reason %(number)s explains", { number: number + 1 }));
     input.addEventListener("input", show);
     return element("div", { className: "share" }, select, input);
   }
@@ -46,7 +48,7 @@ export function explanations() {
     const said = rows().map((row) => [row.querySelector("select").value, Number(row.querySelector("input").value) || 0]).filter(([, share]) => share);
     found.set(line.number, said);
     const words = Object.fromEntries(reasons.map((each) => [each.code, each.words]));
-    line.button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${share} ${words[code].toLowerCase()}`).join(", ");
+    line.button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${share} ${words[code]}`).join(", ");
     dialog.close();
   });
   for (const each of document.querySelectorAll("[data-explain]")) each.addEventListener("click", () => open(each));

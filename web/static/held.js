@@ -9,11 +9,12 @@ import { place } from "./place.js";
 import { reach } from "./reach.js";
 import { stayAwake } from "./shell.js";
 import { fact, setFact } from "./store.js";
+import { _ } from "./words.js";
 
 const GRACE_MS = 1500; // what is answered sooner is not worth a line that comes and goes
 const ROWS_MAX = 50;
 const MOVES = ["counts/open", "counts/close", "counts/leave"];
-const ACTS = { "counts/undo": "Undo", "counts/empty": "Bin empty" };
+const ACTS = { "counts/undo": _("Undo"), "counts/empty": _("Bin empty") };
 let last = { screen: null, bins: [], links: {}, scanners_mine: [] }, held = [], timer = 0;
 
 stream.addEventListener("state", ({ detail: state }) => {
@@ -43,7 +44,7 @@ async function resume() {
   if (reach.ok) return;
   if (kept && kept.actor === person()?.actor) last = kept.state;
   if (person()) show();
-  else say("warn", "The node is out of reach, and nobody is logged in here", { aloud: false });
+  else say("warn", _("The node is out of reach, and nobody is logged in here"), { aloud: false });
 }
 
 // ---------------------------------------------------------------- what this tablet holds of it
@@ -67,7 +68,7 @@ function rows() {
 function rowOf({ item, count }) {
   const code = item.path === "scans" && titled(item) !== item.body.text ? ltr(item.body.text, "quiet") : "";
   const what = element("div", { className: "what" }, element("strong", { textContent: titled(item) }), code);
-  const where = element("span", { className: "chip" }, element("span", { className: "shape", textContent: "○" }), "on this tablet");
+  const where = element("span", { className: "chip" }, element("span", { className: "shape", textContent: "○" }), _("on this tablet"));
   return element("article", { className: "line card held" }, what, where, element("output", { className: "count", textContent: count > 1 || item.path === "scans" ? count : "" }));
 }
 
@@ -94,11 +95,11 @@ outbox.addEventListener("put", async ({ detail: item }) => {
   else list();
   const row = rows().find((each) => each.item.body.text === item.body.text && item.path === "scans");
   if (row) say("held", titled(item), { figure: row.count });
-  else if (titled(item)) say("held", `${titled(item)}: on this tablet`);
+  else if (titled(item)) say("held", _("%(what)s: on this tablet", { what: titled(item) }));
 });
 reach.addEventListener("change", ({ detail: ok }) => {
-  if (ok) say("quiet", "The node is in reach again", { aloud: false });
-  else say("warn", "The node is out of reach: count on, this tablet keeps it", { aloud: false });
+  if (ok) say("quiet", _("The node is in reach again"), { aloud: false });
+  else say("warn", _("The node is out of reach: count on, this tablet keeps it"), { aloud: false });
   if (!ok) show();
 });
 loadNames();

@@ -1,14 +1,18 @@
 // The proof ladder beside an operation, followed until its proof stands on the company's chain.
 
 import { get } from "./api.js";
+import { _ } from "./words.js";
 
 const EVERY_MS = 1500;
+const NAMES = {
+  recorded: _("recorded"), sealed: _("sealed"), delivered: _("delivered"), verified: _("verified"), anchored: _("anchored"),
+};
 
 function rungOf(rung) {
   const shape = Object.assign(document.createElement("span"), { className: "shape", textContent: rung.shape });
   shape.setAttribute("aria-hidden", "true");
   const step = Object.assign(document.createElement("li"), { title: rung.words });
-  step.append(shape, ` ${rung.name}`);
+  step.append(shape, ` ${NAMES[rung.name] || rung.name}`);
   if (rung.reached) step.dataset.reached = "";
   return step;
 }

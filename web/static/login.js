@@ -4,6 +4,7 @@ import { newOpId, post } from "./api.js";
 import { Keypad } from "./keypad.js";
 import { onScan } from "./wedge.js";
 import { sound } from "./sounds.js";
+import { _ } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const [form, name, pin, code, answer] = ["login", "name", "pin", "code", "answer"].map(byId);
@@ -21,22 +22,22 @@ pin.addEventListener("input", () => { keypad.digits = pin.value; });
 function first(wanted) {
   byId("code-field").hidden = !wanted;
   byId("first").setAttribute("aria-expanded", String(wanted));
-  byId("first").textContent = wanted ? "I have a PIN already" : "First time here?";
+  byId("first").textContent = wanted ? _("I have a PIN already") : _("First time here?");
   if (wanted) code.focus();
-  say("quiet", wanted ? "Type your activation code and choose a PIN" : "Scan your badge or type your name");
+  say("quiet", wanted ? _("Type your activation code and choose a PIN") : _("Scan your badge or type your name"));
 }
 byId("first").addEventListener("click", () => first(byId("code-field").hidden));
 
 onScan((text) => {
   name.value = text.replace(/^BADGE:/, "");
   pin.focus();
-  say("quiet", "Now your PIN");
+  say("quiet", _("Now your PIN"));
 }, (text, field) => field === pin && /^[0-9]+$/.test(text) || field === code);
 
 function missing() {
-  if (!name.value.trim()) return [name, "Scan your badge or type your name"];
-  if (!byId("code-field").hidden && !code.value.trim()) return [code, "Type the activation code you were given"];
-  if (!pin.value) return [pin, "Type your PIN"];
+  if (!name.value.trim()) return [name, _("Scan your badge or type your name")];
+  if (!byId("code-field").hidden && !code.value.trim()) return [code, _("Type the activation code you were given")];
+  if (!pin.value) return [pin, _("Type your PIN")];
   return null;
 }
 
@@ -55,7 +56,7 @@ form.addEventListener("submit", async (event) => {
   if (lacking) { say("warn", lacking[1]); lacking[0].focus(); return; }
   const buttons = form.querySelectorAll("button");
   for (const each of buttons) each.disabled = true;
-  say("quiet", "One moment…");
+  say("quiet", _("One moment…"));
   try {
     await enter();
     sound("good");

@@ -3,14 +3,15 @@
 import { act, post } from "./api.js";
 import { attempt, byId, say } from "./page.js";
 import { showUndecided } from "./undecided.js";
+import { _ } from "./words.js";
 
 byId("call").addEventListener("click", async () => {
   byId("call").disabled = true;
-  say("quiet", "Calling the hub…", { aloud: false });
+  say("quiet", _("Calling the hub…"), { aloud: false });
   await attempt(async () => {
     const answer = await post("sync/now", {});
     if (answer.exit === 0) location.reload();
-    else say("warn", answer.message || `The hub says: ${answer.code}`);
+    else say("warn", answer.message || _("The hub says: %(code)s", { code: answer.code }));
   });
   byId("call").disabled = false;
 });
@@ -31,7 +32,7 @@ let settled = 0;
 for (const each of document.querySelectorAll("[data-settle]")) {
   each.addEventListener("click", () => {
     settled = Number(each.dataset.settle);
-    byId("settle-title").textContent = `What T${settled} did not send is gone?`;
+    byId("settle-title").textContent = _("What %(tablet)s did not send is gone?", { tablet: `T${settled}` });
     byId("settle").showModal();
   });
 }

@@ -3,6 +3,7 @@
 import { Refused } from "./wire.js";
 import { get } from "./api.js";
 import { say } from "./page.js";
+import { _ } from "./words.js";
 
 const EVERY_MS = 2000;
 
@@ -13,7 +14,7 @@ async function look() {
     return;
   } catch (error) {
     if (error instanceof Refused) { location.reload(); return; }
-    say("warn", "No answer yet: it is tried again and again", { aloud: false });
+    say("warn", _("No answer yet: it is tried again and again"), { aloud: false });
   }
   setTimeout(look, EVERY_MS);
 }

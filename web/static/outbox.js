@@ -8,6 +8,7 @@ import { alone } from "./alone.js";
 import { heard, lost } from "./reach.js";
 import { change, look } from "./store.js";
 import { Failed, LoggedOut, newId, post, Refused } from "./wire.js";
+import { _ } from "./words.js";
 
 const AGAIN_MS = 3000;
 const WAIT_MS = [400, 800, 1600, 3200, 6400, 8000];
@@ -46,7 +47,7 @@ function waitedMs(item) {
 
 export async function sendOff(path, body) {
   await known; // a scan may come before the page knows whose it is
-  if (!me) throw new Refused("Nobody is logged in on this tablet.");
+  if (!me) throw new Refused(_("Nobody is logged in on this tablet."));
   const item = { opId: body.op_id, actor: me.actor, name: me.name, path, body, at: Date.now(), ran: performance.now(), page };
   const answered = new Promise((resolve, reject) => askers.set(item.opId, { resolve, reject }));
   answered.catch(() => {}); // until somebody listens
@@ -62,7 +63,8 @@ export async function sendOff(path, body) {
     });
   } catch (cause) {
     askers.delete(item.opId);
-    throw new Refused(`This tablet cannot keep anything (${cause?.name || cause}). It was not recorded: free some room and repeat it.`, { cause });
+    throw new Refused(_("This tablet cannot keep anything (%(cause)s). It was not recorded: free some room and repeat it.",
+      { cause: cause?.name || cause }), { cause });
   }
   outbox.dispatchEvent(new CustomEvent("put", { detail: item }));
   tell({ changed: true });

@@ -2,13 +2,13 @@
 
 import { act, post } from "./api.js";
 import { attempt, byId, say } from "./page.js";
+import { _, n_ } from "./words.js";
 
 const WAIT_MS = 300, SHOWN = 6;
 const boxes = [...document.querySelectorAll("input[name=bin]")];
 const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
 const byRule = () => byId("how").value === "rule";
 const words = (id) => byId(id).value.split(/[\s,;]+/).filter(Boolean);
-const bins = (count) => (count === 1 ? "1 bin" : `${count} bins`);
 let found = null;
 
 // The rule as the node reads it, or words about what is missing.
@@ -20,10 +20,10 @@ function rule() {
   if (which === "expiring" && byId("expiring").value) plan.expiring_before = byId("expiring").value;
   if (which === "items" || which === "abc") plan[which] = words(which);
   const says = { since: plan.not_counted_since, expiring: plan.expiring_before, items: plan.items?.length, abc: plan.abc?.length };
-  if (which in says && !says[which]) return "Say which";
+  if (which in says && !says[which]) return _("Say which");
   if (byId("whole").value === "no" && byId("whole").offsetParent) plan.whole = false;
   if (byId("many").value) {
-    if (!Number.isInteger(number) || number < 1) return "Say how many";
+    if (!Number.isInteger(number) || number < 1) return _("Say how many");
     plan[byId("many").value] = number;
   }
   return plan;
@@ -39,8 +39,8 @@ function showRule() {
 
 function count() {
   const number = chosen().length;
-  if (!byRule()) tell("quiet", "Choose the bins; counters see them at once");
-  byId("chosen").textContent = byRule() ? "" : number ? `${bins(number)} chosen` : "No bin chosen";
+  if (!byRule()) tell("quiet", _("Choose the bins; counters see them at once"));
+  byId("chosen").textContent = byRule() ? "" : number ? n_("%(num)s bin chosen", "%(num)s bins chosen", number) : _("No bin chosen");
 }
 
 const tell = (level, text, figure = "") => say(level, text, { figure, aloud: false });
@@ -56,12 +56,13 @@ function preview() {
     if (mine !== asked) return;
     found = answer;
     if (!answer) { tell("warn", trouble); return; }
-    const drawn = !answer.drawn_from ? "" : `Drawn from ${bins(answer.drawn_from)} when you open it`;
+    const drawn = !answer.drawn_from ? "" : n_("Drawn from %(num)s bin when you open it", "Drawn from %(num)s bins when you open it", answer.drawn_from);
     const names = drawn || answer.bins.slice(0, SHOWN).map((each) => each.bin).join("  ");
     const more = !drawn && answer.total > SHOWN ? " …" : "";
-    const busy = answer.busy.length ? `${answer.total ? " · " : ""}${bins(answer.busy.length)} that fit are in another count` : "";
-    if (answer.too_many) tell("warn", "Too many for one count: take fewer", answer.total);
-    else tell(answer.total ? "good" : "warn", (names ? names + more : "No bin fits now") + busy, answer.total);
+    const busy = !answer.busy.length ? "" : (answer.total ? " · " : "")
+      + n_("%(num)s bin that fits is in another count", "%(num)s bins that fit are in another count", answer.busy.length);
+    if (answer.too_many) tell("warn", _("Too many for one count: take fewer"), answer.total);
+    else tell(answer.total ? "good" : "warn", (names ? names + more : _("No bin fits now")) + busy, answer.total);
     count();
   }, WAIT_MS);
 }
@@ -72,9 +73,9 @@ byId("plan").addEventListener("input", () => { showRule(); count(); if (byRule()
 byId("plan").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = byId("plan-name").value.trim(), plan = rule();
-  if (!name) { say("warn", "Give the count a name"); byId("plan-name").focus(); return; }
+  if (!name) { say("warn", _("Give the count a name")); byId("plan-name").focus(); return; }
   if (byRule() && typeof plan === "string") { say("warn", plan); return; }
-  if (!byRule() && !chosen().length) { say("warn", "Choose at least one bin"); return; }
+  if (!byRule() && !chosen().length) { say("warn", _("Choose at least one bin")); return; }
   const wish = { name, ...(byRule() ? { plan } : { bins: chosen() }), freeze: byId("freeze").checked };
   if (byId("two").checked) wish.rule = { counters: 2 };
   byId("open").disabled = true;

@@ -6,6 +6,7 @@ import { explanations } from "./explain.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, openDialog, say } from "./page.js";
 import { onScan } from "./wedge.js";
+import { _ } from "./words.js";
 
 const proof = byId("proof"), page = byId("bin-page");
 const { session, bin } = page.dataset;
@@ -43,17 +44,18 @@ function approval() {
 if (byId("decide")) {
   decider({
     approve: {
-      title: "Approve and post", yes: "Sign and post", signed: true, why: () => (toExplain() ? "why-approve" : ""),
-      words: differs ? "The difference is booked now, and your signature stands beside it." : "Nothing is booked; your signature proves the count.",
+      title: _("Approve and post"), yes: _("Sign and post"), signed: true, why: () => (toExplain() ? "why-approve" : ""),
+      words: differs ? _("The difference is booked now, and your signature stands beside it.") : _("Nothing is booked; your signature proves the count."),
       act: () => act("counts/approve", approval()), done: posted,
     },
     again: {
-      title: "Count again", yes: "Order the recount", why: "why-again", words: "Another person counts the bin. Nothing is booked yet.",
+      title: _("Count again"), yes: _("Order the recount"), why: "why-again",
+      words: _("Another person counts the bin. Nothing is booked yet."),
       act: () => act("counts/recount", again()), done: back,
     },
     reject: {
-      title: "Reject this count", yes: "Reject it", why: "why-again",
-      words: "Nothing is booked. The count stays on record, and the bin can be counted in another one.",
+      title: _("Reject this count"), yes: _("Reject it"), why: "why-again",
+      words: _("Nothing is booked. The count stays on record, and the bin can be counted in another one."),
       act: () => act("counts/reject", { session, bins: [bin], reason: byId("reason-again").value }), done: back,
     },
   });
@@ -65,9 +67,9 @@ function posted(answer) {
   byId("onwards").hidden = false;
   byId("bin-state").dataset.level = "good";
   byId("bin-state").querySelector(".shape").textContent = "✓";
-  byId("bin-state").querySelector(".word").textContent = "posted";
-  say("good", `Bin ${answer.bin} is posted`);
-  byId("proof-title").textContent = "Proof of the posting";
+  byId("bin-state").querySelector(".word").textContent = _("posted");
+  say("good", _("Bin %(bin)s is posted", { bin: answer.bin }));
+  byId("proof-title").textContent = _("Proof of the posting");
   byId("proof-link").href = `/operations/${answer.op_id}`;
   proof.hidden = false;
   proof.dataset.op = answer.op_id;
@@ -75,4 +77,4 @@ function posted(answer) {
   watch(answer.op_id);
 }
 
-onScan(() => say("warn", "Nothing to scan here: this bin is counted", { aloud: true }), (text) => openDialog() && /^[0-9]+$/.test(text));
+onScan(() => say("warn", _("Nothing to scan here: this bin is counted"), { aloud: true }), (text) => openDialog() && /^[0-9]+$/.test(text));

@@ -3,6 +3,7 @@
 import { act } from "./api.js";
 import { decider } from "./decide.js";
 import { attempt, byId } from "./page.js";
+import { _, n_ } from "./words.js";
 
 const { session, same } = byId("session").dataset;
 const bins = same ? same.split("\n") : [];
@@ -13,16 +14,19 @@ let leaving = "";
 if (byId("decide")) {
   const { open } = decider({
     "approve-same": {
-      title: "Approve what agrees", yes: "Sign and post", signed: true, why: "",
-      words: () => `${bins.length === 1 ? "One bin is" : `${bins.length} bins are`} posted, each on its own. Nothing is booked: your signature proves that they were counted.`,
+      title: _("Approve what agrees"), yes: _("Sign and post"), signed: true, why: "",
+      words: () => n_("%(num)s bin is posted. Nothing is booked: your signature proves that it was counted.",
+        "%(num)s bins are posted, each on its own. Nothing is booked: your signature proves that they were counted.", bins.length),
       act: () => act("counts/approve-bins", { session, bins, pin: byId("pin").value }), done: reload,
     },
     leave: {
-      title: "Leave it uncounted", yes: "Leave it", why: "why-again", words: () => `Bin ${leaving} is closed without a count. Nothing is booked.`,
+      title: _("Leave it uncounted"), yes: _("Leave it"), why: "why-again",
+      words: () => _("Bin %(bin)s is closed without a count. Nothing is booked.", { bin: leaving }),
       act: () => act("counts/uncounted", { session, bin: leaving, reason: again() }), done: reload,
     },
     cancel: {
-      title: "Cancel the count", yes: "Cancel it", why: "why-again", words: "Bins that are not posted stay uncounted. What was posted stays posted.",
+      title: _("Cancel the count"), yes: _("Cancel it"), why: "why-again",
+      words: _("Bins that are not posted stay uncounted. What was posted stays posted."),
       act: () => act("counts/cancel", { session, reason: again() }), done: reload,
     },
   });

@@ -2,6 +2,7 @@
 
 import { act, newOpId, post } from "./api.js";
 import { attempt, byId, say } from "./page.js";
+import { _, n_ } from "./words.js";
 
 const { session } = byId("session").dataset;
 let sheet = 0, wish = null;
@@ -16,7 +17,7 @@ for (const each of document.querySelectorAll("[data-return]")) {
   each.addEventListener("click", () => {
     sheet = Number(each.dataset.return);
     again("");
-    byId("back-title").textContent = `Sheet ${sheet} is back`;
+    byId("back-title").textContent = _("Sheet %(number)s is back", { number: sheet });
     byId("counted-at").value = local(new Date());
     byId("back").showModal();
   });
@@ -26,7 +27,7 @@ function again(words) {
   wish = null;
   byId("tried").textContent = words;
   byId("back-refusal").textContent = "";
-  byId("back-yes").textContent = "Try it";
+  byId("back-yes").textContent = _("Try it");
 }
 byId("back-form").addEventListener("input", () => again(""));
 byId("back-form").addEventListener("submit", (event) => {
@@ -37,30 +38,30 @@ byId("back-form").addEventListener("submit", (event) => {
 async function send() {
   if (wish) {
     const answer = await act("counts/sheets/return", wish);
-    if (answer.ask) { byId("tried").textContent = answer.ask; wish = { ...wish, confirm: true }; byId("back-yes").textContent = "Yes, take it"; return; }
+    if (answer.ask) { byId("tried").textContent = answer.ask; wish = { ...wish, confirm: true }; byId("back-yes").textContent = _("Yes, take it"); return; }
     location.reload();
     return;
   }
   const [file] = byId("file").files, at = new Date(byId("counted-at").value).getTime();
-  if (!file) throw new Error("Choose the file first");
-  if (Number.isNaN(at)) throw new Error("Say when it was counted");
+  if (!file) throw new Error(_("Choose the file first"));
+  if (Number.isNaN(at)) throw new Error(_("Say when it was counted"));
   const tried = { sheet, csv: await file.text(), counter: byId("counter").value, counted_ms: at };
   const found = await post("counts/sheets/return", { op_id: newOpId(), ...tried, dry_run: true });
   if (found.problems.length) {
-    const more = found.problems.length > 5 ? ` And ${found.problems.length - 5} more.` : "";
+    const more = found.problems.length > 5 ? ` ${n_("And %(num)s more.", "And %(num)s more.", found.problems.length - 5)}` : "";
     throw new Error(`${found.problems.slice(0, 5).join(". ")}.${more}`);
   }
   const lines = found.bins.reduce((sum, each) => sum + each.lines, 0);
-  const left = found.left.length ? ` Not on it: ${found.left.join(", ")}.` : "";
-  byId("tried").textContent = `${found.bins.length === 1 ? "1 bin" : `${found.bins.length} bins`}, ${lines === 1 ? "1 line" : `${lines} lines`}.${left}`;
-  byId("back-yes").textContent = "Take it";
+  const left = found.left.length ? ` ${_("Not on it: %(bins)s.", { bins: found.left.join(", ") })}` : "";
+  byId("tried").textContent = `${n_("%(num)s bin", "%(num)s bins", found.bins.length)}, ${n_("%(num)s line", "%(num)s lines", lines)}.${left}`;
+  byId("back-yes").textContent = _("Take it");
   wish = tried;
 }
 
 for (const each of document.querySelectorAll("[data-lost]")) {
   each.addEventListener("click", () => {
     sheet = Number(each.dataset.lost);
-    byId("lost-title").textContent = `Sheet ${sheet} does not come back`;
+    byId("lost-title").textContent = _("Sheet %(number)s does not come back", { number: sheet });
     byId("lost").showModal();
   });
 }
@@ -68,7 +69,7 @@ for (const state of ["void", "missing"]) {
   byId(state).addEventListener("click", () => attempt(async () => {
     byId("lost").close();
     await act("counts/sheets/settle", { sheet, state, reason: byId("lost-reason").value });
-    say("good", `Sheet ${sheet} is ${state}`);
+    say("good", state === "void" ? _("Sheet %(number)s is void", { number: sheet }) : _("Sheet %(number)s is missing", { number: sheet }));
     location.reload();
   }));
 }

@@ -38,6 +38,12 @@ if (secure) {
   worker = navigator.serviceWorker.register("/sw.js").then(() => true, (error) => { console.info(error.message); return false; });
 }
 
+// The empty pages that the worker keeps are there in every language: this is the one to show.
+export async function pagesSpeak(language) {
+  if (secure) await caches.open("language").then((kept) => kept.put("/language", new Response(language))).catch(() => {});
+}
+pagesSpeak(document.documentElement.lang);
+
 const reduced = document.getElementById("reduced");
 if (reduced) worker.then((kept) => { reduced.hidden = kept; });
 

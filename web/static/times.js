@@ -1,19 +1,20 @@
 // Moments in the reader's own time zone, and ages that grow while the page is open.
 // An age starts from what the server measured: the clock of a tablet is not asked how late it is.
 
-const STEPS = [[86400000, "day"], [3600000, "hour"], [60000, "minute"]];
+import { _, locale, n_, zone } from "./words.js";
+
 const EVERY_MS = 10000;
 const loaded = performance.now();
-const moments = new Intl.DateTimeFormat(undefined, {
-  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+const moments = new Intl.DateTimeFormat(locale, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short", timeZone: zone,
 });
 
 export function ageWords(ms) {
-  for (const [step, name] of STEPS) {
-    const count = Math.floor(ms / step);
-    if (count > 0) return `${count} ${name}${count === 1 ? "" : "s"}`;
-  }
-  return "under a minute";
+  const [days, hours, minutes] = [86400000, 3600000, 60000].map((step) => Math.floor(ms / step));
+  if (days > 0) return n_("%(num)s day", "%(num)s days", days);
+  if (hours > 0) return n_("%(num)s hour", "%(num)s hours", hours);
+  if (minutes > 0) return n_("%(num)s minute", "%(num)s minutes", minutes);
+  return _("under a minute");
 }
 
 export function momentWords(ms) {

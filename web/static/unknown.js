@@ -3,6 +3,7 @@
 import { act, get } from "./api.js";
 import { attempt, byId, element, ltr } from "./page.js";
 import { weighed } from "./weigh.js";
+import { _ } from "./words.js";
 
 function field(row, name, label, value = "") {
   const id = `unknown-${row}-${name}`;
@@ -35,10 +36,10 @@ function weigher(form) {
 function cardOf(read, gone, scale) {
   const hint = read.hint || {};
   const form = element("form", { className: "resolve", noValidate: true, hidden: true },
-    field(read.park, "item", "Item code", hint.item), field(read.park, "lot", "Lot", hint.lot),
-    field(read.park, "serial", "Serial", hint.serial), field(read.park, "amount", "Quantity", String(hint.amount || hint.quantity || 1)),
-    ...(hint.pieces ? [field(read.park, "pieces", "Pieces", String(hint.pieces))] : []),
-    element("button", { className: "button", type: "submit", textContent: "Count it so" }));
+    field(read.park, "item", _("Item code"), hint.item), field(read.park, "lot", _("Lot"), hint.lot),
+    field(read.park, "serial", _("Serial"), hint.serial), field(read.park, "amount", _("Quantity"), String(hint.amount || hint.quantity || 1)),
+    ...(hint.pieces ? [field(read.park, "pieces", _("Pieces"), String(hint.pieces))] : []),
+    element("button", { className: "button", type: "submit", textContent: _("Count it so") }));
   const refusal = element("p", { className: "refusal" });
   if (scale) form.lastElementChild.before(...weigher(form));
   refusal.setAttribute("role", "alert");
@@ -48,9 +49,9 @@ function cardOf(read, gone, scale) {
       gone();
     } catch (error) { refusal.textContent = error.message; throw error; }
   });
-  const known = element("button", { className: "button", type: "button", textContent: "It is an item…" });
+  const known = element("button", { className: "button", type: "button", textContent: _("It is an item…") });
   known.addEventListener("click", () => { form.hidden = !form.hidden; form.elements.namedItem("item").focus(); });
-  const dismiss = element("button", { className: "button", type: "button", textContent: "Not stock" });
+  const dismiss = element("button", { className: "button", type: "button", textContent: _("Not stock") });
   dismiss.addEventListener("click", () => act_("scans/dismiss", { park: read.park, reason: "not-stock" }));
   form.addEventListener("submit", (event) => { event.preventDefault(); act_("scans/resolve", wishOf(form, read)); });
   return element("article", { className: "card unknown" }, ltr(read.text, "code"),

@@ -3,22 +3,22 @@
 import { outbox, person, refusals, seen, waiting } from "./outbox.js";
 import { byId, element, ltr, say } from "./page.js";
 import { momentWords } from "./times.js";
+import { _, n_ } from "./words.js";
 
 const LIST_MAX = 200;
 const WORDS = {
-  "counts/open": (body) => ["Open bin", body.bin],
-  "counts/close": (body) => ["Bin done", body.bin],
-  "counts/leave": (body) => ["Leave bin", body.bin],
-  "counts/enter": (body) => [`Quantity ${body.quantity}`, body.item],
-  "counts/undo": (body) => ["Undo", body.bin || ""],
-  "counts/empty": (body) => ["Bin empty", body.bin || ""],
-  scans: (body) => ["Scanned", body.text],
+  "counts/open": (body) => [_("Open bin"), body.bin],
+  "counts/close": (body) => [_("Bin done"), body.bin],
+  "counts/leave": (body) => [_("Leave bin"), body.bin],
+  "counts/enter": (body) => [_("Quantity %(quantity)s", { quantity: body.quantity ?? body.amount }), body.item],
+  "counts/undo": (body) => [_("Undo"), body.bin || ""],
+  "counts/empty": (body) => [_("Bin empty"), body.bin || ""],
+  scans: (body) => [_("Scanned"), body.text],
 };
-export const numbered = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 function rowOf(item, ...more) {
-  const [what, code] = (WORDS[item.path] || (() => ["Act", item.path]))(item.body);
-  const bin = item.path === "scans" && item.body.bin ? ` · bin ${item.body.bin}` : "";
+  const [what, code] = (WORDS[item.path] || (() => [_("Act"), item.path]))(item.body);
+  const bin = item.path === "scans" && item.body.bin ? ` · ${_("bin %(bin)s", { bin: item.body.bin })}` : "";
   const named = element("div", { className: "what" },
     element("strong", {}, `${what} `, ltr(code, "code")),
     element("span", { className: "quiet", textContent: `${item.name}, ${momentWords(item.at)}${bin}` }), ...more);
@@ -27,7 +27,7 @@ function rowOf(item, ...more) {
 
 function refusalOf(item) {
   const row = rowOf(item, element("span", { className: "refusal", textContent: item.why[0].toUpperCase() + item.why.slice(1) }));
-  const button = element("button", { className: "button", type: "button", textContent: "Seen" });
+  const button = element("button", { className: "button", type: "button", textContent: _("Seen") });
   button.addEventListener("click", () => seen(item.opId));
   row.append(button);
   return row;
@@ -43,7 +43,7 @@ async function list() {
   byId("outbox-waiting").hidden = !items.length;
   byId("outbox-list").replaceChildren(...items.slice(0, LIST_MAX).map((item) => rowOf(item)));
   byId("outbox-others").hidden = !others.length;
-  byId("outbox-others").textContent = `What ${others.join(" and ")} did is sent when they log in on this tablet.`;
+  byId("outbox-others").textContent = _("What %(names)s did is sent when they log in on this tablet.", { names: others.join(", ") });
   if (!items.length && !kept.length) byId("outbox").close();
 }
 
@@ -53,9 +53,9 @@ outbox.addEventListener("change", (event) => {
   button.hidden = !count && !kept;
   button.dataset.level = kept ? "bad" : "warn";
   button.querySelector(".shape").textContent = kept ? "✕" : "○";
-  button.querySelector(".word").textContent = kept ? `${kept} refused` : `${count} to send`;
+  button.querySelector(".word").textContent = kept ? n_("%(num)s refused", "%(num)s refused", kept) : n_("%(num)s to send", "%(num)s to send", count);
   if (byId("outbox").open) list();
 });
-outbox.addEventListener("late", (event) => say("bad", `Refused: ${event.detail.why}`));
+outbox.addEventListener("late", (event) => say("bad", _("Refused: %(why)s", { why: event.detail.why })));
 byId("outbox-seen").addEventListener("click", async () => { for (const item of await refusals()) await seen(item.opId); });
 byId("outbox-open").addEventListener("click", async () => { await list(); byId("outbox").showModal(); });

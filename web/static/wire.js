@@ -1,5 +1,7 @@
 // One request to the node: its answer, a refusal in its own words, or nobody there.
 
+import { _ } from "./words.js";
+
 const TIMEOUT_MS = 10000;
 
 export class Refused extends Error {}
@@ -24,18 +26,18 @@ export async function call(path, options = {}) {
     response = await fetch(`/api/v1/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
     content = await response.text();
   } catch (cause) {
-    throw new Unreachable("The node does not answer. Nothing is lost; it is tried again.", { cause });
+    throw new Unreachable(_("The node does not answer. Nothing is lost; it is tried again."), { cause });
   }
   const { status } = response;
   let answer = null;
   try { answer = JSON.parse(content); } catch { /* not the node's own answer: see below */ }
-  if (status === 401) throw new LoggedOut(sentence(answer?.detail, "Log in again."));
+  if (status === 401) throw new LoggedOut(sentence(answer?.detail, _("Log in again.")));
   // Whatever is not the node's own yes or no decides nothing: a stopped node, a proxy's page, an answer cut short.
-  if (status === 500 && answer) throw new Failed(sentence(answer.detail, "The node failed at this."));
+  if (status === 500 && answer) throw new Failed(sentence(answer.detail, _("The node failed at this.")));
   if (status === 408 || status === 429 || status >= 500 || !answer) {
-    throw new Unreachable(sentence(answer?.detail, "That is not possible at the moment."));
+    throw new Unreachable(sentence(answer?.detail, _("That is not possible at the moment.")));
   }
-  if (!response.ok) throw new Refused(sentence(answer.detail, "That was refused."));
+  if (!response.ok) throw new Refused(sentence(answer.detail, _("That was refused.")));
   return answer;
 }
 

@@ -1,4 +1,4 @@
-// The service worker: pages open without the node. It keeps files of this version and two empty pages, and nothing that
+// The service worker: pages open without the node. It keeps files of this version and empty pages in each language, and nothing that
 // anybody counted, expects or may not know. `VERSION`, `FILES` and `PAGES` are put before this text by the node.
 
 const CACHE = `tallyman-${VERSION}`;
@@ -31,7 +31,9 @@ async function page(request, path) {
     clearTimeout(timer);
   }
   const cache = await caches.open(CACHE);
-  return (await cache.match(path === "/count" ? "/offline/count" : "/offline")) || Response.error();
+  const chosen = await caches.match("/language", { cacheName: "language" });
+  const language = (await chosen?.text()) || "en";
+  return (await cache.match(`/offline/${language}${path === "/count" ? "/count" : ""}`)) || Response.error();
 }
 
 addEventListener("fetch", (event) => {

@@ -1,0 +1,111 @@
+"""Whatever a tablet says is marked for translation, and every catalogue says all of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+
+from tests.house import words
+from web.languages import ENGLISH, LANGUAGES
+
+OTHERS = [language for language in LANGUAGES if language != ENGLISH]
+# Names and units that are the same in every language.
+SAME = {"Tallyman", "CSV", "T"}
+
+
+def catalogue_faults(catalog: Catalog) -> list[str]:
+    """What is missing, empty, fuzzy or differs in its placeholders, each as a sentence."""
+    faults = []
+    wanted = {message.id: message for message in words.template() if message.id}
+    known = {message.id: message for message in catalog if message.id}
+    faults += [
+        f"{text!r} is missing: run `python -m tests.house.words` and translate it"
+        for text in wanted.keys() - known.keys()
+    ]
+    faults += [f"{text!r} is said nowhere any more" for text in known.keys() - wanted.keys()]
+    for text, message in known.items():
+        if not words.complete(message):
+            faults.append(f"{text!r} is not translated")
+        elif message.fuzzy:
+            faults.append(f"{text!r} is fuzzy")
+        else:
+            faults += placeholder_faults(message, catalog.num_plurals)
+        if text in wanted and {path for path, _ in message.locations} != {path for path, _ in wanted[text].locations}:
+            faults.append(f"{text!r} stands in other files by now: run `python -m tests.house.words`")
+    return faults
+
+
+def placeholder_faults(message: Message, forms: int) -> list[str]:
+    """A plural form may leave out its number (Arabic says "two days" in one word), and nothing else."""
+    plural = not isinstance(message.id, str)
+    wanted = set(words.PLACEHOLDER.findall(" ".join(message.id) if plural else message.id))
+    said = list(message.string) if plural else [message.string]
+    found = [set(words.PLACEHOLDER.findall(each)) for each in said]
+    faults = [f"{message.id!r}: {each!r} has other placeholders" for each, names in zip(said, found, strict=True)
+              if not (wanted - {"num"} <= names <= wanted if plural else names == wanted)]  # fmt: skip
+    if plural and len(said) != forms:
+        faults.append(f"{message.id!r} has {len(said)} plural forms: expected {forms}")
+    return faults
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_catalogue_is_complete(language: str) -> None:
+    assert catalogue_faults(words.read(language)) == []
+
+
+def test_an_incomplete_catalogue_is_found() -> None:
+    catalog = words.read("de")
+    messages = [message for message in catalog if message.id and "%(" in str(message.id)]
+    gone, empty, other = messages[:3]
+    catalog.delete(gone.id if isinstance(gone.id, str) else gone.id[0])
+    empty.string = "" if isinstance(empty.id, str) else ("", "")
+    other.string = "%(planted)s" if isinstance(other.id, str) else ("%(planted)s",) * 2
+    catalog.add("planted", string="gepflanzt", locations=[("web/planted.js", None)])
+    found = "\n".join(catalogue_faults(catalog))
+    for fault in ("is missing", "is not translated", "other placeholders", "said nowhere"):
+        assert fault in found
+
+
+def unmarked(template: str) -> list[str]:
+    """Visible words of a template that stand there as they are: between tags, or in attributes."""
+    plain = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<script.*?</script>", "\x00", template, flags=re.S)
+    told = re.findall(r'(?:aria-label|placeholder|title|alt)="([^"]*)"', plain)
+    text = re.sub(r"<[^>]*>", "\x00", plain).split("\x00")
+    return [each.strip() for each in told + text if re.search(r"[A-Za-z]{2}", re.sub(r"&\w+;", "", each))
+            and each.strip(" ·") not in SAME]  # fmt: skip
+
+
+def unmarked_in_script(script: str) -> list[str]:
+    """Texts of a script that read like a sentence or a caption and stand in no `_` or `n_`."""
+    code = re.sub(r"(?m)(^|\s)//.*$", "", script)
+    code = re.sub(r"(?<![\w$.])(?:_|n_)\(\s*(\"(?:[^\"\\]|\\.)*\"\s*,?\s*)+", "", code)
+    code = re.sub(
+        r'(?:className|class|import .*? from|querySelector(?:All)?|closest|getElementById)\s*[:(]?\s*"[^"]*"',
+        "",
+        code,
+    )
+    code = re.sub(r"console\.\w+\([^)]*\)|new Error\(\"the tablet's disk took nothing\"\)", "", code)
+    texts = re.findall(r'"((?:[^"\\]|\\.)*)"', code)
+    found = [text for text in texts if re.fullmatch(r"[A-Z][a-z]+|.*[A-Za-z]{2,} [A-Za-z]{2,}.*", text)]
+    return [
+        text
+        for text in found
+        if not re.fullmatch(r"[A-Z]?[\w\-]*(, [\w\-\[\]:()]+)+|(Enter|Tab|Backspace|Escape|Date)", text)
+    ]
+
+
+@pytest.mark.parametrize("path", words.files("templates", ".html"), ids=lambda path: path.name)
+def test_every_text_of_a_template_is_marked(path) -> None:  # type: ignore[no-untyped-def]
+    assert unmarked(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", words.files("static", ".js"), ids=lambda path: path.name)
+def test_every_text_of_a_script_is_marked(path) -> None:  # type: ignore[no-untyped-def]
+    assert unmarked_in_script(path.read_text("utf-8")) == []
+
+
+def test_an_unmarked_text_is_found() -> None:
+    assert unmarked('<p>Planted words</p><b title="Planted">{{ _("marked") }}</b>') == ["Planted", "Planted words"]
+    assert unmarked_in_script('say("warn", "Planted words"); say("warn", _("marked words"));') == ["Planted words"]

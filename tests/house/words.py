@@ -1,0 +1,139 @@
+"""What a tablet says: every text of templates, scripts and Python that is marked for translation, and every one that
+should be. `python -m tests.house.words` brings the catalogues in `web/words` up to date: new messages stand there
+empty and have to be translated by a person who knows the language.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_javascript, extract_python
+from babel.messages.pofile import read_po, write_po
+from jinja2.ext import babel_extract
+
+from tests.house.source import ROOT
+from web.languages import LANGUAGES, WORDS
+
+WEB = ROOT / "web"
+KEYWORDS: dict[str, tuple[int, ...] | None] = {
+    "_": None, "gettext": None, "ngettext": (1, 2), "n_": (1, 2), "N_": None,
+}  # fmt: skip
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+# The hub's console speaks English only.
+ENGLISH_ONLY = ("templates/hub/", "static/console.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A marked message: its English, or (one, many), and the file it stands in."""
+
+    text: str | tuple[str, str]
+    where: str
+
+
+def files(folder: str, ending: str) -> list[Path]:
+    """The sources that a tablet shows, in order."""
+    found = sorted((WEB / folder).rglob(f"*{ending}")) if folder else sorted(WEB.glob(f"*{ending}"))
+    return [path for path in found if not path.relative_to(WEB).as_posix().startswith(ENGLISH_ONLY)]
+
+
+def marked() -> Iterator[Said]:
+    """Every marked message of the tablet's sources."""
+    for path in files("templates", ".html"):
+        with path.open("rb") as file:
+            yield from _said(babel_extract(file, list(KEYWORDS), [], {"newstyle_gettext": "true"}), path)
+    for path in files("static", ".js"):
+        with path.open("rb") as file:
+            yield from _said(extract_javascript(file, list(KEYWORDS), [], {}), path)
+    for path in files("", ".py"):
+        with path.open("rb") as file:
+            yield from _said(extract_python(file, list(KEYWORDS), [], {}), path)
+
+
+def _said(found: object, path: Path) -> Iterator[Said]:
+    where = path.relative_to(ROOT).as_posix()
+    for _line, keyword, texts, _ in found:  # type: ignore[attr-defined]
+        parts = [text for text in ([texts] if isinstance(texts, str) else texts or ()) if isinstance(text, str)]
+        if keyword in ("ngettext", "n_") and len(parts) >= 2:
+            yield Said((parts[0], parts[1]), where)
+        elif parts:
+            yield Said(parts[0], where)
+
+
+def template() -> Catalog:
+    """All messages with the files they stand in, without translations."""
+    catalog = Catalog()
+    for said in marked():
+        known = catalog.get(said.text)
+        if known is None or (said.where, None) not in known.locations:
+            catalog.add(said.text, locations=[(said.where, None)], flags=_flags(said.text))
+    return catalog
+
+
+def _flags(text: str | tuple[str, str]) -> list[str]:
+    joined = text if isinstance(text, str) else " ".join(text)
+    return ["python-format"] if PLACEHOLDER.search(joined) else []
+
+
+def read(language: str) -> Catalog:
+    """The catalogue as it stands in the tree."""
+    with (WORDS / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+def written(catalog: Catalog) -> bytes:
+    """A catalogue as it is kept: sorted, one message a line, with files and no line numbers."""
+    text = io.BytesIO()
+    write_po(text, catalog, width=0, sort_output=True, omit_header=False, ignore_obsolete=True, include_lineno=False)
+    return text.getvalue()
+
+
+def update(language: str) -> int:
+    """Bring a catalogue up to date and say how many messages wait for a translation."""
+    path, source = WORDS / f"{language}.po", template()
+    old = read(language) if path.exists() else Catalog(locale=language)
+    new = Catalog(
+        locale=language,
+        project="Tallyman",
+        version="1",
+        msgid_bugs_address="none",
+        last_translator="the project",
+        language_team=language,
+        charset="utf-8",
+        fuzzy=False,
+        header_comment=f"# {language}",
+    )
+    for message in source:
+        if not message.id:
+            continue
+        known = old.get(message.id if isinstance(message.id, str) else message.id[0])
+        same = known is not None and known.id == message.id
+        new.add(message.id, known.string if known is not None and same else "", locations=message.locations,
+                flags=message.flags)  # fmt: skip
+    _still(new)
+    path.write_bytes(written(new))
+    return sum(1 for message in new if message.id and not complete(message))
+
+
+def _still(catalog: Catalog) -> None:
+    """No dates: the same messages give the same file."""
+    from datetime import UTC, datetime
+
+    catalog.creation_date = catalog.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def complete(message: Message) -> bool:
+    """Whether every form is there."""
+    return bool(message.string) and (isinstance(message.string, str) or all(message.string))
+
+
+if __name__ == "__main__":
+    for language in LANGUAGES:
+        if language != "en":
+            print(f"{language}: {update(language)} to translate", file=sys.stderr)

@@ -1,0 +1,158 @@
+"""The languages that a tablet speaks: who is answered in which, and where the words come from.
+
+English is the source and stands in the code; `web/words/*.po` hold the others and are read as they are, so that
+nothing has to be compiled. Python and templates take their words by Flask-Babel, scripts by `static/words.js` from
+the same catalogue. Digits are the ones on labels and keys in every language.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask import Flask, Response, request
+from flask_babel import Babel, Domain, format_datetime, format_percent, get_locale, gettext, ngettext
+from markupsafe import Markup
+
+from ledger.wording import in_units
+
+if TYPE_CHECKING:
+    from web.kit import Version
+
+WORDS = Path(__file__).parent / "words"
+ENGLISH = "en"
+# By their own names, in the order in which they are offered.
+LANGUAGES = {ENGLISH: "English", "nb": "Norsk", "de": "Deutsch", "ar": "العربية"}
+RIGHT_TO_LEFT = frozenset({"ar"})
+# What browsers call a language that we have under another name.
+ALIASES = {"no": "nb", "nn": "nb"}
+COOKIE = "tallyman_language"
+COOKIE_S = 400 * 86_400
+
+
+def N_(text: str) -> str:
+    """Marks a text that is translated where it is shown."""
+    return text
+
+
+@cache
+def catalogue(language: str) -> Catalog:
+    """The messages of a language; English has none, because its messages are the keys."""
+    with (WORDS / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """The same as gettext reads it, with the plural rule of the language."""
+    if language not in LANGUAGES or language == ENGLISH:
+        return NullTranslations()
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue(language))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def of_scripts(language: str) -> dict[str, str | list[str]]:
+    """What scripts say, by its English: a text, or one form for each plural category in CLDR's order."""
+    if language == ENGLISH:
+        return {}
+    found: dict[str, str | list[str]] = {}
+    for message in catalogue(language):
+        if message.id and any(path.endswith(".js") for path, _ in message.locations):
+            key = message.id if isinstance(message.id, str) else message.id[0]
+            found[key] = message.string if isinstance(message.string, str) else list(message.string or ())
+    return found
+
+
+class _Words(Domain):  # type: ignore[misc]
+    def get_translations(self) -> NullTranslations:
+        return translations(str(get_locale() or ENGLISH))
+
+
+class _Babel(Babel):  # type: ignore[misc]
+    @cached_property
+    def domain_instance(self) -> Domain:
+        return _Words()
+
+
+def asked(cookie: str) -> str:
+    """The language of this request: the one in its address, the tablet's own, the browser's, else English."""
+    for language in ((request.view_args or {}).get("language"), request.cookies.get(cookie)):
+        if language in LANGUAGES:
+            return str(language)
+    best = request.accept_languages.best_match([*LANGUAGES, *ALIASES])
+    return ENGLISH if best is None else ALIASES.get(best, best)
+
+
+def install(app: Flask, version: Version, choose: Callable[[], str], zone: str = "") -> None:
+    """Let an application speak. `zone`: the IANA name of the time zone in which moments are shown, "" for the
+    reader's own (the page's script knows it; until then, UTC)."""
+    _Babel(app, locale_selector=choose, default_timezone=zone or "UTC")
+    app.jinja_env.filters.update(bdi=bdi, units=units, moment=moment, duration=duration, percent=percent, said=said)
+
+    def words(version: str, language: str) -> Response:
+        return Response(json.dumps(of_scripts(language), ensure_ascii=False), mimetype="application/json")
+
+    app.add_url_rule(f"/s/<version>/words/<any({', '.join(LANGUAGES)}):language>.json", "words", words)
+
+    @app.context_processor
+    def page() -> dict[str, Any]:
+        language = str(get_locale())
+        return {
+            "language": language,
+            "direction": "rtl" if language in RIGHT_TO_LEFT else "ltr",
+            "languages": LANGUAGES,
+            "zone": zone,
+            "words_address": "" if language == ENGLISH else version.address(f"words/{language}.json"),
+        }
+
+
+def bdi(value: object) -> Markup:
+    """A code, a name or a quantity inside a sentence: its own direction must not reorder the words around it."""
+    return Markup("<bdi>{}</bdi>").format(value)
+
+
+def units(quantity: int, decimals: int = 0) -> str:
+    """Base units as people write them here."""
+    locale = get_locale()
+    mark = "." if locale is None else locale.number_symbols["latn"]["decimal"]
+    return in_units(quantity, decimals).replace(".", str(mark))
+
+
+def said(sentence: object) -> str:
+    """A sentence of the node's own, such as a refusal, in the reader's language where it is known there."""
+    return str(gettext(str(sentence))) if sentence else ""
+
+
+def percent(share: float) -> str:
+    """A share as people write it here: 97.5 %."""
+    return str(format_percent(share, "#,##0.0 %"))
+
+
+def moment(at_ms: int) -> str:
+    """A moment as people write it here, with its time zone said."""
+    return str(format_datetime(datetime.fromtimestamp(at_ms / 1000, UTC), "d MMM y HH:mm z"))
+
+
+def duration(length_ms: int | None) -> str:
+    """A duration in its largest whole unit: "3 hours"; "never" for none."""
+    if length_ms is None:
+        return str(gettext("never"))
+    days, hours, minutes = (length_ms // step for step in (86_400_000, 3_600_000, 60_000))
+    if days > 0:
+        return str(ngettext("%(num)s day", "%(num)s days", days))
+    if hours > 0:
+        return str(ngettext("%(num)s hour", "%(num)s hours", hours))
+    if minutes > 0:
+        return str(ngettext("%(num)s minute", "%(num)s minutes", minutes))
+    return str(gettext("under a minute"))
