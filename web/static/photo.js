@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { _ } from "./words.js";
 
 const POINTS_MAX = 1_390_000, SIDE_MAX = 1600;
 
@@ -46,11 +47,11 @@ export function onPhoto(take) {
     if (!file) return;
     openDialog()?.close();
     attempt(async () => {
-      say("quiet", "The photo is being read…", { aloud: false });
+      say("quiet", _("The photo is being read…"), { aloud: false });
       const grey = await greyOf(file);
-      if (!grey) { say("bad", "This file cannot be read as a picture"); return; }
+      if (!grey) { say("bad", _("This file cannot be read as a picture")); return; }
       const { codes } = await post("scans/picture", grey);
-      if (!codes.length) say("warn", "No code is in this photo: take it closer, in good light");
+      if (!codes.length) say("warn", _("No code is in this photo: take it closer, in good light"));
       else if (codes.length === 1) take(codes[0].text);
       else choose(codes, take);
     });
