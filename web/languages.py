@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -98,7 +98,9 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
     """Let an application speak. `zone`: the IANA name of the time zone in which moments are shown, "" for the
     reader's own (the page's script knows it; until then, UTC)."""
     _Babel(app, locale_selector=choose, default_timezone=zone or "UTC")
-    app.jinja_env.filters.update(bdi=bdi, units=units, moment=moment, duration=duration, percent=percent, said=said)
+    app.jinja_env.filters.update(
+        bdi=bdi, units=units, moment=moment, duration=duration, percent=percent, said=said, choices=choices
+    )
 
     def words(version: str, language: str) -> Response:
         return Response(json.dumps(of_scripts(language), ensure_ascii=False), mimetype="application/json")
@@ -111,6 +113,8 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
         return {
             "language": language,
             "direction": "rtl" if language in RIGHT_TO_LEFT else "ltr",
+            "arrow": "←" if language in RIGHT_TO_LEFT else "→",
+            "decimal_mark": decimal_mark(),
             "languages": LANGUAGES,
             "zone": zone,
             "words_address": "" if language == ENGLISH else version.address(f"words/{language}.json"),
@@ -124,9 +128,18 @@ def bdi(value: object) -> Markup:
 
 def units(quantity: int, decimals: int = 0) -> str:
     """Base units as people write them here."""
+    return in_units(quantity, decimals).replace(".", decimal_mark())
+
+
+def decimal_mark() -> str:
+    """What stands before the decimals here."""
     locale = get_locale()
-    mark = "." if locale is None else locale.number_symbols["latn"]["decimal"]
-    return in_units(quantity, decimals).replace(".", str(mark))
+    return "." if locale is None else str(locale.number_symbols["latn"]["decimal"])
+
+
+def choices(offered: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Codes and their words, in the reader's language, for a script."""
+    return [(code, said(words)) for code, words in offered]
 
 
 def said(sentence: object) -> str:

@@ -13,30 +13,43 @@ from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, TRANSFER
 from node import dispatch_paper
 from node.desk import Answer
 from web import kit
+from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
 from web.node_pages import page
 from web.node_words import CALLS, LADDER
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
-HELD = (("damage", "It is damaged"), ("quality", "Its quality is in doubt"), ("expired", "It has expired"))
-BROKEN = (("damaged", "It is damaged"), ("expired", "It has expired"), ("lost", "It is not to be found"))
+HELD = (
+    ("damage", N_("It is damaged")),
+    ("quality", N_("Its quality is in doubt")),
+    ("expired", N_("It has expired")),
+)
+BROKEN = (("damaged", N_("It is damaged")), ("expired", N_("It has expired")), ("lost", N_("It is not to be found")))
 DIFFERS = (
-    ("over", "More came than was expected"),
-    ("short", "Less came than was expected"),
-    ("damaged", "A part is damaged"),
+    ("over", N_("More came than was expected")),
+    ("short", N_("Less came than was expected")),
+    ("damaged", N_("A part is damaged")),
 )
 NOT_PROMISED = (
-    ("blocked", "Nobody can get to it"),
-    ("damaged", "What is promised is damaged"),
-    ("fresher", "A fresher lot is wanted"),
+    ("blocked", N_("Nobody can get to it")),
+    ("damaged", N_("What is promised is damaged")),
+    ("fresher", N_("A fresher lot is wanted")),
 )
-LABELS = (("faded", "The label cannot be read"), ("wrong", "The label was wrong"), ("tested", "It was tested again"))
-UNORDERED = (("sample", "A sample"), ("own-use", "For our own use"), ("urgent", "Urgent, the order follows"))
+LABELS = (
+    ("faded", N_("The label cannot be read")),
+    ("wrong", N_("The label was wrong")),
+    ("tested", N_("It was tested again")),
+)
+UNORDERED = (
+    ("sample", N_("A sample")),
+    ("own-use", N_("For our own use")),
+    ("urgent", N_("Urgent, the order follows")),
+)
 REFUSED = (
-    ("refused", "The customer did not want it"),
-    ("damaged", "It is damaged"),
-    ("wrong", "It was not what was ordered"),
+    ("refused", N_("The customer did not want it")),
+    ("damaged", N_("It is damaged")),
+    ("wrong", N_("It was not what was ordered")),
 )
 
 
@@ -66,55 +79,56 @@ class Work:
     roles: int
     place: str
     said: tuple[Said, ...]
-    scan: str = "Scan the bin, then what is taken"
+    scan: str = N_("Scan the bin, then what is taken")
     signed: bool = False
     proposed: bool = False
     fixed: tuple[tuple[str, str], ...] = ()
 
 
 def _why(choices: tuple[tuple[str, str], ...]) -> Said:
-    return Said("reasons", "Why", choices)
+    return Said("reasons", N_("Why"), choices)
 
 
+PROPOSED = N_("Proposed: another person signs it")
 WORKS = {
     "hold": Work(
-        "documents/hold", "Hold goods", "Hold them", "Held", HOLD, "location",
-        (Said("held", "What is wrong", HELD), _why(BROKEN)), "Scan the bin, then what is wrong there",
+        "documents/hold", N_("Hold goods"), N_("Hold them"), N_("Held"), HOLD, "location",
+        (Said("held", N_("What is wrong"), HELD), _why(BROKEN)), N_("Scan the bin, then what is wrong there"),
     ),
     "relabel": Work(
-        "documents/relabel", "Label anew", "Label them", "Labelled anew", ADJUST, "location",
-        (Said("lot", "New lot", need=False), Said("expiry", "New expiry", kind="date", need=False), _why(LABELS)),
-        "Scan the bin, then what gets the new label",
+        "documents/relabel", N_("Label anew"), N_("Label them"), N_("Labelled anew"), ADJUST, "location",
+        (Said("lot", N_("New lot"), need=False), Said("expiry", N_("New expiry"), kind="date", need=False),
+         _why(LABELS)), N_("Scan the bin, then what gets the new label"),
     ),
     "scrap": Work(
-        "documents/scrap", "Scrap goods", "Propose it", "Proposed: another person signs it", ADJUST, "source",
+        "documents/scrap", N_("Scrap goods"), N_("Propose it"), PROPOSED, ADJUST, "source",
         (_why(BROKEN),), proposed=True,
     ),
     "send-back": Work(
-        "documents/send-back", "Send back to a supplier", "Propose it", "Proposed: another person signs it", ADJUST,
-        "source", (Said("supplier", "Supplier"), Said("origin", "Delivery or order it came by"), _why(BROKEN)),
+        "documents/send-back", N_("Send back to a supplier"), N_("Propose it"), PROPOSED, ADJUST, "source",
+        (Said("supplier", N_("Supplier")), Said("origin", N_("Delivery or order it came by")), _why(BROKEN)),
         proposed=True,
     ),
     "return": Work(
-        "documents/receive", "Take back from a customer", "Take them in", "Taken back: held for quality", RECEIVE,
-        "target", (Said("return_of", "Order it comes back from"), _why(REFUSED)),
-        "Scan the bin that takes it, then what came back", fixed=(("origin", "customer"),),
+        "documents/receive", N_("Take back from a customer"), N_("Take them in"), N_("Taken back: held for quality"),
+        RECEIVE, "target", (Said("return_of", N_("Order it comes back from")), _why(REFUSED)),
+        N_("Scan the bin that takes it, then what came back"), fixed=(("origin", "customer"),),
     ),
     "issue": Work(
-        "documents/issue", "Issue without a list", "Issue them", "Issued", ISSUE, "source",
-        (Said("order", "Order, if there is one", need=False), _why(UNORDERED)),
+        "documents/issue", N_("Issue without a list"), N_("Issue them"), N_("Issued"), ISSUE, "source",
+        (Said("order", N_("Order, if there is one"), need=False), _why(UNORDERED)),
     ),
     "order": Work(
-        "picks/", "New pick list", "Reserve it", "The list is ready to be picked", ISSUE, "",
-        (Said("order", "Order"),), "Scan or type what is ordered",
+        "picks/", N_("New pick list"), N_("Reserve it"), N_("The list is ready to be picked"), ISSUE, "",
+        (Said("order", N_("Order")),), N_("Scan or type what is ordered"),
     ),
     "deliver": Work(
-        "deliveries/", "Announce a delivery", "Announce it", "Announced", RECEIVE | APPROVE, "",
-        (Said("delivery", "Its number"), Said("supplier", "Supplier")), "Scan or type what is expected",
+        "deliveries/", N_("Announce a delivery"), N_("Announce it"), N_("Announced"), RECEIVE | APPROVE, "",
+        (Said("delivery", N_("Its number")), Said("supplier", N_("Supplier"))), N_("Scan or type what is expected"),
     ),
     "dispatch": Work(
-        "transfers/dispatch", "Send to another site", "Sign and send", "Sent", TRANSFER, "source",
-        (Said("receiver", "To which site"),), signed=True,
+        "transfers/dispatch", N_("Send to another site"), N_("Sign and send"), N_("Sent"), TRANSFER, "source",
+        (Said("receiver", N_("To which site")),), signed=True,
     ),
 }  # fmt: skip
 
@@ -125,7 +139,11 @@ def blueprint(parts: NodeParts) -> Blueprint:
 
     @routes.context_processor
     def shared() -> dict[str, object]:
-        return {"floor_words": {"calls": CALLS, "shapes": shapes}}
+        spoken = {
+            "calls": {name: said(words) for name, words in CALLS.items()},
+            "states": {name: said(name) for name in shapes},
+        }
+        return {"floor_words": {**spoken, "shapes": shapes}}
 
     def add(path: str, template: str, **values: object) -> None:
         def show() -> str:
@@ -134,8 +152,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
         routes.add_url_rule(path, path.strip("/").replace("/", "_"), page(parts)(show))
 
     add("/look", "look")
-    add("/receive", "task", kind="receive", title="Receive goods", reasons=DIFFERS)
-    add("/move", "task", kind="move", title="Move goods", reasons=())
+    add("/receive", "task", kind="receive", title=N_("Receive goods"), reasons=DIFFERS)
+    add("/move", "task", kind="move", title=N_("Move goods"), reasons=())
     add("/pick", "pick", not_promised=NOT_PROMISED)
     add("/bring-in", "arrivals", differs=DIFFERS)
     add("/held", "held")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, MOVE, RECEIVE, TRANSFER
+from web.languages import N_
 
 TILES = (
-    ("/look", "⌕", "Look up", "An item, a bin, a lot, an operation", 0),
-    ("/receive", "↓", "Receive", "From a supplier", RECEIVE),
-    ("/move", "→", "Move", "Put away, and handling units", MOVE),
-    ("/pick", "⇉", "Pick and issue", "Orders to a customer", ISSUE),
-    ("/work/dispatch", "↗", "Send out", "To another site", TRANSFER),
-    ("/bring-in", "↙", "Bring in", "From another site", TRANSFER),
-    ("/held", "■", "Held goods", "Hold and release", HOLD | APPROVE),
-    ("/work/return", "↺", "Customer return", "Arrives held", RECEIVE),
-    ("/work/scrap", "✕", "Scrap", "With a second signature", ADJUST),
-    ("/work/send-back", "↶", "Back to supplier", "With a second signature", ADJUST),
-    ("/work/relabel", "✎", "Label anew", "Another lot or expiry", ADJUST),
+    ("/look", "⌕", N_("Look up"), N_("An item, a bin, a lot, an operation"), 0),
+    ("/receive", "↓", N_("Receive"), N_("From a supplier"), RECEIVE),
+    ("/move", "→", N_("Move"), N_("Put away, and handling units"), MOVE),
+    ("/pick", "⇉", N_("Pick and issue"), N_("Orders to a customer"), ISSUE),
+    ("/work/dispatch", "↗", N_("Send out"), N_("To another site"), TRANSFER),
+    ("/bring-in", "↙", N_("Bring in"), N_("From another site"), TRANSFER),
+    ("/held", "■", N_("Held goods"), N_("Hold and release"), HOLD | APPROVE),
+    ("/work/return", "↺", N_("Customer return"), N_("Arrives held"), RECEIVE),
+    ("/work/scrap", "✕", N_("Scrap"), N_("With a second signature"), ADJUST),
+    ("/work/send-back", "↶", N_("Back to supplier"), N_("With a second signature"), ADJUST),
+    ("/work/relabel", "✎", N_("Label anew"), N_("Another lot or expiry"), ADJUST),
 )
 
 

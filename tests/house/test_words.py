@@ -68,32 +68,76 @@ def test_an_incomplete_catalogue_is_found() -> None:
         assert fault in found
 
 
+STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
+MARKED = re.compile(rf"(?<![\w$.])(?:_|n_|ngettext)\(\s*(?:(?:{STRING})\s*,?\s*)+")
+# What no person reads: keys of what a tablet keeps, names of keys of a keyboard.
+KEYS = re.compile(r"held|basket|Enter|Tab|Backspace|Escape|Date")
+
+
+def reads_like_words(text: str) -> bool:
+    """A caption or a sentence; not a code, a name of a file or a class, an address or a piece of HTML."""
+    selectors = re.fullmatch(r"[A-Z]?[\w\-]*(, [\w\-\[\]:()]+)+", text)
+    if KEYS.fullmatch(text.strip()) or text.startswith("<") or selectors:
+        return False
+    return bool(re.fullmatch(r"[A-Z][a-z]+[…:.?!]?|.*[A-Za-z]{2,}[,:;.]? [A-Za-z]{2,}.*", text, re.S))
+
+
 def unmarked(template: str) -> list[str]:
-    """Visible words of a template that stand there as they are: between tags, or in attributes."""
-    plain = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<script.*?</script>", "\x00", template, flags=re.S)
-    told = re.findall(r'(?:aria-label|placeholder|title|alt)="([^"]*)"', plain)
+    """Visible words of a template that stand there as they are: between tags, in attributes, in expressions."""
+    template = re.sub(r"\{#.*?#\}", "", template, flags=re.S)
+    expressions = re.findall(r"\{[{%](.*?)[%}]\}", template, flags=re.S)
+    chosen = [text[1:-1] for each in expressions for text in re.findall(STRING, MARKED.sub("", each))]
+    plain = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<script.*?</script>", "\x00", template, flags=re.S)
+    told = re.findall(r'(?:aria-label|placeholder|title|alt|data-(?:done|scan|sure|words))="([^"]*)"', plain)
     text = re.sub(r"<[^>]*>", "\x00", plain).split("\x00")
     return [each.strip() for each in told + text if re.search(r"[A-Za-z]{2}", re.sub(r"&\w+;", "", each))
-            and each.strip(" ·") not in SAME]  # fmt: skip
+            and each.strip(" ·") not in SAME] + [each for each in chosen if reads_like_words(each)]  # fmt: skip
 
 
 def unmarked_in_script(script: str) -> list[str]:
     """Texts of a script that read like a sentence or a caption and stand in no `_` or `n_`."""
     code = re.sub(r"(?m)(^|\s)//.*$", "", script)
-    code = re.sub(r"(?<![\w$.])(?:_|n_)\(\s*(\"(?:[^\"\\]|\\.)*\"\s*,?\s*)+", "", code)
+    code = re.sub(r"(?<=[=(,\s])'[^'\n]*'", "", MARKED.sub("", code))
     code = re.sub(
         r'(?:className|class|import .*? from|querySelector(?:All)?|closest|getElementById)\s*[:(]?\s*"[^"]*"',
         "",
         code,
     )
     code = re.sub(r"console\.\w+\([^)]*\)|new Error\(\"the tablet's disk took nothing\"\)", "", code)
-    texts = re.findall(r'"((?:[^"\\]|\\.)*)"', code)
-    found = [text for text in texts if re.fullmatch(r"[A-Z][a-z]+|.*[A-Za-z]{2,} [A-Za-z]{2,}.*", text)]
-    return [
-        text
-        for text in found
-        if not re.fullmatch(r"[A-Z]?[\w\-]*(, [\w\-\[\]:()]+)+|(Enter|Tab|Backspace|Escape|Date)", text)
-    ]
+    found = [text for text in re.findall(r'"((?:[^"\\]|\\.)*)"', code) if reads_like_words(text)]
+    return found + [piece for piece in pieces(code) if of_a_sentence(piece)]
+
+
+def of_a_sentence(piece: str) -> bool:
+    """What stands beside a value in a template literal: a word of its own, set off by a space."""
+    word = re.search(r"(^|\s)[A-Za-z]{2,}[,:;.?!]?(\s|$)", piece)
+    return word is not None and " " in piece and not KEYS.fullmatch(piece.strip())
+
+
+def pieces(code: str) -> list[str]:
+    """The constant parts of every template literal, also of those inside another."""
+    found, open_, piece, at = [], [], "", 0
+    while at < len(code):
+        inside = bool(open_) and open_[-1] == "`"
+        if code[at] == "`":
+            if inside:
+                found.append(piece)
+                open_.pop()
+            else:
+                open_.append("`")
+            piece = ""
+        elif inside and code.startswith("${", at):
+            found.append(piece)
+            piece, at = "", at + 1
+            open_.append("{")
+        elif inside:
+            piece += code[at]
+        elif open_ and code[at] == "{":
+            open_.append("{")
+        elif open_ and code[at] == "}":
+            open_.pop()
+        at += 1
+    return [each for each in found if each]
 
 
 @pytest.mark.parametrize("path", words.files("templates", ".html"), ids=lambda path: path.name)
@@ -108,4 +152,30 @@ def test_every_text_of_a_script_is_marked(path) -> None:  # type: ignore[no-unty
 
 def test_an_unmarked_text_is_found() -> None:
     assert unmarked('<p>Planted words</p><b title="Planted">{{ _("marked") }}</b>') == ["Planted", "Planted words"]
+    chosen = """<p data-done="{{ 'Planted' if x else _('Marked words') }}">{% call w.framed("Planted words") %}</p>"""
+    assert unmarked(chosen) == ["Planted", "Planted words"]
+    assert unmarked("""<a class="{{ 'tile' }}" href="{{ asset('a.css') }}">{{ _("From", x='<b>'|safe) }}</a>""") == []
     assert unmarked_in_script('say("warn", "Planted words"); say("warn", _("marked words"));') == ["Planted words"]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["`${x} lines`", "`Into ${x}`", "`lot ${x}`", "`${x}: ${y ? `At ${y}: scan` : 1}`", "`${x} · ${y} over`",
+     "{ textContent: `None of ${x} is here.` }"],
+)  # fmt: skip
+def test_an_unmarked_piece_of_a_script_is_found(planted: str) -> None:
+    assert unmarked_in_script(f"say({planted})")
+
+
+@pytest.mark.parametrize("path", words.files("static", ".js"), ids=lambda path: path.name)
+def test_every_marked_text_of_a_script_reaches_the_catalogue(path) -> None:  # type: ignore[no-untyped-def]
+    """Also one inside a template literal, which is easily overlooked by what collects them."""
+    marked = set(re.findall(r'(?<![\w$.])(?:_|n_)\("((?:[^"\\]|\\.)*)"', path.read_text("utf-8")))
+    where = path.relative_to(words.ROOT).as_posix()
+    known = [each.text for each in words.marked() if each.where == where]
+    assert marked <= {each if isinstance(each, str) else each[0] for each in known}
+
+
+def test_what_is_no_text_of_a_script_is_let_alone() -> None:
+    code = '`held ${bin}`, `/look?${kind}=${code}`, `${a} · ${b}`, `[data-x=${y}]`, `▲ ${_("%(number)s short")}`'
+    assert unmarked_in_script(code) == []

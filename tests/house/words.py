@@ -50,7 +50,7 @@ def marked() -> Iterator[Said]:
             yield from _said(babel_extract(file, list(KEYWORDS), [], {"newstyle_gettext": "true"}), path)
     for path in files("static", ".js"):
         with path.open("rb") as file:
-            yield from _said(extract_javascript(file, list(KEYWORDS), [], {}), path)
+            yield from _said(extract_javascript(file, list(KEYWORDS), [], {"parse_template_string": True}), path)
     for path in files("", ".py"):
         with path.open("rb") as file:
             yield from _said(extract_python(file, list(KEYWORDS), [], {}), path)

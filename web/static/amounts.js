@@ -2,6 +2,9 @@
 
 import { decimalMark, n_ } from "./words.js";
 
+// Digits with a point, as they are typed and sent, in the reader's own manner.
+export const withMark = (digits) => digits.replace(".", decimalMark);
+
 export function written(count, decimals = 0) {
   if (!decimals) return String(count);
   const digits = String(Math.abs(count)).padStart(decimals + 1, "0");

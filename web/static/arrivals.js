@@ -3,9 +3,10 @@
 
 import { act, get, newOpId, post } from "./api.js";
 import { decider } from "./decide.js";
-import { askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
@@ -13,6 +14,12 @@ let coming = [], transfer = null, target = "", parts = new Map(), of = "";
 
 const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
+const linesOf = ({ lines }) => n_("%(num)s line", "%(num)s lines", lines.length);
+
+function differs(line) {
+  if (off(line) < 0) return `▲ ${_("%(number)s short", { number: -off(line) })}`;
+  return off(line) > 0 ? `▲ ${_("%(number)s over", { number: off(line) })}` : `✓ ${_("all of it")}`;
+}
 
 function show() {
   byId("choose").hidden = Boolean(transfer);
@@ -21,12 +28,12 @@ function show() {
   if (!transfer) return;
   byId("sender").textContent = transfer.sender;
   byId("target").textContent = target || "…";
-  byId("progress").textContent = transfer.lines.length === 1 ? "1 line" : `${transfer.lines.length} lines`;
+  byId("progress").textContent = linesOf(transfer);
   byId("accept").disabled = !target;
   byId("lines").replaceChildren(...transfer.lines.slice(0, LINES_MAX).map((line) => lineOf({
     title: titled(line), details: detailsOf(line), figure: `${line.came} / ${line.open}`,
-    beside: off(line) < 0 ? `▲ ${-off(line)} short` : off(line) > 0 ? `▲ ${off(line)} over` : "✓ all of it", latest: line === transfer.latest,
-    act: ["Change", () => askAmount(`${titled(line)}: how many came?`, line.came, 0, (digits) => attempt(() => set(line, base(digits))))],
+    beside: differs(line), latest: line === transfer.latest,
+    act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, 0, (digits) => attempt(() => set(line, base(digits))))],
   })));
 }
 
@@ -39,8 +46,8 @@ function set(line, came) {
 
 async function load() {
   [{ rows: coming }] = await Promise.all([get("transfers/?direction=coming"), loadNames()]);
-  byId("coming").replaceChildren(...coming.map((each) => tileOf(`From ${each.sender}`,
-    `${each.lines.length === 1 ? "1 line" : `${each.lines.length} lines`} · ${each.lines.reduce((sum, line) => sum + line.open, 0)} in all · ${each.transfer.slice(0, 8)}`,
+  byId("coming").replaceChildren(...coming.map((each) => tileOf(_("From %(place)s", { place: each.sender }),
+    [linesOf(each), _("%(number)s in all", { number: each.lines.reduce((sum, line) => sum + line.open, 0) }), apart(each.transfer.slice(0, 8))].join(" · "),
     () => choose(each))));
   byId("none").hidden = coming.length > 0;
 }
@@ -49,7 +56,7 @@ function choose({ transfer: name, sender, lines, paper = null }) {
   transfer = { name, sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open })), latest: null };
   stopFollowing();
   show();
-  say("quiet", target ? "Check each line, then accept" : "Scan the bin that takes the goods", { aloud: false });
+  say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
 }
 
 // The node reads the paper and checks whose it is before anything is counted by it.
@@ -77,18 +84,18 @@ onCode(async (text) => {
   const known = coming.find((each) => each.transfer === text.trim().toLowerCase());
   if (known) { choose(known); return; }
   const found = await lookUp(text);
-  if (!transfer) { say("warn", "Choose a transfer, or scan its paper"); return; }
+  if (!transfer) { say("warn", _("Choose a transfer, or scan its paper")); return; }
   if (found.kind === "location") {
     target = found.location;
     show();
-    say("good", `Into ${target}`);
+    say("good", _("Into %(place)s", { place: target }));
     return;
   }
   const line = transfer.lines.find((each) => each.item === found.item && (!found.lot || each.lot === found.lot) && (!found.serial || each.serial === found.serial));
-  if (!line) { say("bad", `${found.name || found.item || text} is not in this transfer`); return; }
+  if (!line) { say("bad", _("%(name)s is not in this transfer", { name: found.name || found.item || text })); return; }
   transfer.latest = line;
   show();
-  say(off(line) ? "warn" : "good", `${titled(line)}: ${line.open} were sent`, { figure: line.came });
+  say(off(line) ? "warn" : "good", _("%(name)s: %(number)s were sent", { name: titled(line), number: line.open }), { figure: line.came });
 });
 
 byId("open-file").addEventListener("click", () => byId("file").click());
@@ -108,20 +115,20 @@ function wish() {
 }
 
 const { open } = decider({
-  sign: { title: "Accept this transfer", yes: "Sign", signed: true, why: "", words: () => `From ${transfer.sender} into ${target}.`,
+  sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => _("From %(sender)s into %(place)s.", { sender: transfer.sender, place: target }),
     act: () => act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId),
-    done: async (answer) => { const { sender } = transfer; transfer = null; done(answer.op_id, `What ${sender} sent is in ${target}`); await attempt(load); show(); } },
+    done: async (answer) => { const { sender } = transfer; transfer = null; done(answer.op_id, _("What %(sender)s sent is in %(place)s", { sender, place: target })); await attempt(load); show(); } },
 });
 byId("accept").addEventListener("click", () => {
   const different = transfer.lines.filter(off);
   if (!different.length) { open("sign"); return; }
-  byId("differs-words").textContent = different.slice(0, 5).map((line) => `${line.item}: ${line.came} of ${line.open}`).join(", ");
+  byId("differs-words").textContent = different.slice(0, 5).map((line) => _("%(name)s: %(number)s of %(all)s", { name: line.item, number: line.came, all: line.open })).join(", ");
   byId("differs").showModal();
 });
 byId("differs-form").addEventListener("submit", () => open("sign"));
 
 attempt(async () => {
   await load();
-  say("quiet", coming.length ? "Choose a transfer, or scan its paper" : "Scan the paper that came with the goods", { aloud: false });
+  say("quiet", coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"), { aloud: false });
   show();
 });

@@ -4,8 +4,9 @@
 import { act, newOpId } from "./api.js";
 import { written } from "./amounts.js";
 import { decider } from "./decide.js";
-import { askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
+import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
+import { _, n_ } from "./words.js";
 
 const { kind, path, place, done: doneWords, scan } = byId("basket").dataset;
 const signed = "signed" in byId("basket").dataset, proposed = "proposed" in byId("basket").dataset;
@@ -27,8 +28,8 @@ function show() {
   byId("place").textContent = basket.bin;
   byId("no-lines").hidden = basket.lines.length > 0 || !byId("proof").hidden;
   byId("lines").replaceChildren(...basket.lines.map((line, at) => lineOf({
-    title: titled(line), details: [...detailsOf(line), place && `at ${line.bin}`], figure: written(line.quantity, line.decimals), beside: line.decimals ? line.unit : "",
-    act: [line.serial ? "Remove" : "Change", () => change(at)], latest: at === basket.latest,
+    title: titled(line), details: [...detailsOf(line), place && _("at %(place)s", { place: line.bin })], figure: written(line.quantity, line.decimals), beside: line.decimals ? line.unit : "",
+    act: [line.serial ? ACTS.remove : ACTS.change, () => change(at)], latest: at === basket.latest,
   })).reverse());
   byId("undo").disabled = !undone.length;
   byId("done").disabled = !basket.lines.length;
@@ -59,26 +60,26 @@ function add(found) {
   // What is only wished for has no lot or piece yet.
   const line = { item, name, unit, decimals, quantity, bin: basket.bin, ...(place ? { lot, serial } : {}) };
   const at = basket.lines.findIndex((each) => same(each, line));
-  if (at >= 0 && line.serial) { say("warn", "This piece is in it already"); return; }
+  if (at >= 0 && line.serial) { say("warn", _("This piece is in it already")); return; }
   if (at >= 0) { set(at, basket.lines[at].quantity + quantity); return; }
-  if (basket.lines.length === LINES_MAX) { say("bad", `At most ${LINES_MAX} lines: send this first`); return; }
+  if (basket.lines.length === LINES_MAX) { say("bad", _("At most %(number)s lines: send this first", { number: LINES_MAX })); return; }
   become({ lines: [...basket.lines, line], latest: basket.lines.length });
   say("good", titled(line), { figure: written(quantity, decimals) });
 }
 
 onCode(async (text) => {
   const found = await lookUp(text);
-  if (found.kind === "operation") { say("bad", "That is an operation, not goods"); return; }
+  if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   if (found.kind === "location") {
-    if (!place) { say("warn", "No bin is needed here: scan the items"); return; }
+    if (!place) { say("warn", _("No bin is needed here: scan the items")); return; }
     become({ bin: found.location });
-    say("good", `At ${found.location}: scan the goods`);
+    say("good", _("At %(place)s: scan the goods", { place: found.location }));
   } else if (place && !basket.bin) {
-    say("warn", "Scan the bin first");
+    say("warn", _("Scan the bin first"));
   } else if (found.serials && !found.serial && place) {
-    say("warn", `${titled(found)} goes by its serial: scan the label of the piece`);
+    say("warn", _("%(name)s goes by its serial: scan the label of the piece", { name: titled(found) }));
   } else if (found.lots && !found.lot && place) {
-    say("warn", `${titled(found)} goes by lot: scan a label with the lot`);
+    say("warn", _("%(name)s goes by lot: scan a label with the lot", { name: titled(found) }));
   } else {
     add(found);
   }
@@ -87,7 +88,7 @@ onCode(async (text) => {
 byId("undo").addEventListener("click", () => {
   basket = undone.pop();
   show();
-  say("warn", "Taken back");
+  say("warn", _("Taken back"));
 });
 
 // ---------------------------------------------------------------- sending it
@@ -113,13 +114,15 @@ function sent(answer) {
 }
 
 const { open } = signed ? decider({
-  sign: { title: "Sign it", yes: "Sign", signed: true, why: "", words: () => byId("papers-words").textContent,
+  sign: { title: _("Sign it"), yes: _("Sign"), signed: true, why: "", words: () => byId("papers-words").textContent,
     act: () => act(path, { ...wish(), pin: byId("pin").value }, basket.opId), done: sent },
 }) : {};
 
 byId("done").addEventListener("click", () => {
   const { length } = basket.lines;
-  byId("papers-words").textContent = `${length === 1 ? "One line" : `${length} lines`}${proposed ? ". Another person signs before it is booked." : "."}`;
+  byId("papers-words").textContent = proposed
+    ? n_("%(num)s line. Another person signs before it is booked.", "%(num)s lines. Another person signs before they are booked.", length)
+    : n_("%(num)s line", "%(num)s lines", length);
   byId("papers-refusal").textContent = "";
   byId("papers").showModal();
 });
@@ -127,7 +130,7 @@ byId("papers-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const lacking = [...event.target.querySelectorAll("[required]")].find((each) => !each.value.trim());
   if (lacking) {
-    byId("papers-refusal").textContent = `${lacking.previousElementSibling.textContent} is needed.`;
+    byId("papers-refusal").textContent = _("%(what)s is needed.", { what: lacking.previousElementSibling.textContent });
     lacking.focus();
     return;
   }
@@ -144,5 +147,5 @@ byId("papers-form").addEventListener("submit", (event) => {
   });
 });
 
-say("quiet", basket.lines.length ? "Go on where you stopped" : scan, { aloud: false });
+say("quiet", basket.lines.length ? _("Go on where you stopped") : scan, { aloud: false });
 show();

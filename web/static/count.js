@@ -1,7 +1,7 @@
 // Counting a bin. The node holds the truth: this page shows what the stream says and sends acts, nothing else.
 
 import { act, post } from "./api.js";
-import { beside, written } from "./amounts.js";
+import { beside, withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
@@ -197,7 +197,7 @@ async function leave(bin) {
 // ---------------------------------------------------------------- quantity and typed codes
 
 let typing = null, weight = "";
-const keypad = new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = digits || "0"; }, () => {
+const keypad = new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = withMark(digits || "0"); }, () => {
   const digits = keypad.digits;
   if (digits === "") { byId("keypad").close(); return; }
   if (typing.pieces !== undefined && weight === "") { weight = digits; askPieces(); return; }

@@ -1,12 +1,14 @@
 // What the pages of floor work share: a code and what it stands for, amounts, questions, the proof of what was done.
 
 import { Refused, post } from "./api.js";
-import { written } from "./amounts.js";
+import { withMark, written } from "./amounts.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { attempt, byId, element, openDialog, say } from "./page.js";
 import { onPhoto } from "./photo.js";
+import { dayWords } from "./times.js";
 import { onScan } from "./wedge.js";
+import { _, apart } from "./words.js";
 
 // What a code stands for, {kind: location | item | operation, …}; nothing begins by it.
 export const lookUp = (text) => post("lookup", { text });
@@ -31,7 +33,7 @@ export function onCode(take) {
 // ---------------------------------------------------------------- amounts
 
 let typing = null;
-const keypad = byId("keypad") && new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = digits || "0"; }, () => {
+const keypad = byId("keypad") && new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = withMark(digits || "0"); }, () => {
   const { digits } = keypad;
   byId("keypad").close();
   if (digits !== "") typing.take(digits.replace(/\.$/, ""));
@@ -52,20 +54,27 @@ export function askAmount(title, now, decimals, take) {
 // The digits in base units, exactly.
 export function base(digits, decimals = 0) {
   const [whole, rest = ""] = digits.split(".");
-  if (rest.length > decimals) throw new Refused("So many decimals do not come out in the smallest unit: say it exactly.");
+  if (rest.length > decimals) throw new Refused(_("So many decimals do not come out in the smallest unit: say it exactly."));
   return Number(whole + rest.padEnd(decimals, "0"));
 }
 
 // ---------------------------------------------------------------- lines
 
-// A line with a figure: `details` are codes below the name; `act` = [word, what it does], or none.
+// What a line's button says, and what it is called for who does not see the line.
+export const ACTS = {
+  change: [_("Change"), (name) => _("Change %(name)s", { name })],
+  remove: [_("Remove"), (name) => _("Remove %(name)s", { name })],
+  release: [_("Release"), (name) => _("Release %(name)s", { name })],
+};
+
+// A line with a figure: `details` stand below the name; `act` = [one of ACTS, what it does], or none.
 export function lineOf({ title, details, figure, beside = "", act = null, latest = false }) {
-  const what = element("div", { className: "what" }, element("strong", { textContent: title }), ltr(details.filter(Boolean).join(" · "), "quiet"));
+  const what = element("div", { className: "what" }, element("strong", { textContent: title }), element("span", { className: "quiet", textContent: details.filter(Boolean).join(" · ") }));
   const row = element("article", { className: "line card" }, what,
-    element("div", { className: "amount" }, element("output", { className: "count", textContent: figure }), element("span", { className: "quiet", textContent: beside })));
+    element("div", { className: "amount" }, element("output", { className: "count", dir: "ltr", textContent: figure }), element("span", { className: "quiet", textContent: beside })));
   if (act) {
-    const button = element("button", { className: "button", type: "button", textContent: act[0] });
-    button.setAttribute("aria-label", `${act[0]} ${title}`);
+    const button = element("button", { className: "button", type: "button", textContent: act[0][0] });
+    button.setAttribute("aria-label", act[0][1](title));
     button.addEventListener("click", act[1]);
     row.append(button);
   }
@@ -73,10 +82,12 @@ export function lineOf({ title, details, figure, beside = "", act = null, latest
   return row;
 }
 
-export const detailsOf = ({ item, lot, serial, expiry }) => [item, lot && `lot ${lot}`, serial && `serial ${serial}`, expiry && `expires ${expiry}`];
+export const detailsOf = ({ item, lot, serial, expiry }) => [
+  apart(item), lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial }), expiry && _("expires %(day)s", { day: dayWords(expiry) }),
+];
 
 export function tileOf(title, words, take) {
-  const tile = element("button", { className: "tile", type: "button" }, element("strong", {}, ltr(title)), element("span", { textContent: words }));
+  const tile = element("button", { className: "tile", type: "button" }, element("strong", {}, element("bdi", { textContent: title })), element("span", { textContent: words }));
   tile.addEventListener("click", () => attempt(take));
   return tile;
 }

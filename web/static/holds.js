@@ -2,11 +2,12 @@
 
 import { act, get, newOpId } from "./api.js";
 import { decider } from "./decide.js";
-import { detailsOf, done, lineOf } from "./goods.js";
+import { ACTS, detailsOf, done, lineOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { _, n_ } from "./words.js";
 
-const WORDS = { damage: "damaged", quality: "quality in doubt", expired: "expired" };
+const WORDS = { damage: _("damaged"), quality: _("quality in doubt"), expired: _("expired") };
 const mayRelease = byId("holds").dataset.mayRelease === "yes";
 let chosen = null, opId = "";
 
@@ -14,9 +15,9 @@ async function load() {
   const [{ rows }] = await Promise.all([get("holds/"), loadNames()]);
   byId("none").hidden = rows.length > 0;
   byId("holds").replaceChildren(...rows.map((row) => lineOf({
-    title: `${nameOf(row.item) || row.item}: ${WORDS[row.status] || row.status}`,
-    details: [...detailsOf(row), ...row.places.map((each) => `${each.quantity} at ${each.location}`), row.own ? "held by you: somebody else releases it" : `held by ${row.by}`],
-    figure: row.left, act: mayRelease && !row.own && row.places.length ? ["Release", () => { chosen = row; opId = newOpId(); open("release"); }] : null,
+    title: _("%(name)s: %(status)s", { name: nameOf(row.item) || row.item, status: WORDS[row.status] || row.status }),
+    details: [...detailsOf(row), ...row.places.map((each) => _("%(number)s at %(place)s", { number: each.quantity, place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
+    figure: row.left, act: mayRelease && !row.own && row.places.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
   })));
   return rows.length;
 }
@@ -32,12 +33,12 @@ function freed() {
 }
 
 const { open } = decider({
-  release: { title: "Release it?", yes: "Release", signed: true, why: "", words: () => `${chosen.left} of ${chosen.item} are free again.`,
+  release: { title: _("Release it?"), yes: _("Release"), signed: true, why: "", words: () => _("%(number)s of %(name)s are free again.", { number: chosen.left, name: chosen.item }),
     act: () => act("documents/release", { hold: chosen.hold, lines: freed(), pin: byId("pin").value }, opId),
-    done: async (answer) => { await attempt(load); done(answer.op_id, `${chosen.item} is free again`); } },
+    done: async (answer) => { await attempt(load); done(answer.op_id, _("%(name)s is free again", { name: chosen.item })); } },
 });
 
 attempt(async () => {
   const count = await load();
-  say("quiet", count ? `${count === 1 ? "One line is" : `${count} lines are`} held` : "Nothing is held", { aloud: false });
+  say("quiet", count ? n_("%(num)s line is held", "%(num)s lines are held", count) : _("Nothing is held"), { aloud: false });
 });

@@ -6,10 +6,12 @@ import { written } from "./amounts.js";
 import { lookUp, onCode } from "./goods.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
 import { momentWords } from "./times.js";
+import { _, apart, arrow, n_ } from "./words.js";
 
 const words = JSON.parse(byId("floor-words").textContent);
 const ROWS_MAX = 200;
-const STATUS = { free: "free", quality: "held: quality", damage: "held: damage", expired: "held: expired" };
+const STATUS = { free: _("free"), quality: _("held: quality"), damage: _("held: damage"), expired: _("held: expired") };
+const KINDS = { bin: _("bin"), unit: _("handling unit"), area: _("area") };
 const address = (kind, code) => `/look?${kind}=${encodeURIComponent(code)}`;
 const path = (list, code) => `${list}/${encodeURIComponent(code)}`;
 
@@ -40,20 +42,21 @@ function heading(title, code, said) {
 }
 
 function proof(move) {
-  const chip = element("span", { className: "chip" }, element("span", { className: "shape", textContent: words.shapes[move.state] }), ` ${move.state}`);
+  const chip = element("span", { className: "chip" }, element("span", { className: "shape", textContent: words.shapes[move.state] }), ` ${words.states[move.state]}`);
   chip.dataset.level = "good";
   chip.firstChild.setAttribute("aria-hidden", "true");
   return chip;
 }
 
 function history(moves, withItem) {
-  if (!moves.length) return element("section", {}, element("h2", { textContent: "What happened" }), empty("Nothing was booked here yet."));
+  if (!moves.length) return element("section", {}, element("h2", { textContent: _("What happened") }), empty(_("Nothing was booked here yet.")));
   const rows = moves.map((move) => row(
     cell(link(`/operations/${move.op_id}`, words.calls[move.call] || move.call)), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
     ...(withItem ? [cell(link(address("item", move.item), ltr(move.item)))] : []),
-    cell(written(move.quantity, move.decimals), "number"), cell(ltr(`${move.source} → ${move.target}`)), cell(proof(move)),
+    cell(written(move.quantity, move.decimals), "number"), cell(`${apart(move.source)} ${arrow} ${apart(move.target)}`), cell(proof(move)),
   ));
-  return table("What happened, newest first", [["What"], ["When"], ...(withItem ? [["Item"]] : []), ["Quantity", true], ["From → to"], ["Proof"]], rows);
+  return table(_("What happened, newest first"),
+    [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Proof")]], rows);
 }
 
 // ---------------------------------------------------------------- an item, a place
@@ -64,31 +67,37 @@ async function item(code, lot = "", serial = "") {
   const all = stock.reduce((sum, line) => sum + line.quantity, 0);
   const free = stock.reduce((sum, line) => sum + (line.status === "free" ? line.quantity : 0), 0);
   const show = (quantity) => written(quantity, found.decimals);
-  const kept = [found.lots && "by lot", found.serials && "by serial"].filter(Boolean).join(", ");
-  const parts = [heading(found.name || found.item, found.item, [lot && `lot ${lot}`, serial && `serial ${serial}`, kept].filter(Boolean).join(" · "))];
-  parts.push(element("div", { className: "grid figures" }, figure("Here", show(all), found.unit), figure("Free", show(free), found.unit), figure("Held", show(all - free), found.unit)));
-  if (found.being_counted.length) parts.push(note("Bins that are being counted are left out until the count is finished."));
+  const kept = [found.lots && _("by lot"), found.serials && _("by serial")].filter(Boolean).join(", ");
+  const parts = [heading(found.name || found.item, found.item, [lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial }), kept].filter(Boolean).join(" · "))];
+  parts.push(element("div", { className: "grid figures" }, figure(_("Here"), show(all), found.unit), figure(_("Free"), show(free), found.unit), figure(_("Held"), show(all - free), found.unit)));
+  if (found.being_counted.length) parts.push(note(_("Bins that are being counted are left out until the count is finished.")));
   const rows = stock.map((line) => row(cell(link(address("place", line.location), ltr(line.location))), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number")));
-  parts.push(rows.length ? table("Where it is", [["Place"], ["Lot"], ["Status"], ["Quantity", true]], rows) : empty(lot ? `None of lot ${lot} is here.` : "None of it is here."));
+  parts.push(rows.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], rows)
+    : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
   parts.push(history(found.moves.filter((move) => (!lot || move.lot === lot) && (!serial || move.serial === serial)), false));
-  show_(parts, `${found.name || found.item}: ${show(all)} here`, { item: found.item });
+  show_(parts, _("%(name)s: %(number)s here", { name: found.name || found.item, number: show(all) }), { item: found.item });
 }
 
 async function place(code) {
   const [found, { rows: inside }] = await Promise.all([get(path("locations", code)), get(`locations/?parent=${encodeURIComponent(code)}`)]);
-  const said = [found.name !== found.location && found.name, found.kind === "unit" ? `handling unit${found.parent ? ` in ${found.parent}` : ""}` : found.parent && `in ${found.parent}`].filter(Boolean).join(" · ");
-  const parts = [heading(`${found.kind === "unit" ? "Unit" : "Bin"} ${found.location}`, "", said)];
+  const parent = { place: found.parent };
+  const where = found.kind !== "unit" ? found.parent && _("in %(place)s", parent)
+    : found.parent ? _("handling unit in %(place)s", parent) : _("handling unit");
+  const said = [found.name !== found.location && found.name, where].filter(Boolean).join(" · ");
+  const parts = [heading(found.kind === "unit" ? _("Unit %(code)s", { code }) : _("Bin %(bin)s", { bin: code }), "", said)];
   if (found.being_counted) {
-    parts.push(empty("This bin is being counted. What lies in it is shown when the count is finished."));
-    show_(parts, `${found.location} is being counted`);
+    parts.push(empty(_("This bin is being counted. What lies in it is shown when the count is finished.")));
+    show_(parts, _("%(place)s is being counted", { place: found.location }));
     return;
   }
   const rows = found.stock.map((line) => row(cell(link(address("item", line.item), ltr(line.item))), cell(line.name, "wide"), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(written(line.quantity, line.decimals), "number")));
-  parts.push(rows.length ? table("What lies here", [["Item"], ["Name"], ["Lot"], ["Status"], ["Quantity", true]], rows) : empty("Nothing lies here by the books."));
-  if (found.serials.length) parts.push(table("Pieces", [["Item"], ["Serial"], ["Status"]], found.serials.map((piece) => row(cell(link(address("item", piece.item), ltr(piece.item))), cell(ltr(piece.serial)), cell(STATUS[piece.status])))));
-  if (inside.length) parts.push(table("Inside", [["Place"], ["Kind"]], inside.map((each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(each.kind)))));
+  parts.push(rows.length ? table(_("What lies here"), [[_("Item")], [_("Name")], [_("Lot")], [_("Status")], [_("Quantity"), true]], rows)
+    : empty(_("Nothing lies here by the books.")));
+  if (found.serials.length) parts.push(table(_("Pieces"), [[_("Item")], [_("Serial")], [_("Status")]], found.serials.map((piece) => row(cell(link(address("item", piece.item), ltr(piece.item))), cell(ltr(piece.serial)), cell(STATUS[piece.status])))));
+  if (inside.length) parts.push(table(_("Inside"), [[_("Place")], [_("Kind")]], inside.map((each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(KINDS[each.kind] || each.kind)))));
   parts.push(history(found.moves, true));
-  show_(parts, `${found.location}: ${rows.length === 1 ? "1 line" : `${rows.length} lines`}`, { location: found.location });
+  const lines = n_("%(num)s line", "%(num)s lines", rows.length);
+  show_(parts, _("%(place)s: %(lines)s", { place: found.location, lines }), { location: found.location });
 }
 
 const note = (text) => element("p", { className: "note", textContent: text });
@@ -107,7 +116,7 @@ const shown = { item: (code, query) => item(code, query.get("lot") || "", query.
 
 async function open(found) {
   if (found.kind === "operation") { location.assign(`/operations/${found.op_id}`); return; }
-  if (found.kind === "location" && !found.known) { say("warn", `Unit ${found.location} is not used yet`); return; }
+  if (found.kind === "location" && !found.known) { say("warn", _("Unit %(code)s is not used yet", { code: found.location })); return; }
   const query = new URLSearchParams(found.kind === "item" ? { item: found.item } : { place: found.location });
   if (found.lot) query.set("lot", found.lot);
   if (found.serial) query.set("serial", found.serial);
@@ -135,7 +144,7 @@ byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = byId("what").value.trim();
   if (text) attempt(() => find(text));
-  else say("warn", "Scan a label, or type a code", { aloud: false });
+  else say("warn", _("Scan a label, or type a code"), { aloud: false });
 });
 addEventListener("popstate", fromAddress);
 byId("found").addEventListener("click", (event) => {

@@ -4,10 +4,11 @@ import { act, get, newOpId } from "./api.js";
 import { Refused } from "./wire.js";
 import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
+import { _, apart } from "./words.js";
 
 const LINES_MAX = 200;
 const reasons = JSON.parse(byId("not-promised").textContent);
-const WHY_CANCEL = [["withdrawn", "The order was withdrawn"], ["later", "It is picked later"]];
+const WHY_CANCEL = [["withdrawn", _("The order was withdrawn")], ["later", _("It is picked later")]];
 const SHORT = "not-there";
 let list = null, bin = "";
 
@@ -23,7 +24,7 @@ async function showLists() {
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
-    [each.left ? `${each.left} to pick` : "all picked", each.tote && `in ${each.tote}`, each.mine ? "yours" : each.picker].filter(Boolean).join(" · "),
+    [each.left ? _("%(number)s to pick", { number: each.left }) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
     () => open(each.list))));
   byId("no-lists").hidden = rows.length > 0;
 }
@@ -37,9 +38,10 @@ async function open(name) {
 }
 
 function hint() {
-  if (!list.tote) return "Scan an empty tote for this list";
-  if (!now()) return "Everything is picked: issue the tote";
-  return bin === now().location ? `Take ${now().quantity} of ${titled(now())}` : `Go to ${now().location} and scan it`;
+  if (!list.tote) return _("Scan an empty tote for this list");
+  if (!now()) return _("Everything is picked: issue the tote");
+  const { location: place, quantity: number } = now();
+  return bin === place ? _("Take %(number)s of %(name)s", { number, name: titled(now()) }) : _("Go to %(place)s and scan it", { place });
 }
 
 function show() {
@@ -48,11 +50,13 @@ function show() {
   byId("picking").hidden = byId("dock").hidden = false;
   byId("order").textContent = list.order;
   byId("tote").textContent = list.tote || "…";
-  byId("progress").textContent = `${picked} of ${total(list.wanted)} picked${missing ? ` · ${missing} nowhere to be had` : ""}`;
+  byId("progress").textContent = [
+    _("%(number)s of %(all)s picked", { number: picked, all: total(list.wanted) }), missing && _("%(number)s nowhere to be had", { number: missing }),
+  ].filter(Boolean).join(" · ");
   byId("now").hidden = !line || !list.tote;
   byId("all-picked").hidden = Boolean(line);
-  byId("all-picked").textContent = list.being_counted.length ? `${list.being_counted.join(", ")} is being counted: what lies there can be picked afterwards.`
-    : missing ? `What is left is not here: ${missing} are missing.` : "Nothing is left to pick.";
+  byId("all-picked").textContent = list.being_counted.length ? _("%(place)s is being counted: what lies there can be picked afterwards.", { place: list.being_counted.join(", ") })
+    : missing ? _("What is left is not here: %(number)s are missing.", { number: missing }) : _("Nothing is left to pick.");
   if (line) {
     byId("go").textContent = line.location;
     byId("now-name").textContent = titled(line);
@@ -61,11 +65,11 @@ function show() {
   }
   const rest = list.lines.slice(list.tote ? 1 : 0, LINES_MAX);
   byId("rest").hidden = !rest.length;
-  byId("rest-title").textContent = list.tote ? "Then" : "To pick";
-  byId("lines").replaceChildren(...rest.map((each) => lineOf({ title: titled(each), details: [each.location, ...detailsOf(each)], figure: each.quantity })));
+  byId("rest-title").textContent = list.tote ? _("Then") : _("To pick");
+  byId("lines").replaceChildren(...rest.map((each) => lineOf({ title: titled(each), details: [apart(each.location), ...detailsOf(each)], figure: each.quantity })));
   const ready = Boolean(line && list.tote);
   byId("pick").hidden = !ready;
-  byId("pick").textContent = ready ? `Picked ${line.serials ? 1 : line.quantity}` : "";
+  byId("pick").textContent = ready ? _("Picked %(number)s", { number: line.serials ? 1 : line.quantity }) : "";
   byId("pick").disabled = !ready || bin !== line.location || line.serials;
   byId("amount").hidden = byId("short").hidden = !ready;
   byId("amount").disabled = !ready || bin !== line.location || line.serials;
@@ -89,7 +93,7 @@ async function pick(wish, title) {
     await act("picks/pick", whole);
   } catch (error) {
     if (!(error instanceof Refused) || !/give a reason/i.test(error.message)) throw error;
-    ask("Another one than promised?", error.message, "Take it", async (reason) => {
+    ask(_("Another one than promised?"), error.message, _("Take it"), async (reason) => {
       await act("picks/pick", { ...whole, reasons: [reason] });
       await again("good", title, { figure: wish.quantity });
     }, reasons);
@@ -104,17 +108,17 @@ async function scanned(found) {
   if (found.kind === "location") {
     if (!list.tote) {
       await act("picks/begin", { list: list.list, tote: found.location });
-      await again("good", `Picking into ${found.location}`);
+      await again("good", _("Picking into %(place)s", { place: found.location }));
     } else {
       bin = found.location;
       show();
-      if (now() && bin !== now().location) say("warn", `${bin} is not ${now().location}: nothing is promised here first`);
+      if (now() && bin !== now().location) say("warn", _("%(here)s is not %(place)s: nothing is promised here first", { here: bin, place: now().location }));
       else say("good", hint());
     }
   } else if (!list.tote) {
-    say("warn", "Scan the tote first");
+    say("warn", _("Scan the tote first"));
   } else if (!bin) {
-    say("warn", now() ? `Scan bin ${now().location} first` : "Scan the bin first");
+    say("warn", now() ? _("Scan bin %(bin)s first", { bin: now().location }) : _("Scan the bin first"));
   } else {
     const line = list.lines.find((each) => each.item === found.item && each.location === bin);
     const lot = found.lot || line?.lot || "";
@@ -124,8 +128,8 @@ async function scanned(found) {
 
 onCode(async (text) => {
   const found = await lookUp(text);
-  if (!list) { say("warn", "Choose a list first"); return; }
-  if (found.kind === "operation") { say("bad", "That is an operation, not goods"); return; }
+  if (!list) { say("warn", _("Choose a list first")); return; }
+  if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   await scanned(found);
 });
 
@@ -136,27 +140,28 @@ byId("amount").addEventListener("click", () => {
 });
 byId("short").addEventListener("click", () => {
   const line = now();
-  ask(`Not enough in ${line.location}?`, `Pick what is there first. Then ${titled(line)} is looked for elsewhere, and ${line.location} is counted.`, "It is not there", async () => {
+  const said = { place: line.location, name: titled(line) };
+  ask(_("Not enough in %(place)s?", said), _("Pick what is there first. Then %(name)s is looked for elsewhere, and %(place)s is counted.", said), _("It is not there"), async () => {
     const { location, item, lot } = line;
     const answer = await act("picks/short", { list: list.list, location, item, ...(lot ? { lot } : {}), reasons: [SHORT] });
-    await again("warn", answer.missing ? `${answer.missing} are nowhere to be had` : "It is taken from elsewhere");
+    await again("warn", answer.missing ? _("%(number)s nowhere to be had", { number: answer.missing }) : _("It is taken from elsewhere"));
   });
 });
-byId("cancel").addEventListener("click", () => ask("Cancel this list?", "What is promised to it is free again.", "Cancel it", async (reason) => {
+byId("cancel").addEventListener("click", () => ask(_("Cancel this list?"), _("What is promised to it is free again."), _("Cancel it"), async (reason) => {
   await act("picks/cancel", { list: list.list, reason });
   window.history.replaceState(null, "", "/pick");
   await showLists();
-  say("warn", "Cancelled: what was promised is free again");
+  say("warn", _("Cancelled: what was promised is free again"));
 }, WHY_CANCEL));
 
 async function issue(confirm) {
   const order = list.order;
   const answer = await act("picks/issue", { list: list.list, confirm }, newOpId());
-  if (answer.ask) { ask("Issue it all the same?", answer.ask, "Yes, issue", () => issue(true)); return; }
+  if (answer.ask) { ask(_("Issue it all the same?"), answer.ask, _("Yes, issue"), () => issue(true)); return; }
   bin = "";
   window.history.replaceState(null, "", "/pick");
   await showLists();
-  done(answer.op_id, `Order ${order} is issued`);
+  done(answer.op_id, _("Order %(order)s is issued", { order }));
 }
 byId("issue").addEventListener("click", () => attempt(() => issue(false)));
 
@@ -164,5 +169,5 @@ attempt(async () => {
   const name = new URLSearchParams(location.search).get("list");
   if (name) await open(name);
   else await showLists();
-  say("quiet", list ? hint() : "Choose a list", { aloud: false });
+  say("quiet", list ? hint() : _("Choose a list"), { aloud: false });
 });

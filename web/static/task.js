@@ -3,10 +3,11 @@
 import { act, get } from "./api.js";
 import { beside, written } from "./amounts.js";
 import { stream } from "./bar.js";
-import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
 import { showUnknown } from "./unknown.js";
+import { _, apart, n_ } from "./words.js";
 
 const kind = byId("choose").dataset.kind;
 const receiving = kind === "receive";
@@ -39,14 +40,14 @@ function notice(lines) {
     say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: written(line.counted, line.decimals) });
   }
   const now = new Map(lines.map((line) => [keyOf(line), line.counted]));
-  if ([...known.keys()].some((key) => !now.has(key))) say("warn", "Taken back");
+  if ([...known.keys()].some((key) => !now.has(key))) say("warn", _("Taken back"));
   known = now;
 }
 
 function next() {
-  if (receiving) return screen.target ? "Scan what came." : "Scan the bin that takes the goods.";
-  if (!screen.source) return "Scan the bin where the goods are.";
-  return screen.lines.length && !screen.target ? "Scan the bin where they go." : "Scan what you take, then the bin where it goes.";
+  if (receiving) return screen.target ? _("Scan what came.") : _("Scan the bin that takes the goods.");
+  if (!screen.source) return _("Scan the bin where the goods are.");
+  return screen.lines.length && !screen.target ? _("Scan the bin where they go.") : _("Scan what you take, then the bin where it goes.");
 }
 
 // What of the chosen delivery came by now, this receipt included.
@@ -54,10 +55,10 @@ function showExpected() {
   const mine = chosen(), found = mine && deliveries.find((each) => each.delivery === mine.delivery);
   byId("expected").hidden = !found;
   if (!found) return;
-  byId("expected-title").textContent = `Expected in ${found.delivery}`;
+  byId("expected-title").textContent = _("Expected in %(delivery)s", { delivery: found.delivery });
   const here = (item) => screen.lines.filter((line) => line.item === item).reduce((sum, line) => sum + line.counted, 0);
   byId("expected-lines").replaceChildren(...found.lines.map((line) => lineOf({
-    title: nameOf(line.item) || line.item, details: [line.item], figure: `${line.came + here(line.item)} / ${line.wanted}`,
+    title: nameOf(line.item) || line.item, details: [apart(line.item)], figure: `${line.came + here(line.item)} / ${line.wanted}`,
   })));
 }
 
@@ -65,21 +66,21 @@ function showTask(before) {
   const { lines } = screen;
   if (!before || before.task !== screen.task) {
     known = new Map(lines.map((line) => [keyOf(line), line.counted]));
-    say("quiet", lines.length ? "Go on where you stopped" : next(), { aloud: false });
+    say("quiet", lines.length ? _("Go on where you stopped") : next(), { aloud: false });
   } else {
     const places = before.target !== screen.target || before.source !== screen.source;
     if (places) say("good", next());
     notice(lines);
-    if (screen.parked > before.parked) say("bad", "Unknown code: it is kept, go on");
+    if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, go on"));
   }
   byId("from").textContent = (receiving ? screen.target : screen.source) || "…";
   if (!receiving) byId("to").textContent = screen.target || "…";
-  byId("progress").textContent = lines.length === 1 ? "1 line" : `${lines.length} lines`;
+  byId("progress").textContent = n_("%(num)s line", "%(num)s lines", lines.length);
   byId("no-lines").hidden = lines.length > 0;
   byId("no-lines").textContent = next();
   byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map((line) => lineOf({
-    title: titled(line), details: [...detailsOf(line), line.place && `to ${line.place}`], figure: written(line.counted, line.decimals),
-    beside: beside(line), act: [line.serial ? "Remove" : "Change", () => change(line)], latest: keyOf(line) === latest,
+    title: titled(line), details: [...detailsOf(line), line.place && _("to %(place)s", { place: line.place })], figure: written(line.counted, line.decimals),
+    beside: beside(line), act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: keyOf(line) === latest,
   })));
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
   byId("done").disabled = !lines.some((line) => line.counted > 0);
@@ -90,16 +91,16 @@ function showTask(before) {
 async function showChoice(state) {
   known = new Map();
   if (state.screen) {
-    say("warn", `You are busy with a ${state.screen.kind}: finish that first`, { aloud: false });
+    say("warn", _("You are busy with something else: finish that first"), { aloud: false });
   } else if (!asked) {
-    say("quiet", receiving ? "Choose a delivery, or receive without one" : "Scan the bin where the goods are", { aloud: false });
+    say("quiet", receiving ? _("Choose a delivery, or receive without one") : _("Scan the bin where the goods are"), { aloud: false });
   }
   asked = true;
   if (!receiving) return;
   byId("blind").disabled = Boolean(state.screen);
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
     const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
-    return tileOf(each.delivery, `${each.supplier} · ${came} of ${wanted} came`, () => begin(each));
+    return tileOf(each.delivery, `${apart(each.supplier)} · ${_("%(number)s of %(all)s came", { number: came, all: wanted })}`, () => begin(each));
   }));
   byId("no-deliveries").hidden = deliveries.length > 0;
 }
@@ -134,17 +135,17 @@ async function begin(delivery, places = {}) {
 async function first(text) {
   const found = await lookUp(text);
   if (unit) {
-    if (found.kind !== "location" || found.location === unit) { say("warn", `Scan where unit ${unit} goes`); return; }
+    if (found.kind !== "location" || found.location === unit) { say("warn", _("Scan where unit %(unit)s goes", { unit })); return; }
     const answer = await act("units/move", { units: [{ unit, target: found.location }] });
-    done(answer.op_id, `Unit ${unit} stands in ${found.location}`);
+    done(answer.op_id, _("Unit %(unit)s stands in %(place)s", { unit, place: found.location }));
     unit = "";
   } else if (found.kind === "location" && found.unit) {
     unit = found.location;
-    say("good", `Unit ${unit}: scan where it goes`);
+    say("good", _("Unit %(unit)s: scan where it goes", { unit }));
   } else if (found.kind === "location") {
     await begin(null, receiving ? { target: found.location } : { source: found.location });
   } else {
-    say("warn", "Scan the bin first");
+    say("warn", _("Scan the bin first"));
   }
 }
 
@@ -157,19 +158,19 @@ onCode(async (text) => {
 byId("blind")?.addEventListener("click", () => attempt(() => begin(null)));
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
 byId("parked").addEventListener("click", () => attempt(showUnknown));
-byId("drop").addEventListener("click", () => ask("Give it up?", "What was scanned is set aside. Nothing is booked.", "Give it up", async () => {
+byId("drop").addEventListener("click", () => ask(_("Give it up?"), _("What was scanned is set aside. Nothing is booked."), _("Give it up"), async () => {
   await act("tasks/drop", {});
-  say("warn", "Given up: nothing was booked");
+  say("warn", _("Given up: nothing was booked"));
 }));
 
 async function finish(wish) {
   const answer = await act("tasks/finish", wish);
   if (answer.ask) {
-    ask("Received before?", answer.ask, "Yes, once more", () => finish({ ...wish, confirm: true }));
+    ask(_("Received before?"), answer.ask, _("Yes, once more"), () => finish({ ...wish, confirm: true }));
     return;
   }
   screen = null;
-  done(answer.op_id, answer.exception ? "Kept as an exception: the bin is to be counted" : receiving ? "Goods received" : "Goods moved");
+  done(answer.op_id, answer.exception ? _("Kept as an exception: the bin is to be counted") : receiving ? _("Goods received") : _("Goods moved"));
   if (receiving) await loadDeliveries();
 }
 

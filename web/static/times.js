@@ -17,6 +17,14 @@ export function ageWords(ms) {
   return _("under a minute");
 }
 
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium", timeZone: zone });
+const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" });
+
+export const clockWords = (ms) => clock.format(new Date(ms));
+
+// A date as the ledger keeps it, YYYY-MM-DD.
+export const dayWords = (day) => days.format(new Date(day));
+
 export function momentWords(ms) {
   return moments.format(new Date(ms));
 }

@@ -2,12 +2,13 @@
 
 import { act, get } from "./api.js";
 import { attempt, element, ltr, say } from "./page.js";
-
-const clock = (ms) => new Date(ms).toLocaleTimeString();
+import { clockWords } from "./times.js";
+import { _, apart } from "./words.js";
 
 function whyOf(read) {
   if (read.before_ms === null) return read.why;
-  return `The scanner may have sent it twice: read at ${clock(read.before_ms)}, and again at ${clock(read.at_ms)}.`;
+  return _("The scanner may have sent it twice: read at %(before)s, and again at %(again)s.",
+    { before: clockWords(read.before_ms), again: clockWords(read.at_ms) });
 }
 
 function cardOf(read, gone) {
@@ -24,11 +25,13 @@ function cardOf(read, gone) {
     }));
     return button;
   };
-  const where = [read.device, read.bin && `in ${read.bin}`, read.before_ms === null && `at ${clock(read.at_ms)}`].filter(Boolean).join(" · ");
+  const where = [
+    apart(read.device), read.bin && _("in %(place)s", { place: read.bin }), read.before_ms === null && _("at %(time)s", { time: clockWords(read.at_ms) }),
+  ].filter(Boolean).join(" · ");
   return element("article", { className: "card unknown" }, ltr(read.text, "code"),
     element("p", { textContent: whyOf(read) }), element("p", { className: "quiet", textContent: where }),
-    element("div", { className: "actions" }, decide("One more piece", "reads/count", {}, "Counted"),
-      decide("Do not count it", "reads/dismiss", { reason: "same-piece" }, "Not counted")), refusal);
+    element("div", { className: "actions" }, decide(_("One more piece"), "reads/count", {}, _("Counted")),
+      decide(_("Do not count it"), "reads/dismiss", { reason: "same-piece" }, _("Not counted"))), refusal);
 }
 
 // Fills `list` with what waits, and calls `empty` when nothing does any more.

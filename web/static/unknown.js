@@ -25,7 +25,7 @@ function wishOf(form, read) {
 function weigher(form) {
   const words = element("p", { className: "quiet" });
   words.setAttribute("role", "alert");
-  const button = element("button", { className: "button", type: "button", textContent: "Weigh" });
+  const button = element("button", { className: "button", type: "button", textContent: _("Weigh") });
   button.addEventListener("click", async () => {
     const { item, amount } = form.elements;
     amount.value = await weighed(button, item.value.trim(), words) || amount.value;

@@ -8,6 +8,7 @@ export const locale = language === "en" ? undefined : `${language}-u-nu-latn`;
 export const decimalMark = new Intl.NumberFormat(locale || "en").formatToParts(0.5).find((part) => part.type === "decimal").value;
 
 const rightToLeft = page.dir === "rtl";
+export const arrow = rightToLeft ? "←" : "→";
 const RIGHT_TO_LEFT = /[\u0590-\u08ff]/;
 const plurals = new Intl.PluralRules(language);
 const CATEGORIES = ["zero", "one", "two", "few", "many", "other"]; // the order of the forms in a catalogue
@@ -20,7 +21,7 @@ if (page.dataset.words) {
 }
 
 // What is put into a sentence keeps its own direction: a code must not turn the words around it.
-function apart(value) {
+export function apart(value) {
   const text = String(value);
   return rightToLeft || RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }
