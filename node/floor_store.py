@@ -283,3 +283,12 @@ CREATE INDEX attachments_item ON attachments (item, number) WHERE item IS NOT NU
 CREATE INDEX attachments_location ON attachments (location, number) WHERE location IS NOT NULL;
 CREATE INDEX attachments_operation ON attachments (operation, number) WHERE operation IS NOT NULL;
 """
+
+# Codes that a wired scanner read for a page (`node/listening`), kept for a while.
+HANDED_1 = """
+CREATE TABLE handed_codes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, actor BLOB NOT NULL, read BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX handed_codes_actor ON handed_codes (actor, number);
+"""

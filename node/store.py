@@ -333,6 +333,7 @@ STEPS: tuple[str, ...] = (
     floor_store.ATTACHMENTS_1,
     PARTS_1,
     floor_store.COUNTERS_1,
+    floor_store.HANDED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
