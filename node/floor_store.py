@@ -288,3 +288,12 @@ CREATE INDEX attachments_operation ON attachments (operation, number) WHERE oper
 LANGUAGES_1 = """
 CREATE TABLE languages (actor BLOB PRIMARY KEY, language TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
+
+# Codes that a wired scanner read for a page (`node/listening`), kept for a while.
+HANDED_1 = """
+CREATE TABLE handed_codes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, actor BLOB NOT NULL, read BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX handed_codes_actor ON handed_codes (actor, number);
+"""

@@ -27,10 +27,11 @@ from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from ledger.wording import in_units
-from node import catalogue, listings, streams, tasks
+from node import catalogue, listening, listings, streams, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
+from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import park
@@ -55,10 +56,11 @@ class Scanning:
 
     def __init__(
         self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, lookups: Lookups,
-        labels: Labels = OUR_LABELS,
+        listening: Listening, labels: Labels = OUR_LABELS,
     ) -> None:  # fmt: skip
         self._desk = desk
         self._lookups = lookups
+        self._listening = listening
         self._site = desk.site
         self._operators = operators
         self._counting = counting
@@ -114,7 +116,7 @@ class Scanning:
         """Apply one read to the open task of whoever holds the scanner, or of `who`. The same read acts once.
 
         Answers {outcome: counted | opened | steered | parked | late | refused | item | bin | badge | control |
-        joined | ignored | nobody, …}; nothing in it depends on what the books expect.
+        joined | handed | ignored | nobody, …}; nothing in it depends on what the books expect.
         """
         return self._take(alone(read, self._labels), who)
 
@@ -189,6 +191,11 @@ class Scanning:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
         waited_ms = int(read.context.get("waited_ms", 0))
+        if read.client_id is None and self._listening.takes_codes(who.actor, busy=task is not None):
+            for each in one.reads:
+                text = each.raw.decode("utf-8", "replace")
+                listening.hand(connection, who.actor, bytes.fromhex(each.read_id), text, self._desk.now_ms())
+            return {"outcome": "handed"}
         cause = Cause(max(0, read.at_ms - waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}

@@ -334,6 +334,7 @@ STEPS: tuple[str, ...] = (
     PARTS_1,
     floor_store.COUNTERS_1,
     floor_store.LANGUAGES_1,
+    floor_store.HANDED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -101,6 +101,7 @@ OUTCOME = record(
             "ignored",
             "nobody",
             "joined",
+            "handed",
             "dismissed",
         ),
     },

@@ -100,6 +100,26 @@ def test_a_scan_on_the_look_up_page_shows_where_it_is_and_each_proof(pages: Page
     expect(page.locator("#answer")).to_contain_text("Nothing here has the code")
 
 
+def test_the_nodes_own_scanner_is_taken_by_the_page_in_front(pages: Pages) -> None:
+    house = pages.house
+    put(house, "F-03", 2)
+    scanner, pia = house.oslo.scanner, house.oslo.people["pia"]
+    pia.post("devices/bind", device="scanner")
+    page = pages.tablet("pia", "/look")
+    ready(page)
+    scanner.wait_opened(20_000)
+    scanner.scan(f"]E0{CABLE}")
+    expect(page.locator("#found h2").first).to_have_text("Extension cable 3 m")
+    scanner.scan("BIN:F-03")
+    expect(page.get_by_role("region", name="What lies here")).to_contain_text("CABLE-3")
+    basket = pages.tablet("pia", "/work/scrap")
+    ready(basket)
+    for text in ("BIN:F-03", f"]E0{CABLE}", f"]E0{CABLE}"):
+        scanner.scan(text)
+    expect(basket.locator("#lines .count")).to_have_text("2")
+    expect(page.locator("#answer")).to_contain_text("F-03")
+
+
 def test_a_lot_a_piece_a_unit_and_an_operation_are_found_by_their_label(pages: Pages, scanned: Scan) -> None:
     operation = put(pages.house, "F-02", 3, "GLUE-1", lot="G-LOOK", expiry="2029-06-30")
     page = pages.tablet("pia", "/look")

@@ -2,6 +2,7 @@
 
 import { Refused, post } from "./api.js";
 import { withMark, written } from "./amounts.js";
+import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, openDialog, say } from "./page.js";
@@ -23,6 +24,7 @@ export function onCode(take) {
   };
   onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
   onPhoto(queue);
+  stream.addEventListener("code", (event) => queue(event.detail)); // read by a scanner at the node
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();
