@@ -57,7 +57,8 @@ function showExpected() {
   byId("expected-title").textContent = `Expected in ${found.delivery}`;
   const here = (item) => screen.lines.filter((line) => line.item === item).reduce((sum, line) => sum + line.counted, 0);
   byId("expected-lines").replaceChildren(...found.lines.map((line) => lineOf({
-    title: nameOf(line.item) || line.item, details: [line.item], figure: `${line.came + here(line.item)} / ${line.wanted}`,
+    title: nameOf(line.item) || line.item, figure: `${line.came + here(line.item)} / ${line.wanted}`,
+    details: [line.item, ...line.lots.map((lot) => `lot ${lot}`), line.units.length === 1 ? `on ${line.units[0]}` : line.units.length ? `on ${line.units.length} units` : ""].filter(Boolean),
   })));
 }
 
@@ -99,7 +100,7 @@ async function showChoice(state) {
   byId("blind").disabled = Boolean(state.screen);
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
     const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
-    return tileOf(each.delivery, `${each.supplier} · ${came} of ${wanted} came`, () => begin(each));
+    return tileOf(each.delivery, [each.supplier, `${came} of ${wanted} came`, each.due && `due ${each.due}`].filter(Boolean).join(" · "), () => begin(each));
   }));
   byId("no-deliveries").hidden = deliveries.length > 0;
 }
