@@ -4,10 +4,10 @@ A site keeps (generation, sequence) for each stream and gets what changed since.
 kept, so that a delta is never longer than the stream. Where the hub cannot tell what changed (another generation, a
 cursor ahead of it), the site gets all of it with `reset`: that is a normal answer and not an error.
 
-The catalogue is the same for all sites; users, locations, transfers, policy, orders and deliveries belong to a site;
-receipts and control records to one incarnation of its chain. The manifest says where every stream of a site stands;
-its version never falls, and a site that knows a newer one than the hub tells it that the hub was put back from a
-backup.
+The catalogue and the sites are the same for all; users, locations, transfers, policy, orders and deliveries belong to
+a site; receipts and control records to one incarnation of its chain. The manifest says where every stream of a site
+stands; its version never falls, and a site that knows a newer one than the hub tells it that the hub was put back
+from a backup.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ LOCATIONS = "locations"
 TRANSFERS = "transfers"
 RECEIPTS = "receipts"
 CONTROL = "control"
+SITES = "sites"
 
-SHARED = frozenset({CATALOGUE})
+SHARED = frozenset({CATALOGUE, SITES})
 OF_SITE = frozenset({USERS, LOCATIONS, TRANSFERS, POLICY, DELIVERIES, ORDERS})
 OF_ORIGIN = frozenset({RECEIPTS, CONTROL})
 # What changes rules and what a person waits for goes first; the catalogue can be long.
-ORDER = (CONTROL, TRANSFERS, USERS, LOCATIONS, POLICY, ORDERS, DELIVERIES, RECEIPTS, CATALOGUE)
+ORDER = (CONTROL, SITES, TRANSFERS, USERS, LOCATIONS, POLICY, ORDERS, DELIVERIES, RECEIPTS, CATALOGUE)
 
 VALUE_BYTES_MAX = 32 * 1024
 # A step must fit one frame even if nothing in it can be deflated.

@@ -5,6 +5,7 @@ import { written } from "./amounts.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 
 // What a code stands for, {kind: location | item | operation, …}; nothing begins by it.
@@ -19,6 +20,7 @@ export function onCode(take) {
     return before;
   };
   onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
+  onPhoto(queue);
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();
