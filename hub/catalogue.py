@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub import controls, streams
-from hub.catalogue_file import Complaints, Item, core, name_of, read_items
+from hub.catalogue_file import Item, core, name_of, read_items
+from hub.csv_file import Complaints
 from hub.store import Session, Store
 from ledger import control
 from ledger.errors import Rejected

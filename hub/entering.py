@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hub import catalogue, controls, fleet, people, policies
+from hub import announcing, catalogue, controls, fleet, people, policies
+from hub.announcing import Announced
 from hub.catalogue import Imported
 from hub.people import Added
 from hub.store import Store
@@ -83,6 +84,19 @@ class Entering:
                 policies.clear(session, name, site)
             else:
                 policies.put(session, name, site, said, self.clock.now_ms())
+        self.wake()
+
+    def announce(self, stream: str, site: str, raw: bytes, *, dry_run: bool = False) -> Announced:
+        """Tell a site of the deliveries or orders in a file, all or nothing."""
+        with self.store.write() as session:
+            result = announcing.announce(session, stream, site, raw, dry_run=dry_run)
+        self.wake()
+        return result
+
+    def withdraw(self, stream: str, site: str, number: str) -> None:
+        """Take a delivery or order back."""
+        with self.store.write() as session:
+            announcing.withdraw(session, stream, site, number)
         self.wake()
 
     def issue_nonces(self, site: str, count: int) -> int:

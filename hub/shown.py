@@ -99,6 +99,22 @@ def imported(result: Result) -> str:
     )
 
 
+def announced_file(result: Result) -> str:
+    did = "would announce" if result["dry_run"] else "announced"
+    return f"{counted(result['rows'], 'line')}: {did} {result['new']} new, changed {result['changed']}"
+
+
+def announced(result: Result) -> str:
+    found = result["announced"]
+    if not found:
+        return "nothing is announced"
+    return "\n".join(
+        f"{each['site']:<14} {each['kind']:<9} {each['number']:<20} {each['due'] or '-':<11}"
+        f" {counted(each['lines'], 'line'):<10} {each['supplier']}"
+        for each in found
+    )
+
+
 def policies(result: Result) -> str:
     found = result["policies"]
     if not found:

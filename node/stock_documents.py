@@ -224,7 +224,10 @@ class Documents:
                 limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
             if booked.lines and "delivery" in references:
                 name = references["delivery"]
-                answer |= deliveries.take_in(connection, name, booked.lines, booked.line_reasons, booked.every)
+                answer |= deliveries.take_in(
+                    connection, name, booked.lines, booked.line_reasons, booked.every,
+                    happened=wish.happened, now_ms=now_ms,
+                )  # fmt: skip
             if references.get("delivery-note"):
                 connection.execute(
                     "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",

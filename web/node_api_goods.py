@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, MOVE, RECEIVE
+from node import orders
 from node.desk import Answer
 from web.node_api_words import (
     ADJUSTED,
@@ -40,6 +41,7 @@ from web.schema import (
 )
 
 REFERENCE = text("A number of somebody else's: of an order, a delivery, a report", least=1, most=64)
+DUE = text("The day, YYYY-MM-DD, or empty", most=10)
 HELD = one_of("quality", "damage", "expired", doc="Why")
 STANDING = record(
     "StandingLine",
@@ -73,8 +75,18 @@ DELIVERY = record(
     {
         "delivery": text(),
         "supplier": CODE,
-        "lines": array(record("DeliveryLine", {"item": CODE, "wanted": QUANTITY, "came": QUANTITY})),
+        "due": DUE,
+        "lines": array(
+            record(
+                "DeliveryLine",
+                {"item": CODE, "wanted": QUANTITY, "came": QUANTITY, "lots": array(CODE), "units": array(CODE)},
+            ),
+        ),
     },
+)
+ORDER = record(
+    "Order",
+    {"order": text(), "due": DUE, "lines": array(record("OrderLine", {"item": CODE, "quantity": QUANTITY}))},
 )
 PICK_ROW = record(
     "PickRow",
@@ -126,6 +138,11 @@ def _holds(ask: Ask) -> object:
 def _deliveries(ask: Ask) -> object:
     with ask.reading() as connection:
         return {"rows": ask.parts.floor.deliveries.waiting(connection, ask.who)}
+
+
+def _orders(ask: Ask) -> object:
+    with ask.reading() as connection:
+        return {"rows": orders.waiting(connection, ask.who)}
 
 
 def _picks(ask: Ask) -> object:
@@ -193,10 +210,15 @@ ROUTES = (
         method="GET", path="/api/v1/deliveries/", allow=RECEIVE | APPROVE, summary="What is expected and what came",
         answer=_rows(DELIVERY, "DeliveryRows"), handle=_deliveries,
     ),
+    Route(
+        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, summary="Announced orders without a pick list",
+        answer=_rows(ORDER, "OrderRows"), handle=_orders,
+    ),
     verb(
-        "picks/", ISSUE, "A new pick list: what is free is promised to it", lambda floor: floor.picking.open,
+        "picks/", ISSUE, "A new pick list, without lines for an announced order: what is free is promised to it",
+        lambda floor: floor.picking.open,
         record("PickListOpened", {"op_id": OP_ID, **OF_LIST, "missing": counts("By item")}),
-        {"order": REFERENCE, "lines": lines_of(WANTED)},
+        {"order": REFERENCE}, {"lines": lines_of(WANTED)},
     ),
     verb(
         "picks/begin", ISSUE, "Take a list, with a tote", lambda floor: floor.picking.begin,

@@ -258,6 +258,43 @@ def test_an_order_is_picked_into_a_tote_and_issued(pages: Pages, scanned: Scan) 
             house.oslo.people["kim"].act("counts/cancel", session=each["session"], reason="not-needed")
 
 
+def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Scan) -> None:
+    house, rita = pages.house, pages.house.oslo.people["rita"]
+    coming = b"delivery,supplier,item,quantity,lot,sscc,due\n" + (
+        b"PO-91,ACME,CABLE-3,20,,106141412345678908,2026-12-01\nPO-91,,GLUE-1,4,G-9,,\n"
+    )
+    house.hub.announce("deliveries", "oslo", coming)
+    house.hub.announce("orders", "oslo", b"order,item,quantity,due\nSO-91,CABLE-3,3,2026-12-24\nSO-92,GLUE-1,900,\n")
+    put(house, "F-05", 5)
+    wait_for("the orders", lambda: house.oslo.people["pia"].get("orders")["rows"][1:], 30)
+    wait_for(
+        "the delivery", lambda: [each for each in rita.get("deliveries")["rows"] if each["delivery"] == "PO-91"], 30
+    )
+
+    page = pages.tablet("rita", "/receive")
+    expect(page.get_by_role("button", name="PO-91")).to_contain_text("0 of 24 came · due 2026-12-01")
+    page.get_by_role("button", name="PO-91").click()
+    expect(page.locator("#expected-lines")).to_contain_text("on 106141412345678908")
+    expect(page.locator("#expected-lines")).to_contain_text("lot G-9")
+    scanned(page, "BIN:F-05", CABLE)
+    expect(page.locator("#expected .count").first).to_have_text("1 / 20")
+    page.click("#drop")
+    page.click("#ask-yes")
+    rita.act("deliveries/close", delivery="PO-91", reason="short")
+
+    page = pages.tablet("pia", "/pick")
+    expect(page.locator("#orders .tile")).to_have_count(2)
+    expect(page.get_by_role("button", name="SO-91")).to_contain_text("1 line · due 2026-12-24")
+    picture(page, "node-orders")
+    page.get_by_role("button", name="SO-91").click()
+    expect(page.locator("#progress")).to_contain_text("0 of 3 picked")
+    page.click("#cancel")
+    page.click("#ask-yes")
+    expect(page.locator("#orders .tile")).to_have_count(2)  # it waits again
+    for number in ("SO-91", "SO-92"):
+        house.hub.withdraw("orders", "oslo", number)
+
+
 # ---------------------------------------------------------------- transfers
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub import catalogue, streams
-from hub.catalogue_file import gtin, read_items
+from hub.catalogue_file import read_items
+from hub.csv_file import gtin
 from hub.hub import Hub
 from ledger import control
 from ledger.clock import ManualClock

@@ -117,9 +117,37 @@ def test_policies_are_set_from_a_file_listed_and_cleared(
     assert _ask(capsys, folder, "policies") == {"policies": []}
 
 
+def test_deliveries_and_orders_are_announced_from_files_listed_and_withdrawn(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalogue, coming = tmp_path / "items.csv", tmp_path / "coming.csv"
+    catalogue.write_bytes(sitekit.ITEMS)
+    _ask(capsys, folder, "import-items", str(catalogue))
+    _ask(capsys, folder, "enrol", "oslo")
+    coming.write_text("delivery,supplier,item,quantity\nD-1,ACME,BOLT,5\nD-1,,DRILL,2\n")
+    for dry_run in (["--dry-run"], [], []):
+        done = _ask(capsys, folder, "add-delivery", "oslo", str(coming), *dry_run)
+        assert (done["rows"], done["changed"], done["dry_run"]) == (2, 0, bool(dry_run))
+    assert done["new"] == 0
+    (found,) = _ask(capsys, folder, "announced")["announced"]
+    assert (found["number"], found["supplier"], found["lines"]) == ("D-1", "ACME", 2)
+    assert main(["announced", "--dir", str(folder)]) == 0 and "D-1" in capsys.readouterr().out
+    coming.write_text("order,item,quantity\nSO-1,NUT,5\nSO-1,BOLT,0\n")
+    error = _ask(capsys, folder, "add-order", "oslo", str(coming), code=1)["error"]
+    assert "line 2: item 'NUT'" in error and "line 3: quantity 0" in error
+    assert "no order" in _ask(capsys, folder, "withdraw", "oslo", "order", "SO-1", code=1)["error"]
+    assert _ask(capsys, folder, "withdraw", "oslo", "delivery", "D-1")["state"] == "withdrawn"
+    assert _ask(capsys, folder, "announced") == {"announced": []}
+    assert main(["withdraw", "oslo", "hat", "SO-1", "--dir", str(folder)]) == 2
+
+
 @pytest.mark.parametrize(
     "command",
     [
+        "add-delivery",
+        "add-order",
+        "announced",
+        "withdraw",
         "init",
         "run",
         "enrol",

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from hub import policies
+from hub import announcing, policies
 from ledger import people
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
-from node import catalogue, counting_plans, limits
+from node import catalogue, counting_plans, limits, orders
 from node.counting_policy import policy
 from node.desk import Person
 from node.floor import Floor
@@ -42,6 +42,16 @@ class Site:
     def person(self, *roles: str) -> Person:
         """Somebody with these rights; as `ann` where the chain asks."""
         return Person(self.company.ann, people.roles_of(roles))
+
+    def waiting(self) -> tuple[dict[str, int], list[str]]:
+        """Bolts wanted by delivery, and the orders nobody picks."""
+        with self.machine.site.reading() as connection:
+            coming = self.floor.deliveries.waiting(connection, self.person("RECEIVE"))
+            ordered = orders.waiting(connection, self.person("ISSUE"))
+        return (
+            {each["delivery"]: sum(line["wanted"] for line in each["lines"]) for each in coming},
+            [each["order"] for each in ordered],
+        )
 
     def item(self, sku: str) -> catalogue.Item:
         with self.machine.site.reading() as connection:
@@ -133,13 +143,32 @@ def test_a_policy_that_no_site_could_follow_is_refused_at_the_hub(
         site.company.hub.set_policy("stock", None)
 
 
+def test_deliveries_and_orders_reach_the_floor_as_they_are_changed_and_taken_back(site: Site) -> None:
+    hub = site.company.hub
+    hub.announce("deliveries", "oslo", b"delivery,supplier,item,quantity\nD-1,ACME,BOLT,8\nD-2,ACME,BOLT,1\n")
+    hub.announce("orders", "oslo", b"order,item,quantity\nSO-1,BOLT,3\n")
+    site.settle()
+    assert site.waiting() == ({"D-1": 8, "D-2": 1}, ["SO-1"])
+    wish = {"delivery": "D-1", "lines": [{"item": "BOLT", "quantity": 3, "target": "A-01"}]}
+    site.floor.stock.receive(site.machine.op(), site.person("RECEIVE"), wish)
+    hub.announce("deliveries", "oslo", b"delivery,supplier,item,quantity\nD-1,ACME,BOLT,5\n")
+    hub.withdraw("deliveries", "oslo", "D-2")
+    site.settle()
+    assert site.waiting() == ({"D-1": 5}, ["SO-1"])
+    opened = site.floor.picking.open(site.machine.op(), site.person("ISSUE"), {"order": "SO-1"})
+    assert opened["missing"] == {} and site.waiting() == ({"D-1": 5}, [])
+    site.settle()
+    assert site.company.stock()["A-01"] == 3
+
+
 def test_what_the_page_about_files_shows_is_taken(site: Site) -> None:
     page = (Path(__file__).parents[2] / "docs" / "files.md").read_text("utf-8")
     entries = [part.partition("```")[0] for part in page.split("```json\n")[1:]]
     for name, entry in zip(("counting", "stock"), entries, strict=True):
         site.company.hub.set_policy(name, json.loads(entry))
-    head = next(line for line in SKUS.decode().splitlines())
-    assert all(f"`{column}`" in page for column in head.split(","))
+    kinds = announcing.KINDS.values()
+    heads = [SKUS.decode().strip().split(","), *([*kind.columns, *kind.more] for kind in kinds)]
+    assert all(f"`{column}`" in page for head in heads for column in head)
 
 
 def test_classes_and_catch_weights_come_with_the_catalogue(site: Site) -> None:

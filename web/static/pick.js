@@ -20,13 +20,17 @@ const now = () => list?.lines[0];
 
 async function showLists() {
   list = null;
-  const { rows } = await get("picks/");
+  const [{ rows }, { rows: ordered }] = await Promise.all([get("picks/"), get("orders/")]);
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
     [each.left ? _("%(number)s to pick", { number: each.left }) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
     () => open(each.list))));
-  byId("no-lists").hidden = rows.length > 0;
+  byId("ordered").hidden = !ordered.length;
+  byId("orders").replaceChildren(...ordered.map((each) => tileOf(each.order,
+    [each.lines.length === 1 ? "1 line" : `${each.lines.length} lines`, each.due && `due ${each.due}`].filter(Boolean).join(" · "),
+    () => start(each.order))));
+  byId("no-lists").hidden = rows.length + ordered.length > 0;
 }
 
 async function open(name) {
@@ -35,6 +39,15 @@ async function open(name) {
   window.history.replaceState(null, "", `/pick?list=${name}`);
   stopFollowing();
   show();
+}
+
+// An order that the hub announced becomes a list when somebody begins it: what is free is promised to it then.
+async function start(order) {
+  const answer = await act("picks/", { order });
+  const missing = total(answer.missing);
+  await open(answer.list);
+  if (missing) say("warn", `${missing} are not free here now: the rest can be picked`);
+  else say("good", hint());
 }
 
 function hint() {
