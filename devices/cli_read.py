@@ -125,7 +125,11 @@ def day(text: str | None) -> date:
 
 
 def _lines() -> Iterator[str]:
+    """Each as one read; of a longer one than any code can be, only so much that it shows."""
     while line := sys.stdin.buffer.readline(LINE_BYTES_MAX):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = sys.stdin.buffer.readline(LINE_BYTES_MAX)
         yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
 
 
