@@ -510,11 +510,11 @@ class Play:
         item, pack = self.catalogue.get(scan.gtin.value, (None, 0))
         if item is None:
             return None, 0
-        for measure in scan.measures:
+        for measure in scan.amounts:
             if measure.unit.lower() == item.unit.lower():
                 exact = Decimal(measure.digits).scaleb(item.decimals - measure.decimals)
                 return item, int(exact) if exact == int(exact) else 0
-        return item, pack * (scan.count or 1)
+        return item, pack * (1 if scan.count is None else scan.count)
 
     def _tallied(self, ana: Api, each: Bin) -> bool:
         screen = ana.get("counts/mine")["screen"]

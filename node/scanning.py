@@ -293,7 +293,7 @@ class Scanning:
             trouble = scan.warnings[0]
         elif not 0 < quantity <= QUANTITY_MAX:
             trouble = "its quantity is not a whole number of base units"
-        elif pieces and not scan.measures:
+        elif pieces and not scan.amounts:
             trouble = f"{sku} is counted by weight, and its label says none: weigh it"
         elif task.kind == tasks.COUNT:
             trouble = asked_back(connection, catalogue.need_item(connection, sku), quantity)
@@ -309,7 +309,7 @@ class Scanning:
         """What is known of a scan, to fill in the question on the tablet; its base units, and pieces by weight."""
         sku, quantity = ("", 0) if _trouble(scan) else self._item_of(connection, scan)
         item = catalogue.item(connection, sku) if sku else None
-        pieces = scan.count or 1 if item is not None and item.by_weight else 0
+        pieces = _pieces(scan) if item is not None and item.by_weight else 0
         hint: dict[str, Any] = {"item": sku, "lot": scan.lot, "serial": scan.serial}
         if scan.expiry is not None:
             hint["expiry"] = scan.expiry.isoformat()
@@ -339,7 +339,7 @@ class Scanning:
                 return "", 0
             sku, pack = found
             measured = self._measured(connection, sku, scan)
-            return sku, pack * (scan.count or 1) if measured is None else measured
+            return sku, pack * _pieces(scan) if measured is None else measured
         plain = scan.text if scan.ok and scan.form == "plain" and len(scan.text.encode()) <= TEXT_BYTES_MAX else ""
         return (plain, 1) if plain and catalogue.item(connection, plain) is not None else ("", 0)
 
@@ -347,7 +347,7 @@ class Scanning:
     def _measured(connection: Connection, sku: str, scan: Scan) -> int | None:
         """A printed measure in the item's own unit, exactly; 0 when it does not come out whole, None without one."""
         item = catalogue.item(connection, sku)
-        for measure in scan.measures:
+        for measure in scan.amounts:
             if item is not None and measure.unit.lower() == item.unit.lower():
                 shift = item.decimals - measure.decimals
                 if shift >= 0:
@@ -421,6 +421,11 @@ def _trouble(scan: Scan) -> str:
     if scan.kind == "unit":
         return "the label of a closed unit: open it and count what is in it, or dismiss it with a reason"
     return ""
+
+
+def _pieces(scan: Scan) -> int:
+    """How many the label says, none included; one when it says nothing."""
+    return 1 if scan.count is None else scan.count
 
 
 def _code(scan: Scan) -> str:
