@@ -63,7 +63,7 @@ function choose({ transfer: name, sender, lines, paper = null }) {
 async function byPaper(scanned) {
   const { paper, ...found } = await post("transfers/paper", { scanned });
   parts.clear();
-  if (!found.lines.length) { say("good", "All of this transfer was accepted already"); return; }
+  if (!found.lines.length) { say("good", _("All of this transfer was accepted already")); return; }
   const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
   choose(known ?? { ...found, paper });
 }
@@ -74,7 +74,8 @@ async function byPart(text, [, digest, number, count]) {
   parts.set(Number(number), text);
   const missing = Array.from({ length: Number(count) }, (_, place) => place + 1).filter((place) => !parts.has(place));
   if (!missing.length) { await byPaper([...parts.values()]); return; }
-  say("good", `Still to scan of this paper: ${missing.slice(0, 6).join(", ")}${missing.length > 6 ? " …" : ""}`, { figure: `${parts.size} / ${count}` });
+  const numbers = `${missing.slice(0, 6).join(", ")}${missing.length > 6 ? " …" : ""}`;
+  say("good", _("Still to scan of this paper: %(numbers)s", { numbers }), { figure: `${parts.size} / ${count}` });
 }
 
 onCode(async (text) => {

@@ -117,7 +117,7 @@ export function attachTo(named) {
   byId("photos").replaceChildren();
   if (!named) return;
   const mine = about = named;
-  tell("Looking…");
+  tell(_("Looking…"));
   // Until the first answer nobody can attach: what it says would take the place of what became of their photo.
   show().catch((error) => tell(error.message)).finally(() => { byId("attach").disabled = mine !== about; });
 }

@@ -4,7 +4,8 @@ import { act, get, newOpId } from "./api.js";
 import { Refused } from "./wire.js";
 import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
-import { _, apart } from "./words.js";
+import { dayWords } from "./times.js";
+import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
 const reasons = JSON.parse(byId("not-promised").textContent);
@@ -28,7 +29,7 @@ async function showLists() {
     () => open(each.list))));
   byId("ordered").hidden = !ordered.length;
   byId("orders").replaceChildren(...ordered.map((each) => tileOf(each.order,
-    [each.lines.length === 1 ? "1 line" : `${each.lines.length} lines`, each.due && `due ${each.due}`].filter(Boolean).join(" · "),
+    [n_("%(num)s line", "%(num)s lines", each.lines.length), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "),
     () => start(each.order))));
   byId("no-lists").hidden = rows.length + ordered.length > 0;
 }
@@ -46,7 +47,7 @@ async function start(order) {
   const answer = await act("picks/", { order });
   const missing = total(answer.missing);
   await open(answer.list);
-  if (missing) say("warn", `${missing} are not free here now: the rest can be picked`);
+  if (missing) say("warn", _("%(number)s are not free here now: the rest can be picked", { number: missing }));
   else say("good", hint());
 }
 

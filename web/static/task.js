@@ -6,6 +6,7 @@ import { stream } from "./bar.js";
 import { ACTS, ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { dayWords } from "./times.js";
 import { showUnknown } from "./unknown.js";
 import { _, apart, n_ } from "./words.js";
 
