@@ -36,9 +36,9 @@ from ledger.clock import SystemClock
 from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.moves import QUANTITY_MAX
+from ledger.policy import QUANTITY_ASKED
 from ledger.wording import counted
 from node import proofs
-from node.counting_policy import QUANTITY_ASKED
 from node.presenting import is_companion
 from tallyman_stage import Api, Link, Process, command, extend_settings, free_port, stopping, wait_for
 
@@ -510,11 +510,11 @@ class Play:
         item, pack = self.catalogue.get(scan.gtin.value, (None, 0))
         if item is None:
             return None, 0
-        for measure in scan.measures:
+        for measure in scan.amounts:
             if measure.unit.lower() == item.unit.lower():
                 exact = Decimal(measure.digits).scaleb(item.decimals - measure.decimals)
                 return item, int(exact) if exact == int(exact) else 0
-        return item, pack * (scan.count or 1)
+        return item, pack * (1 if scan.count is None else scan.count)
 
     def _tallied(self, ana: Api, each: Bin) -> bool:
         screen = ana.get("counts/mine")["screen"]

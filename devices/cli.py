@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from devices import cli_live, cli_paper, cli_read
+from devices.cli_read import Usage
 from devices.settings import SETTINGS
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
 
@@ -20,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
+    except Usage as error:
+        print(f"tallyman devices: {error}; see --help", file=sys.stderr)
+        return 2
     except (Rejected, Invalid, Corrupt) as error:
         print(f"tallyman devices: {error}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from devices.cli_read import config_options, configured, positive, print_read
+from devices.cli_read import Usage, config_options, configured, positive, print_read
 from devices.decoders.scan import decode
 from devices.doctor import ports
 from devices.journal import FILE, Journal
@@ -81,10 +81,20 @@ def sim_command(commands: Any) -> None:
         ("noisy", "reads with noise"),
     ):
         command.add_argument(f"--{name}", type=int, default=0, metavar="PERCENT", help=f"{what} (default: 0)")
-    command.add_argument("--port", type=int, default=9100, help="printer: its port on this machine (default: 9100)")
+    command.add_argument(
+        "--port", type=_port, default=9100, metavar="PORT", help="printer: its port on this machine (default: 9100)"
+    )
     command.add_argument("--wait", type=positive, default=60, metavar="SECONDS", help="for a reader (default: 60)")
     command.add_argument("--json", action="store_true", help="print JSON objects")
     command.set_defaults(run=_sim)
+
+
+def _port(text: str) -> int:
+    """A port of TCP, 0 for any that is free, for argparse."""
+    value = 0 if text == "0" else positive(text)
+    if value > 65_535:
+        raise argparse.ArgumentTypeError(f"{text}: expected a port up to 65535")
+    return value
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -176,6 +186,7 @@ class Source:
         self._transport: Transport = device.transport()
         self._heard_ms = clock.monotonic_ms()
         self._open = False
+        self._problem = ""
 
     def close(self) -> None:
         """Let go of the device."""
@@ -224,7 +235,7 @@ class Source:
         try:
             if not self._open:
                 self._transport.open()
-                self._open = True
+                self._open, self._problem = True, ""
                 print(f"{self._device.name} is ready", file=sys.stderr, flush=True)
                 self._write(hello())
             chunk = self._transport.read(listen_ms)
@@ -233,12 +244,13 @@ class Source:
                 self._capture.write(chunk)
                 self._capture.flush()
         except Unavailable as error:
-            if self._open:
-                print(f"tallyman devices: {error}; waiting for it", file=sys.stderr, flush=True)
-            lost, self._open = self._open, False
+            if self._open or str(error) != self._problem:
+                print(f"tallyman devices: {self._device.name}: {error}; waiting for it", file=sys.stderr, flush=True)
+            lost, self._open, self._problem = self._open, False, str(error)
             self._clock.sleep_ms(250)
         if self._timeout_ms and self._clock.monotonic_ms() - self._heard_ms >= self._timeout_ms:
-            raise Unavailable(f"{self._device.name} was silent for {self._timeout_ms // 1000} s")
+            why = self._problem or f"was silent for {self._timeout_ms // 1000} s"
+            raise Unavailable(f"{self._device.name}: {why}")
         return chunk, lost
 
     def _write(self, data: bytes) -> None:
@@ -252,6 +264,8 @@ def _monitor_journal(path: str | None) -> Journal | None:
         return None
     file = Path(path) / FILE if Path(path).is_dir() else Path(path)
     if not file.exists():
+        if not file.parent.is_dir():
+            raise Rejected(f"there is no folder {file.parent} for a journal")
         Journal.create(file)
     return Journal(file, clock=SystemClock(), random=SystemRandom())
 
@@ -263,7 +277,7 @@ def _sim(arguments: argparse.Namespace) -> int:
     if arguments.kind == "printer":
         return simulated_acts.printer(arguments.port, as_json=arguments.json)
     if not arguments.script:
-        raise Rejected("--script is needed: a file, or - for standard input")
+        raise Usage("--script is needed: a file, or - for standard input")
     try:
         text = sys.stdin.read() if arguments.script == "-" else Path(arguments.script).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

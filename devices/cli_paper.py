@@ -12,7 +12,7 @@ from typing import Any
 
 from devices import calibration, doctor
 from devices.cli_live import Source
-from devices.cli_read import config_options, configured, day, positive
+from devices.cli_read import Usage, config_options, configured, day, positive
 from devices.decoders.labels import Labels
 from devices.output import page, zpl
 from devices.output.labels import Label, item_label, own_label, sscc_label, transfer_paper
@@ -108,7 +108,7 @@ def _label(arguments: argparse.Namespace) -> int:
     if arguments.kind in ("jobs", "again"):
         return _jobs(arguments)
     if not arguments.code or bool(arguments.out) == bool(arguments.printer):
-        raise Rejected("expected at least one code, and either --out or --printer")
+        raise Usage("expected at least one code, and either --out or --printer")
     _, labels = configured(arguments.config)
     on = day(None)
     made = [_made(arguments, code, labels, on) for code in arguments.code]
@@ -153,7 +153,11 @@ def _write(path: Path, made: list[Label], arguments: argparse.Namespace) -> None
     elif path.suffix == ".zpl":
         data = b"\n".join(zpl.job(label, dpi=arguments.dpi, copies=arguments.copies) for label in made)
     else:
-        raise Rejected(f"{path}: expected a name that ends with .pdf, .png or .zpl")
+        raise Usage(f"{path}: expected a name that ends with .pdf, .png or .zpl")
+    _put(path, data)
+
+
+def _put(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
@@ -163,7 +167,7 @@ def _write(path: Path, made: list[Label], arguments: argparse.Namespace) -> None
 def _print(arguments: argparse.Namespace, made: list[Label]) -> int:
     printer = printer_at(arguments.printer)
     jobs = [zpl.job(label, dpi=arguments.dpi, copies=arguments.copies) for label in made]
-    queue = PrintQueue(Path(arguments.jobs), clock=SystemClock())
+    queue = _queue(arguments)
     try:
         for code, data in zip(arguments.code, jobs, strict=True):
             queue.add(arguments.printer, f"{arguments.kind} {code}", data)
@@ -184,13 +188,20 @@ def _print_waiting(queue: PrintQueue, name: str, printer: Any, as_json: bool) ->
     return 0 if good else 1
 
 
+def _queue(arguments: argparse.Namespace) -> PrintQueue:
+    path = Path(arguments.jobs)
+    if path.is_dir() or not path.parent.is_dir():
+        raise Rejected(f"{path} cannot be a file: name one in a folder that is there")
+    return PrintQueue(path, clock=SystemClock())
+
+
 def _jobs(arguments: argparse.Namespace) -> int:
-    queue = PrintQueue(Path(arguments.jobs), clock=SystemClock())
+    queue = _queue(arguments)
     try:
         if arguments.kind == "again":
             for code in arguments.code:
                 if not code.isdigit():
-                    raise Rejected(f"{code!r} is not a job's number")
+                    raise Usage(f"{code!r} is not a job's number")
                 job = queue.again(int(code))
                 _print_waiting(queue, job.printer, printer_at(job.printer), arguments.json)
             return 0
@@ -209,11 +220,11 @@ def _calibrate(arguments: argparse.Namespace) -> int:
         path = Path(arguments.sheet)
         sheet = calibration.sheet(day(None))
         if path.suffix not in (".pdf", ".png"):
-            raise Rejected(f"{path}: expected a name that ends with .pdf or .png")
-        path.write_bytes(page.pdf([sheet]) if path.suffix == ".pdf" else page.png(sheet))
+            raise Usage(f"{path}: expected a name that ends with .pdf or .png")
+        _put(path, page.pdf([sheet]) if path.suffix == ".pdf" else page.png(sheet))
     if not arguments.device:
         if not arguments.sheet:
-            raise Rejected("expected a device address, or --sheet")
+            raise Usage("expected a device address, or --sheet")
         return 0
     device = Device.parse(arguments.device)
     source = Source(device, SystemClock(), arguments.timeout * 1000)

@@ -27,6 +27,10 @@ PAGE = 500
 _SQLITE = b"SQLite format 3\0"
 
 
+class Usage(Rejected):
+    """The command was not called as its help says: exit code 2."""
+
+
 def config_options(command: argparse.ArgumentParser) -> None:
     """Where devices and labels are configured."""
     command.add_argument(
@@ -115,17 +119,21 @@ def _decode(arguments: argparse.Namespace) -> int:
 
 
 def day(text: str | None) -> date:
-    """A day as written, today when there is none; raises Rejected."""
+    """A day as written, today when there is none; raises Usage."""
     if text is None:
         return day_of(SystemClock().now_ms())
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise Rejected(f"{text}: expected a day such as 2026-03-31") from error
+        raise Usage(f"{text}: expected a day such as 2026-03-31") from error
 
 
 def _lines() -> Iterator[str]:
+    """Each as one read; of a longer one than any code can be, only so much that it shows."""
     while line := sys.stdin.buffer.readline(LINE_BYTES_MAX):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = sys.stdin.buffer.readline(LINE_BYTES_MAX)
         yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
 
 

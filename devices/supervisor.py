@@ -7,6 +7,7 @@ snapshot. The operator hears no "good" tone and scans again.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -28,6 +29,8 @@ SIGNALS_MAX = 8
 FRESH_MS = 1_000  # what arrives so soon after opening may have been sent before, and more of it may follow
 STALE_MS = 100
 HEARD_BYTES_MAX = 64_000
+SLOW_MS = 1_000  # a commit that takes longer: the scanner is told to wait, before it loses patience after two seconds
+LOOK_MS = 250
 ANSWER_MS = 500  # after this the scanner may have given up, so that nobody knows whether it heard the answer
 
 
@@ -76,14 +79,19 @@ class Supervisor:
         }
         both: dict[str, DeviceThread] = {**self._listeners, **self._scales}
         self._threads = [both[device.name] for device in registry]
+        self._stopping = threading.Event()
+        self._watch = threading.Thread(target=self._watch_commits, name="device-commits", daemon=True)
 
     def start(self) -> None:
         """Start every device's thread; returns at once, whether or not the devices are there."""
         for thread in self._threads:
             thread.start()
+        if any(listener.can_pause for listener in self._listeners.values()):
+            self._watch.start()
 
     def stop(self) -> None:
         """End every thread; a read that was begun and not completed is recorded as truncated."""
+        self._stopping.set()
         for thread in self._threads:
             thread.ask_to_stop()
         for thread in self._threads:
@@ -105,6 +113,11 @@ class Supervisor:
             if where in (scale.name, scale.station):
                 return scale.weigh(timeout_ms)
         raise Rejected(f"no scale is called {where!r} or stands at a station of that name")
+
+    def _watch_commits(self) -> None:
+        while not self._stopping.wait(LOOK_MS / 1000):
+            for listener in self._listeners.values():
+                listener.pause_if_slow()
 
 
 class Listener(DeviceThread):
@@ -128,6 +141,28 @@ class Listener(DeviceThread):
         self._unanswered = self._protocol.waits_for_answer and journal.unanswered(device.name)
         self._opened_ms = 0
         self._old = False
+        # While a read is being committed the protocol belongs to whoever holds this lock.
+        self._commit = threading.Lock()
+        self._committing_ms: int | None = None
+        self._paused = False
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether it can be told to wait while a read of it is not durable yet."""
+        return self._protocol.can_pause
+
+    def pause_if_slow(self) -> None:
+        """Stop the scanner when its read has waited long for its commit: without an answer it would give the read up,
+        and each pull of the trigger would be another one to give up. Called from another thread."""
+        with self._commit:
+            since_ms = self._committing_ms
+            slow = since_ms is not None and self._clock.monotonic_ms() - since_ms >= SLOW_MS
+            if not slow or self._paused or not self.can_pause:
+                return
+            self._paused = True
+            self._count("paused")
+            with contextlib.suppress(Unavailable):  # its own thread will meet that
+                self._write(self._protocol.signal("disable"))
 
     def signal(self, signal: Signal) -> None:
         """Say `signal` to the scanner soon, from its own thread."""
@@ -139,6 +174,7 @@ class Listener(DeviceThread):
     def _opened(self) -> None:
         self._opened_ms = self._clock.monotonic_ms()
         self._write(self._protocol.hello())
+        self._resume()
 
     def _listen_ms(self) -> int | None:
         return self._protocol.wait_ms()
@@ -200,7 +236,7 @@ class Listener(DeviceThread):
         heard_ms = self._clock.monotonic_ms()
         try:
             context = self._context_now()
-            reads = self._journal.record([self._new(frame, context, number) for number, frame in enumerate(frames)])
+            reads = self._recorded([self._new(frame, context, number) for number, frame in enumerate(frames)])
         except (LedgerError, Corrupt) as error:
             reason = str(error)
             self._count("refused", len(frames))
@@ -208,6 +244,7 @@ class Listener(DeviceThread):
             log.warning("read refused", extra={"device": self._device.name, "reason": reason})
             self._tell(lambda: self._feedback.refused(self._device.name, reason))
             self._write(self._protocol.refused())
+            self._resume()
             return
         # The reads are durable and the scanner waits. If we die here, a scanner that wants an answer sends again
         # and the repeat is recorded and marked; one that wants none is not told anything anyway.
@@ -224,6 +261,7 @@ class Listener(DeviceThread):
         if self._unanswered and not self._old and self._clock.monotonic_ms() - heard_ms < ANSWER_MS:
             self._unanswered = False
             self._journal.answered(self._device.name, reads[-1].sequence)
+        self._resume()
         if parked := sum(read.state == "parked" for read in reads):
             self._count("parked", parked)
             self._write(self._protocol.signal("repeat"))
@@ -231,6 +269,20 @@ class Listener(DeviceThread):
             fault = next(frame.fault for frame in frames if frame.fault)
             self._tell(lambda: self._feedback.refused(self._device.name, fault))
         self._tell(lambda: self._feedback.recorded(self._device.name, reads))
+
+    def _recorded(self, new: Sequence[NewRead]) -> list[Read]:
+        with self._commit:
+            self._committing_ms = self._clock.monotonic_ms()
+        try:
+            return self._journal.record(new)
+        finally:
+            with self._commit:
+                self._committing_ms = None
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._write(self._protocol.signal("enable"))
 
     def _new(self, frame: Frame, context: Mapping[str, Any], number: int) -> NewRead:
         # Two reads at once from a device that waits for an answer: it gave the first one up and was triggered again.

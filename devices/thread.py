@@ -42,7 +42,7 @@ class Health:
     None for never; counters grow since the start.
 
     Counters: bytes, frames, empty, truncated, oversize, noise, checksum, retransmits, no_reads, weights (by the
-    protocol); recorded, repeats, parked, refused, opened, lost, failures, feedback_errors (by the thread).
+    protocol); recorded, repeats, parked, refused, paused, opened, lost, failures, feedback_errors (by the thread).
     """
 
     name: str

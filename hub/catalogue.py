@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub import controls, streams
-from hub.catalogue_file import Complaints, Item, core, name_of, read_items
+from hub.catalogue_file import Item, core, name_of, read_items
+from hub.csv_file import Complaints
 from hub.store import Session, Store
 from ledger import control
 from ledger.errors import Rejected
@@ -61,6 +62,9 @@ def put_items(session: Session, changed: Iterable[tuple[Item, Item | None]], now
                 "tracking": item.tracking,
                 "cost": item.cost_minor,
                 "currency": item.currency,
+                "abc": item.abc,
+                "by_weight": int(item.by_weight),
+                "asked": item.quantity_asked,
                 "revision": revision if on_chain else 0,
                 "now": now_ms,
             }
@@ -70,9 +74,11 @@ def put_items(session: Session, changed: Iterable[tuple[Item, Item | None]], now
         values.append((item.sku, item.stream_value()))
     session.many(
         "INSERT INTO items VALUES (:sku, :folded, :name, :unit, :decimals, :tracking, :cost, :currency, :revision,"
-        " :revision, :now) ON CONFLICT(sku) DO UPDATE SET name = excluded.name, unit = excluded.unit,"
+        " :revision, :now, :abc, :by_weight, :asked) ON CONFLICT(sku) DO UPDATE SET name = excluded.name,"
+        " unit = excluded.unit,"
         " decimals = excluded.decimals, tracking = excluded.tracking, cost_minor = excluded.cost_minor,"
-        " currency = excluded.currency, changed_ms = excluded.changed_ms, chain_revision ="
+        " currency = excluded.currency, abc = excluded.abc, by_weight = excluded.by_weight,"
+        " quantity_asked = excluded.quantity_asked, changed_ms = excluded.changed_ms, chain_revision ="
         " CASE WHEN excluded.chain_revision = 0 THEN items.chain_revision ELSE excluded.chain_revision END",
         rows,
     )
@@ -228,6 +234,9 @@ def load_items(session: Session) -> dict[str, Item]:
             decimals=row["decimals"],
             cost_minor=row["cost_minor"],
             currency=row["currency"],
+            abc=row["abc"],
+            by_weight=bool(row["by_weight"]),
+            quantity_asked=row["quantity_asked"],
         )
         for row in session.all("SELECT * FROM items")
     }

@@ -1,33 +1,28 @@
 """The catalogue file: items by CSV, all or nothing, with everything wrong said at once and by line.
 
-Heading `sku,name,gtin,base_unit,tracking,pack_qty[,cost_minor,currency,decimals]`; tracking is none, lot, serial or
-lot+serial; a line with an sku that stands above adds a barcode of `pack_qty` base units. It may leave cells empty,
-and the name and cost of a pack may be its own; otherwise it says what the first line said, because two articles under
-one sku are a slip. Cells that a spreadsheet would run as a formula are refused.
+Heading `sku,name,gtin,base_unit,tracking,pack_qty[,cost_minor,currency,decimals,abc,by_weight,quantity_asked]`;
+tracking is none, lot, serial or lot+serial; abc a class such as A; by_weight yes for what is counted in pieces and by
+weight; quantity_asked from how many base units on a quantity is asked back. A line with an sku that stands above adds
+a barcode of `pack_qty` base units. It may leave cells empty, and the name and cost of a pack may be its own;
+otherwise it says what the first line said, because two articles under one sku are a slip.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from hub.csv_file import NUMBER_MAX, Complaints, gtin, number, rows
 from ledger.errors import Rejected
 from ledger.ids import text_to_word
 
 COLUMNS = ("sku", "name", "gtin", "base_unit", "tracking", "pack_qty")
-MORE_COLUMNS = ("cost_minor", "currency", "decimals")
+MORE_COLUMNS = ("cost_minor", "currency", "decimals", "abc", "by_weight", "quantity_asked")
 TRACKING = {"none": 0, "lot": 1, "serial": 2, "lot+serial": 3}
-FILE_BYTES_MAX = 64 << 20
-ROWS_MAX = 100_000
-ERRORS_MAX = 50
 NAME_MAX = 200
 UNIT_BYTES_MAX = 28
-NUMBER_MAX = 2**63 - 1
+ABC_CHARS_MAX = 4
 CODES_PER_ITEM_MAX = 200
 _TRACKING_NAMES = {number: name for name, number in TRACKING.items()}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(slots=True)
@@ -41,6 +36,9 @@ class Item:
     decimals: int = 0
     cost_minor: int | None = None
     currency: str = ""
+    abc: str = ""
+    by_weight: bool = False
+    quantity_asked: int | None = None
     gtins: dict[str, int] = field(default_factory=dict)
 
     def stream_value(self) -> dict[str, object]:
@@ -53,25 +51,10 @@ class Item:
             "cost_minor": -1 if self.cost_minor is None else self.cost_minor,
             "currency": self.currency,
             "gtins": [[code, quantity] for code, quantity in sorted(self.gtins.items())],
+            **({"abc": self.abc} if self.abc else {}),
+            **({"by_weight": True} if self.by_weight else {}),
+            **({"quantity_asked": self.quantity_asked} if self.quantity_asked else {}),
         }
-
-
-class Complaints:
-    """What is wrong with a file, by line."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.count = 0
-
-    def add(self, line: int, text: str) -> None:
-        self.count += 1
-        if len(self.lines) < ERRORS_MAX:
-            self.lines.append(f"line {line}: {text}")
-
-    def raise_any(self) -> None:
-        if self.count:
-            more = f"\n… and {self.count - len(self.lines)} more" if self.count > len(self.lines) else ""
-            raise Rejected("nothing was imported:\n" + "\n".join(self.lines) + more)
 
 
 def read_items(raw: bytes) -> tuple[list[Item], int]:
@@ -81,11 +64,8 @@ def read_items(raw: bytes) -> tuple[list[Item], int]:
     folded: dict[str, tuple[str, int]] = {}
     codes: dict[str, tuple[str, int]] = {}
     count = 0
-    for line, row in _rows(raw, complaints):
+    for line, row in rows(raw, complaints, COLUMNS, MORE_COLUMNS):
         count += 1
-        if count > ROWS_MAX:
-            complaints.add(line, f"the file has more than {ROWS_MAX} rows: cut it")
-            break
         try:
             item, code, quantity = _item(row, found)
         except Rejected as error:
@@ -107,51 +87,14 @@ def read_items(raw: bytes) -> tuple[list[Item], int]:
     return list(found.values()), count
 
 
-def _rows(raw: bytes, complaints: Complaints) -> Iterator[tuple[int, dict[str, str]]]:
-    if len(raw) > FILE_BYTES_MAX:
-        raise Rejected(f"the file has {len(raw)} bytes: at most {FILE_BYTES_MAX} are read")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise Rejected(f"line {line} is not UTF-8 text: save the file as CSV in UTF-8") from error
-    if "\0" in text:
-        raise Rejected("the file contains NUL bytes: that is not CSV")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        heading = [cell.strip() for cell in next(reader, [])]
-        _check_heading(heading)
-        for cells in reader:
-            if len(cells) != len(heading):
-                if cells:
-                    complaints.add(reader.line_num, f"{len(cells)} cells: expected {len(heading)}, as in the heading")
-                continue
-            yield reader.line_num, dict(zip(heading, cells, strict=True))
-    except csv.Error as error:
-        complaints.add(reader.line_num, f"is not CSV: {error}")
-
-
-def _check_heading(heading: list[str]) -> None:
-    missing = [name for name in COLUMNS if name not in heading]
-    unknown = [name for name in heading if name not in COLUMNS + MORE_COLUMNS]
-    if missing or unknown or len(set(heading)) != len(heading):
-        raise Rejected(
-            f"line 1: the heading is {','.join(heading)[:200]!r}: expected {','.join(COLUMNS)}"
-            f"[,{','.join(MORE_COLUMNS)}]"
-        )
-
-
 def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
     """The item of a line, its barcode ("" for none) and what one scan of that means in base units."""
-    for name, cell in row.items():
-        if cell.startswith(_FORMULA):
-            raise Rejected(f"{name} {cell[:40]!r} begins like a formula: a spreadsheet would run it")
     sku = row["sku"].strip()
     text_to_word(sku)
     if not sku:
         raise Rejected("the sku is empty")
     code = gtin(row["gtin"].strip()) if row["gtin"].strip() else ""
-    quantity = _number("pack_qty", row["pack_qty"].strip() or "1", 1, NUMBER_MAX)
+    quantity = number("pack_qty", row["pack_qty"].strip() or "1", 1, NUMBER_MAX)
     if sku in known:
         row = {**_cells(known[sku]), **{name: cell for name, cell in row.items() if cell.strip()}}
     unit = row["base_unit"].strip()
@@ -162,7 +105,7 @@ def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
     if tracking not in TRACKING:
         raise Rejected(f"tracking {tracking!r}: expected {', '.join(TRACKING)}")
     cost = row.get("cost_minor", "").strip()
-    currency = row.get("currency", "").strip()
+    currency, asked = row.get("currency", "").strip(), row.get("quantity_asked", "").strip()
     if (currency or cost) and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise Rejected(f"currency {currency!r}: expected three letters such as EUR beside a cost")
     item = Item(
@@ -170,10 +113,15 @@ def _item(row: dict[str, str], known: dict[str, Item]) -> tuple[Item, str, int]:
         name=name_of(row["name"].strip() or sku),
         unit=unit,
         tracking=TRACKING[tracking],
-        decimals=_number("decimals", row.get("decimals", "").strip() or "0", 0, 18),
-        cost_minor=_number("cost_minor", cost, 0, NUMBER_MAX) if cost else None,
+        decimals=number("decimals", row.get("decimals", "").strip() or "0", 0, 18),
+        cost_minor=number("cost_minor", cost, 0, NUMBER_MAX) if cost else None,
         currency=currency,
+        abc=_abc(row.get("abc", "").strip()),
+        by_weight=_yes("by_weight", row.get("by_weight", "").strip()),
+        quantity_asked=number("quantity_asked", asked, 1, NUMBER_MAX) if asked else None,
     )
+    if item.by_weight and item.tracking & TRACKING["serial"]:
+        raise Rejected("by_weight: a piece with a serial is counted by its serial")
     return item, code, quantity
 
 
@@ -186,23 +134,15 @@ def _cells(item: Item) -> dict[str, str]:
         "cost_minor": "" if item.cost_minor is None else str(item.cost_minor),
         "currency": item.currency,
         "decimals": str(item.decimals),
+        "abc": item.abc,
+        "by_weight": "yes" if item.by_weight else "",
+        "quantity_asked": "" if item.quantity_asked is None else str(item.quantity_asked),
     }
 
 
 def _pack_of(item: Item, row: Item) -> Item:
     """A row of a pack, without what is the pack's own: its name and cost may differ and are not kept."""
     return replace(row, name=item.name, cost_minor=item.cost_minor, currency=item.currency)
-
-
-def gtin(text: str) -> str:
-    """A barcode number as 14 digits; raises Rejected for a wrong length or check digit (GS1)."""
-    if not (text.isascii() and text.isdecimal() and len(text) in (8, 12, 13, 14)):
-        raise Rejected(f"gtin {text[:40]!r}: expected 8, 12, 13 or 14 digits")
-    digits = text.zfill(14)
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits[:-1]))
-    if (10 - total % 10) % 10 != int(digits[-1]):
-        raise Rejected(f"gtin {text}: its last digit should be {(10 - total % 10) % 10}")
-    return digits
 
 
 def _add_code(
@@ -222,10 +162,16 @@ def _add_code(
         item.gtins[code] = quantity
 
 
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 19 and least <= int(text) <= most):
-        raise Rejected(f"{name} {text[:40]!r}: expected a whole number from {least} to {most}")
-    return int(text)
+def _abc(text: str) -> str:
+    if text and not (len(text) <= ABC_CHARS_MAX and text.isascii() and text.isalnum()):
+        raise Rejected(f"abc {text[:40]!r}: expected a class such as A, at most {ABC_CHARS_MAX} letters or digits")
+    return text.upper()
+
+
+def _yes(name: str, text: str) -> bool:
+    if text.lower() not in ("", "no", "yes"):
+        raise Rejected(f"{name} {text[:40]!r}: expected yes or no")
+    return text.lower() == "yes"
 
 
 def name_of(text: str) -> str:
@@ -235,4 +181,14 @@ def name_of(text: str) -> str:
 
 
 def core(item: Item) -> tuple[object, ...]:
-    return item.name, item.unit, item.tracking, item.decimals, item.cost_minor, item.currency
+    return (
+        item.name,
+        item.unit,
+        item.tracking,
+        item.decimals,
+        item.cost_minor,
+        item.currency,
+        item.abc,
+        item.by_weight,
+        item.quantity_asked,
+    )

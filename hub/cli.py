@@ -7,7 +7,6 @@ done by the running hub if one runs in the folder, else by this process under th
 from __future__ import annotations
 
 import argparse
-import base64
 import getpass
 import json
 import os
@@ -15,17 +14,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from hub import shown
+from hub import cli_entering, shown
+from hub.cli_kit import Result, Run, command, reading, write
 from ledger.clock import SystemClock
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
 from ledger.seams import DiskStorage, SystemRandom
 
 FOLDER_VARIABLE = "TALLYMAN_HUB_DIR"
-
-Result = dict[str, Any]
-Run = Callable[[argparse.Namespace], Result]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,12 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("what", choices=("comment", "owner", "resolved", "accepted", "lost"))
     decide.add_argument("text", metavar="TEXT", help="why; or the new owner's name")
     decide.add_argument("--author", default=getpass.getuser(), metavar="NAME", help="who decides (default: you)")
-    add("anchor", _command("anchor"), shown.anchor, "anchor what is verified now, and wait until it is final")
+    add("anchor", command("anchor"), shown.anchor, "anchor what is verified now, and wait until it is final")
     add("verify", _verify, shown.verify, "execute every stored block again and compare everything with it")
-    retry = add("retry", _command("retry", "origin"), shown.line, "try a quarantined chain again")
+    retry = add("retry", command("retry", "origin"), shown.line, "try a quarantined chain again")
     retry.add_argument("origin", metavar="ORIGIN", help="such as acme/site/oslo/1")
     _add_recovery(add)
-    _add_entering(add)
+    cli_entering.add_all(add)
     add("config", _config, shown.config, "print every setting with its value and reason")
     return parser
 
@@ -127,37 +123,6 @@ def _add_recovery(add: Callable[..., argparse.ArgumentParser]) -> None:
     again.add_argument("--replace", action="store_true", help="although it is well: its machine or disk is lost")
     again.add_argument("--url", default="", metavar="URL", help="the hub's address, to be put into the code")
     again.add_argument("--hours", type=int, default=24, metavar="N", help="how long the code lasts (default 24)")
-
-
-def _add_entering(add: Callable[..., argparse.ArgumentParser]) -> None:
-    items = add("import-items", _import_items, shown.imported, "take over a catalogue file (CSV), all or nothing")
-    items.add_argument("file", type=Path, metavar="FILE")
-    items.add_argument("--dry-run", action="store_true", help="only say what it would do")
-    places = add(
-        "add-location",
-        _command("add-location", "site", "codes", "kind", "parent", "name"),
-        shown.line,
-        "add or change locations of a site",
-    )
-    places.add_argument("site", metavar="SITE")
-    places.add_argument("codes", nargs="+", metavar="CODE")
-    places.add_argument("--kind", default="bin", choices=("bin", "unit", "closed", "area"))
-    places.add_argument("--parent", default="", metavar="CODE", help="the area it lies in")
-    places.add_argument("--name", default="", metavar="TEXT")
-    person = add("add-person", _add_person, shown.person, "give a person roles at a site; prints the activation code")
-    person.add_argument("site", metavar="SITE")
-    person.add_argument("login", metavar="LOGIN")
-    person.add_argument("name", metavar="NAME")
-    person.add_argument("roles", metavar="ROLES", help="such as COUNT,MOVE,RECEIVE")
-    person.add_argument("--badge", default="", metavar="TEXT", help="what the person's badge reads")
-    person.add_argument("--new-key", action="store_true", help="end the old key and make a new activation code")
-    gone = add("revoke-person", _command("revoke-person", "site", "login"), shown.line, "take a person's rights")
-    gone.add_argument("site", metavar="SITE")
-    gone.add_argument("login", metavar="LOGIN")
-    account = add("add-account", _add_account, shown.line, "let somebody into the console, or set a new password")
-    account.add_argument("login", metavar="LOGIN")
-    account.add_argument("name", metavar="NAME")
-    account.add_argument("roles", metavar="ROLES", help="some of ADMIN,RECONCILE,AUDIT")
 
 
 # ---------------------------------------------------------------- commands
@@ -207,7 +172,7 @@ def _status(arguments: argparse.Namespace) -> Result:
     from hub.heads import Heads
     from ledger import control_socket, lock
 
-    config, opened = _reading(arguments)
+    config, opened = reading(arguments)
     try:
         signed = Heads.read(config.path(config.keys.heads_file), config.name)
         with opened.read() as session:
@@ -221,7 +186,7 @@ def _status(arguments: argparse.Namespace) -> Result:
 def _discrepancies(arguments: argparse.Namespace) -> Result:
     from hub import discrepancies
 
-    _, opened = _reading(arguments)
+    _, opened = reading(arguments)
     now_ms = SystemClock().now_ms()
     try:
         with opened.read() as session:
@@ -238,7 +203,7 @@ def _verify(arguments: argparse.Namespace) -> Result:
     from hub.auditing import Auditor
     from hub.heads import Heads
 
-    config, opened = _reading(arguments)
+    config, opened = reading(arguments)
     try:
         keys = founding.load_keys(config)
         heads = config.path(config.keys.heads_file)
@@ -253,49 +218,17 @@ def _verify(arguments: argparse.Namespace) -> Result:
 
 def _enrol(arguments: argparse.Namespace) -> Result:
     wish = {"site": arguments.site, "url": arguments.url, "lasts_ms": arguments.hours * 3_600_000}
-    return _write(arguments, "enrol", wish)
+    return write(arguments, "enrol", wish)
 
 
 def _reincarnate(arguments: argparse.Namespace) -> Result:
     wish = {name: getattr(arguments, name) for name in ("site", "reason", "replace", "url")}
-    return _write(arguments, "reincarnate", {**wish, "lasts_ms": arguments.hours * 3_600_000})
-
-
-def _import_items(arguments: argparse.Namespace) -> Result:
-    try:
-        raw = arguments.file.read_bytes()
-    except OSError as error:
-        raise Rejected(f"cannot read {arguments.file}: {error.strerror}") from error
-    wish = {"csv": base64.b64encode(raw).decode("ascii"), "dry_run": arguments.dry_run}
-    return {**_write(arguments, "import-items", wish), "dry_run": arguments.dry_run}
-
-
-def _add_person(arguments: argparse.Namespace) -> Result:
-    wish = {
-        "site": arguments.site,
-        "login": arguments.login,
-        "name": arguments.name,
-        "roles": arguments.roles.split(","),
-        "badge": arguments.badge,
-        "new_key": arguments.new_key,
-    }
-    return _write(arguments, "add-person", wish)
-
-
-def _add_account(arguments: argparse.Namespace) -> Result:
-    password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    wish = {
-        "login": arguments.login,
-        "name": arguments.name,
-        "roles": arguments.roles.split(","),
-        "password": password,
-    }
-    return _write(arguments, "add-account", wish)
+    return write(arguments, "reincarnate", {**wish, "lasts_ms": arguments.hours * 3_600_000})
 
 
 def _decide(arguments: argparse.Namespace) -> Result:
     wish = {name: getattr(arguments, name) for name in ("id", "what", "text", "author")}
-    return _write(arguments, "decide", wish)
+    return write(arguments, "decide", wish)
 
 
 def _config(arguments: argparse.Namespace) -> Result:
@@ -304,29 +237,3 @@ def _config(arguments: argparse.Namespace) -> Result:
 
     config = hub_config.load(arguments.dir, arguments.config)
     return settings.as_dict(config) if arguments.json else {"text": settings.render(config)}
-
-
-def _command(name: str, *fields: str) -> Run:
-    return lambda arguments: _write(arguments, name, {each: getattr(arguments, each) for each in fields})
-
-
-def _write(arguments: argparse.Namespace, name: str, wish: Result) -> Result:
-    """Have the running hub do it, or do it here under the folder's lock."""
-    from ledger import control_socket, lock
-
-    answer = control_socket.ask(arguments.dir, name, wish)
-    if answer is not None:
-        return answer
-    from hub.commands import COMMANDS
-    from hub.hub import Hub
-
-    with lock.hold(arguments.dir), Hub.open(arguments.dir, SystemClock(), SystemRandom(), arguments.config) as hub:
-        return COMMANDS[name](hub, wish)
-
-
-def _reading(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    from hub import config as hub_config
-    from hub import store
-
-    config = hub_config.load(arguments.dir, arguments.config)
-    return config, store.open_store(config.database_url(), now_ms=SystemClock().now_ms(), upgrade=False)

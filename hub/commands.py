@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
+from hub import announcing
 from hub.hub import Hub
-from ledger.errors import Rejected
+from ledger import announced
+from ledger.codec import json_loads
+from ledger.errors import Invalid, Rejected
 
 Arguments = Mapping[str, Any]
 Command = Callable[[Hub, Arguments], dict[str, Any]]
@@ -44,11 +47,46 @@ def anchor(hub: Hub, given: Arguments) -> dict[str, Any]:
 
 def import_items(hub: Hub, given: Arguments) -> dict[str, Any]:
     """A catalogue file, base64."""
+    return asdict(hub.import_items(_csv(given), dry_run=_of(given, "dry_run", bool, False)))
+
+
+def add_delivery(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """A file of deliveries that a site may expect, base64."""
+    return _announce(hub, announced.DELIVERIES, given)
+
+
+def add_order(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """A file of orders that a site is to pick, base64."""
+    return _announce(hub, announced.ORDERS, given)
+
+
+def withdraw(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Take a delivery or an order back."""
+    words = {kind.word: stream for stream, kind in announcing.KINDS.items()}
+    kind, site, number = _text(given, "kind"), _text(given, "site"), _text(given, "number")
+    if kind not in words:
+        raise Rejected(f"{kind!r} is not announced: expected {' or '.join(words)}")
+    hub.withdraw(words[kind], site, number)
+    return {"site": site, kind: number, "state": "withdrawn"}
+
+
+def set_policy(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Decide about the work at the sites: an entry as JSON, or "" to take it back."""
+    name, site, text = _text(given, "name"), _text(given, "site", ""), _text(given, "said")
     try:
-        raw = base64.b64decode(_text(given, "csv"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Rejected("the catalogue did not arrive whole; try again") from error
-    return asdict(hub.import_items(raw, dry_run=_of(given, "dry_run", bool, False)))
+        said = json_loads(text, depth_max=8) if text else None
+    except Invalid as error:
+        raise Rejected(f"the policy is not JSON: {error}") from error
+    if text and said is None:
+        raise Rejected("the policy says nothing: clear it instead")
+    hub.set_policy(name, said, site)
+    return {"policy": name, "site": site or "all", "state": "set" if text else "cleared"}
+
+
+def issue_nonces(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Secrets from which a site draws samples that nobody there could choose."""
+    site = _text(given, "site")
+    return {"site": site, "nonces": hub.issue_nonces(site, _of(given, "count", int))}
 
 
 def add_person(hub: Hub, given: Arguments) -> dict[str, Any]:
@@ -118,6 +156,11 @@ COMMANDS: dict[str, Command] = {
     "reincarnate": reincarnate,
     "anchor": anchor,
     "import-items": import_items,
+    "add-delivery": add_delivery,
+    "add-order": add_order,
+    "withdraw": withdraw,
+    "set-policy": set_policy,
+    "issue-nonces": issue_nonces,
     "add-person": add_person,
     "revoke-person": revoke_person,
     "add-location": add_location,
@@ -125,6 +168,18 @@ COMMANDS: dict[str, Command] = {
     "decide": decide,
     "retry": retry,
 }
+
+
+def _announce(hub: Hub, stream: str, given: Arguments) -> dict[str, Any]:
+    dry_run = _of(given, "dry_run", bool, False)
+    return asdict(hub.announce(stream, _text(given, "site"), _csv(given), dry_run=dry_run))
+
+
+def _csv(given: Arguments) -> bytes:
+    try:
+        return base64.b64decode(_text(given, "csv"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Rejected("the file did not arrive whole; try again") from error
 
 
 def _text(given: Arguments, name: str, default: str | None = None) -> str:

@@ -33,6 +33,7 @@ from hub import (
     incarnations,
     logbook,
     people,
+    policies,
     proofs,
     receipts,
     store,
@@ -43,15 +44,15 @@ from hub import (
 )
 from hub.anchoring import ASIDE, FINAL, Anchorer
 from hub.answering import Reply
-from hub.catalogue import Imported
 from hub.config import HubConfig
 from hub.discrepancies import Discrepancy
 from hub.enrolment import CODE_LASTS_MS, Enrolment
+from hub.entering import Entering
 from hub.fleet import SiteView
 from hub.founding import HubKeys
 from hub.heads import Heads
 from hub.logbook import Logbook
-from hub.people import Account, Added
+from hub.people import Account
 from hub.receiving import Receiver
 from hub.recovering import Recovery
 from hub.store import Store
@@ -69,7 +70,7 @@ ANCHOR_PAUSE_MS = 200
 log = logging.getLogger(__name__)
 
 
-class Hub:
+class Hub(Entering):
     """An open hub. Safe for several threads; hold the folder's lock (`ledger.lock`) while one is open for writing."""
 
     def __init__(self, config: HubConfig, keys: HubKeys, opened: Store, heads: Heads, clock: Clock, random: Random):
@@ -269,56 +270,7 @@ class Hub:
             log.exception("a job failed", extra={"job": name})
             self.troubles[name] = f"{type(error).__name__}: {error}"
 
-    # ------------------------------------------------------------ people enter things
-
-    def import_items(self, raw: bytes, *, dry_run: bool = False) -> Imported:
-        """Take over a catalogue file, all or nothing."""
-        result = catalogue.import_items(self.store, raw, self.clock.now_ms(), dry_run=dry_run)
-        self.wake()
-        return result
-
-    def add_locations(
-        self, site: str, codes: Iterable[str], kind: str = "bin", parent: str = "", name: str = ""
-    ) -> None:
-        """Add or change locations of a site, all of them or none."""
-        with self.store.write() as session:
-            for code in codes:
-                catalogue.put_location(session, site, code, kind, parent, name, now_ms=self.clock.now_ms())
-        self.wake()
-
-    def add_person(
-        self,
-        site: str,
-        login: str,
-        name: str,
-        roles: Iterable[str],
-        *,
-        badge: str = "",
-        valid_until_s: int = 0,
-        new_key: bool = False,
-    ) -> Added:
-        """Give a person roles at a site; the answer's activation code is shown once."""
-        with self.store.write() as session:
-            added = people.add_person(
-                session,
-                site,
-                login,
-                name,
-                roles,
-                self.random,
-                now_ms=self.clock.now_ms(),
-                badge=badge,
-                valid_until_s=valid_until_s,
-                new_key=new_key,
-            )
-        self.wake()
-        return added
-
-    def revoke_person(self, site: str, login: str) -> None:
-        """Take a person's rights at a site."""
-        with self.store.write() as session:
-            people.revoke(session, site, login, self.clock.now_ms())
-        self.wake()
+    # ------------------------------------------------------------ the console's accounts
 
     def add_account(self, login: str, name: str, password: str, roles: Iterable[str]) -> Account:
         """Let somebody into the console."""
@@ -392,3 +344,4 @@ class Hub:
             with self.store.write(row["origin"]) as session:
                 catalogue.cut_records(session, row["origin"], row["site"], now_ms)
                 people.cut_records(session, row["origin"], row["site"], now_ms)
+                policies.publish(session, row["site"])

@@ -271,6 +271,25 @@ def _special(
             _promise(session, place, event, op_id, event.quantity)
         case events.Unreserved():
             _promise(session, place, event, str(event.reservation), -event.quantity)
+        case events.PartRecorded():
+            session.run(
+                "INSERT INTO parts VALUES (:origin, :site, :whole, :number, :count, :op, '')",
+                origin=str(place.origin),
+                site=place.origin.site,
+                whole=str(event.whole),
+                number=event.number,
+                count=event.count,
+                op=op_id,
+            )
+        case events.PartBooked():
+            # It may have been stated in an earlier incarnation.
+            session.run(
+                "UPDATE parts SET booked = :op WHERE site = :site AND whole = :whole AND number = :number",
+                op=op_id,
+                site=place.origin.site,
+                whole=str(event.whole),
+                number=event.number,
+            )
         case events.UnitMoved():
             session.run(
                 "INSERT INTO units VALUES (:site, :unit, :parent, :origin, :height) ON CONFLICT(site, unit)"

@@ -25,6 +25,7 @@ DERIVED = (
     "transfer_lines",
     "transfer_arrivals",
     "binds",
+    "parts",
 )
 
 CORE = """
@@ -269,4 +270,24 @@ CONTINUED = """
 ALTER TABLE origins ADD COLUMN continued {bytes};
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED)
+# Documents in parts: which operations stated and booked each part of which act. `booked` is '' while it waits.
+PARTS = """
+CREATE TABLE parts(
+    origin TEXT NOT NULL, site TEXT NOT NULL, whole TEXT NOT NULL, number {int} NOT NULL, count {int} NOT NULL,
+    op_id TEXT NOT NULL, booked TEXT NOT NULL, PRIMARY KEY(origin, whole, number)
+){end}
+CREATE INDEX parts_whole ON parts(whole);
+"""
+
+# What the hub decides about work at the sites, `site` '' for all of them (CBOR); ABC class, catch weight and absurd
+# quantities of items.
+POLICIES = """
+CREATE TABLE policies(
+    site TEXT NOT NULL, name TEXT NOT NULL, value {bytes} NOT NULL, changed_ms {int} NOT NULL, PRIMARY KEY(site, name)
+){end}
+ALTER TABLE items ADD COLUMN abc TEXT NOT NULL DEFAULT '';
+ALTER TABLE items ADD COLUMN by_weight {int} NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN quantity_asked {int};
+"""
+
+STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES)

@@ -99,6 +99,32 @@ def imported(result: Result) -> str:
     )
 
 
+def announced_file(result: Result) -> str:
+    did = "would announce" if result["dry_run"] else "announced"
+    return f"{counted(result['rows'], 'line')}: {did} {result['new']} new, changed {result['changed']}"
+
+
+def announced(result: Result) -> str:
+    found = result["announced"]
+    if not found:
+        return "nothing is announced"
+    return "\n".join(
+        f"{each['site']:<14} {each['kind']:<9} {each['number']:<20} {each['due'] or '-':<11}"
+        f" {counted(each['lines'], 'line'):<10} {each['supplier']}"
+        for each in found
+    )
+
+
+def policies(result: Result) -> str:
+    found = result["policies"]
+    if not found:
+        return "nothing decided: the program's own defaults hold"
+    return "\n".join(
+        f"{each['name']:<10} {each['site'] or 'all sites':<20} {json.dumps(each['value'], ensure_ascii=False)}"
+        for each in found
+    )
+
+
 def person(result: Result) -> str:
     code = f"activation code {result['code']} (shown this once)" if result["code"] else "the old key stays valid"
     return f"{result['login']} at {result['site']}, actor {result['actor']}\n{code}"

@@ -4,9 +4,10 @@ A site keeps (generation, sequence) for each stream and gets what changed since.
 kept, so that a delta is never longer than the stream. Where the hub cannot tell what changed (another generation, a
 cursor ahead of it), the site gets all of it with `reset`: that is a normal answer and not an error.
 
-Catalogue and policy are the same for all sites; users, locations and transfers belong to a site; receipts and control
-records to one incarnation of its chain. The manifest says where every stream of a site stands; its version never
-falls, and a site that knows a newer one than the hub tells it that the hub was put back from a backup.
+The catalogue and the sites are the same for all; users, locations, transfers, policy, orders and deliveries belong to
+a site; receipts and control records to one incarnation of its chain. The manifest says where every stream of a site
+stands; its version never falls, and a site that knows a newer one than the hub tells it that the hub was put back
+from a backup.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hub.store import Session
+from ledger.announced import DELIVERIES, ORDERS
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.errors import Rejected
 from ledger.ids import Origin
@@ -27,12 +29,13 @@ LOCATIONS = "locations"
 TRANSFERS = "transfers"
 RECEIPTS = "receipts"
 CONTROL = "control"
+SITES = "sites"
 
-SHARED = frozenset({CATALOGUE, POLICY})
-OF_SITE = frozenset({USERS, LOCATIONS, TRANSFERS})
+SHARED = frozenset({CATALOGUE, SITES})
+OF_SITE = frozenset({USERS, LOCATIONS, TRANSFERS, POLICY, DELIVERIES, ORDERS})
 OF_ORIGIN = frozenset({RECEIPTS, CONTROL})
 # What changes rules and what a person waits for goes first; the catalogue can be long.
-ORDER = (CONTROL, TRANSFERS, USERS, LOCATIONS, POLICY, RECEIPTS, CATALOGUE)
+ORDER = (CONTROL, SITES, TRANSFERS, USERS, LOCATIONS, POLICY, ORDERS, DELIVERIES, RECEIPTS, CATALOGUE)
 
 VALUE_BYTES_MAX = 32 * 1024
 # A step must fit one frame even if nothing in it can be deflated.
@@ -108,6 +111,16 @@ def get(session: Session, stream: str, scope: str, key: str) -> Any | None:
         key=key,
     )
     return None if raw is None else cbor_decode(bytes(raw))
+
+
+def entries(session: Session, stream: str) -> Iterator[tuple[str, str, Any]]:
+    """Everything in a stream: (scope, key, value), in their order."""
+    rows = session.all(
+        "SELECT site, key, value FROM stream_entries WHERE stream = :stream AND value IS NOT NULL ORDER BY site, key",
+        stream=stream,
+    )
+    for row in rows:
+        yield str(row["site"]), str(row["key"]), cbor_decode(bytes(row["value"]))
 
 
 def restart(session: Session, stream: str, scope: str) -> None:

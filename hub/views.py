@@ -7,7 +7,8 @@ from typing import Any
 from hub import fleet, logbook
 from hub.config import HubConfig
 from hub.store import Session
-from ledger.ids import VIRTUAL
+from ledger.documents import booking_op_id
+from ledger.ids import VIRTUAL, OpId
 
 ROWS_MAX = 1_000
 
@@ -64,10 +65,11 @@ def find_operation(session: Session, op_id: str, origin: str = "") -> dict[str, 
 
 
 def operation(session: Session, op_id: str, origin: str = "") -> dict[str, Any] | None:
-    """Where an operation stands, and what it moved; `origin` as in `find_operation`."""
+    """Where an operation stands, and what it moved; `origin` as in `find_operation`. Of an act in parts: `parts`, and
+    where the last of them stands."""
     row = find_operation(session, op_id, origin)
     if row is None:
-        return None
+        return _in_parts(session, op_id, origin)
     sizes = session.one(
         "SELECT verified_size, logged_size, anchored_size FROM origins WHERE origin = :origin", origin=row["origin"]
     )
@@ -80,6 +82,36 @@ def operation(session: Session, op_id: str, origin: str = "") -> dict[str, Any] 
     found = {**row, **(sizes or {})}
     state = "anchored" if found["height"] < found["anchored_size"] else "verified"
     return {**found, "state": state, "movements": moves}
+
+
+def _in_parts(session: Session, whole: str, origin: str) -> dict[str, Any] | None:
+    """A document that came in parts, as one; None for an op_id that names none."""
+    rows = session.all("SELECT * FROM parts WHERE whole = :whole ORDER BY origin, number", whole=whole)
+    rows = [row for row in rows if row["origin"] == (origin or rows[0]["origin"])]
+    if not rows:
+        return None
+    found = []
+    for row in rows:
+        # What could not be booked any more was sealed under the same op_id.
+        name = row["booked"] or str(booking_op_id(OpId.parse(whole), row["number"]))
+        booked = operation(session, name, row["origin"]) or operation(session, row["op_id"], row["origin"])
+        if booked is not None:
+            found.append((row, booked))
+    last = max((booked for _, booked in found), key=lambda each: each["height"], default=None)
+    if last is None:
+        return None
+    moves = [move for _, booked in found for move in booked["movements"]]
+    shown = [
+        {
+            "number": row["number"],
+            "op_id": booked["op_id"],
+            "booked": bool(row["booked"]),
+            "exception": booked["call"] == "except_document",
+            "state": booked["state"],
+        }
+        for row, booked in found
+    ]
+    return {**last, "op_id": whole, "count": rows[0]["count"], "parts": shown, "movements": moves}
 
 
 def status(session: Session, config: HubConfig, now_ms: int, promised: int = 0) -> dict[str, Any]:

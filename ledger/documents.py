@@ -35,6 +35,7 @@ BY_PAPER = "by-paper"
 OUT_OF_CONTACT = "out-of-contact"
 NOT_BLIND = "not-blind"
 NOT_OPENED = "not-opened"
+SHARED = "shared"  # several people counted parts of it, agreed between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,11 @@ def commit(salt: bytes, content: bytes) -> bytes:
 def part_op_id(whole: OpId, number: int) -> OpId:
     """The op_id of part `number` of an act of several documents: SHA-256(op_id ‖ part)[:16], part as 4 bytes."""
     return OpId(hashlib.sha256(whole.raw + number.to_bytes(4, "big")).digest()[:16])
+
+
+def booking_op_id(whole: OpId, number: int) -> OpId:
+    """The op_id under which part `number` takes effect, or is sealed as an exception, after all have been stated."""
+    return part_op_id(whole, PARTS_MAX + number)
 
 
 def reference(text: object) -> str:

@@ -16,6 +16,7 @@ from ledger.errors import Rejected
 
 COUNTED_BINS = (BIN, CLOSED)  # a closed bin takes nothing in, but it can be emptied and counted
 SEED_BYTES = 32
+NONCE = "count-nonce"  # the kind of note by which the hub sends a secret that one sample is drawn from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

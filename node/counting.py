@@ -12,25 +12,44 @@ Counting.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ledger import views
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
-from node import tasks
+from node import counting_shared, tasks
 from node.counting_certificates import Certificates
 from node.counting_close import Closing
+from node.counting_judge import judge
 from node.counting_lines import Lines
 from node.counting_posting import Posting
 from node.counting_relocations import Relocations
 from node.counting_reports import Reports
 from node.counting_review import Review
-from node.counting_sessions import Sessions, drop_open, need_counter
+from node.counting_sessions import Sessions, need_counter
+from node.counting_shared import Shared
 from node.counting_sheets import Sheets
-from node.desk import Answer, Desk, Person
+from node.desk import Answer, Desk, Person, is_done
 from node.operators import Operators
-from node.rounds import blind_bins, latest, open_round, refuse_counter, set_bin
-from node.values import Fields
+from node.rounds import (
+    SECOND,
+    Round,
+    being_counted,
+    blind_bins,
+    give_back,
+    latest,
+    next_round,
+    open_round,
+    own_round,
+    parts,
+    refuse_counter,
+    set_bin,
+)
+from node.values import Fields, shown
+
+TAKEN = "{} is being counted by somebody else: do you count all of it once more, or share it with them?"
 
 
 class Counting(Sessions, Lines):
@@ -40,6 +59,7 @@ class Counting(Sessions, Lines):
         Sessions.__init__(self, desk)
         Lines.__init__(self, desk)
         self.closing = Closing(desk)
+        self.shared = Shared(desk, operators)
         self.review = Review(desk, operators)
         self.posting = Posting(desk, operators)
         self.relocations = Relocations(desk)
@@ -78,22 +98,63 @@ class Counting(Sessions, Lines):
         return self._desk.once(op_id, who.actor, "assign", content, work)
 
     def open_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Begin to count a bin: `bin`, as scanned. Notes the bin's change counter, before anything is scanned."""
+        """Begin to count a bin: `bin`, as scanned. Notes the bin's change counter, before anything is scanned.
+
+        Of a bin that somebody counts already it answers {ask, choices} until `how` says what is meant: `second`, to
+        count all of it on one's own, or `share`, to count the part named by `area` if that counter agrees. What
+        waited on a tablet without contact has happened, so it is taken as a second count.
+        """
         who.need(COUNT, "count")
         fields = Fields(body, "open bin")
-        bin_ = fields.text("bin")
+        bin_, how = fields.text("bin"), fields.take("how")
+        area = fields.name("area") if how == counting_shared.SHARE else ""
         fields.done()
+        if how is not None and how not in counting_shared.CHOICES:
+            raise Rejected(f"how is {shown(how)}: expected {' or '.join(counting_shared.CHOICES)}")
+        how = how or (counting_shared.SECOND if who.waited_ms else "")
+        with self._site.reading() as connection:
+            if not how and not is_done(connection, op_id) and self.is_taken(connection, who, bin_):
+                return {"op_id": str(op_id), "ask": TAKEN.format(bin_), "choices": list(counting_shared.CHOICES)}
 
         def work(connection: Connection) -> Answer:
-            return self.begin(connection, who, bin_)
+            if how == counting_shared.SHARE and self.is_taken(connection, who, bin_):
+                return counting_shared.ask_for(connection, bin_, who, area)
+            return self.begin(connection, who, bin_, second=bool(how))
 
-        return self._desk.once(op_id, who.actor, "open_bin", {"bin": bin_}, work)
+        content = {"bin": bin_, **({"how": how, "area": area} if how else {})}
+        return self._desk.once(op_id, who.actor, "open_bin", content, work)
 
-    def begin(self, connection: Connection, who: Person, bin_: str) -> Answer:
-        """`open_bin` inside a transaction of the caller, for a bin label that was scanned."""
+    def is_taken(self, connection: Connection, who: Person, bin_: str) -> bool:
+        """Whether somebody else counts this bin, and has not agreed to share it with this person; `Rejected` for who
+        may not count it at all."""
+        row = open_round(connection, bin_)
+        if row is None or row.bin_state != "counting" or own_round(connection, bin_, who.actor) is not None:
+            return False
+        area = counting_shared.own_area(connection, bin_, who.actor)
+        if area is not None:
+            if area.state == counting_shared.ASKED:
+                raise Rejected(f"whoever counts {bin_} has not answered you yet")
+            return False
+        refuse_counter(connection, row.session, bin_, who.actor)
+        return True
+
+    def begin(self, connection: Connection, who: Person, bin_: str, second: bool = False) -> Answer:
+        """`open_bin` inside a transaction of the caller, for a bin label that was scanned. `second`: also a bin that
+        somebody counts already, on one's own."""
         row = open_round(connection, bin_)
         if row is None or row.session_state != "active":
             raise Rejected(f"{bin_} is not to be counted now")
+        area = counting_shared.own_area(connection, bin_, who.actor)
+        if area is not None and area.state == counting_shared.AGREED:
+            task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
+            self.contact(connection, task, who.waited_ms)
+            counting_shared.begin(connection, area, task.task)
+            return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
+        if self.is_taken(connection, who, bin_):
+            if not second:
+                raise Rejected(TAKEN.format(bin_))
+            next_round(connection, row, SECOND)
+            row = latest(connection, row.session, bin_)
         if row.bin_state != "waiting" or (row.assignee is not None and row.assignee != who.actor):
             raise Rejected(f"{bin_} is not yours to count now")
         refuse_counter(connection, row.session, bin_, who.actor)
@@ -115,22 +176,37 @@ class Counting(Sessions, Lines):
         fields.done()
 
         def work(connection: Connection) -> Answer:
-            row = open_round(connection, bin_)
-            if row is None or row.bin_state != "counting" or row.assignee != who.actor:
+            area = counting_shared.own_area(connection, bin_, who.actor)
+            row = own_round(connection, bin_, who.actor)
+            if area is not None:
+                counting_shared.leave(connection, area)
+            elif row is not None and row.bin_state == "counting":
+                self._leave(connection, row)
+            else:
                 raise Rejected(f"you have not opened {bin_}")
-            drop_open(connection, row.session, bin_)
-            set_bin(connection, row.session, bin_, "waiting")
-            connection.execute(
-                "UPDATE count_rounds SET assignee = NULL, task = NULL, changes = NULL, height = NULL"
-                " WHERE session = ? AND bin = ? AND round = ?",
-                (row.session.raw, bin_, row.round),
-            )
             return {"bin": bin_}
 
         return self._desk.once(op_id, who.actor, "leave_bin", {"bin": bin_}, work)
 
+    @staticmethod
+    def _leave(connection: Connection, row: Round) -> None:
+        if counting_shared.is_shared(connection, row):
+            raise Rejected(f"others counted parts of {row.bin} for you: finish it, or have it left uncounted")
+        tasks.become(connection, row.task or 0, tasks.DROPPED)
+        give_back(connection, row)
+        newest = latest(connection, row.session, row.bin)
+        if parts(connection, row.session, row.bin, newest.round):
+            judge(connection, newest)  # somebody else has counted all of it: theirs stands for itself
+        elif not being_counted(connection, row.bin):
+            set_bin(connection, row.session, row.bin, "waiting")
+
     def close_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Finish the open bin: `bin`, `confirm`. A whole bin asks once, in the same words whatever it holds."""
+        with self._site.reading() as connection:
+            bin_ = body.get("bin") if isinstance(body, Mapping) else None
+            part = self.shared.closes(connection, op_id, who, bin_)
+        if part and isinstance(bin_, str):
+            return self.shared.close(op_id, who, bin_)
         return self.closing.close_bin(op_id, who, body)
 
     # ------------------------------------------------------------ what a counter sees
@@ -138,15 +214,20 @@ class Counting(Sessions, Lines):
     def mine(self, connection: Connection, who: Person, most: int = 200) -> list[Answer]:
         """The first `most` bins this person may count now. It does not tell a first count from a recount."""
         rows = connection.execute(
-            "SELECT b.session, b.bin, s.name, r.deadline_ms, r.assignee, b.state, b.items FROM count_bins b"
+            "SELECT b.session, b.bin, s.name, r.deadline_ms, r.assignee, b.state, b.items, a.name,"
+            " a.state FROM count_bins b"
             " JOIN count_sessions s ON s.session = b.session AND s.state = 'active'"
-            " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.round = (SELECT MAX(round)"
-            " FROM count_rounds x WHERE x.session = b.session AND x.bin = b.bin)"
-            " WHERE b.state IN ('waiting', 'counting') AND (r.assignee IS NULL OR r.assignee = ?) ORDER BY b.bin",
+            " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.round = (SELECT round"
+            " FROM count_rounds x LEFT JOIN tasks t ON t.task = x.task WHERE x.session = b.session AND x.bin = b.bin"
+            " ORDER BY t.state IS 'open' AND t.actor IS ?1 DESC, round DESC LIMIT 1)"
+            " LEFT JOIN count_areas a ON a.session = b.session AND a.bin = b.bin AND a.actor = ?1 AND a.area > 0"
+            " AND a.state IN ('asked', 'agreed', 'counting')"
+            " WHERE b.state IN ('waiting', 'counting') AND (r.assignee IS NULL OR r.assignee = ?1"
+            " OR a.area IS NOT NULL) ORDER BY b.bin",
             (who.actor.raw,),
         ).fetchall()
         found = []
-        for session, bin_, name, deadline_ms, assignee, state, items in rows:
+        for session, bin_, name, deadline_ms, assignee, state, items, area, area_state in rows:
             if assignee is None and not self._may_count(connection, OpId(bytes(session)), bin_, who.actor):
                 continue
             found.append(
@@ -158,6 +239,7 @@ class Counting(Sessions, Lines):
                     "open": state == "counting",
                     "whole": not items,
                     "mine": assignee is not None,
+                    **({"area": {"name": area, "state": area_state}} if area is not None else {}),
                 }
             )
             if len(found) == most:

@@ -13,7 +13,7 @@ from typing import Any
 from ledger import calls
 from ledger.counts import UNSEEN, Counted
 from ledger.db import Connection
-from ledger.documents import BY_PAPER, NOT_BLIND, Document, part_op_id
+from ledger.documents import BY_PAPER, NOT_BLIND, SHARED, Document, part_op_id
 from ledger.documents import Part as DocumentPart
 from ledger.errors import Rejected
 from ledger.ids import OpId
@@ -22,8 +22,9 @@ from ledger.seams import failpoint
 from ledger.words import LINES_MAX
 from node import catalogue, control, tasks
 from node.counting_judge import judge
+from node.counting_shared import decline_asked, is_shared, refuse_open_areas
 from node.desk import Answer, Desk, Person
-from node.rounds import Round, latest, open_round, set_bin
+from node.rounds import Round, own_round, parts, round_at, set_bin, tallies
 from node.values import Fields
 
 PARTS_MAX = 50
@@ -43,13 +44,15 @@ class Closing:
         bin_, sure, occurred_ms = fields.text("bin"), fields.flag("confirm"), fields.moment("occurred_ms")
         fields.done()
         with self._site.writing() as connection:
-            row = open_round(connection, bin_)
-            if self._site.find(part_op_id(op_id, 1)) is None and self._site.find(op_id) is None:
-                if row is None or row.bin_state != "counting" or row.assignee != who.actor:
+            row = own_round(connection, bin_, who.actor)
+            if not self._desk.is_recorded(op_id):
+                if row is None or row.bin_state != "counting":
                     raise Rejected(f"you have not opened {bin_}")
+                refuse_open_areas(connection, row)
                 if row.whole and not sure:
                     return {"op_id": str(op_id), "ask": SURE}
-            counted = [] if row is None or row.task is None else tasks.tally(connection, row.task)
+            of = () if row is None else tallies(connection, row)
+            counted = [line for task in of for line in tasks.tally(connection, task)]
             count = 1 if row is None else self._parts_needed(connection, row)
         for sku in sorted({line.thing.item for line in counted}):
             control.apply_until_item(self._site, sku)
@@ -63,10 +66,12 @@ class Closing:
     def resume(self) -> None:
         """Record the missing parts of every bin that a crash left closing."""
         with self._site.writing() as connection:
-            rows = connection.execute("SELECT session, bin FROM count_bins WHERE state = 'closing'").fetchall()
-        for session, bin_ in rows:
+            rows = connection.execute(
+                "SELECT DISTINCT session, bin, round FROM count_parts WHERE call IS NOT NULL"
+            ).fetchall()
+        for session, bin_, number in rows:
             with self._site.writing() as connection:
-                row = latest(connection, OpId(bytes(session)), bin_)
+                row = round_at(connection, OpId(bytes(session)), bin_, int(number))
                 missing = connection.execute(
                     "SELECT p.part, p.op_id, p.call, p.document FROM count_parts p LEFT JOIN counts c"
                     " ON c.op_id = p.op_id WHERE p.session = ? AND p.bin = ? AND p.round = ? AND c.op_id IS NULL"
@@ -94,10 +99,10 @@ class Closing:
         self, connection: Connection, op_id: OpId, who: Person, bin_: str, number: int, count: int,
         occurred_ms: int | None,
     ) -> Answer:  # fmt: skip
-        row = open_round(connection, bin_)
-        if row is None or row.assignee != who.actor or row.bin_state not in ("counting", "closing"):
+        row = own_round(connection, bin_, who.actor)
+        if row is None:
             raise Rejected(f"you have not opened {bin_}")
-        if row.bin_state == "counting":
+        if not parts(connection, row.session, bin_, row.round):
             self._freeze(connection, op_id, who, row, count, occurred_ms)
         stored = connection.execute(
             "SELECT op_id, call, document FROM count_parts WHERE session = ? AND bin = ? AND round = ? AND part = ?",
@@ -128,7 +133,9 @@ class Closing:
             raise Rejected(f"nothing was counted in {row.bin}: count it, or declare it empty")
         if count != max(1, -(-len(lines) // LINES_MAX)) or count > PARTS_MAX:
             raise Rejected(f"{row.bin} has {len(lines)} lines: repeat this, or split the bin")
-        root = tasks.root(connection, row.task)
+        refuse_open_areas(connection, row)
+        decline_asked(connection, row)
+        root = tasks.root(connection, *tallies(connection, row))
         for number in range(1, count + 1):
             start = (number - 1) * LINES_MAX
             chunk = lines[start : start + LINES_MAX]
@@ -185,12 +192,15 @@ class Closing:
 
 def _unseen(connection: Connection, row: Round) -> bool:
     """Whether nobody can tell what moved in between: counted on paper, or by a tablet without contact."""
-    return row.task is None or row.sheet is not None or tasks.had_gap(connection, row.task)
+    gaps = (tasks.had_gap(connection, task) for task in tallies(connection, row))
+    return row.task is None or row.sheet is not None or any(gaps)
 
 
 def _provenance(connection: Connection, row: Round) -> dict[str, Any]:
     """What the document says about how the count came about: on which sheet, and whether it was blind."""
-    marks = () if row.blind else (NOT_BLIND,)
+    marks: tuple[str, ...] = () if row.blind else (NOT_BLIND,)
+    if is_shared(connection, row):
+        marks = (*marks, SHARED)
     if row.sheet is None:
         return {"marks": marks}
     (digest,) = connection.execute("SELECT digest FROM count_sheets WHERE number = ?", (row.sheet,)).fetchone()
@@ -212,7 +222,7 @@ def lines_of(
     unsaid: dict[Key, int] = defaultdict(int)
     dates: dict[tuple[str, str], str] = {}
     weighed: dict[Key, int] = defaultdict(int)
-    for line in tasks.tally(connection, row.task or 0):
+    for line in (each for task in tallies(connection, row) for each in tasks.tally(connection, task)):
         thing = line.thing
         if line.pieces:
             weighed[thing.item, thing.lot, thing.serial] += line.pieces

@@ -7,9 +7,20 @@ from dataclasses import dataclass
 
 from ledger.counts import Compared, Cost, Rule, differences
 from ledger.db import Connection
+from ledger.policy import value_of
 from node import catalogue
-from node.counting_policy import value_of
-from node.rounds import Part, Round, latest, need_session, next_round, parts, set_bin
+from node.rounds import (
+    DIFFERENT,
+    SECOND,
+    Part,
+    Round,
+    being_counted,
+    latest,
+    need_session,
+    next_round,
+    parts,
+    set_bin,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +34,18 @@ class Verdict:
     bin_reason: str
 
 
-def judge(connection: Connection, row: Round) -> Verdict:
-    """Decide on a round whose parts all stand, and move its bin on."""
+def judge(connection: Connection, row: Round) -> None:
+    """Decide on a round whose parts all stand, and move its bin on. While somebody else still counts the bin as a
+    whole, the verdict waits for them, and is then on the newest round."""
+    if being_counted(connection, row.bin):
+        set_bin(connection, row.session, row.bin, "counting")
+        return
+    row = latest(connection, row.session, row.bin)
     verdict = verdict_of(connection, row)
     if verdict.again:
         next_round(connection, row, verdict.again)
     else:
         set_bin(connection, row.session, row.bin, "review")
-    return verdict
 
 
 def verdict_of(connection: Connection, row: Round) -> Verdict:
@@ -56,9 +71,9 @@ def _again(rule: Rule, row: Round, found: list[Part], stable: bool, agreed: bool
     if not stable:
         return "unstable"
     if row.round + 1 < rule.counters:
-        return "second"
-    if rule.counters > 1:
-        return "" if agreed else "different"
+        return SECOND
+    if rule.counters > 1 or row.why in (SECOND, DIFFERENT):
+        return "" if agreed else DIFFERENT
     if over:
         return "" if agreed else "variance"
     return "control" if row.round == 0 and _control(rule, found) else ""

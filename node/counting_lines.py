@@ -10,14 +10,17 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import catalogue, tasks
 from node.counting_amounts import amount_of, asked_back
+from node.counting_shared import Shared
 from node.desk import Answer, Desk, Person
-from node.rounds import open_round
+from node.rounds import Round, round_of
 from node.tasks import Cause, Thing
 from node.values import Fields, amount
 
 
 class Lines:
     """The counter's verbs within an open bin, and the screen that shows it."""
+
+    shared: Shared
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -69,7 +72,7 @@ class Lines:
         """Append one line to the open bin, after the checks that hold however it came in."""
         item = catalogue.need_item(connection, thing.item)
         catalogue.refuse_tracking(item, thing.lot, thing.serial)
-        row = open_round(connection, task.target)
+        row = round_of(connection, task.task)
         if row is not None and row.items and thing.item not in row.items:
             raise Rejected(f"{thing.item} is not part of this task: only {', '.join(row.items)}")
         if tasks.said_empty(connection, task.task) and quantity > 0:
@@ -81,7 +84,7 @@ class Lines:
                 return {**shown(thing), "counted": now, "repeated": True}
             if now + quantity > 1:
                 raise Rejected(f"serial {thing.serial} is one piece")
-            if row is not None and counted_elsewhere(connection, row.session, row.bin, thing):
+            if row is not None and counted_elsewhere(connection, row, thing, task.task):
                 raise Rejected(f"serial {thing.serial} was already counted in this session: check both pieces")
         if now + quantity < 0 or pieces_now + pieces < 0:
             raise Rejected("there is not that much on this line")
@@ -160,19 +163,21 @@ class Lines:
             "parked": int(parked),
             "lines": [_line(line, names[line.thing.item]) for line in lines],
             "last": tasks.history(connection, task.task),
+            **({"areas": found} if (found := self.shared.shown(connection, task.task)) else {}),
         }
 
 
-def counted_elsewhere(connection: Connection, session: OpId, bin_: str, thing: Thing) -> bool:
-    """Whether a piece was counted in another bin of the session, on any tablet. A serial counts once in a session; a
-    recount of its own bin is not a second time."""
-    row = connection.execute(
-        "SELECT 1 FROM scan_events e JOIN count_rounds r ON r.task = e.task WHERE r.session = ? AND r.bin <> ?"
-        " AND e.item = ? AND e.serial = ? AND r.round = (SELECT MAX(round) FROM count_rounds x"
-        " WHERE x.session = r.session AND x.bin = r.bin) GROUP BY e.task HAVING SUM(e.quantity) > 0",
-        (session.raw, bin_, thing.item, thing.serial),
+def counted_elsewhere(connection: Connection, row: Round, thing: Thing, task: int = 0) -> bool:
+    """Whether a piece was counted in another bin of the session, or in another area of this bin than that of `task`,
+    on any tablet. A serial counts once in a session; another count of the whole bin is not a second time."""
+    found = connection.execute(
+        "SELECT 1 FROM count_tallies r JOIN tasks t ON t.task = r.task JOIN scan_events e ON e.task = r.task"
+        " WHERE r.session = ? AND (r.bin <> ? OR (r.round = ? AND r.task <> ?)) AND e.item = ? AND e.serial = ?"
+        " AND (t.state = 'open' OR r.round = (SELECT MAX(round) FROM count_rounds x WHERE x.session = r.session"
+        " AND x.bin = r.bin)) GROUP BY e.task HAVING SUM(e.quantity) > 0",
+        (row.session.raw, row.bin, row.round, task, thing.item, thing.serial),
     ).fetchone()
-    return row is not None
+    return found is not None
 
 
 def thing_of(fields: Fields) -> Thing:

@@ -17,7 +17,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE, COUNT
-from ledger.plans import Planned, Scope, planned
+from ledger.plans import NONCE, Planned, Scope, planned
 from node import streams
 from node.counting_facts import EVERYTHING, picture_at
 from node.counting_lines import iso_date
@@ -27,7 +27,6 @@ from node.values import Fields, amount, listed, shown, text_id
 
 PREVIEW_ROWS_MAX = 200
 BINS_MAX = 500
-NONCE = "count-nonce"
 _NOBODY = OpId(bytes(15) + b"\x01")  # nothing is drawn for it
 # Who chose the seed of a sample: the hub, before the rule was known, or the site itself.
 BY_HUB, BY_SITE = "hub-before", "site-chosen"

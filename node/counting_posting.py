@@ -20,9 +20,10 @@ from ledger.errors import LedgerError, ReasonNeeded, Rejected
 from ledger.ids import OpId
 from ledger.keys import TxKey
 from ledger.people import APPROVE
+from ledger.policy import RELOCATED, Counting
 from ledger.words import LINES_MAX
 from node import catalogue
-from node.counting_policy import RELOCATED, Policy, policy
+from node.counting_policy import policy
 from node.counting_relocations import Key, refuse_open, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -188,7 +189,7 @@ class Posting:
 
     @staticmethod
     def _refuse_limits(
-        connection: Connection, rules: Policy, wish: _Wish, part: Part, select: int, known: Mapping[Key, int]
+        connection: Connection, rules: Counting, wish: _Wish, part: Part, select: int, known: Mapping[Key, int]
     ) -> None:
         """Refuse more than this person may approve. What was relocated is neither lost nor found."""
         limits = rules.limits_of(wish.who.actor)
@@ -231,7 +232,7 @@ def _approved_value(connection: Connection, wish: _Wish) -> int:
 
 
 def _reasons(
-    rules: Policy, wish: _Wish, part: Part, select: int, known: Mapping[Key, int]
+    rules: Counting, wish: _Wish, part: Part, select: int, known: Mapping[Key, int]
 ) -> dict[int, tuple[tuple[str, int], ...]]:
     """Reasons with their shares by line of the part, all of each difference explained; `Rejected` otherwise."""
     first = (part.part - 1) * LINES_MAX
@@ -242,7 +243,7 @@ def _reasons(
     }
 
 
-def _explained(rules: Policy, line: Compared, number: int, moved: int, said: Said) -> tuple[tuple[str, int], ...]:
+def _explained(rules: Counting, line: Compared, number: int, moved: int, said: Said) -> tuple[tuple[str, int], ...]:
     found = [(RELOCATED, moved)] if moved else []
     left = abs(line.difference) - moved
     for code, share in said if left else ():

@@ -18,10 +18,10 @@ from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.plans import COUNTED_BINS
+from ledger.policy import value_of
 from node import catalogue, journal
 from node.counting_facts import PostedRound, picture_at, posted_rounds
 from node.counting_plans import classes, reveal
-from node.counting_policy import value_of
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import ENDED, Round, latest, need_session, parts

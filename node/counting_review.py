@@ -204,7 +204,7 @@ class Review:
         who.need(APPROVE | COUNT, "see parked scans")
         rows = connection.execute(
             "SELECT p.park, p.raw, p.symbology, p.why, p.hint, p.at_ms FROM parked p"
-            " JOIN count_rounds r ON r.task = p.task WHERE r.session = ? AND r.bin = ? AND p.state = 'open'"
+            " JOIN count_tallies r ON r.task = p.task WHERE r.session = ? AND r.bin = ? AND p.state = 'open'"
             " AND p.park > ? ORDER BY p.park LIMIT ?",
             (session.raw, bin_, after, most),
         ).fetchall()

@@ -15,13 +15,14 @@ from ledger.codec import cbor_encode
 from ledger.counts import Rule
 from ledger.db import Connection
 from ledger.documents import reason_code
-from ledger.errors import Rejected
+from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
 from ledger.plans import Planned
 from node import catalogue, counting_plans
 from node.counting_facts import EVERYTHING
 from node.counting_plans import BINS_MAX, Draft, Plans
+from node.counting_policy import policy
 from node.desk import Answer, Desk, Person
 from node.rounds import ENDED, close_if_done, latest, need_session, open_round, set_bin
 from node.values import Fields, listed, text_id
@@ -54,7 +55,8 @@ class Sessions:
         name, draft, freeze = fields.name("name"), fields.flag("draft"), fields.flag("freeze")
         assignee, deadline_ms = fields.actor("assignee"), fields.moment("deadline_ms")
         bins, areas, plan = fields.take("bins"), fields.take("areas"), fields.take("plan")
-        rule = Rule.parse(fields.mapping("rule"))
+        limits = fields.mapping("rule")
+        rule = Rule.parse(limits)
         fields.done()
         wishes = [] if bins is None else [_task(wish) for wish in listed(bins, "bins", BINS_MAX)]
         areas = [] if areas is None else [text_id(area, "area") for area in listed(areas, "areas", BINS_MAX)]
@@ -81,7 +83,7 @@ class Sessions:
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
             made = None if scope is None else self.plans.draft(connection, scope, op_id, self._site.head.height)
-            ordered = self._ordered(connection, wishes, areas, made)
+            ordered, rule = self._ordered(connection, wishes, areas, made), policy(connection).rule_of(limits)
             connection.execute(
                 "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '', ?)",
                 (op_id.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms(),
@@ -104,13 +106,17 @@ class Sessions:
         are in a count already are left to that one. Answers the others; the caller owns the transaction."""
         wanted = [_Task(bin_, items) for bin_, items in bins.items() if open_round(connection, bin_) is None]
         if wanted:
+            try:
+                rule = policy(connection).rule_of({})
+            except Unavailable:  # what happened at the shelf is booked, whatever the hub sent
+                rule = Rule()
             connection.execute(
                 "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, 'active', '', 0)",
-                (session.raw, name, json.dumps(Rule().as_json()), who.actor.raw, self._desk.now_ms()),
+                (session.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms()),
             )
             for each in wanted:
                 self._add_bin(connection, session, each, None, None)
-            self._plan(connection, session, who, wanted, None, Rule())
+            self._plan(connection, session, who, wanted, None, rule)
         return [each.bin for each in wanted]
 
     @staticmethod
@@ -266,7 +272,7 @@ def drop_open(connection: Connection, session: OpId, bin_: str) -> None:
     """Drop what is open of a bin. Its events stay."""
     connection.execute(
         "UPDATE tasks SET state = 'dropped' WHERE state = 'open' AND task IN"
-        " (SELECT task FROM count_rounds WHERE session = ? AND bin = ?)",
+        " (SELECT task FROM count_tallies WHERE session = ? AND bin = ?)",
         (session.raw, bin_),
     )
 

@@ -20,6 +20,7 @@ from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
 from node.counting_lines import counted_elsewhere
 from node.counting_plans import reveal
+from node.counting_policy import policy
 from node.counting_posting import bin_op_id
 from node.counting_sessions import need_counter
 from node.desk import Answer, Desk, Person
@@ -52,6 +53,8 @@ class Sheets:
         def work(connection: Connection) -> Answer:
             if need_session(connection, session).state != "active":
                 raise Rejected("this count is not under way: start it first")
+            if not blind and policy(connection).blind:
+                raise Rejected("counts are blind here: a sheet shows no quantities")
             chosen = bins if bins is not None else _without_sheet(connection, session)[:BINS_MAX]
             if not chosen:
                 raise Rejected("no bin of this count waits for a sheet")
@@ -290,7 +293,7 @@ def _bin_problems(connection: Connection, sheet: Sheet, read: counting_csv.Bin, 
     found = [
         f"serial {thing.serial} was already counted in this session: check both pieces"
         for thing, quantity, _ in read.lines
-        if thing.serial and quantity and counted_elsewhere(connection, sheet.session, read.bin, thing)
+        if thing.serial and quantity and counted_elsewhere(connection, row, thing)
     ]
     try:
         refuse_counter(connection, sheet.session, read.bin, counter)

@@ -1,17 +1,24 @@
-"""Expected deliveries: what a supplier announced, and what of it came. A partial receipt keeps the delivery open."""
+"""Expected deliveries: what a supplier announced, and what of it came. A partial receipt keeps the delivery open.
+
+They are announced here or at the hub. What the hub says of a delivery stands over what was said here. Its stream
+holds what is announced; the tables hold what happened, from the first goods of a delivery on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from ledger import announced
+from ledger.announced import DELIVERIES, Expected
 from ledger.db import Connection
 from ledger.documents import reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import OpId
+from ledger.moves import Line
 from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
-from node import catalogue
+from node import catalogue, streams
 from node.desk import Answer, Desk, Person
 from node.values import Fields, amount
 
@@ -47,14 +54,9 @@ class Deliveries:
             raise Rejected("the delivery has no lines")
 
         def work(connection: Connection) -> Answer:
-            if connection.execute("SELECT 1 FROM expected WHERE delivery = ?", (name,)).fetchone() is not None:
+            if find(connection, name) is not None:
                 raise Rejected(f"delivery {name} was announced before")
-            connection.execute(
-                "INSERT INTO expected VALUES (?, ?, ?, 'open', '', ?)", (name, supplier, percent, self._desk.now_ms())
-            )
-            connection.executemany(
-                "INSERT INTO expected_lines VALUES (?, ?, ?, 0)", [(name, sku, size) for sku, size in wanted.items()]
-            )
+            _keep(connection, Known(name, supplier, percent, "open", wanted), self._desk.now_ms())
             return {"delivery": name}
 
         lines = sorted(map(list, wanted.items()))
@@ -70,76 +72,131 @@ class Deliveries:
         fields.done()
 
         def work(connection: Connection) -> Answer:
-            need_open(connection, name)
-            short = _short(_lines(connection, name))
-            if short and not reason:
-                raise ReasonNeeded(f"{sum(short.values())} are short: give a reason")
+            known = need_open(connection, name)
+            if known.short and not reason:
+                raise ReasonNeeded(f"{sum(known.short.values())} are short: give a reason")
+            _keep(connection, known, self._desk.now_ms())
             connection.execute("UPDATE expected SET state = 'closed', reason = ? WHERE delivery = ?", (reason, name))
-            return {"delivery": name, "short": short}
+            return {"delivery": name, "short": known.short}
 
         return self._desk.once(op_id, who.actor, "close_delivery", {"delivery": name, "reason": reason}, work)
 
     def waiting(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open deliveries, oldest first: [{delivery, supplier, lines [{item, wanted, came}]}]."""
+        """Open deliveries, those that are due first, then as they were announced: [{delivery, supplier, due, lines
+        [{item, wanted, came, lots, units}]}], `lots` and `units` (SSCCs) being those that were announced."""
         who.need(RECEIVE | APPROVE, "see what is expected")
-        rows = connection.execute(
-            "SELECT delivery, supplier FROM expected WHERE state = 'open' ORDER BY at_ms, delivery LIMIT ?",
-            (LISTED_MAX,),
-        ).fetchall()
+        rows = connection.execute("SELECT delivery, at_ms FROM expected WHERE state = 'open'").fetchall()
+        told = {name for name, _ in streams.every(connection, DELIVERIES)}
+        told -= {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
+        when = {**{str(name): int(at_ms) for name, at_ms in rows}, **dict.fromkeys(told, 0)}
+        found = [known for known in (find(connection, name) for name in when) if known is not None and known.short]
+        found.sort(key=lambda known: (known.due or "9999", when[known.name], known.name))
         return [
             {
-                "delivery": name,
-                "supplier": supplier,
+                "delivery": known.name,
+                "supplier": known.supplier,
+                "due": known.due,
                 "lines": [
-                    {"item": item, "wanted": wanted, "came": came}
-                    for item, (wanted, came) in _lines(connection, name).items()
+                    {"item": item, "wanted": known.wanted.get(item, 0), "came": known.came.get(item, 0),
+                     "lots": known.marks(item, "lot"), "units": known.marks(item, "unit")}
+                    for item in sorted({*known.wanted, *known.came})
                 ],
             }
-            for name, supplier in rows
-        ]
+            for known in found[:LISTED_MAX]
+        ]  # fmt: skip
 
 
-def need_open(connection: Connection, name: str) -> tuple[str, int]:
-    """Supplier and tolerance of an open delivery; `Rejected` for any other."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A delivery as far as it is known here. Base units by item."""
+
+    name: str
+    supplier: str
+    over_percent: int
+    state: str
+    wanted: dict[str, int]
+    came: dict[str, int] = field(default_factory=dict)
+    due: str = ""
+    lines: tuple[Expected, ...] = ()
+
+    @property
+    def short(self) -> dict[str, int]:
+        """What is still to come."""
+        left = {item: wanted - self.came.get(item, 0) for item, wanted in sorted(self.wanted.items())}
+        return {item: size for item, size in left.items() if size > 0}
+
+    def marks(self, item: str, name: str) -> list[str]:
+        """The lots or units of an item that were announced."""
+        return sorted({getattr(line, name) for line in self.lines if line.item == item} - {""})
+
+
+def find(connection: Connection, name: str) -> Known | None:
+    """The delivery of this number, or None."""
+    said = streams.get(connection, DELIVERIES, name)
+    told = None if said is None else announced.delivery(name, said)
     row = connection.execute(
         "SELECT supplier, over_percent, state FROM expected WHERE delivery = ?", (name,)
     ).fetchone()
-    if row is None:
+    if row is None and told is None:
+        return None
+    rows = connection.execute(
+        "SELECT item, quantity, came FROM expected_lines WHERE delivery = ?", (name,)
+    ).fetchall()
+    came = {str(item): int(size) for item, _, size in rows if size}
+    state = "open" if row is None else str(row[2])
+    if told is not None:
+        return Known(name, told.supplier, told.over_percent, state, told.wanted, came, told.due, told.lines)
+    wanted = {str(item): int(size) for item, size, _ in rows if size}
+    return Known(name, str(row[0]), int(row[1]), state, wanted, came)
+
+
+def need_open(connection: Connection, name: str) -> Known:
+    """An open delivery; `Rejected` for any other."""
+    known = find(connection, name)
+    if known is None:
         raise Rejected(f"delivery {name} is not expected here: receive it without, or announce it")
-    if row[2] != "open":
+    if known.state != "open":
         raise Rejected(f"delivery {name} was closed already")
-    return str(row[0]), int(row[1])
+    return known
 
 
-def take_in(connection: Connection, name: str, lines: Iterable[Any], reasons: dict[int, Any], every: Any) -> Answer:
+def take_in(
+    connection: Connection, name: str, lines: Iterable[Line], reasons: Mapping[int, object], every: object,
+    *, happened: bool, now_ms: int,
+) -> Answer:  # fmt: skip
     """Goods of a delivery arrive: what is beyond the tolerance, or was never announced, needs a reason; when all is
-    there the delivery closes. Answers {open}, what is still to come."""
-    _, percent = need_open(connection, name)
-    known = _lines(connection, name)
+    there the delivery closes. What `happened` already is only kept: nobody can say no to it any more. Answers {open},
+    what is still to come."""
+    known = find(connection, name) if happened else need_open(connection, name)
+    if known is None:
+        return {}
+    _keep(connection, known, now_ms)
+    came = dict(known.came)
     for number, line in enumerate(lines):
-        wanted, came = known.get(line.item, (0, 0))
-        if came + line.quantity > wanted + wanted * percent // 100 and not (every or number in reasons):
-            raise ReasonNeeded(
-                f"line {number}: {came + line.quantity} of {line.item} instead of {wanted}: give a reason"
-            )
-        known[line.item] = (wanted, came + line.quantity)
+        wanted, size = known.wanted.get(line.item, 0), came.get(line.item, 0) + line.quantity
+        explained = happened or every or number in reasons
+        if size > wanted + wanted * known.over_percent // 100 and not explained:
+            raise ReasonNeeded(f"line {number}: {size} of {line.item} instead of {wanted}: give a reason")
+        came[line.item] = size
         connection.execute(
             "INSERT INTO expected_lines VALUES (?, ?, 0, ?) ON CONFLICT (delivery, item)"
             " DO UPDATE SET came = came + excluded.came",
             (name, line.item, line.quantity),
         )
-    left = _short(known)
+    left = replace(known, came=came).short
     if not left:
         connection.execute("UPDATE expected SET state = 'closed' WHERE delivery = ?", (name,))
     return {"open": left}
 
 
-def _short(lines: dict[str, tuple[int, int]]) -> dict[str, int]:
-    return {item: wanted - came for item, (wanted, came) in lines.items() if came < wanted}
-
-
-def _lines(connection: Connection, name: str) -> dict[str, tuple[int, int]]:
-    rows = connection.execute(
-        "SELECT item, quantity, came FROM expected_lines WHERE delivery = ? ORDER BY item", (name,)
+def _keep(connection: Connection, known: Known, now_ms: int) -> None:
+    """Have rows for a delivery: from now on something is done about it here."""
+    connection.execute(
+        "INSERT OR IGNORE INTO expected VALUES (?, ?, ?, ?, '', ?)",
+        (known.name, known.supplier, known.over_percent, known.state, now_ms),
     )
-    return {str(item): (int(wanted), int(came)) for item, wanted, came in rows}
+    connection.executemany(
+        "INSERT INTO expected_lines VALUES (?, ?, ?, 0) ON CONFLICT (delivery, item)"
+        " DO UPDATE SET quantity = excluded.quantity",
+        [(known.name, item, size) for item, size in known.wanted.items()],
+    )

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from ledger import people
 from ledger.codec import cbor_encode
 from ledger.db import Connection
-from ledger.documents import OCCURRED_MS_MAX, Document, commit
+from ledger.documents import OCCURRED_MS_MAX, Document, commit, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.seams import Random
@@ -130,9 +130,13 @@ class Desk:
         answer: Answer = json.loads(row[1])
         return answer
 
+    def is_recorded(self, op_id: OpId) -> bool:
+        """Whether the chain has this act, as one operation or in parts."""
+        return self.site.find(op_id) is not None or self.site.find(part_op_id(op_id, 1)) is not None
+
     def refuse_used(self, connection: Connection, op_id: OpId) -> None:
         """Refuse an op_id that a device or another act has used on the chain."""
-        if self.site.find(op_id) is not None:
+        if self.is_recorded(op_id):
             raise Rejected(f"operation {op_id} was already used for something else: a new act needs a new op_id")
 
     def now_ms(self) -> int:

@@ -190,6 +190,24 @@ CREATE TABLE pick_shorts (
 ) STRICT, WITHOUT ROWID;
 """
 
+COUNTERS_1 = """
+-- A bin that several people share: each has an area with a tally of its own, and a round's tallies are summed when it
+-- is closed. Area 0 is that of the round's own counter, whose task is the round's. `state`: asked for, agreed to by
+-- that counter or declined, being counted, counted, left uncounted.
+CREATE TABLE count_areas (
+    session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL, area INTEGER NOT NULL, name TEXT NOT NULL,
+    actor BLOB NOT NULL, task INTEGER UNIQUE REFERENCES tasks,
+    state TEXT NOT NULL CHECK (state IN ('asked', 'agreed', 'declined', 'counting', 'counted', 'left')),
+    PRIMARY KEY (session, bin, round, area), FOREIGN KEY (session, bin, round) REFERENCES count_rounds
+) STRICT, WITHOUT ROWID;
+CREATE INDEX count_areas_actor ON count_areas (actor, bin);
+
+-- Every tally that a count consists of.
+CREATE VIEW count_tallies AS
+    SELECT session, bin, round, 0 AS area, task FROM count_rounds WHERE task IS NOT NULL
+    UNION ALL SELECT session, bin, round, area, task FROM count_areas WHERE task IS NOT NULL;
+"""
+
 DAY_1 = """
 -- What each person did of an item in a day (days since 1970, UTC), for the limits of a day.
 CREATE TABLE day_sizes (
@@ -269,4 +287,13 @@ CREATE INDEX attachments_operation ON attachments (operation, number) WHERE oper
 # The language in which a person reads, by its code; who never chose one is not here.
 LANGUAGES_1 = """
 CREATE TABLE languages (actor BLOB PRIMARY KEY, language TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+# Codes that a wired scanner read for a page (`node/listening`), kept for a while.
+HANDED_1 = """
+CREATE TABLE handed_codes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, actor BLOB NOT NULL, read BLOB NOT NULL UNIQUE, text TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX handed_codes_actor ON handed_codes (actor, number);
 """

@@ -130,15 +130,13 @@ class Keeper:
         waiting = Waiting(entry.op_id, entry.content, chain.Operation(entry.raw, entry.document), happened)
         return self.pending.add(waiting, entry.sequence, outcome.gas_used), happened
 
-    def agrees(self) -> bool:
-        """Whether the journal has exactly the operations that the pending block has, and the full one below it.
-
-        No change of the database is so large that it could have left a hole further down.
-        """
+    def agrees(self, since: int) -> bool:
+        """Whether the journal has exactly the operations that memory has, in every block that took one in after
+        journal row `since`: a change of the database may be larger than a block."""
         blocks = self.unsealed()
-        below = blocks[-3].sequence if len(blocks) > 2 else 0
+        below = max((each.sequence for each in blocks if each.sequence <= since), default=0)
         (count,) = self._connection.execute("SELECT count(*) FROM journal WHERE sequence > ?", (below,)).fetchone()
-        return bool(count == sum(len(each.waiting) for each in blocks[-2:]))
+        return bool(count == sum(len(each.waiting) for each in blocks if each.sequence > below))
 
     def too_early_ms(self) -> int:
         """How long until the pending block may be sealed.

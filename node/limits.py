@@ -1,26 +1,23 @@
 """How much one person may do of an item in a day: adjustments, blind receipts, issues without an order.
 
-Entry `stock` of the policy stream: {act: {"quantity_max": base units, "value_max": minor units of currency}} for the
-acts below. An act that is not named has no limit. (product.md, Who may do what)
+The limits are the hub's (`ledger/policy`, entry `stock`). An act that it does not name has none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from ledger import calls
+from ledger import calls, policy
 from ledger.db import Connection
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
-from ledger.moves import QUANTITY_MAX
+from ledger.policy import ADJUST, BLIND_RECEIPT, LOOSE_ISSUE, DayLimit
 from node import catalogue, streams
+from node.counting_policy import STREAM
 from node.desk import Person
 
-STREAM, KEY = "policy", "stock"
-ADJUST, BLIND_RECEIPT, LOOSE_ISSUE = "adjust", "blind-receipt", "issue-without-order"
 WORDS = {
     ADJUST: "adjust",
     BLIND_RECEIPT: "receive without a delivery note",
@@ -29,28 +26,16 @@ WORDS = {
 DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    quantity_max: int | None = None
-    value_max: int | None = None
-
-
-def limit_of(connection: Connection, act: str) -> Limit:
+def limit_of(connection: Connection, act: str) -> DayLimit:
     """The limit in force; `Unavailable` when the hub sent a policy that this program cannot read."""
-    said = streams.get(connection, STREAM, KEY)
+    said = streams.get(connection, STREAM, policy.STOCK)
     if said is None:
-        return Limit()
+        return DayLimit()
     try:
-        unknown = set(said) - set(WORDS)
-        if unknown:
-            raise ValueError(f"it says {sorted(unknown)[0]!r}")
-        limit = Limit(**said.get(act, {}))
-        for value in (limit.quantity_max, limit.value_max):
-            if value is not None and (type(value) is not int or not 0 <= value <= QUANTITY_MAX):
-                raise ValueError(f"{value!r} is not a whole number from 0")
-    except (TypeError, ValueError, AttributeError) as error:
+        limits: dict[str, DayLimit] = policy.read(policy.STOCK, said)
+    except Rejected as error:
         raise Unavailable(f"the hub's policy for stock cannot be read: {error}") from error
-    return limit
+    return limits.get(act, DayLimit())
 
 
 def refuse_beyond(
@@ -59,7 +44,7 @@ def refuse_beyond(
     """Refuse a document that, with what this person did of its items today, is more than they may. Gross: a plus
     does not pay for a minus. The caller keeps what it lets pass with `keep`."""
     limit = limit_of(connection, act)
-    if limit == Limit():
+    if limit == DayLimit():
         return
     sizes: Counter[str] = Counter()
     for line in lines:

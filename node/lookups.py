@@ -13,7 +13,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
-from node import catalogue, counting_facts, listings, streams
+from node import catalogue, counting_facts, listings, parts, proofs, streams
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -102,28 +102,56 @@ class Lookups:
 
     def operation(self, connection: Connection, who: Person, op_id: OpId) -> Answer:
         """An operation: where it stands, and its lines, as far as the person may see them."""
-        row = connection.execute(
-            "SELECT height, place, call, actor FROM operations WHERE op_id = ?", (op_id.raw,)
-        ).fetchone()
+        known = "SELECT height, place, call, actor FROM operations WHERE op_id = ?"
+        row = connection.execute(known, (op_id.raw,)).fetchone()
+        found = parts.of(connection, op_id) if row is None else []
+        if found:
+            row = connection.execute(known, (found[0].op_id.raw,)).fetchone()
         if row is None:
             raise Rejected(f"operation {op_id} was not recorded here")
-        answer: Answer = {"op_id": str(op_id), "height": int(row[0]), "state": self._site.proof_state(op_id)}
+        height = max((part.height for part in found), default=int(row[0]))
+        answer: Answer = {"op_id": str(op_id), "height": height, "state": self._site.proof_state(op_id)}
         if not self.may_open(connection, who, op_id):
             return {**answer, "being_counted": True}
-        moved = connection.execute(
-            "SELECT item, lot, serial, status, quantity, source, target FROM movements"
-            " WHERE height = ? AND place = ? ORDER BY line",
-            (row[0], row[1]),
-        ).fetchall()
+        moved = [
+            line
+            for each in ([part.booked for part in found if part.booked] or [op_id])
+            for line in connection.execute(
+                "SELECT m.item, m.lot, m.serial, m.status, m.quantity, m.source, m.target FROM operations o"
+                " JOIN movements m ON m.height = o.height AND m.place = o.place WHERE o.op_id = ? ORDER BY m.line",
+                (each.raw,),
+            ).fetchall()
+        ]
         reversed_by = connection.execute("SELECT op_id FROM reversals WHERE of = ?", (op_id.raw,)).fetchone()
         by = "" if row[3] is None else self._operators.name_of(connection, Actor(bytes(row[3])))
         return {
             **answer,
-            "call": row[2],
+            "call": found[0].call if found else row[2],
             "by": by,
             "lines": [_move(line) for line in moved],
+            **self._parts(connection, found, op_id),
             "reversed_by": "" if reversed_by is None else bytes(reversed_by[0]).hex(),
         }
+
+    def _parts(self, connection: Connection, found: list[parts.Stated], op_id: OpId) -> Answer:
+        """Of a document in parts how far each is, of one part which document it belongs to."""
+        if found:
+            return {
+                "parts": [
+                    {
+                        "number": part.number,
+                        "op_id": str(part.booked or part.op_id),
+                        "booked": part.booked is not None and not part.exception,
+                        "exception": part.exception,
+                        "state": proofs.state_at(connection, part.height),
+                    }
+                    for part in found
+                ]
+            }
+        part = parts.one(connection, op_id)
+        if part is None:
+            return {}
+        return {"part_of": {"op_id": str(part.whole), "number": part.number, "count": part.count}}
 
     def may_open(self, connection: Connection, who: Person, op_id: OpId) -> bool:
         """Whether this person may see what an operation says, its receipt included: not while it would tell a
@@ -131,6 +159,12 @@ class Lookups:
         hidden = self._counting.blind_bins(connection, who)
         if not hidden:
             return True
+        pieces = [part.booked for part in parts.of(connection, op_id) if part.booked is not None]
+        return not any(hidden & self._touched(connection, each) for each in (op_id, *pieces))
+
+    @staticmethod
+    def _touched(connection: Connection, op_id: OpId) -> set[str]:
+        """The places of which an operation says what is there."""
         touched = connection.execute(
             "SELECT bin FROM counts WHERE op_id = ?1"
             " UNION SELECT c.bin FROM count_lines l JOIN counts c ON c.op_id = l.count WHERE l.posted = ?1"
@@ -140,7 +174,7 @@ class Lookups:
             " UNION SELECT location FROM reservations WHERE reservation = ?1",
             (op_id.raw,),
         ).fetchall()
-        return not hidden & {str(row[0]) for row in touched}
+        return {str(row[0]) for row in touched}
 
     def suspects(self, connection: Connection) -> list[str]:
         """Bins where something happened that could not be booked, and that nobody has counted since."""

@@ -128,7 +128,7 @@ class Parking:
     @staticmethod
     def _count_again(connection: Connection, who: Person, task: Task) -> None:
         who.need(APPROVE, "resolve a scan of another person or of a closed count")
-        row = connection.execute("SELECT session, bin FROM count_rounds WHERE task = ?", (task.task,)).fetchone()
+        row = connection.execute("SELECT session, bin FROM count_tallies WHERE task = ?", (task.task,)).fetchone()
         found: Round | None = None if row is None else latest(connection, OpId(bytes(row[0])), row[1])
         if found is None or found.bin_state not in ("review", "waiting"):
             raise Rejected("this scan can only be dismissed now: its bin is open elsewhere, posted or left uncounted")

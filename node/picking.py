@@ -18,7 +18,7 @@ from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line
 from ledger.people import APPROVE, ISSUE
 from ledger.words import LINES_MAX
-from node import catalogue, control
+from node import catalogue, control, orders
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -35,11 +35,12 @@ from node.picking_lists import (
 )
 from node.rounds import refuse_frozen
 from node.stock_goods import GoodsDocuments
-from node.values import Fields
+from node.values import Fields, listed
 
 SHORT = "short-pick"
-# Parts of a short pick's op_id beside those that give back.
-AGAIN, CHECK = 1_001, 1_002
+# Parts of an act's op_id beyond those of its document, whose numbers are lower: a short pick reserves again and has a
+# count made, and every act may give back.
+AGAIN, CHECK, BACK = 1_001, 1_002, 1_003
 LISTS_MAX = 200
 
 
@@ -54,26 +55,22 @@ class Picking:
         self._stock = stock
 
     def open(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """A new list: `order` (its number), `lines` [{item or barcode, quantity}]. Reserves what is free, first
-        expired first; answers {list, missing {item: quantity}}. The op_id is the list's name."""
+        """A new list: `order` (its number), `lines` [{item or barcode, quantity}], without which it is an order that
+        the hub announced. Reserves what is free, first expired first; answers {list, missing {item: quantity}}. The
+        op_id is the list's name."""
         who.need(ISSUE, "open a pick list")
         fields = Fields(body, "pick list")
-        order, entries = reference(fields.take("order")), fields.objects("lines", LINES_MAX)
+        order, lines = reference(fields.take("order")), fields.take("lines")
         fields.done()
-        wanted: dict[str, int] = {}
         with self._site.reading() as connection:
-            for number, entry in enumerate(entries):
-                line = Fields(entry, f"line {number}")
-                item, pack = catalogue.item_named(connection, line)
-                wanted[item.sku] = wanted.get(item.sku, 0) + line.quantity("quantity", least=1) * pack
-                line.done()
-        if not wanted:
-            raise Rejected("the pick list has no lines")
+            wanted = orders.find(connection, order).wanted if lines is None else _wanted(connection, lines)
         for sku in wanted:
             control.apply_until_item(self._site, sku)
 
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
+            if lines is None:
+                orders.refuse_taken(connection, order)
             connection.execute(
                 "INSERT INTO pick_lists VALUES (?, ?, ?, ?, 'open', NULL, '')",
                 (op_id.raw, order, who.actor.raw, self._desk.now_ms()),
@@ -87,7 +84,9 @@ class Picking:
                 raise Rejected("nothing of this order is free here now")
             return {"list": str(op_id), "missing": missing}
 
-        content = {"order": order, "lines": sorted([item, quantity] for item, quantity in wanted.items())}
+        # A retry says the same although the hub has changed its order in between.
+        said = "announced" if lines is None else sorted([item, quantity] for item, quantity in wanted.items())
+        content = {"order": order, "lines": said}
         return self._desk.once(op_id, who.actor, "open_picks", content, work)
 
     def begin(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -139,12 +138,14 @@ class Picking:
                 raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
             moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=found.tote)
             wish.lines = (moved,)
-            document = self._stock.document(connection, wish, {"order": found.reference})
             own = max(here, key=lambda share: share.quantity, default=promised[0]).reservation
-            call = calls.Pick(actor=who.actor, reservation=own, lines=wish.lines)
-            answer, booked = self._stock.book(connection, op_id, who, wish, call, document)
+
+            def picks(lines: tuple[Line, ...]) -> calls.Call:
+                return calls.Pick(actor=who.actor, reservation=own, lines=lines)
+
+            answer, booked = self._stock.book(connection, op_id, who, wish, picks, {"order": found.reference})
             # The goods are in the tote whether or not the books can say so.
-            rest = _instead(promised, here, own if booked else None, quantity)
+            rest = _instead(promised, here, own if booked.lines else None, quantity)
             self._give_back(connection, op_id, who, rest, found)
             left = sum(share.quantity for share in shares(connection, name) if share.item == item.sku)
             return {**answer, "list": str(name), "left": left}
@@ -206,9 +207,11 @@ class Picking:
             wish.lines = _in_tote(connection, found.tote)
             if not wish.lines:
                 raise Rejected(f"{found.tote} is empty: pick something, or cancel the list")
-            document = self._stock.document(connection, wish, {"order": found.reference})
-            call = calls.Issue(actor=who.actor, lines=wish.lines)
-            answer, _ = self._stock.book(connection, op_id, who, wish, call, document)
+
+            def leave(lines: tuple[Line, ...]) -> calls.Call:
+                return calls.Issue(actor=who.actor, lines=lines)
+
+            answer, _ = self._stock.book(connection, op_id, who, wish, leave, {"order": found.reference})
             rest = [(share, share.quantity) for share in shares(connection, name)]
             self._give_back(connection, op_id, who, rest, found)
             connection.execute("UPDATE pick_lists SET state = 'issued' WHERE list = ?", (name.raw,))
@@ -300,7 +303,7 @@ class Picking:
         document = self._desk.document(
             None, references={"order": found.reference}, reasons=(reason,) if reason else ()
         )
-        for number, (reservation, rows) in enumerate(sorted(by.items()), 1):
+        for number, (reservation, rows) in enumerate(sorted(by.items()), BACK):
             call = calls.Unreserve(actor=who.actor, reservation=reservation, lines=tuple(rows))
             self._site.record(call, op_id=part_op_id(op_id, number), document=document)
 
@@ -318,6 +321,19 @@ def _instead(promised: list[Share], here: list[Share], own: OpId | None, quantit
             found.append((share, part))
             over -= part
     return found
+
+
+def _wanted(connection: Connection, lines: object) -> dict[str, int]:
+    """Base units by item of the lines that somebody sent."""
+    wanted: dict[str, int] = {}
+    for number, entry in enumerate(listed(lines, "pick list: lines", LINES_MAX)):
+        line = Fields(entry, f"line {number}")
+        item, pack = catalogue.item_named(connection, line)
+        wanted[item.sku] = wanted.get(item.sku, 0) + line.quantity("quantity", least=1) * pack
+        line.done()
+    if not wanted:
+        raise Rejected("the pick list has no lines")
+    return wanted
 
 
 def _begun(connection: Connection, name: OpId) -> PickList:

@@ -83,5 +83,5 @@ def says_too_little(connection: Connection, scan: Scan) -> bool:
     item = None if named is None else catalogue.item(connection, named[0])
     if item is None:
         return False
-    missing_weight = item.by_weight and not scan.measures
+    missing_weight = item.by_weight and not scan.amounts
     return (item.has_lots and not scan.lot) or (item.has_serials and not scan.serial) or missing_weight

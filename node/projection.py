@@ -48,7 +48,7 @@ def apply(connection: Connection, step: Step) -> None:
         if writer is not None:
             writer(connection, step, event)
     if step.document:
-        _note_expiries(connection, step)
+        _read_document(connection, step)
 
 
 def apply_deployment(connection: Connection) -> None:
@@ -137,16 +137,18 @@ def _count_line(connection: Connection, step: Step, event: events.CountLine) -> 
     )
 
 
-def _note_expiries(connection: Connection, step: Step) -> None:
-    """What a document says about the expiry of its lots. One that cannot be read says nothing."""
+def _read_document(connection: Connection, step: Step) -> None:
+    """What a document says of its lots' expiry, and which part it is. One that cannot be read says nothing."""
     lines = getattr(step.call, "lines", ())
     try:
-        expiries = Document.decode(step.document).expiries
+        document = Document.decode(step.document)
     except Invalid:
         return
+    if document.part is not None and isinstance(step.call, calls.ExceptDocument):
+        projection_goods.part_excepted(connection, step, document.part)
     # What is labelled anew has another lot from here on.
     relabelled = step.call.lot if isinstance(step.call, calls.Relabel) else ""
-    for number, day in expiries.items():
+    for number, day in document.expiries.items():
         lot = relabelled or (getattr(lines[number], "lot", "") if number < len(lines) else "")
         if number < len(lines) and lot:
             connection.execute(

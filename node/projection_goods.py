@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ledger import calls, control, events
 from ledger.calls_goods import RECEIVE_ACT
 from ledger.db import Connection
+from ledger.documents import Part
 from ledger.ids import CHANGE
 from ledger.moves import FREE
 
@@ -81,6 +82,14 @@ def part_recorded(connection: Connection, step: Step, event: events.PartRecorded
 def part_booked(connection: Connection, step: Step, event: events.PartBooked) -> None:
     connection.execute(
         "UPDATE parts SET booked = ? WHERE whole = ? AND number = ?", (step.op_id.raw, event.whole.raw, event.number)
+    )
+
+
+def part_excepted(connection: Connection, step: Step, part: Part) -> None:
+    """A part that could not be booked any more took effect all the same: as an exception."""
+    connection.execute(
+        "UPDATE parts SET booked = ? WHERE whole = ? AND number = ? AND booked IS NULL",
+        (step.op_id.raw, part.whole.raw, part.number),
     )
 
 

@@ -20,7 +20,7 @@ from ledger.merkle import inclusion_path, tree_root
 from ledger.receipt import build
 from ledger.receipt_file import Anchor, LogProof
 from ledger.transactions import parse as parse_transaction
-from node import journal, sealing, streams
+from node import journal, parts, sealing, streams
 from node.identity import NodeIdentity
 
 RECORDED, SEALED, DELIVERED, VERIFIED, ANCHORED = "recorded", "sealed", "delivered", "verified", "anchored"
@@ -34,9 +34,13 @@ def place_of(connection: Connection, op_id: OpId) -> tuple[int, int] | None:
 
 
 def state_of(connection: Connection, op_id: OpId) -> str | None:
-    """How far the proof of an operation has come, in the words of the ladder; None if nobody recorded it here."""
+    """How far the proof of an operation has come, in the words of the ladder; None if nobody recorded it here.
+
+    An act in parts has come as far as the last of them.
+    """
     found = place_of(connection, op_id)
-    return None if found is None else state_at(connection, found[0])
+    height = max((part.height for part in parts.of(connection, op_id)), default=None) if found is None else found[0]
+    return None if height is None else state_at(connection, height)
 
 
 def state_at(connection: Connection, height: int) -> str:
@@ -100,6 +104,7 @@ def receipt(connection: Connection, identity: NodeIdentity, key: SigningKey, op_
     """
     found = place_of(connection, op_id)
     if found is None:
+        parts.refuse(parts.of(connection, op_id), "each has a receipt of its own")
         raise Rejected(f"operation {op_id} was not recorded here")
     height, place = found
     if height < 0:

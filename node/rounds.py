@@ -14,6 +14,8 @@ from ledger.ids import Actor, OpId
 # While a bin is in one of these states, counters must not learn what the books expect of it.
 UNFINISHED = ("waiting", "counting", "closing", "review")
 ENDED = ("posted", "uncounted", "rejected")
+# Why a round is counted: by one more person in any case, or because two did not find the same.
+SECOND, DIFFERENT = "second", "different"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,11 @@ _ROUND = (
     "SELECT b.session, s.state, b.bin, b.state, b.items, r.round, r.why, r.assignee, r.task, r.changes, r.height,"
     " r.blind, r.sheet"
     " FROM count_bins b JOIN count_sessions s ON s.session = b.session"
-    " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.round ="
-    " (SELECT MAX(round) FROM count_rounds x WHERE x.session = b.session AND x.bin = b.bin) "
+    " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin "
+)
+_NEWEST = " AND r.round = (SELECT MAX(round) FROM count_rounds x WHERE x.session = b.session AND x.bin = b.bin)"
+_UNFINISHED = (
+    "WHERE b.bin = ? AND b.state IN ('waiting', 'counting', 'closing', 'review') AND s.state IN ('draft', 'active')"
 )
 
 
@@ -86,20 +91,42 @@ def need_session(connection: Connection, session: OpId) -> Session:
 
 def latest(connection: Connection, session: OpId, bin_: str) -> Round:
     """The newest round of a bin of a session."""
-    row = connection.execute(_ROUND + "WHERE b.session = ? AND b.bin = ?", (session.raw, bin_)).fetchone()
+    asked = _ROUND + "WHERE b.session = ? AND b.bin = ?" + _NEWEST
+    row = connection.execute(asked, (session.raw, bin_)).fetchone()
     if row is None:
         raise Rejected(f"{bin_} is not in the count session {session}")
     return _round(row)
 
 
+def round_at(connection: Connection, session: OpId, bin_: str, number: int) -> Round:
+    """One round of a bin of a session, which is there."""
+    asked = _ROUND + "WHERE b.session = ? AND b.bin = ? AND r.round = ?"
+    return _round(connection.execute(asked, (session.raw, bin_, number)).fetchone())
+
+
 def open_round(connection: Connection, bin_: str) -> Round | None:
     """The newest round of the one unfinished count that this bin is in."""
-    row = connection.execute(
-        _ROUND + "WHERE b.bin = ? AND b.state IN ('waiting', 'counting', 'closing', 'review')"
-        " AND s.state IN ('draft', 'active')",
-        (bin_,),
-    ).fetchone()
+    row = connection.execute(_ROUND + _UNFINISHED + _NEWEST, (bin_,)).fetchone()
     return None if row is None else _round(row)
+
+
+def round_of(connection: Connection, task: int) -> Round | None:
+    """The round that a tally belongs to; None for one that was given back."""
+    row = connection.execute("SELECT session, bin, round FROM count_tallies WHERE task = ?", (task,)).fetchone()
+    return None if row is None else round_at(connection, OpId(bytes(row[0])), row[1], int(row[2]))
+
+
+def being_counted(connection: Connection, bin_: str) -> list[Round]:
+    """The rounds of the unfinished count of this bin whose tallies are not closed, in their order: several where more
+    than one person counts the whole of it."""
+    asked = _ROUND + "JOIN tasks t ON t.task = r.task " + _UNFINISHED + " AND t.state IN ('open', 'closing')"
+    rows = connection.execute(asked + " ORDER BY r.round", (bin_,)).fetchall()
+    return [_round(row) for row in rows]
+
+
+def own_round(connection: Connection, bin_: str, actor: Actor) -> Round | None:
+    """The round of this bin that the person counts now; None when they have not opened it."""
+    return next((row for row in being_counted(connection, bin_) if row.assignee == actor), None)
 
 
 def set_bin(connection: Connection, session: OpId, bin_: str, state: str, reason: str = "") -> None:
@@ -154,14 +181,41 @@ def next_round(connection: Connection, row: Round, why: str) -> None:
 def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
     """Everyone who counted this bin in this session or entered a count of it, in any round, finished or not."""
     rows = connection.execute(
-        "SELECT DISTINCT t.actor FROM count_rounds r JOIN tasks t ON t.task = r.task"
+        "SELECT DISTINCT t.actor FROM count_tallies r JOIN tasks t ON t.task = r.task"
         " JOIN scan_events e ON e.task = t.task WHERE r.session = ?1 AND r.bin = ?2"
-        " UNION SELECT e.actor FROM count_rounds r JOIN scan_events e ON e.task = r.task"
+        " UNION SELECT e.actor FROM count_tallies r JOIN scan_events e ON e.task = r.task"
         " WHERE r.session = ?1 AND r.bin = ?2"
         " UNION SELECT counter FROM counts WHERE session = ?1 AND bin = ?2",
         (session.raw, bin_),
     ).fetchall()
     return {Actor(bytes(row[0])) for row in rows}
+
+
+def give_back(connection: Connection, row: Round) -> None:
+    """Nobody counts this round now. A second count of the whole bin is taken out; after a first one the second, if
+    there is one, stands in its place."""
+    key = (row.session.raw, row.bin, row.round)
+    if row.why == SECOND:
+        connection.execute("DELETE FROM count_areas WHERE session = ? AND bin = ? AND round = ?", key)
+        connection.execute("DELETE FROM count_rounds WHERE session = ? AND bin = ? AND round = ?", key)
+        return
+    connection.execute(
+        "UPDATE count_rounds SET assignee = NULL, task = NULL, changes = NULL, height = NULL"
+        " WHERE session = ? AND bin = ? AND round = ?",
+        key,
+    )
+    connection.execute(
+        "UPDATE count_rounds SET why = ? WHERE session = ? AND bin = ? AND round = ? + 1", (row.why, *key)
+    )
+
+
+def tallies(connection: Connection, row: Round) -> list[int]:
+    """The tasks whose tallies are summed in a round: its own, and those of the areas that others have counted."""
+    rows = connection.execute(
+        "SELECT task FROM count_tallies WHERE session = ? AND bin = ? AND round = ? ORDER BY area",
+        (row.session.raw, row.bin, row.round),
+    ).fetchall()
+    return [int(task) for (task,) in rows]
 
 
 def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Actor) -> None:
@@ -187,7 +241,7 @@ def blind_bins(connection: Connection) -> frozenset[str]:
 def parked_count(connection: Connection, session: OpId, bin_: str) -> int:
     """How many reads of a bin nobody has explained yet."""
     (count,) = connection.execute(
-        "SELECT COUNT(*) FROM parked p JOIN count_rounds r ON r.task = p.task"
+        "SELECT COUNT(*) FROM parked p JOIN count_tallies r ON r.task = p.task"
         " WHERE r.session = ? AND r.bin = ? AND p.state = 'open'",
         (session.raw, bin_),
     ).fetchone()

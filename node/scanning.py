@@ -27,10 +27,11 @@ from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from ledger.wording import in_units
-from node import catalogue, listings, streams, tasks
+from node import catalogue, listening, listings, streams, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
+from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import park
@@ -55,10 +56,11 @@ class Scanning:
 
     def __init__(
         self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, lookups: Lookups,
-        labels: Labels = OUR_LABELS,
+        listening: Listening, labels: Labels = OUR_LABELS,
     ) -> None:  # fmt: skip
         self._desk = desk
         self._lookups = lookups
+        self._listening = listening
         self._site = desk.site
         self._operators = operators
         self._counting = counting
@@ -114,7 +116,7 @@ class Scanning:
         """Apply one read to the open task of whoever holds the scanner, or of `who`. The same read acts once.
 
         Answers {outcome: counted | opened | steered | parked | late | refused | item | bin | badge | control |
-        joined | ignored | nobody, …}; nothing in it depends on what the books expect.
+        joined | handed | ignored | nobody, …}; nothing in it depends on what the books expect.
         """
         return self._take(alone(read, self._labels), who)
 
@@ -189,6 +191,11 @@ class Scanning:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
         waited_ms = int(read.context.get("waited_ms", 0))
+        if read.client_id is None and self._listening.takes_codes(who.actor, busy=task is not None):
+            for each in one.reads:
+                text = each.raw.decode("utf-8", "replace")
+                listening.hand(connection, who.actor, bytes.fromhex(each.read_id), text, self._desk.now_ms())
+            return {"outcome": "handed"}
         cause = Cause(max(0, read.at_ms - waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
@@ -247,7 +254,7 @@ class Scanning:
             if not who.has(COUNT):
                 return {"outcome": "bin", "bin": code}
             with _savepoint(connection) as kept:
-                opened = self._counting.begin(connection, who, code)
+                opened = self._counting.begin(connection, who, code, second=bool(who.waited_ms))
                 return {"outcome": "opened", **opened}
             return kept.refusal or {}
         if task.kind == tasks.COUNT:
@@ -286,7 +293,7 @@ class Scanning:
             trouble = scan.warnings[0]
         elif not 0 < quantity <= QUANTITY_MAX:
             trouble = "its quantity is not a whole number of base units"
-        elif pieces and not scan.measures:
+        elif pieces and not scan.amounts:
             trouble = f"{sku} is counted by weight, and its label says none: weigh it"
         elif task.kind == tasks.COUNT:
             trouble = asked_back(connection, catalogue.need_item(connection, sku), quantity)
@@ -302,7 +309,7 @@ class Scanning:
         """What is known of a scan, to fill in the question on the tablet; its base units, and pieces by weight."""
         sku, quantity = ("", 0) if _trouble(scan) else self._item_of(connection, scan)
         item = catalogue.item(connection, sku) if sku else None
-        pieces = scan.count or 1 if item is not None and item.by_weight else 0
+        pieces = _pieces(scan) if item is not None and item.by_weight else 0
         hint: dict[str, Any] = {"item": sku, "lot": scan.lot, "serial": scan.serial}
         if scan.expiry is not None:
             hint["expiry"] = scan.expiry.isoformat()
@@ -332,7 +339,7 @@ class Scanning:
                 return "", 0
             sku, pack = found
             measured = self._measured(connection, sku, scan)
-            return sku, pack * (scan.count or 1) if measured is None else measured
+            return sku, pack * _pieces(scan) if measured is None else measured
         plain = scan.text if scan.ok and scan.form == "plain" and len(scan.text.encode()) <= TEXT_BYTES_MAX else ""
         return (plain, 1) if plain and catalogue.item(connection, plain) is not None else ("", 0)
 
@@ -340,7 +347,7 @@ class Scanning:
     def _measured(connection: Connection, sku: str, scan: Scan) -> int | None:
         """A printed measure in the item's own unit, exactly; 0 when it does not come out whole, None without one."""
         item = catalogue.item(connection, sku)
-        for measure in scan.measures:
+        for measure in scan.amounts:
             if item is not None and measure.unit.lower() == item.unit.lower():
                 shift = item.decimals - measure.decimals
                 if shift >= 0:
@@ -414,6 +421,11 @@ def _trouble(scan: Scan) -> str:
     if scan.kind == "unit":
         return "the label of a closed unit: open it and count what is in it, or dismiss it with a reason"
     return ""
+
+
+def _pieces(scan: Scan) -> int:
+    """How many the label says, none included; one when it says nothing."""
+    return 1 if scan.count is None else scan.count
 
 
 def _code(scan: Scan) -> str:

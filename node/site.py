@@ -51,6 +51,8 @@ ACTS = {
     "dispatch": "This dispatch",
     "accept_transfer": "This acceptance",
     "bind": "This log-in key",
+    "record_part": "This document",
+    "book_part": "A part of this document",
 }
 
 
@@ -213,11 +215,12 @@ class Site:
                 # has, or whose disk does not answer, is told so by whatever of this change needs the chain.
                 self._keeper.ready(allow_corrupt=True)
             self._touched = self._doomed = False
+            before = self._keeper.sequence
             try:
                 with db.transaction(self._connection) as connection:
                     yield connection
                     # A caller may have rolled a savepoint back, or swallowed an error, after something was executed.
-                    if self._doomed or (self._touched and not self._keeper.agrees()):
+                    if self._doomed or (self._touched and not self._keeper.agrees(before)):
                         raise Unavailable("a part of this change failed, so all of it was taken back; repeat it")
             except BaseException as error:
                 # Rolled back, or, if the commit itself raised, perhaps durable: only the database knows.
@@ -387,6 +390,10 @@ class Site:
     def checkpoint(self) -> bytes:
         """The signed note over the site log at the head."""
         return sign_checkpoint(self.head.checkpoint, self._keys.block)
+
+    def sign_paper(self, statement: bytes) -> bytes:
+        """The node's Ed25519 signature over a paper; its tag keeps it apart from blocks, notes and messages."""
+        return self._keys.block.sign(statement)
 
     def has_room(self, gas_limit: int, size_bytes: int = 0) -> bool:
         """Whether such an operation fits the pending block, so that recording it will not wait for a seal."""

@@ -7,28 +7,34 @@ Adjustments and reversals wait as proposals for another person's signature.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, replace
-from typing import Any
+from dataclasses import replace
+from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import Document, reference
+from ledger.documents import Document, Part, booking_op_id, part_op_id, reference
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, limits, tasks
+from node import catalogue, control, deliveries, limits, parts, tasks
 from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
+from node.parts import DOCUMENT_LINES_MAX
 from node.proposals import Proposals
 from node.rounds import refuse_frozen
 from node.tasks import Thing
 from node.values import Fields, shown, text_id
+from node.wish import Read, Wish
 
 NOT_BOOKABLE = "not-bookable"
 REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
+
+
+# Makes the call that carries these lines.
+Build: TypeAlias = Callable[[tuple[Line, ...]], calls.Call]
 
 
 class Documents:
@@ -58,7 +64,7 @@ class Documents:
         if source == CUSTOMER:
             references["return-of"] = reference(fields.take("return_of"))
         sure = fields.flag("confirm")
-        wish = self.wish(fields, lambda line: self._arriving(line, source, target))
+        wish = self.wish(fields, lambda line: self._arriving(line, source, target), most=DOCUMENT_LINES_MAX)
         if references.get("delivery-note") and not sure:
             asked = self._delivered_before(op_id, references)
             if asked:
@@ -75,7 +81,11 @@ class Documents:
         who.need(MOVE, "move goods")
         fields = Fields(body, "move")
         source, target = fields.text("source", need=False), fields.text("target", need=False)
-        wish = self.wish(fields, lambda line: self._line(line, source=source, target=target, both=True))
+        wish = self.wish(
+            fields,
+            lambda line: self._line(line, source=source, target=target, both=True),
+            most=DOCUMENT_LINES_MAX,
+        )
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Move(actor=who.actor, lines=lines)
@@ -193,7 +203,7 @@ class Documents:
         return Thing(item.sku, lot, serial, FREE, expiry), reasons, pack
 
     def _record(
-        self, op_id: OpId, who: Person, verb: str, wish: Wish, build: Callable[[tuple[Line, ...]], calls.Call],
+        self, op_id: OpId, who: Person, verb: str, wish: Wish, build: Build,
         references: dict[str, str],
     ) -> Answer:  # fmt: skip
         """Book a document; one that already happened, or would tell a counter too much, is sealed as an exception."""
@@ -204,19 +214,20 @@ class Documents:
         def work(connection: Connection) -> Answer:
             if not wish.lines:
                 raise Rejected("the document has no lines")
-            document = self.document(connection, wish, references)
-            if not wish.happened and self._site.find(op_id) is None:
+            if not wish.happened and not self._desk.is_recorded(op_id):
                 refuse_frozen(connection, (place for line in wish.lines for place in (line.source, line.target)))
-            call, now_ms = build(wish.lines), self._desk.now_ms()
-            limited = limits.of_call(call, references)
+            limited, now_ms = limits.of_call(build(()), references), self._desk.now_ms()
             if limited and not wish.happened:
                 limits.refuse_beyond(connection, who, limited, op_id, wish.lines, now_ms)
-            answer, booked = self.book(connection, op_id, who, wish, call, document)
+            answer, booked = self.book(connection, op_id, who, wish, build, references)
             if limited:
                 limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
-            if booked and "delivery" in references:
+            if booked.lines and "delivery" in references:
                 name = references["delivery"]
-                answer |= deliveries.take_in(connection, name, wish.lines, wish.line_reasons, wish.every)
+                answer |= deliveries.take_in(
+                    connection, name, booked.lines, booked.line_reasons, booked.every,
+                    happened=wish.happened, now_ms=now_ms,
+                )  # fmt: skip
             if references.get("delivery-note"):
                 connection.execute(
                     "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
@@ -229,24 +240,67 @@ class Documents:
         return self._desk.once(op_id, who.actor, verb, content, work)
 
     def book(
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]
+    ) -> tuple[Answer, Wish]:
+        """Record a document, in parts if it is a large one (`node/parts`). What already happened, or would tell a
+        counter too much, becomes an exception document. Answers what the person may hear, and what was booked."""
+        chunks = parts.chunks(len(wish.lines))
+        if len(chunks) == 1:
+            document = self.document(connection, wish, references)
+            ok = self._book(connection, op_id, who, wish, build(wish.lines), document)
+            count, booked = 0, wish if ok else wish.at(())
+        else:
+            count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references)
+        answer: Answer = {"state": "recorded", **({"parts": count} if count else {})}
+        # To a counter a refusal would tell what the books hold of a bin that is being counted.
+        if len(booked.lines) < len(wish.lines) and not self._blind_to(connection, who, wish):
+            answer["exception"] = True
+        return answer, booked
+
+    def _book_parts(
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]
+    ) -> Wish:
+        chunks, act = parts.chunks(len(wish.lines)), parts.act_of(build(()))
+        pieces = [wish.at(chunk) for chunk in chunks]
+        said = [
+            self.document(connection, piece, references, Part(op_id, number, len(chunks)))
+            for number, piece in enumerate(pieces, 1)
+        ]
+        for number, (piece, document) in enumerate(zip(pieces, said, strict=True), 1):
+            stated = calls.RecordPart(
+                actor=who.actor, whole=op_id, number=number, count=len(chunks), act=act, lines=piece.lines
+            )
+            self._site.record(stated, op_id=part_op_id(op_id, number), document=document)
+        booked: list[int] = []
+        for number, (piece, document) in enumerate(zip(pieces, said, strict=True), 1):
+            call = calls.BookPart(actor=who.actor, whole=op_id, number=number, act=act, lines=piece.lines)
+            lines = chunks[number - 1]
+            try:
+                if self._book(connection, booking_op_id(op_id, number), who, piece, call, document):
+                    booked += lines
+            except Rejected as error:
+                raise Rejected(f"lines {lines[0]} to {lines[-1]}: {error}") from error
+        return wish.at(booked)
+
+    def _book(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, call: calls.Call, document: Document
-    ) -> tuple[Answer, bool]:
-        """Record a call; what already happened, or would tell a counter too much, becomes an exception document.
-        Answers what the person may hear, and whether it was booked."""
-        blind = self._counting.blind_bins(connection, who) & {line.source for line in wish.lines}
+    ) -> bool:
         try:
             self._site.record(call, op_id=op_id, document=document)
         except Rejected:
-            # To a counter a refusal would tell what the books hold of a bin that is being counted.
-            stated = isinstance(call, calls.ExceptDocument)
-            if not (wish.happened or blind) or stated or self._site.find(op_id) is not None:
+            stated = isinstance(call, calls.ExceptDocument) or self._site.find(op_id) is not None
+            if stated or not (wish.happened or self._blind_to(connection, who, wish)):
                 raise
             act = calls.ExceptDocument(
                 actor=who.actor, location=wish.lines[0].source, reason=NOT_BOOKABLE, lines=wish.lines
             )
             self._site.record(act, op_id=op_id, document=document)
-            return {"state": "recorded"} if blind else {"state": "recorded", "exception": True}, False
-        return {"state": "recorded"}, True
+            return False
+        return True
+
+    def _blind_to(self, connection: Connection, who: Person, wish: Wish) -> bool:
+        """Whether the person counts a bin that the document takes from."""
+        return bool(self._counting.blind_bins(connection, who) & {line.source for line in wish.lines})
 
     def _propose(
         self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.ApprovedCall,
@@ -267,7 +321,9 @@ class Documents:
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)
 
-    def document(self, connection: Connection, wish: Wish, references: dict[str, str] | None = None) -> Document:
+    def document(
+        self, connection: Connection, wish: Wish, references: dict[str, str] | None = None, part: Part | None = None
+    ) -> Document:
         return self._desk.document(
             wish.occurred_ms,
             reasons=wish.every,
@@ -275,6 +331,7 @@ class Documents:
             expiries=wish.expiries,
             references=references,
             scans=wish.scans,
+            part=part,
             commitments=self._desk.erasable(connection, wish.note),
         )
 
@@ -293,41 +350,6 @@ class Documents:
         if row is None:
             return ""
         return f"delivery note {references['delivery-note']} was received before ({bytes(row[0]).hex()[:8]}…): again?"
-
-
-# A line, its expiry, its reasons.
-Read = tuple[Any, str, tuple[str, ...]]
-
-
-class Wish:
-    """A document as it was asked for. `content`: what makes it this wish and no other. Lines of any kind."""
-
-    def __init__(self, occurred_ms: int | None, happened: bool, note: str, every: tuple[str, ...]) -> None:
-        self.occurred_ms, self.happened, self.note, self.every = occurred_ms, happened, note, every
-        self.lines: tuple[Any, ...] = ()
-        self.line_reasons: dict[int, tuple[str, ...]] = {}
-        self.expiries: dict[int, str] = {}
-        self.scans: bytes | None = None
-        self.task = 0
-        self.content: dict[str, Any] = {
-            "occurred_ms": occurred_ms,
-            "happened": happened,
-            "reasons": list(every),
-        }
-
-    def take(self, read: Iterable[Read]) -> None:
-        lines = []
-        for number, (line, expiry, reasons) in enumerate(read):
-            lines.append(line)
-            if expiry:
-                self.expiries[number] = expiry
-            if reasons:
-                self.line_reasons[number] = reasons
-        self.lines = tuple(lines)
-        self.content["lines"] = [
-            [*astuple(line), self.expiries.get(number, ""), list(self.line_reasons.get(number, ()))]
-            for number, line in enumerate(lines)
-        ]
 
 
 def _origin(value: object) -> str:
@@ -349,6 +371,7 @@ def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:
         (of.raw,),
     ).fetchall()
     if not rows:
+        parts.refuse(parts.of(connection, of), "reverse each of them")
         raise Rejected(f"operation {of} booked nothing here: there is nothing to reverse")
     call = rows[0][7]
     if call not in REVERSIBLE:

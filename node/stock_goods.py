@@ -19,9 +19,11 @@ from ledger.words import LINES_MAX
 from node import catalogue, control
 from node.counting_lines import iso_date
 from node.desk import Answer, Person
+from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import refuse_frozen
-from node.stock_documents import Documents, Wish
+from node.stock_documents import Documents
 from node.values import Fields
+from node.wish import Wish
 
 
 class GoodsDocuments(Documents):
@@ -61,7 +63,12 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "issue")
         source, order = fields.text("source", need=False), fields.take("order")
         references = {} if order is None else {"order": reference(order)}
-        wish = self.wish(fields, lambda line: self._leaving(line, source, CUSTOMER), need_reason=not references)
+        wish = self.wish(
+            fields,
+            lambda line: self._leaving(line, source, CUSTOMER),
+            need_reason=not references,
+            most=DOCUMENT_LINES_MAX,
+        )
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Issue(actor=who.actor, lines=lines)

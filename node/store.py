@@ -237,7 +237,7 @@ CREATE TABLE holds (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX holds_goods ON holds (item, lot, status);
 
--- Documents in parts. `booked` is the operation that booked a part, NULL while it waits.
+-- Documents in parts. `booked` is what booked a part, or sealed it as an exception, NULL while it waits.
 CREATE TABLE parts (
     whole BLOB NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL, act INTEGER NOT NULL, op_id BLOB NOT NULL,
     booked BLOB, PRIMARY KEY (whole, number)
@@ -252,6 +252,12 @@ CREATE TABLE plans (
 # What one person did, newest first (`node/listings`).
 LISTED_1 = """
 CREATE INDEX operations_actor ON operations (actor, height, place) WHERE actor IS NOT NULL;
+"""
+
+# Which part of which document an operation is (`node/parts`).
+PARTS_1 = """
+CREATE INDEX parts_op_id ON parts (op_id);
+CREATE INDEX parts_booked ON parts (booked) WHERE booked IS NOT NULL;
 """
 
 DERIVED = (
@@ -325,7 +331,10 @@ STEPS: tuple[str, ...] = (
     floor_store.DAY_1,
     LISTED_1,
     floor_store.ATTACHMENTS_1,
+    PARTS_1,
+    floor_store.COUNTERS_1,
     floor_store.LANGUAGES_1,
+    floor_store.HANDED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

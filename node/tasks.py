@@ -206,9 +206,14 @@ def leaf_of(
     )
 
 
-def root(connection: Connection, task: int) -> bytes:
-    """The Merkle root over the task's events in order; the root of the empty tree when there are none."""
-    rows = connection.execute("SELECT leaf FROM scan_events WHERE task = ? ORDER BY number", (task,)).fetchall()
+def root(connection: Connection, *of: int) -> bytes:
+    """The Merkle root over the events of these tasks, one task after the other, each in order; the root of the empty
+    tree when there are none."""
+    rows = [
+        row
+        for task in of
+        for row in connection.execute("SELECT leaf FROM scan_events WHERE task = ? ORDER BY number", (task,))
+    ]
     return merkle.root_of(bytes(row[0]) for row in rows)
 
 

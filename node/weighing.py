@@ -1,18 +1,18 @@
 """A weight from the scale of whoever asks, exactly in an item's unit: what a person then counts with.
 
-A scale belongs to a tablet (`station=t3` in its address), or to whoever has taken it like a scanner.
+A scale belongs to the tablet where it stands, or to whoever has taken it or its station like a scanner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 from devices.weights import GRAMS, Weight
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.moves import QUANTITY_MAX
+from node import stations
 from node.catalogue import Item
 from node.desk import Person
 
@@ -24,16 +24,15 @@ def no_scale(where: str) -> Weight:
     raise Rejected(f"no scale is called {where!r}")
 
 
-def scale_of(connection: Connection, who: Person, tablet: str, devices: Sequence[Mapping[str, Any]]) -> str:
+def scale_of(connection: Connection, who: Person, tablet: str, devices: stations.Devices) -> str:
     """The scale of this person at this tablet, empty for none: one they took, before the one that stands there."""
-    scales = {str(each["name"]): str(each["station"]) for each in devices if each["kind"] == "scale"}
+    scales = {str(each["name"]) for each in devices if each["kind"] == "scale"}
     if not scales:
         return ""
     taken = connection.execute(
         "SELECT device FROM bound_devices WHERE actor = ? ORDER BY bound_at_ms DESC", (who.actor.raw,)
     ).fetchall()
-    row = connection.execute("SELECT number FROM tablets WHERE tablet = ?", (tablet,)).fetchone()
-    here = [] if row is None else [name for name, station in scales.items() if station == f"t{int(row[0])}"]
+    here = stations.at(stations.of_tablet(connection, tablet), devices)
     return next((name for name in (*(str(each) for (each,) in taken), *here) if name in scales), "")
 
 

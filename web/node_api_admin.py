@@ -8,6 +8,7 @@ from flask import Response
 
 from ledger.errors import Unavailable
 from ledger.people import ADMIN, APPROVE
+from node import stations
 from node.agents import monitor
 from web import kit
 from web.node_ask import Ask
@@ -131,12 +132,14 @@ def _settle_tablet(ask: Ask) -> object:
 
 
 def _bind(ask: Ask) -> object:
-    """From now on the reads of `device` are those of whoever asks."""
+    """From now on `device`, and what stands at its station, belongs to whoever asks."""
     wish = kit.Fields(ask.body)
     device = wish.text("device", most=100)
     wish.done()
-    ask.parts.floor.people.bind_device(ask.who, device)
-    return {"device": device, "actor": str(ask.who.actor)}
+    taken = stations.with_neighbours(device, ask.parts.devices())
+    for name in taken:
+        ask.parts.floor.people.bind_device(ask.who, name)
+    return {"device": device, "devices": taken, "actor": str(ask.who.actor)}
 
 
 # ---------------------------------------------------------------- admin
@@ -241,9 +244,9 @@ ROUTES = (
     ),
     Route(
         method="POST", path="/api/v1/devices/bind", allow=ANYONE, handle=_bind,
-        summary="From now on the reads of this scanner are the asker's",
+        summary="From now on this scanner or scale, and what stands at its station, is the asker's",
         body=record("Bind", {"device": text("Its name", least=1, most=80)}),
-        answer=record("BoundDevice", {"device": text(), "actor": ACTOR}),
+        answer=record("BoundDevice", {"device": text(), "devices": array(text()), "actor": ACTOR}),
     ),
     Route(
         method="GET", path="/api/v1/admin/system/health", allow=ADMIN | APPROVE, handle=_health,

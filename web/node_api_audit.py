@@ -33,6 +33,7 @@ from web.schema import (
     or_null,
     record,
     text,
+    whole,
 )
 
 RECEIPT_MEDIA = "application/vnd.tallyman.receipt+json"
@@ -126,6 +127,16 @@ def _receipt(ask: Ask) -> Response:
 
 OF_OPERATION = {"op_id": OP_ID}
 RUNG = record("Rung", {"name": STATE, "shape": text(), "words": WORDS, "reached": flag()})
+PART = record(
+    "DocumentPart",
+    {
+        "number": whole("From 1"),
+        "op_id": {**OP_ID, "description": "What booked it, or states it until then"},
+        "booked": flag(),
+        "exception": flag("It could not be booked and is sealed as an exception document"),
+        "state": STATE,
+    },
+)
 DETAIL = record(
     "Operation",
     {"op_id": OP_ID, "height": HEIGHT, "state": STATE, "words": WORDS, "ladder": array(RUNG, len(LADDER))},
@@ -147,6 +158,10 @@ DETAIL = record(
                 },
             ),
             None,
+        ),
+        "parts": array(PART, None, "Of a large document: how far each of its parts is"),
+        "part_of": record(
+            "PartOf", {"op_id": OP_ID, "number": whole(), "count": whole()}, doc="The document that this is a part of"
         ),
         "reversed_by": text("The operation that booked it backwards, or empty"),
     },

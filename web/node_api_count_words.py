@@ -101,6 +101,7 @@ OUTCOME = record(
             "ignored",
             "nobody",
             "joined",
+            "handed",
             "dismissed",
         ),
     },
@@ -164,6 +165,21 @@ SCREEN = record(
             )
         ),
     },
+    {
+        "areas": array(
+            record(
+                "Area",
+                {
+                    "area": whole("0 is that of the bin's own counter"),
+                    "name": NAME,
+                    "by": NAME,
+                    "state": one_of("asked", "agreed", "counting", "counted"),
+                    "mine": flag(),
+                },
+            ),
+            doc="How several people share the bin",
+        )
+    },
 )
 MINE = record(
     "BinToCount",
@@ -175,6 +191,11 @@ MINE = record(
         "open": flag(),
         "whole": flag(),
         "mine": flag(),
+    },
+    {
+        "area": record(
+            "OwnArea", {"name": NAME, "state": one_of("asked", "agreed", "counting")}, doc="The asker's part of it"
+        )
     },
 )
 SESSION_BIN = record(

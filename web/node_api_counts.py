@@ -7,6 +7,7 @@ from ledger.errors import Rejected
 from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.people import APPROVE, COUNT, MOVE, RECEIVE
 from ledger.seams import failpoint
+from node.counting_shared import CHOICES
 from node.desk import Answer
 from node.rounds import latest
 from web import kit
@@ -206,7 +207,24 @@ ROUTES = (
     ),
     verb(
         "counts/open", COUNT, "Begin to count a bin", lambda floor: floor.counting.open_bin,
-        record("BinOpened", {"op_id": OP_ID, "task": whole(), **OF_BIN, "whole": flag()}), BIN,
+        either(
+            record("BinOpened", {"op_id": OP_ID, "task": whole(), **OF_BIN, "whole": flag()}),
+            record("BinTaken", {"op_id": OP_ID, "ask": WORDS, "choices": array(one_of(*CHOICES))},
+                   doc="Somebody else counts it: not opened until `how` says what is meant"),
+            record("AreaAsked", {"op_id": OP_ID, **OF_BIN, "area": whole(least=1), "state": one_of("asked")}),
+        ),
+        BIN,
+        {
+            "how": one_of(*CHOICES, doc="Of a bin that somebody else counts: count all of it too, or a part of it"),
+            "area": {**NAME, "description": "The part that one wants to count, such as the upper shelf"},
+        },
+    ),
+    verb(
+        "counts/share", COUNT, "Answer somebody who wants to count a part of one's open bin, or take a part back",
+        lambda floor: floor.counting.shared.decide,
+        record("AreaDecided", {"op_id": OP_ID, **BIN, "area": whole(), "state": one_of("agreed", "declined")}),
+        {**BIN, "area": whole(least=1), "agree": flag()},
+        {"own": {**NAME, "description": "The part that stays one's own; needed to agree"}},
     ),
     verb(
         "counts/leave", COUNT, "Give the open bin back uncounted", lambda floor: floor.counting.leave,

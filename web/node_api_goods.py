@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, MOVE, RECEIVE
+from node import orders
 from node.desk import Answer
 from web.node_api_words import (
     ADJUSTED,
@@ -16,6 +17,7 @@ from web.node_api_words import (
     REASONS,
     THING,
     lines_of,
+    many_lines_of,
 )
 from web.node_api_work import signed_verb, verb
 from web.node_ask import Ask
@@ -39,6 +41,7 @@ from web.schema import (
 )
 
 REFERENCE = text("A number of somebody else's: of an order, a delivery, a report", least=1, most=64)
+DUE = text("The day, YYYY-MM-DD, or empty", most=10)
 HELD = one_of("quality", "damage", "expired", doc="Why")
 STANDING = record(
     "StandingLine",
@@ -72,8 +75,18 @@ DELIVERY = record(
     {
         "delivery": text(),
         "supplier": CODE,
-        "lines": array(record("DeliveryLine", {"item": CODE, "wanted": QUANTITY, "came": QUANTITY})),
+        "due": DUE,
+        "lines": array(
+            record(
+                "DeliveryLine",
+                {"item": CODE, "wanted": QUANTITY, "came": QUANTITY, "lots": array(CODE), "units": array(CODE)},
+            ),
+        ),
     },
+)
+ORDER = record(
+    "Order",
+    {"order": text(), "due": DUE, "lines": array(record("OrderLine", {"item": CODE, "quantity": QUANTITY}))},
 )
 PICK_ROW = record(
     "PickRow",
@@ -127,6 +140,11 @@ def _deliveries(ask: Ask) -> object:
         return {"rows": ask.parts.floor.deliveries.waiting(connection, ask.who)}
 
 
+def _orders(ask: Ask) -> object:
+    with ask.reading() as connection:
+        return {"rows": orders.waiting(connection, ask.who)}
+
+
 def _picks(ask: Ask) -> object:
     with ask.reading() as connection:
         return {"rows": ask.parts.floor.picking.lists(connection, ask.who)}
@@ -155,7 +173,7 @@ ROUTES = (
     ),
     verb(
         "documents/issue", ISSUE, "Goods leave to a customer", lambda floor: floor.stock.issue, DONE,
-        {"lines": lines_of(LEAVING)}, {"source": CODE, "order": REFERENCE, **STATED},
+        {"lines": many_lines_of(LEAVING)}, {"source": CODE, "order": REFERENCE, **STATED},
     ),
     verb(
         "documents/scrap", ADJUST, "Propose to write goods off", lambda floor: floor.stock.scrap, ADJUSTED,
@@ -192,10 +210,15 @@ ROUTES = (
         method="GET", path="/api/v1/deliveries/", allow=RECEIVE | APPROVE, summary="What is expected and what came",
         answer=_rows(DELIVERY, "DeliveryRows"), handle=_deliveries,
     ),
+    Route(
+        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, summary="Announced orders without a pick list",
+        answer=_rows(ORDER, "OrderRows"), handle=_orders,
+    ),
     verb(
-        "picks/", ISSUE, "A new pick list: what is free is promised to it", lambda floor: floor.picking.open,
+        "picks/", ISSUE, "A new pick list, without lines for an announced order: what is free is promised to it",
+        lambda floor: floor.picking.open,
         record("PickListOpened", {"op_id": OP_ID, **OF_LIST, "missing": counts("By item")}),
-        {"order": REFERENCE, "lines": lines_of(WANTED)},
+        {"order": REFERENCE}, {"lines": lines_of(WANTED)},
     ),
     verb(
         "picks/begin", ISSUE, "Take a list, with a tote", lambda floor: floor.picking.begin,
@@ -220,7 +243,10 @@ ROUTES = (
         either(
             record(
                 "PickListIssued", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST, "lines": whole()},
-                {"exception": flag("It could not be booked: it is sealed as an exception document")},
+                {
+                    "exception": flag("It could not be booked: it is sealed as an exception document"),
+                    "parts": whole("In how many parts it was recorded, where these are more than one"),
+                },
             ),
             ASKED,
         ),

@@ -13,6 +13,7 @@ from ledger import people
 from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.people import ADMIN, APPROVE
+from node import stations
 from node.desk import Answer, Person
 from web import kit, languages
 from web.languages import LANGUAGES
@@ -72,13 +73,25 @@ def _opened(ask: Ask, answer: Answer, name: str) -> Response:
 
 def _log_in(ask: Ask) -> Response:
     wish, name = kit.taken(ask.body, "login", "pin"), tablet(ask.parts)
-    return _opened(ask, ask.parts.floor.people.log_in(wish["login"], wish["pin"], name), name)
+    answer = ask.parts.floor.people.log_in(wish["login"], wish["pin"], name)
+    _take_station(ask, answer, name)
+    return _opened(ask, answer, name)
 
 
 def _register(ask: Ask) -> Response:
     wish, name = kit.taken(ask.body, "login", "code", "pin"), tablet(ask.parts)
     answer = ask.parts.floor.people.activate(ask.op_id, wish["login"], wish["code"], wish["pin"], name)
+    _take_station(ask, answer, name)
     return _opened(ask, answer, name)
+
+
+def _take_station(ask: Ask, answer: Answer, name: str) -> None:
+    """What stands at a tablet belongs to whoever logs in there."""
+    known = ask.parts.floor.people
+    with ask.reading() as connection:
+        here = stations.at(stations.of_tablet(connection, name), ask.parts.devices())
+    for device in here:
+        known.bind_device(known.session(answer["token"]), device)
 
 
 def _refresh(ask: Ask) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from node.parts import DOCUMENT_LINES_MAX
 from web.schema import (
     CODE,
     OP_ID,
@@ -23,6 +24,7 @@ from web.schema import (
 )
 
 LINES_MAX = 200
+LARGE = "More than 200 lines are recorded in parts, all or none of them"
 REASON = text("A reason code: 1 to 31 of a-z 0-9 . -", least=1, most=31)
 REASONS = array(REASON, 8, "Reason codes")
 NOTE = text("Free text for people; stays at this node, where it can be erased", most=500)
@@ -66,14 +68,20 @@ DONE = record(
     {"op_id": OP_ID, "state": RECORDED},
     {
         "exception": flag(
-            "It could not be booked: it is sealed as an exception document, and the bin is to be counted"
-        )
+            "It, or a part of it, could not be booked: that is sealed as an exception document, and the bin is to be"
+            " counted"
+        ),
+        "parts": whole("In how many parts it was recorded, where these are more than one"),
     },
 )
 ADJUSTED = record(
     "Proposed", {"op_id": OP_ID, "state": one_of("proposed")}, doc="Waits for another person's signature"
 )
-DISPATCHED = record("Dispatched", {"op_id": OP_ID, "state": RECORDED, "transfer": OP_ID})
+DISPATCHED = record(
+    "Dispatched",
+    {"op_id": OP_ID, "state": RECORDED, "transfer": OP_ID},
+    {"transfers": array(OP_ID, None, "All of them, where a large dispatch is several transfers")},
+)
 
 
 def signed(may: Mapping[str, Schema]) -> dict[str, Schema]:
@@ -83,3 +91,7 @@ def signed(may: Mapping[str, Schema]) -> dict[str, Schema]:
 
 def lines_of(line: Schema) -> Schema:
     return array(line, LINES_MAX)
+
+
+def many_lines_of(line: Schema) -> Schema:
+    return array(line, DOCUMENT_LINES_MAX, LARGE)

@@ -9,6 +9,7 @@ from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, ISSUE, MOVE, RECEIVE, STOCK_ROLES, TRANSFER
 from node.desk import Answer, Person
+from node.dispatch_paper import SCANNED_MAX, TEXT_BYTES_MAX
 from node.floor import Floor
 from web.node_api_count_words import AMOUNT, COUNTED
 from web.node_api_words import (
@@ -28,6 +29,7 @@ from web.node_api_words import (
     RECORDED,
     SENT_LINE,
     lines_of,
+    many_lines_of,
     signed,
 )
 from web.node_app import NodeParts
@@ -149,6 +151,7 @@ def _proposal(ask: Ask) -> Answer:
 # ---------------------------------------------------------------- transfers
 
 TRANSFER_LINE = {"index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY}
+OPEN_LINE = record("OpenLine", {**TRANSFER_LINE, "open": QUANTITY})
 TRANSFER_ROW = record(
     "TransferRow",
     {"transfer": OP_ID},
@@ -158,7 +161,7 @@ TRANSFER_ROW = record(
         "state": text("What the hub says of it"),
         "quantity": QUANTITY,
         "settled": QUANTITY,
-        "lines": lines_of(record("OpenLine", {**TRANSFER_LINE, "open": QUANTITY})),
+        "lines": lines_of(OPEN_LINE),
     },
     doc="One leaving has receiver, quantity and settled; one coming has its sender and open lines",
 )
@@ -192,6 +195,12 @@ def transfer_for(parts: NodeParts, connection: Connection, who: Person, transfer
     return {**found, "being_counted": not told, "paper": paper, **({} if told else {"lines": []})}
 
 
+def _paper(ask: Ask) -> Answer:
+    with ask.reading() as connection:
+        found: Answer = ask.parts.floor.transfers.read_paper(connection, ask.body)
+    return found
+
+
 PROPOSED = {"proposal": OP_ID}
 OCCURRED: dict[str, Schema] = {"occurred_ms": WHEN, "note": NOTE}
 THING: dict[str, Schema] = {"kind": one_of("receive", "move")}
@@ -200,7 +209,7 @@ _REFERENCES: dict[str, Schema] = {"supplier": CODE, "delivery_note": CODE}
 ROUTES = (
     verb(
         "documents/receive", RECEIVE, "Goods come in", lambda floor: floor.stock.receive, either(DONE, ASKED),
-        {"lines": lines_of(RECEIVED_LINE)},
+        {"lines": many_lines_of(RECEIVED_LINE)},
         {
             "target": CODE, "origin": one_of("supplier", "customer"), **_REFERENCES,
             "delivery": text("An expected one", most=64),
@@ -210,7 +219,7 @@ ROUTES = (
     ),
     verb(
         "documents/move", MOVE, "Goods change place", lambda floor: floor.stock.move, DONE,
-        {"lines": lines_of(LINE)}, {"source": CODE, "target": CODE, "reasons": REASONS, **MADE},
+        {"lines": many_lines_of(LINE)}, {"source": CODE, "target": CODE, "reasons": REASONS, **MADE},
     ),
     verb(
         "documents/adjust", ADJUST, "Propose to correct stock", lambda floor: floor.stock.adjust, ADJUSTED,
@@ -269,7 +278,8 @@ ROUTES = (
     ),
     signed_verb(
         "transfers/dispatch", TRANSFER, "Goods leave for another site", lambda floor: floor.transfers.dispatch,
-        DISPATCHED, {"receiver": text("A site", most=31), "lines": lines_of(SENT_LINE)}, {"source": CODE, **OCCURRED},
+        DISPATCHED, {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
+        {"source": CODE, **OCCURRED},
     ),
     signed_verb(
         "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept, DISPATCHED,
@@ -278,6 +288,18 @@ ROUTES = (
             "sender": text("A site; needed where two of them use one id", most=31), "target": CODE,
             "paper": or_null(text("The dispatch paper's text")), **OCCURRED,
         },
+    ),
+    Route(
+        method="POST", path="/api/v1/transfers/paper", allow=TRANSFER, handle=_paper,
+        summary="What may be accepted by a dispatch paper, which is checked; nothing is kept and nothing begins",
+        body=record("ScannedPaper", {"scanned": array(text("A code of it", most=TEXT_BYTES_MAX), SCANNED_MAX)}),
+        answer=record(
+            "PaperTransfer",
+            {
+                "transfer": OP_ID, "sender": NAME, "lines": lines_of(OPEN_LINE),
+                "paper": text("What `transfers/accept` wants"),
+            },
+        ),
     ),
     Route(
         method="GET", path="/api/v1/transfers/", allow=ANYONE, answer=TRANSFER_ROW, keys=(str,), handle=_transfers,

@@ -17,12 +17,14 @@ from flask import Blueprint, Response, request
 
 from ledger.errors import Rejected
 from node.desk import Person
+from node.listening import ALWAYS, IDLE, NEVER, handed, newest
 from node.weighing import scale_of
 from web import kit
 from web.node_app import NodeParts, tablet, token_given
 from web.node_ask import Ask, register
 from web.node_views import scanners_of
 from web.routes import ANYONE, Route
+from web.schema import one_of, text
 from web.server import STOPPING, STREAMS_MAX
 
 POLL_MS = 150
@@ -61,8 +63,12 @@ def _unserved(_: Ask) -> object:
 
 EVENTS = Route(
     method="GET", path="/events", allow=ANYONE, media="text/event-stream", handle=_unserved, problems=(429,),
-    summary="What a tablet shows, when it changes: events `state`, `heartbeat`, `ended` (server-sent events)",
+    summary="What a tablet shows, when it changes: events `state`, `code`, `heartbeat`, `ended` (server-sent events)",
     answer={"type": "string"},
+    query={
+        "codes": one_of(IDLE, ALWAYS),
+        "after": text("The last `code` that came, as Last-Event-ID", pattern="^[0-9]{1,18}$"),
+    },
 )  # fmt: skip
 
 
@@ -72,12 +78,15 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
 
     def events(ask: Ask) -> Response:
         stopping = request.environ.get(STOPPING) or threading.Event()
-        stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping)
+        last = request.headers.get("Last-Event-ID", ask.query.get("after"))
+        stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping, _number(last))
         seats.take(stream)
+        page = parts.floor.listening.open(ask.who.actor, ask.query.get("codes", NEVER))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         answer = Response(stream.run(), mimetype="text/event-stream", headers=headers)
         # Not at the end of the generator: one that nobody began to read never ends.
         answer.call_on_close(lambda: seats.give_back(stream))
+        answer.call_on_close(lambda: parts.floor.listening.close(page))
         return answer
 
     register(routes, parts, (replace(EVENTS, handle=events),))
@@ -99,8 +108,11 @@ def snapshot(parts: NodeParts, who: Person, at: str) -> dict[str, Any]:
 
 
 class _Stream:
-    def __init__(self, parts: NodeParts, who: Person, token: str, at: str, stopping: threading.Event) -> None:
+    def __init__(
+        self, parts: NodeParts, who: Person, token: str, at: str, stopping: threading.Event, after: int | None
+    ) -> None:
         self._at = at
+        self._code = after
         self._stopping = stopping
         self._parts = parts
         self._who = who
@@ -113,8 +125,13 @@ class _Stream:
         seen, task = b"", b""
         # Headers leave with the first byte only, and a tablet should know at once that it is connected.
         yield b"retry: 1000\n\n"
+        with self._parts.site.reading() as connection:
+            code = newest(connection) if self._code is None else self._code
         while clock.monotonic_ms() - opened < LIFE_MS and not (self.replaced or self._stopping.is_set()):
             now, ran_ms = snapshot(self._parts, self._who, self._at), clock.monotonic_ms()
+            for number, read in self._codes_after(code):
+                code = number
+                yield f"id: {number}\nevent: code\ndata: ".encode() + _json({"text": read}) + b"\n\n"
             mark, doing = _mark(now), _mark(now["screen"])
             acted = bool(task) and doing != task
             if acted or ran_ms - looked >= HEARTBEAT_MS:
@@ -132,6 +149,10 @@ class _Stream:
                 yield b"event: heartbeat\ndata: {}\n\n"
             clock.sleep_ms(POLL_MS)
 
+    def _codes_after(self, number: int) -> list[tuple[int, str]]:
+        with self._parts.site.reading() as connection:
+            return handed(connection, self._who.actor, number)
+
     def _still_here(self, *, acted: bool) -> bool:
         """Whether the log-in still stands. Whoever scans with the node's own scanner is at work although the tablet
         sends nothing; only listening keeps nobody logged in."""
@@ -145,6 +166,11 @@ class _Stream:
         with self._parts.site.reading() as connection:
             row = connection.execute("SELECT seen_at_ms FROM log_ins WHERE token = ?", (self._who.token,)).fetchone()
         return row is not None and abs(self._parts.clock.now_ms() - int(row[0])) <= idle_ms_max
+
+
+def _number(text: str | None) -> int | None:
+    """Of the last code that a page had; None for a new page, and for what another server may have numbered."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
 def _json(value: object) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from devices import pictures
 from ledger import people
 from ledger.ids import OpId
 from node import proofs
@@ -16,7 +17,7 @@ from node.counting_close import SURE
 from web import kit, languages
 from web.node_app import NodeParts, cookie_name
 from web.node_tiles import floor_tiles
-from web.node_views import call_and_time, newest_operations, scanners_of
+from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
 from web.node_words import call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
@@ -29,6 +30,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     def shared() -> dict[str, object]:
         return {
             "site": parts.site.config.site,
+            "has_camera": pictures.is_there(),
             "ladder_of": ladder,
             "level_of": severity_level,
             "language_cookie": cookie_name(languages.COOKIE),
@@ -126,11 +128,13 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
                 raise kit.NotFound(f"operation {op_id} was not recorded at this site")
             # The floor's own look-up, because a counter must not read here what is expected of a bin.
             found = parts.floor.lookups.operation(connection, who, wanted)
-            call, at_ms = call_and_time(connection, wanted.raw)
+            pieces = found.get("parts", [])
+            call, at_ms = call_and_time(connection, OpId.parse(pieces[-1]["op_id"] if pieces else op_id).raw)
         return render_template(
             "node/operation.html",
             one=found,
-            what=call_words(call),
+            what=call_words(found["call"] if pieces else call),
+            rows_max=LIST_MAX,
             words=state_words(found["state"]),
             at_ms=at_ms,
         )

@@ -9,7 +9,8 @@ from flask import Blueprint, render_template, request
 from devices.reads import readable
 from ledger.ids import OpId
 from ledger.people import APPROVE
-from node.counting_policy import BOTH, RELOCATED, Policy, policy
+from ledger.policy import BOTH, RELOCATED, Counting
+from node.counting_policy import policy
 from web import kit
 from web.languages import N_
 from web.node_api_sheets import sheet_number
@@ -34,14 +35,14 @@ LEFT = (
 LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
 
 
-def _fitting(rules: Policy, found: dict[str, Any]) -> list[tuple[str, str]]:
+def _fitting(rules: Counting, found: dict[str, Any]) -> list[tuple[str, str]]:
     """The reasons that explain every difference of the newest round, as codes and words."""
     signs = [line["difference"] for line in (found["rounds"][-1]["lines"] if found["rounds"] else ())]
     fits = [each for each in rules.reasons if all(each.explains(sign) for sign in signs if sign)]
     return [(each.code, each.words) for each in fits if each.code != RELOCATED]
 
 
-def _known(rules: Policy) -> list[dict[str, str]]:
+def _known(rules: Counting) -> list[dict[str, str]]:
     return [
         {"code": each.code, "words": each.words, "direction": each.direction}
         for each in rules.reasons

@@ -7,33 +7,40 @@ from typing import Any
 
 from ledger.control import AREA
 from ledger.db import Connection
-from ledger.ids import Actor
+from ledger.ids import Actor, OpId
 from ledger.people import COUNT
-from node import proofs
+from node import parts, proofs
 from node.desk import Person
 from node.operators import Operators
 from web.node_words import call_words
 
 LIST_MAX = 200
-# What nobody did with goods: log-ins, keys and the hub's records. True, proven, and of no use on a start page.
-HOUSEKEEPING = ("record", "bind", "apply")
+# What nobody did with goods: log-ins, keys, the hub's records, and what is only stated. True, proven, of no use on a
+# start page.
+HOUSEKEEPING = ("record", "bind", "apply", "record_part")
 
 
 def newest_operations(connection: Connection, most: int, *, goods_only: bool = False) -> list[dict[str, Any]]:
-    """The latest operations of the site, newest first, each with its place on the proof ladder."""
+    """The latest operations of the site, newest first, each with its place on the proof ladder; a document that came
+    in parts is one of them."""
     left_out = HOUSEKEEPING if goods_only else ()
     rows = connection.execute(
         "SELECT op_id, height, call FROM operations"  # noqa: S608 - our own words
         f" WHERE call NOT IN ({', '.join('?' * len(left_out))}) ORDER BY height DESC, place DESC LIMIT ?",
         (*left_out, min(most, LIST_MAX)),
     ).fetchall()
-    states: dict[int, str] = {}
-    for _, height, _ in rows:
-        states.setdefault(height, proofs.state_at(connection, height))
-    return [
-        {"op_id": bytes(op_id).hex(), "height": height, "what": call_words(call), "state": states[height]}
-        for op_id, height, call in rows
-    ]
+    progress = proofs.progress(connection)
+    found: dict[str, dict[str, Any]] = {}
+    for raw, height, call in rows:
+        op_id, what = bytes(raw).hex(), call
+        part = parts.one(connection, OpId(bytes(raw))) if goods_only and call == "book_part" else None
+        if part is not None:
+            op_id, what = str(part.whole), part.call
+        # The newest part comes first and says how far the whole is.
+        found.setdefault(
+            op_id, {"op_id": op_id, "height": height, "what": call_words(what), "state": progress.state(height)}
+        )
+    return list(found.values())
 
 
 def call_and_time(connection: Connection, op_id: bytes) -> tuple[str, int | None]:

@@ -21,6 +21,7 @@ _PAIR_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _VALUE_82 = {character: value for value, character in enumerate(ALPHABET_82)}
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83)
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
+_PADDED = re.compile(r"[^=]+={0,2}", re.ASCII)
 _PLACE = re.compile(r"([0-9]+)/([0-9]+)", re.ASCII)
 PREFIX_DIGITS_MIN = 4
 LATITUDE_MAX = 1_800_000_000  # degrees north plus 90, in ten-millionths
@@ -106,9 +107,15 @@ def _percent(text: str) -> None:
         raise Rejected(f"{text!r}: a % must be followed by two hex digits")
 
 
+def _padding(text: str) -> None:
+    """As GS1's own check has it: optional, one or two signs at the end of a text whose length three divides."""
+    if not _PADDED.fullmatch(text) or (text[-1] == "=" and len(text) % 3):
+        raise Rejected(f"{text[:40]!r}: = may only pad the end")
+
+
 def _iban(text: str) -> None:
     moved = text[4:] + text[:4]
-    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{1,30}", text, re.ASCII) or text[:2] not in codes.COUNTRY_LETTERS:
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{7,30}", text, re.ASCII) or text[:2] not in codes.COUNTRY_LETTERS:
         raise Rejected(f"{text!r} is not an IBAN: expected country, two digits, account")
     if int("".join(str(int(character, 36)) for character in moved)) % 97 != 1:
         raise Rejected(f"{text!r} is not an IBAN: its check digits do not fit")
@@ -173,6 +180,7 @@ CHECKS: dict[str, Check] = {
     "piece": _piece,
     "place": _place,
     "percent": _percent,
+    "padding": _padding,
     "iban": _iban,
     "coupon": coupons.check_code,
     "couponfile": coupons.check_file,

@@ -11,7 +11,7 @@ from devices.decoders.table import LINK_KEYS, MEASURES, ROWS
 from ledger.errors import Rejected
 
 _FIELD = re.compile(r"(\[?)([NXYZ])(\.\.)?([0-9]+)((?:/[a-z0-9?+]+)*)\]?", re.ASCII)
-_CLASSES = {"N": "[0-9]", "X": '[!-"%-?A-Z_a-z]', "Y": "[#\\-/0-9A-Z]", "Z": "[0-9A-Za-z_\\-]"}
+_CLASSES = {"N": "[0-9]", "X": '[!-"%-?A-Z_a-z]', "Y": "[#\\-/0-9A-Z]", "Z": "[0-9A-Za-z_\\-=]"}
 _ALPHABETS = {
     "N": "digits",
     "X": "characters of GS1's 82",

@@ -68,7 +68,7 @@ def _with_attributes(path: list[Element], query: str, short_gtin: bool) -> tuple
     key, qualifiers = path[0].ai, seen - {path[0].ai}
     for parameter in query.split("&"):
         name, sign, value = parameter.partition("=")
-        if not sign or not is_digits(name):
+        if not sign or (name and not is_digits(name)):
             continue
         if name not in AIS or not AIS[name].attribute:
             raise Rejected(f"?{name[:20]}= is not an identifier that may be an attribute of a link")

@@ -35,6 +35,8 @@ DATES = {
     "7003": "expiry",
 }
 OUR_LABELS = Labels()
+# How much of the item there is. Gross measures and the sizes of a packing say something else in the same units.
+AMOUNTS = frozenset(("net weight", "length", "area", "net volume"))
 _ENVELOPE = dict.fromkeys((0x04, 0x1C, 0x1D, 0x1E, 0x1F))
 
 
@@ -81,6 +83,11 @@ class Scan:
     elements: tuple[Element, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def amounts(self) -> tuple[Measure, ...]:
+        """The measures that say how much of the item there is."""
+        return tuple(measure for measure in self.measures if measure.name in AMOUNTS)
 
     @property
     def ok(self) -> bool:

@@ -4,10 +4,10 @@ One row an identifier or range; columns are separated by `;`:
 
     identifiers ; fields ; needs ; excludes ; flags ; name
 
-Fields use GS1's own notation: N digits, X the 82 characters, Y the 39, Z base64url; `N6` exactly six, `X..20` one to
-twenty, brackets for an optional last part; `/name` a check of `content`. `needs` lists alternatives, each one
-identifier or several joined by `+`; `31nn` matches any digits. Flags: `*` predefined length, no separator after it;
-`-` not allowed as an attribute of a link. Source: GS1 General Specifications, section 3.
+Fields use GS1's own notation: N digits, X the 82 characters, Y the 39, Z base64url with its padding; `N6` exactly
+six, `X..20` one to twenty, brackets for an optional last part; `/name` a check of `content`. `needs` lists
+alternatives, each one identifier or several joined by `+`; `31nn` matches any digits. Flags: `*` predefined length,
+no separator after it; `-` not allowed as an attribute of a link. Source: GS1 General Specifications, section 3.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ ROWS = f"""
 8019 ; N..10 ; {_RECIPIENT} ; ; - ; service instance
 8020 ; X..25 ; 415 ; ; - ; payment reference
 8026 ; N14/sum/prefix2 N4/piece ; 37 ; 02 03 8006 ; ; pieces contained
-8030 ; Z..90 ; 00 01+21 03+21 253 255 8003 8004 8006+21 8010+8011 8017 8018 ; ; ; digital signature
+8030 ; Z..90/padding ; 00 01+21 03+21 253 255 8003 8004 8006+21 8010+8011 8017 8018 ; ; ; digital signature
 8040 ; N15 ; 01+21 ; ; - ; IMEI
 8041 ; N15 ; 01+21+8040 ; ; - ; second IMEI
 8042 ; N32 ; 01+21+8040 ; ; - ; embedded SIM

@@ -49,6 +49,10 @@ class Framing(Protocol):
     def waits_for_answer(self) -> bool:
         """Whether the device holds a read until it hears that it was recorded, and may send it again."""
 
+    @property
+    def can_pause(self) -> bool:
+        """Whether it obeys `disable` and `enable` while a read of it waits for its answer."""
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads that `chunk` completes."""
 
@@ -84,6 +88,7 @@ class OnlyHeard:
 
     __slots__ = ()
     waits_for_answer = False
+    can_pause = False
 
     def hello(self) -> bytes:
         """Nothing."""

@@ -61,6 +61,11 @@ class LineProtocol:
         """When an acknowledgement is configured."""
         return bool(self.acknowledge)
 
+    @property
+    def can_pause(self) -> bool:
+        """Never: what waits for one of two answers hears nothing else."""
+        return False
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
         frames: list[Frame] = []

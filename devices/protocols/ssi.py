@@ -88,6 +88,11 @@ class SsiProtocol:
         """Always."""
         return True
 
+    @property
+    def can_pause(self) -> bool:
+        """Unless nothing may be changed about it: after a crash only the set-up would make it scan again."""
+        return self.setup
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
         frames: list[Frame] = []

@@ -72,25 +72,35 @@ def test_decode_options(arguments: list[str], code: int, kind: str, capsys: pyte
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"),
+    ("code", "arguments", "word"),
     [
-        (["decode", "--hex", "xyz"], "not hex"),
-        (["decode", "--on", "31.12.2026", "x"], "expected a day"),
-        (["list", "--config", "/nonexistent/node.toml"], "cannot read"),
-        (["sim", "--script", "/nonexistent"], "cannot read"),
-        (["monitor", "nobody"], "no device is called"),
+        (1, ["decode", "--hex", "xyz"], "not hex"),
+        (2, ["decode", "--on", "31.12.2026", "x"], "expected a day"),
+        (2, ["calibrate"], "expected a device address"),
+        (1, ["calibrate", "--sheet", "/nonexistent/sheet.pdf"], "cannot write"),
+        (1, ["list", "--config", "/nonexistent/node.toml"], "cannot read"),
+        (1, ["sim", "--script", "/nonexistent"], "cannot read"),
+        (1, ["monitor", "nobody"], "no device is called"),
+        (1, ["monitor", "pipe:///x", "--journal", "/nonexistent/reads.db"], "no folder"),
     ],
 )
-def test_mistakes_get_one_line_and_code_1(
-    arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]
+def test_mistakes_get_one_line_and_their_code(
+    code: int, arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 1
+    assert main(arguments) == code
     error = capsys.readouterr().err
     assert word in error and error.count("\n") == 1
 
 
 def test_usage_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([], ["fly"], ["decode", "--format", "x"], ["sim", "lorry"], ["monitor", "x", "--count", "0"]):
+    for arguments in (
+        [],
+        ["fly"],
+        ["decode", "--format", "x"],
+        ["sim", "lorry"],
+        ["monitor", "x", "--count", "0"],
+        ["sim", "--port", "99999"],
+    ):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 2
@@ -141,8 +151,18 @@ def test_sim_and_monitor_meet(tmp_path: Path) -> None:
     opened.close()
 
 
-def test_monitor_gives_up_with_code_3(tmp_path: Path) -> None:
-    assert ran("monitor", f"serial://{tmp_path}/none", "--timeout", "1").returncode == 3
+def test_monitor_gives_up_with_code_3_and_says_why(tmp_path: Path) -> None:
+    done = ran("monitor", f"serial://{tmp_path}/none", "--timeout", "1")
+    assert done.returncode == 3
+    assert [b"is the scanner plugged in" in line for line in done.stderr.splitlines()] == [True, True], done.stderr
+
+
+@pytest.mark.parametrize("length", [9_000, 64_000, 64_001, 200_000])
+def test_a_line_longer_than_any_code_is_one_refused_read(length: int) -> None:
+    done = ran("decode", "--json", stdin=b"9" * length + b"\nBIN:A\n" + b"9" * length)
+    shown = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["ok"] for each in shown] == [False, True, False] and done.returncode == 1
+    assert "longer than" in shown[0]["errors"][0]
 
 
 def test_monitor_of_one_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -247,25 +247,30 @@ def test_labels_by_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("code", "arguments"),
     [
-        ("bin", "A"),
-        ("bin", "--out", "x.pdf"),
-        ("bin", "A", "B", "--out", "x.png"),
-        ("bin", "A", "--out", "x.doc"),
-        ("bin", "A", "--out", "x.pdf", "--printer", "tcp://h"),
-        ("item", "09501101530004", "--out", "x.pdf"),
-        ("bin", "A", "--out", "/nonexistent/x.pdf"),
-        ("bin", "A", "--printer", "nowhere"),
-        ("again", "x"),
-        ("again", "77"),
+        (2, ("bin", "A")),
+        (2, ("bin", "--out", "x.pdf")),
+        (1, ("bin", "A", "B", "--out", "x.png")),
+        (2, ("bin", "A", "--out", "x.doc")),
+        (2, ("bin", "A", "--out", "x.pdf", "--printer", "tcp://h")),
+        (1, ("item", "09501101530004", "--out", "x.pdf")),
+        (1, ("bin", "A", "--out", "/nonexistent/x.pdf")),
+        (1, ("bin", "A", "--printer", "nowhere")),
+        (2, ("again", "x")),
+        (1, ("again", "77")),
+        (1, ("jobs", "--jobs", "/nonexistent/prints.db")),
     ],
 )
 def test_mistakes_with_labels(
-    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    code: int,
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["label", *arguments]) == 1
+    assert main(["label", *arguments]) == code
     assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.glob("x.*"))
 
@@ -340,6 +345,6 @@ def test_mistakes_with_simulated_devices(tmp_path: Path, capsys: pytest.CaptureF
         ["sim", "--protocol", "keys", "--script", str(script)],
         ["sim", "--protocol", "morse", "--script", str(script)],
     ):
-        assert main(arguments) == 1, arguments
+        assert main(arguments) == (1 if arguments[1:] else 2), arguments
         assert capsys.readouterr().err.count("\n") == 1
     assert layout("us").keys("\u4e2d") is None

@@ -26,6 +26,7 @@ from devices.simulated_wire import PipeWire, SocketWire, Trouble, Wire, serve
 from devices.transports.nodes import NodeTransport, speaks_pos
 from devices.transports.tcp import TcpListener, TcpTransport
 from devices.weights import Weight
+from ledger import seams
 from ledger.errors import Rejected, Unavailable
 from tests.devices import unplug
 from tests.devices.rig import CLOCK, Rig, until
@@ -114,6 +115,32 @@ def test_ssi_tells_good_from_bad_and_obeys(tmp_path: Path, rigs: Callable[..., R
             until(lambda: side.enabled)
         with pytest.raises(Rejected):
             rig.supervisor.signal("nobody", "good")
+
+
+def test_ssi_is_told_to_wait_while_a_commit_is_slow(tmp_path: Path, rigs: Callable[..., Rig]) -> None:
+    go_on = threading.Event()
+    with SimulatedScanner(tmp_path / "scanner", clock=CLOCK) as scanner:
+        rig = rigs(f"{scanner.url}&protocol=ssi&name=dock-1")
+        scanner.wait_opened(5_000)
+        side = SsiSide()
+        with served(side, scanner):
+            side.scan(ITEM)
+            until(lambda: side.known == [ITEM])
+            seams.arm_failpoint("journal.before_commit", lambda name: (go_on.wait(20), None)[1])
+            try:
+                side.scan(b"BIN:A")
+                until(lambda: not side.enabled)
+                assert (side.known, side.given_up, rig.journal.position) == ([ITEM], [], 1), "no answer yet"
+                side.scan(b"BIN:B")
+                assert side.heard["disabled_pulls"] == 1
+            finally:
+                go_on.set()
+                seams.disarm_failpoints()
+            until(lambda: side.known == [ITEM, b"BIN:A"] and side.enabled)
+            side.scan(b"BIN:C")
+            until(lambda: side.known == [ITEM, b"BIN:A", b"BIN:C"])
+        assert side.heard["EA"] == 1 and rig.health().counters["paused"] == 1
+        assert [read.raw[3:] for read in rig.journal.waiting(10)] == [ITEM[3:], b"BIN:A", b"BIN:C"]
 
 
 def test_ssi_through_lost_answers_and_noise(tmp_path: Path, rigs: Callable[..., Rig]) -> None:

@@ -41,6 +41,8 @@ def test_own_vector(case: dict[str, Any]) -> None:
 
 
 def _shown(scan: Scan, name: str) -> object:
+    if name == "ais":
+        return dict(scan.elements)
     value = getattr(scan, name)
     if name == "measures":
         return {measure.ai: str(measure) for measure in value}

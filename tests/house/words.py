@@ -69,7 +69,8 @@ RULES = tuple(
 )
 NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "NotJson", "RuntimeError", "ValueError"}
 FOR_PROGRAMS = re.compile(
-    r"expected|op_id|base64|`|canonical|it says|characters: at most|line \S+ of the transfer|a number that cannot be"
+    r"= \?|\bt\.|expected|op_id|base64|`|canonical|it says|characters: at most"
+    r"|line \S+ of the transfer|a number that cannot be"
 )
 SAID_AS = {
     "why",
@@ -81,7 +82,7 @@ SAID_AS = {
     "SURE",
     "WRONG",
 }  # names under which a rule keeps what it says
-GIVEN_TO = {"Finding", "append"}  # what takes a finding's words
+GIVEN_TO = {"Finding", "alerts.append"}  # what takes a finding's words
 # The hub's console speaks English only.
 ENGLISH_ONLY = ("templates/hub/", "static/console.js")
 
@@ -130,7 +131,7 @@ def sentences(tree: ast.Module) -> Iterator[str]:
 def _spoken(node: ast.AST) -> Iterator[ast.expr]:
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
         yield from () if getattr(node.exc.func, "id", "") in NOT_FOR_PEOPLE else node.exc.args
-    elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in GIVEN_TO:
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) in GIVEN_TO:
         yield from node.args
     elif isinstance(node, ast.Dict):
         yield from (value for key, value in zip(node.keys, node.values, strict=True)

@@ -92,8 +92,74 @@ def test_wrong_usage_is_two(words: list[str], capsys: pytest.CaptureFixture[str]
     assert main(words) == 2
 
 
+def test_policies_are_set_from_a_file_listed_and_cleared(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = tmp_path / "counting.json"
+    entry.write_text('\ufeff{"rule": {"line_quantity_max": 2}, "blind": true}', "utf-8")
+    said = _ask(capsys, folder, "set-policy", "counting", str(entry))
+    assert said == {"policy": "counting", "site": "all", "state": "set"}
+    (found,) = _ask(capsys, folder, "policies")["policies"]
+    assert (found["name"], found["site"], found["value"]["blind"]) == ("counting", "", True)
+    assert main(["policies", "--dir", str(folder)]) == 0
+    assert "all sites" in capsys.readouterr().out
+    for text, why in (
+        ("{", "not JSON"), ('{"blind": 1}', "true or false"), ("null", "says nothing"), ("", "is empty"),
+    ):  # fmt: skip
+        entry.write_text(text)
+        assert why in _ask(capsys, folder, "set-policy", "counting", str(entry), code=1)["error"]
+    assert "--clear" in _ask(capsys, folder, "set-policy", "counting", code=1)["error"]
+    assert "cannot read" in _ask(capsys, folder, "set-policy", "stock", str(tmp_path / "none"), code=1)["error"]
+    entry.write_text("{}")
+    assert "rome" in _ask(capsys, folder, "set-policy", "stock", str(entry), "--site", "rome", code=1)["error"]
+    assert "rome" in _ask(capsys, folder, "issue-nonces", "rome", "3", code=1)["error"]
+    assert _ask(capsys, folder, "set-policy", "counting", "--clear")["state"] == "cleared"
+    assert _ask(capsys, folder, "policies") == {"policies": []}
+
+
+def test_deliveries_and_orders_are_announced_from_files_listed_and_withdrawn(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalogue, coming = tmp_path / "items.csv", tmp_path / "coming.csv"
+    catalogue.write_bytes(sitekit.ITEMS)
+    _ask(capsys, folder, "import-items", str(catalogue))
+    _ask(capsys, folder, "enrol", "oslo")
+    coming.write_text("delivery,supplier,item,quantity\nD-1,ACME,BOLT,5\nD-1,,DRILL,2\n")
+    for dry_run in (["--dry-run"], [], []):
+        done = _ask(capsys, folder, "add-delivery", "oslo", str(coming), *dry_run)
+        assert (done["rows"], done["changed"], done["dry_run"]) == (2, 0, bool(dry_run))
+    assert done["new"] == 0
+    (found,) = _ask(capsys, folder, "announced")["announced"]
+    assert (found["number"], found["supplier"], found["lines"]) == ("D-1", "ACME", 2)
+    assert main(["announced", "--dir", str(folder)]) == 0 and "D-1" in capsys.readouterr().out
+    coming.write_text("order,item,quantity\nSO-1,NUT,5\nSO-1,BOLT,0\n")
+    error = _ask(capsys, folder, "add-order", "oslo", str(coming), code=1)["error"]
+    assert "line 2: item 'NUT'" in error and "line 3: quantity 0" in error
+    assert "no order" in _ask(capsys, folder, "withdraw", "oslo", "order", "SO-1", code=1)["error"]
+    assert _ask(capsys, folder, "withdraw", "oslo", "delivery", "D-1")["state"] == "withdrawn"
+    assert _ask(capsys, folder, "announced") == {"announced": []}
+    assert main(["withdraw", "oslo", "hat", "SO-1", "--dir", str(folder)]) == 2
+
+
 @pytest.mark.parametrize(
-    "command", ["init", "run", "enrol", "status", "discrepancies", "anchor", "verify", "import-items"]
+    "command",
+    [
+        "add-delivery",
+        "add-order",
+        "announced",
+        "withdraw",
+        "init",
+        "run",
+        "enrol",
+        "status",
+        "discrepancies",
+        "anchor",
+        "verify",
+        "import-items",
+        "set-policy",
+        "policies",
+        "issue-nonces",
+    ],
 )
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0

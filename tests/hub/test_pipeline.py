@@ -12,12 +12,14 @@ from hub.auditing import Auditor
 from hub.hub import Hub
 from ledger import calls, receipt
 from ledger.calls import Line
+from ledger.calls_goods import RECEIVE_ACT
 from ledger.clock import ManualClock
+from ledger.documents import booking_op_id, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import QUANTITY_MAX
 from tests.hub import chains, sitekit
-from tests.hub.sitekit import Site
+from tests.hub.sitekit import NOBODY, Site
 
 
 @pytest.fixture
@@ -93,6 +95,38 @@ def test_held_and_promised_goods_and_units_are_seen_as_the_site_has_them(hub: Hu
     # No discrepancy comes of it, and CHANGE is no place on a shelf.
     assert hub.discrepancies() == []
     assert "CHANGE" not in {location for location, _ in _stock(hub, "oslo")}
+
+
+def test_a_document_in_parts_moves_stock_when_booked_and_is_shown_as_one(hub: Hub, clock: ManualClock) -> None:
+    oslo = _site(hub, "oslo", clock)
+    whole = oslo.new_op()
+    lines = [calls.Line(item="BOLT", quantity=n, source="SUPPLIER", target="A-01") for n in (3, 4, 5)]
+    for number, each in enumerate(lines, 1):
+        stated = calls.RecordPart(actor=NOBODY, whole=whole, number=number, count=3, act=RECEIVE_ACT, lines=(each,))
+        oslo.act(stated, op_id=part_op_id(whole, number))
+    oslo.deliver()
+    _digest(hub)
+    with hub.reading() as session:
+        assert views.stock(session) == []
+        waiting = views.operation(session, str(whole))
+    assert waiting is not None and [part["booked"] for part in waiting["parts"]] == [False] * 3
+    for number in (1, 3):
+        book = calls.BookPart(actor=NOBODY, whole=whole, number=number, act=RECEIVE_ACT, lines=(lines[number - 1],))
+        oslo.act(book, op_id=booking_op_id(whole, number))
+    lost = calls.ExceptDocument(actor=NOBODY, location="A-01", reason="not-bookable", lines=(lines[1],))
+    oslo.act(lost, op_id=booking_op_id(whole, 2))
+    oslo.deliver()
+    _digest(hub)
+    with hub.reading() as session:
+        (row,) = views.stock(session)
+        found = views.operation(session, str(whole))
+        nothing = views.operation(session, str(oslo.new_op()))
+    assert row["quantity"] == 8 and nothing is None and found is not None
+    assert [(part["booked"], part["exception"]) for part in found["parts"]] == [
+        (True, False), (False, True), (True, False),
+    ]  # fmt: skip
+    assert [move["quantity"] for move in found["movements"]] == [3, 5] and found["count"] == 3
+    assert [each.kind for each in hub.discrepancies()] == ["unbookable act"]
 
 
 def test_the_same_on_postgresql(tmp_path: Path, clock: ManualClock, postgres_server: str) -> None:

@@ -429,7 +429,7 @@ def test_a_hub_put_back_from_a_backup_asks_again_and_contradicts_nothing(tmp_pat
     node = Node(Chain.new("oslo", CONTROL.address).found())
     hub.enrol(node.chain)
     with hub.store.write() as session:
-        streams.put(session, streams.POLICY, "", "a", 1)
+        streams.put(session, streams.POLICY, "oslo", "a", 1)
     node.chain.grow(2)
     node.sync(Direct(hub))
     hub.store.close()
@@ -437,7 +437,7 @@ def test_a_hub_put_back_from_a_backup_asks_again_and_contradicts_nothing(tmp_pat
     hub.heads.close()
     hub.restart()
     with hub.store.write() as session:
-        streams.put(session, streams.POLICY, "", "b", 2)
+        streams.put(session, streams.POLICY, "oslo", "b", 2)
     node.chain.grow(5)
     node.sync(Direct(hub))
     acknowledged = dict(node.acknowledged)

@@ -115,7 +115,7 @@ def test_the_manifest_version_never_falls(store: Store) -> None:
     with store.write() as session:
         first = streams.manifest(session, OSLO, 0, 1000)
         assert streams.manifest(session, OSLO, first.version, 2000) == first
-        streams.put(session, streams.POLICY, "", "p", 1)
+        streams.put(session, streams.POLICY, "oslo", "p", 1)
         second = streams.manifest(session, OSLO, first.version, 3000)
         assert second.version > first.version and second.streams == {"policy": (1, 1)}
         # The site knows more than we do: we were put back from a backup.
@@ -132,7 +132,7 @@ def test_values_and_keys_have_limits(store: Store) -> None:
     with store.write() as session:
         for key, value in (("", 1), ("k" * 129, 1), ("k", None), ("k", b"x" * 40_000)):
             with pytest.raises(Rejected):
-                streams.put(session, streams.POLICY, "", key, value)
+                streams.put(session, streams.POLICY, "oslo", key, value)
         with pytest.raises(Rejected):
             streams.scope("gossip", OSLO)
 
@@ -160,13 +160,13 @@ def _compare(opened: Store, steps: list[tuple[str, int, int]]) -> None:
     with opened.write() as session:
         for action, number, value in steps:
             if action == "put":
-                streams.put(session, streams.POLICY, "", f"k{number}", value)
+                streams.put(session, streams.POLICY, "oslo", f"k{number}", value)
                 model[f"k{number}"] = value
             elif action == "remove":
-                streams.remove(session, streams.POLICY, "", f"k{number}")
+                streams.remove(session, streams.POLICY, "oslo", f"k{number}")
                 model.pop(f"k{number}", None)
             elif action == "restart":
-                streams.restart(session, streams.POLICY, "")
+                streams.restart(session, streams.POLICY, "oslo")
                 model.clear()
             else:
                 readers[number].read(session, afresh=bool(value))

@@ -116,6 +116,17 @@ def test_catch_weight_has_pieces_and_weight_from_the_scan_to_the_block(stage: St
         assert connection.execute("SELECT item, counted FROM count_lines").fetchall() == [("CHEESE", 2000)]
 
 
+def test_a_gross_weight_a_size_and_a_count_of_none_are_no_amount(stage: Stage) -> None:
+    """In the unit of the item, and yet not how much of it there is."""
+    assert stage.scan(f"]C101{CHEESE}33030099993103001234")["counted"] == 1234
+    for label, why in (
+        (f"]C101{CHEESE}3303009999", "weigh it"),
+        (f"]C101{GTINS['BOLT']}300", "not a whole number"),
+    ):
+        scan = stage.scan(label)
+        assert scan["outcome"] == "parked" and why in scan["why"], scan
+
+
 def test_what_nobody_believes_is_asked_back_by_the_items_own_bound(stage: Stage) -> None:
     """Not by what the books expect: the same question whether the bin holds nothing or exactly that."""
     stage.receive({"item": "BOLT", "quantity": 501})

@@ -14,9 +14,9 @@ from ledger.calls import PlanCount, decode
 from ledger.documents import Document
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from ledger.plans import drawn
+from ledger.plans import NONCE, drawn
 from ledger.transactions import parse
-from node import counting_facts, counting_plans, streams
+from node import counting_facts, streams
 from node.sealing import read_block
 from tests.node.floor_kit import PIN, Stage, furnished
 
@@ -191,7 +191,7 @@ def test_a_sample_is_drawn_by_the_hubs_nonce_or_says_that_the_site_chose(stage: 
     stage.floor.counting.cancel(stage.op(), stage.as_("sven"), {"session": str(number), "reason": "again"})
 
     nonce = bytes(range(32))
-    note = control.NotePayload(kind=counting_plans.NONCE, subject=nonce, document=bytes(32))
+    note = control.NotePayload(kind=NONCE, subject=nonce, document=bytes(32))
     assert stage.world.send(stage.site, note) == 1
     other = opened(stage, plan={"areas": ["HALL"], "sample": 3})
     shown = stage.floor.counting.plans.show(stage.as_("sven"), other)

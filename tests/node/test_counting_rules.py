@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger import db
+from ledger import db, policy
 from ledger.documents import Document
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
@@ -77,7 +77,7 @@ def document_of(stage: Stage, op_id: str) -> Document:
 def decree(stage: Stage, value: Any) -> None:
     """The hub's policy for counts arrives."""
     with stage.site.writing() as connection:
-        streams.put(connection, counting_policy.STREAM, counting_policy.KEY, value)
+        streams.put(connection, counting_policy.STREAM, policy.COUNTING, value)
 
 
 # ---------------------------------------------------------------- reasons

@@ -12,6 +12,7 @@ from ledger import control
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.seams import Killed, arm_failpoint, disarm_failpoints
+from node import streams
 from tests.node.floor_kit import BOX, Stage, furnished
 
 
@@ -220,6 +221,18 @@ def test_bins_in_a_count_are_neither_promised_nor_told(stage: Stage) -> None:
     assert places(stage, name) == [("A-01", "", 2)]
     with pytest.raises(Rejected, match="ISSUE"):
         shown(stage, name, "cora")
+
+
+def test_a_short_pick_is_not_refused_for_a_policy_that_nobody_can_read(stage: Stage) -> None:
+    paint(stage, "P1", "2027-01-31", 4)
+    name = opened(stage, {"item": "PAINT", "quantity": 4})
+    begin(stage, name)
+    with stage.site.writing() as connection:
+        streams.put(connection, "policy", "counting", {"from a newer program": 1})
+    wish = {"list": str(name), "location": "A-01", "item": "PAINT", "lot": "P1"}
+    assert stage.floor.picking.short(stage.op(), stage.as_("mona"), wish)["missing"] == 4
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT name FROM count_sessions").fetchall() == [("Zero-check A-01",)]
 
 
 @pytest.mark.parametrize("deaths", range(1, 6))

@@ -155,7 +155,7 @@ BAD: list[Any] = [
     {"lines": []},
     {"lines": {}},
     {"lines": "BOLT"},
-    {"lines": [{"item": "BOLT", "quantity": 1}] * 201},
+    {"lines": [{"item": "BOLT", "quantity": 1}] * 1_001},
     {"lines": [{"item": "BOLT", "quantity": 0}]},
     {"lines": [{"item": "BOLT", "quantity": True}]},
     {"lines": [{"item": "BOLT", "quantity": 1.5}]},

@@ -27,7 +27,7 @@ from node import streams
 from node.catalogue import Item
 from node.weighing import in_unit, scale_of
 from tests.devices.test_transports import served
-from tests.node.floor_kit import GTINS, Stage, actor_of
+from tests.node.floor_kit import GTINS, PIN, Stage, actor_of
 from tests.web import described, kit
 from web import node_app
 
@@ -203,6 +203,42 @@ def test_a_scale_that_stands_at_a_tablet_is_its_scale(made: tuple[Stage, Flask])
         stage.floor.people.bind_device(cora, "two")
         assert scale_of(connection, cora, "first", devices) == "two", "what is taken comes first"
         assert scale_of(connection, cora, "first", devices[:1]) == ""
+
+
+def test_what_stands_together_is_taken_together(tmp_path: Path) -> None:
+    """A station without a tablet: who takes its scanner weighs on its scale. One with a tablet: who logs in there."""
+    stage, _ = kit.node(tmp_path / "node", watched=False)
+    devices = [
+        {"name": "gun-1", "kind": "scanner", "station": "pack-1"},
+        {"name": "scale-1", "kind": "scale", "station": "pack-1"},
+        {"name": "gun-2", "kind": "scanner", "station": "t1"},
+        {"name": "gun-3", "kind": "scanner", "station": ""},
+        {"name": "gun-4", "kind": "scanner", "station": ""},
+    ]
+    with kit.closing(stage):
+        app = node_app.create(replace(kit.parts(stage), devices=lambda: devices))
+        described.watch(app)
+        cora, sven = kit.logged_in(app, "cora"), kit.logged_in(app, "sven")
+        said = cora.post("/api/v1/devices/bind", json={"device": "gun-1"}).json
+        assert said["devices"] == ["gun-1", "scale-1"]
+        assert cora.post("/api/v1/devices/bind", json={"device": "gun-3"}).json["devices"] == ["gun-3"]
+        with stage.site.writing() as connection:
+            who = stage.as_("cora")
+            assert scale_of(connection, who, "elsewhere", devices) == "scale-1"
+            assert scale_of(connection, stage.as_("sven"), "elsewhere", devices) == ""
+            owners = {each["name"]: stage.floor.people.owner_of(connection, each["name"]) for each in devices}
+            assert {name for name, owner in owners.items() if owner and owner.actor == who.actor} == {
+                "gun-1", "scale-1", "gun-3",
+            }  # fmt: skip
+        cookie = sven.get_cookie(node_app.TABLET_COOKIE)
+        assert cookie is not None
+        with stage.site.writing() as connection:
+            connection.execute("INSERT INTO tablets (tablet, outbox, heard_ms) VALUES (?, x'00', 0)", (cookie.value,))
+        again = sven.post("/api/v1/auth/login", json={"login": "sven", "pin": PIN})
+        assert again.status_code == 200, again.text
+        with stage.site.writing() as connection:
+            owner = stage.floor.people.owner_of(connection, "gun-2")
+        assert owner is not None and owner.actor == stage.as_("sven").actor
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/uncounted": {**SESSION, "bin": "A-01", "reason": "late"},
     "counts/open": {"bin": "A-01"},
     "counts/leave": {"bin": "A-01"},
+    "counts/share": {"bin": "A-01", "area": 1, "agree": True, "own": "left"},
     "counts/enter": {"item": "BOLT", "quantity": 1, "mode": "set"},
     "counts/undo": {"number": 1},
     "counts/empty": {},
@@ -82,6 +83,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "transfers/dispatch": {
         "receiver": "bergen", "lines": [{"item": "BOLT", "quantity": 1, "source": "A-02"}], "pin": PIN,
     },
+    "transfers/paper": {"scanned": ["NO-PAPER"]},
     "transfers/accept": {"transfer": NOBODY, "lines": [], "pin": PIN},
     "inventory/{code}/transfer": {"quantity": 1, "source": "A-02", "target": "NO-SUCH"},
     "inventory/{code}/update": {"location": "NO-SUCH", "change": 1, "reasons": ["lost"]},
@@ -100,6 +102,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "scans/": {"op_id": NOBODY, "text": "x" * 5_000},
     "devices/bind": {"device": "\n"},
     "scales/weigh": {"item": "NO-SUCH"},
+    "scans/picture": {"width": 1, "height": 2, "points": "AA=="},
     "lookup": {"text": "NO-SUCH"},
 }
 BARE = ("auth/logout", "auth/refresh", "sync/now", "seal")

@@ -16,6 +16,8 @@ const LOUD = { warning: "warn", urgent: "bad" };
 
 export const stream = new EventTarget();
 const clock = { node: 0, at: 0 };
+const codes = byId("bar")?.dataset.codes || "";
+let code = "";
 let heard = performance.now(), listening = 0, source = null, state = null, unsent = 0;
 
 function set(id, level, word) {
@@ -63,7 +65,7 @@ function quiet() {
 function listen() {
   source?.close();
   listening = performance.now();
-  source = new EventSource("/events");
+  source = new EventSource(`/events?${new URLSearchParams({ ...(codes && { codes }), ...(code && { after: code }) })}`);
   source.addEventListener("open", () => { sign(); kick(); });
   source.addEventListener("state", (event) => {
     heard = performance.now();
@@ -72,6 +74,10 @@ function listen() {
     Object.assign(clock, { node: state.now_ms, at: performance.now() });
     show();
     stream.dispatchEvent(new CustomEvent("state", { detail: state }));
+  });
+  source.addEventListener("code", (event) => {
+    code = event.lastEventId;
+    stream.dispatchEvent(new CustomEvent("code", { detail: JSON.parse(event.data).text }));
   });
   source.addEventListener("heartbeat", () => { heard = performance.now(); sign(); if (state) show(); });
   source.addEventListener("ended", () => location.assign("/login?ended=1"));

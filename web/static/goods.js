@@ -2,9 +2,11 @@
 
 import { Refused, post } from "./api.js";
 import { withMark, written } from "./amounts.js";
+import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, openDialog, say } from "./page.js";
+import { onPhoto } from "./photo.js";
 import { dayWords } from "./times.js";
 import { onScan } from "./wedge.js";
 import { _, apart } from "./words.js";
@@ -21,6 +23,8 @@ export function onCode(take) {
     return before;
   };
   onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
+  onPhoto(queue);
+  stream.addEventListener("code", (event) => queue(event.detail)); // read by a scanner at the node
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();

@@ -1,6 +1,7 @@
 // Look up an item, a place or an operation. What a count must not tell, the node does not tell here either.
 
 import { get } from "./api.js";
+import { attachTo } from "./attachments.js";
 import { written } from "./amounts.js";
 import { lookUp, onCode } from "./goods.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
@@ -74,7 +75,7 @@ async function item(code, lot = "", serial = "") {
   parts.push(rows.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], rows)
     : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
   parts.push(history(found.moves.filter((move) => (!lot || move.lot === lot) && (!serial || move.serial === serial)), false));
-  show_(parts, _("%(name)s: %(number)s here", { name: found.name || found.item, number: show(all) }));
+  show_(parts, _("%(name)s: %(number)s here", { name: found.name || found.item, number: show(all) }), { item: found.item });
 }
 
 async function place(code) {
@@ -96,15 +97,16 @@ async function place(code) {
   if (inside.length) parts.push(table(_("Inside"), [[_("Place")], [_("Kind")]], inside.map((each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(KINDS[each.kind] || each.kind)))));
   parts.push(history(found.moves, true));
   const lines = n_("%(num)s line", "%(num)s lines", rows.length);
-  show_(parts, _("%(place)s: %(lines)s", { place: found.location, lines }));
+  show_(parts, _("%(place)s: %(lines)s", { place: found.location, lines }), { location: found.location });
 }
 
 const note = (text) => element("p", { className: "note", textContent: text });
 
-function show_(parts, title) {
+function show_(parts, title, about = null) {
   byId("nothing").hidden = true;
   byId("found").hidden = false;
   byId("found").replaceChildren(...parts);
+  attachTo(about);
   say("good", title);
 }
 

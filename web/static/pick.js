@@ -3,7 +3,8 @@
 import { act, get, newOpId } from "./api.js";
 import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
-import { _, apart } from "./words.js";
+import { dayWords } from "./times.js";
+import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
 const reasons = JSON.parse(byId("not-promised").textContent);
@@ -20,13 +21,17 @@ const now = () => list?.lines[0];
 
 async function showLists() {
   list = null;
-  const { rows } = await get("picks/");
+  const [{ rows }, { rows: ordered }] = await Promise.all([get("picks/"), get("orders/")]);
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
     [each.left ? _("%(number)s to pick", { number: each.left }) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
     () => open(each.list))));
-  byId("no-lists").hidden = rows.length > 0;
+  byId("ordered").hidden = !ordered.length;
+  byId("orders").replaceChildren(...ordered.map((each) => tileOf(each.order,
+    [n_("%(num)s line", "%(num)s lines", each.lines.length), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "),
+    () => start(each.order))));
+  byId("no-lists").hidden = rows.length + ordered.length > 0;
 }
 
 async function open(name) {
@@ -35,6 +40,15 @@ async function open(name) {
   window.history.replaceState(null, "", `/pick?list=${name}`);
   stopFollowing();
   show();
+}
+
+// An order that the hub announced becomes a list when somebody begins it: what is free is promised to it then.
+async function start(order) {
+  const answer = await act("picks/", { order });
+  const missing = total(answer.missing);
+  await open(answer.list);
+  if (missing) say("warn", _("%(number)s are not free here now: the rest can be picked", { number: missing }));
+  else say("good", hint());
 }
 
 function hint() {

@@ -6,6 +6,7 @@ import { stream } from "./bar.js";
 import { ACTS, ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { dayWords } from "./times.js";
 import { showUnknown } from "./unknown.js";
 import { _, apart, n_ } from "./words.js";
 
@@ -58,7 +59,8 @@ function showExpected() {
   byId("expected-title").textContent = _("Expected in %(delivery)s", { delivery: found.delivery });
   const here = (item) => screen.lines.filter((line) => line.item === item).reduce((sum, line) => sum + line.counted, 0);
   byId("expected-lines").replaceChildren(...found.lines.map((line) => lineOf({
-    title: nameOf(line.item) || line.item, details: [apart(line.item)], figure: `${line.came + here(line.item)} / ${line.wanted}`,
+    title: nameOf(line.item) || line.item, figure: `${line.came + here(line.item)} / ${line.wanted}`,
+    details: [apart(line.item), ...line.lots.map((lot) => _("lot %(lot)s", { lot })), line.units.length === 1 ? _("on %(unit)s", { unit: line.units[0] }) : line.units.length ? n_("on %(num)s unit", "on %(num)s units", line.units.length) : ""].filter(Boolean),
   })));
 }
 
@@ -100,7 +102,7 @@ async function showChoice(state) {
   byId("blind").disabled = Boolean(state.screen);
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
     const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
-    return tileOf(each.delivery, `${apart(each.supplier)} · ${_("%(number)s of %(all)s came", { number: came, all: wanted })}`, () => begin(each));
+    return tileOf(each.delivery, [apart(each.supplier), _("%(number)s of %(all)s came", { number: came, all: wanted }), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
   }));
   byId("no-deliveries").hidden = deliveries.length > 0;
 }

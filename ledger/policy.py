@@ -1,0 +1,197 @@
+"""What the hub decides about the work at its sites: entries of the policy stream, as hub and node both read them.
+
+`counting`: `reasons` [[code, words, direction]], `approval` {limit: number} for everyone, `approvers` {person:
+{limit: number}} over it, `quantity_asked`, `rule` {limit: number} for counts whose opener names no limit of that
+name, `blind` (true: no sheet shows quantities). `stock`: {act: {"quantity_max": base units, "value_max": minor units
+of currency}} for what one person may do of an item in a day. What an entry leaves out is as below. (product.md,
+Counting and Roles)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.counts import Compared, Cost, Rule
+from ledger.documents import reason_code
+from ledger.errors import Rejected
+from ledger.ids import Actor
+from ledger.moves import QUANTITY_MAX
+
+COUNTING, STOCK = "counting", "stock"
+ADJUST, BLIND_RECEIPT, LOOSE_ISSUE = "adjust", "blind-receipt", "issue-without-order"
+DAY_ACTS = (ADJUST, BLIND_RECEIPT, LOOSE_ISSUE)
+PLUS, MINUS, BOTH = "plus", "minus", "both"
+RELOCATED = "relocated"
+# From this many base units on (times ten for each decimal of the item) a quantity is asked back.
+QUANTITY_ASKED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason for a difference. `direction`: whether it explains more (plus), less (minus) or both."""
+
+    code: str
+    words: str
+    direction: str = BOTH
+
+    def explains(self, difference: int) -> bool:
+        return self.direction == BOTH or (difference > 0) == (self.direction == PLUS)
+
+
+REASONS = (
+    Reason("miscounted-before", "Counted or booked wrongly before"),
+    Reason("not-booked", "Moved and not booked"),
+    Reason("misplaced", "Misplaced: it lies somewhere else"),
+    Reason("found", "Found: it was not in the books", PLUS),
+    Reason("lost", "Lost or stolen", MINUS),
+    Reason("damaged", "Damaged and gone", MINUS),
+    Reason("expired", "Expired and gone", MINUS),
+    Reason(RELOCATED, "Relocated: found in another bin of this count"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one person may approve, gross; None is no limit. Values in minor units of currency."""
+
+    bin_quantity_max: int | None = None
+    bin_value_max: int | None = None
+    session_value_max: int | None = None
+
+    def refuse_bin(self, differences: Iterable[tuple[str, int]], costs: Mapping[str, Cost]) -> None:
+        """Refuse a posting of these (item, difference) that is more than the person may approve."""
+        found = [(item, abs(size)) for item, size in differences if size]
+        if self.bin_quantity_max is not None and sum(size for _, size in found) > self.bin_quantity_max:
+            raise Rejected(f"this bin differs by more than the {self.bin_quantity_max} you may approve: ask another")
+        if self.bin_value_max is not None and gross_value(found, costs) > self.bin_value_max:
+            raise Rejected("this bin differs by more value than you may approve: ask another person")
+
+    def refuse_session(self, before: int, differences: Iterable[tuple[str, int]], costs: Mapping[str, Cost]) -> None:
+        """The same for all that the person approved in a session; `before`: the value so far."""
+        if self.session_value_max is None:
+            return
+        if before + gross_value(((item, abs(size)) for item, size in differences), costs) > self.session_value_max:
+            raise Rejected(
+                "with this bin you would approve more value in this count than you may: ask another person"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """The policy of counts in force. `rule`: the limits that it has a word on; `blind`: no sheet shows quantities."""
+
+    reasons: tuple[Reason, ...] = REASONS
+    everyone: Limits = field(default_factory=Limits)
+    approvers: Mapping[str, Limits] = field(default_factory=dict)
+    quantity_asked: int = QUANTITY_ASKED
+    rule: Mapping[str, object] = field(default_factory=dict)
+    blind: bool = False
+
+    def rule_of(self, wished: Mapping[str, object]) -> Rule:
+        """The rule of a count: what its opener wished, the policy's limits where they wished nothing."""
+        return Rule.parse({**self.rule, **wished})
+
+    def limits_of(self, actor: Actor) -> Limits:
+        return self.approvers.get(str(actor), self.everyone)
+
+    def reason(self, code: str, difference: int) -> str:
+        """The code, or `Rejected` when nobody configured it or it does not explain a difference of this sign."""
+        known = next((each for each in self.reasons if each.code == code), None)
+        if known is None:
+            raise Rejected(f"{code} is not a reason here: expected {', '.join(each.code for each in self.reasons)}")
+        if difference and not known.explains(difference):
+            raise Rejected(f"{code} explains {'more' if known.direction == PLUS else 'less'} than expected, not this")
+        return code
+
+
+def gross_value(sizes: Iterable[tuple[str, int]], costs: Mapping[str, Cost]) -> int:
+    """The value of differences without regard to their sign. What has no cost is worth more than any limit."""
+    return sum((costs[item].of(size) if item in costs else QUANTITY_MAX) for item, size in sizes if size)
+
+
+def value_of(lines: Iterable[Compared], costs: Mapping[str, Cost]) -> int:
+    """The gross value of count lines; lines without a cost add nothing. For reports, never for limits."""
+    return sum(costs[line.item].of(abs(line.difference)) for line in lines if line.item in costs)
+
+
+@dataclass(frozen=True, slots=True)
+class DayLimit:
+    """How much of an item one person may do in a day; None is no limit."""
+
+    quantity_max: int | None = None
+    value_max: int | None = None
+
+
+def counting(said: Any) -> Counting:
+    """The entry `counting`; raises `Rejected` for what this program does not know or cannot be."""
+    _refuse_unknown(said, ("reasons", "approval", "approvers", "quantity_asked", "rule", "blind"))
+    reasons: tuple[Reason, ...] = REASONS
+    if "reasons" in said:
+        reasons = tuple(_reason(entry) for entry in said["reasons"])
+    if all(each.code != RELOCATED for each in reasons):
+        reasons += (next(each for each in REASONS if each.code == RELOCATED),)
+    rule, blind = said.get("rule", {}), said.get("blind", False)
+    if type(blind) is not bool:
+        raise Rejected(f"blind is {blind!r}: expected true or false")
+    Rule.parse(rule)
+    return Counting(
+        reasons,
+        _limits(said.get("approval", {})),
+        {str(Actor.parse(actor)): _limits(limits) for actor, limits in said.get("approvers", {}).items()},
+        _whole(said.get("quantity_asked", QUANTITY_ASKED)),
+        dict(rule),
+        blind,
+    )
+
+
+def stock(said: Any) -> dict[str, DayLimit]:
+    """The entry `stock`: limits by act; raises `Rejected` likewise."""
+    _refuse_unknown(said, DAY_ACTS)
+    found = {act: DayLimit(**limits) for act, limits in said.items()}
+    for limit in found.values():
+        for value in (limit.quantity_max, limit.value_max):
+            if value is not None and _whole(value) > QUANTITY_MAX:
+                raise Rejected(f"{value!r} is more than any limit: expected at most {QUANTITY_MAX}")
+    return found
+
+
+READERS: Mapping[str, Callable[[Any], object]] = {COUNTING: counting, STOCK: stock}
+
+
+def read(name: str, said: Any) -> Any:
+    """An entry by its name, as a value of this module; raises `Rejected` for one that cannot be read."""
+    if name not in READERS:
+        raise Rejected(f"{name!r} is no policy: expected {' or '.join(READERS)}")
+    try:
+        return READERS[name](said)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Rejected(f"the policy {name} cannot be read: {error}") from error
+
+
+def _refuse_unknown(said: Any, known: Iterable[str]) -> None:
+    unknown = set(said) - set(known)
+    if unknown:
+        raise Rejected(f"it says {sorted(unknown)[0]!r}: expected {', '.join(known)}")
+
+
+def _reason(entry: Any) -> Reason:
+    code, words, way = entry
+    return Reason(reason_code(code), str(words), _direction(way))
+
+
+def _limits(said: Any) -> Limits:
+    return Limits(**{name: _whole(value) for name, value in said.items()})
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise Rejected(f"{value!r} is not a whole number from 0")
+    return value
+
+
+def _direction(way: Any) -> str:
+    if way not in (PLUS, MINUS, BOTH):
+        raise Rejected(f"{way!r} is not a direction: expected plus, minus or both")
+    return str(way)

@@ -1,0 +1,29 @@
+"""What stands together: a scanner and a scale at one packing table (`station=pack-1` in their addresses), or at a
+tablet (`station=t3` for T3). Whoever takes one thing of a station takes all of it; logging in at a tablet does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger.db import Connection
+
+Devices = Sequence[Mapping[str, Any]]  # each with at least `name` and `station`
+
+
+def of_tablet(connection: Connection, tablet: str) -> str:
+    """The station of a tablet by its number; empty for one that never sent anything."""
+    row = connection.execute("SELECT number FROM tablets WHERE tablet = ?", (tablet,)).fetchone()
+    return "" if row is None else f"t{int(row[0])}"
+
+
+def at(station: str, devices: Devices) -> list[str]:
+    """The names of what stands there; nothing stands at no station."""
+    return [str(each["name"]) for each in devices if station and each["station"] == station]
+
+
+def with_neighbours(device: str, devices: Devices) -> list[str]:
+    """That device and what stands where it stands."""
+    station = next((str(each["station"]) for each in devices if each["name"] == device), "")
+    return list(dict.fromkeys((device, *at(station, devices))))

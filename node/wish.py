@@ -1,0 +1,50 @@
+"""A document as it was asked for, before it is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from typing import Any
+
+# A line, its expiry, its reasons.
+Read = tuple[Any, str, tuple[str, ...]]
+
+
+class Wish:
+    """What was asked for. `content`: what makes it this wish and no other. Lines of any kind."""
+
+    def __init__(self, occurred_ms: int | None, happened: bool, note: str, every: tuple[str, ...]) -> None:
+        self.occurred_ms, self.happened, self.note, self.every = occurred_ms, happened, note, every
+        self.lines: tuple[Any, ...] = ()
+        self.line_reasons: dict[int, tuple[str, ...]] = {}
+        self.expiries: dict[int, str] = {}
+        self.scans: bytes | None = None
+        self.task = 0
+        self.content: dict[str, Any] = {
+            "occurred_ms": occurred_ms,
+            "happened": happened,
+            "reasons": list(every),
+        }
+
+    def take(self, read: Iterable[Read]) -> None:
+        lines = []
+        for number, (line, expiry, reasons) in enumerate(read):
+            lines.append(line)
+            if expiry:
+                self.expiries[number] = expiry
+            if reasons:
+                self.line_reasons[number] = reasons
+        self.lines = tuple(lines)
+        self.content["lines"] = [
+            [*astuple(line), self.expiries.get(number, ""), list(self.line_reasons.get(number, ()))]
+            for number, line in enumerate(lines)
+        ]
+
+    def at(self, numbers: Sequence[int]) -> Wish:
+        """The same document with these lines only, numbered anew. The note stays with the first line."""
+        found = Wish(self.occurred_ms, self.happened, self.note if 0 in numbers else "", self.every)
+        found.lines = tuple(self.lines[number] for number in numbers)
+        found.line_reasons = {at: self.line_reasons[n] for at, n in enumerate(numbers) if n in self.line_reasons}
+        found.expiries = {at: self.expiries[n] for at, n in enumerate(numbers) if n in self.expiries}
+        found.scans, found.task = self.scans, self.task
+        return found
