@@ -208,6 +208,13 @@ def test_counting_in_every_language(
     assert not faults, "\n".join(faults)
 
 
+def test_digits_lie_as_on_a_telephone_from_right_to_left_too(pages: Pages) -> None:
+    page = speaking(pages, "ana", "ar")
+    page.goto(pages.house.oslo.url + "/login")
+    one, three = (page.locator(f"[data-key='{key}']").first.bounding_box() for key in (1, 3))
+    assert one["x"] < three["x"]
+
+
 def test_the_language_is_chosen_on_the_tablet_and_follows_its_person(pages: Pages) -> None:
     page = pages.tablet("ben")
     page.select_option("#language", "de")
