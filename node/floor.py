@@ -25,6 +25,7 @@ from node.counting import Counting
 from node.deliveries import Deliveries
 from node.desk import Desk
 from node.holds import Holds
+from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import Parking
@@ -52,7 +53,8 @@ class Floor:
         self.holds = Holds(desk, self.people, self.counting)
         self.picking = Picking(desk, self.people, self.counting, self.stock)
         self.lookups = Lookups(desk, self.people, self.counting)
-        self.scanning = Scanning(desk, self.people, self.counting, self.stock, self.lookups, labels)
+        self.listening = Listening()
+        self.scanning = Scanning(desk, self.people, self.counting, self.stock, self.lookups, labels, self.listening)
         self.undecided = Undecided(desk, self.scanning)
         self.transfers = Transfers(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)

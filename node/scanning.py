@@ -31,6 +31,7 @@ from node import catalogue, listings, streams, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
+from node.listening import Listening, typed
 from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import park
@@ -55,7 +56,7 @@ class Scanning:
 
     def __init__(
         self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, lookups: Lookups,
-        labels: Labels = OUR_LABELS,
+        labels: Labels = OUR_LABELS, listening: Listening | None = None,
     ) -> None:  # fmt: skip
         self._desk = desk
         self._lookups = lookups
@@ -64,6 +65,7 @@ class Scanning:
         self._counting = counting
         self._stock = stock
         self._labels = labels
+        self._listening = listening or Listening()
         self._counted: dict[str, Presented] = {}  # the last of each scanner, for what else is said about it
 
     def drain(self, journal: Journal, patience_ms: int = 0) -> list[tuple[Read, Answer]]:
@@ -73,6 +75,7 @@ class Scanning:
         if not reads:
             return []
         found: list[tuple[Read, Answer]] = []
+        handed: list[tuple[Actor, Read]] = []
         with self._site.writing() as connection:
             known = {read.read_id: _outcome(connection, read) for read in reads}
             found += [(read, answer) for read in reads if (answer := known[read.read_id]) is not None]
@@ -83,7 +86,11 @@ class Scanning:
                 if not (last and self._may_grow(connection, each, patience_ms)):
                     outcome = self._taken(each)
                     found.append((each.first, outcome))
+                    if outcome["outcome"] == "handed":
+                        handed += [(Actor.parse(outcome["actor"]), read) for read in each.reads]
                     found += [(read, _with(each.first)) for read in each.reads[1:]]
+        for actor, read in handed:
+            self._listening.give(actor, typed(read))
         # If we die here the reads are still waiting at the next start; each meets its own id and is only marked.
         marks: dict[tuple[State, str], list[str]] = {}
         for read, outcome in found:
@@ -101,7 +108,7 @@ class Scanning:
     def _taken(self, one: Presented) -> Answer:
         """`take` for a queue: one read that this program fails at must not hold up all that come after it."""
         try:
-            return self._take(one, None)
+            return self._take(one, None, to_pages=True)
         except (LedgerError, Corrupt, DatabaseError):
             raise
         except Exception:
@@ -118,7 +125,7 @@ class Scanning:
         """
         return self._take(alone(read, self._labels), who)
 
-    def _take(self, one: Presented, who: Person | None) -> Answer:
+    def _take(self, one: Presented, who: Person | None, *, to_pages: bool = False) -> Answer:
         read = one.first
         with self._site.writing() as connection:
             known = _outcome(connection, read)
@@ -128,7 +135,9 @@ class Scanning:
             if before is not None and _belongs(one, before):
                 outcome = _with(before.first)
             else:
-                outcome = self._apply(connection, one, who or self._whose(connection, read))
+                who = who or self._whose(connection, read)
+                handed = self._handed(connection, one, who) if to_pages and who is not None else None
+                outcome = handed or self._apply(connection, one, who)
                 self._counted.pop(read.device, None)
                 if outcome["outcome"] == "counted":
                     self._counted[read.device] = one
@@ -182,6 +191,14 @@ class Scanning:
                     "INSERT INTO taken_reads VALUES (?, ?, ?)",
                     (bytes.fromhex(read.read_id), json.dumps(said), self._desk.now_ms()),
                 )
+
+    def _handed(self, connection: Connection, one: Presented, who: Person) -> Answer | None:
+        """Nothing is open and a page of theirs waits for codes: the read goes there, and acts here on nothing."""
+        read = one.first
+        ours = one.scan.kind in ("badge", "control") or bool(read.client_id or read.fault or read.context.get("bin"))
+        if ours or not self._listening.wanted(who.actor) or tasks.current(connection, who.actor) is not None:
+            return None
+        return {"outcome": "handed", "actor": str(who.actor)}
 
     def _apply(self, connection: Connection, one: Presented, who: Person | None) -> Answer:
         read, scan = one.first, one.scan

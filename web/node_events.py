@@ -17,12 +17,14 @@ from flask import Blueprint, Response, request
 
 from ledger.errors import Rejected
 from node.desk import Person
+from node.listening import Page
 from node.weighing import scale_of
 from web import kit
 from web.node_app import NodeParts, tablet, token_given
 from web.node_ask import Ask, register
 from web.node_views import scanners_of
 from web.routes import ANYONE, Route
+from web.schema import one_of, text
 from web.server import STOPPING, STREAMS_MAX
 
 POLL_MS = 150
@@ -61,7 +63,11 @@ def _unserved(_: Ask) -> object:
 
 EVENTS = Route(
     method="GET", path="/events", allow=ANYONE, media="text/event-stream", handle=_unserved, problems=(429,),
-    summary="What a tablet shows, when it changes: events `state`, `heartbeat`, `ended` (server-sent events)",
+    summary="What a tablet shows, when it changes: events `state`, `code`, `heartbeat`, `ended` (server-sent events)",
+    query={
+        "page": text("A name the page gives itself, the same when it comes back", pattern="^[0-9a-f-]{1,64}$"),
+        "codes": one_of("yes"),
+    },
     answer={"type": "string"},
 )  # fmt: skip
 
@@ -72,16 +78,23 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
 
     def events(ask: Ask) -> Response:
         stopping = request.environ.get(STOPPING) or threading.Event()
-        stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping)
+        page = Page(ask.who.actor, ask.query.get("page", ""), "codes" in ask.query)
+        stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping, page)
         seats.take(stream)
+        parts.floor.listening.open(page)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         answer = Response(stream.run(), mimetype="text/event-stream", headers=headers)
         # Not at the end of the generator: one that nobody began to read never ends.
-        answer.call_on_close(lambda: seats.give_back(stream))
+        answer.call_on_close(lambda: _over(seats, stream))
         return answer
 
     register(routes, parts, (replace(EVENTS, handle=events),))
     return routes
+
+
+def _over(seats: Seats, stream: _Stream) -> None:
+    seats.give_back(stream)
+    stream.parts.floor.listening.close(stream.page)
 
 
 def snapshot(parts: NodeParts, who: Person, at: str) -> dict[str, Any]:
@@ -99,22 +112,24 @@ def snapshot(parts: NodeParts, who: Person, at: str) -> dict[str, Any]:
 
 
 class _Stream:
-    def __init__(self, parts: NodeParts, who: Person, token: str, at: str, stopping: threading.Event) -> None:
+    def __init__(
+        self, parts: NodeParts, who: Person, token: str, at: str, stopping: threading.Event, page: Page
+    ) -> None:
         self._at = at
         self._stopping = stopping
-        self._parts = parts
+        self.parts, self.page = parts, page
         self._who = who
         self.token = token
         self.replaced = False
 
     def run(self) -> Iterator[bytes]:
-        clock = self._parts.clock
+        clock = self.parts.clock
         opened = heard = looked = clock.monotonic_ms()
         seen, task = b"", b""
         # Headers leave with the first byte only, and a tablet should know at once that it is connected.
         yield b"retry: 1000\n\n"
         while clock.monotonic_ms() - opened < LIFE_MS and not (self.replaced or self._stopping.is_set()):
-            now, ran_ms = snapshot(self._parts, self._who, self._at), clock.monotonic_ms()
+            now, ran_ms = snapshot(self.parts, self._who, self._at), clock.monotonic_ms()
             mark, doing = _mark(now), _mark(now["screen"])
             acted = bool(task) and doing != task
             if acted or ran_ms - looked >= HEARTBEAT_MS:
@@ -130,6 +145,8 @@ class _Stream:
             elif ran_ms - heard >= HEARTBEAT_MS:
                 heard = ran_ms
                 yield b"event: heartbeat\ndata: {}\n\n"
+            for code in self.page.take():
+                yield b"event: code\ndata: " + _json({"text": code}) + b"\n\n"
             clock.sleep_ms(POLL_MS)
 
     def _still_here(self, *, acted: bool) -> bool:
@@ -137,14 +154,14 @@ class _Stream:
         sends nothing; only listening keeps nobody logged in."""
         if acted:
             try:
-                self._parts.floor.people.session(self.token)
+                self.parts.floor.people.session(self.token)
             except Rejected:
                 return False
             return True
-        idle_ms_max = self._parts.site.config.web.session_idle_ms_max
-        with self._parts.site.reading() as connection:
+        idle_ms_max = self.parts.site.config.web.session_idle_ms_max
+        with self.parts.site.reading() as connection:
             row = connection.execute("SELECT seen_at_ms FROM log_ins WHERE token = ?", (self._who.token,)).fetchone()
-        return row is not None and abs(self._parts.clock.now_ms() - int(row[0])) <= idle_ms_max
+        return row is not None and abs(self.parts.clock.now_ms() - int(row[0])) <= idle_ms_max
 
 
 def _json(value: object) -> bytes:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from devices.reads import NewRead
 from ledger.seams import Killed, arm_failpoint, disarm_failpoints
+from node import tasks
+from node.listening import Page
 from tests.node.floor_kit import BOX, GTINS, PIN, Stage, furnished, introduce
 
 EAN = f"]E0{GTINS['BOLT'][1:]}"
@@ -173,3 +175,27 @@ def open_bin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     yield made
     made.site.close()
     made.journal.close()
+
+
+def test_with_nothing_open_a_code_goes_to_the_page_that_waits_for_it(stage: Stage) -> None:
+    """The page opened last decides; a read that acts, or that no page waits for, is taken as ever."""
+    actor, listening = stage.as_("cora").actor, stage.floor.listening
+    look, count = Page(actor, "look", wants=True), Page(actor, "count", wants=False)
+    listening.open(look)
+    assert stage.scan("]E0" + GTINS["BOLT"][1:])["outcome"] == "handed"
+    assert stage.scan("BIN:A-01")["outcome"] == "handed"
+    assert stage.floor.scanning.drain(stage.journal) == []
+    assert (look.take(), look.take()) == (["]E0" + GTINS["BOLT"][1:], "BIN:A-01"], [])
+    assert stage.scan("BADGE:1234")["outcome"] == "badge"
+    with stage.site.reading() as connection:
+        assert tasks.current(connection, actor) is None
+    listening.open(count)
+    listening.close(look)
+    listening.open(look)  # its line broke and it came back: still not the newest
+    assert stage.scan("]E0" + GTINS["BOLT"][1:])["outcome"] == "item"
+    listening.close(count)
+    stage.floor.stock.begin(stage.op(), stage.as_("cora"), {"kind": "receive", "target": "A-01"})
+    assert stage.scan("]E0" + GTINS["BOLT"][1:])["outcome"] == "counted"
+    assert look.take() == []
+    listening.close(look)
+    assert not listening.wanted(actor) and not listening.give(actor, "x")

@@ -15,6 +15,15 @@ const LOUD = { warning: "warn", urgent: "bad" };
 export const stream = new EventTarget();
 const clock = { node: 0, at: 0 };
 let heard = performance.now(), listening = 0, source = null, state = null, unsent = 0;
+const me = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+let codes = "";
+
+// This page takes codes itself: what its person's own scanner reads while nothing is open comes here.
+export function wantCodes(take) {
+  codes = "&codes=yes";
+  stream.addEventListener("code", ({ detail }) => take(detail.text));
+  if (source) listen();
+}
 
 function set(id, level, word) {
   const chip = document.getElementById(id);
@@ -61,7 +70,7 @@ function quiet() {
 function listen() {
   source?.close();
   listening = performance.now();
-  source = new EventSource("/events");
+  source = new EventSource(`/events?page=${me}${codes}`);
   source.addEventListener("open", () => { sign(); kick(); });
   source.addEventListener("state", (event) => {
     heard = performance.now();
@@ -71,6 +80,7 @@ function listen() {
     show();
     stream.dispatchEvent(new CustomEvent("state", { detail: state }));
   });
+  source.addEventListener("code", (event) => stream.dispatchEvent(new CustomEvent("code", { detail: JSON.parse(event.data) })));
   source.addEventListener("heartbeat", () => { heard = performance.now(); sign(); if (state) show(); });
   source.addEventListener("ended", () => location.assign("/login?ended=1"));
   const mine = source;
@@ -97,9 +107,9 @@ async function start() {
   const left = await finishLogOut();
   const atLogin = location.pathname === "/login";
   if (left === "done" || (left && !atLogin)) { location.replace("/login"); return; }
-  const me = left ? null : await whoIsHere(byId("bar"));
-  if (byId("who")) byId("who").textContent = me ? me.name : "";
-  belongTo(me);
+  const person = left ? null : await whoIsHere(byId("bar"));
+  if (byId("who")) byId("who").textContent = person ? person.name : "";
+  belongTo(person);
   if (byId("logout") && !atLogin) {
     listen();
     setInterval(quiet, 1000);

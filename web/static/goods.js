@@ -2,6 +2,7 @@
 
 import { Refused, post } from "./api.js";
 import { written } from "./amounts.js";
+import { wantCodes } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
@@ -19,6 +20,7 @@ export function onCode(take) {
     return before;
   };
   onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
+  wantCodes(queue);
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();
