@@ -43,7 +43,11 @@ HUB = [
     "eth-tester==0.14.0b1",
 ]
 
+# Reads codes in photos. No wheel exists for every platform; without it tablets offer no photo of a code.
+CAMERA = ["zxing-cpp>=3.1,<4"]
+
 TEST = [
+    *CAMERA,
     "pytest>=9,<10",
     "pytest-timeout>=2.4,<3",
     "hypothesis>=6.170,<7",
@@ -54,7 +58,6 @@ TEST = [
     "ruff>=0.17,<0.18",
     "mypy>=2.4,<3",
     "types-requests",
-    "zxing-cpp>=3.1,<4",
     "pypdfium2>=5.15,<6",
 ]
 
@@ -86,6 +89,6 @@ setup(
         "web": ["templates/**/*", "static/**/*"],
     },
     install_requires=ENGINE + NODE + ENCRYPTED_SQLITE + HUB,
-    extras_require={"test": TEST, "contracts": CONTRACTS},
+    extras_require={"camera": CAMERA, "test": TEST, "contracts": CONTRACTS},
     entry_points={"console_scripts": ["tallyman=tallyman:main"]},
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hub import sites
+from hub import sites, streams
 from hub.store import Session
 from ledger import merkle
 from ledger.block import Block, Header, Meta
@@ -127,6 +127,22 @@ def set_state(session: Session, origin: str, state: str, reason: str) -> None:
         reason=reason,
         origin=origin,
     )
+    tell_keys(session)
+
+
+def tell_keys(session: Session) -> None:
+    """What every site knows of the others: the key of each site's living chain, by which it checks a dispatch paper
+    where nobody can be reached. A paper of a chain that has ended counts nowhere: its disk may be in any hands."""
+    living = session.all(
+        "SELECT o.site, o.origin, n.block_key FROM origins o JOIN nodes n ON n.origin = o.origin"
+        " WHERE o.state = :active ORDER BY o.incarnation, n.key_number",
+        active=ACTIVE,
+    )
+    keys = {row["site"]: {"origin": row["origin"], "key": bytes(row["block_key"]).hex()} for row in living}
+    for row in session.all("SELECT site FROM sites ORDER BY site"):
+        if row["site"] not in keys:
+            streams.remove(session, streams.SITES, "", row["site"])
+    streams.put_many(session, streams.SITES, "", keys.items())
 
 
 def block_at(session: Session, origin: str, height: int) -> Block:

@@ -203,6 +203,7 @@ def register(session: Session, certificate: Certificate, now_ms: int) -> None:
         now=now_ms,
     )
     incarnations.keep(session, origin, certificate.continued)
+    blocks.tell_keys(session)
 
 
 def add_site(session: Session, site: str, silent_after_ms: int, now_ms: int) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub import controls, discrepancies, enrolment, logbook, people
+from hub import blocks, controls, discrepancies, enrolment, logbook, people
 from hub.findings import RECORDS
 from hub.heads import Heads, SignedHead
 from hub.logbook import Logbook
@@ -81,6 +81,7 @@ class Recovery:
             for row in session.all("SELECT origin, site FROM origins ORDER BY origin"):
                 self._blocks(session, row["origin"], missing)
                 self._records(session, row, missing, now_ms)
+            blocks.tell_keys(session)
             if missing:
                 _report(session, self.book.name, missing, now_ms)
         return bool(missing)

@@ -27,12 +27,13 @@ LOCATIONS = "locations"
 TRANSFERS = "transfers"
 RECEIPTS = "receipts"
 CONTROL = "control"
+SITES = "sites"
 
-SHARED = frozenset({CATALOGUE, POLICY})
+SHARED = frozenset({CATALOGUE, POLICY, SITES})
 OF_SITE = frozenset({USERS, LOCATIONS, TRANSFERS})
 OF_ORIGIN = frozenset({RECEIPTS, CONTROL})
 # What changes rules and what a person waits for goes first; the catalogue can be long.
-ORDER = (CONTROL, TRANSFERS, USERS, LOCATIONS, POLICY, RECEIPTS, CATALOGUE)
+ORDER = (CONTROL, SITES, TRANSFERS, USERS, LOCATIONS, POLICY, RECEIPTS, CATALOGUE)
 
 VALUE_BYTES_MAX = 32 * 1024
 # A step must fit one frame even if nothing in it can be deflated.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 from ledger import checkpoint, receipt
 from ledger.block import Header, Meta
@@ -198,6 +199,8 @@ def _rpc(url: str, post: Post | None) -> Rpc:
     """JSON-RPC 2.0 over `post`: one question, one answer."""
     if post is None:
         raise Invalid("--rpc needs a network, and this program was started without one")
+    if not _is_address(url):
+        raise Invalid(f"{url!r} is not the address of a server: expected one such as http://127.0.0.1:8545")
 
     def ask(method: str, params: list[Any]) -> Any:
         question = json_canonical({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
@@ -210,6 +213,14 @@ def _rpc(url: str, post: Post | None) -> Rpc:
         return answer["result"]
 
     return ask
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -65,16 +65,16 @@ class Attachments:
 
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
-            self._check(connection, who, about)
+            whole = self._checked(connection, who, about)
             self._keep(digest, content)
             salt = self._desk.random.bytes(16)
             commitment = commit(salt, content)
             document = self._desk.document(
-                references={kind: str(value) for kind, value in about.items()}, commitments={"attachment": commitment}
+                references={kind: str(value) for kind, value in whole.items()}, commitments={"attachment": commitment}
             )
             note = calls.Note(actor=who.actor, kind=ATTACHED, subject=commitment)
             self._desk.site.record(note, op_id=op_id, document=document)
-            values = (commitment, salt, digest, name, media, len(content), *(about.get(kind) for kind in _ABOUT))
+            values = (commitment, salt, digest, name, media, len(content), *(whole.get(kind) for kind in _ABOUT))
             connection.execute(
                 f"INSERT INTO attachments ({COLUMNS.partition(', ')[2]}) VALUES (?{', ?' * 12})",  # noqa: S608
                 (*values, who.actor.raw, op_id.raw, self._desk.now_ms()),
@@ -162,17 +162,20 @@ class Attachments:
                     path.unlink(missing_ok=True)
             self._storage.sync_directory(self.folder)
 
-    def _check(self, connection: Connection, who: Person, about: dict[str, Any]) -> None:
+    def _checked(self, connection: Connection, who: Person, about: dict[str, Any]) -> dict[str, Any]:
+        """What it is about, and with a line the line's item: so it stands in that item's history as well."""
         if "item" in about:
             catalogue.need_item(connection, about["item"])
         if "location" in about:
             catalogue.need_bin(connection, about["location"])
         if "operation" not in about:
-            return
+            return about
         operation = OpId.parse(about["operation"])
-        found = self._lookups.operation(connection, who, operation)
-        if "line" in about and not 0 <= about["line"] < max(1, len(found.get("lines", ()))):
-            raise Rejected(f"operation {operation} has no line {about['line']}: the first one is line 0")
+        lines = self._lookups.operation(connection, who, operation).get("lines", ())
+        number = about.get("line", 0)
+        if not 0 <= number < max(1, len(lines)):
+            raise Rejected(f"operation {operation} has no line {number}: the first one is line 0")
+        return {"item": lines[number]["item"], **about} if "line" in about and lines else about
 
     def _keep(self, digest: str, content: bytes) -> None:
         """The bytes on the disk, durable before anything names them."""

@@ -388,6 +388,10 @@ class Site:
         """The signed note over the site log at the head."""
         return sign_checkpoint(self.head.checkpoint, self._keys.block)
 
+    def sign_paper(self, statement: bytes) -> bytes:
+        """The node's Ed25519 signature over a paper; its tag keeps it apart from blocks, notes and messages."""
+        return self._keys.block.sign(statement)
+
     def has_room(self, gas_limit: int, size_bytes: int = 0) -> bool:
         """Whether such an operation fits the pending block, so that recording it will not wait for a seal."""
         with self._lock:

@@ -1,7 +1,8 @@
 """The hub's streams as the node holds them: the latest value by key, in `streams`, with look-ups derived in place.
 
 Streams (sync-and-hub.md): catalogue (sku), users (actor in hex), locations (code), transfers (sender/op id in hex),
-receipts (site size in decimal), control (sequence in decimal), policy. Values are what `ledger.codec` writes as CBOR.
+sites (name), receipts (site size in decimal), control (sequence in decimal), policy. Values are what `ledger.codec`
+writes as CBOR.
 
 The caller owns the SQL transaction: a delta, its look-ups and its cursor are stored together or not at all.
 """
@@ -15,7 +16,7 @@ from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
 from ledger.errors import Corrupt, Invalid
 
-STREAMS = ("catalogue", "users", "locations", "policy", "transfers", "receipts", "control")
+STREAMS = ("catalogue", "users", "locations", "policy", "transfers", "sites", "receipts", "control")
 OF_ORIGIN = ("receipts", "control")  # about one incarnation of the site, not about the site
 CATALOGUE = "catalogue"
 RECEIPTS = "receipts"

@@ -7,18 +7,17 @@ site can be reached. Acceptances of one line add up; what comes beyond the dispa
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from typing import Any
 
 from ledger import calls
-from ledger.codec import json_canonical, json_loads
 from ledger.db import Connection
 from ledger.documents import BY_PAPER
-from ledger.errors import Invalid, Rejected
-from ledger.ids import IN_TRANSIT, OpId
-from ledger.moves import FREE, QUANTITY_MAX, STATUSES, Line
+from ledger.errors import Rejected
+from ledger.ids import IN_TRANSIT, OpId, Origin
+from ledger.keys import VerifyKey
+from ledger.moves import FREE, Line
 from ledger.people import TRANSFER
 from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
@@ -26,28 +25,16 @@ from node import catalogue, control, streams
 from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
+from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
 from node.operators import Operators
 from node.rounds import refuse_frozen
-from node.values import Fields, text_id
+from node.values import Fields
 
 log = logging.getLogger(__name__)
 
 STREAM = "transfers"
-PAPER_FORM = "tallyman/dispatch/1"
-PAPER_BYTES_MAX = 128 * 1024
+SITES = "sites"
 OVER_REASON = "over"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One line of a dispatch."""
-
-    index: int
-    item: str
-    lot: str
-    serial: str
-    status: int
-    quantity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +108,7 @@ class Transfers:
                     target=IN_TRANSIT)  # fmt: skip
 
     def paper(self, connection: Connection, transfer: OpId) -> str:
-        """The dispatch as a text that travels with the goods: canonical JSON that ends in its own SHA-256."""
+        """The dispatch paper, signed by this node."""
         row = connection.execute("SELECT receiver FROM transfers WHERE transfer = ?", (transfer.raw,)).fetchone()
         if row is None:
             raise Rejected(f"transfer {transfer} was not dispatched here")
@@ -129,14 +116,20 @@ class Transfers:
             "SELECT line, item, lot, serial, status, quantity FROM transfer_lines WHERE transfer = ? ORDER BY line",
             (transfer.raw,),
         ).fetchall()
-        said: dict[str, Any] = {
-            "form": PAPER_FORM,
-            "transfer": str(transfer),
-            "sender": self.site_name,
-            "receiver": str(row[0]),
-            "lines": [list(line) for line in lines],
-        }
-        return json_canonical({**said, "sha256": hashlib.sha256(json_canonical(said)).hexdigest()}).decode()
+        sent = tuple(Sent(*line) for line in lines)
+        paper = DispatchPaper(transfer, self._site.identity.origin, str(row[0]), sent)
+        return paper.signed(self._site.sign_paper)
+
+    def read_paper(self, connection: Connection, body: object) -> Answer:
+        """What may be accepted by a paper of which `scanned` [text] was read: {transfer, sender, lines (with `open`),
+        paper}. Raises Rejected while parts are missing and for a paper that cannot be relied on."""
+        fields = Fields(body, "dispatch paper")
+        text = joined(fields.objects("scanned", SCANNED_MAX))
+        fields.done()
+        printed = _from_paper(connection, text)
+        self._refuse_others(printed)
+        known = _known(connection, printed.name.transfer, printed.name.sender, text)
+        return {**self._open(connection, known), "paper": text}
 
     def leaving(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
         """Dispatches of this site that are not wholly settled, by id, with what the hub says of them."""
@@ -175,18 +168,26 @@ class Transfers:
                 continue
             if known is None or known.receiver != self.site_name or known.settled:
                 continue
-            came = self._came(connection, known.name)
-            open_lines = [
-                {**_shown(line), "open": line.quantity - came.get(line.index, 0)}
-                for line in known.lines
-                if line.quantity > came.get(line.index, 0)
-            ]
-            if open_lines:
-                name = known.name
-                found.append({"transfer": str(name.transfer), "sender": name.sender, "lines": open_lines})
+            shown = self._open(connection, known)
+            if shown["lines"]:
+                found.append(shown)
                 if len(found) == most:
                     break
         return found
+
+    def _open(self, connection: Connection, known: Coming) -> Answer:
+        """What of a dispatch is still to be accepted here."""
+        came = self._came(connection, known.name)
+        lines = [
+            {**_shown(line), "open": line.quantity - came.get(line.index, 0)}
+            for line in known.lines
+            if line.quantity > came.get(line.index, 0)
+        ]
+        return {"transfer": str(known.name.transfer), "sender": known.name.sender, "lines": lines}
+
+    def _refuse_others(self, known: Coming) -> None:
+        if known.receiver != self.site_name:
+            raise Rejected(f"this transfer is for {known.receiver}: it can only be diverted by the hub")
 
     def one(self, connection: Connection, transfer: OpId) -> Answer:
         """One transfer from or to this site, whatever became of it. Raises `Rejected` when none is known here."""
@@ -228,8 +229,7 @@ class Transfers:
         fields.done()
         with self._site.reading() as connection:
             known = _known(connection, transfer, sender, paper)
-        if known.receiver != self.site_name:
-            raise Rejected(f"this transfer is for {known.receiver}: it can only be diverted by the hub")
+        self._refuse_others(known)
         if known.name.sender == self.site_name:
             raise Rejected("this transfer was dispatched here: goods that come back are settled by the hub")
         sent = {line.index: line for line in known.lines}
@@ -313,9 +313,9 @@ class Transfers:
 def _known(connection: Connection, transfer: OpId, sender: str, paper: object) -> Coming:
     """The dispatch that is meant, from the hub's stream or else from its paper; raises Rejected where there is none,
     or more than one."""
-    printed = None if paper is None else _from_paper(transfer, paper)
-    if printed is not None and sender not in ("", printed.name.sender):
-        raise Rejected(f"this is not the dispatch paper of a transfer from {sender}: it belongs to another transfer")
+    printed = None if paper is None else _from_paper(connection, paper)
+    if printed is not None and (printed.name.transfer != transfer or sender not in ("", printed.name.sender)):
+        raise Rejected(f"this is not the dispatch paper of transfer {transfer}: it is of {printed.name}")
     sender = sender or ("" if printed is None else printed.name.sender)
     keys = streams.ending(connection, STREAM, f"/{transfer}")
     names = [name for name in map(TransferName.parse, keys) if sender in ("", name.sender)]
@@ -334,49 +334,24 @@ def _from_stream(key: str, value: Any) -> Coming | None:
     """The dispatch as the hub tells it; None while the hub has only heard of its arrival."""
     if not isinstance(value, dict) or not value.get("dispatched_s", 1):
         return None
-    lines = tuple(_sent(line) for line in value.get("lines", []))
+    lines = tuple(Sent.parse(line) for line in value.get("lines", []))
     settled = value.get("state") == "settled"
     return Coming(TransferName.parse(key), str(value["receiver"]), lines, False, settled)
 
 
-def _from_paper(transfer: OpId, paper: object) -> Coming:
-    """The dispatch as its paper tells it. Raises `Rejected` for a paper that is damaged or of another transfer."""
-    if not isinstance(paper, str) or len(paper) > PAPER_BYTES_MAX:
-        raise Rejected("the dispatch paper is a text as it was printed")
-    try:
-        said = json_loads(paper, depth_max=4)
-        if not isinstance(said, dict) or json_canonical(said) != paper.encode():
-            raise Rejected("it is not written in its canonical form")
-        digest = said.pop("sha256", None)
-        if digest != hashlib.sha256(json_canonical(said)).hexdigest():
-            raise Rejected("its check sum does not fit")
-        if said.pop("form", None) != PAPER_FORM or said.pop("transfer", None) != str(transfer):
-            raise Rejected("it belongs to another transfer")
-        fields = Fields(said, "dispatch paper")
-        sender, receiver = fields.text("sender"), fields.text("receiver")
-        lines = tuple(_sent(line) for line in fields.objects("lines", LINES_MAX))
-        fields.done()
-    except (Invalid, Rejected) as error:
-        raise Rejected(f"this is not the dispatch paper of transfer {transfer}: {error}") from error
-    return Coming(TransferName(sender, transfer), receiver, lines, True)
+def _from_paper(connection: Connection, text: object) -> Coming:
+    """The dispatch as its paper tells it; raises Rejected for one that is damaged or not signed by its sender."""
 
+    def key_of(origin: Origin) -> VerifyKey:
+        said = streams.get(connection, SITES, origin.site)
+        if not isinstance(said, dict):
+            raise Rejected(f"no key of {origin.site} is known here: sync first, the hub tells of it")
+        if said.get("origin") != str(origin):
+            raise Rejected(f"it is of {origin}, but {origin.site} goes on as {said.get('origin')}: sync first")
+        return VerifyKey.parse(str(said.get("key")))
 
-def _sent(line: object) -> Sent:
-    """One line as paper and stream write it: [line, item, lot, serial, status, quantity, …]."""
-    if not isinstance(line, list) or len(line) < 6:
-        raise Rejected("a line of the transfer is not complete")
-    index, item, lot, serial, status, quantity = line[:6]
-    numbers = all(type(value) is int and 0 <= value <= QUANTITY_MAX for value in (index, status, quantity))
-    if not numbers or status >= len(STATUSES):
-        raise Rejected("a line of the transfer has a number that cannot be")
-    return Sent(
-        index,
-        text_id(item, "item"),
-        text_id(lot, "lot", empty=True),
-        text_id(serial, "serial", empty=True),
-        status,
-        quantity,
-    )
+    paper = DispatchPaper.read(text, key_of)
+    return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, True)
 
 
 def _shown(line: Sent) -> Answer:

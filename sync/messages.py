@@ -20,7 +20,7 @@ from ledger.keys import SigningKey, VerifyKey
 from sync import fields, frames
 from sync.frames import Frame
 
-STREAMS = ("catalogue", "users", "locations", "transfers", "receipts", "control", "policy")
+STREAMS = ("catalogue", "users", "locations", "transfers", "receipts", "control", "policy", "sites")
 
 # Status codes. What each means to a node stands in `sync.cycle`.
 OK = "OK"

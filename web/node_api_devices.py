@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+
+from devices.pictures import CODES_MAX, GREY_BYTES_MAX, SIDE_MAX, codes_in
 from ledger.errors import Rejected, Unavailable
 from ledger.people import ADMIN, APPROVE, COUNT, MOVE, RECEIVE
 from node import catalogue
+from node.values import Fields, amount
 from node.weighing import in_unit, scale_of
 from web import kit
 from web.node_api_words import REASON
 from web.node_app import tablet
 from web.node_ask import Ask
 from web.routes import ANYONE, Route
-from web.schema import CODE, NAME, OP_ID, WHEN, WORDS, flag, one_of, or_null, record, text, whole
+from web.schema import CODE, NAME, OP_ID, WHEN, WORDS, array, flag, one_of, or_null, record, text, whole
 
 READ = text("The raw read's id", least=32, most=32)
+_POINTS_CHARACTERS_MAX = (GREY_BYTES_MAX + 2) // 3 * 4
 _DECIDERS = COUNT | RECEIVE | MOVE | APPROVE | ADMIN
 UNDECIDED = record(
     "UndecidedRead",
@@ -76,6 +82,19 @@ def _weigh(ask: Ask) -> object:
     return {"scale": scale, "weight": f"{weight.value:f}", "unit": weight.unit, "net": weight.net, "amount": amount}
 
 
+def _picture(ask: Ask) -> object:
+    """Nothing is kept and nothing is scanned yet: the tablet asks its owner which of the codes was meant."""
+    wish = Fields(ask.body, "picture")
+    width, height = (amount(wish.take(side), side, least=1) for side in ("width", "height"))
+    points = wish.take("points")
+    wish.done()
+    try:
+        grey = base64.b64decode(points, validate=True)
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise Rejected("points is not base64") from error
+    return {"codes": [{"text": code.text, "symbology": code.symbology} for code in codes_in(grey, width, height)]}
+
+
 ROUTES = (
     Route(
         method="GET", path="/api/v1/reads/undecided", allow=ANYONE, answer=UNDECIDED, keys=(int,), handle=_undecided,
@@ -96,6 +115,29 @@ ROUTES = (
         method="POST", path="/api/v1/reads/dismiss", allow=_DECIDERS, act=True, handle=_dismiss,
         summary="An undecided read does not count", body=record("DismissRead", {"read": READ, "reason": REASON}),
         answer=record("ReadDismissed", {"op_id": OP_ID, "read": READ}),
+    ),
+    Route(
+        method="POST", path="/api/v1/scans/picture", allow=ANYONE, handle=_picture,
+        summary="The codes in a photo, for a tablet without a scanner; nothing is kept and nothing begins",
+        body=record(
+            "Picture",
+            {
+                "width": whole("Points", most=SIDE_MAX), "height": whole("Points", most=SIDE_MAX),
+                "points": text("Rows of grey, 4 bits a point, left one high, base64", most=_POINTS_CHARACTERS_MAX),
+            },
+        ),
+        answer=record(
+            "CodesFound",
+            {
+                "codes": array(
+                    record(
+                        "CodeFound",
+                        {"text": text("As a scanner sends it, symbology identifier first"), "symbology": text()},
+                    ),
+                    CODES_MAX,
+                )
+            },
+        ),
     ),
     Route(
         method="POST", path="/api/v1/scales/weigh", allow=ANYONE, handle=_weigh, answer=WEIGHT,

@@ -9,6 +9,7 @@ from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, ISSUE, MOVE, RECEIVE, STOCK_ROLES, TRANSFER
 from node.desk import Answer, Person
+from node.dispatch_paper import SCANNED_MAX, TEXT_BYTES_MAX
 from node.floor import Floor
 from web.node_api_count_words import AMOUNT, COUNTED
 from web.node_api_words import (
@@ -149,6 +150,7 @@ def _proposal(ask: Ask) -> Answer:
 # ---------------------------------------------------------------- transfers
 
 TRANSFER_LINE = {"index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY}
+OPEN_LINE = record("OpenLine", {**TRANSFER_LINE, "open": QUANTITY})
 TRANSFER_ROW = record(
     "TransferRow",
     {"transfer": OP_ID},
@@ -158,7 +160,7 @@ TRANSFER_ROW = record(
         "state": text("What the hub says of it"),
         "quantity": QUANTITY,
         "settled": QUANTITY,
-        "lines": lines_of(record("OpenLine", {**TRANSFER_LINE, "open": QUANTITY})),
+        "lines": lines_of(OPEN_LINE),
     },
     doc="One leaving has receiver, quantity and settled; one coming has its sender and open lines",
 )
@@ -190,6 +192,12 @@ def transfer_for(parts: NodeParts, connection: Connection, who: Person, transfer
     here = found["sender"] == parts.floor.transfers.site_name
     paper = parts.floor.transfers.paper(connection, transfer) if told and here else None
     return {**found, "being_counted": not told, "paper": paper, **({} if told else {"lines": []})}
+
+
+def _paper(ask: Ask) -> Answer:
+    with ask.reading() as connection:
+        found: Answer = ask.parts.floor.transfers.read_paper(connection, ask.body)
+    return found
 
 
 PROPOSED = {"proposal": OP_ID}
@@ -278,6 +286,18 @@ ROUTES = (
             "sender": text("A site; needed where two of them use one id", most=31), "target": CODE,
             "paper": or_null(text("The dispatch paper's text")), **OCCURRED,
         },
+    ),
+    Route(
+        method="POST", path="/api/v1/transfers/paper", allow=TRANSFER, handle=_paper,
+        summary="What may be accepted by a dispatch paper, which is checked; nothing is kept and nothing begins",
+        body=record("ScannedPaper", {"scanned": array(text("A code of it", most=TEXT_BYTES_MAX), SCANNED_MAX)}),
+        answer=record(
+            "PaperTransfer",
+            {
+                "transfer": OP_ID, "sender": NAME, "lines": lines_of(OPEN_LINE),
+                "paper": text("What `transfers/accept` wants"),
+            },
+        ),
     ),
     Route(
         method="GET", path="/api/v1/transfers/", allow=ANYONE, answer=TRANSFER_ROW, keys=(str,), handle=_transfers,

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template
 
 from devices.output.page import qr_rows
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, TRANSFER
+from node import dispatch_paper
+from node.desk import Answer
 from web import kit
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
 from web.node_pages import page
 from web.node_words import CALLS, LADDER
 
-PAPER_BYTES_MAX = 2_300  # what one QR Code of error correction M holds; a longer paper travels as a file
 # Codes of `ledger.documents.reason_code`; a person sees the words.
 HELD = (("damage", "It is damaged"), ("quality", "Its quality is in doubt"), ("expired", "It has expired"))
 BROKEN = (("damaged", "It is damaged"), ("expired", "It has expired"), ("lost", "It is not to be found"))
@@ -146,18 +147,35 @@ def blueprint(parts: NodeParts) -> Blueprint:
             raise kit.NotFound("there is no such work: start again")
         return render_template("node/basket.html", kind=kind, work=WORKS[kind])
 
-    @routes.get("/papers/<transfer>")
-    @page(parts)
-    def paper(transfer: str) -> str:
+    def dispatched(transfer: str) -> Answer:
         with parts.site.reading() as connection:
             found = transfer_for(parts, connection, parts.person(), OpId.parse(transfer))
-        text = found["paper"]
-        if text is None:
+        if found["paper"] is None:
             raise kit.NotFound(
                 "this transfer's paper is not to be had here: it was dispatched elsewhere, or is counted"
             )
-        rows = qr_rows(text) if len(text.encode()) <= PAPER_BYTES_MAX else []
-        dark = "".join(f"M{x},{y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
-        return render_template("node/paper.html", one=found, side=len(rows), dark=dark)
+        return found
+
+    @routes.get("/papers/<transfer>")
+    @page(parts)
+    def paper(transfer: str) -> str:
+        found = dispatched(transfer)
+        codes = [_code(text) for text in dispatch_paper.parts(found["paper"])]
+        return render_template("node/paper.html", one=found, codes=codes)
+
+    @routes.get("/papers/<transfer>/file")
+    @page(parts)
+    def paper_file(transfer: str) -> Response:
+        found = dispatched(transfer)
+        answer = Response(found["paper"], mimetype="application/json")
+        answer.headers.set("Content-Disposition", "attachment", filename=f"dispatch-{found['transfer']}.json")
+        return answer
 
     return routes
+
+
+def _code(text: str) -> tuple[int, str]:
+    """A QR Code as a page draws it: modules on a side, and the path of its dark ones."""
+    rows = qr_rows(text)
+    dark = (f"M{x},{y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
+    return len(rows), "".join(dark)

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from devices import pictures
 from ledger import people
 from ledger.ids import OpId
 from node import proofs
@@ -27,7 +28,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
 
     @routes.app_context_processor
     def shared() -> dict[str, object]:
-        return {"site": parts.site.config.site, "ladder_of": ladder, "level_of": severity_level, **_visitor(parts)}
+        words = {"ladder_of": ladder, "level_of": severity_level}
+        return {"site": parts.site.config.site, "has_camera": pictures.is_there(), **words, **_visitor(parts)}
 
     @routes.get("/login")
     def login() -> str:

@@ -68,6 +68,7 @@ BINS = {
         *(f"T-{number:02}" for number in range(1, 13)),
         "S-01",
         "S-02",
+        "S-03",
         *(f"F-{number:02}" for number in range(1, 10)),
     ),
     "bergen": ("DOCK-1", "B-01"),

@@ -73,3 +73,36 @@ def test_what_is_no_picture_and_what_is_too_large_is_said(pages: Pages) -> None:
     rita.act("attachments/", name="note.txt", content=note, operation=op_id, line=0)
     page.reload()
     expect(page.locator(".photo")).to_contain_text("note.txt")
+
+
+def test_a_photo_of_a_line_an_item_or_a_bin_stands_in_its_history(pages: Pages) -> None:
+    rita = pages.house.oslo.people["rita"]
+    lines = {
+        row["op_id"]: rita.get(f"operations/{row['op_id']}").get("lines") or ()
+        for row in rita.get("operations/?limit=50")["rows"]
+    }
+    op_id, moved = next((op_id, found) for op_id, found in lines.items() if len(found) > 1)
+    page = pages.tablet("rita", f"/operations/{op_id}", theme="light", size=UPRIGHT)
+    expect(page.locator("#attach")).to_be_enabled()
+    page.select_option("#attach-line", "1")
+    photo = {"name": "leak.png", "mimeType": "image/png", "buffer": png(40, 30)}
+    page.set_input_files("#attach-file", photo)
+    expect(page.locator("#photos")).to_contain_text("Line 2")
+    assert not faults_of(page, "a photo of a line (light)")
+    item = moved[1]["item"]
+    page = pages.tablet("rita", f"/look?item={item}", theme="dark", size=TABLET)
+    expect(page.locator("#photos")).to_contain_text("leak.png")
+    expect(page.locator("#photos").get_by_role("link", name="what happened")).to_have_attribute(
+        "href", f"/operations/{op_id}"
+    )
+    page.set_input_files("#attach-file", {**photo, "name": "box.png"})
+    expect(page.locator("#photos li")).to_have_count(2)
+    assert not faults_of(page, "photos of an item (dark)")
+    page.fill("#what", "A-05")
+    page.click("#find button")
+    expect(page.locator("#attach-words")).to_have_text("Nothing is attached.")
+    page.set_input_files("#attach-file", {**photo, "name": "rack.png"})
+    expect(page.locator("#photos")).to_contain_text("rack.png")
+    kinds = {row["name"]: (row["item"], row["location"], row["line"]) for row in rita.get("attachments/")["rows"]}
+    assert kinds["leak.png"] == (item, None, 1)
+    assert (kinds["box.png"], kinds["rack.png"]) == ((item, None, None), (None, "A-05", None))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import expect
 
+from devices.output.page import qr_rows
 from devices.reads import NewRead
 from tests.browser import stage
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
@@ -91,3 +93,44 @@ def test_a_weight_comes_from_the_scale_into_the_line(pages: Pages, scanned: Call
     page.keyboard.press("Escape")
     stage.leave_all(house)
     assert not faults, "\n".join(faults)
+
+
+def photo(pages: Pages, folder: Path, *codes: str) -> Path:
+    """Labels on a shelf, somewhat turned, as a tablet's camera has them."""
+    page = pages.browser.new_page(viewport={"width": 1600, "height": 1000})
+    drawn = ""
+    for place, code in enumerate(codes):
+        rows = qr_rows(code)
+        dark = "".join(f"M{x},{y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
+        turned = f"translate({100 + 500 * place} 300) rotate(7) scale(9)"
+        side = len(rows)
+        drawn += f'<g transform="{turned}"><rect width="{side}" height="{side}" fill="#eee"/><path d="{dark}"/></g>'
+    page.set_content(f'<body style="background:#864"><svg viewBox="0 0 1600 1000">{drawn}</svg>')
+    path = folder / "photo.png"
+    page.screenshot(path=path)
+    page.close()
+    return path
+
+
+def test_a_photo_of_a_code_is_a_scan(pages: Pages, scanned: Callable[..., None], tmp_path: Path) -> None:
+    stage.leave_all(pages.house)
+    stage.open_count(pages.house, "By photo", "S-03")
+    page = pages.tablet("ana", "/count", theme="dark", size=UPRIGHT)
+    open_bin(page, scanned, "S-03")
+    page.click("#type")
+    assert not faults_of(page, "type or take a photo (dark)")
+    with page.expect_file_chooser() as choice:
+        page.click("#photo-code")
+    choice.value.set_files(photo(pages, tmp_path, f"https://id.gs1.org/01/0{GLOVES}"))
+    expect(counted(page, "Work gloves")).to_have_text("1", timeout=10_000)
+    page.set_input_files("#photo-file", photo(pages, tmp_path, f"https://id.gs1.org/01/0{GLOVES}", "9521234500018"))
+    expect(page.locator("#codes-found button")).to_have_count(2)
+    assert not faults_of(page, "which code (dark)")
+    page.locator("#codes-found button").first.click()
+    expect(counted(page, "Work gloves")).to_have_text("2")
+    page.set_input_files("#photo-file", photo(pages, tmp_path))
+    expect(page.locator("#answer .word")).to_contain_text("No code is in this photo")
+    page.set_input_files("#photo-file", {"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.locator("#answer .word")).to_contain_text("cannot be read as a picture")
+    expect(counted(page, "Work gloves")).to_have_text("2")
+    stage.leave_all(pages.house)

@@ -11,6 +11,7 @@ import pytest
 import zxingcpp
 from playwright.sync_api import expect
 
+from node import dispatch_paper
 from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
@@ -55,14 +56,22 @@ def ready(page: Any, level: str = "quiet") -> None:
 
 
 def printed(page: Any) -> list[str]:
-    """What an independent reader finds on the first printed sheet of a page."""
+    """What an independent reader finds on the printed sheets of a page, in order."""
     document = pypdfium2.PdfDocument(page.pdf())
     try:
-        bitmap = document[0].render(scale=3, grayscale=True)
-        image = memoryview(bytes(bitmap.buffer)).cast("B", (bitmap.height, bitmap.stride))
-        return [str(code.text) for code in zxingcpp.read_barcodes(image)]
+        found = []
+        for sheet in document:
+            bitmap = sheet.render(scale=3, grayscale=True)
+            image = memoryview(bytes(bitmap.buffer)).cast("B", (bitmap.height, bitmap.stride))
+            found += sorted(zxingcpp.read_barcodes(image), key=lambda code: _place(code.position))
+        return [str(code.text) for code in found]
     finally:
         document.close()
+
+
+def _place(position: Any) -> tuple[int, int]:
+    """By rows of the sheet; codes of one row differ by a few dots."""
+    return round(position.top_left.y / 100), position.top_left.x
 
 
 # ---------------------------------------------------------------- look up
@@ -318,12 +327,45 @@ def test_a_transfer_is_accepted_from_its_paper_before_the_hub_has_told_of_it(pag
     before = lies(house, "B-01", place="bergen")
     page = pages.tablet("bo", "/bring-in", place="bergen")
     ready(page)
+    scanned(page, paper.replace('"bergen"', '"oslo"'))
+    ready(page, "bad")
     scanned(page, paper, "BIN:B-01")
     expect(page.locator("#lines .count")).to_have_text("2 / 2")
     page.click("#accept")
     sign(page)
     expect(page.locator("#proof")).to_be_visible()
     assert lies(house, "B-01", place="bergen") == before + 2
+
+
+def test_a_long_paper_is_printed_in_parts_and_accepted_from_them_or_from_its_file(
+    pages: Pages, scanned: Scan
+) -> None:
+    house = pages.house
+    for place in ("F-07", "F-08"):
+        put(house, place, 40)
+    lines = [{"item": "CABLE-3", "quantity": 1, "source": place} for place in ("F-07", "F-08") * 40]
+    tor = house.oslo.people["tor"]
+    transfer = tor.act("transfers/dispatch", receiver="bergen", lines=lines, pin=stage.PIN)["op_id"]
+    here = pages.tablet("tor", f"/papers/{transfer}")
+    codes = printed(here)
+    assert len(codes) > 2 and dispatch_paper.joined(codes[::-1]) == tor.get(f"transfers/{transfer}")["paper"]
+    with here.expect_download() as saved:
+        here.get_by_role("link", name="Save it as a file").click()
+    before = lies(house, "B-01", place="bergen")
+    page = pages.tablet("bo", "/bring-in", place="bergen")
+    ready(page)
+    page.set_input_files("#file", saved.value.path())
+    expect(page.locator("#lines .count")).to_have_count(80)
+    page.click("#back")
+    scanned(page, *codes[1:])
+    expect(page.locator("#answer .word")).to_have_text("Still to scan of this paper: 1")
+    expect(page.locator("#answer-figure")).to_have_text(f"{len(codes) - 1} / {len(codes)}")
+    scanned(page, codes[0], "BIN:B-01")
+    expect(page.locator("#lines .count")).to_have_count(80)
+    page.click("#accept")
+    sign(page)
+    expect(page.locator("#proof")).to_be_visible()
+    assert lies(house, "B-01", place="bergen") == before + 80
 
 
 # ---------------------------------------------------------------- what is wrong with goods

@@ -36,6 +36,7 @@ DOORS = {
     "serial": {"devices.transports.serial"},
     "cryptography": {"node.certificates"},
     "segno": {"devices.output.page"},
+    "zxingcpp": {"devices.pictures"},
     "web3": {"hub.mainchain"},
     "eth_tester": {"hub.mainchain"},
     "eth_account": {"hub.mainchain"},

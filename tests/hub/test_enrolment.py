@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub import blocks, streams
 from hub.enrolment import Enrolment
 from hub.heads import Heads
 from hub.store import Store
@@ -68,6 +69,12 @@ def test_a_code_makes_a_certificate_that_binds_both_sides(enrolment: Enrolment, 
     with store.read() as session:
         assert session.value("SELECT state FROM origins WHERE origin = 'acme/site/oslo/1'") == "active"
         assert session.value("SELECT block_key FROM nodes") == node.key.verify_key.raw
+        # Every site hears by whose key the papers of this one are signed.
+        said = {"origin": certificate.origin, "key": str(node.key.verify_key)}
+        assert streams.get(session, streams.SITES, "", "oslo") == said
+    with store.write() as session:
+        blocks.set_state(session, certificate.origin, blocks.CLONE_SUSPECT, "two of them")
+        assert streams.get(session, streams.SITES, "", "oslo") is None
     assert code.secret not in request, "the secret never travels"
 
 

@@ -141,6 +141,14 @@ def test_help_is_exit_code_0(capsys: pytest.CaptureFixture[str]) -> None:
         assert option in shown
 
 
+@pytest.mark.parametrize(
+    "url", ["foo", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:x", "127.0.0.1:8545"]
+)
+def test_what_is_no_address_is_wrong_usage_and_not_try_later(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(ANCHORED, "--rpc", url, server=lambda method, params: None)[0] == 2
+    assert "expected one such as" in capsys.readouterr().err
+
+
 def test_rpc_looks_the_anchor_up() -> None:
     where = ("--rpc", "http://127.0.0.1:8545")
     code, text = run(ANCHORED, *where, server=_server())

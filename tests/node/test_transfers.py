@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ledger.codec import json_canonical
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import streams
+from node.dispatch_paper import PART_BYTES, DispatchPaper, Sent, joined, parts
 from tests.node.floor_kit import PIN, Stage, furnished
 
 TWO = ("sven", "mona", "tess")
@@ -85,31 +89,114 @@ def test_a_transfer_arrives_short(sites: tuple[Stage, Stage]) -> None:
     assert missing == (4,)
 
 
+def know(bergen: Stage, oslo: Stage, origin: str = "") -> None:
+    """What the hub's stream says of the other sites."""
+    said = {
+        "origin": origin or str(oslo.site.identity.origin),
+        "key": str(oslo.site.identity.block_key),
+    }
+    with bergen.site.writing() as connection:
+        streams.put(connection, "sites", "oslo", said)
+
+
+def paper_of(oslo: Stage, transfer: OpId) -> str:
+    with oslo.site.reading() as connection:
+        return oslo.floor.transfers.paper(connection, transfer)
+
+
+def read(bergen: Stage, *scanned: object) -> dict[str, Any]:
+    with bergen.site.reading() as connection:
+        return bergen.floor.transfers.read_paper(connection, {"scanned": list(scanned)})
+
+
 def test_the_paper_is_enough_when_nobody_can_be_reached(sites: tuple[Stage, Stage]) -> None:
     oslo, bergen = sites
     transfer = dispatch(oslo)
-    with oslo.site.reading() as connection:
-        paper = oslo.floor.transfers.paper(connection, transfer)
+    paper = paper_of(oslo, transfer)
+    with pytest.raises(Rejected, match="no key of oslo is known here"):
+        accept(bergen, transfer, {"index": 0, "quantity": 24}, paper=paper)
+    know(bergen, oslo)
+    said = json.loads(paper)
     for wrong in (
         paper.replace("24", "25"),
         paper[:-2],
         paper + " ",
         paper.replace("oslo", "rome"),
-        json.dumps(json.loads(paper)),
+        paper.replace('"bergen"', '"oslo"'),
+        json.dumps(said),
         "",
         5,
         "[" * 1000,
+        "\ud800",
         paper.replace(str(transfer), str(OpId(bytes(16)))),
+        json_canonical({**said, "signature": "00" * 64}).decode(),
+        json_canonical({**said, "signature": said["signature"].upper()}).decode(),
+        json_canonical({name: value for name, value in said.items() if name != "signature"}).decode(),
+        json_canonical({**said, "form": "tallyman/dispatch/1"}).decode(),
     ):
         with pytest.raises(Rejected, match="paper"):
             accept(bergen, transfer, {"index": 0, "quantity": 24}, paper=wrong)
-    accept(bergen, transfer, {"index": 0, "quantity": 24}, paper=paper)
+        with pytest.raises(Rejected, match="paper"):
+            read(bergen, wrong)
+    with pytest.raises(Rejected, match="is of oslo/"):
+        accept(bergen, OpId(bytes(16)), {"index": 0, "quantity": 24}, paper=paper)
+    assert [(line["item"], line["open"]) for line in read(bergen, paper)["lines"]] == [("BOLT", 24), ("PAINT", 4)]
+    accept(bergen, transfer, {"index": 0, "quantity": 24}, paper=read(bergen, paper)["paper"])
     assert bergen.stock("DOCK", "BOLT") == 24
+    assert [line["item"] for line in read(bergen, paper)["lines"]] == ["PAINT"]
     # When the hub tells of it later, only the rest is still open.
     tell(bergen, transfer)
     with bergen.site.reading() as connection:
         coming = bergen.floor.transfers.coming(connection)
     assert [(line["item"], line["open"]) for line in coming[0]["lines"]] == [("PAINT", 4)]
+
+
+def test_a_paper_of_a_chain_that_has_ended_counts_no_more(sites: tuple[Stage, Stage]) -> None:
+    oslo, bergen = sites
+    paper = paper_of(oslo, dispatch(oslo))
+    know(bergen, oslo, "acme/oslo/2")
+    with pytest.raises(Rejected, match="goes on as acme/oslo/2: sync first"):
+        read(bergen, paper)
+    with pytest.raises(Rejected, match="no key"):
+        read(oslo, paper)
+    know(oslo, oslo)
+    with pytest.raises(Rejected, match="this transfer is for bergen"):
+        read(oslo, paper)
+
+
+@pytest.mark.parametrize("word", ["BOLT", "Schräubchen", "漢"])
+def test_a_long_paper_is_scanned_in_parts_in_any_order(sites: tuple[Stage, Stage], word: str) -> None:
+    oslo, bergen = sites
+    know(bergen, oslo)
+    lines = tuple(Sent(number, word, "", f"S{number}", 0, 1) for number in range(200))
+    paper = DispatchPaper(OpId(b"p" * 16), oslo.site.identity.origin, "bergen", lines)
+    text = paper.signed(oslo.site.sign_paper)
+    found = parts(text)
+    assert len(found) > 5 and all(len(part.encode()) <= PART_BYTES + 50 for part in found)
+    shuffled = [*found[3:], found[4], *reversed(found[:3])]
+    assert joined(shuffled) == text and len(read(bergen, *shuffled)["lines"]) == 200
+    with pytest.raises(Rejected, match=f"part 2, 4 of {len(found)} is still missing"):
+        joined([part for number, part in enumerate(found, 1) if number not in (2, 4)])
+    other = parts(paper.signed(lambda _: bytes(64)))
+    with pytest.raises(Rejected, match="parts of different papers"):
+        joined([*found[:-1], other[-1]])
+    with pytest.raises(Rejected, match="do not make the paper"):
+        joined([*found[:-1], found[-1] + "x"])
+    for wrong in ([], [5], [found[0], "BIN:A-01"], ["x"] * 9_999):
+        with pytest.raises(Rejected):
+            joined(wrong)
+
+
+PARTLIKE = st.from_regex(r"tallyman/part/1 [0-9a-f]{16} [1-9]{1,3}/[1-9] x*")
+
+
+@given(st.lists(st.one_of(st.text(max_size=80), PARTLIKE), max_size=6))
+def test_no_texts_break_the_reader(scanned: list[str]) -> None:
+    try:
+        text = joined(scanned)
+        DispatchPaper.read(text, lambda origin: pytest.fail(f"asked for the key of {origin}"))
+    except Rejected:
+        pass
 
 
 def test_what_cannot_be_is_refused_in_words(sites: tuple[Stage, Stage]) -> None:
@@ -169,9 +256,9 @@ def test_two_senders_of_one_id_have_a_transfer_each(sites: tuple[Stage, Stage]) 
         accept(bergen, transfer, {"index": 0, "quantity": 1}, sender="rome")
     accept(bergen, transfer, {"index": 0, "quantity": 3}, sender="turku")
     # The paper says whose it is, and what was taken over from the other one is nothing of this.
-    with oslo.site.reading() as connection:
-        paper = oslo.floor.transfers.paper(connection, transfer)
-    with pytest.raises(Rejected, match="another transfer"):
+    paper = paper_of(oslo, transfer)
+    know(bergen, oslo)
+    with pytest.raises(Rejected, match="is of oslo/"):
         accept(bergen, transfer, {"index": 0, "quantity": 1}, sender="rome", paper=paper)
     accept(bergen, transfer, {"index": 0, "quantity": 20}, paper=paper)
     with bergen.site.reading() as connection:

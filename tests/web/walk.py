@@ -82,6 +82,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "transfers/dispatch": {
         "receiver": "bergen", "lines": [{"item": "BOLT", "quantity": 1, "source": "A-02"}], "pin": PIN,
     },
+    "transfers/paper": {"scanned": ["NO-PAPER"]},
     "transfers/accept": {"transfer": NOBODY, "lines": [], "pin": PIN},
     "inventory/{code}/transfer": {"quantity": 1, "source": "A-02", "target": "NO-SUCH"},
     "inventory/{code}/update": {"location": "NO-SUCH", "change": 1, "reasons": ["lost"]},
@@ -99,6 +100,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "scans/": {"op_id": NOBODY, "text": "x" * 5_000},
     "devices/bind": {"device": "\n"},
     "scales/weigh": {"item": "NO-SUCH"},
+    "scans/picture": {"width": 1, "height": 2, "points": "AA=="},
     "lookup": {"text": "NO-SUCH"},
 }
 BARE = ("auth/logout", "auth/refresh", "sync/now", "seal")

@@ -1,21 +1,22 @@
 // Goods of another site arrive: what was dispatched is shown line by line, and what differs is said before it is signed.
 // A paper that came with the goods is enough; the hub need not have told of the transfer.
 
-import { act, get, newOpId } from "./api.js";
+import { act, get, newOpId, post } from "./api.js";
 import { decider } from "./decide.js";
 import { askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
 
 const LINES_MAX = 200;
-const PAPER = '{"form":"tallyman/dispatch/';
-let coming = [], transfer = null, target = "";
+const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
+let coming = [], transfer = null, target = "", parts = new Map(), of = "";
 
 const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
 
 function show() {
   byId("choose").hidden = Boolean(transfer);
+  byId("open-file").hidden = Boolean(transfer);
   byId("arriving").hidden = byId("back").hidden = byId("accept").hidden = !transfer;
   if (!transfer) return;
   byId("sender").textContent = transfer.sender;
@@ -51,17 +52,28 @@ function choose({ transfer: name, sender, lines, paper = null }) {
   say("quiet", target ? "Check each line, then accept" : "Scan the bin that takes the goods", { aloud: false });
 }
 
-// The paper's own words; the node checks them when it is accepted.
-function byPaper(text) {
-  const known = coming.find((each) => text.includes(each.transfer));
-  if (known) { choose(known); return; }
-  const said = JSON.parse(text);
-  const lines = said.lines.map(([index, item, lot, serial, , quantity]) => ({ index, item, lot, serial, open: quantity }));
-  choose({ transfer: said.transfer, sender: said.sender, lines, paper: text });
+// The node reads the paper and checks whose it is before anything is counted by it.
+async function byPaper(scanned) {
+  const { paper, ...found } = await post("transfers/paper", { scanned });
+  parts.clear();
+  if (!found.lines.length) { say("good", "All of this transfer was accepted already"); return; }
+  const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
+  choose(known ?? { ...found, paper });
+}
+
+// One of several codes of a paper; they come in any order, and those of another paper begin it anew.
+async function byPart(text, [, digest, number, count]) {
+  if (of !== digest) { parts.clear(); of = digest; }
+  parts.set(Number(number), text);
+  const missing = Array.from({ length: Number(count) }, (_, place) => place + 1).filter((place) => !parts.has(place));
+  if (!missing.length) { await byPaper([...parts.values()]); return; }
+  say("good", `Still to scan of this paper: ${missing.slice(0, 6).join(", ")}${missing.length > 6 ? " …" : ""}`, { figure: `${parts.size} / ${count}` });
 }
 
 onCode(async (text) => {
-  if (text.startsWith(PAPER)) { byPaper(text); return; }
+  const part = PART.exec(text);
+  if (part) { await byPart(text, part); return; }
+  if (text.startsWith(PAPER)) { await byPaper([text]); return; }
   const known = coming.find((each) => each.transfer === text.trim().toLowerCase());
   if (known) { choose(known); return; }
   const found = await lookUp(text);
@@ -77,6 +89,12 @@ onCode(async (text) => {
   transfer.latest = line;
   show();
   say(off(line) ? "warn" : "good", `${titled(line)}: ${line.open} were sent`, { figure: line.came });
+});
+
+byId("open-file").addEventListener("click", () => byId("file").click());
+byId("file").addEventListener("change", () => {
+  const [file] = byId("file").files;
+  if (file) attempt(async () => byPaper([(await file.text()).trim()])).finally(() => { byId("file").value = ""; });
 });
 
 byId("back").addEventListener("click", () => { transfer = null; show(); });

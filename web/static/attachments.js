@@ -6,14 +6,15 @@ import { byId, element, ltr } from "./page.js";
 import { momentWords } from "./times.js";
 
 const SIDE_PX = 1600, BYTES_MAX = 700 * 1024, QUALITIES = [0.8, 0.6, 0.4];
-const section = byId("attachments");
-const about = JSON.parse(section.dataset.about);
-let next = null;
+const section = byId("attachments"), line = byId("attach-line");
+let about = {}, next = null;
 
 const tell = (words) => { byId("attach-words").textContent = words; };
 
 async function show(cursor = "") {
-  const page = await get(`attachments/?${new URLSearchParams({ limit: 24, ...about, ...(cursor && { cursor }) })}`);
+  const asked = about;
+  const page = await get(`attachments/?${new URLSearchParams({ limit: 24, ...asked, ...(cursor && { cursor }) })}`);
+  if (asked !== about) return;
   byId("photos").append(...page.rows.map(card));
   next = page.next;
   byId("photos-more").hidden = !next;
@@ -22,7 +23,8 @@ async function show(cursor = "") {
 
 function card(row) {
   const where = `/api/v1/attachments/${row.attachment}/content`;
-  const facts = element("p", { className: "quiet" }, `${row.by} · ${momentWords(row.at_ms)}`);
+  const facts = element("p", { className: "quiet" }, `${row.line === null || about.item ? "" : `Line ${row.line + 1} · `}${row.by} · ${momentWords(row.at_ms)}`);
+  if (row.operation && !about.operation) facts.append(" · ", element("a", { href: `/operations/${row.operation}` }, "what happened"));
   if (row.erased) return element("li", {}, element("p", { className: "photo empty", textContent: "Erased" }), facts);
   const shown = row.media.startsWith("image/")
     ? element("img", { src: where, alt: row.name, loading: "lazy" })
@@ -75,7 +77,7 @@ async function attach(file) {
   let text = "";
   for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
   const name = file.name.slice(-80) || "photo";
-  return { op_id: newOpId(), name, content: btoa(text), ...about };
+  return { op_id: newOpId(), name, content: btoa(text), ...about, ...(line?.value && { line: Number(line.value) }) };
 }
 
 async function send(wish) {
@@ -106,5 +108,17 @@ byId("attach-file").addEventListener("change", async (event) => {
   }
 });
 byId("photos-more").firstElementChild.addEventListener("click", () => show(next).catch((error) => tell(error.message)));
-// Until the first answer nobody can attach: what it says would take the place of what became of their photo.
-show().catch((error) => tell(error.message)).finally(() => { byId("attach").disabled = false; });
+
+// Show what is attached to `named`, {kind: code}, and attach to that from now on; null shows nothing.
+export function attachTo(named) {
+  section.hidden = !named;
+  byId("attach").disabled = true;
+  byId("photos").replaceChildren();
+  if (!named) return;
+  const mine = about = named;
+  tell("Looking…");
+  // Until the first answer nobody can attach: what it says would take the place of what became of their photo.
+  show().catch((error) => tell(error.message)).finally(() => { byId("attach").disabled = mine !== about; });
+}
+
+if (section.dataset.about) attachTo(JSON.parse(section.dataset.about));

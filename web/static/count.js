@@ -12,6 +12,7 @@ import "./held.js";
 import { showUndecided } from "./undecided.js";
 import { showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
+import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 
 const LINES_MAX = 200;
@@ -140,6 +141,7 @@ async function send(text) {
   else if (answer.outcome === "item") say("warn", "Scan a bin first");
 }
 onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
+onPhoto(scan);
 
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", place.here())));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", place.here())));

@@ -6,6 +6,7 @@ import { wantCodes } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 
 // What a code stands for, {kind: location | item | operation, …}; nothing begins by it.
@@ -21,6 +22,7 @@ export function onCode(take) {
   };
   onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
   wantCodes(queue);
+  onPhoto(queue);
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();

@@ -1,6 +1,7 @@
 // Look up an item, a place or an operation. What a count must not tell, the node does not tell here either.
 
 import { get } from "./api.js";
+import { attachTo } from "./attachments.js";
 import { written } from "./amounts.js";
 import { lookUp, onCode } from "./goods.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
@@ -70,7 +71,7 @@ async function item(code, lot = "", serial = "") {
   const rows = stock.map((line) => row(cell(link(address("place", line.location), ltr(line.location))), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number")));
   parts.push(rows.length ? table("Where it is", [["Place"], ["Lot"], ["Status"], ["Quantity", true]], rows) : empty(lot ? `None of lot ${lot} is here.` : "None of it is here."));
   parts.push(history(found.moves.filter((move) => (!lot || move.lot === lot) && (!serial || move.serial === serial)), false));
-  show_(parts, `${found.name || found.item}: ${show(all)} here`);
+  show_(parts, `${found.name || found.item}: ${show(all)} here`, { item: found.item });
 }
 
 async function place(code) {
@@ -87,15 +88,16 @@ async function place(code) {
   if (found.serials.length) parts.push(table("Pieces", [["Item"], ["Serial"], ["Status"]], found.serials.map((piece) => row(cell(link(address("item", piece.item), ltr(piece.item))), cell(ltr(piece.serial)), cell(STATUS[piece.status])))));
   if (inside.length) parts.push(table("Inside", [["Place"], ["Kind"]], inside.map((each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(each.kind)))));
   parts.push(history(found.moves, true));
-  show_(parts, `${found.location}: ${rows.length === 1 ? "1 line" : `${rows.length} lines`}`);
+  show_(parts, `${found.location}: ${rows.length === 1 ? "1 line" : `${rows.length} lines`}`, { location: found.location });
 }
 
 const note = (text) => element("p", { className: "note", textContent: text });
 
-function show_(parts, title) {
+function show_(parts, title, about = null) {
   byId("nothing").hidden = true;
   byId("found").hidden = false;
   byId("found").replaceChildren(...parts);
+  attachTo(about);
   say("good", title);
 }
 
