@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(f"tallyman devices: cannot use {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
