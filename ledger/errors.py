@@ -20,6 +20,10 @@ class Rejected(LedgerError):
     """A rule refuses a wish of ours; nothing changed. Shown to the operator as it stands."""
 
 
+class ReasonNeeded(Rejected):
+    """The same wish with a reason is granted."""
+
+
 class Invalid(LedgerError):
     """Bytes from elsewhere are malformed, unsigned, or do not follow from what we hold."""
 

@@ -16,7 +16,7 @@ from ledger.counts import Compared
 from ledger.db import Connection
 from ledger.documents import Part as DocumentPart
 from ledger.documents import part_op_id, reason_code
-from ledger.errors import LedgerError, Rejected
+from ledger.errors import LedgerError, ReasonNeeded, Rejected
 from ledger.ids import OpId
 from ledger.keys import TxKey
 from ledger.people import APPROVE
@@ -251,7 +251,7 @@ def _explained(rules: Counting, line: Compared, number: int, moved: int, said: S
         found.append((code, share or left))
     what = f"line {number} ({line.item}) differs"
     if not found:
-        raise Rejected(f"{what}: give a reason")
+        raise ReasonNeeded(f"{what}: give a reason")
     explained = sum(share for _, share in found)
     if explained != abs(line.difference):
         raise Rejected(f"{what} by {abs(line.difference)} and {explained} are explained: give each reason its share")

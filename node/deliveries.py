@@ -13,7 +13,7 @@ from ledger import announced
 from ledger.announced import DELIVERIES, Expected
 from ledger.db import Connection
 from ledger.documents import reason_code, reference
-from ledger.errors import Rejected
+from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import OpId
 from ledger.moves import Line
 from ledger.people import APPROVE, RECEIVE
@@ -74,7 +74,7 @@ class Deliveries:
         def work(connection: Connection) -> Answer:
             known = need_open(connection, name)
             if known.short and not reason:
-                raise Rejected(f"{sum(known.short.values())} are short: give a reason")
+                raise ReasonNeeded(f"{sum(known.short.values())} are short: give a reason")
             _keep(connection, known, self._desk.now_ms())
             connection.execute("UPDATE expected SET state = 'closed', reason = ? WHERE delivery = ?", (reason, name))
             return {"delivery": name, "short": known.short}
@@ -176,7 +176,7 @@ def take_in(
         wanted, size = known.wanted.get(line.item, 0), came.get(line.item, 0) + line.quantity
         explained = happened or every or number in reasons
         if size > wanted + wanted * known.over_percent // 100 and not explained:
-            raise Rejected(f"line {number}: {size} of {line.item} instead of {wanted}: give a reason")
+            raise ReasonNeeded(f"line {number}: {size} of {line.item} instead of {wanted}: give a reason")
         came[line.item] = size
         connection.execute(
             "INSERT INTO expected_lines VALUES (?, ?, 0, ?) ON CONFLICT (delivery, item)"

@@ -13,7 +13,7 @@ from typing import Any
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import part_op_id, reason_code, reference
-from ledger.errors import Rejected
+from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line
 from ledger.people import APPROVE, ISSUE
@@ -135,7 +135,7 @@ class Picking:
                 raise Rejected(f"{sum(share.quantity for share in promised)} of {item.sku} are still to be picked")
             here = [share for share in promised if (share.location, share.lot) == (source, lot)]
             if quantity > sum(share.quantity for share in here) and not wish.every:
-                raise Rejected(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
+                raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
             moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=found.tote)
             wish.lines = (moved,)
             own = max(here, key=lambda share: share.quantity, default=promised[0]).reservation

@@ -14,7 +14,7 @@ from typing import Any
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import BY_PAPER, Part, part_op_id
-from ledger.errors import Rejected
+from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.keys import VerifyKey
 from ledger.moves import FREE, Line
@@ -255,11 +255,11 @@ class Transfers:
             for number, (line, reasons, _) in enumerate(read):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
-                    raise Rejected(
+                    raise ReasonNeeded(
                         f"line {number}: {over} more of {line.item} than was dispatched: check, or give a reason"
                     )
                 if line.missing and not reasons:
-                    raise Rejected(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
+                    raise ReasonNeeded(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
             call = calls.AcceptTransfer(
                 actor=who.actor,
                 transfer=transfer,

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map
 
 from ledger import codec
-from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
+from ledger.errors import Corrupt, Invalid, ReasonNeeded, Rejected, Unavailable
 from ledger.logs import correlation
 from ledger.seams import Random
 from web import languages
@@ -83,6 +83,7 @@ ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (Elsewhere, 409, N_("Not decided here")),
     (Changed, 412, N_("Changed meanwhile")),
     (NotJson, 415, N_("Not in JSON")),
+    (ReasonNeeded, 422, N_("A reason is needed")),
     (Rejected, 422, N_("Refused")),
     (Invalid, 400, N_("Not valid")),
     (Busy, 429, N_("Too many attempts")),
@@ -111,7 +112,7 @@ def problem(status: int, title: str, detail: str) -> Response:
 def answer(content: object, status: int = 200) -> Response:
     """A JSON answer that no cache keeps."""
     return Response(
-        json.dumps(content, ensure_ascii=False, separators=(",", ":")),
+        json.dumps(languages.in_words(content), ensure_ascii=False, separators=(",", ":")),
         status,
         mimetype="application/json",
         headers={"Cache-Control": "no-store"},
@@ -313,7 +314,7 @@ def _failed(error: Exception) -> Response:
 
 
 def _shown_failure(status: int, title: str, detail: str) -> Response:
-    detail = plain(detail)
+    detail = languages.said(plain(detail))
     if not wants_page():
         return problem(status, title, detail)
     render: Callable[[int, str, str], str] | None = current_app.config.get("FAILURE_PAGE")

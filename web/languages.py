@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from flask_babel import Babel, Domain, format_datetime, format_percent, get_loca
 from markupsafe import Markup
 
 from ledger.wording import in_units
+from web.sentences import Sentences
 
 if TYPE_CHECKING:
     from web.kit import Version
@@ -36,12 +38,23 @@ RIGHT_TO_LEFT = frozenset({"ar"})
 # What browsers call a language that we have under another name.
 ALIASES = {"no": "nb", "nn": "nb"}
 COOKIE = "tallyman_language"
+RULES = (
+    "node/",
+    "web/kit",
+    "web/node_app",
+    "web/node_ask",
+    "web/node_api_",
+)  # where what `by_rules` knows is written
 COOKIE_S = 400 * 86_400
 
 
 def N_(text: str) -> str:
     """Marks a text that is translated where it is shown."""
     return text
+
+
+# Words of the rules that stand at a place of their sentences.
+OF_RULES = (N_("count"), N_("receive"), N_("move"), N_("dismissed"), N_("resolved"), N_("forward"), N_("back"))
 
 
 @cache
@@ -144,7 +157,41 @@ def choices(offered: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def said(sentence: object) -> str:
     """A sentence of the node's own, such as a refusal, in the reader's language where it is known there."""
-    return str(gettext(str(sentence))) if sentence else ""
+    text = str(sentence) if sentence else ""
+    known = str(gettext(text)) if text else ""
+    return known if known != text else by_rules(text)
+
+
+@cache
+def sentences(language: str) -> Sentences:
+    """What the rules say in a language."""
+    known = {str(each.id): str(each.string) for each in catalogue(language) if each.id and isinstance(each.id, str)
+             and any(path.startswith(RULES) for path, _ in each.locations)}  # fmt: skip
+    apart = "\u2068{}\u2069" if language in RIGHT_TO_LEFT else "{}"
+    return Sentences(known.items(), partial(_word, translations(language)), apart)
+
+
+def _word(known: NullTranslations, value: str) -> str:
+    """What stands at a place of a sentence: a word of the rules or a length of time is translated, a code is not."""
+    length = re.fullmatch(r"(\d+) (day|hour|minute)s", value)
+    if length is not None:
+        one, many = f"%(num)s {length[2]}", f"%(num)s {length[2]}s"
+        return str(known.ngettext(one, many, int(length[1]))) % {"num": length[1]}
+    return str(known.gettext(value)) if value in OF_RULES else value
+
+
+def by_rules(text: str) -> str:
+    """A refusal or question of the rules in the reader's language, anything else as it is."""
+    language = str(get_locale() or ENGLISH)
+    return text if language == ENGLISH else sentences(language).said(text)
+
+
+def in_words(content: Any) -> Any:
+    """An answer of the API in which what a person reads stands in their language: why not, or what is asked back."""
+    if isinstance(content, dict):
+        return {name: by_rules(value) if name in ("why", "ask") and isinstance(value, str) else in_words(value)
+                for name, value in content.items()}  # fmt: skip
+    return [in_words(each) for each in content] if isinstance(content, list) else content
 
 
 def percent(share: float) -> str:

@@ -21,7 +21,7 @@ PROBLEM = record(
         "type": text("Always about:blank: the title is the kind"),
         "status": whole(least=400, most=599),
         "title": text("What kind of refusal; never changes"),
-        "detail": text("One sentence: what, the value, what to do"),
+        "detail": text("One sentence: what, the value, what to do; in the language that is asked for, else English"),
     },
     doc="RFC 9457",
 )

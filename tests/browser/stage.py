@@ -72,6 +72,7 @@ BINS = {
         "S-02",
         "S-03",
         *(f"F-{number:02}" for number in range(1, 10)),
+        *(f"L-{number:02}" for number in range(1, 6)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

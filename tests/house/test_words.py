@@ -70,8 +70,8 @@ def test_an_incomplete_catalogue_is_found() -> None:
 
 STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
 MARKED = re.compile(rf"(?<![\w$.])(?:_|n_|ngettext)\(\s*(?:(?:{STRING})\s*,?\s*)+")
-# What no person reads: keys of what a tablet keeps, names of keys of a keyboard.
-KEYS = re.compile(r"held|basket|Enter|Tab|Backspace|Escape|Date")
+# What no person reads: keys of what a tablet keeps, a kind of refusal, names of keys of a keyboard.
+KEYS = re.compile(r"held|basket|A reason is needed|Enter|Tab|Backspace|Escape|Date")
 
 
 def reads_like_words(text: str) -> bool:

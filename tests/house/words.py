@@ -5,6 +5,7 @@ empty and have to be translated by a person who knows the language.
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import sys
@@ -25,6 +26,63 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None, "gettext": None, "ngettext": (1, 2), "n_": (1, 2), "N_": None,
 }  # fmt: skip
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+# Whose refusals and questions people on the floor meet; what programs alone can meet says what was "expected".
+RULES = tuple(
+    f"{name}.py"
+    for name in [
+        "node/agents/monitor",
+        "node/attachments",
+        "node/catalogue",
+        "node/counting",
+        "node/counting_amounts",
+        "node/counting_close",
+        "node/counting_lines",
+        "node/deliveries",
+        "node/desk",
+        "node/holds",
+        "node/keeper",
+        "node/limits",
+        "node/lookups",
+        "node/operators",
+        "node/parking",
+        "node/picking",
+        "node/picking_lists",
+        "node/proposals",
+        "node/rounds",
+        "node/scanning",
+        "node/stock",
+        "node/stock_documents",
+        "node/stock_goods",
+        "node/tablets",
+        "node/tasks",
+        "node/throttle",
+        "node/transfers",
+        "node/undecided",
+        "node/weighing",
+        "web/kit",
+        "web/node_api_audit",
+        "web/node_api_devices",
+        "web/node_app",
+        "web/node_ask",
+        "web/node_floor",
+    ]
+)
+NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "NotJson", "RuntimeError", "ValueError"}
+FOR_PROGRAMS = re.compile(
+    r"= \?|\bt\.|expected|op_id|base64|`|canonical|it says|characters: at most"
+    r"|line \S+ of the transfer|a number that cannot be"
+)
+SAID_AS = {
+    "why",
+    "ask",
+    "trouble",
+    "asked",
+    "words",
+    "action",
+    "SURE",
+    "WRONG",
+}  # names under which a rule keeps what it says
+GIVEN_TO = {"Finding", "alerts.append"}  # what takes a finding's words
 # The hub's console speaks English only.
 ENGLISH_ONLY = ("templates/hub/", "static/console.js")
 
@@ -54,6 +112,45 @@ def marked() -> Iterator[Said]:
     for path in files("", ".py"):
         with path.open("rb") as file:
             yield from _said(extract_python(file, list(KEYWORDS), [], {}), path)
+    for name in RULES:
+        for text in sentences(ast.parse((ROOT / name).read_text("utf-8"))):
+            yield Said(text, name)
+
+
+def sentences(tree: ast.Module) -> Iterator[str]:
+    """What a module's rules say to people, with numbered places for what changes: refusals, `why` and `ask`, and what
+    a function answers that gives words."""
+    for node in ast.walk(tree):
+        for root in _spoken(node):
+            for each in _texts(root):
+                words = PLACEHOLDER.sub("", each)
+                if re.search(r"[a-z]{2,}[,:;.]? .*[a-z]{2,}", words) and not FOR_PROGRAMS.search(words):
+                    yield each
+
+
+def _spoken(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        yield from () if getattr(node.exc.func, "id", "") in NOT_FOR_PEOPLE else node.exc.args
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) in GIVEN_TO:
+        yield from node.args
+    elif isinstance(node, ast.Dict):
+        yield from (value for key, value in zip(node.keys, node.values, strict=True)
+                    if isinstance(key, ast.Constant) and key.value in SAID_AS)  # fmt: skip
+    elif isinstance(node, ast.Assign) and any(getattr(name, "id", "") in SAID_AS for name in node.targets):
+        yield node.value
+    elif isinstance(node, ast.FunctionDef) and getattr(node.returns, "id", "") == "str":
+        yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value is not None)
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        places = iter(range(1, len(node.values) + 1))
+        yield "".join(each.value if isinstance(each, ast.Constant) else f"%({next(places)})s" for each in node.values)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child)
 
 
 def _said(found: object, path: Path) -> Iterator[Said]:

@@ -100,7 +100,7 @@ async function sendAll(stillAlone) {
     const item = await oldest();
     if (!item || !await stillAlone()) return;
     const sent = `${item.box} ${item.actor} ${item.number} ${item.opId} ${waitedMs(item)}`;
-    let answer = null, refusal = "", failed = false;
+    let answer = null, refusal = "", title = "", failed = false;
     try {
       answer = await post(item.path, item.body, { "Tallyman-Sent": sent });
     } catch (error) {
@@ -112,13 +112,13 @@ async function sendAll(stillAlone) {
         lost();
         return;
       }
-      refusal = error.message;
+      ({ message: refusal, title } = error);
       failed = error instanceof Failed;
     }
     tries = failures = 0;
     unanswered = false;
     heard();
-    await settle(item, answer, refusal, failed);
+    await settle(item, answer, { refusal, title, failed });
   }
 }
 
@@ -129,14 +129,14 @@ const oldest = () => look(async ({ items }, asked) => {
 });
 
 // The node has answered. If we die before this is on disk, the act is sent again and the node answers the same.
-async function settle(item, answer, refusal, failed) {
+async function settle(item, answer, { refusal, title, failed }) {
   const no = refusal || answer?.ask || (item.path === "scans" && NO_USE.includes(answer.outcome) ? answer.why : "");
   const late = no && (failed || item.page !== page || waitedMs(item) > LATE_MS);
   await change(async ({ items, kept }, asked) => {
     await asked(items.delete(item.key));
     if (late) await asked(kept.put({ ...item, why: no, answeredAt: Date.now() }));
   });
-  tell({ changed: true, opId: item.opId, answer, refusal, late: late ? no : "" });
+  tell({ changed: true, opId: item.opId, answer, refusal, title, late: late ? no : "" });
 }
 
 // ---------------------------------------------------------------- hear
@@ -149,7 +149,7 @@ function tell(news) {
 function hear(news) {
   const asker = askers.get(news.opId);
   askers.delete(news.opId);
-  if (asker && news.refusal) asker.reject(new Refused(news.refusal));
+  if (asker && news.refusal) asker.reject(new Refused(news.refusal, news.title));
   else if (asker) asker.resolve(news.answer);
   if (news.late) outbox.dispatchEvent(new CustomEvent("late", { detail: { why: news.late } }));
   refresh();

@@ -1,7 +1,6 @@
 // Picking: the list says where to go and what to take; each pick moves the goods into the tote at once.
 
 import { act, get, newOpId } from "./api.js";
-import { Refused } from "./wire.js";
 import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
 import { dayWords } from "./times.js";
@@ -11,6 +10,7 @@ const LINES_MAX = 200;
 const reasons = JSON.parse(byId("not-promised").textContent);
 const WHY_CANCEL = [["withdrawn", _("The order was withdrawn")], ["later", _("It is picked later")]];
 const SHORT = "not-there";
+const REASON_NEEDED = "A reason is needed"; // the kind of a refusal, never shown
 let list = null, bin = "";
 
 const titled = (line) => line.name || line.item;
@@ -106,7 +106,7 @@ async function pick(wish, title) {
   try {
     await act("picks/pick", whole);
   } catch (error) {
-    if (!(error instanceof Refused) || !/give a reason/i.test(error.message)) throw error;
+    if (error.title !== REASON_NEEDED) throw error;
     ask(_("Another one than promised?"), error.message, _("Take it"), async (reason) => {
       await act("picks/pick", { ...whole, reasons: [reason] });
       await again("good", title, { figure: wish.quantity });

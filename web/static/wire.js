@@ -4,7 +4,13 @@ import { _ } from "./words.js";
 
 const TIMEOUT_MS = 10000;
 
-export class Refused extends Error {}
+// `title`: the kind of refusal, the same in every language.
+export class Refused extends Error {
+  constructor(message, title = "") {
+    super(message);
+    this.title = title;
+  }
+}
 // The node itself failed at it (500): perhaps it does so every time.
 export class Failed extends Refused {}
 export class Unreachable extends Error {}
@@ -37,7 +43,7 @@ export async function call(path, options = {}) {
   if (status === 408 || status === 429 || status >= 500 || !answer) {
     throw new Unreachable(sentence(answer?.detail, _("That is not possible at the moment.")));
   }
-  if (!response.ok) throw new Refused(sentence(answer.detail, _("That was refused.")));
+  if (!response.ok) throw new Refused(sentence(answer.detail, _("That was refused.")), answer.title);
   return answer;
 }
 

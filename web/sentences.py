@@ -1,0 +1,56 @@
+"""What the rules say, in the reader's language.
+
+Refusals and questions are written once, in English, where the rule stands, and many are stored or sent as text: with
+a parked scan, in the journal, in the tablet's outbox. So they are not translated where they arise but recognised at
+the door: a catalogue knows each by its constant parts (`tests.house.words` collects them from the code), and what
+stood at its places is put into the translation as it is. What is not recognised is shown in English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+PLACE = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the rules: its English with numbered places, and its translation with the same ones."""
+
+    text: str
+    said: str
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        parts = PLACE.split(self.text)
+        return re.compile("".join("(.+?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
+
+    @property
+    def constant(self) -> int:
+        """How much of it is always the same: the more, the surer."""
+        return len(PLACE.sub("", self.text))
+
+
+class Sentences:
+    """All sentences of one language. `word`: translates a single word of ours that stands at a place."""
+
+    def __init__(self, known: Iterable[tuple[str, str]], word: Callable[[str], str], apart: str = "{}") -> None:
+        self._known = sorted((Sentence(*each) for each in known), key=lambda each: -each.constant)
+        self._word = word
+        self._apart = apart
+
+    def said(self, english: str) -> str:
+        """The sentence in this language, or as it is. A sentence may stand in another one."""
+        for each in self._known:
+            match = each.pattern.fullmatch(english)
+            if match is not None:
+                values = dict(zip(PLACE.findall(each.text), match.groups(), strict=True))
+                return PLACE.sub(lambda place, values=values: self._at(values[place[1]]), each.said)  # type: ignore[misc]
+        return english
+
+    def _at(self, value: str) -> str:
+        said = self.said(value)
+        return said if said != value else self._apart.format(self._word(value))
