@@ -94,6 +94,7 @@ class Round:
     state: str = "waiting"
     who: str = ""
     touched: int = 0
+    recorded: int = 0
     empty: bool = False
     counters: set[str] = field(default_factory=set)
     tally: Counter[Thing] = field(default_factory=Counter)
@@ -115,6 +116,8 @@ class Books:
         self.calls: dict[str, str] = {}
         self.reversed: set[str] = set()
         self.rounds: dict[str, Round] = {}
+        # What is open about a bin until a count of it is posted that was recorded later: (bin, acts by then).
+        self.doubtful: dict[tuple[str, str], tuple[str, int]] = {}
         self.newest: dict[tuple[str, str], list[Compared]] = {}
 
     # ------------------------------------------------------------ stock
@@ -172,6 +175,10 @@ class Books:
     def blind(self) -> set[str]:
         """Bins in an unfinished count."""
         return {each.bin for each in self.rounds.values() if each.state not in ("posted", "uncounted")}
+
+    def explained(self, round_: Round) -> set[tuple[str, str]]:
+        """What the posting of this round ends."""
+        return {name for name, (bin_, acts) in self.doubtful.items() if bin_ == round_.bin and acts < round_.recorded}
 
     def close(self, round_: Round) -> list[Compared]:
         """What the count of a whole bin says now, in the order of the chain."""

@@ -183,6 +183,7 @@ class CountWork(Tablets):
             round_.counters.add(who)
             round_.lines = books.close(round_)
             books.enter(str(op), "record_count")
+            round_.recorded = len(books.acts)
             expected = books.judge(round_, ROUNDS_MAX)
             lines = [(*line.thing, line.counted, line.expected) for line in round_.lines]
             if (answer["lines"], states[-1]) != (lines, expected):
@@ -206,7 +207,10 @@ class CountWork(Tablets):
             flows, said = books.post(round_)
             books.enter(str(op), "post_count", flows)
             for kind, line in said:
-                self._report(site, kind, f"{op}:{line}")
+                self._report(site, kind, f"{op}:{line}", round_.bin if kind == "count short" else "")
+            for name in books.explained(round_):
+                self.ledger.reports.discard(name)
+                del books.doubtful[name]
             round_.state = "posted"
 
         return Act(

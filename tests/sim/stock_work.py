@@ -67,10 +67,10 @@ class StockWork(Tablets):
             if bookable:
                 books.enter(str(op), "move", flows)
             else:
-                books.enter(str(op), "except_document")
-                self._report(site, "unbookable act", str(op))
+                self._excepted(site, op, flows[0].source)
             said = bool(answer.get("exception"))
-            if said != (not bookable and not hidden):
+            # Its place is to be counted now, and a counter must not learn what is booked there.
+            if said != (not bookable and who not in COUNTERS):
                 self.world.fail("books predict answers", f"{site}: move {op} said exception {said}")
 
         return Act(
@@ -149,8 +149,8 @@ class StockWork(Tablets):
         )
 
     def _except(self, site: str) -> Act | None:
-        books, op = self.ledger.sites[site], self.op()
-        found = self._stocked(books)
+        op = self.op()
+        found = self._stocked(self.ledger.sites[site])
         if found is None:
             return None
         place, thing, held = found
@@ -158,8 +158,7 @@ class StockWork(Tablets):
         body = {"location": place, "reason": "locked", "lines": [line]}
 
         def done(_: Answer) -> None:
-            books.enter(str(op), "except_document")
-            self._report(site, "unbookable act", str(op))
+            self._excepted(site, op, place)
 
         return Act(
             site,

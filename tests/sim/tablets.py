@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ledger.documents import part_op_id
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.seams import Killed
-from tests.sim.books import Books, Flow, Ledger, Thing
+from node.exceptions import CHECK
+from tests.sim.books import Books, Flow, Ledger, Round, Thing
 from tests.sim.founding import BINS
 from tests.sim.machines import Down, NodeMachine
 
@@ -132,8 +134,22 @@ class Tablets:
         found = [(place, thing, held) for place in self._bins(books.site) for thing, held in books.held(place)]
         return self.dice.choice(found) if found else None
 
-    def _report(self, site: str, kind: str, subject: str) -> None:
-        self.ledger.reports.add((kind, f"{self.world.nodes[site].origin}:{subject}"))
+    def _report(self, site: str, kind: str, subject: str, doubtful: str = "") -> None:
+        """The hub must report this; a posted count of the bin `doubtful` ends it."""
+        books, name = self.ledger.sites[site], (kind, f"{self.world.nodes[site].origin}:{subject}")
+        self.ledger.reports.add(name)
+        if doubtful:
+            books.doubtful[name] = (doubtful, len(books.acts))
+
+    def _excepted(self, site: str, op: OpId, place: str) -> None:
+        """An act was sealed as an exception: it is reported, and its place is to be counted."""
+        books = self.ledger.sites[site]
+        books.enter(str(op), "except_document")
+        self._report(site, "unbookable act", str(op), place)
+        if place not in books.blind:
+            session = str(part_op_id(op, CHECK))
+            books.enter(session, "plan_count")
+            books.rounds[place] = Round(session, place)
 
 
 def named(thing: Thing) -> dict[str, str]:
