@@ -36,7 +36,7 @@ URL = "http://hub.test"
 SITES = ("oslo", "bergen", "tromso")
 BINS = ("DOCK", "A-01", "A-02", "A-03", "A-04")
 PEOPLE = {
-    "ann": ("RECEIVE", "MOVE", "ADJUST", "TRANSFER"),
+    "ann": ("RECEIVE", "MOVE", "ADJUST", "HOLD", "TRANSFER"),
     "bea": ("COUNT", "MOVE"),
     "cyd": ("COUNT",),
     "dan": ("COUNT", "RECEIVE"),

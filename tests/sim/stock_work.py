@@ -18,7 +18,7 @@ class StockWork(Tablets):
         books, dice, op = self.ledger.sites[site], self.dice, self.op()
         who = dice.choice(("ann", "ann", "dan"))
         flows = []
-        (items, strange), bins = self._items(site), self._bins(site)
+        (items, strange), bins = self._items(site), self._places(site)
         for _ in range(dice.randint(1, 4)):
             item = dice.choice(items)
             lot, serial, quantity = "", "", dice.randint(1, 60)
@@ -52,7 +52,7 @@ class StockWork(Tablets):
             quantity = 1 if thing[2] else dice.randint(1, held)
             if not thing[2] and dice.random() < 0.07:
                 quantity = held + dice.randint(1, 30)
-            targets = [bin_ for bin_ in self._bins(site) if bin_ != source]
+            targets = [place for place in self._places(site) if place != source]
             flows.append(Flow(thing, quantity, source, dice.choice(targets)))
         lines = [
             {**named(flow.thing), "quantity": flow.quantity, "source": flow.source, "target": flow.target}
@@ -149,11 +149,14 @@ class StockWork(Tablets):
         )
 
     def _except(self, site: str) -> Act | None:
-        op = self.op()
-        found = self._stocked(self.ledger.sites[site])
-        if found is None:
+        books, op = self.ledger.sites[site], self.op()
+        # Often where a count waits for its approver: what it says is older than this.
+        counted = [each.bin for each in books.rounds.values() if each.state == "review"]
+        found = [(bin_, *each) for bin_ in counted for each in books.held(bin_)]
+        chosen = self.dice.choice(found) if found and self.dice.random() < 0.5 else self._stocked(books)
+        if chosen is None:
             return None
-        place, thing, held = found
+        place, thing, held = chosen
         line = {**named(thing), "quantity": held, "source": place, "target": "A-01" if place != "A-01" else "A-02"}
         body = {"location": place, "reason": "locked", "lines": [line]}
 
