@@ -28,11 +28,13 @@ LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
 
 
 def faults_of(page: Any, where: str) -> list[str]:
-    """What is wrong with the page as it stands, written from left to right and from right to left."""
+    """What is wrong with the page as it stands, written in its own direction and in the other one."""
     found = _faults_of(page, where, RULES if "dark" in where else RULES_AGAIN)
-    page.evaluate("document.documentElement.dir = 'rtl'")
-    found += _faults_of(page, f"{where} from right to left", RULES_AGAIN)
-    page.evaluate("document.documentElement.dir = 'ltr'")
+    own = page.evaluate("document.documentElement.dir")
+    other = "ltr" if own == "rtl" else "rtl"
+    page.evaluate("dir => { document.documentElement.dir = dir; }", other)
+    found += _faults_of(page, f"{where} written {other}", RULES_AGAIN)
+    page.evaluate("dir => { document.documentElement.dir = dir; }", own)
     return found
 
 

@@ -30,6 +30,7 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 RULES = tuple(
     f"{name}.py"
     for name in [
+        "ledger/counts",
         "node/agents/monitor",
         "node/attachments",
         "node/catalogue",
@@ -69,7 +70,7 @@ RULES = tuple(
 )
 NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "NotJson", "RuntimeError", "ValueError"}
 FOR_PROGRAMS = re.compile(
-    r"= \?|\bt\.|expected|op_id|base64|`|canonical|it says|characters: at most"
+    r"= \?|\bt\.|: expected|op_id|base64|`|canonical|it says|characters: at most"
     r"|line \S+ of the transfer|a number that cannot be"
 )
 SAID_AS = {
