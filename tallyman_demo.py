@@ -49,6 +49,8 @@ SYNC_MS = 1_000
 ANCHORS_MAX = 4
 ITEMS_PER_S_MIN = 250
 
+PORTS, HUB_PORT = {"oslo": 8471, "bergen": 8472}, 8480
+OWN_CODES = 6
 OWN_ITEMS = """sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals
 DEMO-MARKER,Marker blue,9521234500018,EA,none,1,250,EUR,0
 DEMO-MARKER,Marker blue,9521234500025,EA,none,12,250,EUR,0
@@ -89,6 +91,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--scans", type=Path, metavar="FILE", help="scanner lines to count with; {GS} is byte 29")
     wish = parser.parse_args(argv)
     try:
+        if not wish.headless:
+            for port in (HUB_PORT, *PORTS.values()):
+                _refuse_taken(port)
         folder = _folder(wish.dir, wish.headless)
         play = Play(folder, wish.items, wish.scans)
         with stopping(play.processes):
@@ -96,6 +101,9 @@ def main(argv: list[str]) -> int:
         if wish.json is not None:
             wish.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except Unavailable as error:
         print(f"not finished: {error}", file=sys.stderr)
         return 3
@@ -154,7 +162,11 @@ class Play:
         self.session = ""
         self.transfer = ""
         self._operations: dict[str, str] = {}
-        own = OWN_ITEMS.encode()
+        given = (
+            set() if items is None else {code for item in read_items(items.read_bytes())[0] for code in item.gtins}
+        )
+        self._moved = _moved(given)
+        own = self._own(OWN_ITEMS.encode())
         self._catalogues = [own] if items is None else [items.read_bytes(), own]
         known = [item for raw in self._catalogues for item in read_items(raw)[0]]
         self.catalogue = {code: (item, pack) for item in known for code, pack in item.gtins.items()}
@@ -163,13 +175,19 @@ class Play:
         self.patience_s = 90 + len(self.skus) / ITEMS_PER_S_MIN
         self.bins = list(self._bins([] if scans is None else scan_lines(scans.read_bytes())))
 
+    def _own(self, raw: bytes) -> bytes:
+        """A text of the story, with its barcodes as they are in this run."""
+        for old, new in self._moved.items():
+            raw = raw.replace(old, new)
+        return raw
+
     # ------------------------------------------------------------ the two plays
 
     def headless(self) -> dict[str, Any]:
         """Everything, checked; answers the figures."""
         started = time.monotonic()
-        self.set_up({"oslo": free_port(), "bergen": free_port()}, free_port())
         with self._scanner() as scanner:
+            self.set_up({"oslo": free_port(), "bergen": free_port()}, free_port())
             self._step("log in", self.log_in)
             self._step("receive", self.receive)
             self._step("open count", self.open_count)
@@ -193,8 +211,8 @@ class Play:
 
     def open_house(self) -> dict[str, Any]:
         """Set the stage, print where to go, and keep running until interrupted."""
-        self.set_up({"oslo": 8471, "bergen": 8472}, 8480)
         with self._scanner() as scanner:
+            self.set_up(PORTS, HUB_PORT)
             self._step("log in", self.log_in)
             self._step("receive", self.receive)
             self._step("open count", self.open_count)
@@ -255,7 +273,7 @@ class Play:
             place = self.sites[name] = Place(name, folder, port, link)
             command("node", "init", "--dir", str(folder), "--site", name)
             url = f"http://127.0.0.1:{link.port}"
-            device = f"serial://{folder}/scanner?baud=9600&protocol=line&name=scanner"
+            device = f"serial://{self.folder}/scanner?baud=9600&protocol=line&name=scanner"
             extend_settings(
                 folder / "node.toml",
                 f'devices = ["{device}"]\n'
@@ -465,24 +483,27 @@ class Play:
     # ------------------------------------------------------------ inside
 
     def _bins(self, lines: list[bytes]) -> Iterator[Bin]:
-        marker, pack = b"]E09521234500018", b"]E09521234500025"
-        yogurt = scan_bytes("]C10109521234500049" + "10L2611{GS}17270630")
-        drills = [scan_bytes(f"]C1010952123450005621SN-{number}") for number in range(1, 4)]
-        seen: set[Thing] = set()
+        marker, pack, gloves = (
+            self._own(b"]E0" + code) for code in (b"9521234500018", b"9521234500025", b"9521234500063")
+        )
+        yogurt = self._own(scan_bytes("]C10109521234500049" + "10L2611{GS}17270630"))
+        drills = [self._own(scan_bytes(f"]C1010952123450005621SN-{number}")) for number in range(1, 4)]
+        seen: set[tuple[str, str]] = set()
         yield self._bin("A-01", [pack, pack, marker], b"]C0WHAT-IS-THIS", seen=seen)
         yield self._bin("A-02", [yogurt] * 4 + drills, seen=seen)
         yield self._bin("A-03", [], seen=seen)
-        yield self._bin("A-04", [b"]E09521234500063"] * 30, seen=seen)
+        yield self._bin("A-04", [gloves] * 30, seen=seen)
         usable = [raw for raw in lines if _of_goods(raw)]
         if len(usable) < len(lines):
             print(f"  {len(lines) - len(usable)} of {len(lines)} given scans are our own labels and are left out")
         for start in range(0, len(usable), SCANS_PER_BIN):
             yield self._bin(f"S-{start // SCANS_PER_BIN + 1:03}", usable[start : start + SCANS_PER_BIN], seen=seen)
 
-    def _bin(self, code: str, scans: list[bytes], *unknown: bytes, seen: set[Thing]) -> Bin:
+    def _bin(self, code: str, scans: list[bytes], *unknown: bytes, seen: set[tuple[str, str]]) -> Bin:
         """What the books will hold if every scan means what the catalogue says, told apart from what parks."""
         expected: Counter[Thing] = Counter()
         expiries: dict[Thing, str] = {}
+        pieces: set[tuple[str, str]] = set()  # a serial is one piece of its item, whatever lot a label says
         parked, today = 0, datetime.now(UTC).date()
         for raw in [*scans, *unknown]:
             scan = decode(raw, on=today)
@@ -492,13 +513,14 @@ class Play:
                 parked += 1
             elif not scan.serial:
                 expected[thing] += quantity
-            elif thing not in expected and (quantity > 1 or thing in seen):
+            elif thing not in expected and (quantity > 1 or (item.sku, scan.serial) in seen | pieces):
                 parked += 1
             else:
                 expected[thing] = 1
+                pieces.add((item.sku, scan.serial))
             if thing in expected and scan.expiry is not None:
                 expiries[thing] = scan.expiry.isoformat()
-        seen |= {thing for thing in expected if thing[2]}
+        seen |= pieces
         return Bin(code, [*scans, *unknown], expected, expiries, parked)
 
     def _meant(self, scan: Scan) -> tuple[Item | None, int]:
@@ -544,7 +566,7 @@ class Play:
 
     @contextmanager
     def _scanner(self) -> Iterator[SimulatedScanner]:
-        with SimulatedScanner(self.sites["oslo"].folder / "scanner", clock=SystemClock()) as scanner:
+        with SimulatedScanner(self.folder / "scanner", clock=SystemClock()) as scanner:
             yield scanner
 
     def _run(self, name: str, words: list[str]) -> None:
@@ -567,6 +589,22 @@ class Play:
         return result
 
 
+def _moved(given: set[str]) -> dict[bytes, bytes]:
+    """Other barcodes for those of the story that a given catalogue uses itself: they are meant for demonstrations."""
+    found = {}
+    for number in range(1, OWN_CODES + 1):
+        other = next(each for each in range(number, 1_000, OWN_CODES) if f"0{_gtin(each)}" not in given)
+        if other != number:
+            found[_gtin(number).encode()] = _gtin(other).encode()
+    return found
+
+
+def _gtin(number: int) -> str:
+    """A GTIN-13 of GS1's range for demonstrations."""
+    digits = f"952123450{number:03}"
+    return digits + str(-sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(digits)) % 10)
+
+
 def _folder(wish: Path | None, headless: bool) -> Path:
     if wish is None:
         return Path(tempfile.mkdtemp(prefix="tallyman-")) if headless else _fresh(Path(".demo").absolute())
@@ -574,6 +612,18 @@ def _folder(wish: Path | None, headless: bool) -> Path:
         raise Rejected(f"{wish} is not empty: name a new folder")
     wish.mkdir(parents=True, exist_ok=True)
     return wish.absolute()
+
+
+def _refuse_taken(port: int) -> None:
+    """Before anything is touched: the folder of a demonstration that runs must not be emptied under it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Rejected(
+                f"port {port} is taken: another demonstration runs, or another program has it; end that one first"
+            ) from error
 
 
 def _fresh(folder: Path) -> Path:

@@ -15,6 +15,8 @@ from devices.cli_read import Usage
 from devices.settings import SETTINGS
 from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
 
+INTERRUPTED = 130  # by Ctrl-C, as a shell has it: nothing was decided
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
@@ -30,9 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Unavailable as error:
         print(f"tallyman devices: {error}", file=sys.stderr)
         return 3
-    except (BrokenPipeError, KeyboardInterrupt):
+    except KeyboardInterrupt:
+        # Those that run until somebody ends them have done what they should.
+        return 0 if arguments.run in cli_live.ENDLESS else INTERRUPTED
+    except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(f"tallyman devices: cannot use {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -296,3 +296,6 @@ def _sim(arguments: argparse.Namespace) -> int:
         as_json=arguments.json,
     )
     return simulated_acts.scale(text, wish) if arguments.kind == "scale" else simulated_acts.scanner(text, wish)
+
+
+ENDLESS = (_monitor, _sim)  # they run until somebody ends them

@@ -23,6 +23,8 @@ from ledger.seams import DiskStorage, SystemRandom
 
 FOLDER_VARIABLE = "TALLYMAN_HUB_DIR"
 
+INTERRUPTED = 130  # by Ctrl-C, as a shell has it: nothing was decided
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # what the disk or a folder refuses
         return _refuse(arguments, error, 1)
     except KeyboardInterrupt:
-        return 0
+        return _refuse(arguments, Rejected("interrupted before it was done"), INTERRUPTED)
 
 
 def _refuse(arguments: argparse.Namespace, error: Exception, code: int) -> int:

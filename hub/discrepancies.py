@@ -185,6 +185,21 @@ def listed(session: Session, now_ms: int, *, everything: bool = False, limit: in
     return [_value(row, now_ms) for row in rows]
 
 
+def alive(session: Session, site: str, kinds: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    """What is open at a site, of these kinds: [(id, kind, subject)]."""
+    rows = session.all(
+        "SELECT id, kind, subject FROM discrepancies WHERE site = :site AND state IN ('open', 'working') ORDER BY id",
+        site=site,
+    )
+    return [(int(row["id"]), row["kind"], row["subject"]) for row in rows if row["kind"] in kinds]
+
+
+def evidence(session: Session, number: int) -> dict[str, Any]:
+    """What a discrepancy was found by, as last said."""
+    found: dict[str, Any] = json.loads(_newest_evidence(session, number) or "{}")
+    return found
+
+
 def as_json(item: Discrepancy) -> dict[str, Any]:
     """For `--json` and the API."""
     result: dict[str, Any] = {

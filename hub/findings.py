@@ -25,6 +25,9 @@ RECORDS = {
 }
 
 
+ENDED_BY_COUNT = (discrepancies.UNBOOKABLE, discrepancies.COUNT_SHORT)
+
+
 def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig, now_ms: int) -> None:
     """Turn the findings of some blocks of `origin` into discrepancies, in the transaction that projected them."""
     site = origin.site
@@ -40,13 +43,14 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
     for op_id in sorted(found.counts):
         _count(session, origin, op_id, rules, now_ms)
     for op_id, line, missing in found.shorts:
+        location = _bin_of(session, site, op_id, line)
         discrepancies.report(
             session,
             discrepancies.COUNT_SHORT,
             f"{origin}:{op_id}:{line}",
             site,
             f"a posted count would have taken line {line} below zero by {missing}: recount",
-            {"origin": str(origin), "op_id": op_id, "line": line, "missing": missing},
+            {"origin": str(origin), "op_id": op_id, "location": location, "line": line, "missing": missing},
             now_ms,
         )
     for op_id, line, location in found.elsewhere:
@@ -71,6 +75,8 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
         )
     for op_id, height, place in found.claimed:
         _claimed(session, origin, op_id, blocks.block_at(session, str(origin), height).documents[place], now_ms)
+    for op_id in found.posted:
+        _explain(session, site, op_id, now_ms)
     for item, serial in sorted(found.serials):
         _serial(session, item, serial, now_ms)
 
@@ -155,6 +161,57 @@ def _count(session: Session, origin: Origin, op_id: str, rules: RulesConfig, now
         evidence,
         now_ms,
     )
+
+
+def _bin_of(session: Session, site: str, posting: str, line: int) -> str:
+    """The bin whose count had this line posted by that operation."""
+    return str(
+        session.value(
+            "SELECT c.bin FROM count_lines l JOIN counts c ON c.origin = l.origin AND c.op_id = l.op_id"
+            " WHERE c.site = :site AND l.posted_by = :op AND l.line = :line",
+            site=site,
+            op=posting,
+            line=line,
+        )
+        or ""
+    )
+
+
+def _explain(session: Session, site: str, op_id: str, now_ms: int) -> None:
+    """A count that is wholly posted ends what was open about its bin when it was recorded: acts that could not be
+    booked there, and counts that fell short. An approver has signed it."""
+    count = session.one("SELECT * FROM counts WHERE site = :site AND op_id = :op", site=site, op=op_id)
+    if count is None:
+        return
+    left = session.value(
+        "SELECT count(*) FROM count_lines l JOIN counts c ON c.origin = l.origin AND c.op_id = l.op_id"
+        " WHERE c.site = :site AND c.session = :session AND c.bin = :bin AND c.round = :round AND l.posted_by = ''",
+        site=site,
+        session=count["session"],
+        bin=count["bin"],
+        round=count["round"],
+    )
+    if left:
+        return
+    counted = _order(session, count["origin"], op_id)
+    for number, kind, subject in discrepancies.alive(session, site, ENDED_BY_COUNT):
+        said = discrepancies.evidence(session, number)
+        if said.get("location") != count["bin"] or _order(session, said["origin"], said["op_id"]) >= counted:
+            continue
+        text = f"bin {count['bin']} was counted and the count posted after it"
+        proof = {"origin": count["origin"], "op_id": op_id, "session": count["session"], "bin": count["bin"]}
+        discrepancies.clear(session, kind, subject, text, proof, now_ms)
+
+
+def _order(session: Session, origin: str, op_id: str) -> tuple[int, int, int]:
+    """Where an operation stands in the history of its site."""
+    row = session.one(
+        "SELECT i.incarnation, o.height, o.tx_index FROM operations o JOIN origins i ON i.origin = o.origin"
+        " WHERE o.origin = :origin AND o.op_id = :op",
+        origin=origin,
+        op=op_id,
+    )
+    return (0, 0, 0) if row is None else (int(row["incarnation"]), int(row["height"]), int(row["tx_index"]))
 
 
 def _compared(row: dict[str, Any]) -> Compared:

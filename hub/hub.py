@@ -60,7 +60,7 @@ from hub.transfers import Transfer
 from hub.verifying import Verifier
 from ledger import checkpoint
 from ledger.clock import Clock
-from ledger.errors import Corrupt, LedgerError, Unavailable
+from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.seams import Random
 from sync.enrolment import Code
@@ -107,6 +107,13 @@ class Hub(Entering):
         config = hub_config.load(folder, config_file)
         keys = founding.load_keys(config)
         heads = Heads.open(config.path(config.keys.heads_file))
+        signed = [name for name in heads.names() if name.endswith("/hub")]
+        if signed and config.name not in signed:
+            heads.close()
+            raise Rejected(
+                f"this hub has signed as {signed[0]}, and org = {config.org!r} in {config.folder} would make it "
+                f"{config.name}: put the old name back"
+            )
         try:
             opened = store.open_store(config.database_url(), now_ms=clock.now_ms())
         except BaseException:

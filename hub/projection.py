@@ -42,6 +42,7 @@ class Findings:
     transfers: set[TransferName] = field(default_factory=set)
     again: list[tuple[TransferName, int]] = field(default_factory=list)
     counts: set[str] = field(default_factory=set)
+    posted: list[str] = field(default_factory=list)
     serials: set[tuple[str, str]] = field(default_factory=set)
     shorts: list[tuple[str, int, int]] = field(default_factory=list)
     elsewhere: list[tuple[str, int, str]] = field(default_factory=list)
@@ -234,6 +235,7 @@ def _special(
         case events.CountPosted():
             _posted(session, place, event)
             findings.counts.add(str(event.count))
+            findings.posted.append(str(event.count))
         case events.CountShort():
             findings.shorts.append((op_id, event.line, event.missing))
         case events.SerialElsewhere():

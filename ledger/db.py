@@ -66,10 +66,13 @@ def create(path: Path, storage: Storage | None = None, *, page_bytes: int = PAGE
     return open_writer(path)
 
 
+MISSING = "{} is missing: put it back from a backup; `init` makes a new one, in an empty folder"
+
+
 def open_writer(path: Path) -> Connection:
     """The one writing connection of an existing file. Manual transactions: see `transaction`."""
     if not path.exists():
-        raise Rejected(f"{path} is missing; create it with `init`")
+        raise Rejected(MISSING.format(path))
     connection = _connect(f"file:{_quoted(path)}?mode=rw")
     for pragma in (
         "journal_mode=WAL",
@@ -85,7 +88,7 @@ def open_writer(path: Path) -> Connection:
 def open_reader(path: Path) -> Connection:
     """A read-only connection: writes fail, and it never checkpoints."""
     if not path.exists():
-        raise Unavailable(f"{path} is missing; create it with `init`")
+        raise Rejected(MISSING.format(path))
     connection = _connect(f"file:{_quoted(path)}?mode=ro")
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA wal_autocheckpoint=0")

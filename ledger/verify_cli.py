@@ -29,7 +29,11 @@ RPC_ANSWER_BYTES_MAX = 8 * 1024 * 1024
 Post = Callable[[str, bytes], bytes]
 """(url, JSON) -> JSON by HTTP POST; raises Unavailable. The entry module hands it in: nothing here has a network."""
 
-_CLOCKS = ("confirmed by the hub", "the site's own", "doubtful by the site's own account")
+_CLOCKS = (
+    "the block's time agrees with the hub's clock, and is no better than that",
+    "the block's time is the site's own clock",
+    "the block's time is doubtful by the site's own account",
+)
 
 
 @dataclass(slots=True)
@@ -117,7 +121,7 @@ def _proves(found: Receipt, site_known: bool, hub_known: bool, on_chain: bool) -
 def _proves_not(found: Receipt, site_known: bool, hub_known: bool, on_chain: bool, contract_known: bool) -> list[str]:
     lines = ["that the goods were as recorded: only that it was recorded so, and not changed since"]
     quality = Meta.decode(found.meta).clock_quality
-    lines.append(f"when it happened: the block's time is {_CLOCKS[quality]} clock")
+    lines.append(f"at what moment it happened: {_CLOCKS[quality]}")
     if not site_known:
         lines.append("who the site is: the key stands in the file itself; give the one you know with --site-key")
     if found.hub is None:

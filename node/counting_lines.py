@@ -84,6 +84,8 @@ class Lines:
                 return {**shown(thing), "counted": now, "repeated": True}
             if now + quantity > 1:
                 raise Rejected(f"serial {thing.serial} is one piece")
+            if (lot := tasks.lot_of(connection, task.task, thing)) is not None:
+                raise Rejected(f"serial {thing.serial} was counted here as lot {lot}: one piece has one lot")
             if row is not None and counted_elsewhere(connection, row, thing, task.task):
                 raise Rejected(f"serial {thing.serial} was already counted in this session: check both pieces")
         if now + quantity < 0 or pieces_now + pieces < 0:

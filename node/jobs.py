@@ -22,6 +22,9 @@ CERTIFICATE_EVERY_MS = 3_600_000
 CHECK_EVERY_MS = 24 * 3_600_000
 
 
+NOT_DUE = object()  # what a job answers that has a pace of its own and did nothing this time
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Something to do every `every_ms`; `first_ms` after the start."""
@@ -41,7 +44,8 @@ class Guarded:
 
     def __call__(self) -> None:
         try:
-            self.job.run()
+            if self.job.run() is NOT_DUE:
+                return
         except (LedgerError, Corrupt) as error:
             if str(error) != self.problem:
                 log.warning("job cannot do its work", extra={"job": self.job.name, "reason": str(error)})
@@ -67,5 +71,5 @@ def of_node(site: Site, health: Health, shadow: Shadow, sync: Callable[[], objec
         Job("database", CHECK_EVERY_MS, health.check_database, first_ms=TICK_EVERY_MS),
     ]
     if sync is not None:
-        jobs.append(Job("sync", 1_000, sync))
+        jobs.append(Job("sync", 1_000, lambda: sync() or NOT_DUE))
     return tuple(jobs)

@@ -34,17 +34,20 @@ class Listening:
         self._lock = threading.Lock()
         self._pages: list[Page] = []
 
-    def open(self, actor: Actor, codes: str = NEVER) -> Page:
+    def open(self, page: Page) -> None:
         """Another page, which from now on is its person's last one."""
-        page = Page(actor, codes)
         with self._lock:
             self._pages.append(page)
-        return page
 
     def close(self, page: Page) -> None:
         """It listens no more; the one before it decides again."""
         with self._lock:
             self._pages.remove(page)
+
+    def is_last(self, page: Page) -> bool:
+        """Whether it is the page that its person opened last: that one alone gets the codes."""
+        with self._lock:
+            return next((each for each in reversed(self._pages) if each.actor == page.actor), None) is page
 
     def takes_codes(self, actor: Actor, *, busy: bool) -> bool:
         """Whether this person's page wants a code that one of their scanners has read; `busy`: a task is open."""

@@ -18,7 +18,7 @@ from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line
 from ledger.people import APPROVE, ISSUE
 from ledger.words import LINES_MAX
-from node import catalogue, control, orders
+from node import catalogue, control, exceptions, orders
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -38,9 +38,9 @@ from node.stock_goods import GoodsDocuments
 from node.values import Fields, listed
 
 SHORT = "short-pick"
-# Parts of an act's op_id beyond those of its document, whose numbers are lower: a short pick reserves again and has a
-# count made, and every act may give back.
-AGAIN, CHECK, BACK = 1_001, 1_002, 1_003
+# Parts of an act's op_id beyond those of its document, whose numbers are lower, beside `exceptions.CHECK`: a short
+# pick reserves again, every act may give back.
+AGAIN, BACK = 1_001, 1_003
 LISTS_MAX = 200
 
 
@@ -182,8 +182,7 @@ class Picking:
                 "SELECT location FROM pick_shorts WHERE list = ? AND item = ?", (name.raw, sku))}  # fmt: skip
             again = part_op_id(op_id, AGAIN)
             missing = self._reserve(connection, name, again, who, {sku: quantity}, found.reference, without=suspect)
-            check = part_op_id(op_id, CHECK)
-            self._counting.order(connection, check, who, f"Zero-check {location}", {location: (sku,)})
+            exceptions.order_count(connection, self._counting, op_id, who, location, (sku,))
             return {"list": str(name), "short": quantity, "missing": missing.get(sku, 0)}
 
         return self._desk.once(op_id, who.actor, "short_pick", wish.content, work)

@@ -191,7 +191,8 @@ class Scanning:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
         waited_ms = int(read.context.get("waited_ms", 0))
-        if read.client_id is None and self._listening.takes_codes(who.actor, busy=task is not None):
+        ours = bool(read.client_id or read.fault) or scan.kind in ("badge", "control")
+        if not ours and self._listening.takes_codes(who.actor, busy=task is not None):
             for each in one.reads:
                 text = each.raw.decode("utf-8", "replace")
                 listening.hand(connection, who.actor, bytes.fromhex(each.read_id), text, self._desk.now_ms())

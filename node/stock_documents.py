@@ -18,7 +18,7 @@ from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, limits, parts, tasks
+from node import catalogue, control, deliveries, exceptions, limits, parts, tasks
 from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
@@ -285,17 +285,20 @@ class Documents:
     def _book(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, call: calls.Call, document: Document
     ) -> bool:
+        stated = call if isinstance(call, calls.ExceptDocument) else None
         try:
             self._site.record(call, op_id=op_id, document=document)
         except Rejected:
-            stated = isinstance(call, calls.ExceptDocument) or self._site.find(op_id) is not None
-            if stated or not (wish.happened or self._blind_to(connection, who, wish)):
+            happened = wish.happened or self._blind_to(connection, who, wish)
+            if stated is not None or self._site.find(op_id) is not None or not happened:
                 raise
-            act = calls.ExceptDocument(
-                actor=who.actor, location=wish.lines[0].source, reason=NOT_BOOKABLE, lines=wish.lines
-            )
-            self._site.record(act, op_id=op_id, document=document)
+            place = exceptions.place_of(wish.lines)
+            stated = calls.ExceptDocument(actor=who.actor, location=place, reason=NOT_BOOKABLE, lines=wish.lines)
+            self._site.record(stated, op_id=op_id, document=document)
+            exceptions.order_count(connection, self._counting, op_id, who, place)
             return False
+        if stated is not None:
+            exceptions.order_count(connection, self._counting, op_id, who, stated.location)
         return True
 
     def _blind_to(self, connection: Connection, who: Person, wish: Wish) -> bool:

@@ -233,6 +233,16 @@ def tally(connection: Connection, task: int) -> list[TallyLine]:
     return [line for line in lines if line.quantity or line.stated or line.pieces]
 
 
+def lot_of(connection: Connection, task: int, thing: Thing) -> str | None:
+    """The other lot under which a piece stands in the task already; None where it does not."""
+    row = connection.execute(
+        "SELECT lot FROM scan_events WHERE task = ? AND item = ? AND serial = ? AND lot <> ?"
+        " GROUP BY lot HAVING SUM(quantity) > 0",
+        (task, thing.item, thing.serial, thing.lot),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def quantity_of(connection: Connection, task: int, thing: Thing) -> int:
     """The tally of one thing."""
     return amounts_of(connection, task, thing)[0]

@@ -23,7 +23,9 @@ def _no_failpoints_left() -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
     """Where nothing may be skipped (continuous integration), a skip is a failure that shows its reason."""
     report = pytest.TestReport.from_item_and_call(item, call)
-    if report.skipped and os.environ.get("TALLYMAN_NOTHING_SKIPPED") == "1":
+    # A stranger has only the clone: the project's own vectors test the same rules there.
+    alone = "not beside this checkout" in str(report.longrepr)
+    if report.skipped and not alone and os.environ.get("TALLYMAN_NOTHING_SKIPPED") == "1":
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
     return report

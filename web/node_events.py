@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 
 from ledger.errors import Rejected
 from node.desk import Person
-from node.listening import ALWAYS, IDLE, NEVER, handed, newest
+from node.listening import ALWAYS, IDLE, NEVER, Page, handed, newest
 from node.weighing import scale_of
 from web import kit
 from web.node_app import NodeParts, tablet, token_given
@@ -79,9 +79,10 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
     def events(ask: Ask) -> Response:
         stopping = request.environ.get(STOPPING) or threading.Event()
         last = request.headers.get("Last-Event-ID", ask.query.get("after"))
-        stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping, _number(last))
+        page = Page(ask.who.actor, ask.query.get("codes", NEVER))
+        stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping, page, _number(last))
         seats.take(stream)
-        page = parts.floor.listening.open(ask.who.actor, ask.query.get("codes", NEVER))
+        parts.floor.listening.open(page)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         answer = Response(stream.run(), mimetype="text/event-stream", headers=headers)
         # Not at the end of the generator: one that nobody began to read never ends.
@@ -109,10 +110,18 @@ def snapshot(parts: NodeParts, who: Person, at: str) -> dict[str, Any]:
 
 class _Stream:
     def __init__(
-        self, parts: NodeParts, who: Person, token: str, at: str, stopping: threading.Event, after: int | None
+        self,
+        parts: NodeParts,
+        who: Person,
+        token: str,
+        at: str,
+        stopping: threading.Event,
+        page: Page,
+        after: int | None,
     ) -> None:
         self._at = at
         self._code = after
+        self._page = page
         self._stopping = stopping
         self._parts = parts
         self._who = who
@@ -129,8 +138,8 @@ class _Stream:
             code = newest(connection) if self._code is None else self._code
         while clock.monotonic_ms() - opened < LIFE_MS and not (self.replaced or self._stopping.is_set()):
             now, ran_ms = snapshot(self._parts, self._who, self._at), clock.monotonic_ms()
-            for number, read in self._codes_after(code):
-                code = number
+            code, texts = self._codes_after(code)
+            for number, read in texts:
                 yield f"id: {number}\nevent: code\ndata: ".encode() + _json({"text": read}) + b"\n\n"
             mark, doing = _mark(now), _mark(now["screen"])
             acted = bool(task) and doing != task
@@ -149,9 +158,14 @@ class _Stream:
                 yield b"event: heartbeat\ndata: {}\n\n"
             clock.sleep_ms(POLL_MS)
 
-    def _codes_after(self, number: int) -> list[tuple[int, str]]:
+    def _codes_after(self, number: int) -> tuple[int, list[tuple[int, str]]]:
+        """(the number of the last one, the codes for this page after `number`). What came while another page was in
+        front was for that one."""
         with self._parts.site.reading() as connection:
-            return handed(connection, self._who.actor, number)
+            if not (self._page.codes and self._parts.floor.listening.is_last(self._page)):
+                return newest(connection), []
+            found = handed(connection, self._who.actor, number)
+        return (found[-1][0] if found else number), found
 
     def _still_here(self, *, acted: bool) -> bool:
         """Whether the log-in still stands. Whoever scans with the node's own scanner is at work although the tablet

@@ -209,6 +209,37 @@ def test_goods_and_units_are_put_away_by_scans_alone(pages: Pages, scanned: Scan
     page.wait_for_selector("#choose:not([hidden])")
 
 
+def test_the_nodes_own_scanner_does_on_these_pages_what_a_typing_one_does(pages: Pages) -> None:
+    """It begins a move and looks up; with a receipt open it adds to that, whichever page is in sight."""
+    house = pages.house
+    put(house, "F-05", 4)
+    house.oslo.people["rita"].post("devices/bind", device="scanner")
+    page = pages.tablet("rita", "/look")
+    scanner = house.oslo.scanner
+    scanner.wait_opened(20_000)
+    scanned_by(page, scanner, CABLE, "#found h2", "Extension cable 3 m")
+    page.goto(house.oslo.url + "/move")
+    scanned_by(page, scanner, "BIN:F-05", "#from", "F-05")
+    for code in ("BIN:F-06", CABLE, CABLE):
+        scanner.scan(code)
+    expect(page.locator("#lines .count")).to_have_text("2")
+    expect(page.locator("#to")).to_have_text("F-06")
+    page.click("#drop")
+    page.click("#ask-yes")
+    page.wait_for_selector("#choose:not([hidden])")
+    page.goto(house.oslo.url + "/receive")
+    scanned_by(page, scanner, "BIN:DOCK-1", "#from", "DOCK-1")
+    scanner.scan("]E0" + CABLE)
+    expect(page.locator("#lines .count")).to_have_text("1")
+
+
+def scanned_by(page: Any, scanner: Any, code: str, where: str, words: str) -> None:
+    """The first code on a page, once the page listens."""
+    expect(page.locator("#chip-scanner")).to_contain_text("ready")
+    scanner.scan(code)
+    expect(page.locator(where).first).to_have_text(words)
+
+
 # ---------------------------------------------------------------- pick
 
 
@@ -284,7 +315,7 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
 
     page = pages.tablet("pia", "/pick")
     expect(page.locator("#orders .tile")).to_have_count(2)
-    expect(page.get_by_role("button", name="SO-91")).to_contain_text("1 line · due 2026-12-24")
+    expect(page.get_by_role("button", name="SO-91")).to_contain_text("1 line · due 24 Dec 2026")
     picture(page, "node-orders")
     page.get_by_role("button", name="SO-91").click()
     expect(page.locator("#progress")).to_contain_text("0 of 3 picked")

@@ -82,6 +82,8 @@ def test_decode_options(arguments: list[str], code: int, kind: str, capsys: pyte
         (1, ["sim", "--script", "/nonexistent"], "cannot read"),
         (1, ["monitor", "nobody"], "no device is called"),
         (1, ["monitor", "pipe:///x", "--journal", "/nonexistent/reads.db"], "no folder"),
+        (1, ["monitor", "pipe:///x", "--journal", "/tmp/" + "x" * 300], "too long"),
+        (1, ["undecided", "--dir", "/tmp/" + "x" * 300], "too long"),
     ],
 )
 def test_mistakes_get_one_line_and_their_code(

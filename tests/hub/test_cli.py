@@ -118,8 +118,10 @@ def test_policies_are_set_from_a_file_listed_and_cleared(
 
 
 def test_deliveries_and_orders_are_announced_from_files_listed_and_withdrawn(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    folder = tmp_path / "hub"
+    sitekit.found_hub(folder)
     catalogue, coming = tmp_path / "items.csv", tmp_path / "coming.csv"
     catalogue.write_bytes(sitekit.ITEMS)
     _ask(capsys, folder, "import-items", str(catalogue))

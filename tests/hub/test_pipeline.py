@@ -300,6 +300,47 @@ def test_what_else_shows_as_a_discrepancy(hub: Hub, clock: ManualClock) -> None:
     assert "serial at two sites" not in [each.kind for each in hub.discrepancies()]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_count_posted_later_ends_what_was_open_about_its_bin(hub: Hub, clock: ManualClock, at_once: bool) -> None:
+    """And an earlier one does not, nor one of another bin, nor one that nobody has posted."""
+    oslo = _site(hub, "oslo", clock)
+
+    def told() -> list[str]:
+        if not at_once:
+            oslo.deliver()
+            _digest(hub)
+        kinds = sorted(each.kind for each in hub.discrepancies())
+        return [kind for kind in kinds if kind in ("count short", "unbookable act")]
+
+    lost = calls.ExceptDocument(actor=sitekit.NOBODY, location="A-01", reason="no-stock", lines=())
+    oslo.receive(10)
+    early, late, other = oslo.new_op(), oslo.new_op(), oslo.new_op()
+    first = oslo.count("A-01", ("BOLT", 10), session=early)
+    excepted = oslo.act(lost)
+    oslo.post(first, early, "A-01", ("BOLT", 10, 10))
+    elsewhere = oslo.count("A-02", session=other)
+    oslo.post(elsewhere, other, "A-02")
+    second = oslo.count("A-01", ("BOLT", 8), session=late)
+    assert told() == ([] if at_once else ["unbookable act"])
+    oslo.move(10, "A-01", "A-02")
+    oslo.post(second, late, "A-01", ("BOLT", 8, 10))  # takes nothing below zero: two are short
+    assert told() == ([] if at_once else ["count short"])
+    third = oslo.new_op()
+    empty = oslo.count("A-01", session=third)
+    oslo.act(lost)
+    assert told() == ([] if at_once else ["count short", "unbookable act"])
+    oslo.post(empty, third, "A-01")
+    if at_once:
+        oslo.deliver()
+        _digest(hub)
+    assert told() == ["unbookable act"]  # the act after that count stays open
+    found = {each.subject.rpartition(":")[2]: each for each in hub.discrepancies(everything=True)}
+    ended = hub.discrepancy(found[str(excepted)].id)
+    assert ended.state == "cleared" and ended.entries[-1].evidence["op_id"] == str(second)
+    states = [each.state for each in found.values() if each.kind != "count variance over limit"]
+    assert sorted(states) == ["cleared", "cleared", "open"]
+
+
 def test_a_refused_control_record_shows_and_blocks_nothing(hub: Hub, clock: ManualClock) -> None:
     oslo = _site(hub, "oslo", clock)
     oslo.receive(10)

@@ -142,6 +142,12 @@ def test_a_bin_is_suspect_until_somebody_counts_it_even_if_it_is_found_empty(sta
     line = {"item": "BOLT", "quantity": 4, "source": "H-04", "target": "DOCK"}
     body = {"lines": [line], "happened": True}
     stage.floor.stock.move(stage.op(), stage.as_("mona"), body)
+    # It is in a count that was ordered with it; left uncounted there, it is planned for again.
+    assert found(stage, suspect=True) == []
+    with stage.site.reading() as connection:
+        [(ordered,)] = connection.execute("SELECT session FROM count_sessions").fetchall()
+    left = {"session": bytes(ordered).hex(), "bin": "H-04", "reason": "later"}
+    stage.floor.counting.uncounted(stage.op(), stage.as_("sven"), left)
     assert found(stage, suspect=True) == ["H-04"]
     number = opened(stage, plan={"suspect": True})
     count(stage, number, "H-04")

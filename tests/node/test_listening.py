@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devices.reads import NewRead
-from node.listening import ALWAYS, IDLE, KEPT_MS, handed, newest
+from node.listening import ALWAYS, IDLE, KEPT_MS, NEVER, Page, handed, newest
 from tests.node.floor_kit import GTINS, Stage, furnished
 
 EAN = f"]E0{GTINS['BOLT'][1:]}"
@@ -24,18 +24,25 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made.journal.close()
 
 
+def opened(stage: Stage, takes: str = NEVER) -> Page:
+    page = Page(stage.as_("cora").actor, takes)
+    stage.floor.listening.open(page)
+    return page
+
+
 def codes(stage: Stage, login: str = "cora", after: int = 0) -> list[str]:
     with stage.site.reading() as connection:
         return [text for _, text in handed(connection, stage.as_(login).actor, after)]
 
 
 def test_the_page_that_was_opened_last_decides(stage: Stage) -> None:
-    cora, listening = stage.as_("cora").actor, stage.floor.listening
+    listening = stage.floor.listening
     assert stage.scan(EAN)["outcome"] == "item", "no page is open"
-    look = listening.open(cora, ALWAYS)
+    look = opened(stage, ALWAYS)
     assert [stage.scan(text)["outcome"] for text in (EAN, "BIN:A-01", EAN)] == ["handed"] * 3
     assert codes(stage) == [EAN, "BIN:A-01", EAN] and codes(stage, "mona") == []
-    count = listening.open(cora)
+    count = opened(stage)
+    assert (listening.is_last(look), listening.is_last(count)) == (False, True)
     assert stage.scan("BIN:A-01")["outcome"] == "opened"
     assert stage.scan(EAN)["outcome"] == "counted"
     listening.close(count)
@@ -45,16 +52,16 @@ def test_the_page_that_was_opened_last_decides(stage: Stage) -> None:
 
 
 def test_a_page_that_begins_a_task_takes_codes_until_one_is_open(stage: Stage) -> None:
-    page = stage.floor.listening.open(stage.as_("cora").actor, IDLE)
+    page = opened(stage, IDLE)
     assert stage.scan("BIN:A-01")["outcome"] == "handed"
     stage.floor.listening.close(page)
     stage.scan("BIN:A-01")
-    stage.floor.listening.open(stage.as_("cora").actor, IDLE)
+    opened(stage, IDLE)
     assert stage.scan(EAN)["outcome"] == "counted"
 
 
 def test_codes_stay_for_a_page_whose_line_broke_and_not_for_ever(stage: Stage) -> None:
-    page = stage.floor.listening.open(stage.as_("cora").actor, ALWAYS)
+    page = opened(stage, ALWAYS)
     with stage.site.reading() as connection:
         assert newest(connection) == 0
     stage.scan(EAN)
@@ -72,7 +79,7 @@ def test_codes_stay_for_a_page_whose_line_broke_and_not_for_ever(stage: Stage) -
 
 
 def test_what_a_tablet_scans_itself_is_never_handed_back(stage: Stage) -> None:
-    stage.floor.listening.open(stage.as_("cora").actor, ALWAYS)
+    opened(stage, ALWAYS)
 
     stage.journal.record([NewRead(device="gun", raw=EAN.encode(), client_id="t1")])
     ((_, outcome),) = stage.floor.scanning.drain(stage.journal)

@@ -10,6 +10,9 @@ import pytest
 
 from ledger.documents import Document
 from ledger.errors import Rejected
+from ledger.ids import OpId
+from node import streams
+from node.rounds import open_round
 from tests.node.floor_kit import BOX, GTINS, PIN, Stage, furnished
 
 
@@ -80,6 +83,43 @@ def test_an_act_that_happened_is_sealed_although_it_cannot_be_booked(stage: Stag
         assert stage.floor.lookups.suspects(connection) == ["A-01", "A-02"]
         assert connection.execute("SELECT COUNT(*) FROM exceptions").fetchone() == (2,)
     assert (stage.stock("A-01", "BOLT"), stage.stock("A-02", "BOLT")) == (1, 0)
+
+
+def test_an_exception_has_its_place_counted_and_a_posted_count_ends_it(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 1})
+    with stage.site.writing() as connection:  # no bin is drawn to be counted once more
+        streams.put(connection, "policy", "counting", {"rule": {"control_percent": 0}})
+    body = {"lines": [{"item": "BOLT", "quantity": 40}], "source": "A-01", "target": "A-02", "happened": True}
+    op = stage.op()
+    for _ in range(2):
+        stage.floor.stock.move(op, stage.as_("mona"), body)
+    stage.floor.stock.move(stage.op(), stage.as_("mona"), body)  # the bin is to be counted already
+    with stage.site.reading() as connection:
+        [(number, name)] = connection.execute("SELECT session, name FROM count_sessions").fetchall()
+        assert name == "Check A-01" and open_round(connection, "A-01") is not None
+    cora, counting = stage.as_("cora"), stage.floor.counting
+    counting.open_bin(stage.op(), cora, {"bin": "A-01"})
+    counting.enter(stage.op(), cora, {"item": "BOLT", "quantity": 1})
+    counting.close_bin(stage.op(), cora, {"bin": "A-01", "confirm": True})
+    session = OpId(bytes(number))
+    with stage.site.reading() as connection:
+        assert stage.floor.lookups.suspects(connection) == ["A-01"]
+    counting.posting.approve(stage.op(), stage.as_("sven"), {"session": str(session), "bin": "A-01"}, PIN)
+    with stage.site.reading() as connection:
+        assert stage.floor.lookups.suspects(connection) == []
+
+
+def test_goods_that_came_and_cannot_be_booked_make_the_place_that_took_them_suspect(stage: Stage) -> None:
+    piece = {"item": "DRILL", "serial": "SN-1", "quantity": 1}
+    stage.receive(piece)
+    again = {"lines": [{**piece, "target": "A-02"}], "happened": True}
+    assert stage.floor.stock.receive(stage.op(), stage.as_("mona"), again)["exception"] is True
+    nowhere = {"location": "CUSTOMER", "reason": "gone", "lines": []}
+    line = {"item": "BOLT", "quantity": 1, "source": "CUSTOMER", "target": "SHRINKAGE"}
+    stage.floor.stock.except_document(stage.op(), stage.as_("mona"), {**nowhere, "lines": [line]})
+    with stage.site.reading() as connection:
+        assert stage.floor.lookups.suspects(connection) == ["A-02"]
+        assert connection.execute("SELECT name FROM count_sessions").fetchall() == [("Check A-02",)]
 
 
 def test_an_adjustment_needs_another_persons_signature(stage: Stage) -> None:

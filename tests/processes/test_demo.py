@@ -15,6 +15,7 @@ WIRE,Wire,4000000000075,m,none,1,50,EUR,3
 PHONE,Phone,4000000000051,EA,serial,1,,,
 PHONE,,4000000000082,,,10,,,
 PUMP,Pump,4000000000068,EA,lot+serial,1,,,
+MINE,One of the story's own codes,9521234500018,EA,none,1,,,
 """
 SCANS = b"\n".join(
     (
@@ -33,6 +34,7 @@ SCANS = b"\n".join(
         b"]C110L9",  # a lot of nothing
         b"]C10104000000000082" + b"21S2",  # ten pieces of one serial
         b"]C10104000000000068" + b"21X1{GS}10L1",
+        b"]C10104000000000068" + b"21X1{GS}10L2",  # one piece, two lots
         b"]C10109521234500056" + b"21SN-1",  # counted in another bin of the story already
         b"]C100340123450000000017",  # the label of a closed unit
         b"9" * 20_000,

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ledger.ids import CUSTOMER, IN_TRANSIT, SHRINKAGE, VIRTUAL
+from ledger.moves import STATUSES
 
-Thing = tuple[str, str, str]  # item, lot, serial
+# Item, lot, serial. What is held is another thing than the same goods free: its lot ends in `HELD` and its status.
+Thing = tuple[str, str, str]
+HELD = "~"
 Key = tuple[str, str, str]  # location, item, lot
 
 # The hub's own limits (hub.config.RulesConfig): a line further off is reported.
@@ -59,6 +62,14 @@ class Compared:
 
 
 @dataclass(slots=True)
+class Hold:
+    """So much of a held thing that one act has held and nobody has released."""
+
+    thing: Thing
+    left: int
+
+
+@dataclass(slots=True)
 class Way:
     """One line of a transfer."""
 
@@ -94,6 +105,7 @@ class Round:
     state: str = "waiting"
     who: str = ""
     touched: int = 0
+    recorded: int = 0
     empty: bool = False
     counters: set[str] = field(default_factory=set)
     tally: Counter[Thing] = field(default_factory=Counter)
@@ -114,7 +126,11 @@ class Books:
         self.acts: dict[str, tuple[Flow, ...]] = {}
         self.calls: dict[str, str] = {}
         self.reversed: set[str] = set()
+        self.holds: dict[str, Hold] = {}
+        self.units: dict[str, str] = {}  # where each stands
         self.rounds: dict[str, Round] = {}
+        # What is open about a bin until a count of it is posted that was recorded later: (bin, acts by then).
+        self.doubtful: dict[tuple[str, str], tuple[str, int]] = {}
         self.newest: dict[tuple[str, str], list[Compared]] = {}
 
     # ------------------------------------------------------------ stock
@@ -157,6 +173,12 @@ class Books:
         self.calls[op_id] = call
         self.book(self.acts[op_id])
 
+    def put_unit(self, unit: str, target: str) -> None:
+        """A place changes when a unit comes or goes; what is in it does not move."""
+        for place in (self.units.get(unit, ""), target):
+            self.touched[place] += real(place)
+        self.units[unit] = target
+
     def held(self, place: str) -> Iterator[tuple[Thing, int]]:
         """What the books have in a place, in order; things with serials piece by piece."""
         pieces = {(item, serial) for (item, serial), at in self.serials.items() if at == place}
@@ -173,10 +195,15 @@ class Books:
         """Bins in an unfinished count."""
         return {each.bin for each in self.rounds.values() if each.state not in ("posted", "uncounted")}
 
+    def explained(self, round_: Round) -> set[tuple[str, str]]:
+        """What the posting of this round ends."""
+        return {name for name, (bin_, acts) in self.doubtful.items() if bin_ == round_.bin and acts < round_.recorded}
+
     def close(self, round_: Round) -> list[Compared]:
         """What the count of a whole bin says now, in the order of the chain."""
         held = dict(self.held(round_.bin))
         things = sorted(set(held) | {thing for thing, quantity in round_.tally.items() if quantity})
+        things.sort(key=in_chain_order)
         return [Compared(thing, round_.tally[thing], held.get(thing, 0)) for thing in things]
 
     def judge(self, round_: Round, rounds_max: int) -> str:
@@ -256,6 +283,26 @@ class Ledger:
                 if any(line.reported for line in lines):
                     found.add(("count variance over limit", f"{origins[site]}:{session}:{bin_}"))
         return found
+
+
+def held_of(thing: Thing) -> str:
+    """The status by which goods are held, "" for free ones."""
+    return thing[1].partition(HELD)[2]
+
+
+def held_as(thing: Thing, status: str) -> Thing:
+    """The same goods held by that status, or free for ""."""
+    item, lot, serial = thing
+    return item, tagged(lot.partition(HELD)[0], status), serial
+
+
+def tagged(lot: str, status: str) -> str:
+    return f"{lot}{HELD}{status}" if status not in ("", STATUSES[0]) else lot
+
+
+def in_chain_order(thing: Thing) -> tuple[str, str, str, int]:
+    item, lot, serial = thing
+    return item, lot.partition(HELD)[0], serial, STATUSES.index(held_of(thing) or STATUSES[0])
 
 
 def real(place: str) -> bool:

@@ -17,10 +17,11 @@ from ledger import calls, checkpoint, receipt
 from ledger.db import Connection
 from ledger.errors import Corrupt, LedgerError
 from ledger.ids import IN_TRANSIT, OpId, Origin
+from ledger.moves import STATUSES
 from ledger.receipt_file import Receipt
 from ledger.transactions import parse as parse_transaction
 from node import audit, proofs, sealing
-from tests.sim.books import real
+from tests.sim.books import real, tagged
 from tests.sim.looking import prefix, real_stock, stock_rows
 from tests.sim.watching import ONE_BLOCK, ONE_ROOT, TRUE_COSIGNATURES
 
@@ -96,11 +97,11 @@ def _acts(world: World) -> Iterator[str]:
 
 def _moves(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for op_id, *line in connection.execute(
-        "SELECT o.op_id, m.item, m.lot, m.serial, m.quantity, m.source, m.target FROM movements m"
+    for op_id, item, lot, status, *line in connection.execute(
+        "SELECT o.op_id, m.item, m.lot, m.status, m.serial, m.quantity, m.source, m.target FROM movements m"
         " JOIN operations o ON o.height = m.height AND o.place = m.place ORDER BY m.height, m.place, m.line"
     ):
-        found.setdefault(bytes(op_id).hex(), []).append(tuple(line))
+        found.setdefault(bytes(op_id).hex(), []).append((item, tagged(lot, STATUSES[status]), *line))
     return found
 
 
@@ -121,7 +122,10 @@ def _stock(world: World) -> Iterator[str]:
             yield from real_stock(world, site, connection)
         with world.hub.hub.store.read() as session:
             rows = session.all("SELECT * FROM stock WHERE site = :site AND quantity <> 0", site=site)
-        at_hub = {(row["location"], row["item"], row["lot"]): row["quantity"] for row in rows}
+        at_hub = {
+            (row["location"], row["item"], tagged(row["lot"], STATUSES[row["status"]])): row["quantity"]
+            for row in rows
+        }
         for who, found in (("the node", at_node), ("the hub", at_hub)):
             if found != expected:
                 wrong = sorted(set(found.items()) ^ set(expected.items()))
@@ -261,6 +265,8 @@ def _same_goods(world: World, machine: NodeMachine) -> Iterator[str]:
         standing = session.all("SELECT unit, parent FROM units WHERE site = :site", site=machine.name)
     if {tuple(row.values()) for row in theirs} != promised:
         yield f"{machine.name}: hub and node differ in what is promised"
+    if units != set(world.ledger.sites[machine.name].units.items()):
+        yield f"{machine.name}: its handling units are not where they were put"
     if {tuple(row.values()) for row in standing} != units:
         yield f"{machine.name}: hub and node differ in where handling units stand"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from devices.reads import NewRead
 from ledger.ids import OpId
+from ledger.moves import STATUSES
 from node import rounds
-from tests.sim.books import Round, Thing
+from tests.sim.books import Round, Thing, held_of, tagged
 from tests.sim.founding import COUNTERS
 from tests.sim.machines import PIN, NodeMachine
 from tests.sim.tablets import Act, Answer, Tablets, named
@@ -103,7 +104,7 @@ class CountWork(Tablets):
         thing, held = dice.choice(left) if left else (("BOLT", "", ""), 3)
         if dice.random() < 0.2:
             held = max(1, held + dice.choice((-4, -1, 2, 9))) if not thing[2] else 1
-        if thing[0] in GTINS and dice.random() < 0.4:
+        if thing[0] in GTINS and not held_of(thing) and dice.random() < 0.4:
             return self._scan(site, round_, thing)
         round_.entered.add(thing)
         return self._enter(site, round_, thing, held)
@@ -125,7 +126,9 @@ class CountWork(Tablets):
 
     def _enter(self, site: str, round_: Round, thing: Thing, quantity: int) -> Act:
         op, who = self.op(), round_.who
-        body = {**named(thing), "quantity": quantity, "mode": "set"}
+        body: dict[str, object] = {"status": STATUSES[0], **named(thing), "quantity": quantity, "mode": "set"}
+        if thing[0] in GTINS or thing[2]:
+            del body["status"]  # as most lines are, which are free all the same
 
         def done(_: Answer) -> None:
             round_.tally[thing] = quantity
@@ -176,13 +179,17 @@ class CountWork(Tablets):
                 latest = rounds.latest(connection, OpId.parse(round_.session), round_.bin)
                 found = rounds.parts(connection, latest.session, round_.bin, number)
             states.append(latest.bin_state)
-            lines = [(line.item, line.lot, line.serial, line.counted, line.expected) for line in found[0].lines]
+            lines = [
+                (line.item, tagged(line.lot, STATUSES[line.status]), line.serial, line.counted, line.expected)
+                for line in found[0].lines
+            ]
             return {**answer, "lines": lines}
 
         def done(answer: Answer) -> None:
             round_.counters.add(who)
             round_.lines = books.close(round_)
             books.enter(str(op), "record_count")
+            round_.recorded = len(books.acts)
             expected = books.judge(round_, ROUNDS_MAX)
             lines = [(*line.thing, line.counted, line.expected) for line in round_.lines]
             if (answer["lines"], states[-1]) != (lines, expected):
@@ -206,7 +213,10 @@ class CountWork(Tablets):
             flows, said = books.post(round_)
             books.enter(str(op), "post_count", flows)
             for kind, line in said:
-                self._report(site, kind, f"{op}:{line}")
+                self._report(site, kind, f"{op}:{line}", round_.bin if kind == "count short" else "")
+            for name in books.explained(round_):
+                self.ledger.reports.discard(name)
+                del books.doubtful[name]
             round_.state = "posted"
 
         return Act(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.db import Connection
 from ledger.ids import OpId
+from ledger.moves import STATUSES
 from node import control, proofs
-from tests.sim.books import real
+from tests.sim.books import real, tagged
 
 if TYPE_CHECKING:
     from tests.sim.machines import NodeMachine
@@ -79,7 +80,9 @@ def real_stock(world: World, site: str, connection: Connection) -> Iterator[str]
 
 
 def stock_rows(connection: Connection) -> list[Any]:
-    return connection.execute("SELECT location, item, lot, quantity FROM stock").fetchall()
+    """Place, item, lot as the books write it (with what the goods are held by), and how much."""
+    rows = connection.execute("SELECT location, item, lot, status, quantity FROM stock")
+    return [(place, item, tagged(lot, STATUSES[status]), size) for place, item, lot, status, size in rows]
 
 
 def prefix(world: World, machine: NodeMachine) -> Iterator[str]:

@@ -283,6 +283,16 @@ def _skips_a_block() -> list[tuple[Any, str, Any]]:
     return [(blocks, "append", append_and_skip)]
 
 
+def _held_taken_for_free() -> list[tuple[Any, str, Any]]:
+    """The hub adds goods up by item and lot: what is held stands with what is free."""
+    add = projection.__dict__["_add"]
+
+    def add_all(stock: Any, event: Any) -> None:
+        add(stock, replace(event, status=0))
+
+    return [(projection, "_add", add_all)]
+
+
 PLANTED = (
     Planted("the node acknowledges before the commit", _acknowledges_before_commit),
     Planted("a stream's cursor moves before its data", _cursor_before_data),
@@ -296,6 +306,7 @@ PLANTED = (
     Planted("a start forgets the journal", _journal_forgotten),
     Planted("a refusal is taken for done", _refusal_taken_for_done),
     Planted("a block is skipped in the hub's picture", _skips_a_block),
+    Planted("held goods stand with free ones", _held_taken_for_free),
 )
 
 

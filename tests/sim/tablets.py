@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ledger.documents import part_op_id
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.seams import Killed
-from tests.sim.books import Books, Flow, Ledger, Thing
+from node.exceptions import CHECK
+from tests.sim.books import Books, Flow, Ledger, Round, Thing, held_as, held_of
 from tests.sim.founding import BINS
 from tests.sim.machines import Down, NodeMachine
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 # Refusals that say nothing about the books: the same wish may be good later.
-FOR_NOW = ("too many wrong PINs",)
+FOR_NOW = ("too many wrong PINs", "sync first, the hub tells of it")
 ITEMS = ("BOLT", "BOLT", "NUT", "PAINT", "DRILL")
 Answer = Any
 
@@ -118,6 +120,10 @@ class Tablets:
             known = {row[0] for row in connection.execute("SELECT location FROM locations")}
         return [*BINS, *(bin_ for bin_ in self.new_bins[site] if bin_ in known)]
 
+    def _places(self, site: str) -> list[str]:
+        """Bins, and handling units as they stand in them."""
+        return [*self._bins(site), *self.ledger.sites[site].units]
+
     def _items(self, site: str) -> tuple[list[str], set[str]]:
         """What the site can name, and which items its chain does not know yet."""
         if not self.new_items:
@@ -129,12 +135,29 @@ class Tablets:
         return [*ITEMS, *new], set(self.new_items) - known
 
     def _stocked(self, books: Books) -> tuple[str, Thing, int] | None:
-        found = [(place, thing, held) for place in self._bins(books.site) for thing, held in books.held(place)]
+        found = [(place, thing, held) for place in self._places(books.site) for thing, held in books.held(place)]
         return self.dice.choice(found) if found else None
 
-    def _report(self, site: str, kind: str, subject: str) -> None:
-        self.ledger.reports.add((kind, f"{self.world.nodes[site].origin}:{subject}"))
+    def _report(self, site: str, kind: str, subject: str, doubtful: str = "") -> None:
+        """The hub must report this; a posted count of the bin `doubtful` ends it."""
+        books, name = self.ledger.sites[site], (kind, f"{self.world.nodes[site].origin}:{subject}")
+        self.ledger.reports.add(name)
+        if doubtful:
+            books.doubtful[name] = (doubtful, len(books.acts))
+
+    def _excepted(self, site: str, op: OpId, place: str) -> None:
+        """An act was sealed as an exception: it is reported, and its place is to be counted."""
+        books = self.ledger.sites[site]
+        books.enter(str(op), "except_document")
+        self._report(site, "unbookable act", str(op), place)
+        if place not in books.blind:
+            session = str(part_op_id(op, CHECK))
+            books.enter(session, "plan_count")
+            books.rounds[place] = Round(session, place)
 
 
 def named(thing: Thing) -> dict[str, str]:
-    return {name: value for name, value in zip(("item", "lot", "serial"), thing, strict=True) if value}
+    """The fields of a line by which a thing is named."""
+    item, lot, serial = held_as(thing, "")
+    said = {"item": item, "lot": lot, "serial": serial, "status": held_of(thing)}
+    return {name: value for name, value in said.items() if value}

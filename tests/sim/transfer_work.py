@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.ids import IN_TRANSIT, OpId
-from tests.sim.books import Flow, Transfer, Way
+from tests.sim.books import Flow, Transfer, Way, held_of
 from tests.sim.machines import PIN
 from tests.sim.tablets import Act, Answer, Tablets, named
 
@@ -18,7 +18,8 @@ class TransferWork(Tablets):
         flows: list[Flow] = []
         for _ in range(dice.randint(1, 3)):
             found = self._stocked(books)
-            if found is not None and all(flow.thing != found[1] for flow in flows):
+            # Held goods do not leave; of two lines that name the same goods one is enough.
+            if found is not None and not held_of(found[1]) and all(flow.thing != found[1] for flow in flows):
                 source, thing, held = found
                 flows.append(Flow(thing, 1 if thing[2] else dice.randint(1, held), source, IN_TRANSIT))
         if not flows:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ledger.ids import OpId
 from tests.sim.books import COST
 from tests.sim.count_work import CountWork
+from tests.sim.goods_work import GoodsWork
 from tests.sim.machines import Down
 from tests.sim.stock_work import StockWork
 from tests.sim.tablets import Act
@@ -15,7 +16,7 @@ from tests.sim.transfer_work import TransferWork
 HEADER = "sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals"
 
 
-class Workload(StockWork, CountWork, TransferWork):
+class Workload(StockWork, CountWork, TransferWork, GoodsWork):
     """Draws acts from the seed, at the sites and at the hub."""
 
     def turn(self, site: str) -> None:
@@ -33,7 +34,10 @@ class Workload(StockWork, CountWork, TransferWork):
             (5, self._adjust),
             (8, self._approve_proposal),
             (3, self._reverse),
-            (3, self._except),
+            (4, self._except),
+            (6, self._hold),
+            (12, self._release),
+            (4, self._move_unit),
             (30, self._count),
             (10, self._dispatch),
             (14, self._accept),

@@ -82,6 +82,7 @@ async function attach(file) {
 }
 
 async function send(wish) {
+  const mine = about;
   try {
     await post("attachments/", wish);
   } catch (error) {
@@ -91,8 +92,10 @@ async function send(wish) {
     byId("attach-words").replaceChildren(`${error.message} `, again);
     return;
   }
+  if (mine !== about) return; // it is kept; the page shows something else by now
   byId("photos").replaceChildren();
   await show();
+  if (mine !== about) return;
   tell(_("It is kept, and its hash is in the next block."));
 }
 
