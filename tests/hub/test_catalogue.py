@@ -117,6 +117,7 @@ def test_a_dry_run_changes_nothing(hub: Hub) -> None:
         (_csv("A,Bolt,,pc,none,1,5,EUR,19", head=HEAD + ",cost_minor,currency,decimals"), "from 0 to 18"),
         (b"sku,name,gtin,base_unit,tracking,pack_qty\nA,B\xff,,pc,none,1\n", "line 2 is not UTF-8"),
         (b"\x00", "NUL"),
+        (_csv(*(f"S{number},Bolt,,pc,none,1" for number in range(100_001))), "more than 100000 rows: cut it"),
         (_csv('A,"Bolt,,pc,none,1'), "is not CSV"),
     ],
 )

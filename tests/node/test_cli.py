@@ -116,6 +116,13 @@ def test_a_folder_or_database_that_cannot_be_used_is_said_in_one_line(
         assert "site.db" in said and "damaged" in said
 
 
+def test_a_folder_of_any_name_is_a_nodes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    made = World(tmp_path / "a node’s place, ø?#%20")
+    receive(made.ready(), 1)
+    assert ask(capsys, made, "status")["site"] == "oslo"
+    assert call(capsys, "verify", "--dir", str(made.folder))[0] == 0
+
+
 def test_one_process_writes_and_others_are_told_to_wait(capsys: pytest.CaptureFixture[str], made: World) -> None:
     made.ready().close()
     with lock.hold(made.folder):

@@ -57,6 +57,24 @@ def test_strange_announcements_are_passed_over(announced: Announcement) -> None:
     assert [each.url for each in found] == ["https://127.0.0.1:8480"]
 
 
+def test_a_thousand_announcements_are_a_few() -> None:
+    """Whatever shouts: few are kept, each an address to try and nothing more, and large papers are none."""
+    listener = discovery._Listener("")
+
+    class Network:
+        def get_service_info(self, kind: str, name: str, timeout: int) -> ServiceInfo:
+            address = bytes((169, 254, *divmod(int(name.split(".")[0]), 256)))
+            said = {"org": ORG, "key": "ab" * 16, "more": "x" * 200}
+            return ServiceInfo(kind, name, addresses=[address], port=9, properties=said)
+
+    for number in range(1_000):
+        listener.add_service(Network(), SERVICE, f"{number}.{SERVICE}")  # type: ignore[arg-type]
+    assert len(listener.found) == discovery.FOUND_MAX
+    large = {f"k{number}": "x" * 200 for number in range(45)} | {"org": ORG, "key": "ab" * 16}
+    info = ServiceInfo(SERVICE, f"large.{SERVICE}", addresses=[b"\x7f\0\0\1"], port=9, properties=large)
+    assert len(info.text) > 9_000 and discovery._read(info) is None
+
+
 def test_what_cannot_be_announced() -> None:
     for arguments in (("", ["127.0.0.1"], 80), ("acme", [], 80), ("acme", ["127.0.0.1"], 0)):
         with pytest.raises(Rejected):
