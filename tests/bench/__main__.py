@@ -10,7 +10,16 @@ from dataclasses import asdict
 
 from tests.bench.row import Row, table
 
-BENCHES = ("bench_devices", "bench_node", "bench_chain", "bench_wire", "bench_start", "bench_receipt", "bench_api")
+BENCHES = (
+    "bench_devices",
+    "bench_node",
+    "bench_chain",
+    "bench_wire",
+    "bench_start",
+    "bench_receipt",
+    "bench_floor",
+    "bench_api",
+)
 
 
 def main(argv: list[str]) -> int:
