@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
+
 from devices.journal import Journal
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
@@ -87,6 +89,7 @@ class Place:
     scanner: SimulatedScanner
     scale: ScaleSide
     codes: dict[str, str]
+    app: Flask
     people: dict[str, Api] = field(default_factory=dict)
 
 
@@ -96,6 +99,7 @@ class House:
 
     hub: Hub
     hub_url: str
+    hub_app: Flask
     password: str
     places: dict[str, Place] = field(default_factory=dict)
     console_token: str = ""
@@ -116,8 +120,9 @@ def house(folder: Path) -> Iterator[House]:
     with ExitStack() as stack:
         made = hub_founding.found(folder / "hub", "acme", CLOCK, RANDOM, STORAGE, values=HUB_VALUES)
         hub = stack.enter_context(Hub.open(folder / "hub", CLOCK, RANDOM))
-        hub.url = stack.enter_context(_served(hub_app.create(hub)))
-        set_up = House(hub, hub.url, made.password)
+        console = hub_app.create(hub)
+        hub.url = stack.enter_context(_served(console))
+        set_up = House(hub, hub.url, console, made.password)
         hub.import_items(ITEMS.encode())
         for name in BINS:
             _add_site(stack, set_up, folder, name)
@@ -177,7 +182,7 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
         )
     )
     url = stack.enter_context(_served(app))
-    set_up.places[name] = Place(name, parts, journal, url, scanner, scale, codes)
+    set_up.places[name] = Place(name, parts, journal, url, scanner, scale, codes, app)
 
 
 @contextlib.contextmanager
