@@ -78,14 +78,16 @@ def suspects(connection: Connection, rounds: list[PostedRound], height: int = EV
     return sorted({str(bin_) for bin_, since, later in rows if newest.get(bin_, -1) < int(since) + int(later)})
 
 
+def places_at(connection: Connection, height: int = EVERYTHING) -> dict[str, tuple[int, str]]:
+    """Kind and parent of each place as of a height."""
+    rows = connection.execute(
+        "SELECT location, kind, parent FROM placements WHERE height <= ? ORDER BY height", (height,)
+    )
+    return {str(location): (int(kind), str(parent)) for location, kind, parent in rows}
+
+
 def picture_at(connection: Connection, height: int = EVERYTHING) -> Picture:
     """The site as it was at a height, as far as plans look at it."""
-    places = {
-        str(location): (int(kind), str(parent))
-        for location, kind, parent in connection.execute(
-            "SELECT location, kind, parent FROM placements WHERE height <= ? ORDER BY height", (height,)
-        )
-    }
     expiries = {
         (str(item), str(lot)): str(day)
         for item, lot, day in connection.execute(
@@ -95,7 +97,7 @@ def picture_at(connection: Connection, height: int = EVERYTHING) -> Picture:
     rounds = posted_rounds(connection, height)
     return Picture(
         height=height,
-        places=places,
+        places=places_at(connection, height),
         stock={bin_: frozenset(held) for bin_, held in _stock_at(connection, height).items()},
         counted_s=counted_s(rounds),
         suspects=frozenset(suspects(connection, rounds, height)),

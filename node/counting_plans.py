@@ -18,7 +18,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE, COUNT
 from ledger.plans import Planned, Scope, planned
-from node import streams
+from node import catalogue
 from node.counting_facts import EVERYTHING, picture_at
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
@@ -203,12 +203,7 @@ def _seed(connection: Connection, session: OpId, height: int) -> tuple[bytes, st
 
 def classes(connection: Connection) -> dict[str, str]:
     """The ABC class of each item that has one."""
-    found = {}
-    for sku, value in streams.every(connection, streams.CATALOGUE):
-        letter = value.get("abc") if isinstance(value, dict) else None
-        if isinstance(letter, str) and letter:
-            found[sku] = letter
-    return found
+    return {sku: entry.abc for sku, entry in catalogue.entries(connection) if entry.abc}
 
 
 def _texts(fields: Fields, name: str) -> tuple[str, ...]:

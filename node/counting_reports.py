@@ -7,7 +7,7 @@ many of how many. Whoever may count is thereby marked as knowing what a bin in r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +19,8 @@ from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.plans import COUNTED_BINS
 from node import catalogue, journal
-from node.counting_facts import PostedRound, picture_at, posted_rounds
-from node.counting_plans import classes, reveal
-from node.counting_policy import value_of
+from node.counting_facts import PostedRound, counted_s, places_at, posted_rounds
+from node.counting_plans import reveal
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import ENDED, Round, latest, need_session, parts
@@ -36,6 +35,17 @@ MONTH_COLUMNS = (
     "month", "bins_counted", "bins", "rounds", "bins_right", "lines", "lines_right", "expected_value", "gross_value",
     "net_value",
 )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Lines, those of them that agreed, and values in minor units of currency."""
+
+    lines: int = 0
+    right: int = 0
+    expected: int = 0
+    gross: int = 0
+    net: int = 0
 
 
 class Reports:
@@ -103,49 +113,37 @@ class Reports:
         of the site now, `never` those that no posted whole count ever covered."""
         who.need(APPROVE, "see how counting goes")
         with self._site.reading() as connection:
-            rounds = [
-                each for each in posted_rounds(connection) if since_ms is None or each.counted_s * 1000 >= since_ms
-            ]
-            picture = picture_at(connection)
-            bins = sum(1 for kind, _ in picture.places.values() if kind in COUNTED_BINS)
-            by_round = {(each.session, each.bin, each.round): _compared(connection, each) for each in rounds}
-            letters = classes(connection)
-            costs = catalogue.costs(connection, (line.item for found in by_round.values() for line in found))
+            posted = posted_rounds(connection)
+            rounds = [each for each in posted if since_ms is None or each.counted_s * 1000 >= since_ms]
+            bins = sorted(code for code, (kind, _) in places_at(connection).items() if kind in COUNTED_BINS)
+            by_round, by_class = _sums(connection, rounds)
+        counted = counted_s(posted)
         months: dict[str, list[PostedRound]] = defaultdict(list)
         for each in rounds:
             months[datetime.fromtimestamp(each.counted_s, UTC).strftime("%Y-%m")].append(each)
 
-        def figures(chosen: Iterable[PostedRound]) -> dict[str, int]:
-            every = list(chosen)
-            found = [by_round[each.session, each.bin, each.round] for each in every]
-            lines = [line for one in found for line in one]
-            expected = [Compared(item=line.item, counted=line.expected, expected=0) for line in lines]
-            plus = value_of((line for line in lines if line.difference > 0), costs)
-            minus = value_of((line for line in lines if line.difference < 0), costs)
+        def figures(chosen: list[PostedRound]) -> dict[str, int]:
+            found = [by_round[each.session.raw, each.bin, each.round] for each in chosen]
             return {
-                "bins_counted": len({each.bin for each in every if each.whole}),
-                "bins": bins,
-                "rounds": len(every),
-                "bins_right": sum(1 for one in found if not any(line.difference for line in one)),
-                "lines": len(lines),
-                "lines_right": sum(1 for line in lines if not line.difference),
-                "expected_value": value_of(expected, costs),
-                "gross_value": plus + minus,
-                "net_value": plus - minus,
+                "bins_counted": len({each.bin for each in chosen if each.whole}),
+                "bins": len(bins),
+                "rounds": len(chosen),
+                "bins_right": sum(1 for one in found if one.lines == one.right),
+                "lines": sum(one.lines for one in found),
+                "lines_right": sum(one.right for one in found),
+                "expected_value": sum(one.expected for one in found),
+                "gross_value": sum(one.gross for one in found),
+                "net_value": sum(one.net for one in found),
             }
 
-        by_class: dict[str, list[Compared]] = defaultdict(list)
-        for found in by_round.values():
-            for line in found:
-                by_class[letters.get(line.item, "-")].append(line)
         return {
             "months": [{"month": month, **figures(months[month])} for month in sorted(months)],
             "all": figures(rounds),
             "classes": [
-                {"class": letter, "lines": len(lines), "lines_right": sum(1 for line in lines if not line.difference)}
-                for letter, lines in sorted(by_class.items())
+                {"class": letter, "lines": one.lines, "lines_right": one.right}
+                for letter, one in sorted(by_class.items())
             ],
-            "never": [bin_ for bin_ in picture.bins() if bin_ not in picture.counted_s],
+            "never": [bin_ for bin_ in bins if bin_ not in counted],
         }
 
 
@@ -181,16 +179,36 @@ def _posts(connection: Connection, count: OpId) -> dict[int, tuple[OpId, Actor]]
     return {int(line): (OpId(bytes(op_id)), Actor(bytes(approver))) for line, op_id, approver in rows}
 
 
-def _compared(connection: Connection, each: PostedRound) -> list[Compared]:
+def _sums(
+    connection: Connection, rounds: list[PostedRound]
+) -> tuple[dict[tuple[bytes, str, int], _Sum], dict[str, _Sum]]:
+    """What the lines of these rounds come to, by round and by class. What has no cost has no value."""
+    by_round = {(each.session.raw, each.bin, each.round): _Sum() for each in rounds}
+    by_class: dict[str, _Sum] = defaultdict(_Sum)
+    items = connection.execute("SELECT DISTINCT item FROM count_lines")
+    known = catalogue.valued(connection, (item for (item,) in items))
     rows = connection.execute(
-        "SELECT l.item, l.lot, l.serial, l.status, l.counted, l.expected FROM counts c"
-        " JOIN count_lines l ON l.count = c.op_id WHERE c.session = ? AND c.bin = ? AND c.round = ?",
-        (each.session.raw, each.bin, each.round),
-    ).fetchall()
-    return [
-        Compared(item=row[0], lot=row[1], serial=row[2], status=row[3], counted=row[4], expected=row[5])
-        for row in rows
-    ]
+        "SELECT c.session, c.bin, c.round, l.item, l.counted, l.expected FROM counts c"
+        " JOIN count_lines l ON l.count = c.op_id"
+    )
+    for session, bin_, number, item, counted, expected in rows:
+        one = by_round.get((session, bin_, number))
+        if one is None:
+            continue
+        cost, letter = known.get(item, (None, ""))
+        difference = counted - expected
+        of_class = by_class[letter or "-"]
+        of_class.lines += 1
+        one.lines += 1
+        if not difference:
+            of_class.right += 1
+            one.right += 1
+        if cost is not None:
+            value = cost.of(abs(difference))
+            one.expected += cost.of(expected)
+            one.gross += value
+            one.net += value if difference > 0 else -value
+    return by_round, by_class
 
 
 def _totals(lines: list[dict[str, Any]], rows: list[Round]) -> dict[str, int]:

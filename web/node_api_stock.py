@@ -152,8 +152,8 @@ def _names(ask: Ask) -> object:
         version = "-".join(map(str, streams.cursor(connection, streams.CATALOGUE)))
         if ask.query.get("have") == version:
             return {}
-        found = {sku: str(value.get("name", "")) for sku, value in streams.every(connection, streams.CATALOGUE)}
-        codes = dict(connection.execute("SELECT gtin, item FROM gtins ORDER BY gtin").fetchall())
+        found = {sku: entry.name for sku, entry in catalogue.entries(connection)}
+        codes = dict(connection.execute("SELECT gtin, item FROM gtins ORDER BY gtin"))
     if len(codes) + len(found) > NAMES_MAX:
         found, codes = {}, {}
     return {"version": version, "names": found, "barcodes": codes}

@@ -23,7 +23,6 @@ def rows(folder: Path | None = None) -> list[Row]:
     """The slowest route's figures; `folder` chooses the disk."""
     with tempfile.TemporaryDirectory(dir=folder) as name, large.served(Path(name) / "node") as (stage, _, get):
         found = large.times(stage, get, ROUNDS, time.perf_counter)
-    found = {path: took for path, took in found.items() if path not in large.REPORTS}
     slowest = max(found, key=lambda path: large.percentile(found[path], 95))
     ours, theirs = large.percentile(found[slowest], 95), large.percentile(found[SMALLEST], 95)
     what = f"slowest answer p95: GET {slowest.removeprefix('/api/v1')}"

@@ -13,6 +13,10 @@ from tests.node.floor_kit import Stage, actor_of
 from tests.web import large, walk
 
 CPU_MS_MAX = 100
+# Neither lists nor look-ups: figures over everything that was ever counted, and the names of the whole catalogue.
+# `make bench` holds them to the same 100 ms of waiting; here, beside other work and the garbage of a thousand tests,
+# their processor time doubles.
+REPORTS = {"/api/v1/counts/programme": 250, "/api/v1/counts/programme.csv": 250, "/api/v1/names": 250}
 ROUNDS = 10
 # Routes that answer nobody here: a session without a finished round, no proposal, transfer, sheet, pick list, photo.
 WITHOUT = {"/api/v1/counts/{session}/bins/{bin}", "/api/v1/proposals/{proposal}", "/api/v1/transfers/{transfer}",
@@ -31,9 +35,10 @@ def test_every_list_and_look_up_takes_little_time(made: tuple[Stage, large.Get])
     """By the processor's time, which other work on the machine does not stretch; `make bench` has the wait itself."""
     stage, get = made
     found = large.times(stage, get, ROUNDS, time.process_time)
-    slow = {path: large.percentile(took, 95) for path, took in found.items() if path not in large.REPORTS}
+    slow = {path: large.percentile(took, 95) for path, took in found.items()}
     assert {route.path for route in walk.ASKS} - set(found) == WITHOUT
-    assert max(slow.values()) < CPU_MS_MAX, sorted(slow.items(), key=lambda each: -each[1])[:5]
+    over = {path: took for path, took in slow.items() if took >= REPORTS.get(path, CPU_MS_MAX)}
+    assert not over, sorted(slow.items(), key=lambda each: -each[1])[:5]
 
 
 def test_lists_hold_200_rows_at_most(made: tuple[Stage, large.Get]) -> None:
