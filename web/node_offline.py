@@ -1,4 +1,4 @@
-"""What a tablet needs to open its pages without the node: a service worker, a manifest, and two empty pages.
+"""What a tablet needs to open its pages without the node: a service worker, a manifest, and empty pages.
 
 The worker keeps files under their versioned addresses. The empty pages hold no name, no bin and no quantity: a page
 takes them from the node's stream and from the tablet's own disk.
@@ -10,11 +10,15 @@ import json
 
 from flask import Blueprint, Response, render_template
 
+from ledger import people
 from web import kit
 from web.node_app import FOLDER, NodeParts
+from web.node_floor import SCREENS, screen
 from web.node_pages import count_page
+from web.node_tiles import TILES
 
-PAGES = ("/offline", "/offline/count")
+ELSE = "/offline"  # instead of every page that needs the node
+PAGES = {path: f"{ELSE}{path}" for path in ("/count", *SCREENS)}
 WORKER = "worker.js"
 
 
@@ -24,7 +28,7 @@ def blueprint(parts: NodeParts, version: kit.Version) -> Blueprint:
     @routes.get("/sw.js")
     def worker() -> Response:
         files = [version.address(path) for path in version.files() if path != WORKER]
-        said = {"VERSION": version.now(), "FILES": files, "PAGES": PAGES}
+        said = {"VERSION": version.now(), "FILES": files, "PAGES": PAGES, "ELSE": ELSE}
         constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in said.items())
         text = constants + (FOLDER / "static" / WORKER).read_text("utf-8")
         return Response(text, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
@@ -46,10 +50,15 @@ def blueprint(parts: NodeParts, version: kit.Version) -> Blueprint:
 
     @routes.get("/offline")
     def offline() -> str:
-        return render_template("node/offline.html", who=None, roles=[], empty=True)
+        tiles = [(*tile[:4], " ".join(people.role_names(tile[4]))) for tile in TILES]
+        return render_template("node/offline.html", tiles=tiles, who=None, roles=[], empty=True)
 
     @routes.get("/offline/count")
     def count() -> str:
         return count_page(parts, who=None, roles=[], empty=True)
+
+    @routes.get("/offline/<path:name>")
+    def page(name: str) -> str:
+        return screen(f"/{name}", who=None, roles=[], empty=True)
 
     return routes

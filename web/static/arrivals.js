@@ -1,15 +1,19 @@
 // Goods of another site arrive: what was dispatched is shown line by line, and what differs is said before it is signed.
 // A paper that came with the goods is enough; the hub need not have told of the transfer.
 
-import { act, get, newOpId, post } from "./api.js";
+import { act, newOpId, post } from "./api.js";
+import { since, whenAway } from "./away.js";
 import { decider } from "./decide.js";
 import { askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { reach } from "./reach.js";
+import { lastOf } from "./told.js";
 
 const LINES_MAX = 200;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
-let coming = [], transfer = null, target = "", parts = new Map(), of = "";
+const AWAY = "Check the lines here: it is signed when the node answers.";
+let told = "", coming = [], transfer = null, target = "", parts = new Map(), of = "";
 
 const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
@@ -38,7 +42,9 @@ function set(line, came) {
 }
 
 async function load() {
-  [{ rows: coming }] = await Promise.all([get("transfers/?direction=coming"), loadNames()]);
+  const [answer] = await Promise.all([lastOf("transfers/?direction=coming"), loadNames()]);
+  coming = answer.rows;
+  told = since(answer);
   byId("coming").replaceChildren(...coming.map((each) => tileOf(`From ${each.sender}`,
     `${each.lines.length === 1 ? "1 line" : `${each.lines.length} lines`} · ${each.lines.reduce((sum, line) => sum + line.open, 0)} in all · ${each.transfer.slice(0, 8)}`,
     () => choose(each))));
@@ -113,6 +119,7 @@ const { open } = decider({
     done: async (answer) => { const { sender } = transfer; transfer = null; done(answer.op_id, `What ${sender} sent is in ${target}`); await attempt(load); show(); } },
 });
 byId("accept").addEventListener("click", () => {
+  if (reach.ok === false) { say("warn", `The node is out of reach. ${AWAY}`); return; }
   const different = transfer.lines.filter(off);
   if (!different.length) { open("sign"); return; }
   byId("differs-words").textContent = different.slice(0, 5).map((line) => `${line.item}: ${line.came} of ${line.open}`).join(", ");
@@ -120,8 +127,10 @@ byId("accept").addEventListener("click", () => {
 });
 byId("differs-form").addEventListener("submit", () => open("sign"));
 
-attempt(async () => {
+async function start() {
   await load();
-  say("quiet", coming.length ? "Choose a transfer, or scan its paper" : "Scan the paper that came with the goods", { aloud: false });
+  if (!told && !transfer) say("quiet", coming.length ? "Choose a transfer, or scan its paper" : "Scan the paper that came with the goods", { aloud: false });
   show();
-});
+}
+whenAway(() => `${AWAY}${told}`, () => attempt(start));
+attempt(start);

@@ -1,17 +1,20 @@
 // What is held, and its release by somebody who does not hold it.
 
-import { act, get, newOpId } from "./api.js";
+import { act, newOpId } from "./api.js";
+import { since, whenAway } from "./away.js";
 import { decider } from "./decide.js";
 import { detailsOf, done, lineOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { lastOf } from "./told.js";
 
 const WORDS = { damage: "damaged", quality: "quality in doubt", expired: "expired" };
 const mayRelease = byId("holds").dataset.mayRelease === "yes";
-let chosen = null, opId = "";
+let told = "", chosen = null, opId = "";
 
 async function load() {
-  const [{ rows }] = await Promise.all([get("holds/"), loadNames()]);
+  const [answer] = await Promise.all([lastOf("holds/"), loadNames()]), { rows } = answer;
+  told = since(answer);
   byId("none").hidden = rows.length > 0;
   byId("holds").replaceChildren(...rows.map((row) => lineOf({
     title: `${nameOf(row.item) || row.item}: ${WORDS[row.status] || row.status}`,
@@ -37,7 +40,10 @@ const { open } = decider({
     done: async (answer) => { await attempt(load); done(answer.op_id, `${chosen.item} is free again`); } },
 });
 
-attempt(async () => {
+async function start() {
   const count = await load();
-  say("quiet", count ? `${count === 1 ? "One line is" : `${count} lines are`} held` : "Nothing is held", { aloud: false });
-});
+  if (!told) say("quiet", count ? `${count === 1 ? "One line is" : `${count} lines are`} held` : "Nothing is held", { aloud: false });
+}
+// Who may release and hold is known to the node's own page.
+whenAway(() => `Goods are held and released when it answers.${told}`, () => ("shell" in byId("bar").dataset ? location.reload() : attempt(start)));
+attempt(start);

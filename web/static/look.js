@@ -3,8 +3,10 @@
 import { get } from "./api.js";
 import { attachTo } from "./attachments.js";
 import { written } from "./amounts.js";
+import { whenAway } from "./away.js";
 import { lookUp, onCode } from "./goods.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
+import { reach } from "./reach.js";
 import { momentWords } from "./times.js";
 
 const words = JSON.parse(byId("floor-words").textContent);
@@ -106,6 +108,7 @@ function show_(parts, title, about = null) {
 const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code) };
 
 async function open(found) {
+  if (reach.ok === false && found.kind === "item") { say("warn", `${found.name || found.item}: how much there is, the node says when it answers`); return; }
   if (found.kind === "operation") { location.assign(`/operations/${found.op_id}`); return; }
   if (found.kind === "location" && !found.known) { say("warn", `Unit ${found.location} is not used yet`); return; }
   const query = new URLSearchParams(found.kind === "item" ? { item: found.item } : { place: found.location });
@@ -138,6 +141,7 @@ byId("find").addEventListener("submit", (event) => {
   else say("warn", "Scan a label, or type a code", { aloud: false });
 });
 addEventListener("popstate", fromAddress);
+whenAway(() => "What a code stands for is known here, how much there is of it is not.", fromAddress);
 byId("found").addEventListener("click", (event) => {
   const to = event.target.closest("a.row");
   if (!to || !to.pathname.startsWith("/look")) return;

@@ -1,15 +1,19 @@
 // Picking: the list says where to go and what to take; each pick moves the goods into the tote at once.
 
-import { act, get, newOpId } from "./api.js";
+import { act, newOpId } from "./api.js";
+import { since, whenAway } from "./away.js";
 import { Refused } from "./wire.js";
 import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
+import { reach } from "./reach.js";
+import { lastOf } from "./told.js";
 
 const LINES_MAX = 200;
 const reasons = JSON.parse(byId("not-promised").textContent);
 const WHY_CANCEL = [["withdrawn", "The order was withdrawn"], ["later", "It is picked later"]];
 const SHORT = "not-there";
-let list = null, bin = "";
+const AWAY = "The node says what is promised where: pick on when it answers.";
+let list = null, bin = "", told = "";
 
 const titled = (line) => line.name || line.item;
 const total = (counts) => Object.values(counts).reduce((sum, each) => sum + each, 0);
@@ -19,7 +23,8 @@ const now = () => list?.lines[0];
 
 async function showLists() {
   list = null;
-  const { rows } = await get("picks/");
+  const answer = await lastOf("picks/"), { rows } = answer;
+  told = since(answer);
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
@@ -29,7 +34,8 @@ async function showLists() {
 }
 
 async function open(name) {
-  list = await get(`picks/${name}`);
+  list = await lastOf(`picks/${name}`, "pick");
+  told = since(list);
   if (list.state !== "open") { window.history.replaceState(null, "", "/pick"); await showLists(); return; }
   window.history.replaceState(null, "", `/pick?list=${name}`);
   stopFollowing();
@@ -70,8 +76,10 @@ function show() {
   byId("amount").hidden = byId("short").hidden = !ready;
   byId("amount").disabled = !ready || bin !== line.location || line.serials;
   byId("cancel").hidden = picked > 0;
+  byId("cancel").disabled = byId("short").disabled = false;
   byId("issue").hidden = !list.tote;
   byId("issue").disabled = !picked;
+  for (const id of ["pick", "amount", "short", "cancel", "issue"]) byId(id).disabled ||= reach.ok === false;
   byId("issue").classList.toggle("primary", !ready);
 }
 
@@ -123,6 +131,7 @@ async function scanned(found) {
 }
 
 onCode(async (text) => {
+  if (reach.ok === false) throw new Refused(`The node is out of reach. ${AWAY}`);
   const found = await lookUp(text);
   if (!list) { say("warn", "Choose a list first"); return; }
   if (found.kind === "operation") { say("bad", "That is an operation, not goods"); return; }
@@ -160,9 +169,12 @@ async function issue(confirm) {
 }
 byId("issue").addEventListener("click", () => attempt(() => issue(false)));
 
-attempt(async () => {
+async function start() {
   const name = new URLSearchParams(location.search).get("list");
   if (name) await open(name);
   else await showLists();
-  say("quiet", list ? hint() : "Choose a list", { aloud: false });
-});
+  if (!told) say("quiet", list ? hint() : "Choose a list", { aloud: false });
+}
+reach.addEventListener("change", () => { if (list) show(); });
+whenAway(() => `${AWAY}${told}`, () => attempt(start));
+attempt(start);

@@ -1,16 +1,21 @@
 // A receipt or a move that is scanned together. The node holds it: any scanner adds to it, and any tablet resumes it.
 
-import { act, get } from "./api.js";
+import { act } from "./api.js";
+import { answerOrKept, KEPT, whenAway } from "./away.js";
 import { beside, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { reach } from "./reach.js";
+import { lastOf } from "./told.js";
 import { showUnknown } from "./unknown.js";
 
 const kind = byId("choose").dataset.kind;
 const receiving = kind === "receive";
 const LINES_MAX = 200;
+const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
 let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], asked = false;
 
@@ -117,7 +122,8 @@ function show(state) {
 stream.addEventListener("state", (event) => show(event.detail));
 
 async function loadDeliveries() {
-  [{ rows: deliveries }] = await Promise.all([get("deliveries/"), loadNames()]);
+  const [answer] = await Promise.all([lastOf("deliveries/"), loadNames()]);
+  deliveries = answer.rows;
   if (screen) showExpected();
   else if (asked) showChoice({ screen: null });
 }
@@ -148,22 +154,27 @@ async function first(text) {
   }
 }
 
-onCode(async (text) => {
-  if (!screen) { await first(text); return; }
+// The outbox keeps the order: the next scan need not wait for what the node says to this one.
+async function scan(text) {
   const answer = await act("scans", { text });
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
+}
+onCode(async (text) => {
+  if (screen) attempt(() => scan(text));
+  else await first(text);
 });
 
 byId("blind")?.addEventListener("click", () => attempt(() => begin(null)));
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
 byId("parked").addEventListener("click", () => attempt(showUnknown));
 byId("drop").addEventListener("click", () => ask("Give it up?", "What was scanned is set aside. Nothing is booked.", "Give it up", async () => {
-  await act("tasks/drop", {});
+  if (!await answerOrKept("tasks/drop", {}, act)) { show(ended()); return; }
   say("warn", "Given up: nothing was booked");
 }));
 
 async function finish(wish) {
-  const answer = await act("tasks/finish", wish);
+  const answer = await answerOrKept("tasks/finish", wish, act);
+  if (!answer) { show(ended()); return; }
   if (answer.ask) {
     ask("Received before?", answer.ask, "Yes, once more", () => finish({ ...wish, confirm: true }));
     return;
@@ -195,3 +206,11 @@ byId("papers-form")?.addEventListener("submit", (event) => {
     }
   });
 });
+
+async function resume() {
+  const kept = await recall();
+  if (!reach.ok) show(kept);
+}
+whenAway(() => (screen ? `Scan on. ${KEPT}` : `A ${kind === "move" ? "move" : "receipt"} can be begun when it answers.`),
+  () => { if (receiving) attempt(loadDeliveries); });
+setTimeout(() => { if (!reach.ok) resume(); }, GRACE_MS);

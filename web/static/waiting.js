@@ -13,11 +13,25 @@ const WORDS = {
   "counts/undo": (body) => ["Undo", body.bin || ""],
   "counts/empty": (body) => ["Bin empty", body.bin || ""],
   scans: (body) => ["Scanned", body.text],
+  "tasks/enter": (body) => [`Quantity ${body.quantity}`, body.item],
+  "tasks/finish": () => ["Goods received or moved", ""],
+  "tasks/drop": () => ["Give up", ""],
+  "documents/hold": (body) => ["Hold goods", itemsOf(body)],
+  "documents/relabel": (body) => ["Label anew", itemsOf(body)],
+  "documents/scrap": (body) => ["Scrap goods", itemsOf(body)],
+  "documents/send-back": (body) => ["Send back to a supplier", itemsOf(body)],
+  "documents/receive": (body) => ["Take back from a customer", itemsOf(body)],
+  "documents/issue": (body) => ["Issue goods", itemsOf(body)],
+  "picks/": (body) => ["New pick list", body.order],
+  "deliveries/": (body) => ["Announce a delivery", body.delivery],
 };
+const itemsOf = ({ lines = [] }) => [...new Set(lines.map((line) => line.item))].slice(0, 3).join(", ");
+const wordsOf = (item) => (WORDS[item.path] || (() => ["Act", item.path]))(item.body);
+export const titleOf = (item) => wordsOf(item).filter(Boolean).join(" ");
 export const numbered = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 function rowOf(item, ...more) {
-  const [what, code] = (WORDS[item.path] || (() => ["Act", item.path]))(item.body);
+  const [what, code] = wordsOf(item);
   const bin = item.path === "scans" && item.body.bin ? ` · bin ${item.body.bin}` : "";
   const named = element("div", { className: "what" },
     element("strong", {}, `${what} `, ltr(code, "code")),

@@ -1,5 +1,6 @@
-// The service worker: pages open without the node. It keeps files of this version and two empty pages, and nothing that
-// anybody counted, expects or may not know. `VERSION`, `FILES` and `PAGES` are put before this text by the node.
+// The service worker: pages open without the node. It keeps files of this version and empty pages, and nothing that
+// anybody counted, expects or may not know. `VERSION`, `FILES`, `PAGES` (address → empty page) and `ELSE` (for all others)
+// are put before this text by the node.
 
 const CACHE = `tallyman-${VERSION}`;
 const NAVIGATION_MS = 5000; // a node that hangs is as good as none: the empty page goes on by itself when it answers
@@ -7,7 +8,7 @@ const NAVIGATION_MS = 5000; // a node that hangs is as good as none: the empty p
 addEventListener("install", (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
-    await cache.addAll([...FILES, ...PAGES].map((path) => new Request(path, { cache: "reload", credentials: "omit" })));
+    await cache.addAll([...FILES, ...Object.values(PAGES), ELSE].map((path) => new Request(path, { cache: "reload", credentials: "omit" })));
     // Open pages go on with what they have loaded: nothing is taken from under an open count.
     await self.skipWaiting();
   })());
@@ -31,7 +32,7 @@ async function page(request, path) {
     clearTimeout(timer);
   }
   const cache = await caches.open(CACHE);
-  return (await cache.match(path === "/count" ? "/offline/count" : "/offline")) || Response.error();
+  return (await cache.match(PAGES[path] || ELSE)) || Response.error();
 }
 
 addEventListener("fetch", (event) => {

@@ -1,0 +1,35 @@
+// Pages of floor work while the node is out of reach: they say so and what can be done, and what is done is kept here.
+
+import { outbox } from "./outbox.js";
+import { say } from "./page.js";
+import { reach } from "./reach.js";
+import { ageWords } from "./times.js";
+import { titleOf } from "./waiting.js";
+
+const GRACE_MS = 1500;
+export const KEPT = "It is on this tablet, and sent as soon as the node answers.";
+
+// `words()`: what can be done now; `back()`: the node answers again.
+export function whenAway(words, back = () => {}) {
+  const tell = () => say("warn", `The node is out of reach. ${words()}`, { aloud: false });
+  reach.addEventListener("change", ({ detail: ok }) => {
+    if (!ok) { tell(); return; }
+    say("quiet", "The node is in reach again", { aloud: false });
+    back();
+  });
+  setTimeout(() => { if (!reach.ok) tell(); }, GRACE_MS);
+}
+
+export const since = (answer) => (answer.told ? ` This is as of ${ageWords(Date.now() - answer.told)} ago.` : "");
+
+// An act that was begun: what the node answers, or, while it is out of reach, null as soon as the act is on this tablet's
+// disk. Whatever the node says later to that one stands in the outbox.
+export function answerOrKept(path, body, act) {
+  if (reach.ok !== false) return act(path, body);
+  const kept = new Promise((resolve) => outbox.addEventListener("put", ({ detail }) => resolve(detail), { once: true }));
+  return Promise.race([act(path, body), kept.then(() => null)]);
+}
+
+outbox.addEventListener("put", ({ detail: item }) => {
+  if (reach.ok === false) say("held", `${titleOf(item)}: on this tablet`);
+});
