@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tallyman_stage import wait_for
+from tallyman_stage import Api, wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import MARKER, TAPE, counted, open_bin
@@ -192,16 +192,16 @@ def test_a_receipt_goes_on_without_the_node(pages: Pages, scanned: Scan) -> None
     page = pages.tablet("rita", "/receive")
     page.get_by_role("button", name="PO-OFF").click()
     page.wait_for_selector("#working:not([hidden])")
-    scanned(page, "BIN:F-09", CABLE)
+    scanned(page, "BIN:O-01", CABLE)
     expect(page.locator("#expected .count")).to_have_text("1 / 4")
     kept(page)
-    before = lies(house, "F-09")
+    before = lies(house, "O-01")
     page.context.set_offline(True)
     scanned(page, CABLE, CABLE)
     to_send(page, 2)
-    away(page)
+    expect(page.locator("#chip-node")).to_contain_text("out of reach")
     page.reload()
-    expect(page.locator("#from")).to_have_text("F-09")
+    expect(page.locator("#from")).to_have_text("O-01")
     expect(page.locator("#expected .count")).to_have_text("1 / 4")
     scanned(page, CABLE)
     to_send(page, 3)
@@ -213,7 +213,7 @@ def test_a_receipt_goes_on_without_the_node(pages: Pages, scanned: Scan) -> None
     expect(page.locator("#papers")).to_be_hidden()
     page.context.set_offline(False)
     nothing_to_send(page)
-    wait_for("the receipt", lambda: lies(house, "F-09") == before + 4)
+    wait_for("the receipt", lambda: lies(house, "O-01") == before + 4)
 
 
 def test_goods_are_held_without_the_node_and_once(pages: Pages, scanned: Scan) -> None:
@@ -245,6 +245,10 @@ def test_goods_are_held_without_the_node_and_once(pages: Pages, scanned: Scan) -
     nothing_to_send(page)
     stock = house.oslo.people["rita"].get("locations/S-01")["stock"]
     assert sorted((line["status"], line["quantity"]) for line in stock) == [("damage", 2), ("free", 3)]
+    kim = house.oslo.people["kim"]
+    (held,) = kim.get("holds/")["rows"]
+    lines = [{"line": held["line"], "quantity": 2, "location": "S-01"}]
+    kim.act("documents/release", hold=held["hold"], lines=lines, pin=stage.PIN)
 
 
 def test_a_pick_list_is_shown_as_it_was_and_picked_when_the_node_answers(pages: Pages, scanned: Scan) -> None:
@@ -255,8 +259,9 @@ def test_a_pick_list_is_shown_as_it_was_and_picked_when_the_node_answers(pages: 
     made = pia.act("picks", order="SO-OFF", lines=[{"item": "CABLE-3", "quantity": 2}])
     page = pages.tablet("pia", "/pick")
     page.get_by_role("button", name="SO-OFF").click()
-    scanned(page, "BIN:F-09")
-    expect(page.locator("#tote")).to_have_text("F-09")
+    expect(page.locator("#order")).to_have_text("SO-OFF")
+    scanned(page, "BIN:O-02")
+    expect(page.locator("#tote")).to_have_text("O-02")
     go = page.locator("#go").inner_text()
     kept(page)
     page.context.set_offline(True)
@@ -276,8 +281,11 @@ def test_a_pick_list_is_shown_as_it_was_and_picked_when_the_node_answers(pages: 
 
 
 def test_whoever_logs_out_leaves_nothing_told_on_the_tablet(pages: Pages, scanned: Scan) -> None:
-    page = pages.tablet("pia", "/pick")
+    oslo = pages.house.oslo
+    login = Api(int(oslo.url.rsplit(":", 1)[1])).post("auth/login", login="pia", pin=stage.PIN)
+    page = pages.known(oslo.url, "/pick", "tallyman_session", str(login["token"]), {})
     kept(page)
+    expect(page.locator("#choose")).to_be_visible()
     scanned(page, CABLE)
     wait_for("what was told", lambda: page.evaluate(TOLD) == ["told", "told"])
     page.click("#logout")
