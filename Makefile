@@ -47,7 +47,7 @@ soak: $(READY)
 
 # The README's pictures, by the tests that work with these screens.
 pictures: $(READY)
-	TALLYMAN_SCREENSHOTS=1 $(PY) -m pytest tests/browser/test_count.py tests/browser/test_console.py \
+	TALLYMAN_SCREENSHOTS=1 $(PY) -m pytest tests/browser/test_console.py tests/browser/test_count.py \
 		tests/browser/test_floor.py -k "to_the_anchor or cannot_be_true or each_proof or picked_into"
 
 contracts: $(READY)

@@ -182,6 +182,8 @@ def test_every_page_of_floor_work_opens_without_the_node_and_says_so(pages: Page
         away(page)
         expect(page.locator("#who")).to_have_text("Rita Lund")
         expect(page.locator("#chip-node")).to_contain_text("out of reach")
+        if path == "/receive":
+            expect(page.locator("#blind")).to_be_disabled()
     page.context.set_offline(False)
 
 

@@ -1,6 +1,6 @@
 // A receipt or a move that is scanned together. The node holds it: any scanner adds to it, and any tablet resumes it.
 
-import { act } from "./api.js";
+import { act, Refused } from "./api.js";
 import { answerOrKept, KEPT, whenAway } from "./away.js";
 import { beside, written } from "./amounts.js";
 import { stream } from "./bar.js";
@@ -17,7 +17,7 @@ const receiving = kind === "receive";
 const LINES_MAX = 200;
 const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
-let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], asked = false;
+let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], loaded = false, asked = false;
 
 const keyOf = (line) => [line.item, line.lot, line.serial, line.place].join("\u001f");
 const titled = (line) => line.name || line.item;
@@ -101,12 +101,12 @@ async function showChoice(state) {
   }
   asked = true;
   if (!receiving) return;
-  byId("blind").disabled = Boolean(state.screen);
+  byId("blind").disabled = Boolean(state.screen) || reach.ok === false;
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
     const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
     return tileOf(each.delivery, `${each.supplier} · ${came} of ${wanted} came`, () => begin(each));
   }));
-  byId("no-deliveries").hidden = deliveries.length > 0;
+  byId("no-deliveries").hidden = deliveries.length > 0 || !loaded;
 }
 
 function show(state) {
@@ -124,6 +124,7 @@ stream.addEventListener("state", (event) => show(event.detail));
 async function loadDeliveries() {
   const [answer] = await Promise.all([lastOf("deliveries/"), loadNames()]);
   deliveries = answer.rows;
+  loaded = true;
   if (screen) showExpected();
   else if (asked) showChoice({ screen: null });
 }
@@ -132,6 +133,7 @@ if (receiving) attempt(loadDeliveries);
 // ---------------------------------------------------------------- what is done
 
 async function begin(delivery, places = {}) {
+  if (reach.ok === false) throw new Refused("The node is out of reach. This can be begun when it answers.");
   const answer = await act("tasks/begin", { kind, ...places });
   localStorage.setItem(KEY, JSON.stringify(delivery ? { task: answer.task, delivery: delivery.delivery, supplier: delivery.supplier } : null));
 }
@@ -213,4 +215,5 @@ async function resume() {
 }
 whenAway(() => (screen ? `Scan on. ${KEPT}` : `A ${kind === "move" ? "move" : "receipt"} can be begun when it answers.`),
   () => { if (receiving) attempt(loadDeliveries); });
+reach.addEventListener("change", ({ detail: ok }) => { if (receiving && !ok) byId("blind").disabled = true; });
 setTimeout(() => { if (!reach.ok) resume(); }, GRACE_MS);
