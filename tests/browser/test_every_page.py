@@ -12,7 +12,7 @@ from tests.browser import stage
 from tests.browser.conftest import DESK, TABLET, UPRIGHT, Pages
 from tests.browser.test_look import faults_of
 from tests.browser.test_review import cancel_all
-from web.node_floor import WORKS
+from web.node_floor import SCREENS, WORKS
 
 LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
 # What a browser does not show as a page.
@@ -58,6 +58,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_review.bin_page": [("kim", f"/review/{session}/A-05"), ("kim", f"/review/{session}/A-06")],
         "node_setup.setup": [("", "/setup")],
         "node_offline.count": [("ana", "/offline/count")],
+        "node_offline.page": [("rita", f"/offline{path}") for path in SCREENS],
         "node_offline.offline": [("tor", "/offline")],
     }
     cancel_all(house)
