@@ -11,9 +11,15 @@ export const KEPT = "It is on this tablet, and sent as soon as the node answers.
 
 // `words()`: what can be done now; `back()`: the node answers again.
 export function whenAway(words, back = () => {}) {
-  const tell = () => say("warn", `The node is out of reach. ${words()}`, { aloud: false });
+  let away = false;
+  const tell = () => {
+    away = true;
+    say("warn", `The node is out of reach. ${words()}`, { aloud: false });
+  };
   reach.addEventListener("change", ({ detail: ok }) => {
     if (!ok) { tell(); return; }
+    if (!away) return;
+    away = false;
     say("quiet", "The node is in reach again", { aloud: false });
     back();
   });
