@@ -9,7 +9,7 @@ MINUTES ?= 60
 SEEDS ?= 200
 FAULTS ?= 50
 
-.PHONY: demo test quick check bench soak contracts system tools clean
+.PHONY: demo test quick check bench soak pictures contracts system tools clean
 
 demo: $(READY)
 	$(PY) -m tallyman demo
@@ -44,6 +44,11 @@ bench: $(READY)
 
 soak: $(READY)
 	$(PY) -m tests.soak --minutes $(MINUTES)
+
+# The README's pictures, by the tests that work with these screens.
+pictures: $(READY)
+	TALLYMAN_SCREENSHOTS=1 $(PY) -m pytest tests/browser/test_console.py tests/browser/test_count.py \
+		tests/browser/test_floor.py -k "to_the_anchor or cannot_be_true or each_proof or picked_into"
 
 contracts: $(READY)
 	$(PY) -m contracts.build

@@ -4,6 +4,7 @@ person counts, and what is done goes through the outbox like a count."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, Response, render_template
 
@@ -133,11 +134,31 @@ WORKS = {
 }  # fmt: skip
 
 
+# Template and values of each page, which are the same for everybody: a tablet keeps it for when the node is away.
+SCREENS: dict[str, tuple[str, dict[str, object]]] = {
+    "/look": ("look", {}),
+    "/receive": ("task", {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS}),
+    "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": ()}),
+    "/pick": ("pick", {"not_promised": NOT_PROMISED}),
+    "/bring-in": ("arrivals", {"differs": DIFFERS}),
+    "/held": ("held", {}),
+    **{f"/work/{kind}": ("basket", {"kind": kind, "work": work}) for kind, work in WORKS.items()},
+}
+
+
+def screen(path: str, **empty: object) -> str:
+    """One of SCREENS. Raises NotFound for another path."""
+    if path not in SCREENS:
+        raise kit.NotFound("there is no such work: start again")
+    template, values = SCREENS[path]
+    return render_template(f"node/{template}.html", **values, **empty)
+
+
 def blueprint(parts: NodeParts) -> Blueprint:
     routes = Blueprint("node_floor", __name__)
     shapes = {name: shape for name, shape, _ in LADDER}
 
-    @routes.context_processor
+    @routes.app_context_processor
     def shared() -> dict[str, object]:
         spoken = {
             "calls": {name: said(words) for name, words in CALLS.items()},
@@ -145,25 +166,13 @@ def blueprint(parts: NodeParts) -> Blueprint:
         }
         return {"floor_words": {**spoken, "shapes": shapes}}
 
-    def add(path: str, template: str, **values: object) -> None:
-        def show() -> str:
-            return render_template(f"node/{template}.html", **values)
-
-        routes.add_url_rule(path, path.strip("/").replace("/", "_"), page(parts)(show))
-
-    add("/look", "look")
-    add("/receive", "task", kind="receive", title=N_("Receive goods"), reasons=DIFFERS)
-    add("/move", "task", kind="move", title=N_("Move goods"), reasons=())
-    add("/pick", "pick", not_promised=NOT_PROMISED)
-    add("/bring-in", "arrivals", differs=DIFFERS)
-    add("/held", "held")
+    for path in [path for path in SCREENS if not path.startswith("/work/")]:
+        routes.add_url_rule(path, path.strip("/"), page(parts)(partial(screen, path)))
 
     @routes.get("/work/<kind>")
     @page(parts)
     def work(kind: str) -> str:
-        if kind not in WORKS:
-            raise kit.NotFound("there is no such work: start again")
-        return render_template("node/basket.html", kind=kind, work=WORKS[kind])
+        return screen(f"/work/{kind}")
 
     def dispatched(transfer: str) -> Answer:
         with parts.site.reading() as connection:

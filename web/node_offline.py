@@ -10,12 +10,16 @@ import json
 
 from flask import Blueprint, Response, render_template
 
+from ledger import people
 from web import kit
 from web.languages import ENGLISH, LANGUAGES
 from web.node_app import FOLDER, NodeParts
+from web.node_floor import SCREENS, screen
 from web.node_pages import count_page
+from web.node_tiles import TILES
 
-PAGES = tuple(f"/offline/{language}{page}" for language in LANGUAGES for page in ("", "/count"))
+PAGES = ("/count", *SCREENS)  # those with an empty page of their own, as `/offline/LANGUAGE/…`
+SPOKEN = f"<any({', '.join(LANGUAGES)}):language>"
 WORKER = "worker.js"
 
 
@@ -26,7 +30,7 @@ def blueprint(parts: NodeParts, version: kit.Version) -> Blueprint:
     def worker() -> Response:
         files = [version.address(path) for path in version.files() if path != WORKER]
         files += [version.address(f"words/{language}.json") for language in LANGUAGES if language != ENGLISH]
-        said = {"VERSION": version.now(), "FILES": files, "PAGES": PAGES}
+        said = {"VERSION": version.now(), "FILES": files, "PAGES": PAGES, "LANGUAGES": list(LANGUAGES)}
         constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in said.items())
         text = constants + (FOLDER / "static" / WORKER).read_text("utf-8")
         return Response(text, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
@@ -46,12 +50,17 @@ def blueprint(parts: NodeParts, version: kit.Version) -> Blueprint:
         }
         return Response(json.dumps(content), mimetype="application/manifest+json")
 
-    @routes.get(f"/offline/<any({', '.join(LANGUAGES)}):language>")
+    @routes.get(f"/offline/{SPOKEN}")
     def offline(language: str) -> str:
-        return render_template("node/offline.html", who=None, roles=[], empty=True)
+        tiles = [(*tile[:4], " ".join(people.role_names(tile[4]))) for tile in TILES]
+        return render_template("node/offline.html", tiles=tiles, who=None, roles=[], empty=True)
 
-    @routes.get(f"/offline/<any({', '.join(LANGUAGES)}):language>/count")
+    @routes.get(f"/offline/{SPOKEN}/count")
     def count(language: str) -> str:
         return count_page(parts, who=None, roles=[], empty=True)
+
+    @routes.get(f"/offline/{SPOKEN}/<path:name>")
+    def page(language: str, name: str) -> str:
+        return screen(f"/{name}", who=None, roles=[], empty=True)
 
     return routes

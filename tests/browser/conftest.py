@@ -88,20 +88,19 @@ class Pages:
     def tablet(self, login: str, path: str = "/", *, place: str = "oslo", **options: Any) -> Any:
         """A tablet on which somebody is logged in already."""
         where = self.house.places[place]
-        return self._known(
-            options.pop("url", where.url), path, "tallyman_session", where.people[login].token, options
-        )
+        return self.known(options.pop("url", where.url), path, "tallyman_session", where.people[login].token, options)
 
     def console(self, path: str = "/", **options: Any) -> Any:
         """The console of somebody who is logged in already."""
         if not self.house.console_token:
             self.house.console_token = stage.console_token(self.house)
         url, token = self.house.hub_url, self.house.console_token
-        return self._known(url, path, "tallyman_console", token, {"size": DESK, **options})
+        return self.known(url, path, "tallyman_console", token, {"size": DESK, **options})
 
-    def _known(self, url: str, path: str, cookie: str, token: str, options: dict[str, Any]) -> Any:
+    def known(self, url: str, path: str, cookie: str, token: str, options: dict[str, Any]) -> Any:
         page = self.open(**options)
         known = {cookie: token, "tallyman_tablet": secrets.token_hex(16)}  # each profile is a tablet of its own
+        """A page of a browser that has this log-in."""
         page.context.add_cookies(
             [
                 {"name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Strict"}

@@ -70,6 +70,8 @@ BINS = {
         *(f"T-{number:02}" for number in range(1, 13)),
         "S-01",
         "S-02",
+        "O-01",
+        "O-02",
         "S-03",
         *(f"F-{number:02}" for number in range(1, 10)),
         *(f"L-{number:02}" for number in range(1, 6)),

@@ -53,8 +53,11 @@ def picture(page: Any, name: str) -> None:
     """Pictures for the README are taken anew only when somebody asks for them."""
     if os.environ.get("TALLYMAN_SCREENSHOTS") == "1":
         PICTURES.mkdir(parents=True, exist_ok=True)
+        theme = page.evaluate("document.documentElement.dataset.theme || ''")
+        page.evaluate("document.documentElement.dataset.theme = 'light'")
         page.wait_for_timeout(300)
         page.screenshot(path=PICTURES / f"{name}.png")
+        page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
         assert (PICTURES / f"{name}.png").stat().st_size < PICTURE_BYTES_MAX
 
 

@@ -12,12 +12,12 @@ from tests.browser import stage
 from tests.browser.conftest import DESK, TABLET, UPRIGHT, Pages
 from tests.browser.test_look import faults_of
 from tests.browser.test_review import cancel_all
-from web.node_floor import WORKS
+from web.node_floor import SCREENS, WORKS
 
 LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
 # What a browser does not show as a page.
 FILES = {"static", "versioned", "node_api.get_metrics", "node_events.get_events", "node_setup.certificate",
-         "node_setup.profile", "node_offline.worker", "node_offline.manifest"}  # fmt: skip
+         "node_setup.profile", "node_floor.paper_file", "node_offline.worker", "node_offline.manifest"}  # fmt: skip
 Screens = dict[str, list[tuple[str, str]]]
 
 
@@ -57,8 +57,9 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_review.sheets": [("kim", f"/review/{session}/sheets")],
         "node_review.bin_page": [("kim", f"/review/{session}/A-05"), ("kim", f"/review/{session}/A-06")],
         "node_setup.setup": [("", "/setup")],
-        "node_offline.count": [("ana", "/offline/count")],
-        "node_offline.offline": [("tor", "/offline")],
+        "node_offline.count": [("ana", "/offline/en/count")],
+        "node_offline.page": [("rita", f"/offline/en{path}") for path in SCREENS],
+        "node_offline.offline": [("tor", "/offline/en")],
     }
     cancel_all(house)
 
@@ -102,7 +103,7 @@ def test_every_page_of_the_tablet(pages: Pages, node_screens: Screens, theme: st
                 else pages.open(url + path, theme=theme, size=size)
             )
         page = opened[login]
-        if path == "/offline":  # which goes away as soon as the node answers
+        if path == "/offline/en":  # which goes away as soon as the node answers
             page.route("**/api/v1/status", lambda route: route.abort())
         page.goto(url + path)
         faults += faults_of(page, f"{path} for {login or 'anybody'} ({theme})")

@@ -316,7 +316,6 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
     page = pages.tablet("pia", "/pick")
     expect(page.locator("#orders .tile")).to_have_count(2)
     expect(page.get_by_role("button", name="SO-91")).to_contain_text("1 line · due 24 Dec 2026")
-    picture(page, "node-orders")
     page.get_by_role("button", name="SO-91").click()
     expect(page.locator("#progress")).to_contain_text("0 of 3 picked")
     page.click("#cancel")

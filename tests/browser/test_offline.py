@@ -7,11 +7,13 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tallyman_stage import wait_for
+from tallyman_stage import Api, wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import MARKER, TAPE, counted, open_bin
+from tests.browser.test_floor import CABLE, lies, put
 from tests.browser.test_outbox import leave, nothing_to_send, scans_of, to_send
+from web.node_floor import SCREENS
 
 Scan = Callable[..., None]
 NAMES = """new Promise((resolve) => {
@@ -21,6 +23,14 @@ NAMES = """new Promise((resolve) => {
     found.onsuccess = () => { wish.result.close(); resolve(Object.keys(found.result?.names || {}).length); };
   };
 })"""
+TOLD = """new Promise((resolve) => {
+  const wish = indexedDB.open("tallyman");
+  wish.onsuccess = () => {
+    const found = wish.result.transaction("facts").objectStore("facts").getAllKeys();
+    found.onsuccess = () => { wish.result.close(); resolve(found.result.map((key) => key.split(":")[0]).filter((key) => key === "told")); };
+  };
+})"""  # noqa: E501
+NO_ANSWER = "Unreachable: The node does not answer"
 GONE = "Failed to load resource: net::ERR_INTERNET_DISCONNECTED"
 
 
@@ -147,3 +157,139 @@ def test_counting_goes_on_without_the_node_and_shows_what_is_only_here(pages: Pa
     assert rows == [("T-09", 0), ("T-10", 0)]
     kim = house.oslo.people["kim"]
     assert {each["bin"]: each["parked"] for each in kim.get(f"counts/{session}")["bins"]} == {"T-09": 1, "T-10": 0}
+
+
+# ---------------------------------------------------------------- floor work
+
+
+def away(page: Any) -> None:
+    expect(page.locator("#answer")).to_contain_text("The node is out of reach")
+
+
+def test_every_page_of_floor_work_opens_without_the_node_and_says_so(pages: Pages) -> None:
+    pages.forgive(GONE)
+    pages.forgive(NO_ANSWER)
+    url = pages.house.oslo.url
+    page = pages.tablet("rita", "/")
+    kept(page)
+    page.context.set_offline(True)
+    page.goto(f"{url}/review/")
+    expect(page.locator("h1")).to_have_text("The node is out of reach")
+    expect(page.get_by_role("link", name="Receive")).to_be_visible()
+    expect(page.get_by_role("link", name="Pick and issue")).to_be_hidden()  # not hers
+    for path in SCREENS:
+        page.goto(url + path)
+        away(page)
+        expect(page.locator("#who")).to_have_text("Rita Lund")
+        expect(page.locator("#chip-node")).to_contain_text("out of reach")
+        if path == "/receive":
+            expect(page.locator("#blind")).to_be_disabled()
+    page.context.set_offline(False)
+
+
+def test_a_receipt_goes_on_without_the_node(pages: Pages, scanned: Scan) -> None:
+    house, rita = pages.house, pages.house.oslo.people["rita"]
+    pages.forgive(GONE)
+    rita.act("deliveries", delivery="PO-OFF", supplier="ACME", lines=[{"item": "CABLE-3", "quantity": 4}])
+    page = pages.tablet("rita", "/receive")
+    page.get_by_role("button", name="PO-OFF").click()
+    page.wait_for_selector("#working:not([hidden])")
+    scanned(page, "BIN:O-01", CABLE)
+    expect(page.locator("#expected .count")).to_have_text("1 / 4")
+    kept(page)
+    before = lies(house, "O-01")
+    page.context.set_offline(True)
+    scanned(page, CABLE, CABLE)
+    to_send(page, 2)
+    expect(page.locator("#chip-node")).to_contain_text("out of reach")
+    page.reload()
+    expect(page.locator("#from")).to_have_text("O-01")
+    expect(page.locator("#expected .count")).to_have_text("1 / 4")
+    scanned(page, CABLE)
+    to_send(page, 3)
+    expect(page.locator("#answer")).to_contain_text("on this tablet")
+    page.click("#done")
+    page.fill("#note-number", "DN-OFF")
+    page.click("#papers button[type=submit]")
+    to_send(page, 4)
+    expect(page.locator("#papers")).to_be_hidden()
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    wait_for("the receipt", lambda: lies(house, "O-01") == before + 4)
+
+
+def test_goods_are_held_without_the_node_and_once(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    pages.forgive(GONE)
+    pages.forgive(NO_ANSWER)
+    put(house, "S-01", 5)
+    page = pages.tablet("pia", "/work/hold")
+    scanned(page, "BIN:S-01", CABLE)
+    expect(page.locator("#lines .count")).to_have_text("1")
+    page.click("#undo")
+    kept(page)
+    page.context.set_offline(True)
+    page.reload()
+    away(page)
+    scanned(page, "BIN:S-01", CABLE, CABLE)
+    expect(page.locator("#lines .count")).to_have_text("2")
+    scanned(page, "9521234500018")  # never asked about on this tablet
+    expect(page.locator("#answer")).to_contain_text("does not answer")
+    page.click("#done")
+    page.click("#papers button[type=submit]")
+    to_send(page, 1)
+    expect(page.locator("#lines .line")).to_have_count(0)
+    expect(page.locator("#answer")).to_contain_text("Hold goods CABLE-3: on this tablet")
+    page.click("#outbox-open")
+    expect(page.locator("#outbox-list")).to_contain_text("Hold goods CABLE-3")
+    page.keyboard.press("Escape")
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    stock = house.oslo.people["rita"].get("locations/S-01")["stock"]
+    assert sorted((line["status"], line["quantity"]) for line in stock) == [("damage", 2), ("free", 3)]
+    kim = house.oslo.people["kim"]
+    (held,) = kim.get("holds/")["rows"]
+    lines = [{"line": held["line"], "quantity": 2, "location": "S-01"}]
+    kim.act("documents/release", hold=held["hold"], lines=lines, pin=stage.PIN)
+
+
+def test_a_pick_list_is_shown_as_it_was_and_picked_when_the_node_answers(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    pages.forgive(GONE)
+    put(house, "S-02", 3)
+    pia = house.oslo.people["pia"]
+    made = pia.act("picks", order="SO-OFF", lines=[{"item": "CABLE-3", "quantity": 2}])
+    page = pages.tablet("pia", "/pick")
+    page.get_by_role("button", name="SO-OFF").click()
+    expect(page.locator("#order")).to_have_text("SO-OFF")
+    scanned(page, "BIN:O-02")
+    expect(page.locator("#tote")).to_have_text("O-02")
+    go = page.locator("#go").inner_text()
+    kept(page)
+    page.context.set_offline(True)
+    page.reload()
+    expect(page.locator("#go")).to_have_text(go)
+    expect(page.locator("#answer")).to_contain_text("old")
+    for button in ("#pick", "#short", "#issue"):
+        expect(page.locator(button)).to_be_disabled()
+    scanned(page, f"BIN:{go}")
+    expect(page.locator("#answer")).to_contain_text("out of reach")
+    page.context.set_offline(False)
+    expect(page.locator("#answer")).not_to_contain_text("out of reach")
+    scanned(page, f"BIN:{go}")
+    expect(page.locator("#pick")).to_be_enabled()
+    page.goto(f"{house.oslo.url}/")
+    pia.act("picks/cancel", list=made["op_id"], reason="withdrawn")
+
+
+def test_whoever_logs_out_leaves_nothing_told_on_the_tablet(pages: Pages, scanned: Scan) -> None:
+    oslo = pages.house.oslo
+    login = Api(int(oslo.url.rsplit(":", 1)[1])).post("auth/login", login="pia", pin=stage.PIN)
+    page = pages.known(oslo.url, "/pick", "tallyman_session", str(login["token"]), {})
+    kept(page)
+    expect(page.locator("#choose")).to_be_visible()
+    scanned(page, CABLE)
+    wait_for("what was told", lambda: page.evaluate(TOLD) == ["told", "told"])
+    page.click("#logout")
+    page.wait_for_url("**/login")
+    assert page.evaluate(TOLD) == []

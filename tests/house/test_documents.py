@@ -56,3 +56,11 @@ def test_the_version_is_the_one_of_setup(capsys: pytest.CaptureFixture[str]) -> 
     assert tallyman.main(["--version"]) == 0
     said = capsys.readouterr().out.strip()
     assert said == "tallyman " + re.findall(r'version="([^"]+)"', (ROOT / "setup.py").read_text())[0]
+
+
+def test_the_pictures_of_the_readme_are_taken_by_tests() -> None:
+    shown = re.findall(r"\(docs/screenshots/([a-z-]+)\.png\)", README)
+    kept = {path.stem for path in (ROOT / "docs" / "screenshots").iterdir()}
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests" / "browser").glob("test_*.py"))
+    taken = set(re.findall(r'picture\([a-z]+, "([a-z-]+)"\)', sources))
+    assert len(shown) >= 5 and set(shown) == kept == taken

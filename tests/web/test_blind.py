@@ -57,6 +57,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "number": ("1",),
         "list": operations,
         "kind": list(node_floor.WORKS),
+        "name": [path.removeprefix("/") for path in node_floor.SCREENS],
         "list_": operations,
         "code": ("A-01", "BOLT", "PAINT", "DRILL"),
         "actor": [str(actor_of(login)) for login in ("cora", "mona", "sven")],

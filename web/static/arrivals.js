@@ -1,16 +1,20 @@
 // Goods of another site arrive: what was dispatched is shown line by line, and what differs is said before it is signed.
 // A paper that came with the goods is enough; the hub need not have told of the transfer.
 
-import { act, get, newOpId, post } from "./api.js";
+import { act, newOpId, post } from "./api.js";
+import { OUT, since, whenAway } from "./away.js";
 import { decider } from "./decide.js";
 import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { reach } from "./reach.js";
+import { lastOf } from "./told.js";
 import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
-let coming = [], transfer = null, target = "", parts = new Map(), of = "";
+const AWAY = _("Check the lines here: it is signed when the node answers.");
+let told = "", coming = [], transfer = null, target = "", parts = new Map(), of = "";
 
 const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
@@ -45,7 +49,9 @@ function set(line, came) {
 }
 
 async function load() {
-  [{ rows: coming }] = await Promise.all([get("transfers/?direction=coming"), loadNames()]);
+  const [answer] = await Promise.all([lastOf("transfers/?direction=coming"), loadNames()]);
+  coming = answer.rows;
+  told = since(answer);
   byId("coming").replaceChildren(...coming.map((each) => tileOf(_("From %(place)s", { place: each.sender }),
     [linesOf(each), _("%(number)s in all", { number: each.lines.reduce((sum, line) => sum + line.open, 0) }), apart(each.transfer.slice(0, 8))].join(" · "),
     () => choose(each))));
@@ -121,6 +127,7 @@ const { open } = decider({
     done: async (answer) => { const { sender } = transfer; transfer = null; done(answer.op_id, _("What %(sender)s sent is in %(place)s", { sender, place: target })); await attempt(load); show(); } },
 });
 byId("accept").addEventListener("click", () => {
+  if (reach.ok === false) { say("warn", `${OUT} ${AWAY}`); return; }
   const different = transfer.lines.filter(off);
   if (!different.length) { open("sign"); return; }
   byId("differs-words").textContent = different.slice(0, 5).map((line) => _("%(name)s: %(number)s of %(all)s", { name: line.item, number: line.came, all: line.open })).join(", ");
@@ -128,8 +135,10 @@ byId("accept").addEventListener("click", () => {
 });
 byId("differs-form").addEventListener("submit", () => open("sign"));
 
-attempt(async () => {
+async function start() {
   await load();
-  say("quiet", coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"), { aloud: false });
+  if (!told && !transfer) say("quiet", coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"), { aloud: false });
   show();
-});
+}
+whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));
+attempt(start);

@@ -2,17 +2,22 @@
 // Until it is sent it is kept on the tablet, so that a reload or a dead battery loses no line.
 
 import { act, newOpId } from "./api.js";
+import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
 import { written } from "./amounts.js";
 import { decider } from "./decide.js";
 import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
+import { reach } from "./reach.js";
+import { fact } from "./store.js";
 import { _, n_ } from "./words.js";
 
 const { kind, path, place, done: doneWords, scan } = byId("basket").dataset;
 const signed = "signed" in byId("basket").dataset, proposed = "proposed" in byId("basket").dataset;
 const fixed = JSON.parse(byId("fixed").textContent);
-const KEY = `basket ${kind} ${byId("bar").dataset.actor}`;
+const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
+const KEY = `basket ${kind} ${actor}`;
 const LINES_MAX = 200;
+const AWAY = _("Your lines are kept on this tablet: it is signed when the node answers.");
 const fresh = () => ({ opId: newOpId(), bin: "", lines: [], latest: -1 });
 let basket = JSON.parse(localStorage.getItem(KEY) || "null") || fresh();
 const undone = []; // what Undo goes back to
@@ -104,11 +109,16 @@ function wish() {
   return said;
 }
 
-function sent(answer) {
+function emptied() {
   undone.length = 0;
   basket = fresh();
   byId("papers").close();
   for (const each of document.querySelectorAll("input[data-said]")) each.value = "";
+  show();
+}
+
+function sent(answer) {
+  emptied();
   done(answer.op_id, doneWords, { proposed: proposed || !answer.state, paper: kind === "dispatch" });
   show();
 }
@@ -134,10 +144,13 @@ byId("papers-form").addEventListener("submit", (event) => {
     lacking.focus();
     return;
   }
+  if (signed && reach.ok === false) { byId("papers-refusal").textContent = AWAY; return; }
   if (signed) { open("sign"); return; }
   attempt(async () => {
     try {
-      sent(await act(path, wish(), basket.opId));
+      const answer = await answerOrKept(path, wish(), (...given) => act(...given, basket.opId));
+      if (answer) sent(answer);
+      else emptied();
     } catch (error) {
       basket.opId = newOpId(); // a refusal did nothing: the next wish is another act
       show();
@@ -147,5 +160,6 @@ byId("papers-form").addEventListener("submit", (event) => {
   });
 });
 
+whenAway(() => (signed ? AWAY : SCAN_ON));
 say("quiet", basket.lines.length ? _("Go on where you stopped") : scan, { aloud: false });
 show();

@@ -8,11 +8,12 @@ import { follow } from "./ladder.js";
 import { attempt, byId, element, openDialog, say } from "./page.js";
 import { onPhoto } from "./photo.js";
 import { dayWords } from "./times.js";
+import { codeOf } from "./told.js";
 import { onScan } from "./wedge.js";
 import { _, apart } from "./words.js";
 
 // What a code stands for, {kind: location | item | operation, …}; nothing begins by it.
-export const lookUp = (text) => post("lookup", { text });
+export const lookUp = (text) => codeOf(text, () => post("lookup", { text }));
 
 // Every code on this page, scanned or typed, in order: one is done before the next begins.
 let before = Promise.resolve();

@@ -2,32 +2,25 @@
 // such and added to nothing, because only the node counts. The bins are those that the node named last.
 
 import { stream } from "./bar.js";
+import { lastState, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
 import { outbox, person, waiting } from "./outbox.js";
 import { byId, element, ltr, say } from "./page.js";
 import { place } from "./place.js";
 import { reach } from "./reach.js";
 import { stayAwake } from "./shell.js";
-import { fact, setFact } from "./store.js";
 import { _ } from "./words.js";
 
 const GRACE_MS = 1500; // what is answered sooner is not worth a line that comes and goes
 const ROWS_MAX = 50;
 const MOVES = ["counts/open", "counts/close", "counts/leave"];
 const ACTS = { "counts/undo": _("Undo"), "counts/empty": _("Bin empty") };
-let last = { screen: null, bins: [], links: {}, scanners_mine: [] }, held = [], timer = 0;
-
-stream.addEventListener("state", ({ detail: state }) => {
-  if (state.held) return;
-  const { screen, bins } = state;
-  last = { screen, bins, links: {}, scanners_mine: state.scanners_mine };
-  setFact("last", { actor: person()?.actor, state: last }).catch(() => {});
-});
+let held = [], timer = 0;
 
 // ---------------------------------------------------------------- the bin as far as this tablet knows it
 
 function show() {
-  const { bin = "" } = place.here();
+  const { bin = "" } = place.here(), last = lastState();
   const gone = new Set(held.filter((item) => item.path !== "counts/open" && MOVES.includes(item.path)).map((item) => item.body.bin));
   let screen = last.screen;
   if (!bin && screen?.kind === "count") screen = null;
@@ -40,9 +33,8 @@ function show() {
 }
 
 async function resume() {
-  const kept = await fact("last").catch(() => null);
+  await recall();
   if (reach.ok) return;
-  if (kept && kept.actor === person()?.actor) last = kept.state;
   if (person()) show();
   else say("warn", _("The node is out of reach, and nobody is logged in here"), { aloud: false });
 }

@@ -1,18 +1,21 @@
 // What is held, and its release by somebody who does not hold it.
 
-import { act, get, newOpId } from "./api.js";
+import { act, newOpId } from "./api.js";
+import { since, whenAway } from "./away.js";
 import { decider } from "./decide.js";
 import { ACTS, detailsOf, done, lineOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { lastOf } from "./told.js";
 import { _, n_ } from "./words.js";
 
 const WORDS = { damage: _("damaged"), quality: _("quality in doubt"), expired: _("expired") };
 const mayRelease = byId("holds").dataset.mayRelease === "yes";
-let chosen = null, opId = "";
+let told = "", chosen = null, opId = "";
 
 async function load() {
-  const [{ rows }] = await Promise.all([get("holds/"), loadNames()]);
+  const [answer] = await Promise.all([lastOf("holds/"), loadNames()]), { rows } = answer;
+  told = since(answer);
   byId("none").hidden = rows.length > 0;
   byId("holds").replaceChildren(...rows.map((row) => lineOf({
     title: _("%(name)s: %(status)s", { name: nameOf(row.item) || row.item, status: WORDS[row.status] || row.status }),
@@ -38,7 +41,10 @@ const { open } = decider({
     done: async (answer) => { await attempt(load); done(answer.op_id, _("%(name)s is free again", { name: chosen.item })); } },
 });
 
-attempt(async () => {
+async function start() {
   const count = await load();
-  say("quiet", count ? n_("%(num)s line is held", "%(num)s lines are held", count) : _("Nothing is held"), { aloud: false });
-});
+  if (!told) say("quiet", count ? n_("%(num)s line is held", "%(num)s lines are held", count) : _("Nothing is held"), { aloud: false });
+}
+// Who may release and hold is known to the node's own page.
+whenAway(() => [_("Goods are held and released when it answers."), told].filter(Boolean).join(" "), () => ("shell" in byId("bar").dataset ? location.reload() : attempt(start)));
+attempt(start);

@@ -3,8 +3,10 @@
 import { get } from "./api.js";
 import { attachTo } from "./attachments.js";
 import { written } from "./amounts.js";
+import { whenAway } from "./away.js";
 import { lookUp, onCode } from "./goods.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
+import { reach } from "./reach.js";
 import { momentWords } from "./times.js";
 import { _, apart, arrow, n_ } from "./words.js";
 
@@ -115,6 +117,7 @@ function show_(parts, title, about = null) {
 const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code) };
 
 async function open(found) {
+  if (reach.ok === false && found.kind === "item") { say("warn", _("%(name)s: how much there is, the node says when it answers", { name: found.name || found.item })); return; }
   if (found.kind === "operation") { location.assign(`/operations/${found.op_id}`); return; }
   if (found.kind === "location" && !found.known) { say("warn", _("Unit %(code)s is not used yet", { code: found.location })); return; }
   const query = new URLSearchParams(found.kind === "item" ? { item: found.item } : { place: found.location });
@@ -147,6 +150,7 @@ byId("find").addEventListener("submit", (event) => {
   else say("warn", _("Scan a label, or type a code"), { aloud: false });
 });
 addEventListener("popstate", fromAddress);
+whenAway(() => _("What a code stands for is known here, how much there is of it is not."), fromAddress);
 byId("found").addEventListener("click", (event) => {
   const to = event.target.closest("a.row");
   if (!to || !to.pathname.startsWith("/look")) return;

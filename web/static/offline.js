@@ -3,6 +3,7 @@
 import { Refused } from "./wire.js";
 import { get } from "./api.js";
 import { say } from "./page.js";
+import { fact } from "./store.js";
 import { _ } from "./words.js";
 
 const EVERY_MS = 2000;
@@ -18,4 +19,12 @@ async function look() {
   }
   setTimeout(look, EVERY_MS);
 }
+async function offer() {
+  const roles = ((await fact("me").catch(() => null))?.roles || "").split(" ");
+  for (const each of document.querySelectorAll("[data-needs]")) {
+    const needs = each.dataset.needs.split(" ").filter(Boolean);
+    each.hidden = needs.length > 0 && !needs.some((role) => roles.includes(role));
+  }
+}
+offer();
 look();

@@ -35,6 +35,8 @@ export function belongTo(person) {
 }
 
 export const person = () => me;
+// The same, once the page knows it.
+export const whose = async () => { await known; return me; };
 
 // ---------------------------------------------------------------- put
 

@@ -1,9 +1,13 @@
 // Picking: the list says where to go and what to take; each pick moves the goods into the tote at once.
 
-import { act, get, newOpId } from "./api.js";
+import { act, newOpId } from "./api.js";
+import { OUT, since, whenAway } from "./away.js";
 import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
+import { reach } from "./reach.js";
 import { dayWords } from "./times.js";
+import { lastOf } from "./told.js";
+import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
@@ -11,7 +15,8 @@ const reasons = JSON.parse(byId("not-promised").textContent);
 const WHY_CANCEL = [["withdrawn", _("The order was withdrawn")], ["later", _("It is picked later")]];
 const SHORT = "not-there";
 const REASON_NEEDED = "A reason is needed"; // the kind of a refusal, never shown
-let list = null, bin = "";
+const AWAY = _("The node says what is promised where: pick on when it answers.");
+let list = null, bin = "", told = "";
 
 const titled = (line) => line.name || line.item;
 const total = (counts) => Object.values(counts).reduce((sum, each) => sum + each, 0);
@@ -21,7 +26,8 @@ const now = () => list?.lines[0];
 
 async function showLists() {
   list = null;
-  const [{ rows }, { rows: ordered }] = await Promise.all([get("picks/"), get("orders/")]);
+  const [answer, { rows: ordered }] = await Promise.all([lastOf("picks/"), lastOf("orders/")]), { rows } = answer;
+  told = since(answer);
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
@@ -35,7 +41,8 @@ async function showLists() {
 }
 
 async function open(name) {
-  list = await get(`picks/${name}`);
+  list = await lastOf(`picks/${name}`, "pick");
+  told = since(list);
   if (list.state !== "open") { window.history.replaceState(null, "", "/pick"); await showLists(); return; }
   window.history.replaceState(null, "", `/pick?list=${name}`);
   stopFollowing();
@@ -88,8 +95,10 @@ function show() {
   byId("amount").hidden = byId("short").hidden = !ready;
   byId("amount").disabled = !ready || bin !== line.location || line.serials;
   byId("cancel").hidden = picked > 0;
+  byId("cancel").disabled = byId("short").disabled = false;
   byId("issue").hidden = !list.tote;
   byId("issue").disabled = !picked;
+  for (const id of ["pick", "amount", "short", "cancel", "issue"]) byId(id).disabled ||= reach.ok === false;
   byId("issue").classList.toggle("primary", !ready);
 }
 
@@ -141,6 +150,7 @@ async function scanned(found) {
 }
 
 onCode(async (text) => {
+  if (reach.ok === false) throw new Refused(`${OUT} ${AWAY}`);
   const found = await lookUp(text);
   if (!list) { say("warn", _("Choose a list first")); return; }
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
@@ -179,9 +189,12 @@ async function issue(confirm) {
 }
 byId("issue").addEventListener("click", () => attempt(() => issue(false)));
 
-attempt(async () => {
+async function start() {
   const name = new URLSearchParams(location.search).get("list");
   if (name) await open(name);
   else await showLists();
-  say("quiet", list ? hint() : _("Choose a list"), { aloud: false });
-});
+  if (!told) say("quiet", list ? hint() : _("Choose a list"), { aloud: false });
+}
+reach.addEventListener("change", () => { if (list) show(); });
+whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));
+attempt(start);

@@ -1,13 +1,14 @@
 // Who uses this tablet, also without the node; pages that open without it; and the screen that stays on at work.
 
+import { forget } from "./told.js";
 import { fact, setFact } from "./store.js";
 import { post } from "./wire.js";
 
-// Who is logged in, {actor, name} or null: the node's page says it, and an empty page of the worker remembers it.
+// Who is logged in, {actor, name, roles} or null: the node's page says it, and an empty page of the worker remembers it.
 export async function whoIsHere(bar) {
-  const { actor, name } = bar.dataset;
+  const { actor, name, roles = "" } = bar.dataset;
   if ("shell" in bar.dataset) return (await fact("me").catch(() => null)) || null;
-  const me = actor ? { actor, name } : null;
+  const me = actor ? { actor, name, roles } : null;
   await setFact("me", me).catch(() => {});
   return me;
 }
@@ -15,6 +16,7 @@ export async function whoIsHere(bar) {
 // A log-out that the node could not hear of is done as soon as it can: until then this tablet acts for nobody.
 export async function logOut() {
   await setFact("me", null).catch(() => {});
+  await forget().catch(() => {});
   await setFact("leaving", true).catch(() => {});
   await finishLogOut();
 }

@@ -1,20 +1,26 @@
 // A receipt or a move that is scanned together. The node holds it: any scanner adds to it, and any tablet resumes it.
 
-import { act, get } from "./api.js";
+import { act, Refused } from "./api.js";
+import { answerOrKept, OUT, SCAN_ON, whenAway } from "./away.js";
 import { beside, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { ACTS, ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { reach } from "./reach.js";
 import { dayWords } from "./times.js";
+import { lastOf } from "./told.js";
 import { showUnknown } from "./unknown.js";
 import { _, apart, n_ } from "./words.js";
 
 const kind = byId("choose").dataset.kind;
 const receiving = kind === "receive";
 const LINES_MAX = 200;
+const BEGINS = _("This can be begun when it answers.");
+const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
-let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], asked = false;
+let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], loaded = false, asked = false;
 
 const keyOf = (line) => [line.item, line.lot, line.serial, line.place].join("\u001f");
 const titled = (line) => line.name || line.item;
@@ -99,12 +105,12 @@ async function showChoice(state) {
   }
   asked = true;
   if (!receiving) return;
-  byId("blind").disabled = Boolean(state.screen);
+  byId("blind").disabled = Boolean(state.screen) || reach.ok === false;
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
     const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
     return tileOf(each.delivery, [apart(each.supplier), _("%(number)s of %(all)s came", { number: came, all: wanted }), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
   }));
-  byId("no-deliveries").hidden = deliveries.length > 0;
+  byId("no-deliveries").hidden = deliveries.length > 0 || !loaded;
 }
 
 function show(state) {
@@ -120,7 +126,9 @@ function show(state) {
 stream.addEventListener("state", (event) => show(event.detail));
 
 async function loadDeliveries() {
-  [{ rows: deliveries }] = await Promise.all([get("deliveries/"), loadNames()]);
+  const [answer] = await Promise.all([lastOf("deliveries/"), loadNames()]);
+  deliveries = answer.rows;
+  loaded = true;
   if (screen) showExpected();
   else if (asked) showChoice({ screen: null });
 }
@@ -129,6 +137,7 @@ if (receiving) attempt(loadDeliveries);
 // ---------------------------------------------------------------- what is done
 
 async function begin(delivery, places = {}) {
+  if (reach.ok === false) throw new Refused(`${OUT} ${BEGINS}`);
   const answer = await act("tasks/begin", { kind, ...places });
   localStorage.setItem(KEY, JSON.stringify(delivery ? { task: answer.task, delivery: delivery.delivery, supplier: delivery.supplier } : null));
 }
@@ -151,22 +160,27 @@ async function first(text) {
   }
 }
 
-onCode(async (text) => {
-  if (!screen) { await first(text); return; }
+// The outbox keeps the order: the next scan need not wait for what the node says to this one.
+async function scan(text) {
   const answer = await act("scans", { text });
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
+}
+onCode(async (text) => {
+  if (screen) attempt(() => scan(text));
+  else await first(text);
 });
 
 byId("blind")?.addEventListener("click", () => attempt(() => begin(null)));
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
 byId("parked").addEventListener("click", () => attempt(showUnknown));
 byId("drop").addEventListener("click", () => ask(_("Give it up?"), _("What was scanned is set aside. Nothing is booked."), _("Give it up"), async () => {
-  await act("tasks/drop", {});
+  if (!await answerOrKept("tasks/drop", {}, act)) { show(ended()); return; }
   say("warn", _("Given up: nothing was booked"));
 }));
 
 async function finish(wish) {
-  const answer = await act("tasks/finish", wish);
+  const answer = await answerOrKept("tasks/finish", wish, act);
+  if (!answer) { show(ended()); return; }
   if (answer.ask) {
     ask(_("Received before?"), answer.ask, _("Yes, once more"), () => finish({ ...wish, confirm: true }));
     return;
@@ -198,3 +212,12 @@ byId("papers-form")?.addEventListener("submit", (event) => {
     }
   });
 });
+
+async function resume() {
+  const kept = await recall();
+  if (!reach.ok) show(kept);
+}
+whenAway(() => (screen ? SCAN_ON : BEGINS),
+  () => { if (receiving) attempt(loadDeliveries); });
+reach.addEventListener("change", ({ detail: ok }) => { if (receiving && !ok) byId("blind").disabled = true; });
+setTimeout(() => { if (!reach.ok) resume(); }, GRACE_MS);

@@ -14,10 +14,24 @@ const WORDS = {
   "counts/undo": (body) => [_("Undo"), body.bin || ""],
   "counts/empty": (body) => [_("Bin empty"), body.bin || ""],
   scans: (body) => [_("Scanned"), body.text],
+  "tasks/enter": (body) => [_("Quantity %(quantity)s", { quantity: body.quantity ?? body.amount }), body.item],
+  "tasks/finish": () => [_("Goods received or moved"), ""],
+  "tasks/drop": () => [_("Give it up"), ""],
+  "documents/hold": (body) => [_("Hold goods"), itemsOf(body)],
+  "documents/relabel": (body) => [_("Label anew"), itemsOf(body)],
+  "documents/scrap": (body) => [_("Scrap goods"), itemsOf(body)],
+  "documents/send-back": (body) => [_("Send back to a supplier"), itemsOf(body)],
+  "documents/receive": (body) => [_("Take back from a customer"), itemsOf(body)],
+  "documents/issue": (body) => [_("Issue goods"), itemsOf(body)],
+  "picks/": (body) => [_("New pick list"), body.order],
+  "deliveries/": (body) => [_("Announce a delivery"), body.delivery],
 };
+const itemsOf = ({ lines = [] }) => [...new Set(lines.map((line) => line.item))].slice(0, 3).join(", ");
+const wordsOf = (item) => (WORDS[item.path] || (() => [_("Act"), item.path]))(item.body);
+export const titleOf = (item) => wordsOf(item).filter(Boolean).join(" ");
 
 function rowOf(item, ...more) {
-  const [what, code] = (WORDS[item.path] || (() => [_("Act"), item.path]))(item.body);
+  const [what, code] = wordsOf(item);
   const bin = item.path === "scans" && item.body.bin ? ` · ${_("bin %(bin)s", { bin: item.body.bin })}` : "";
   const named = element("div", { className: "what" },
     element("strong", {}, `${what} `, ltr(code, "code")),

@@ -1,5 +1,6 @@
-// The service worker: pages open without the node. It keeps files of this version and empty pages in each language, and nothing that
-// anybody counted, expects or may not know. `VERSION`, `FILES` and `PAGES` are put before this text by the node.
+// The service worker: pages open without the node. It keeps files of this version and empty pages in each language, and
+// nothing that anybody counted, expects or may not know. `VERSION`, `FILES`, `LANGUAGES` and `PAGES` (the addresses that
+// have an empty page of their own) are put before this text by the node.
 
 const CACHE = `tallyman-${VERSION}`;
 const NAVIGATION_MS = 5000; // a node that hangs is as good as none: the empty page goes on by itself when it answers
@@ -7,7 +8,8 @@ const NAVIGATION_MS = 5000; // a node that hangs is as good as none: the empty p
 addEventListener("install", (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
-    await cache.addAll([...FILES, ...PAGES].map((path) => new Request(path, { cache: "reload", credentials: "omit" })));
+    const empty = LANGUAGES.flatMap((language) => ["", ...PAGES].map((path) => `/offline/${language}${path}`));
+    await cache.addAll([...FILES, ...empty].map((path) => new Request(path, { cache: "reload", credentials: "omit" })));
     // Open pages go on with what they have loaded: nothing is taken from under an open count.
     await self.skipWaiting();
   })());
@@ -33,7 +35,7 @@ async function page(request, path) {
   const cache = await caches.open(CACHE);
   const chosen = await caches.match("/language", { cacheName: "language" });
   const language = (await chosen?.text()) || "en";
-  return (await cache.match(`/offline/${language}${path === "/count" ? "/count" : ""}`)) || Response.error();
+  return (await cache.match(`/offline/${language}${PAGES.includes(path) ? path : ""}`)) || Response.error();
 }
 
 addEventListener("fetch", (event) => {

@@ -1,0 +1,35 @@
+// What the node's stream said last, on this tablet's disk: a page shows it until the node answers again.
+
+import { stream } from "./bar.js";
+import { person, whose } from "./outbox.js";
+import { reach } from "./reach.js";
+import { fact, setFact } from "./store.js";
+
+let last = { screen: null, bins: [], links: {}, scanners_mine: [] };
+
+stream.addEventListener("state", ({ detail: state }) => {
+  if (state.held) return;
+  const { screen, bins, scanners_mine } = state;
+  keep({ screen, bins, links: {}, scanners_mine });
+});
+
+function keep(state) {
+  last = state;
+  setFact("last", { actor: person()?.actor, state }).catch(() => {});
+}
+
+export const lastState = () => last;
+
+// What was open is ended, as far as this tablet can do that alone.
+export function ended() {
+  keep({ ...last, screen: null });
+  return last;
+}
+
+// After a reload: what it was for this person. The stream may have been quicker.
+export async function recall() {
+  const kept = await fact("last").catch(() => null);
+  const mine = kept && kept.actor === (await whose())?.actor;
+  if (!reach.ok && mine) last = kept.state;
+  return last;
+}
