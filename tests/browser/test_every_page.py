@@ -17,7 +17,8 @@ from web.node_floor import SCREENS, WORKS
 LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
 # What a browser does not show as a page.
 FILES = {"static", "versioned", "node_api.get_metrics", "node_events.get_events", "node_setup.certificate",
-         "node_setup.profile", "node_floor.paper_file", "node_offline.worker", "node_offline.manifest"}  # fmt: skip
+         "node_setup.profile", "node_floor.paper_file", "words", "node_offline.worker",
+         "node_offline.manifest"}  # fmt: skip
 Screens = dict[str, list[tuple[str, str]]]
 
 

@@ -36,7 +36,7 @@ async function showLists() {
   byId("ordered").hidden = !ordered.length;
   byId("orders").replaceChildren(...ordered.map((each) => tileOf(each.order,
     [n_("%(num)s line", "%(num)s lines", each.lines.length), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "),
-    () => start(each.order))));
+    () => startOn(each.order))));
   byId("no-lists").hidden = rows.length + ordered.length > 0;
 }
 
@@ -50,7 +50,7 @@ async function open(name) {
 }
 
 // An order that the hub announced becomes a list when somebody begins it: what is free is promised to it then.
-async function start(order) {
+async function startOn(order) {
   const answer = await act("picks/", { order });
   const missing = total(answer.missing);
   await open(answer.list);
