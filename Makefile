@@ -19,7 +19,7 @@ demo: $(READY)
 test: $(READY) system tools check
 	$(PY) -m pytest
 
-# The trial counts of the current promises, on top of `make test` (README, "Promises").
+# The trial counts of the current promises, on top of `make test` (README, Commands).
 quick: $(READY)
 	$(PY) -m tests.processes.kill_node --trials 300
 	$(PY) -m tests.processes.kill_hub --trials 100

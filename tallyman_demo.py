@@ -90,6 +90,8 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--scans", type=Path, metavar="FILE", help="scanner lines to count with; {GS} is byte 29")
     wish = parser.parse_args(argv)
+    if wish.json is not None and not wish.json.absolute().parent.is_dir():
+        parser.error(f"--json {wish.json}: there is no folder {wish.json.absolute().parent}")
     try:
         if not wish.headless:
             for port in (HUB_PORT, *PORTS.values()):

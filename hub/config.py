@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger import settings
 from ledger.errors import Rejected
-from ledger.settings import DAY_MS, MINUTE_MS, any_truth, file_path, one_of, setting, text, whole
+from ledger.settings import DAY_MS, MINUTE_MS, any_truth, file_path, host, one_of, setting, whole
 
 CONFIG_FILE = "hub.toml"
 
@@ -43,7 +43,7 @@ def _hash(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    host: str = setting("127.0.0.1", text(255), "loopback until someone decides who may reach the hub")
+    host: str = setting("127.0.0.1", host, "loopback until someone decides who may reach the hub")
     port: int = setting(8480, whole(0, 65_535), "0 takes any free port and prints it")
     session_idle_ms_max: int = setting(
         30 * MINUTE_MS, whole(MINUTE_MS, DAY_MS), "an unattended console logs itself out"

@@ -5,6 +5,7 @@ The settings file is written last: a folder without it was never finished, and i
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from hub.heads import Heads
 from ledger import keyfiles, settings
 from ledger.checkpoint import format_key
 from ledger.clock import Clock
-from ledger.errors import Rejected
+from ledger.errors import LedgerError, Rejected
 from ledger.keys import PEPPER_BYTES, SigningKey, TxKey
 from ledger.people import new_code
 from ledger.seams import Random, Storage
@@ -56,17 +57,30 @@ def found(
     values: Mapping[str, Any] | None = None,
     deploy: bool = False,
 ) -> Founded:
-    """Make a hub in `folder`. `values`: settings by dotted name; `deploy`: put the contract on a JSON-RPC chain."""
+    """Make a hub in `folder`. `values`: settings by dotted name; `deploy`: put the contract on a JSON-RPC chain.
+
+    What could not be made to its end leaves the folder empty again, so that the same command can be repeated.
+    """
     raw = hub_config.first_file({"org": org, **(values or {})})
     config = settings.parse(HubConfig, raw.encode(), "the new settings", folder)
     hub_config.check(config)
     _make_folder(folder, config)
+    try:
+        return _fill(config, raw, clock, random, storage, deploy=deploy)
+    except LedgerError:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        raise
+
+
+def _fill(config: HubConfig, raw: str, clock: Clock, random: Random, storage: Storage, *, deploy: bool) -> Founded:
     keys = _make_keys(config, random, storage)
     Heads.create(config.path(config.keys.heads_file), storage).close()
+    # The chain first: what it refuses must not leave tables in a database that others may keep.
+    prepared = chains.prepare(config, keys.submitter, clock, random, deploy=deploy)
+    prepared.chain.close()
     opened = store.create(config.database_url(), now_ms=clock.now_ms(), storage=storage)
     try:
-        prepared = chains.prepare(config, keys.submitter, clock, random, deploy=deploy)
-        prepared.chain.close()
         password = new_code(random.bytes(16))
         with opened.write() as session:
             chains.save(session, prepared.pins)
@@ -82,7 +96,7 @@ def found(
             )
     finally:
         opened.close()
-    storage.replace_file(folder / hub_config.CONFIG_FILE, raw.encode())
+    storage.replace_file(config.folder / hub_config.CONFIG_FILE, raw.encode())
     return Founded(
         config=config,
         log_key=format_key(config.name, keys.log.verify_key),

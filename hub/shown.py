@@ -87,7 +87,7 @@ def verify(result: Result) -> str:
         f"{counted(result['log_entries'], 'log entry', 'log entries')}, {counted(result['anchors'], 'anchor')}"
     )
     if result["ok"]:
-        return f"everything holds: {looked}"
+        return f"everything holds: {looked} as this hub recorded them"
     return f"looked at {looked}\n" + "\n".join(f"WRONG: {text}" for text in result["complaints"])
 
 

@@ -8,6 +8,7 @@ line, not the file.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, field, fields, is_dataclass, replace
@@ -50,6 +51,11 @@ def any_truth(_: bool) -> str:
 
 def file_path(value: str) -> str:
     return "" if value and len(value) <= 500 and value.isprintable() else "the path of a file"
+
+
+def host(value: str) -> str:
+    good = re.fullmatch(r"[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?|[0-9A-Fa-f:.]{2,45}", value)
+    return "" if good else "the name or IP address of one of this machine's interfaces"
 
 
 def name(value: str) -> str:

@@ -14,7 +14,7 @@ from devices.decoders.labels import Labels
 from devices.registry import Registry
 from ledger import settings
 from ledger.errors import Rejected
-from ledger.settings import DAY_MS, MINUTE_MS, any_truth, file_path, one_of, setting, text, whole
+from ledger.settings import DAY_MS, MINUTE_MS, any_truth, file_path, host, one_of, setting, text, whole
 
 CONFIG_FILE = "node.toml"
 _LABELS = Labels()
@@ -52,7 +52,7 @@ def _zone(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    host: str = setting("127.0.0.1", text(255), "loopback until someone decides that the floor may see this node")
+    host: str = setting("127.0.0.1", host, "loopback until someone decides that the floor may see this node")
     port: int = setting(8470, whole(0, 65_535), "0 takes any free port and prints it")
     session_idle_ms_max: int = setting(
         15 * MINUTE_MS, whole(MINUTE_MS, DAY_MS), "a tablet left on a pallet must not stay logged in"

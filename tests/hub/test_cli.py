@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.cli import main
+from hub.heads import Heads
 from ledger import lock
 from ledger.keys import SigningKey, TxKey
 from sync.client import ENROL_MEDIA_TYPE, ENROL_PATH, HttpTransport
@@ -54,6 +56,27 @@ def _ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str, code: in
     capsys.readouterr()
     assert main([*words, "--dir", str(folder), "--json"]) == code
     return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+
+
+def test_an_init_that_failed_can_be_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "hub"
+    wish = ["init", "--dir", str(folder), "--org", "acme", "--json"]
+    for more in (["--rpc", "http://127.0.0.1:1", "--deploy"], ["--database", "postgresql://nobody@127.0.0.1:1/x"]):
+        for _ in range(2):
+            assert main([*wish, *more]) == 3 and list(folder.iterdir()) == []
+    capsys.readouterr()
+    assert main(wish) == 0 and json.loads(capsys.readouterr().out)["password"]
+
+
+def test_a_hub_that_has_signed_keeps_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "hub"
+    assert main(["init", "--dir", str(folder), "--org", "acme"]) == 0
+    with closing(Heads.open(folder / "heads.db")) as heads:
+        heads.advance("acme/hub", 1, bytes(32))
+    settings = folder / "hub.toml"
+    settings.write_text(settings.read_text().replace('"acme"', '"acmee"'))
+    assert main(["enrol", "oslo", "--dir", str(folder)]) == 1
+    assert "has signed as acme/hub" in capsys.readouterr().err
 
 
 def test_init_prints_the_password_once_and_never_overwrites(

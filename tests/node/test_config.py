@@ -64,6 +64,8 @@ def test_every_setting_is_printed_with_a_reason() -> None:
         ('site = "oslo"\n[web]\nport = true', "expected a whole number"),
         ('site = "oslo"\n[web]\nport = 8.5', "expected a whole number"),
         ('site = "oslo"\n[web]\nport = 70000', "from 0 to 65535"),
+        ('site = "oslo"\n[web]\nhost = "no such host"', "name or IP address"),
+        ('site = "oslo"\n[web]\nhost = ""', "name or IP address"),
         ('site = "oslo"\n[hub]\ndiscover = 1', "expected true or false"),
         ('site = "oslo"\n[hub]\nurl = "ftp://hub"', "an address such as"),
         ('site = "oslo"\n[hub]\nurl = "http://user@hub"', "an address such as"),
