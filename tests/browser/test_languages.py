@@ -34,8 +34,8 @@ HOLDERS = (
     "button, .button, .tile, .chip, h1, h2, h3, label, select, .answer, dialog[open], .dock, .bar, .card:not(.scroll)"
 )
 # Each theme with one way of holding it; the other way is looked at too, without asking axe again.
-LOOKS = [(language, theme, size) for language in ("nb", "de", "ar")
-         for theme, size in (("dark", TABLET), ("light", UPRIGHT))]  # fmt: skip
+# From right to left in both themes; of those from left to right each one in a theme and size of its own.
+LOOKS = [("nb", "light", UPRIGHT), ("de", "dark", TABLET), ("ar", "dark", TABLET), ("ar", "light", UPRIGHT)]
 NAMES = {"scale", "scanner"}  # what the stage calls its devices
 NUMBERS = (0, 1, 2, 3, 11, 100)  # one of each category of Arabic
 
@@ -109,6 +109,7 @@ def made(house: stage.House) -> dict[str, list[str]]:
         people[login].act("counts/close", bin=REVIEWED, confirm=True)
     sheets = stage.open_count(house, "Speaking on paper", ON_PAPER)
     sheet = people["kim"].act("counts/sheets", session=sheets, blind=False)["sheet"]
+    NAMES.update(each["name"] for each in people["kim"].get("counts/")["rows"])  # people name counts as they like
     review = f"/review/{session}"
     return {
         "pia": [f"/pick?list={picks}"],
@@ -225,6 +226,7 @@ def test_the_language_is_chosen_on_the_tablet_and_follows_its_person(pages: Page
     other.fill("#pin", stage.PIN)
     other.click("#login button[type=submit]")
     expect(other.locator("html")).to_have_attribute("lang", "de")
+    expect(other.locator("#chip-node")).to_have_attribute("data-level", "good")  # its scripts are there
     other.select_option("#language", "en")
     expect(other.locator("html")).to_have_attribute("lang", "en")
 
