@@ -114,7 +114,7 @@ def _me(ask: Ask) -> object:
 
 def _speak(ask: Ask) -> object:
     language = kit.taken(ask.body, "language")["language"]
-    if language not in LANGUAGES:
+    if not isinstance(language, str) or language not in LANGUAGES:
         raise Rejected(f"language is {kit.shown(language)}: expected {', '.join(LANGUAGES)}")
     ask.parts.floor.people.speak(ask.who.actor, language)
     return {"language": language}

@@ -59,6 +59,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "kind": list(node_floor.WORKS),
         "name": [path.removeprefix("/") for path in node_floor.SCREENS],
         "list_": operations,
+        "language": ("de",),
         "code": ("A-01", "BOLT", "PAINT", "DRILL"),
         "actor": [str(actor_of(login)) for login in ("cora", "mona", "sven")],
     }
