@@ -139,9 +139,9 @@ def blueprint(parts: NodeParts) -> Blueprint:
     add("/bring-in", "arrivals", differs=DIFFERS)
     add("/held", "held")
 
-    @routes.get("/work/<kind>")
+    @routes.get("/floor/<kind>")
     @page(parts)
-    def work(kind: str) -> str:
+    def floor(kind: str) -> str:
         if kind not in WORKS:
             raise kit.NotFound("there is no such work: start again")
         return render_template("node/basket.html", kind=kind, work=WORKS[kind])

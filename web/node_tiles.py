@@ -9,13 +9,13 @@ TILES = (
     ("/receive", "↓", "Receive", "From a supplier", RECEIVE),
     ("/move", "→", "Move", "Put away, and handling units", MOVE),
     ("/pick", "⇉", "Pick and issue", "Orders to a customer", ISSUE),
-    ("/work/dispatch", "↗", "Send out", "To another site", TRANSFER),
+    ("/floor/dispatch", "↗", "Send out", "To another site", TRANSFER),
     ("/bring-in", "↙", "Bring in", "From another site", TRANSFER),
     ("/held", "■", "Held goods", "Hold and release", HOLD | APPROVE),
-    ("/work/return", "↺", "Customer return", "Arrives held", RECEIVE),
-    ("/work/scrap", "✕", "Scrap", "With a second signature", ADJUST),
-    ("/work/send-back", "↶", "Back to supplier", "With a second signature", ADJUST),
-    ("/work/relabel", "✎", "Label anew", "Another lot or expiry", ADJUST),
+    ("/floor/return", "↺", "Customer return", "Arrives held", RECEIVE),
+    ("/floor/scrap", "✕", "Scrap", "With a second signature", ADJUST),
+    ("/floor/send-back", "↶", "Back to supplier", "With a second signature", ADJUST),
+    ("/floor/relabel", "✎", "Label anew", "Another lot or expiry", ADJUST),
 )
 
 
