@@ -142,7 +142,7 @@ SCREENS: dict[str, tuple[str, dict[str, object]]] = {
     "/pick": ("pick", {"not_promised": NOT_PROMISED}),
     "/bring-in": ("arrivals", {"differs": DIFFERS}),
     "/held": ("held", {}),
-    **{f"/work/{kind}": ("basket", {"kind": kind, "work": work}) for kind, work in WORKS.items()},
+    **{f"/floor/{kind}": ("basket", {"kind": kind, "work": work}) for kind, work in WORKS.items()},
 }
 
 
@@ -166,13 +166,13 @@ def blueprint(parts: NodeParts) -> Blueprint:
         }
         return {"floor_words": {**spoken, "shapes": shapes}}
 
-    for path in [path for path in SCREENS if not path.startswith("/work/")]:
+    for path in [path for path in SCREENS if not path.startswith("/floor/")]:
         routes.add_url_rule(path, path.strip("/"), page(parts)(partial(screen, path)))
 
-    @routes.get("/work/<kind>")
+    @routes.get("/floor/<kind>")
     @page(parts)
     def work(kind: str) -> str:
-        return screen(f"/work/{kind}")
+        return screen(f"/floor/{kind}")
 
     def dispatched(transfer: str) -> Answer:
         with parts.site.reading() as connection:

@@ -10,13 +10,13 @@ TILES = (
     ("/receive", "↓", N_("Receive"), N_("From a supplier"), RECEIVE),
     ("/move", "→", N_("Move"), N_("Put away, and handling units"), MOVE),
     ("/pick", "⇉", N_("Pick and issue"), N_("Orders to a customer"), ISSUE),
-    ("/work/dispatch", "↗", N_("Send out"), N_("To another site"), TRANSFER),
+    ("/floor/dispatch", "↗", N_("Send out"), N_("To another site"), TRANSFER),
     ("/bring-in", "↙", N_("Bring in"), N_("From another site"), TRANSFER),
     ("/held", "■", N_("Held goods"), N_("Hold and release"), HOLD | APPROVE),
-    ("/work/return", "↺", N_("Customer return"), N_("Arrives held"), RECEIVE),
-    ("/work/scrap", "✕", N_("Scrap"), N_("With a second signature"), ADJUST),
-    ("/work/send-back", "↶", N_("Back to supplier"), N_("With a second signature"), ADJUST),
-    ("/work/relabel", "✎", N_("Label anew"), N_("Another lot or expiry"), ADJUST),
+    ("/floor/return", "↺", N_("Customer return"), N_("Arrives held"), RECEIVE),
+    ("/floor/scrap", "✕", N_("Scrap"), N_("With a second signature"), ADJUST),
+    ("/floor/send-back", "↶", N_("Back to supplier"), N_("With a second signature"), ADJUST),
+    ("/floor/relabel", "✎", N_("Label anew"), N_("Another lot or expiry"), ADJUST),
 )
 
 

@@ -48,7 +48,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_floor.pick": [("pia", "/pick")],
         "node_floor.bring-in": [("tor", "/bring-in")],
         "node_floor.held": [("pia", "/held")],
-        "node_floor.work": [("rita", f"/work/{kind}") for kind in (*WORKS, "none")],
+        "node_floor.work": [("rita", f"/floor/{kind}") for kind in (*WORKS, "none")],
         "node_floor.paper": [("tor", f"/papers/{transfer}"), ("tor", "/papers/" + "0" * 32)],
         "node_review.sessions": [("kim", "/review/"), ("ana", "/review/")],
         "node_review.plan": [("kim", "/review/new"), ("kim", "/review/new?from=A")],

@@ -112,7 +112,7 @@ def test_the_nodes_own_scanner_is_taken_by_the_page_in_front(pages: Pages) -> No
     expect(page.locator("#found h2").first).to_have_text("Extension cable 3 m")
     scanner.scan("BIN:F-03")
     expect(page.get_by_role("region", name="What lies here")).to_contain_text("CABLE-3")
-    basket = pages.tablet("pia", "/work/scrap")
+    basket = pages.tablet("pia", "/floor/scrap")
     ready(basket)
     for text in ("BIN:F-03", f"]E0{CABLE}", f"]E0{CABLE}"):
         scanner.scan(text)
@@ -247,7 +247,7 @@ def test_an_order_is_picked_into_a_tote_and_issued(pages: Pages, scanned: Scan) 
     house = pages.house
     put(house, "F-07", 5, "GLUE-1", lot="G-1", expiry="2028-01-31")
     put(house, "F-06", 1, "GLUE-1", lot="G-2", expiry="2028-03-31")
-    page = pages.tablet("pia", "/work/order")
+    page = pages.tablet("pia", "/floor/order")
     ready(page)
     scanned(page, GLUE_LOT)
     page.get_by_role("button", name="Change Wood glue").click()
@@ -331,7 +331,7 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
 def test_goods_leave_under_a_signature_and_arrive_short_elsewhere(pages: Pages, scanned: Scan) -> None:
     house = pages.house
     put(house, "F-08", 6)
-    page = pages.tablet("tor", "/work/dispatch")
+    page = pages.tablet("tor", "/floor/dispatch")
     ready(page)
     scanned(page, CABLE)
     ready(page, "warn")
@@ -457,7 +457,7 @@ def test_goods_are_held_and_released_by_somebody_else(pages: Pages, scanned: Sca
 )
 def test_every_other_act_on_goods(pages: Pages, scanned: Scan, kind: str, said: dict[str, str], answer: str) -> None:
     put(pages.house, "F-02", 3, "GLUE-1", lot="G-1", expiry="2028-01-31")
-    page = pages.tablet("rita", f"/work/{kind}")
+    page = pages.tablet("rita", f"/floor/{kind}")
     ready(page)
     scanned(page, "BIN:F-02", "9521234500087")
     ready(page, "warn")  # this item goes by lot, and the label says none
@@ -480,9 +480,9 @@ def test_every_other_act_on_goods(pages: Pages, scanned: Scan, kind: str, said: 
 def test_every_screen_of_floor_work(pages: Pages, scanned: Scan, theme: str, size: tuple[int, int]) -> None:
     put(pages.house, "F-01", 5)
     faults = []
-    everything = {"rita": ["receive", "move", "work/scrap", "work/return", "work/relabel", "work/deliver"],
-                  "pia": ["look", "pick", "held", "work/order", "work/issue", "work/hold"],
-                  "tor": ["bring-in", "work/dispatch"]}  # fmt: skip
+    everything = {"rita": ["receive", "move", "floor/scrap", "floor/return", "floor/relabel", "floor/deliver"],
+                  "pia": ["look", "pick", "held", "floor/order", "floor/issue", "floor/hold"],
+                  "tor": ["bring-in", "floor/dispatch"]}  # fmt: skip
     for login, paths in everything.items():
         page = pages.tablet(login, "/", theme=theme, size=size)
         for path in paths:
@@ -511,7 +511,7 @@ def test_every_screen_of_floor_work(pages: Pages, scanned: Scan, theme: str, siz
         page.wait_for_selector(f"{dialog}[open]")
         faults += faults_of(page, f"receiving: {dialog} ({theme})")
         page.keyboard.press("Escape")
-    page = pages.tablet("tor", "/work/dispatch", theme=theme, size=size)
+    page = pages.tablet("tor", "/floor/dispatch", theme=theme, size=size)
     scanned(page, "BIN:F-01", CABLE)
     expect(page.locator("#lines .line")).to_have_count(1)
     faults += faults_of(page, f"dispatch ({theme})")

@@ -22,10 +22,10 @@ PICTURES = os.environ.get("PICTURES", "")
 BIN, TOTE, REVIEWED, ON_PAPER, COUNTED = (f"L-{number:02}" for number in range(1, 6))
 FLOOR = {
     "rita": ("/", "/receive", "/move",
-             *(f"/work/{kind}" for kind in ("scrap", "return", "relabel", "send-back", "deliver"))),
+             *(f"/floor/{kind}" for kind in ("scrap", "return", "relabel", "send-back", "deliver"))),
     "pia": ("/", "/look", "/look?item=CABLE-3", f"/look?place={BIN}", "/pick", "/held",
-            *(f"/work/{kind}" for kind in ("order", "issue", "hold"))),
-    "tor": ("/", "/bring-in", "/work/dispatch"),
+            *(f"/floor/{kind}" for kind in ("order", "issue", "hold"))),
+    "tor": ("/", "/bring-in", "/floor/dispatch"),
     "ana": ("/", "/count", "/node", "/review/", "/operations/" + "0" * 32),
     "kim": ("/", "/review/", "/review/new", "/review/new?from=A", "/review/programme", "/setup", "/held"),
 }  # fmt: skip
@@ -176,7 +176,7 @@ def test_work_and_its_dialogs_in_every_language(
               ("#drop", "#ask"))  # fmt: skip
     faults += dialogs(page, language, size, f"receiving {where}", *opened)
     page = speaking(pages, "tor", language, theme=theme, size=size)
-    page.goto(pages.house.oslo.url + "/work/dispatch")
+    page.goto(pages.house.oslo.url + "/floor/dispatch")
     scanned(page, f"BIN:{BIN}", CABLE)
     expect(page.locator("#lines .line")).to_have_count(1)
     faults += looked_at(page, language, size, f"dispatch {where}")

@@ -225,7 +225,7 @@ def test_goods_are_held_without_the_node_and_once(pages: Pages, scanned: Scan) -
     pages.forgive(GONE)
     pages.forgive(NO_ANSWER)
     put(house, "S-01", 5)
-    page = pages.tablet("pia", "/work/hold")
+    page = pages.tablet("pia", "/floor/hold")
     scanned(page, "BIN:S-01", CABLE)
     expect(page.locator("#lines .count")).to_have_text("1")
     page.click("#undo")
