@@ -36,7 +36,11 @@ def label_command(commands: Any) -> None:
         "by SSCC, and papers of transfers, as ZPL, PDF or PNG by the name of the file, or straight to a printer "
         "(tcp://host:9100, serial:///dev/…, file:///dev/usb/lp0). A label that would not scan is refused.",
     )
-    command.add_argument("kind", choices=(*KINDS, "jobs", "again"), help="what to label; or: jobs, again JOB")
+    command.add_argument(
+        "kind",
+        choices=(*KINDS, "jobs", "again", "waiting"),
+        help="what to label; or: jobs, again JOB, waiting (print the jobs that still wait for a printer)",
+    )
     command.add_argument(
         "code", nargs="*", help="codes, one label each; a GTIN or SSCC; the transfer; a job's number"
     )
@@ -105,7 +109,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _label(arguments: argparse.Namespace) -> int:
-    if arguments.kind in ("jobs", "again"):
+    if arguments.kind in ("jobs", "again", "waiting"):
         return _jobs(arguments)
     if not arguments.code or bool(arguments.out) == bool(arguments.printer):
         raise Usage("expected at least one code, and either --out or --printer")
@@ -188,6 +192,19 @@ def _print_waiting(queue: PrintQueue, name: str, printer: Any, as_json: bool) ->
     return 0 if good else 1
 
 
+def _print_all(queue: PrintQueue, names: list[str], as_json: bool) -> int:
+    """A printer that cannot print does not keep the others from it. Raises Unavailable for the first such one."""
+    codes, trouble = [0], []
+    for name in names:
+        try:
+            codes.append(_print_waiting(queue, name, printer_at(name), as_json))
+        except Unavailable as error:
+            trouble.append(error)
+    if trouble:
+        raise trouble[0]
+    return max(codes)
+
+
 def _queue(arguments: argparse.Namespace) -> PrintQueue:
     path = Path(arguments.jobs)
     if path.is_dir() or not path.parent.is_dir():
@@ -205,6 +222,8 @@ def _jobs(arguments: argparse.Namespace) -> int:
                 job = queue.again(int(code))
                 _print_waiting(queue, job.printer, printer_at(job.printer), arguments.json)
             return 0
+        if arguments.kind == "waiting":
+            return _print_all(queue, [arguments.printer] if arguments.printer else queue.waiting(), arguments.json)
         for job in queue.jobs():
             shown = {"job": job.job, "title": job.title, "state": job.state, "note": job.note, "again": job.again}
             print(

@@ -289,6 +289,12 @@ def test_printing_by_command(tmp_path: Path) -> None:
         assert len(ran("label", "jobs", *jobs)[1].splitlines()) == 4
         paper.paper_out = True
         assert main(["label", "bin", "A-04", "--printer", paper.address, *jobs]) == 3
+        # It waits for paper, and then needs no other label to be printed.
+        assert ran("label", "waiting", *jobs) == (3, "")
+        paper.paper_out = False
+        code, out = ran("label", "waiting", *jobs)
+        assert code == 0 and (json.loads(out)["title"], json.loads(out)["state"]) == ("bin A-04", "confirmed")
+        assert ran("label", "waiting", "--printer", paper.address, *jobs) == (0, "")
 
 
 # ------------------------------------------------------------------------------------------------------------ sim
