@@ -24,6 +24,7 @@ from ledger.clock import SystemClock
 from ledger.errors import Rejected, Unavailable
 
 QUIET_MS = 800
+PACKED = ("hidpos", "ssi")  # protocols that say themselves where a read ends
 KINDS = ("bin", "unit", "badge", "control", "item", "sscc", "transfer")
 
 
@@ -70,10 +71,11 @@ def calibrate_command(commands: Any) -> None:
         "calibrate",
         help="find out what a scanner sends: layout, prefix, suffix, identifiers, GS",
         description="With --sheet, write the sheet of two codes. With a device address, listen while a person scans "
-        "the two, one after the other, and print the settings for that address. Nothing is sent to the scanner.",
+        "the two, one after the other, and print the address with its settings. A scanner that types or that ends "
+        "its reads with a character is sent nothing.",
     )
     command.add_argument(
-        "device", nargs="?", help="a device address (serial, evdev, tcp …), without protocol settings"
+        "device", nargs="?", help="a device address (serial, evdev, tcp …) with the settings of its port"
     )
     command.add_argument("--sheet", metavar="FILE", help="write the sheet: sheet.pdf or sheet.png")
     command.add_argument("--timeout", type=positive, default=60, metavar="SECONDS", help="of silence (default: 60)")
@@ -252,8 +254,8 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     finally:
         source.close()
     found = (calibration.of_keys if device.protocol_name == "keys" else calibration.of_bytes)(first, second)
-    base = arguments.device.partition("?")[0]
-    url = base + (f"?{found.query()}" if found.settings else "")
+    found = found.fitted(device.protocol_name) if device.protocol_name in PACKED else found
+    url = found.address(arguments.device)
     if arguments.json:
         shown = {
             "url": url, "settings": found.settings, "suffix": found.suffix, "identifier": found.identifier,
@@ -271,7 +273,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 def _scanned(source: Source, device: Device, which: str) -> bytes:
     """What arrives until the device is quiet again: bytes, key events, or reads where a protocol packs them."""
     print(f"scan the {which} code of the sheet", file=sys.stderr, flush=True)
-    if device.protocol_name in ("hidpos", "ssi"):
+    if device.protocol_name in PACKED:
         for frame in source.frames():
             source.answer(frame)
             return frame.data + b"\r"

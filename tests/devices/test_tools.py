@@ -98,11 +98,23 @@ def test_calibration_of_what_a_serial_scanner_sends(
     assert all(any(word in advice for advice in found.advice) for word in words)
     assert len(found.advice) == len(words)
     # The settings found make the device read the second code as it is.
-    device = Device.parse(f"serial:///dev/x?{found.query()}" if settings else "serial:///dev/x")
+    device = Device.parse(found.address("serial:///dev/x"))
     protocol = device.framing()
     [frame] = protocol.feed(second) + protocol.tick(10_000)
     if separator:
         assert frame.data.decode().translate(SEPARATORS).endswith(SECOND), frame
+
+
+def test_a_calibrated_address_keeps_what_was_not_looked_for() -> None:
+    found = calibration.of_bytes(b"#]C0" + LETTERS.encode() + b"\t", b"#]C1" + SECOND.encode() + b"\t")
+    given = "serial:///dev/x?baud=115200&station=pack-1&suffix=none&prefix=21&protocol=datalogic"
+    address = found.address(given)
+    assert address == "serial:///dev/x?baud=115200&station=pack-1&protocol=datalogic&prefix=23&suffix=tab"
+    assert Device.parse(address).protocol_name == "datalogic"
+    assert found.address("serial:///dev/x?protocol=stx") == "serial:///dev/x?prefix=23&suffix=tab"
+    packed = found.fitted("ssi")
+    assert Device.parse(packed.address("serial:///dev/x?protocol=ssi&baud=9600")).protocol_name == "ssi"
+    assert any("prefix=23" in advice for advice in packed.advice)
 
 
 def test_calibration_says_what_is_wrong() -> None:
@@ -134,7 +146,9 @@ def test_the_calibration_command_on_a_terminal(tmp_path: Path) -> None:
         code, out = ran("calibrate", scanner.url, "--sheet", str(sheet), "--json", "--timeout", "10")
         thread.join()
     shown = json.loads(out)
-    assert code == 0 and shown["settings"] == {"gs": "7c"} and shown["url"].endswith("?gs=7c")
+    assert code == 0 and shown["settings"] == {"gs": "7c"} and shown["url"] == f"{scanner.url}&gs=7c", (
+        "and its port stays at the speed that worked"
+    )
     document = pypdfium2.PdfDocument(sheet)
     assert len(document) == 1
     document.close()
