@@ -88,7 +88,7 @@ def _devices(registry: Iterable[Device]) -> Iterator[Finding]:
             yield Finding("look", what, "this name changes with the order of plugging in: use one of /dev/…/by-id")
         else:
             yield Finding("ok", what)
-        if "AIM" not in device.url and scheme == "evdev" and "grab=yes" not in device.url:
+        if scheme == "evdev" and "grab=yes" not in device.url:
             yield Finding(
                 "look", f"{device.name}: not grabbed", "what it types also reaches the console; add grab=yes"
             )

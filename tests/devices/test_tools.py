@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -191,6 +192,10 @@ def test_the_doctor_command(tmp_path: Path) -> None:
     assert code == 0 and 'ENV{ID_MM_DEVICE_IGNORE}="1"' in rules and "hidraw" in rules
     for line in rules.splitlines():
         assert line.count('"') % 2 == 0, line
+        # udev never lets an attribute that is not there pass, so this would be a rule for no device at all.
+        assert not re.search(r'ATTRS?\{[^}]*\}!="\?\*"', line), line
+    named = [line for line in rules.splitlines() if "SYMLINK" in line and "hidpos-" in line]
+    assert any("serial" not in line and "ID_PATH" in line for line in named), "also those without a serial number"
 
 
 # ------------------------------------------------------------------------------------------------ monitor, replay
