@@ -241,6 +241,20 @@ def test_tcp_listener_turns_strangers_away(rigs: Callable[..., Rig]) -> None:
     assert rig.journal.position == 0
 
 
+def test_tcp_listener_of_both_kinds_of_addresses(rigs: Callable[..., Rig]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    rig = rigs(f"tcp-listen://[::]:{port}?allow=127.0.0.1,::1")
+    wire = _called(port)
+    play(side_for("line"), wire, [b"BIN:A"])
+    rig.reads(1)
+    again = SocketWire.connect("::1", port)
+    play(side_for("line"), again, [b"BIN:B"])
+    rig.reads(2)
+    wire.close()
+    again.close()
+
+
 def test_listeners_say_why_they_cannot() -> None:
     first = TcpListener("127.0.0.1", _free_port())
     assert not first.present()
