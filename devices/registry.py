@@ -57,8 +57,8 @@ class Device:
     def delivery(self) -> str:
         """What the protocol itself promises on the way from the trigger to the journal."""
         if self.kind == "scale":
-            return "on request"
-        return "at least once" if self.framing().waits_for_answer else "at most once"
+            return "on-request"
+        return "at-least-once" if self.framing().waits_for_answer else "at-most-once"
 
     def framing(self) -> Framing:
         """A scanner's protocol; Rejected for a scale."""

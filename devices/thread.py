@@ -59,7 +59,7 @@ class Health:
     kind: str = "scanner"
     station: str = ""
     counters: Mapping[str, int] = field(default_factory=dict)
-    delivery: str = "at most once"
+    delivery: str = "at-most-once"
     odd: Sequence[Mapping[str, Any]] = ()
 
     def as_json(self) -> dict[str, Any]:

@@ -39,11 +39,19 @@ RIGHT_TO_LEFT = frozenset({"ar"})
 ALIASES = {"no": "nb", "nn": "nb"}
 COOKIE = "tallyman_language"
 RULES = (
+    "devices/",
+    "ledger/",
     "node/",
+    "sync/",
     "web/kit",
     "web/node_app",
     "web/node_ask",
     "web/node_api_",
+    "web/node_events",
+    "web/node_floor",
+    "web/node_pages",
+    "web/node_review",
+    "web/node_setup",
 )  # where what `by_rules` knows is written
 COOKIE_S = 400 * 86_400
 
@@ -53,8 +61,27 @@ def N_(text: str) -> str:
     return text
 
 
-# Words of the rules that stand at a place of their sentences.
-OF_RULES = (N_("count"), N_("receive"), N_("move"), N_("dismissed"), N_("resolved"), N_("forward"), N_("back"))
+# Words of the rules that stand at a place of their sentences: what is done, what became of a scan or a device, ...
+OF_RULES = (
+    N_("count"), N_("receive"), N_("move"), N_("dismissed"), N_("resolved"), N_("forward"), N_("back"),
+    N_("absent"), N_("opening"), N_("degraded"), N_("backoff"), N_("ended"), N_("stopped"),
+    # ... what a scale says of its weight, what the system says of a port or a connection, ...
+    N_("in motion"), N_("overload"), N_("underload"), N_("out of range"), N_("not ready"),
+    N_("No such file or directory"), N_("No such device"), N_("Permission denied"), N_("Input/output error"),
+    N_("Device or resource busy"), N_("Connection refused"), N_("Connection reset by peer"), N_("Broken pipe"),
+    N_("No route to host"), N_("Network is unreachable"), N_("Name or service not known"), N_("timed out"),
+    # ... and what a label holds.
+    N_("a GTIN"), N_("an SSCC"), N_("a GLN"), N_("UPC-E"), N_("UPC-A"), N_("short"), N_("long"),
+    N_("hour"), N_("minute"), N_("second"), N_("latitude"), N_("longitude"),
+    N_("a country number of ISO 3166-1"), N_("a country number of ISO 3166-1, or 999 for several"),
+    N_("a country code of ISO 3166-1"), N_("a currency number of ISO 4217"),
+    N_("a packaging code of UN Recommendation 21"), N_("0 (no) or 1 (yes)"), N_("a code of ISO 5218"),
+    N_("a winding direction: 0, 1 or 9"), N_("the zero that belongs there"), N_("a minus sign"),
+    N_("an importer index"), N_("a type of identification medium"),
+    N_("GTIN of contained items"), N_("lot"), N_("serial"), N_("production date"), N_("packaging date"),
+    N_("best before"), N_("sell by"), N_("expiry"), N_("variant"), N_("variable count"),
+    N_("count of contained items"), N_("location"), N_("GLN extension"),
+)  # fmt: skip
 
 
 @cache

@@ -70,7 +70,7 @@ DEVICE = record(
         "last_seen_ms": or_null(WHEN),
         "last_read_ms": or_null(WHEN),
         "counters": _COUNTER,
-        "delivery": one_of("at least once", "at most once", "on request"),
+        "delivery": one_of("at-least-once", "at-most-once", "on-request"),
         "odd": array(
             record("OddBytes", {"at_ms": WHEN, "hex": text("The last bytes up to then, at most 64")}),
             8,

@@ -47,6 +47,11 @@ class Transport(Protocol):
         """Let go of everything for good: the thread ends."""
 
 
+def reason(error: BaseException) -> str:
+    """Why the system refused, in its own words and without its number."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 class Waiting:
     """Waits for descriptors and for being woken from another thread."""
 

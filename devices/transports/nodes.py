@@ -13,6 +13,7 @@ import stat
 import struct
 from typing import Literal
 
+from devices.transports.base import reason
 from devices.transports.descriptor import DescriptorTransport, opened
 from ledger.errors import Unavailable
 
@@ -36,7 +37,7 @@ class NodeTransport(DescriptorTransport):
         try:
             os.write(self._own, data)
         except OSError as error:
-            raise Unavailable(f"{self.path} took no report: {error}") from error
+            raise Unavailable(f"{self.path} took no report: {reason(error)}") from error
 
     def _opened(self) -> int:
         try:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from devices.protocols.telnet import PortClient, escaped
-from devices.transports.base import CHUNK_BYTES, NETWORK_PATIENCE_MS, Waiting
+from devices.transports.base import CHUNK_BYTES, NETWORK_PATIENCE_MS, Waiting, reason
 from ledger.errors import Unavailable
 
 CONNECT_MS = 3_000
@@ -44,7 +44,7 @@ class _Line:
                 return b""
             chunk = self.own.recv(CHUNK_BYTES)
         except (OSError, ValueError) as error:
-            raise Unavailable(f"{self.name} went away: {error}") from error
+            raise Unavailable(f"{self.name} went away: {reason(error)}") from error
         if not chunk:
             raise Unavailable(f"{self.name} closed the connection")
         return chunk
@@ -53,7 +53,7 @@ class _Line:
         try:
             self.own.sendall(data)
         except OSError as error:
-            raise Unavailable(f"{self.name} took no bytes: {error}") from error
+            raise Unavailable(f"{self.name} took no bytes: {reason(error)}") from error
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ class TcpTransport:
         try:
             own = socket.create_connection((self._host, self._port), CONNECT_MS / 1000)
         except OSError as error:
-            raise Unavailable(f"cannot connect to {name}: {error}") from error
+            raise Unavailable(f"cannot connect to {name}: {reason(error)}") from error
         self._line = _Line(name, own)
         if self._port_client is not None:
             self._telnet = self._port_client()
@@ -219,7 +219,7 @@ class TcpListener:
                         (self._host, self._port), family=family, backlog=4, dualstack_ipv6=both
                     )
                 except OSError as error:
-                    raise Unavailable(f"cannot listen on {self._host}:{self._port}: {error}") from error
+                    raise Unavailable(f"cannot listen on {self._host}:{self._port}: {reason(error)}") from error
             return self._server
 
     @staticmethod

@@ -170,7 +170,7 @@ def test_bytes_that_were_no_message_are_kept_to_be_looked_at(
     side = SsiSide()
     side.scan(b"BIN:A")
     serve(side, scanner, clock=CLOCK, random=SystemRandom(), until=lambda: not side.busy(), timeout_ms=5_000)
-    assert rig.health().odd == () and rig.health().delivery == "at least once"
+    assert rig.health().odd == () and rig.health().delivery == "at-least-once"
     for number in range(12):
         scanner.send(b"\xff\xfe%02d" % number)
         until(lambda number=number: rig.health().counters.get("noise", 0) >= 4 * number + 4)  # type: ignore[misc]

@@ -210,8 +210,8 @@ def test_a_device_says_what_becomes_of_a_scan_while_the_node_is_away(tmp_path: P
     """And what it sent that was no message, to an administrator alone: half a badge may be in it."""
     stage, _ = kit.node(tmp_path / "node", watched=False)
     sure, plain = (asdict(Health(name, "serial:///dev/x", "ready", "", 1, None, None, delivery=delivery, odd=odd))
-                   for name, delivery, odd in (("gun", "at least once", [{"at_ms": 1, "hex": "ff"}]),
-                                               ("lamp", "at most once", [])))  # fmt: skip
+                   for name, delivery, odd in (("gun", "at-least-once", [{"at_ms": 1, "hex": "ff"}]),
+                                               ("lamp", "at-most-once", [])))  # fmt: skip
     with kit.closing(stage):
         app = node_app.create(replace(kit.parts(stage), devices=lambda: [sure, plain]))
         described.watch(app)
@@ -220,7 +220,7 @@ def test_a_device_says_what_becomes_of_a_scan_while_the_node_is_away(tmp_path: P
         assert page.count("keeps each scan until the node has it") == 1
         assert page.count("what it scans while the node is away is lost") == 1
         seen = {login: client.get("/api/v1/devices/").json["rows"] for login, client in (("c", cora), ("a", adam))}
-        assert [each["delivery"] for each in seen["c"]] == ["at least once", "at most once"]
+        assert [each["delivery"] for each in seen["c"]] == ["at-least-once", "at-most-once"]
         assert [each["odd"] for each in seen["c"]] == [[], []] and seen["a"][0]["odd"] == [{"at_ms": 1, "hex": "ff"}]
 
 
