@@ -20,6 +20,7 @@ from devices.protocols.base import Frame
 from devices.protocols.layouts import NAMES
 from devices.reads import NewRead, day_of
 from devices.registry import Device
+from devices.simulated_printer import MOODS
 from devices.transports.base import Ended, Transport
 from devices.weights import Weight
 from ledger.clock import Clock, SystemClock
@@ -83,6 +84,18 @@ def sim_command(commands: Any) -> None:
         command.add_argument(f"--{name}", type=int, default=0, metavar="PERCENT", help=f"{what} (default: 0)")
     command.add_argument(
         "--port", type=_port, default=9100, metavar="PORT", help="printer: its port on this machine (default: 9100)"
+    )
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--listen", type=_port, metavar="PORT", help="wait there for the program's call, as for tcp://"
+    )
+    where.add_argument("--call", default="", metavar="HOST:PORT", help="call the program, as for tcp-listen://")
+    where.add_argument("--rfc2217", type=_port, metavar="PORT", help="stand behind a terminal server at this port")
+    command.add_argument(
+        "--mood", action="append", default=[], choices=MOODS, help="printer: what is the matter with it, repeatable"
+    )
+    command.add_argument(
+        "--hang-up", type=positive, default=0, metavar="BYTES", help="printer: break each connection after so many"
     )
     command.add_argument("--wait", type=positive, default=60, metavar="SECONDS", help="for a reader (default: 60)")
     command.add_argument("--json", action="store_true", help="print JSON objects")
@@ -275,7 +288,7 @@ def _sim(arguments: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that a link is removed
     if arguments.kind == "printer":
-        return simulated_acts.printer(arguments.port, as_json=arguments.json)
+        return simulated_acts.printer(arguments.port, arguments.mood, arguments.hang_up, as_json=arguments.json)
     if not arguments.script:
         raise Usage("--script is needed: a file, or - for standard input")
     try:
@@ -294,6 +307,9 @@ def _sim(arguments: argparse.Namespace) -> int:
         noisy=arguments.noisy,
         wait_ms=arguments.wait * 1000,
         as_json=arguments.json,
+        listen=arguments.listen,
+        call=arguments.call,
+        rfc2217=arguments.rfc2217,
     )
     return simulated_acts.scale(text, wish) if arguments.kind == "scale" else simulated_acts.scanner(text, wish)
 

@@ -110,6 +110,9 @@ def code128_values(data: bytes) -> list[int]:
     return found
 
 
+MOODS = ("paper-out", "paused", "head-open", "mute")
+
+
 class SimulatedPrinter:
     """Listens on a port of this machine. `paper_out`, `paused`, `head_open` are its moods; `mute` never answers a
     status; `hang_up_after` breaks the connection after so many bytes. Also a context manager."""

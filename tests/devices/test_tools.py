@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -344,6 +345,50 @@ def test_a_simulated_scanner_of_any_protocol(
         assert json.loads(sim.stdout.readline())["scans"] == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--protocol", "line", "--listen", "0"],
+        ["--protocol", "ssi", "--listen", "0", "--piece", "5", "--double", "20"],
+        ["--protocol", "honeywell", "--call", "127.0.0.1:{port}"],
+        ["--protocol", "datalogic", "--rfc2217", "0", "--piece", "7"],
+        ["--protocol", "ssi", "--link", "{link}", "--lose", "20"],
+        ["--protocol", "keys", "--layout", "be", "--link", "{link}", "--piece", "10", "--gap-ms", "1"],
+        ["--protocol", "hidpos", "--link", "{link}", "--piece", "9"],
+    ],
+    ids=lambda arguments: "-".join(arguments[1:3]).replace("--", ""),
+)
+def test_a_simulated_scanner_comes_back_everywhere(
+    arguments: list[str], tmp_path: Path, rigs: Callable[..., Any]
+) -> None:
+    """Half a read, the cable pulled, noise, and another read: on a terminal, in a node's place, on the network."""
+    script = tmp_path / "script"
+    script.write_text("]C0BIN:A-01\n@cut ]C0BIN:HALF\n@unplug 300\n@noise 20\n@wait 800\n]E05901234123457\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = [each.format(port=port, link=tmp_path / "link") for each in arguments]
+    with beside("sim", *given, "--script", str(script), "--json") as sim:
+        assert sim.stdout is not None
+        rig = rigs(json.loads(sim.stdout.readline())["url"])
+        whole = [b"]C0BIN:A-01", b"]E05901234123457"]
+        until(lambda: [read.raw for read in rig.journal.waiting() if read.raw in whole] == whole, 20_000)
+        assert json.loads(sim.stdout.readline())["scans"] == 2
+        assert rig.health().counters["opened"] >= 2, "it was away"
+        assert all(read.fault for read in rig.journal.waiting() if b"HALF" in read.raw)
+
+
+def test_a_simulated_printer_has_its_moods(tmp_path: Path) -> None:
+    jobs = ("--jobs", str(tmp_path / "p.db"), "--json")
+    with beside("sim", "printer", "--port", "0", "--mood", "paper-out", "--json") as sim:
+        assert sim.stdout is not None
+        address = json.loads(sim.stdout.readline())["address"]
+        assert ran("label", "bin", "A-01", "--printer", address, *jobs)[0] == 3
+    with beside("sim", "printer", "--port", address.rpartition(":")[2], "--hang-up", "40", "--json") as sim:
+        assert sim.stdout is not None and json.loads(sim.stdout.readline())["address"] == address
+        code, out = ran("label", "waiting", *jobs)
+        assert code == 1 and json.loads(out)["state"] == "unknown"
+
+
 def test_a_simulated_scale_and_printer(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("~1.000\n1.234\n")
@@ -369,6 +414,7 @@ def test_mistakes_with_simulated_devices(tmp_path: Path, capsys: pytest.CaptureF
         ["sim", "scale", "--protocol", "ssi", "--script", str(script)],
         ["sim", "--protocol", "keys", "--script", str(script)],
         ["sim", "--protocol", "morse", "--script", str(script)],
+        ["sim", "--call", "nowhere", "--script", str(script)],
     ):
         assert main(arguments) == (1 if arguments[1:] else 2), arguments
         assert capsys.readouterr().err.count("\n") == 1

@@ -21,7 +21,8 @@ import pytest
 from devices.decoders.scan import decode_read
 from devices.registry import Device
 from devices.simulated import SimulatedScanner
-from devices.simulated_sides import ScaleSide, Side, SsiSide, side_for
+from devices.simulated_scale import ScaleSide
+from devices.simulated_sides import Side, SsiSide, side_for
 from devices.simulated_wire import PipeWire, SocketWire, Trouble, Wire, serve
 from devices.transports.nodes import NodeTransport, speaks_pos
 from devices.transports.tcp import TcpListener, TcpTransport

@@ -17,7 +17,7 @@ from devices.cli import main
 from devices.reads import NewRead
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
-from devices.simulated_sides import ScaleSide
+from devices.simulated_scale import ScaleSide
 from devices.supervisor import Supervisor
 from devices.thread import Health
 from devices.weights import Weight
