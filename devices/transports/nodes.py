@@ -7,6 +7,7 @@ our udev rule makes for hidraw), never by `event7`.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -43,7 +44,7 @@ class NodeTransport(DescriptorTransport):
         """As every descriptor; silence under a name that leads elsewhere by now is the end of this device too."""
         chunk = super().read(timeout_ms)
         if not chunk and self._renamed():
-            raise Unavailable(f"{self.path} went away: No such device")
+            raise Unavailable(f"{self.path} went away: {os.strerror(errno.ENODEV)}")
         return chunk
 
     def _renamed(self) -> bool:
