@@ -1,7 +1,7 @@
 """One thread a device: open it, listen, and begin again whatever happens. It never gives up.
 
 Whatever goes wrong with a device (unplugged, taken by another program, babbling at the wrong speed) ends its session
-and not its thread: the device is closed, the pause grows up to ten seconds with some jitter, and it is opened
+and not its thread: the device is closed, the pause grows to a second and a half with some jitter, and it is opened
 again, for ever. A device that comes back is opened within a second or so, however long it was away.
 
     absent ─▶ opening ─▶ ready ◀─▶ degraded (what it says cannot be taken)
@@ -30,7 +30,7 @@ State = Literal["absent", "opening", "ready", "degraded", "backoff", "ended", "s
 LISTEN_MS = 500
 PRESENCE_MS = 500
 SETTLE_MS = 100  # a new device node is there before its permissions are
-PAUSES_MS = (250, 500, 1_000, 2_000, 5_000, 10_000)
+PAUSES_MS = (250, 500, 1_000, 1_500)
 PAUSES_OPENED = 1
 # What a protocol counts when bytes were no message; the newest such places are kept for whoever looks for the cause.
 NO_MESSAGE = ("noise", "checksum", "truncated", "oversize", "errors", "unknown_keys")
