@@ -246,6 +246,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     if not arguments.device:
         if not arguments.sheet:
             raise Usage("expected a device address, or --sheet")
+        print(json.dumps({"sheet": arguments.sheet}) if arguments.json else arguments.sheet)
         return 0
     device = Device.parse(arguments.device)
     source = Source(device, SystemClock(), arguments.timeout * 1000)

@@ -26,7 +26,7 @@ class Sentence:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         parts = PLACE.split(self.text)
-        return re.compile("".join("(.+?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
+        return re.compile("".join("(.*?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
 
     @cached_property
     def constant(self) -> int:

@@ -151,6 +151,7 @@ def test_the_calibration_command_on_a_terminal(tmp_path: Path) -> None:
     assert code == 0 and shown["settings"] == {"gs": "7c"} and shown["url"] == f"{scanner.url}&gs=7c", (
         "and its port stays at the speed that worked"
     )
+    assert json.loads(ran("calibrate", "--sheet", str(sheet), "--json")[1]) == {"sheet": str(sheet)}
     document = pypdfium2.PdfDocument(sheet)
     assert len(document) == 1
     document.close()

@@ -111,6 +111,7 @@ RULES = tuple(
         "web/node_api_attachments",
         "web/node_api_audit",
         "web/node_api_devices",
+        "web/node_api_people",
         "web/node_api_sheets",
         "web/node_api_stock",
         "web/node_app",

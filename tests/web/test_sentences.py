@@ -9,7 +9,9 @@ import pytest
 
 from devices.decoders.scan import decode
 from devices.registry import Device
+from devices.simulated import scan_bytes
 from ledger.errors import ReasonNeeded, Unavailable
+from tests.devices.test_vectors import OWN
 from tests.house import words
 from tests.web import kit
 from web import languages
@@ -75,6 +77,16 @@ def test_what_is_wrong_with_a_label_is_said_in_the_readers_language(raw: bytes, 
     scan = decode(raw, on=ON)
     said = [languages.sentences("de").said(each) for each in (*scan.problems, *scan.warnings)]
     assert [each[: len(start)] for each, start in zip(said, german, strict=True)] == german
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_nothing_about_a_label_stays_english(language: str) -> None:
+    """Whatever the decoders find in the vectors; names of rare identifiers inside a sentence may stay."""
+    raws = [scan_bytes(case["input"]) for case in OWN]
+    scans = [decode(raw, on=ON) for raw in raws]
+    found = {each for scan in scans for each in (*scan.problems, *scan.warnings)}
+    assert len(found) > 40
+    assert [each for each in found if languages.sentences(language).said(each) == each] == []
 
 
 def test_what_is_wrong_with_a_device_is_said_in_the_readers_language(tmp_path: Path) -> None:
