@@ -219,6 +219,7 @@ def test_a_device_says_what_becomes_of_a_scan_while_the_node_is_away(tmp_path: P
         page = cora.get("/node").get_data(as_text=True)
         assert page.count("keeps each scan until the node has it") == 1
         assert page.count("what it scans while the node is away is lost") == 1
+        assert "no message" not in page and '<bdi class="code long" dir="ltr">ff</bdi>' in str(adam.get("/node").text)
         seen = {login: client.get("/api/v1/devices/").json["rows"] for login, client in (("c", cora), ("a", adam))}
         assert [each["delivery"] for each in seen["c"]] == ["at-least-once", "at-most-once"]
         assert [each["odd"] for each in seen["c"]] == [[], []] and seen["a"][0]["odd"] == [{"at_ms": 1, "hex": "ff"}]
