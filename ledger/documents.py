@@ -173,6 +173,11 @@ def booking_op_id(whole: OpId, number: int) -> OpId:
     return part_op_id(whole, PARTS_MAX + number)
 
 
+def units_op_id(whole: OpId) -> OpId:
+    """The op_id under which the units that an act fills are made before it: that of a part 0."""
+    return part_op_id(whole, 0)
+
+
 def reference(text: object) -> str:
     """A foreign document number: printable, 1 to 64 characters."""
     if not isinstance(text, str) or not 0 < len(text) <= _REFERENCE_CHARS_MAX or not text.isprintable():

@@ -289,6 +289,13 @@ LANGUAGES_1 = """
 CREATE TABLE languages (actor BLOB PRIMARY KEY, language TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+# Units that came in by a receipt that is being scanned: where each stands, and the delivery that announced it or ''.
+UNITS_1 = """
+CREATE TABLE task_units (
+    task INTEGER NOT NULL, unit TEXT NOT NULL, stands TEXT NOT NULL, delivery TEXT NOT NULL, PRIMARY KEY (task, unit)
+) STRICT, WITHOUT ROWID;
+"""
+
 # Codes that a wired scanner read for a page (`node/listening`), kept for a while.
 HANDED_1 = """
 CREATE TABLE handed_codes (

@@ -211,6 +211,10 @@ class Scanning:
             return self._control(connection, who, task, scan, cause)
         if task is None:
             return self._look(connection, scan)
+        if scan.kind == "unit" and scan.ok and task.kind != tasks.COUNT:
+            with _savepoint(connection) as kept:
+                return {"outcome": "steered", **self._stock.unit(connection, who, task, unit_of(scan), cause)}
+            return kept.refusal or {}
         return self._thing(connection, who, task, scan, cause)
 
     def name(self, connection: Connection, who: Person, raw: bytes, on: date) -> Answer:
@@ -221,7 +225,7 @@ class Scanning:
         one scan. A lot or serial alone is an item by `Lookups.tracked`. Raises Rejected for anything else."""
         scan = decode(raw, on=on, labels=self._labels)
         if scan.kind in ("bin", "unit"):
-            code = scan.text or str(scan.sscc or "")
+            code = unit_of(scan)
             known = listings.location(connection, code) is not None
             if code and (known or scan.kind == "unit"):
                 return {"kind": "location", "location": code, "known": known, "unit": scan.kind == "unit"}
@@ -422,6 +426,11 @@ def _trouble(scan: Scan) -> str:
     if scan.kind == "unit":
         return "the label of a closed unit: open it and count what is in it, or dismiss it with a reason"
     return ""
+
+
+def unit_of(scan: Scan) -> str:
+    """The location that the label of a place or unit names: an SSCC, or an own code."""
+    return scan.text or str(scan.sscc or "")
 
 
 def _pieces(scan: Scan) -> int:

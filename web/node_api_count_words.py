@@ -122,6 +122,9 @@ OUTCOME = record(
         "whole": flag(),
         "source": CODE,
         "target": CODE,
+        "unit": text("A handling unit that came in by this scan", most=31),
+        "delivery": text("The one that announced it", most=64),
+        "open": array(CODE, doc="Items on it whose lots or serials have to be scanned"),
         "park": whole(),
         "hint": HINT,
     },
@@ -166,6 +169,7 @@ SCREEN = record(
         ),
     },
     {
+        "delivery": text("The one that announced the units in a receipt", most=64),
         "areas": array(
             record(
                 "Area",
@@ -178,7 +182,7 @@ SCREEN = record(
                 },
             ),
             doc="How several people share the bin",
-        )
+        ),
     },
 )
 MINE = record(
