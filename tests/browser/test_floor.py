@@ -431,6 +431,7 @@ def test_goods_are_held_and_released_by_somebody_else(pages: Pages, scanned: Sca
     put(pages.house, "F-01", 5)
     page = pages.tablet("pia", "/held")
     page.get_by_role("link", name="Hold goods").click()
+    page.wait_for_url("**/floor/hold")
     ready(page)
     scanned(page, "BIN:F-01", CABLE)
     page.click("#done")
