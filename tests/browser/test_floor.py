@@ -309,6 +309,12 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
     expect(page.locator("#expected-lines")).to_contain_text("lot G-9")
     scanned(page, "BIN:F-05", CABLE)
     expect(page.locator("#expected .count").first).to_have_text("1 / 20")
+    page.click("#undo")
+    page.evaluate("localStorage.removeItem('delivery')")  # the label of the pallet says it as well
+    scanned(page, "]C100106141412345678908")
+    expect(page.locator("#answer")).to_contain_text("Unit 106141412345678908 is in with all that is on it")
+    expect(page.locator("#expected .count").first).to_have_text("20 / 20")
+    expect(page.locator("#lines")).to_contain_text("to 106141412345678908")
     page.click("#drop")
     page.click("#ask-yes")
     rita.act("deliveries/close", delivery="PO-91", reason="short")
