@@ -334,6 +334,28 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
 # ---------------------------------------------------------------- transfers
 
 
+def test_a_unit_is_loaded_with_all_that_is_on_it_by_one_scan(pages: Pages, scanned: Scan) -> None:
+    house, rita = pages.house, pages.house.oslo.people["rita"]
+    pallet = "006141411234567890"
+    rita.act("units/move", units=[{"unit": pallet}], target="F-08")
+    put(house, pallet, 7)
+    put(house, pallet, 2, "GLUE-1", lot="G-1", expiry="2028-01-31")
+    page = pages.tablet("tor", "/floor/dispatch")
+    ready(page)
+    scanned(page, f"]C100{pallet}")
+    expect(page.locator("#lines .count")).to_have_text(["2", "7"])
+    expect(page.locator("#lines")).to_contain_text(f"at {pallet}")
+    scanned(page, f"]C100{pallet}")  # it is there once
+    expect(page.locator("#answer-figure")).to_have_text("0")
+    page.click("#done")
+    page.fill("#said-receiver", "bergen")
+    page.click("#papers button[type=submit]")
+    sign(page)
+    expect(page.locator("#proof-title")).to_have_text("Sent")
+    assert (lies(house, pallet), lies(house, pallet, "GLUE-1")) == (0, 0)
+    rita.act("units/move", units=[{"unit": pallet}])
+
+
 def test_goods_leave_under_a_signature_and_arrive_short_elsewhere(pages: Pages, scanned: Scan) -> None:
     house = pages.house
     put(house, "F-08", 6)
