@@ -72,7 +72,11 @@ def sim_command(commands: Any) -> None:
     command.add_argument("--script", metavar="FILE", help="the script, or - for standard input")
     command.add_argument("--protocol", default="line", help="what it speaks, as in a device address (default: line)")
     command.add_argument("--layout", choices=NAMES, default="us", help="keys: the scanner's keyboard")
-    command.add_argument("--link", metavar="PATH", help="a stable name for it, kept over @unplug; a FIFO for keys")
+    command.add_argument(
+        "--link",
+        metavar="PATH",
+        help="a stable name for it, kept over @unplug; a FIFO for keys; a printer with one is serial",
+    )
     command.add_argument("--suffix", choices=("cr", "lf", "crlf", "stx", "none"), default="cr", help="how reads end")
     command.add_argument("--gap-ms", type=int, default=0, metavar="MS", help="pause between pieces of a read")
     command.add_argument("--piece", type=positive, default=4_096, metavar="BYTES", help="size of a piece")
@@ -288,7 +292,8 @@ def _sim(arguments: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that a link is removed
     if arguments.kind == "printer":
-        return simulated_acts.printer(arguments.port, arguments.mood, arguments.hang_up, as_json=arguments.json)
+        link = Path(arguments.link) if arguments.link else None
+        return simulated_acts.printer(arguments.port, link, arguments.mood, arguments.hang_up, as_json=arguments.json)
     if not arguments.script:
         raise Usage("--script is needed: a file, or - for standard input")
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from devices.simulated import Step, parse_script
 from devices.simulated_places import CalledPlace, CallingPlace, InPieces, NodePlace, Place, TerminalPlace
+from devices.simulated_printer import SerialPrinter, SimulatedPrinter, read_zpl
 from devices.simulated_scale import ScaleSide
 from devices.simulated_sides import Side, side_for
 from devices.simulated_wire import Trouble, serve
@@ -19,6 +20,7 @@ from ledger.seams import SystemRandom
 CLOCK, RANDOM = SystemClock(), SystemRandom()
 SCALE_STEP_MS = 2_000
 ANSWER_MS = 30_000
+PRINTER_STEP_MS = 50
 NODES = {"keys": "evdev", "hidpos": "hidraw"}
 _SUFFIXES = {"cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "stx": b"\x03", "none": b""}
 
@@ -141,21 +143,33 @@ def scale(text: str, wish: Wish) -> int:
     return 0
 
 
-def printer(port: int, moods: list[str], hang_up_after: int, *, as_json: bool) -> int:
-    """Take jobs on a port of this machine for ever, and show what each prints. `moods`: see `SimulatedPrinter`."""
-    from devices.simulated_printer import SimulatedPrinter, read_zpl
+def printer(port: int, link: Path | None, moods: list[str], hang_up_after: int, *, as_json: bool) -> int:
+    """Take jobs on a port of this machine, or on a terminal called `link`, for ever, and show what each prints.
+    `moods`: see `PrinterSide`."""
+    if link is None:
+        with SimulatedPrinter(port=port) as paper:
+            _print_for_ever(paper, paper.address, moods, hang_up_after, as_json)
+    with TerminalPlace(link, CLOCK) as place:
+        serial = SerialPrinter(place.wire)
+        _print_for_ever(serial, place.url, moods, hang_up_after, as_json)
+    return 0
 
-    with SimulatedPrinter(port=port) as paper:
-        for mood in moods:
-            setattr(paper, mood.replace("-", "_"), True)
-        paper.hang_up_after = hang_up_after
-        print(json.dumps({"address": paper.address}) if as_json else paper.address, flush=True)
-        seen = 0
-        while True:
-            CLOCK.sleep_ms(100)
-            for job in paper.jobs[seen:]:
-                seen += 1
-                for each in read_zpl(job):
-                    things = [(thing.kind, thing.data.decode("utf-8", "replace")) for thing in each.things]
-                    shown = {"copies": each.copies, "things": things, "faults": each.faults}
-                    print(json.dumps(shown) if as_json else f"{each.copies} × {things}", flush=True)
+
+def _print_for_ever(
+    paper: SimulatedPrinter | SerialPrinter, address: str, moods: list[str], hang_up_after: int, as_json: bool
+) -> None:
+    for mood in moods:
+        setattr(paper, mood.replace("-", "_"), True)
+    paper.hang_up_after = hang_up_after
+    print(json.dumps({"address": address}) if as_json else address, flush=True)
+    seen = 0
+    while True:
+        CLOCK.sleep_ms(PRINTER_STEP_MS)
+        if isinstance(paper, SerialPrinter):
+            paper.listen(0)
+        for job in paper.jobs[seen:]:
+            seen += 1
+            for each in read_zpl(job):
+                things = [(thing.kind, thing.data.decode("utf-8", "replace")) for thing in each.things]
+                shown = {"copies": each.copies, "things": things, "faults": each.faults}
+                print(json.dumps(shown) if as_json else f"{each.copies} × {things}", flush=True)

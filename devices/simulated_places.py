@@ -13,6 +13,7 @@ import termios
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from devices.simulated import SEND_MS_MAX, SimulatedScanner
 from devices.simulated_port import PortServer
@@ -30,7 +31,7 @@ class Place(ABC):
     path: str
     _clock: Clock
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,6 +72,11 @@ class TerminalPlace(Place):
         self._clock = clock
         self._wire = SimulatedScanner(link, clock=clock, suffix=b"")
         self.url, self.path = self._wire.url, self._wire.path
+
+    @property
+    def wire(self) -> Wire:
+        """The wire, whether or not anybody has the far end open."""
+        return self._wire
 
     def opened(self, wait_ms: int) -> Wire:
         """See `Place`."""

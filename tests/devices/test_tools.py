@@ -390,6 +390,17 @@ def test_a_simulated_printer_has_its_moods(tmp_path: Path) -> None:
         assert code == 1 and json.loads(out)["state"] == "unknown"
 
 
+def test_a_simulated_printer_on_a_terminal(tmp_path: Path) -> None:
+    jobs = ("--jobs", str(tmp_path / "p.db"), "--json")
+    with beside("sim", "printer", "--link", str(tmp_path / "printer"), "--json") as sim:
+        assert sim.stdout is not None
+        address = json.loads(sim.stdout.readline())["address"]
+        for name in ("A-01", "A-02"):
+            code, out = ran("label", "bin", name, "--printer", address, *jobs)
+            assert code == 0 and json.loads(out)["state"] == "confirmed"
+            assert ["code128", f">:BIN:{name}"] in json.loads(sim.stdout.readline())["things"]
+
+
 def test_a_simulated_scale_and_printer(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("~1.000\n1.234\n")
