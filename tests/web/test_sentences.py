@@ -69,7 +69,7 @@ ON = date(2026, 1, 15)
         (b"]E05901234123450", ["'5901234123450' ist nicht eine GTIN: Die letzte Ziffer müsste 7 sein"]),
         (b"]C110" + b"A" * 21, ["(10) Charge: 'AAAAAAAAAAAAAAAAAAAAA' passt nicht, erwartet werden 1-20 Buchstaben"]),
         (b"]C110AB-1", ["(10) Charge braucht (01) / (02) / (03) / (8006) / (8026) daneben"]),
-        (b"]C1422999", ["im Element (422) country of origin: '999' ist kein bekannter Code: erwartet wird eine"]),
+        (b"]C1422999", ["im Element (422) Ursprungsland: '999' ist kein bekannter Code: erwartet wird eine"]),
         (b"\x00\x01", ["Zeichen, die auf keinem Etikett stehen"]),
     ],
 )  # fmt: skip
