@@ -297,3 +297,10 @@ CREATE TABLE handed_codes (
 ) STRICT;
 CREATE INDEX handed_codes_actor ON handed_codes (actor, number);
 """
+
+DELIVERED_1 = """
+-- The bins that goods of an announced delivery came into.
+CREATE TABLE delivery_bins (
+    delivery TEXT NOT NULL REFERENCES expected, bin TEXT NOT NULL, PRIMARY KEY (delivery, bin)
+) STRICT, WITHOUT ROWID;
+"""
