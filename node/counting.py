@@ -41,6 +41,7 @@ from node.rounds import (
     give_back,
     latest,
     next_round,
+    note_baseline,
     open_round,
     own_round,
     parts,
@@ -111,16 +112,17 @@ class Counting(Sessions, Lines):
         fields.done()
         if how is not None and how not in counting_shared.CHOICES:
             raise Rejected(f"how is {shown(how)}: expected {' or '.join(counting_shared.CHOICES)}")
-        how = how or (counting_shared.SECOND if who.waited_ms else "")
+        decided = how is not None or self._desk.was_away(who)
         with self._site.reading() as connection:
-            if not how and not is_done(connection, op_id) and self.is_taken(connection, who, bin_):
+            if not decided and not is_done(connection, op_id) and self.is_taken(connection, who, bin_):
                 return {"op_id": str(op_id), "ask": TAKEN.format(bin_), "choices": list(counting_shared.CHOICES)}
 
         def work(connection: Connection) -> Answer:
             if how == counting_shared.SHARE and self.is_taken(connection, who, bin_):
                 return counting_shared.ask_for(connection, bin_, who, area)
-            return self.begin(connection, who, bin_, second=bool(how))
+            return self.begin(connection, who, bin_, second=decided)
 
+        # Whatever was said and not how long it waited: sent again it has waited longer, and is the same act.
         content = {"bin": bin_, **({"how": how, "area": area} if how else {})}
         return self._desk.once(op_id, who.actor, "open_bin", content, work)
 
@@ -147,7 +149,7 @@ class Counting(Sessions, Lines):
         area = counting_shared.own_area(connection, bin_, who.actor)
         if area is not None and area.state == counting_shared.AGREED:
             task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
-            self.contact(connection, task, who.waited_ms)
+            self.contact(connection, task, who)
             counting_shared.begin(connection, area, task.task)
             return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
         if self.is_taken(connection, who, bin_):
@@ -159,7 +161,7 @@ class Counting(Sessions, Lines):
             raise Rejected(f"{bin_} is not yours to count now")
         refuse_counter(connection, row.session, bin_, who.actor)
         task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
-        self.contact(connection, task, who.waited_ms)
+        self.contact(connection, task, who)
         changes = views.number(self._site.view(self._site.head.manager, views.changes_of(bin_)))
         connection.execute(
             "UPDATE count_rounds SET assignee = ?, task = ?, changes = ?, height = ?"
@@ -167,6 +169,7 @@ class Counting(Sessions, Lines):
             (who.actor.raw, task.task, changes, self._site.head.height, row.session.raw, bin_, row.round),
         )
         set_bin(connection, row.session, bin_, "counting")
+        note_baseline(connection, row.session, (bin_,))
         return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
 
     def leave(self, op_id: OpId, who: Person, body: object) -> Answer:

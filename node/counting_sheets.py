@@ -24,7 +24,7 @@ from node.counting_policy import policy
 from node.counting_posting import bin_op_id
 from node.counting_sessions import need_counter
 from node.desk import Answer, Desk, Person
-from node.rounds import close_if_done, latest, need_session, refuse_counter, set_bin
+from node.rounds import close_if_done, latest, need_session, note_baseline, refuse_counter, set_bin
 from node.tasks import Cause
 from node.values import Fields, listed, shown, text_id
 
@@ -73,6 +73,7 @@ class Sheets:
                         "UPDATE count_rounds SET blind = 0 WHERE session = ? AND bin = ? AND round = ?",
                         (session.raw, bin_, row.round),
                     )
+            note_baseline(connection, session, chosen)
             if not blind and who.has(COUNT):
                 reveal(connection, session, chosen, who, self._desk.now_ms())
             return {"session": str(session), "sheet": int(number), "bins": chosen}

@@ -142,6 +142,11 @@ class Desk:
     def now_ms(self) -> int:
         return self.site.clock.now_ms()
 
+    def was_away(self, who: Person) -> bool:
+        """Whether what they ask for waited on their tablet for longer than ordinary Wi-Fi is silent: it has happened,
+        and nobody was told yes or no."""
+        return who.waited_ms > self.site.config.web.contact_gap_ms_max
+
     def document(self, occurred_ms: int | None = None, **said: Any) -> Document:
         """A document of now, or of the time that a tablet says. A clock that runs ahead makes the time doubtful."""
         now_ms = min(max(self.now_ms(), 0), OCCURRED_MS_MAX)

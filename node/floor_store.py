@@ -325,3 +325,18 @@ CREATE TABLE handed_codes (
 ) STRICT;
 CREATE INDEX handed_codes_actor ON handed_codes (actor, number);
 """
+
+DELIVERED_1 = """
+-- The bins that goods of an announced delivery came into.
+CREATE TABLE delivery_bins (
+    delivery TEXT NOT NULL REFERENCES expected, bin TEXT NOT NULL, PRIMARY KEY (delivery, bin)
+) STRICT, WITHOUT ROWID;
+"""
+
+BASELINES_1 = """
+-- The newest operation when the count of a bin began: who changes what is in it after that does not recount it.
+CREATE TABLE count_baselines (
+    session BLOB NOT NULL, bin TEXT NOT NULL, height INTEGER NOT NULL, place INTEGER NOT NULL,
+    PRIMARY KEY (session, bin)
+) STRICT, WITHOUT ROWID;
+"""

@@ -33,7 +33,7 @@ from node.picking_lists import (
     totes,
     wishes,
 )
-from node.rounds import refuse_frozen
+from node.rounds import blind_bins, refuse_frozen
 from node.stock_goods import GoodsDocuments
 from node.values import Fields, listed
 
@@ -101,6 +101,9 @@ class Picking:
             if found.tote:
                 raise Rejected(f"this list is being picked into {found.tote} already")
             catalogue.need_bin(connection, tote)
+            # Whether it is empty is what its count is to find out. A frozen bin is among these.
+            if tote in blind_bins(connection):
+                raise Rejected(f"{tote} is being counted: take another tote")
             if tote in totes(connection) or picked(connection, tote):
                 raise Rejected(f"{tote} is not empty: take another tote")
             connection.execute(
@@ -206,6 +209,8 @@ class Picking:
             wish.lines = _in_tote(connection, found.tote)
             if not wish.lines:
                 raise Rejected(f"{found.tote} is empty: pick something, or cancel the list")
+            if not wish.happened:
+                refuse_frozen(connection, (found.tote,))
 
             def leave(lines: tuple[Line, ...]) -> calls.Call:
                 return calls.Issue(actor=who.actor, lines=lines)
@@ -271,7 +276,7 @@ class Picking:
             "lines": [_shown(connection, share) for share in rest if share.location not in hidden],
             "being_counted": sorted({share.location for share in rest} & hidden),
             "wanted": wishes(connection, name),
-            "picked": picked(connection, found.tote) if found.state == "open" else {},
+            "picked": picked(connection, found.tote) if found.state == "open" and found.tote not in hidden else {},
             "missing": still_wanted(connection, found) if found.state == "open" and not hidden else {},
         }
 

@@ -15,6 +15,7 @@ from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
+from node.rounds import refuse_frozen
 from node.values import Fields
 
 _ROW = "op_id, call, actor, at_ms, state, reason"
@@ -70,7 +71,7 @@ class Proposals:
     def _shown(self, connection: Connection, row: tuple[Any, ...], hidden: frozenset[str]) -> Answer:
         op_id, data, actor, at_ms, state, reason = row
         _, call = calls.decode(bytes(data))
-        lines: Sequence[Line] = getattr(call, "lines", ())
+        lines = lines_of(call)
         counted = any(line.source in hidden or line.target in hidden for line in lines)
         return {
             "proposal": bytes(op_id).hex(),
@@ -94,6 +95,7 @@ class Proposals:
 
         def work(connection: Connection) -> Answer:
             call, document = self._open(connection, proposal, who)
+            refuse_frozen(connection, (place for line in lines_of(call) for place in (line.source, line.target)))
             signed = self._operators.approve(who, call, proposal, pin)
             self._site.record(signed, op_id=proposal, document=document)
             self._decide(connection, proposal, who, "approved", "")
@@ -138,3 +140,9 @@ class Proposals:
             "UPDATE proposals SET state = ?, reason = ?, decided_by = ? WHERE op_id = ?",
             (state, reason, who.actor.raw, proposal.raw),
         )
+
+
+def lines_of(call: calls.Call) -> Sequence[Line]:
+    """What a proposed call would book."""
+    lines: Sequence[Line] = getattr(call, "lines", ())
+    return lines

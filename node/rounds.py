@@ -218,8 +218,33 @@ def tallies(connection: Connection, row: Round) -> list[int]:
     return [int(task) for (task,) in rows]
 
 
+def note_baseline(connection: Connection, session: OpId, bins: Iterable[str]) -> None:
+    """The count of these bins begins: what is recorded from here on happens during it. A later round changes nothing
+    about that."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO count_baselines SELECT ?, ?, height, place FROM operations"
+        " ORDER BY height DESC, place DESC LIMIT 1",
+        [(session.raw, bin_) for bin_ in bins],
+    )
+
+
+def movers_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
+    """Everyone who brought goods into this bin, took, held or adjusted some, since its count in this session began;
+    also where that could not be booked. To release is no such act: it is an approver's signature."""
+    rows = connection.execute(
+        "WITH base AS (SELECT height, place FROM count_baselines WHERE session = ?1 AND bin = ?2)"
+        " SELECT o.actor FROM base b JOIN movements m ON (m.source = ?2 OR m.target = ?2)"
+        " AND (m.height, m.place) > (b.height, b.place)"
+        " JOIN operations o ON o.height = m.height AND o.place = m.place AND o.call <> 'release'"
+        " UNION SELECT o.actor FROM base b JOIN exception_lines e ON e.source = ?2 OR e.target = ?2"
+        " JOIN operations o ON o.op_id = e.op_id AND (o.height, o.place) > (b.height, b.place)",
+        (session.raw, bin_),
+    ).fetchall()
+    return {Actor(bytes(row[0])) for row in rows if row[0] is not None}
+
+
 def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Actor) -> None:
-    """Refuse a person who has counted this bin before, or has seen what the books expect of it."""
+    """Refuse a person who has counted this bin before, changed what is in it since, or seen what the books expect."""
     if actor in counters_of(connection, session, bin_):
         raise Rejected(f"{bin_} has to be counted by somebody else this time")
     row = connection.execute(
@@ -227,6 +252,8 @@ def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Acto
     ).fetchone()
     if row is not None:
         raise Rejected(f"{bin_} has to be counted by somebody who has not seen its review")
+    if actor in movers_of(connection, session, bin_):
+        raise Rejected(f"{bin_} has to be counted by somebody who has not moved or adjusted its goods meanwhile")
 
 
 def blind_bins(connection: Connection) -> frozenset[str]:

@@ -192,23 +192,23 @@ class Scanning:
         if who is None:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
-        waited_ms = int(read.context.get("waited_ms", 0))
+        who = replace(who, waited_ms=int(read.context.get("waited_ms", 0)))
         ours = bool(read.client_id or read.fault) or scan.kind in ("badge", "control")
         if not ours and self._listening.takes_codes(who.actor, busy=task is not None):
             for each in one.reads:
                 text = each.raw.decode("utf-8", "replace")
                 listening.hand(connection, who.actor, bytes.fromhex(each.read_id), text, self._desk.now_ms())
             return {"outcome": "handed"}
-        cause = Cause(max(0, read.at_ms - waited_ms), bytes.fromhex(read.read_id), scan.raw)
+        cause = Cause(max(0, read.at_ms - who.waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
         if scan.kind == "bin" or (scan.kind == "unit" and _is_counted_bin(connection, task, unit_of(scan))):
-            return self._bin(connection, replace(who, waited_ms=waited_ms), task, scan)
+            return self._bin(connection, who, task, scan)
         place = str(read.context.get("bin", ""))
         if place and (task is None or task.kind != tasks.COUNT or task.target != place):
             return self._late(connection, who, place, scan, cause)
         if task is not None:
-            self._counting.contact(connection, task, waited_ms)
+            self._counting.contact(connection, task, who)
         if scan.kind == "control":
             return self._control(connection, who, task, scan, cause)
         if task is None:
@@ -259,7 +259,7 @@ class Scanning:
             if not who.has(COUNT):
                 return {"outcome": "bin", "bin": code}
             with _savepoint(connection) as kept:
-                opened = self._counting.begin(connection, who, code, second=bool(who.waited_ms))
+                opened = self._counting.begin(connection, who, code, second=self._desk.was_away(who))
                 return {"outcome": "opened", **opened}
             return kept.refusal or {}
         if task.kind == tasks.COUNT:

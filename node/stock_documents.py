@@ -227,7 +227,7 @@ class Documents:
             if booked.lines and "delivery" in references:
                 name = references["delivery"]
                 answer |= deliveries.take_in(
-                    connection, name, booked.lines, booked.line_reasons, booked.every,
+                    connection, who, name, booked.lines, booked.line_reasons, booked.every,
                     happened=wish.happened, now_ms=now_ms,
                 )  # fmt: skip
             if references.get("delivery-note"):

@@ -336,6 +336,8 @@ STEPS: tuple[str, ...] = (
     floor_store.LANGUAGES_1,
     floor_store.HANDED_1,
     floor_store.UNITS_1,
+    floor_store.DELIVERED_1,
+    floor_store.BASELINES_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -251,6 +251,7 @@ class Transfers:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
+            refuse_frozen(connection, (line.target for line, _, _ in read))
             came = self._came(connection, known.name)
             for number, (line, reasons, _) in enumerate(read):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity

@@ -35,6 +35,7 @@ from web.schema import (
     either,
     flag,
     one_of,
+    or_null,
     record,
     text,
     whole,
@@ -76,10 +77,17 @@ DELIVERY = record(
         "delivery": text(),
         "supplier": CODE,
         "due": DUE,
+        "being_counted": flag("Goods of it are in a bin that is being counted, and the asker counts: not told yet"),
         "lines": array(
             record(
                 "DeliveryLine",
-                {"item": CODE, "wanted": QUANTITY, "came": QUANTITY, "lots": array(CODE), "units": array(CODE)},
+                {
+                    "item": CODE,
+                    "wanted": QUANTITY,
+                    "came": or_null(QUANTITY),
+                    "lots": array(CODE),
+                    "units": array(CODE),
+                },
             ),
         ),
     },

@@ -15,6 +15,7 @@ from web.schema import (
     WORDS,
     Schema,
     array,
+    counts,
     flag,
     one_of,
     or_null,
@@ -72,6 +73,7 @@ DONE = record(
             " counted"
         ),
         "parts": whole("In how many parts it was recorded, where these are more than one"),
+        "open": counts("By item: what of the delivery is still to come"),
     },
 )
 ADJUSTED = record(
