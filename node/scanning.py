@@ -28,8 +28,9 @@ from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from ledger.wording import in_units
 from node import catalogue, listening, listings, streams, tasks
-from node.counting import Counting
+from node.counting import TAKEN, Counting
 from node.counting_amounts import asked_back
+from node.counting_shared import CHOICES
 from node.counting_units import confirm, is_unit
 from node.desk import Answer, Desk, Person
 from node.listening import Listening
@@ -49,7 +50,8 @@ BATCH = 50
 _STATES: dict[str, State] = {"late": "parked", "nobody": "ignored", "ignored": "ignored"}
 # What the scanner is told beside its good tone, which says that the read is durable: a question, or no.
 _SIGNALS: dict[str, Signal] = {
-    "parked": "unknown", "late": "unknown", "refused": "error", "nobody": "error", "ignored": "error",
+    "parked": "unknown", "late": "unknown", "taken": "unknown", "refused": "error", "nobody": "error",
+    "ignored": "error",
 }  # fmt: skip
 
 
@@ -258,8 +260,11 @@ class Scanning:
         if task is None:
             if not who.has(COUNT):
                 return {"outcome": "bin", "bin": code}
+            away = self._desk.was_away(who)
             with _savepoint(connection) as kept:
-                opened = self._counting.begin(connection, who, code, second=self._desk.was_away(who))
+                if not away and self._counting.is_taken(connection, who, code):
+                    return {"outcome": "taken", "bin": code, "why": TAKEN.format(code), "choices": list(CHOICES)}
+                opened = self._counting.begin(connection, who, code, second=away)
                 return {"outcome": "opened", **opened}
             return kept.refusal or {}
         if task.kind == tasks.COUNT:
