@@ -214,7 +214,7 @@ async function close(bin, sure) {
   place.leave(bin);
   const [operation] = answer.operations || [];
   if (operation && (!screen || screen.target === bin)) startFollowing(operation, bin);
-  say("good", _("Bin %(bin)s is counted", { bin }));
+  say("good", operation ? _("Bin %(bin)s is counted", { bin }) : _("Your part of bin %(bin)s is counted", { bin }));
 }
 
 async function leave(bin) {

@@ -47,7 +47,7 @@ export function showAreas({ target, areas = [] }) {
     const row = element("article", { className: "line card" }, element("div", { className: "what" },
       element("strong", {}, element("bdi", { textContent: each.name || _("the rest") })),
       element("span", { className: "quiet" }, element("bdi", { textContent: each.mine ? _("you") : each.by }), ` · ${STATES[each.state]}`)));
-    if (each.state !== "asked" || own?.area !== 0) return row;
+    if (each.state !== "asked" || own?.area > 0) return row; // only the bin's own counter answers
     row.append(button(_("Agree"), () => agree(target, each, own)), button(_("No"), () => act("counts/share", { bin: target, area: each.area, agree: false })));
     return row;
   }));
@@ -63,7 +63,7 @@ let answered = null;
 function agree(bin, area, own) {
   answered = { bin, area: area.area };
   byId("own-words").textContent = _("%(name)s counts: %(area)s. What do you go on with?", { name: area.by, area: area.name });
-  byId("own-area").value = own.name || "";
+  byId("own-area").value = own?.name || "";
   byId("own-refusal").textContent = "";
   byId("own").showModal();
 }
