@@ -47,6 +47,19 @@ UNORDERED = (
     ("own-use", N_("For our own use")),
     ("urgent", N_("Urgent, the order follows")),
 )
+CORRECTED = (
+    ("found", N_("It was found")),
+    ("lost", N_("It is not to be found")),
+    ("booked-wrong", N_("It was booked wrongly")),
+    ("own-use", N_("For our own use")),
+)
+# Why an operation is booked backwards.
+WRONG = (
+    ("wrong-goods", N_("The goods are others")),
+    ("wrong-quantity", N_("The quantity is another")),
+    ("wrong-place", N_("The place is another")),
+    ("twice", N_("It was booked twice")),
+)
 REFUSED = (
     ("refused", N_("The customer did not want it")),
     ("damaged", N_("It is damaged")),

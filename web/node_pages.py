@@ -107,10 +107,11 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             if "APPROVE" in people.role_names(who.roles):
                 sessions = parts.floor.counting.review.sessions(connection, who)
                 waiting = sum(each["bins"].get("review", 0) for each in sessions)
+            to_sign = parts.floor.stock.proposals.count_for(connection, who)
             operations = newest_operations(connection, 8, goods_only=True)
         findings = parts.links()["findings"]
         return render_template(
-            "node/home.html", bins=bins, waiting=waiting, operations=operations, findings=findings,
+            "node/home.html", bins=bins, waiting=waiting, to_sign=to_sign, operations=operations, findings=findings,
             tiles=floor_tiles(who.roles),
         )  # fmt: skip
 

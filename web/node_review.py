@@ -11,7 +11,7 @@ from ledger.ids import OpId
 from ledger.people import APPROVE
 from ledger.policy import BOTH, RELOCATED, Counting
 from node.counting_policy import policy
-from web import kit
+from web import kit, node_proposals
 from web.languages import N_
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
@@ -76,6 +76,17 @@ def blueprint(parts: NodeParts) -> Blueprint:
             bins, areas = bins_to_count(connection, beginning), areas_of(connection)
         return render_template(
             "node/review_new.html", bins=bins, areas=areas, beginning=beginning, by_hand="from" in request.args
+        )
+
+    @routes.get("/proposals")
+    @page(parts)
+    def proposals() -> str:
+        who, kept = parts.person(), parts.floor.stock.proposals
+        with parts.site.reading() as connection:
+            waiting = kept.waiting(connection, who, counting.blind_bins(connection, who))
+            found = node_proposals.shown(connection, waiting)
+        return render_template(
+            "node/proposals.html", proposals=found, more=len(waiting) > len(found), refused=node_proposals.REFUSED
         )
 
     @routes.get("/programme")
