@@ -68,6 +68,15 @@ class Proposals:
         ).fetchone()
         return int(count) if who.has(APPROVE) else 0
 
+    def reverses(self, connection: Connection, of: OpId) -> bool:
+        """Whether the reversal of this operation waits for a signature."""
+        rows = connection.execute(
+            "SELECT p.call FROM proposals p JOIN acts a ON a.op_id = p.op_id WHERE p.state = 'open'"
+            " AND a.verb = 'reverse'"
+        )
+        found = (calls.decode(bytes(data))[1] for (data,) in rows)
+        return any(isinstance(call, calls.Reverse) and call.of == of for call in found)
+
     def one(self, connection: Connection, who: Person, proposal: OpId, hidden: frozenset[str]) -> Answer:
         """One proposal, decided or not. Raises `Rejected` when there is none."""
         row = connection.execute(_ROW + "WHERE p.op_id = ?", (proposal.raw,)).fetchone()

@@ -9,7 +9,8 @@ from ledger.ids import VIRTUAL
 from node import catalogue
 from node.desk import Answer
 from web.languages import N_, said
-from web.node_floor import BROKEN, CORRECTED, LABELS, UNORDERED, WRONG
+from web.node_floor import BROKEN, CORRECTED, LABELS, UNORDERED
+from web.node_words import WRONG
 
 ACTS = {
     "adjust": N_("Correct stock"),

@@ -22,7 +22,7 @@ PICTURES = os.environ.get("PICTURES", "")
 BIN, TOTE, REVIEWED, ON_PAPER, COUNTED = (f"L-{number:02}" for number in range(1, 6))
 FLOOR = {
     "rita": ("/", "/receive", "/move",
-             *(f"/floor/{kind}" for kind in ("scrap", "return", "relabel", "send-back", "deliver"))),
+             *(f"/floor/{kind}" for kind in ("scrap", "return", "relabel", "send-back", "adjust", "deliver"))),
     "pia": ("/", "/look", "/look?item=CABLE-3", f"/look?place={BIN}", "/pick", "/held",
             *(f"/floor/{kind}" for kind in ("order", "issue", "hold"))),
     "tor": ("/", "/bring-in", "/floor/dispatch"),
@@ -114,6 +114,7 @@ def made(house: stage.House) -> Iterator[dict[str, list[str]]]:
     NAMES.update(each["name"] for each in people["kim"].get("counts/")["rows"])  # people name counts as they like
     review = f"/review/{session}"
     yield {
+        "rita": [f"/operations/{operation}"],
         "pia": [f"/pick?list={picks}"],
         "tor": [f"/papers/{transfer}"],
         "kim": [

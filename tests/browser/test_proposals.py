@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import Pages
-from tests.browser.test_floor import lies, put, sign
+from tests.browser.test_floor import CABLE, Scan, lies, put, ready, sign
 from tests.browser.test_look import LOOKS, faults_of
 
 
@@ -64,6 +64,64 @@ def test_only_an_approver_sees_what_waits(pages: Pages) -> None:
     expect(page.locator("main")).to_contain_text("needs the role APPROVE")
 
 
+@pytest.mark.parametrize(("way", "change"), [("less", -2), ("more", 2)])
+def test_stock_is_corrected_by_two_people(pages: Pages, scanned: Scan, way: str, change: int) -> None:
+    house = pages.house
+    put(house, "F-09", 5)
+    before = lies(house, "F-09")
+    page = pages.tablet("rita", "/floor/adjust")
+    ready(page)
+    scanned(page, "BIN:F-09", CABLE, CABLE)
+    expect(page.locator("#lines .count")).to_have_text("2")
+    page.click("#done")
+    page.select_option("#said-way", way)
+    page.select_option("#said-reasons", "booked-wrong")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#answer")).to_contain_text("another person signs")
+    [waits] = house.oslo.people["kim"].get("proposals/")["rows"]
+    assert (waits["act"], waits["reasons"]) == ("adjust", ["booked-wrong"])
+    kim = pages.tablet("kim", "/review/proposals")
+    expect(card(kim, waits["proposal"]).locator(".count")).to_have_text(f"{change:+}".replace("-", "−"))
+    kim.get_by_role("button", name="Sign").click()
+    sign(kim)
+    expect(kim.locator("#proof")).to_be_visible()
+    assert lies(house, "F-09") == before + change
+
+
+def test_an_operation_is_reversed_once_another_person_has_signed(pages: Pages) -> None:
+    house = pages.house
+    before = lies(house, "F-09")
+    received = put(house, "F-09", 4)
+    page = pages.tablet("rita", f"/operations/{received}")
+    page.get_by_role("button", name="Reverse").click()
+    page.select_option("#reason-again", "twice")
+    page.click("#decide-yes")
+    expect(page.locator("#reversal")).to_be_visible()
+    expect(page.locator("#reverse")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#reversal")).to_be_visible()
+    expect(page.get_by_role("button", name="Reverse")).to_have_count(0)
+    kim = pages.tablet("kim", "/review/proposals")
+    waits = kim.locator("[data-proposal]")
+    expect(waits).to_contain_text("It was booked twice")
+    expect(waits.locator(".count")).to_have_text("−4")
+    expect(waits.get_by_role("link", name="the operation")).to_have_attribute("href", f"/operations/{received}")
+    kim.get_by_role("button", name="Sign").click()
+    sign(kim)
+    expect(kim.locator("#proof")).to_be_visible()
+    assert lies(house, "F-09") == before
+    page.reload()
+    expect(page.locator("main")).to_contain_text("Reversed by")
+    expect(page.get_by_role("button", name="Reverse")).to_have_count(0)
+
+
+def test_who_does_no_stock_work_reverses_nothing(pages: Pages) -> None:
+    received = put(pages.house, "F-09", 1)
+    page = pages.tablet("kim", f"/operations/{received}")
+    expect(page.locator("main")).to_contain_text("What moved")
+    expect(page.get_by_role("button", name="Reverse")).to_have_count(0)
+
+
 @pytest.mark.parametrize(("theme", "size"), LOOKS)
 def test_what_waits_and_its_dialogs(pages: Pages, theme: str, size: tuple[int, int]) -> None:
     house = pages.house
@@ -83,6 +141,10 @@ def test_what_waits_and_its_dialogs(pages: Pages, theme: str, size: tuple[int, i
     sign(page)
     expect(page.locator("#proof")).to_be_visible()
     faults += faults_of(page, f"signed ({theme})")
+    rita = pages.tablet("rita", f"/operations/{put(house, 'F-09', 1)}", theme=theme, size=size)
+    faults += faults_of(rita, f"an operation ({theme})")
+    rita.click("#reverse")
+    faults += faults_of(rita, f"reverse it ({theme})")
     page.goto(f"{house.oslo.url}/")
     faults += faults_of(page, f"home with something to sign ({theme})")
     assert not faults, "\n".join(faults)
