@@ -188,6 +188,7 @@ MINE = record(
         "name": NAME,
         "bin": CODE,
         "deadline_ms": or_null(WHEN),
+        "overdue": flag("Its deadline is over"),
         "open": flag(),
         "whole": flag(),
         "mine": flag(),
@@ -207,6 +208,8 @@ SESSION_BIN = record(
         "why": text(),
         "whole": flag(),
         "assignee": text("A name, or empty"),
+        "deadline_ms": or_null(WHEN),
+        "overdue": flag("It is not counted and its deadline is over"),
         "parked": whole(),
     },
 )

@@ -74,9 +74,11 @@ def blueprint(parts: NodeParts) -> Blueprint:
         beginning = request.args.get("from", "")[:31]
         with parts.site.reading() as connection:
             bins, areas = bins_to_count(connection, beginning), areas_of(connection)
+            people = counters(connection, parts.floor.people)
         return render_template(
-            "node/review_new.html", bins=bins, areas=areas, beginning=beginning, by_hand="from" in request.args
-        )
+            "node/review_new.html", bins=bins, areas=areas, beginning=beginning, by_hand="from" in request.args,
+            counters=people,
+        )  # fmt: skip
 
     @routes.get("/proposals")
     @page(parts)
@@ -108,13 +110,14 @@ def blueprint(parts: NodeParts) -> Blueprint:
             found = review.overview(connection, who, op_id)
             ready = {each["bin"]: each for each in review.ready(connection, who, op_id)}
             sheets = counting.sheets.of_session(connection, who, op_id)
-            rules = policy(connection)
+            rules, people = policy(connection), counters(connection, parts.floor.people)
         either = [
             (each.code, each.words) for each in rules.reasons if each.direction == BOTH and each.code != RELOCATED
         ]
         return render_template(
-            "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT
-        )
+            "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
+            counters=people,
+        )  # fmt: skip
 
     @routes.get("/<session>/sheets")
     @page(parts)
@@ -135,7 +138,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             if bin_ not in [each["bin"] for each in known["bins"]]:
                 raise kit.NotFound(f"{kit.shown(bin_)} is not in this count")
             parked = review.parked(connection, who, op_id, bin_)
-            rules = policy(connection)
+            rules, people = policy(connection), counters(connection, parts.floor.people)
         found = review.bin_review(who, op_id, bin_)
         return render_template(
             "node/review_bin.html",
@@ -146,6 +149,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             reasons=_fitting(rules, found),
             every_reason=_known(rules),
             again=AGAIN,
+            counters=people,
         )
 
     return routes

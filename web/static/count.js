@@ -12,6 +12,7 @@ import "./held.js";
 import { showUndecided } from "./undecided.js";
 import { showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
+import { momentWords } from "./times.js";
 import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
@@ -24,10 +25,16 @@ const titled = (line) => line.name || line.item;
 
 // ---------------------------------------------------------------- what is shown
 
+function dueOf({ deadline_ms: until, overdue }) {
+  if (!until) return [];
+  const due = _("until %(moment)s", { moment: momentWords(until) });
+  return [element("span", { className: overdue ? "overdue" : "", textContent: overdue ? `▲ ${_("overdue")} · ${due}` : due })];
+}
+
 function tileOf(bin) {
   const words = bin.open ? _("open: count on") : bin.whole ? bin.name : _("%(name)s: some items only", { name: bin.name });
   const button = element("button", { className: "tile", type: "button" },
-    element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }));
+    element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }), ...dueOf(bin));
   button.addEventListener("click", () => attempt(() => act("counts/open", place.goTo(bin.bin)).catch((error) => {
     place.refused(bin.bin);
     throw error;
