@@ -11,7 +11,7 @@ from ledger.ids import OpId
 from ledger.people import APPROVE
 from ledger.policy import BOTH, RELOCATED, Counting
 from node.counting_policy import policy
-from web import kit, node_proposals
+from web import kit, node_certificates, node_proposals
 from web.languages import N_
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
@@ -95,6 +95,13 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @page(parts)
     def programme() -> str:
         return render_template("node/programme.html", one=counting.reports.programme(parts.person()))
+
+    @routes.get("/certificate")
+    @page(parts)
+    def certificate() -> str:
+        who = parts.person()
+        who.need(APPROVE, "certify a zone")
+        return render_template("node/certificate.html", **node_certificates.shown(parts, who, request.args))
 
     @routes.get("/sheets/<number>")
     @page(parts)

@@ -27,7 +27,8 @@ FLOOR = {
             *(f"/floor/{kind}" for kind in ("order", "issue", "hold"))),
     "tor": ("/", "/bring-in", "/floor/dispatch"),
     "ana": ("/", "/count", "/node", "/review/", "/operations/" + "0" * 32),
-    "kim": ("/", "/review/", "/review/new", "/review/new?from=A", "/review/programme", "/review/proposals", "/setup",
+    "kim": ("/", "/review/", "/review/new", "/review/new?from=A", "/review/programme", "/review/proposals",
+            "/review/certificate", f"/review/certificate?zone={BIN}", "/setup",
             "/held"),
 }  # fmt: skip
 # What holds text that must not be wider than it.

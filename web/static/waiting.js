@@ -17,6 +17,7 @@ const WORDS = {
   "tasks/enter": (body) => [_("Quantity %(quantity)s", { quantity: body.quantity ?? body.amount }), body.item],
   "tasks/finish": () => [_("Goods received or moved"), ""],
   "tasks/drop": () => [_("Give it up"), ""],
+  "counts/certificate": (body) => [_("Certificate of a zone"), body.zone],
   "documents/hold": (body) => [_("Hold goods"), itemsOf(body)],
   "documents/relabel": (body) => [_("Label anew"), itemsOf(body)],
   "documents/scrap": (body) => [_("Scrap goods"), itemsOf(body)],
