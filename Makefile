@@ -17,7 +17,7 @@ demo: $(READY)
 # Everything that `make check` says, then every test. As root it installs Chromium and PostgreSQL first; otherwise
 # tests that need them are skipped and say which command would add them.
 test: $(READY) system tools check
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadgroup
 
 # The trial counts of the current promises, on top of `make test` (README, Commands).
 quick: $(READY)

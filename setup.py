@@ -52,6 +52,7 @@ TEST = [
     *CAMERA,
     "pytest>=9,<10",
     "pytest-timeout>=2.4,<3",
+    "pytest-xdist>=3.8,<4",
     "hypothesis>=6.170,<7",
     "schemathesis>=4.32,<5",
     "rfc8785>=0.1.4,<0.2",

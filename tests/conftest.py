@@ -20,6 +20,13 @@ def _no_failpoints_left() -> Iterator[None]:
     seams.disarm_failpoints()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In two processes the files are shared out as wholes, and the pages, which share one house, as one of them."""
+    for item in items:
+        name = str(item.path.relative_to(item.config.rootpath))
+        item.add_marker(pytest.mark.xdist_group("browser" if name.startswith("tests/browser/") else name))
+
+
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
     """Where nothing may be skipped (continuous integration), a skip is a failure that shows its reason."""
     report = pytest.TestReport.from_item_and_call(item, call)
