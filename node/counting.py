@@ -28,7 +28,7 @@ from node.counting_posting import Posting
 from node.counting_relocations import Relocations
 from node.counting_reports import Reports
 from node.counting_review import Review
-from node.counting_sessions import Sessions, need_counter
+from node.counting_sessions import Sessions
 from node.counting_shared import Shared
 from node.counting_sheets import Sheets
 from node.desk import Answer, Desk, Person, is_done
@@ -38,6 +38,7 @@ from node.rounds import (
     Round,
     being_counted,
     blind_bins,
+    give,
     give_back,
     latest,
     next_round,
@@ -83,16 +84,7 @@ class Counting(Sessions, Lines):
         fields.done()
 
         def work(connection: Connection) -> Answer:
-            row = latest(connection, session, bin_)
-            if row.bin_state != "waiting":
-                raise Rejected(f"{bin_} is not waiting for a counter")
-            if assignee is not None:
-                need_counter(connection, assignee)
-                refuse_counter(connection, session, bin_, assignee)
-            connection.execute(
-                "UPDATE count_rounds SET assignee = ?, deadline_ms = ? WHERE session = ? AND bin = ? AND round = ?",
-                (None if assignee is None else assignee.raw, deadline_ms, session.raw, bin_, row.round),
-            )
+            give(connection, session, bin_, assignee, deadline_ms)
             return {"session": str(session), "bin": bin_}
 
         content = {"session": session.raw, "bin": bin_, "assignee": str(assignee or ""), "deadline": deadline_ms}
@@ -229,7 +221,7 @@ class Counting(Sessions, Lines):
             " OR a.area IS NOT NULL) ORDER BY b.bin",
             (who.actor.raw,),
         ).fetchall()
-        found = []
+        found, now_ms = [], self._desk.now_ms()
         for session, bin_, name, deadline_ms, assignee, state, items, area, area_state in rows:
             if assignee is None and not self._may_count(connection, OpId(bytes(session)), bin_, who.actor):
                 continue
@@ -239,6 +231,7 @@ class Counting(Sessions, Lines):
                     "name": name,
                     "bin": bin_,
                     "deadline_ms": deadline_ms,
+                    "overdue": deadline_ms is not None and deadline_ms < now_ms,
                     "open": state == "counting",
                     "whole": not items,
                     "mine": assignee is not None,

@@ -22,9 +22,16 @@ from node.counting_lines import counted_elsewhere
 from node.counting_plans import reveal
 from node.counting_policy import policy
 from node.counting_posting import bin_op_id
-from node.counting_sessions import need_counter
 from node.desk import Answer, Desk, Person
-from node.rounds import close_if_done, latest, need_session, note_baseline, refuse_counter, set_bin
+from node.rounds import (
+    close_if_done,
+    latest,
+    need_counter,
+    need_session,
+    note_baseline,
+    refuse_counter,
+    set_bin,
+)
 from node.tasks import Cause
 from node.values import Fields, listed, shown, text_id
 

@@ -31,6 +31,7 @@ from node.wish import Read, Wish
 
 NOT_BOOKABLE = "not-bookable"
 REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
+MAY_REVERSE = RECEIVE | MOVE | ISSUE | ADJUST
 
 
 # Makes the call that carries these lines.
@@ -102,7 +103,7 @@ class Documents:
 
     def reverse(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Propose to book an operation backwards: `of`, `reasons`, `note`. Another person's signature books it."""
-        who.need(RECEIVE | MOVE | ISSUE | ADJUST, "reverse an operation")
+        who.need(MAY_REVERSE, "reverse an operation")
         fields = Fields(body, "reversal")
         of = fields.op_id("of")
         with self._site.reading() as connection:

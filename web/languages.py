@@ -44,6 +44,7 @@ RULES = (
     "web/node_app",
     "web/node_ask",
     "web/node_api_",
+    "web/node_certificates",
 )  # where what `by_rules` knows is written
 COOKIE_S = 400 * 86_400
 

@@ -249,6 +249,7 @@ ROUTES = (
     verb(
         "counts/recount", APPROVE, "Order another count of a bin in review",
         lambda floor: floor.counting.review.recount, ACTED_ON_BIN, {**OF_BIN, **WHY},
+        {"assignee": or_null(ACTOR), "deadline_ms": or_null(WHEN)},
         version=_whole_review,
     ),
     signed_verb(

@@ -99,15 +99,22 @@ PROPOSAL = record(
     {
         "proposal": OP_ID,
         "call": one_of("adjust", "reverse"),
+        "act": one_of("adjust", "scrap", "send-back", "reverse"),
+        "of": text("The operation that it books backwards, or empty"),
         "by": NAME,
+        "own": flag("The asker proposed it: somebody else signs"),
         "at_ms": WHEN,
         "state": one_of("open", "approved", "rejected"),
         "reason": text("Why it was rejected, or empty"),
         "being_counted": flag("It touches a bin that is being counted, and the asker counts: its lines are not told"),
+        "reasons": REASONS,
+        "references": {"type": "object", "additionalProperties": text(), "description": "Foreign numbers by kind"},
+        "note": text("Free text, or empty"),
         "lines": lines_of(
             record(
                 "ProposedLine",
                 {
+                    "reasons": REASONS,
                     "item": CODE,
                     "lot": CODE,
                     "serial": CODE,
@@ -145,7 +152,7 @@ def _proposal(ask: Ask) -> Answer:
     name = OpId.parse(ask.path.get("proposal", ask.body.get("proposal")))
     with ask.reading() as connection:
         hidden = ask.parts.floor.counting.blind_bins(connection, ask.who)
-        return ask.parts.floor.stock.proposals.one(connection, name, hidden)
+        return ask.parts.floor.stock.proposals.one(connection, ask.who, name, hidden)
 
 
 # ---------------------------------------------------------------- transfers

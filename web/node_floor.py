@@ -47,6 +47,14 @@ UNORDERED = (
     ("own-use", N_("For our own use")),
     ("urgent", N_("Urgent, the order follows")),
 )
+CORRECTED = (
+    ("found", N_("It was found")),
+    ("lost", N_("It is not to be found")),
+    ("booked-wrong", N_("It was booked wrongly")),
+    ("own-use", N_("For our own use")),
+)
+# Whether the quantities of a correction are there beyond the books, or lack.
+WAYS = (("more", N_("More than in the books")), ("less", N_("Less than in the books")))
 REFUSED = (
     ("refused", N_("The customer did not want it")),
     ("damaged", N_("It is damaged")),
@@ -69,8 +77,8 @@ class Said:
 class Work:
     """A document that is put together line by line on the tablet and sent as one act.
 
-    `place`: the member of a line that names the bin, "" for none. `signed`: with the person's PIN. `proposed`: it
-    waits for another person's signature. `fixed`: members that it always has.
+    `place`: the member of a line that names the bin, "" for none; `amount`: the one that says how much. `signed`:
+    with the person's PIN. `proposed`: it waits for another person's signature. `fixed`: members that it always has.
     """
 
     path: str
@@ -83,6 +91,7 @@ class Work:
     scan: str = N_("Scan the bin, then what is taken")
     signed: bool = False
     proposed: bool = False
+    amount: str = "quantity"
     fixed: tuple[tuple[str, str], ...] = ()
 
 
@@ -104,6 +113,11 @@ WORKS = {
     "scrap": Work(
         "documents/scrap", N_("Scrap goods"), N_("Propose it"), PROPOSED, ADJUST, "source",
         (_why(BROKEN),), proposed=True,
+    ),
+    "adjust": Work(
+        "documents/adjust", N_("Correct stock"), N_("Propose it"), PROPOSED, ADJUST, "location",
+        (Said("way", N_("What is there"), WAYS), _why(CORRECTED)), N_("Scan the bin, then what the books have wrong"),
+        proposed=True, amount="change",
     ),
     "send-back": Work(
         "documents/send-back", N_("Send back to a supplier"), N_("Propose it"), PROPOSED, ADJUST, "source",

@@ -36,6 +36,7 @@ RULES = tuple(
         "node/catalogue",
         "node/counting",
         "node/counting_amounts",
+        "node/counting_certificates",
         "node/counting_close",
         "node/counting_lines",
         "node/counting_units",
@@ -67,6 +68,7 @@ RULES = tuple(
         "web/node_api_devices",
         "web/node_app",
         "web/node_ask",
+        "web/node_certificates",
         "web/node_floor",
     ]
 )

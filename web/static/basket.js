@@ -11,7 +11,7 @@ import { reach } from "./reach.js";
 import { fact } from "./store.js";
 import { _, n_ } from "./words.js";
 
-const { kind, path, place, done: doneWords, scan } = byId("basket").dataset;
+const { kind, path, place, amount, done: doneWords, scan } = byId("basket").dataset;
 const signed = "signed" in byId("basket").dataset, proposed = "proposed" in byId("basket").dataset;
 const fixed = JSON.parse(byId("fixed").textContent);
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
@@ -120,9 +120,10 @@ function wish() {
     const value = each.value.trim();
     if (value) said[each.dataset.said] = each.dataset.said === "reasons" ? [value] : value;
   }
-  said.lines = basket.lines.map(({ item, lot, serial, quantity, bin }) => Object.fromEntries(
-    Object.entries({ item, lot, serial, quantity, [place]: bin }).filter(([name, value]) => name && value)));
-  return said;
+  const { way, ...rest } = said; // of a correction: whether there is more or less than in the books
+  const lines = basket.lines.map(({ item, lot, serial, quantity, bin }) => Object.fromEntries(
+    Object.entries({ item, lot, serial, [amount]: way === "less" ? -quantity : quantity, [place]: bin }).filter(([name, value]) => name && value)));
+  return { ...rest, lines };
 }
 
 function emptied() {

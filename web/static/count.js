@@ -13,6 +13,7 @@ import { askHow, showAreas } from "./share.js";
 import { showUndecided } from "./undecided.js";
 import { showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
+import { momentWords } from "./times.js";
 import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
@@ -32,10 +33,16 @@ const PARTS = {
 
 // ---------------------------------------------------------------- what is shown
 
+function dueOf({ deadline_ms: until, overdue }) {
+  if (!until) return [];
+  const due = _("until %(moment)s", { moment: momentWords(until) });
+  return [element("span", { className: overdue ? "overdue" : "", textContent: overdue ? `▲ ${_("overdue")} · ${due}` : due })];
+}
+
 function tileOf(bin) {
   const words = bin.area ? PARTS[bin.area.state](bin.area.name) : bin.open ? _("open: count on") : bin.whole ? bin.name : _("%(name)s: some items only", { name: bin.name });
   const button = element("button", { className: "tile", type: "button" },
-    element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }));
+    element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }), ...dueOf(bin));
   button.addEventListener("click", () => attempt(() => open(bin.bin)));
   return button;
 }
