@@ -15,6 +15,7 @@ from dataclasses import MISSING, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+from ledger.commands import Usage
 from ledger.errors import Rejected
 from ledger.ids import Origin
 
@@ -66,16 +67,20 @@ def name(value: str) -> str:
     return ""
 
 
-def load(kind: type[Section], path: Path, folder: Path, hint: str) -> Section:
-    """The settings in the file `path`, with `folder` filled in; `hint` says how to make the file.
+def load(kind: type[Section], named: Path | None, folder: Path, own: str, hint: str) -> Section:
+    """The settings in the file that was `named`, else in `own` in the folder; `hint` says how to make that one.
 
-    Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be.
+    Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be; Usage for a
+    `named` file that cannot be read.
     """
+    path = folder / own if named is None else named
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise Rejected(f"{path} is larger than {FILE_BYTES_MAX} bytes: that is not a settings file")
         raw = path.read_bytes()
     except OSError as error:
+        if named is not None:
+            raise Usage(f"cannot read {named}: {error.strerror}") from error
         raise Rejected(f"cannot read the settings {path}: {error.strerror}; {hint}") from error
     return parse(kind, raw, str(path), folder)
 

@@ -208,9 +208,7 @@ def load(folder: Path, file: Path | None = None) -> NodeConfig:
 
     Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be.
     """
-    config = settings.load(
-        NodeConfig, file or folder / CONFIG_FILE, folder, "create a node with `tallyman node init`"
-    )
+    config = settings.load(NodeConfig, file, folder, CONFIG_FILE, "create a node with `tallyman node init`")
     config.own_labels()
     return config
 

@@ -20,7 +20,7 @@ from devices.journal import FILE as READS_FILE
 from devices.journal import Journal
 from devices.registry import Registry
 from devices.supervisor import Supervisor
-from ledger import db, lock, logs, seams
+from ledger import commands, db, lock, logs, seams
 from ledger.clock import SystemClock
 from ledger.errors import Rejected
 from ledger.seams import DiskStorage, SystemRandom
@@ -160,4 +160,4 @@ def _served(parts: Parts, journal: Journal, weigh: Weigh) -> Iterator[str]:
 def _say(parts: Parts, url: str, json_lines: bool) -> None:
     origin = str(parts.site.identity.origin)
     facts: dict[str, Any] = {"url": url, "origin": origin, "height": parts.site.head.height, "pid": os.getpid()}
-    print(json.dumps(facts) if json_lines else f"node {origin} at {url}", flush=True)
+    commands.announce(json.dumps(facts) if json_lines else f"node {origin} at {url}")

@@ -53,7 +53,7 @@ def ran(*arguments: str) -> tuple[int, str]:
 def beside(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A command of ours as a process."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "devices.cli", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tallyman", "devices", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
         yield process
