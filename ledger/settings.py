@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 from ledger.commands import Usage
 from ledger.errors import Rejected
 from ledger.ids import Origin
+from ledger.wording import KINDS, shown
 
 FILE_BYTES_MAX = 1 << 20
 MINUTE_MS = 60_000
@@ -137,17 +138,16 @@ def _read(kind: type[Section], tree: dict[str, Any], title: str, prefix: str) ->
 def _value(item: Any, kind: Any, value: Any, title: str, key: str) -> Any:
     if is_dataclass(kind):
         if not isinstance(value, dict):
-            raise Rejected(f"{title}: {key!r} is {value!r}; expected a table of settings")
+            raise Rejected(f"{title}: {key!r} is {shown(value)}; expected a table of settings")
         return _read(cast(type[Any], kind), value, title, key + ".")
     if kind == tuple[str, ...] and isinstance(value, list) and all(type(each) is str for each in value):
         value = tuple(value)
         kind = tuple
     if type(value) is not kind:
-        expected = {str: "text", int: "a whole number", bool: "true or false"}.get(kind, "a list of texts")
-        raise Rejected(f"{title}: {key!r} is {value!r}; expected {expected}")
+        raise Rejected(f"{title}: {key!r} is {shown(value)}; expected {KINDS.get(kind, 'a list of texts')}")
     complaint = item.metadata["check"](value)
     if complaint:
-        raise Rejected(f"{title}: {key!r} is {value!r}; expected {complaint}")
+        raise Rejected(f"{title}: {key!r} is {shown(value)}; expected {complaint}")
     return value
 
 

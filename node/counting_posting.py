@@ -21,6 +21,7 @@ from ledger.ids import OpId
 from ledger.keys import TxKey
 from ledger.people import APPROVE
 from ledger.policy import RELOCATED, Counting
+from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
 from node.counting_policy import policy
@@ -28,7 +29,7 @@ from node.counting_relocations import Key, refuse_open, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import Part, Round, close_if_done, counters_of, latest, need_session, parked_count, parts, set_bin
-from node.values import Fields, amount, listed, shown, text_id
+from node.values import Fields, amount, listed, text_id
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
+from ledger.wording import shown
 from node import counting_csv, tasks
 from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
@@ -26,7 +27,7 @@ from node.counting_sessions import need_counter
 from node.desk import Answer, Desk, Person
 from node.rounds import close_if_done, latest, need_session, refuse_counter, set_bin
 from node.tasks import Cause
-from node.values import Fields, listed, shown, text_id
+from node.values import Fields, listed, text_id
 
 BINS_MAX = 50
 OPENED = "opened"
