@@ -101,13 +101,16 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.rules:
         print(doctor.rules(), end="")
         return 0
-    registry, _ = configured(arguments.config)
-    findings = doctor.look(registry)
+    findings = doctor.look(configured(arguments.config)[0] if arguments.config else None)
     if arguments.json:
         print(json.dumps({"findings": [finding.as_json() for finding in findings]}))
     else:
         for finding in findings:
-            print(f"{finding.verdict:<8} {finding.what}" + (f": {finding.advice}" if finding.advice else ""))
+            print(
+                f"{finding.verdict:<8} {finding.what}"
+                + (f"\n{'':<8} next: {finding.advice}" if finding.advice else "")
+            )
+        print(doctor.summary(findings))
     return 1 if any(finding.verdict == "problem" for finding in findings) else 0
 
 
