@@ -10,12 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from ledger import commands, settings
 from ledger.clock import SystemClock
 from ledger.commands import Usage, contents, whole
+from ledger.errors import Corrupt, LedgerError
 from ledger.seams import DiskStorage, SystemRandom
 from ledger.wording import counted
 from node import config as node_config
@@ -264,7 +266,19 @@ def _show_rebuild(result: dict[str, Any]) -> str:
 
 def _config(arguments: argparse.Namespace) -> dict[str, Any]:
     config = _load(arguments)
+    if unreachable := config.hub.unreachable(_kept_hub_url(config)):
+        print(f"tallyman node: {unreachable}", file=sys.stderr)
     return settings.as_dict(config) if arguments.json else {"text": settings.render(config)}
+
+
+def _kept_hub_url(config: NodeConfig) -> str:
+    """Settings can be looked at before there is a database, or although it is damaged."""
+    from ledger import db
+    from node import store
+
+    with suppress(LedgerError, Corrupt, db.DatabaseError), closing(store.open_reader(config.folder)) as reader:
+        return store.hub_url(reader)
+    return ""
 
 
 def _show_config(result: dict[str, Any]) -> str:

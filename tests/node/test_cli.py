@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tallyman
-from ledger import lock
+from ledger import db, lock
 from ledger.control_socket import CommandServer
 from node import cli, store
 from node.mark import MARK_FILE
@@ -178,6 +178,22 @@ def test_the_configuration_is_printed_as_it_is_in_force(capsys: pytest.CaptureFi
     other = made.folder / "other.toml"
     other.write_text('site = "oslo"\n[web]\nport = 99\n')
     assert ask(capsys, made, "config", "--config", str(other))["web"]["port"] == 99
+
+
+def test_a_site_that_can_never_sync_is_told_so(capsys: pytest.CaptureFixture[str], made: World) -> None:
+    made.init()
+    settings, folder = made.folder / "node.toml", ["--dir", str(made.folder)]
+    assert call(capsys, "config", *folder)[2] == ""
+    settings.write_text('site = "oslo"\n[hub]\ndiscover = false\n')
+    code, out, err = call(capsys, "config", *folder)
+    assert (code, err.count("\n")) == (0, 1) and "will not sync until the hub's address is known" in err
+    assert "hub.url" in err and "will not" not in out
+    made.enrol()
+    connection = store.open_writer(made.folder)
+    with db.transaction(connection):
+        store.set_fact(connection, store.FACT_HUB_URL, "http://127.0.0.1:9")
+    connection.close()
+    assert call(capsys, "config", *folder)[2] == ""  # it was told at enrolment
 
 
 # ---------------------------------------------------------------- the front door
