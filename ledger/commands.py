@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -86,6 +87,8 @@ def process(main: Callable[[], int]) -> int:
         descriptor = os.open(os.devnull, os.O_RDWR)
         if descriptor > 2:
             os.close(descriptor)
+    # A command says in its answer what is wrong; a server sends its log to standard error (ledger/logs).
+    logging.getLogger().addHandler(logging.NullHandler())
     output, complaints = _Stream(1), _Stream(2, silent=True)
     sys.stdout, sys.stderr = _text(output, sys.stdout), _text(complaints, sys.stderr)
     code = LATER

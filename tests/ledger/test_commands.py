@@ -170,3 +170,15 @@ def test_numbers_that_cannot_be_are_wrong_usage(
     for number in ("-1", "9" * 30, "x"):
         assert tallyman.main([*words, number, *(("comment", "why") if "decide" in words else ())]) == 2, number
     assert "expected a whole number" in capsys.readouterr().err
+
+
+def test_a_folder_without_its_database_is_no_and_says_what_to_do(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "node.toml").write_text('site = "oslo"\n')
+    for words in (["node", "status"], ["node", "verify"], ["node", "seal"], ["node", "certificate", "ZONE"]):
+        assert tallyman.main([*words, "--dir", str(tmp_path)]) == 1
+        assert "site.db is missing: put it back from a backup" in capsys.readouterr().err
+    for words in (["hub", "status"], ["hub", "verify"], ["hub", "discrepancies"], ["hub", "policies"]):
+        assert tallyman.main([*words, "--dir", str(folder / "hub")]) == 1
+        assert "hub.db is missing: put it back from a backup" in capsys.readouterr().err

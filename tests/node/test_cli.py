@@ -102,6 +102,33 @@ def test_what_is_wrong_has_code_1_and_says_so(capsys: pytest.CaptureFixture[str]
     assert code == 1 and "tallyman node init" in err
 
 
+@pytest.mark.parametrize("pending", [0, 1])
+@pytest.mark.parametrize("damage", ["damaged", "cannot be read"])
+def test_a_node_that_cannot_sign_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], made: World, damage: str, pending: int
+) -> None:
+    site = made.ready()
+    for number in range(pending):
+        receive(site, 1 + number)
+    site.close()
+    mark = made.folder / MARK_FILE
+    mark.write_bytes(mark.read_bytes()[:-3]) if damage == "damaged" else mark.unlink()
+    code, out, err = call(capsys, "seal", "--dir", str(made.folder))
+    assert (code, out) == (1, "") and f"{MARK_FILE}" in err and damage in err
+    for said in (err, ask(capsys, made, "status")["stopped"], call(capsys, "verify", "--dir", str(made.folder))[2]):
+        assert "`tallyman hub reincarnate SITE --replace`, then here `tallyman node enrol CODE`" in said
+
+
+def test_a_node_that_the_hub_stopped_does_not_ask_to_try_later(
+    capsys: pytest.CaptureFixture[str], made: World
+) -> None:
+    site = made.ready()
+    site.stop_sealing("two histories of this site")
+    site.close()
+    code, _, err = call(capsys, "seal", "--dir", str(made.folder))
+    assert code == 1 and "does not sign: two histories of this site" in err
+
+
 def test_a_folder_or_database_that_cannot_be_used_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], made: World, tmp_path: Path
 ) -> None:
