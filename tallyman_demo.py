@@ -45,6 +45,7 @@ from tallyman_stage import Api, Link, Process, command, extend_settings, free_po
 
 PIN = "270481"
 SCANS_PER_BIN = 100
+SCAN_EVERY_S, LOOK_EVERY_S = 4.0, 0.5
 LINES_MAX = 200
 SYNC_MS = 1_000
 ANCHORS_MAX = 4
@@ -223,7 +224,8 @@ class Play:
                 )
                 + f"PIN of everyone: {PIN}\n"
                 "Log in at oslo as ana and count bin A-01: a simulated scanner scans for her every few seconds.\n"
-                "Ctrl-C ends everything.",
+                "What is killed (" + ", ".join(f"{each.name}: kill -9 {each.pid}" for each in self.processes) + ") "
+                "starts again.\nCtrl-C ends everything.",
                 flush=True,
             )
             stop = threading.Event()
@@ -231,13 +233,31 @@ class Play:
                 signal.signal(number, lambda *_: stop.set())
             story = self.bins[0].scans
             turn = 0
-            while not stop.wait(4):
-                for process in self.processes:
-                    process.check()
-                if self.sites["oslo"].people["ana"].get("counts/mine")["screen"]:
-                    scanner.scan(story[turn % len(story)])
-                    turn += 1
+            away: set[str] = set()
+            next_s = time.monotonic() + SCAN_EVERY_S
+            while not stop.wait(LOOK_EVERY_S):
+                self._look_after(away)
+                if time.monotonic() < next_s:
+                    continue
+                next_s = time.monotonic() + SCAN_EVERY_S
+                with suppress(Unavailable):  # nobody scans at a node that is away
+                    if self.sites["oslo"].people["ana"].get("counts/mine")["screen"]:
+                        scanner.scan(story[turn % len(story)])
+                        turn += 1
         return {}
+
+    def _look_after(self, away: set[str]) -> None:
+        """Start what died again, as a service manager would, and say so: somebody may try it with kill -9."""
+        ports = {"hub": self.hub_port, **{place.name: place.port for place in self.sites.values()}}
+        for process in self.processes:
+            if said := process.revive(time.monotonic()):
+                print(said, flush=True)
+                away.add(process.name)
+            elif process.name in away:
+                with suppress(OSError):
+                    _listening(ports[process.name])
+                    print(f"{process.name} is back, with everything it had acknowledged", flush=True)
+                    away.discard(process.name)
 
     # ------------------------------------------------------------ stage
 
@@ -568,7 +588,7 @@ class Play:
     def _run(self, name: str, words: list[str]) -> None:
         process = Process(name, words, self.folder / f"{name}.log")
         self.processes.append(process)
-        process.start()
+        process.start(time.monotonic())
 
     def _step(self, name: str, act: Callable[[], Any]) -> Any:
         started = time.monotonic()
