@@ -42,7 +42,9 @@ def configured(path: str | None) -> tuple[Registry, Labels]:
         return Registry(()), Labels()
     try:
         values = tomllib.loads(contents(path).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise Rejected(f"{path} is not TOML: it is no UTF-8 text") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Rejected(f"{path} is not TOML: {error}") from error
     urls, labels = values.get("devices", []), values.get("labels", {})
     if not isinstance(urls, list) or not isinstance(labels, dict):

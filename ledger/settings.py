@@ -90,7 +90,9 @@ def parse(kind: type[Section], raw: bytes, title: str, folder: Path) -> Section:
     """`raw` TOML as settings; `title` is what messages call it. The class has a hidden field `folder`."""
     try:
         tree = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise Rejected(f"{title} is not TOML: it is no UTF-8 text") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Rejected(f"{title} is not TOML: {error}") from error
     return cast(Section, replace(cast(Any, _read(kind, tree, title, "")), folder=folder))
 

@@ -95,6 +95,11 @@ def test_what_cannot_be_is_refused_in_one_line(text: str, words: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_bytes_that_are_no_text_are_said_in_plain_words() -> None:
+    with pytest.raises(Rejected, match="is not TOML: it is no UTF-8 text"):
+        settings.parse(config.NodeConfig, b"site = \xff", "node.toml", Path("."))
+
+
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="tallyman node init"):
         config.load(tmp_path)
