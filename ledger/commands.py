@@ -89,6 +89,7 @@ def process(main: Callable[[], int]) -> int:
             os.close(descriptor)
     # A command says in its answer what is wrong; a server sends its log to standard error (ledger/logs).
     logging.getLogger().addHandler(logging.NullHandler())
+    sys.stdin = sys.stdin or io.TextIOWrapper(io.BytesIO())
     output, complaints = _Stream(1), _Stream(2, silent=True)
     sys.stdout, sys.stderr = _text(output, sys.stdout), _text(complaints, sys.stderr)
     code = LATER
@@ -97,6 +98,8 @@ def process(main: Callable[[], int]) -> int:
             code = main()
         except SystemExit as stop:  # argparse, and whoever ends by a signal
             code = stop.code if isinstance(stop.code, int) else DONE if stop.code is None else NO
+        except KeyboardInterrupt:  # while it still loads
+            code = INTERRUPTED
         sys.stdout.flush()
     if output.lost is None:
         return code

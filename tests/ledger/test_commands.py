@@ -72,9 +72,26 @@ def test_a_complaint_that_nobody_can_read_keeps_its_code(folder: Path) -> None:
 
 
 def test_without_standard_streams_a_file_does_not_become_one(folder: Path) -> None:
-    script = f"exec {sys.executable} -m tallyman verify {RECEIPT} <&- >&- 2>&-"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    assert subprocess.run(["sh", "-c", script], cwd=folder, env=environment, timeout=60).returncode == 0
+    for receipt, closed, code in ((RECEIPT, "<&- >&- 2>&-", 0), ("-", "<&-", 1)):
+        script = f"exec {sys.executable} -m tallyman verify {receipt} {closed}"
+        done = subprocess.run(["sh", "-c", script], cwd=folder, env=environment, capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (code, b"")
+
+
+def test_interrupted_while_it_still_loads_ends_without_a_traceback(folder: Path) -> None:
+    script = (
+        "import sys, tallyman\n"
+        "def interrupted(name): raise KeyboardInterrupt\n"
+        "tallyman.importlib.import_module = interrupted\n"
+        "sys.argv[1:] = ['node', 'status']\n"
+        "sys.exit(tallyman.main())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=environment, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, b"")
 
 
 def test_what_an_encoding_lacks_is_shown_escaped(folder: Path) -> None:
