@@ -12,8 +12,9 @@ from ledger import control
 from ledger.counts import Cost
 from ledger.db import Connection
 from ledger.errors import Rejected
+from ledger.wording import shown
 from node import streams
-from node.values import Fields, shown
+from node.values import Fields
 
 LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
 UNIT = control.UNIT

@@ -86,6 +86,15 @@ class HubConfig:
         1 << 20, whole(64 << 10, 4 << 20), "one exchange; a thin link resumes at the frame where it was cut"
     )
 
+    def unreachable(self, kept: str) -> str:
+        """Why there will be no exchange at all, or empty; `kept` is the address that was given at enrolment."""
+        if self.url or kept or self.discover:
+            return ""
+        return (
+            "this site will not sync until the hub's address is known: put it into hub.url of node.toml, or allow "
+            "hub.discover"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SealingConfig:
@@ -208,9 +217,7 @@ def load(folder: Path, file: Path | None = None) -> NodeConfig:
 
     Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be.
     """
-    config = settings.load(
-        NodeConfig, file or folder / CONFIG_FILE, folder, "create a node with `tallyman node init`"
-    )
+    config = settings.load(NodeConfig, file, folder, CONFIG_FILE, "create a node with `tallyman node init`")
     config.own_labels()
     return config
 

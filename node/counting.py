@@ -19,6 +19,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
+from ledger.wording import shown
 from node import counting_shared, tasks
 from node.counting_certificates import Certificates
 from node.counting_close import Closing
@@ -49,7 +50,7 @@ from node.rounds import (
     refuse_counter,
     set_bin,
 )
-from node.values import Fields, shown
+from node.values import Fields
 
 TAKEN = "{} is being counted by somebody else: do you count all of it once more, or share it with them?"
 

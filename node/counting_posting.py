@@ -21,6 +21,7 @@ from ledger.ids import OpId
 from ledger.keys import TxKey
 from ledger.people import APPROVE
 from ledger.policy import RELOCATED, Counting
+from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
 from node.counting_policy import policy

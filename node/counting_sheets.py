@@ -15,6 +15,7 @@ from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
+from ledger.wording import shown
 from node import counting_csv, tasks
 from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
@@ -33,7 +34,7 @@ from node.rounds import (
     set_bin,
 )
 from node.tasks import Cause
-from node.values import Fields, listed, shown, text_id
+from node.values import Fields, listed, text_id
 
 BINS_MAX = 50
 OPENED = "opened"

@@ -13,11 +13,12 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
+from ledger.wording import shown
 from node import catalogue, counting_facts, listings, parts, proofs, streams
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.values import shown, text_id
+from node.values import text_id
 
 ROWS_MAX = 200
 MOVES_MAX = 50

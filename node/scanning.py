@@ -26,7 +26,7 @@ from ledger.errors import Corrupt, LedgerError, Rejected
 from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
-from ledger.wording import in_units
+from ledger.wording import in_units, shown
 from node import catalogue, listening, listings, streams, tasks
 from node.counting import TAKEN, Counting
 from node.counting_amounts import asked_back
@@ -41,7 +41,7 @@ from node.presenting import Presented, alone, is_companion, presented, says_too_
 from node.rounds import open_round
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
-from node.values import NOTE_CHARS_MAX, shown
+from node.values import NOTE_CHARS_MAX
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from ledger.errors import Rejected
 from ledger.ids import SUPPLIER, OpId
 from ledger.moves import FREE, Line
 from ledger.people import MOVE, RECEIVE
+from ledger.wording import shown
 from node import catalogue, tasks, units
 from node.counting_amounts import amount_of
 from node.counting_lines import iso_date
@@ -18,7 +19,7 @@ from node.desk import Answer, Person
 from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Task, Thing
-from node.values import Fields, shown
+from node.values import Fields
 
 ROLE_OF = {tasks.RECEIVE: RECEIVE, tasks.MOVE: MOVE}
 

@@ -17,6 +17,7 @@ from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
+from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue, control, deliveries, exceptions, limits, parts, tasks, units
 from node.counting import Counting
@@ -26,7 +27,7 @@ from node.parts import DOCUMENT_LINES_MAX
 from node.proposals import Proposals
 from node.rounds import refuse_frozen
 from node.tasks import Thing
-from node.values import Fields, shown, text_id
+from node.values import Fields, text_id
 from node.wish import Read, Wish
 
 NOT_BOOKABLE = "not-bookable"

@@ -384,6 +384,11 @@ def set_fact(connection: db.Connection, name: str, value: str | None) -> None:
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
 
+def hub_url(connection: db.Connection) -> str:
+    """Where the hub was said to be at enrolment; empty when it was found by looking."""
+    return fact(connection, FACT_HUB_URL) or ""
+
+
 def hub_log(connection: db.Connection) -> tuple[int, bytes] | None:
     """(size, root) of the newest hub log whose checkpoint this node verified; None before the first."""
     value = fact(connection, FACT_HUB_LOG)

@@ -8,6 +8,7 @@ from devices.reads import day_of
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import ADJUST, MOVE, TRANSFER
+from ledger.wording import shown
 from node import catalogue, listings, streams
 from node.desk import Answer
 from node.values import text_id
@@ -183,7 +184,7 @@ def _location(ask: Ask) -> Answer:
     with ask.reading() as connection:
         place = listings.location(connection, ask.named(lambda: text_id(ask.path["code"], "location")))
         if place is None:
-            raise kit.NotFound(f"location {kit.shown(ask.path['code'])} is not known here")
+            raise kit.NotFound(f"location {shown(ask.path['code'])} is not known here")
         if place["kind"] in ("virtual", "area"):
             return {**place, "being_counted": False, "stock": [], "serials": [], "moves": []}
         found = ask.parts.floor.lookups.bin(connection, ask.who, place["location"])

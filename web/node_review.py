@@ -10,6 +10,7 @@ from devices.reads import readable
 from ledger.ids import OpId
 from ledger.people import APPROVE
 from ledger.policy import BOTH, RELOCATED, Counting
+from ledger.wording import shown
 from node.counting_policy import policy
 from web import kit, node_certificates, node_proposals
 from web.languages import N_
@@ -143,7 +144,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             known = review.overview(connection, who, op_id)
             if bin_ not in [each["bin"] for each in known["bins"]]:
-                raise kit.NotFound(f"{kit.shown(bin_)} is not in this count")
+                raise kit.NotFound(f"{shown(bin_)} is not in this count")
             parked = review.parked(connection, who, op_id, bin_)
             rules, people = policy(connection), counters(connection, parts.floor.people)
         found = review.bin_review(who, op_id, bin_)

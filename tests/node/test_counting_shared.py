@@ -61,7 +61,7 @@ def test_who_opens_a_bin_that_is_being_counted_is_asked_what_is_meant(stage: Sta
     assert asked["choices"] == ["second", "share"] and "somebody else" in asked["ask"] and "task" not in asked
     with pytest.raises(Rejected, match="how is 'sum'"):
         opens(stage, "carl", how="sum")
-    with pytest.raises(Rejected, match="area is None"):
+    with pytest.raises(Rejected, match="area is nothing"):
         opens(stage, "carl", how="share")
     # A scanned bin label says it too, and opens nothing.
     stage.floor.people.bind_device(stage.as_("carl"), "gun")
