@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from urllib.parse import parse_qsl, quote, urlencode
 
 from devices.decoders import symbology
 from devices.output.code128 import FNC1
@@ -16,6 +17,7 @@ from devices.output.labels import Bars, Label, Text
 from devices.protocols.keys import KeysProtocol
 from devices.protocols.layouts import NAMES
 from devices.protocols.line import LineProtocol
+from devices.settings import OF_PROTOCOL
 from ledger.errors import Rejected
 
 LETTERS = '0123456789-_/.:+"ABCxyzQWAZM'
@@ -23,6 +25,7 @@ GS1 = ("0109501101530003", "10", "CAL-1", "21", "42")
 _BEFORE, _AFTER = GS1[0] + GS1[1] + GS1[2], GS1[3] + GS1[4]
 _ENDS = (b"\r\n", b"\r", b"\n", b"\t", b"\x03")
 _SUBSTITUTE_MAX = 16
+_FOUND = frozenset(("layout", "prefix", "suffix", "gs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,22 @@ class Findings:
     identifier: bool
     separator: str
 
-    def query(self) -> str:
-        """The settings as they stand in an address."""
-        return "&".join(f"{name}={value}" for name, value in self.settings.items())
+    def address(self, given: str) -> str:
+        """The address `given` with what was found in the place of what it said about that, and all else as it was."""
+        base, _, query = given.partition("?")
+        old = {name: value for name, value in parse_qsl(query, keep_blank_values=True) if name not in _FOUND}
+        if old.get("protocol") == "stx":
+            del old["protocol"]
+        settings = old | self.settings
+        return f"{base}?{urlencode(settings, safe='/:,', quote_via=quote)}" if settings else base
+
+    def fitted(self, protocol: str) -> Findings:
+        """The same where `protocol` packs its reads: what it cannot undo is for a person to switch off."""
+        wrong = {name: value for name, value in self.settings.items() if name not in OF_PROTOCOL[protocol]}
+        advice = tuple(f"{name}={value} cannot be undone with {protocol}: switch that off on the scanner"
+                       for name, value in wrong.items())  # fmt: skip
+        kept = {name: value for name, value in self.settings.items() if name not in wrong}
+        return replace(self, settings=kept, advice=self.advice + advice)
 
 
 def sheet(on: date) -> Label:

@@ -20,6 +20,7 @@ from devices.protocols.base import Frame
 from devices.protocols.layouts import NAMES
 from devices.reads import NewRead, day_of
 from devices.registry import Device
+from devices.simulated_printer import MOODS
 from devices.transports.base import Ended, Transport
 from devices.weights import Weight
 from ledger.clock import Clock, SystemClock
@@ -72,7 +73,11 @@ def sim_command(commands: Any) -> None:
     command.add_argument("--script", metavar="FILE", help="the script, or - for standard input")
     command.add_argument("--protocol", default="line", help="what it speaks, as in a device address (default: line)")
     command.add_argument("--layout", choices=NAMES, default="us", help="keys: the scanner's keyboard")
-    command.add_argument("--link", metavar="PATH", help="a stable name for it, kept over @unplug; a FIFO for keys")
+    command.add_argument(
+        "--link",
+        metavar="PATH",
+        help="a stable name for it, kept over @unplug; a FIFO for keys; a printer with one is serial",
+    )
     command.add_argument("--suffix", choices=("cr", "lf", "crlf", "stx", "none"), default="cr", help="how reads end")
     command.add_argument(
         "--gap-ms", type=whole(0, 60_000), default=0, metavar="MS", help="pause between pieces of a read"
@@ -95,6 +100,24 @@ def sim_command(commands: Any) -> None:
     )
     command.add_argument(
         "--wait", type=whole(1, NUMBER_MAX), default=60, metavar="SECONDS", help="for a reader (default: 60)"
+    )
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--listen", type=whole(0, 65_535), metavar="PORT", help="wait there for the program's call, as for tcp://"
+    )
+    where.add_argument("--call", default="", metavar="HOST:PORT", help="call the program, as for tcp-listen://")
+    where.add_argument(
+        "--rfc2217", type=whole(0, 65_535), metavar="PORT", help="stand behind a terminal server at this port"
+    )
+    command.add_argument(
+        "--mood", action="append", default=[], choices=MOODS, help="printer: what is the matter with it, repeatable"
+    )
+    command.add_argument(
+        "--hang-up",
+        type=whole(0, NUMBER_MAX),
+        default=0,
+        metavar="BYTES",
+        help="printer: break each connection after so many",
     )
     command.add_argument("--json", action="store_true", help="print JSON objects")
     command.set_defaults(run=_sim)
@@ -278,7 +301,8 @@ def _sim(arguments: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that a link is removed
     if arguments.kind == "printer":
-        return simulated_acts.printer(arguments.port, as_json=arguments.json)
+        link = Path(arguments.link) if arguments.link else None
+        return simulated_acts.printer(arguments.port, link, arguments.mood, arguments.hang_up, as_json=arguments.json)
     if not arguments.script:
         raise Usage("--script is needed: a file, or - for standard input")
     try:
@@ -297,6 +321,9 @@ def _sim(arguments: argparse.Namespace) -> int:
         noisy=arguments.noisy,
         wait_ms=arguments.wait * 1000,
         as_json=arguments.json,
+        listen=arguments.listen,
+        call=arguments.call,
+        rfc2217=arguments.rfc2217,
     )
     return simulated_acts.scale(text, wish) if arguments.kind == "scale" else simulated_acts.scanner(text, wish)
 

@@ -25,6 +25,7 @@ from ledger.commands import Usage, whole
 from ledger.errors import Rejected, Unavailable
 
 QUIET_MS = 800
+PACKED = ("hidpos", "ssi")  # protocols that say themselves where a read ends
 KINDS = ("bin", "unit", "badge", "control", "item", "sscc", "transfer")
 
 
@@ -37,7 +38,11 @@ def label_command(commands: Any) -> None:
         "by SSCC, and papers of transfers, as ZPL, PDF or PNG by the name of the file, or straight to a printer "
         "(tcp://host:9100, serial:///dev/…, file:///dev/usb/lp0). A label that would not scan is refused.",
     )
-    command.add_argument("kind", choices=(*KINDS, "jobs", "again"), help="what to label; or: jobs, again JOB")
+    command.add_argument(
+        "kind",
+        choices=(*KINDS, "jobs", "again", "waiting"),
+        help="what to label; or: jobs, again JOB, waiting (print the jobs that still wait for a printer)",
+    )
     command.add_argument(
         "code", nargs="*", help="codes, one label each; a GTIN or SSCC; the transfer; a job's number"
     )
@@ -71,10 +76,11 @@ def calibrate_command(commands: Any) -> None:
         "calibrate",
         help="find out what a scanner sends: layout, prefix, suffix, identifiers, GS",
         description="With --sheet, write the sheet of two codes. With a device address, listen while a person scans "
-        "the two, one after the other, and print the settings for that address. Nothing is sent to the scanner.",
+        "the two, one after the other, and print the address with its settings. A scanner that types or that ends "
+        "its reads with a character is sent nothing.",
     )
     command.add_argument(
-        "device", nargs="?", help="a device address (serial, evdev, tcp …), without protocol settings"
+        "device", nargs="?", help="a device address (serial, evdev, tcp …) with the settings of its port"
     )
     command.add_argument("--sheet", metavar="FILE", help="write the sheet: sheet.pdf or sheet.png")
     command.add_argument(
@@ -115,7 +121,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _label(arguments: argparse.Namespace) -> int:
-    if arguments.kind in ("jobs", "again"):
+    if arguments.kind in ("jobs", "again", "waiting"):
         return _jobs(arguments)
     if not arguments.code or bool(arguments.out) == bool(arguments.printer):
         raise Usage("expected at least one code, and either --out or --printer")
@@ -198,6 +204,19 @@ def _print_waiting(queue: PrintQueue, name: str, printer: Any, as_json: bool) ->
     return 0 if good else 1
 
 
+def _print_all(queue: PrintQueue, names: list[str], as_json: bool) -> int:
+    """A printer that cannot print does not keep the others from it. Raises Unavailable for the first such one."""
+    codes, trouble = [0], []
+    for name in names:
+        try:
+            codes.append(_print_waiting(queue, name, printer_at(name), as_json))
+        except Unavailable as error:
+            trouble.append(error)
+    if trouble:
+        raise trouble[0]
+    return max(codes)
+
+
 def _queue(arguments: argparse.Namespace) -> PrintQueue:
     path = Path(arguments.jobs)
     if path.is_dir() or not path.parent.is_dir():
@@ -213,6 +232,8 @@ def _jobs(arguments: argparse.Namespace) -> int:
                 job = queue.again(_job(code))
                 _print_waiting(queue, job.printer, printer_at(job.printer), arguments.json)
             return 0
+        if arguments.kind == "waiting":
+            return _print_all(queue, [arguments.printer] if arguments.printer else queue.waiting(), arguments.json)
         for job in queue.jobs():
             shown = {"job": job.job, "title": job.title, "state": job.state, "note": job.note, "again": job.again}
             print(
@@ -240,6 +261,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     if not arguments.device:
         if not arguments.sheet:
             raise Usage("expected a device address, or --sheet")
+        print(json.dumps({"sheet": arguments.sheet}) if arguments.json else arguments.sheet)
         return 0
     device = Device.parse(arguments.device)
     source = Source(device, SystemClock(), arguments.timeout * 1000)
@@ -248,8 +270,8 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     finally:
         source.close()
     found = (calibration.of_keys if device.protocol_name == "keys" else calibration.of_bytes)(first, second)
-    base = arguments.device.partition("?")[0]
-    url = base + (f"?{found.query()}" if found.settings else "")
+    found = found.fitted(device.protocol_name) if device.protocol_name in PACKED else found
+    url = found.address(arguments.device)
     if arguments.json:
         shown = {
             "url": url, "settings": found.settings, "suffix": found.suffix, "identifier": found.identifier,
@@ -267,7 +289,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 def _scanned(source: Source, device: Device, which: str) -> bytes:
     """What arrives until the device is quiet again: bytes, key events, or reads where a protocol packs them."""
     print(f"scan the {which} code of the sheet", file=sys.stderr, flush=True)
-    if device.protocol_name in ("hidpos", "ssi"):
+    if device.protocol_name in PACKED:
         for frame in source.frames():
             source.answer(frame)
             return frame.data + b"\r"

@@ -109,7 +109,7 @@ def _devices(registry: Registry | None) -> Iterator[Finding]:
         yield Finding("ok", "the settings name no device", "add one, if this node has any: see docs/devices.md")
     for device in registry or ():
         yield _device(device)
-        if device.url.startswith("evdev:") and "AIM" not in device.url and "grab=yes" not in device.url:
+        if device.url.startswith("evdev:") and "grab=yes" not in device.url:
             yield Finding(
                 "look",
                 f"{device.name}: what it types also reaches this machine's console",

@@ -83,7 +83,7 @@ class Journal:
     ) -> None:
         """Open an existing journal; raises Rejected when it is missing. `quality`: how far the clock is trusted."""
         self._clock, self._quality, self._repeat_ms = clock, quality, repeat_ms
-        with plainly("opened"):
+        with plainly():
             self._writer = db.open_writer(path)
             db.migrate(self._writer, SCHEMA)
             self._reader = db.open_reader(path)
@@ -170,7 +170,7 @@ class Journal:
         if len(note) > NOTE_LENGTH_MAX:
             raise Rejected(f"a note of {len(note)} characters: expected at most {NOTE_LENGTH_MAX}")
         text = None if decoded is None else json.dumps(decoded, ensure_ascii=False, sort_keys=True)
-        with self._write_lock, plainly("written"):
+        with self._write_lock, plainly():
             self._must_be_open()
             with db.transaction(self._writer):
                 marked = [self._mark(identifier, state, note, text) for identifier, state in wishes]
@@ -207,7 +207,7 @@ class Journal:
 
     def counts(self) -> dict[str, int]:
         """How many reads there are in all, waiting and parked."""
-        with self._read_lock, plainly("read"):
+        with self._read_lock, plainly():
             self._must_be_open()
             one = self._reader.execute(
                 "SELECT (SELECT COUNT(*) FROM reads WHERE position > ? AND state = 'recorded'),"
@@ -223,7 +223,7 @@ class Journal:
 
     def unanswered(self, device: str) -> bool:
         """Whether, as far as an earlier run wrote down, the device's last read may lack its answer."""
-        with self._read_lock, plainly("read"):
+        with self._read_lock, plainly():
             self._must_be_open()
             row = self._reader.execute(
                 "SELECT answered, (SELECT sequence FROM reads WHERE reads.device = devices.device"
@@ -248,7 +248,7 @@ class Journal:
             batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
         last = dict(self._last)
         try:
-            with plainly("written"), db.transaction(self._writer):
+            with plainly(), db.transaction(self._writer):
                 for ticket in batch:
                     ticket.drafts = self._insert(ticket)
                 failpoint("journal.before_commit")
@@ -373,7 +373,7 @@ class Journal:
         return upto
 
     def _select(self, where: str, values: tuple[object, ...]) -> list[Read]:
-        with self._read_lock, plainly("read"):
+        with self._read_lock, plainly():
             self._must_be_open()
             rows = self._reader.execute(f"SELECT {COLUMNS} FROM reads {where}", values).fetchall()  # noqa: S608
         return [read_from(row) for row in rows]

@@ -47,7 +47,7 @@ def codes_in(grey: bytes, width: int, height: int) -> list[Code]:
     if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX) or len(grey) != (width * height + 1) // 2:
         raise Rejected(f"a picture has at most {SIDE_MAX} points on a side and half a byte for each of them")
     if not is_there():
-        raise Rejected("this node cannot read photos: install it with its extra `camera`, or type the code")
+        raise Rejected("this node cannot read photos: install it with its extra camera, or type the code")
     command = [sys.executable, "-m", "devices.pictures", str(width), str(height)]
     try:
         done = subprocess.run(command, input=grey, capture_output=True, timeout=READS_S_MAX, check=True)

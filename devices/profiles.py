@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from devices.protocols.honeywell import BEEP
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -61,6 +63,10 @@ PROFILES = {
         "scan: USB serial; suffix CR; AIM ID as prefix",
         protocol="line",
         baud=115200,
+        # Its beep (SYN BEL CR) is all it knows without Host ACK.
+        repeat=f"{BEEP.hex()}",
+        unknown=f"{(2 * BEEP).hex()}",
+        error=f"{(3 * BEEP).hex()}",
     ),
     "honeywell-hidpos": _made("hidraw", "Honeywell by HID-POS", "scan: USB HID bar code scanner", protocol="hidpos"),
     "datalogic-ack": _made(

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from devices.profiles import PROFILES
-from devices.protocols.base import READ_BYTES_MAX, Framing
+from devices.protocols.base import READ_BYTES_MAX, Framing, Signal
 from devices.protocols.line import IDLE_MS, LineProtocol
-from devices.settings import OF_ALL, OF_PROTOCOL, OF_SCHEME, SCALES, Settings, settings_of
+from devices.settings import OF_ALL, OF_PROTOCOL, OF_SCHEME, SCALES, TONES, Settings, settings_of
 from devices.transports.base import Transport
 from ledger.errors import Rejected
 
@@ -57,8 +57,8 @@ class Device:
     def delivery(self) -> str:
         """What the protocol itself promises on the way from the trigger to the journal."""
         if self.kind == "scale":
-            return "on request"
-        return "at least once" if self.framing().waits_for_answer else "at most once"
+            return "on-request"
+        return "at-least-once" if self.framing().waits_for_answer else "at-most-once"
 
     def framing(self) -> Framing:
         """A scanner's protocol; Rejected for a scale."""
@@ -243,6 +243,7 @@ def _line(name: str, read: Settings) -> Callable[[], LineProtocol]:
     idle_ms = read.number("idle_ms", IDLE_MS, range(10, 5_001), "10 to 5000")
     ack, nak = read.octets("ack", accepted), read.octets("nak", refused)
     prefix, separator = read.octets("prefix"), read.octets("gs")
+    tones: dict[Signal, bytes] = {tone: read.octets(tone, signals.get(tone, b"")) for tone in TONES}
     framing: Literal["line", "stx"] = "stx" if name == "stx" else "line"
     return lambda: LineProtocol(
         framing,
@@ -254,7 +255,7 @@ def _line(name: str, read: Settings) -> Callable[[], LineProtocol]:
         prefix,
         separator,
         suffix == "tab",
-        signals=signals,
+        signals={**signals, **tones},
     )
 
 

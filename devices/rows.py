@@ -58,13 +58,13 @@ _encode = json.JSONEncoder(sort_keys=True).encode
 
 
 @contextmanager
-def plainly(done: str) -> Iterator[None]:
+def plainly() -> Iterator[None]:
     """Turns the database's errors into ours: what the disk refuses is for later, what is damaged is not."""
     try:
         yield
     except db.OperationalError as error:
         raise Unavailable(
-            f"the read journal could not be {done}: {error}; make room on the disk and scan again"
+            f"the read journal cannot be used: {error}; make room on the disk and scan again"
         ) from error
     except db.DatabaseError as error:
         raise Corrupt(f"the read journal is damaged: {error}") from error

@@ -40,7 +40,7 @@ class Scale(DeviceThread):
             while self._alike < ALIKE:
                 left_ms = until_ms - self._clock.monotonic_ms()
                 if left_ms <= 0:
-                    raise Unavailable(f"{self.name}: {self._why_not(asked)}")
+                    raise Unavailable(f"the scale {self.name} gives no weight: {self._why_not(asked)}")
                 self._news.wait(left_ms / 1000)
             if self._latest is None:
                 raise Unavailable(f"{self.name} went away")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from devices.protocols.base import Signal
 from devices.protocols.layouts import NAMES
 from devices.protocols.line import IDLE_MS
 from ledger.errors import Rejected
@@ -22,6 +23,9 @@ SETTINGS = {
     "idle_ms": f"silence that ends or breaks off a read, 10 to 5000 (default: {IDLE_MS})",
     "ack": "bytes in hex sent once a read is durable (default: by the protocol)",
     "nak": "bytes in hex sent when a read could not be recorded (default: by the protocol)",
+    "repeat": "bytes in hex that sound the tone for what was counted before (default: by the protocol)",
+    "unknown": "bytes in hex that sound a question (default: by the protocol)",
+    "error": "bytes in hex that sound an error (default: by the protocol)",
     "prefix": "bytes in hex that the scanner puts before every read (default: none)",
     "gs": "bytes in hex that stand in the place of GS (default: none)",
     "layout": f"keys: country of the scanner's keyboard: {', '.join(NAMES)} (default: us)",
@@ -36,7 +40,8 @@ SETTINGS = {
     "stop": "serial stop bits, 1 or 2 (default: 1)",
     "flow": "serial flow control: none, rtscts or xonxoff (default: none)",
 }
-_LINE = frozenset(("suffix", "idle_ms", "ack", "nak", "prefix", "gs"))
+TONES: tuple[Signal, ...] = ("repeat", "unknown", "error")
+_LINE = frozenset(("suffix", "idle_ms", "ack", "nak", *TONES, "prefix", "gs"))
 _SERIAL = frozenset(("baud", "bits", "parity", "stop", "flow"))
 # What a transport or protocol understands beside what every device has.
 OF_SCHEME = {

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from devices.simulated import SimulatedScanner, Step, parse_script
-from devices.simulated_sides import ScaleSide, Side, side_for
-from devices.simulated_wire import PipeWire, Trouble, Wire, serve
+from devices.simulated import Step, parse_script
+from devices.simulated_places import CalledPlace, CallingPlace, InPieces, NodePlace, Place, TerminalPlace
+from devices.simulated_printer import SerialPrinter, SimulatedPrinter, read_zpl
+from devices.simulated_scale import ScaleSide
+from devices.simulated_sides import Side, side_for
+from devices.simulated_wire import Trouble, serve
 from ledger.clock import SystemClock
-from ledger.errors import Rejected, Unavailable
+from ledger.errors import Rejected
 from ledger.seams import SystemRandom
 
 CLOCK, RANDOM = SystemClock(), SystemRandom()
 SCALE_STEP_MS = 2_000
 ANSWER_MS = 30_000
+PRINTER_STEP_MS = 50
 NODES = {"keys": "evdev", "hidpos": "hidraw"}
 _SUFFIXES = {"cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "stx": b"\x03", "none": b""}
 
@@ -38,6 +40,9 @@ class Wish:
     noisy: int
     wait_ms: int
     as_json: bool
+    listen: int | None = None
+    call: str = ""
+    rfc2217: int | None = None
 
     @property
     def trouble(self) -> Trouble:
@@ -45,77 +50,55 @@ class Wish:
         return Trouble(self.lose, self.double, self.noisy)
 
 
-def _say(wish: Wish, url: str, path: str) -> None:
-    print(json.dumps({"path": path, "url": url}) if wish.as_json else url, flush=True)
+def _say(wish: Wish, place: Place, settings: dict[str, str]) -> None:
+    query = "&".join(f"{name}={value}" for name, value in settings.items())
+    url = f"{place.url}{'&' if '?' in place.url else '?'}{query}" if query else place.url
+    print(json.dumps({"path": place.path, "url": url}) if wish.as_json else url, flush=True)
 
 
 def scanner(text: str, wish: Wish) -> int:
     """Act a script as a scanner of the wished protocol."""
     steps = parse_script(text)
     protocol = "stx" if wish.suffix == "stx" else wish.protocol
+    # The side adds prefix and suffix.
+    side = side_for(protocol, suffix=_SUFFIXES[wish.suffix], layout=wish.layout)
+    settings = {} if protocol in ("line", *NODES) else {"protocol": protocol}
+    settings |= {"suffix": "none"} if wish.suffix == "none" else {}
+    settings |= {"layout": wish.layout} if protocol == "keys" and wish.layout != "us" else {}
+    with _place(wish, protocol) as place:
+        _say(wish, place, settings)
+        sent = _play(side, place, steps, wish)
+        place.drain()
+    _done(wish, sent, side)
+    return 0
+
+
+def _place(wish: Wish, protocol: str) -> Place:
     if protocol in NODES:
-        return _node(steps, wish, protocol)
-    # The side adds prefix and suffix; the terminal under it only splits and pauses.
-    side = side_for(protocol, suffix=_SUFFIXES[wish.suffix])
-    with SimulatedScanner(wish.link, clock=CLOCK, suffix=b"", gap_ms=wish.gap_ms, piece=wish.piece) as wire:
-        url = wire.url + (f"&protocol={protocol}" if protocol != "line" else "")
-        url += "&suffix=none" if wish.suffix == "none" else ""
-        _say(wish, url, wire.path)
-        sent = _play(side, wire, steps, wish, lambda: wire.wait_opened(wish.wait_ms), _unplugged(wire, side))
-        wire.drain()
-    _done(wish, sent, side)
-    return 0
+        if wish.link is None:
+            raise Rejected(f"--link is needed for {protocol}: where the FIFO in the place of its node shall be")
+        return NodePlace(NODES[protocol], wish.link, CLOCK)
+    if wish.call:
+        host, _, port = wish.call.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+            raise Rejected(f"--call {wish.call}: expected HOST:PORT")
+        return CallingPlace(host.strip("[]"), int(port), CLOCK)
+    if wish.listen is not None or wish.rfc2217 is not None:
+        as_server = wish.rfc2217 is not None
+        return CalledPlace(int((wish.rfc2217 if as_server else wish.listen) or 0), CLOCK, as_server=as_server)
+    return TerminalPlace(wish.link, CLOCK)
 
 
-def _unplugged(wire: SimulatedScanner, side: Side) -> Callable[[int], None]:
-    def act(away_ms: int) -> None:
-        wire.drain()
-        side.unplugged()
-        wire.unplug()
-        CLOCK.sleep_ms(away_ms)
-        wire.plug()
-
-    return act
-
-
-def _node(steps: list[Step], wish: Wish, protocol: str) -> int:
-    """A scanner that types, or HID-POS: a FIFO in the place of the device node."""
-    if wish.link is None:
-        raise Rejected(f"--link is needed for {protocol}: where the FIFO in the place of its node shall be")
-    if not wish.link.exists():
-        os.mkfifo(wish.link)
-    query = f"?layout={wish.layout}" if protocol == "keys" and wish.layout != "us" else ""
-    _say(wish, f"{NODES[protocol]}://{wish.link.absolute()}{query}", str(wish.link))
-    side = side_for(protocol, layout=wish.layout)
-    far = -1
-    deadline_ms = CLOCK.monotonic_ms() + wish.wait_ms
-    while far < 0:
-        try:
-            far = os.open(wish.link, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as error:
-            if CLOCK.monotonic_ms() > deadline_ms:
-                raise Unavailable(f"nobody opened {wish.link} within {wish.wait_ms // 1000} s") from error
-            CLOCK.sleep_ms(20)
-    try:
-        sent = _play(side, PipeWire(far), steps, wish, lambda: None, CLOCK.sleep_ms)
-    finally:
-        os.close(far)
-        wish.link.unlink(missing_ok=True)
-    _done(wish, sent, side)
-    return 0
-
-
-def _play(
-    side: Side, wire: Wire, steps: list[Step], wish: Wish, opened: Callable[[], None], unplug: Callable[[int], None]
-) -> int:
+def _play(side: Side, place: Place, steps: list[Step], wish: Wish) -> int:
     scans = 0
     for step in steps:
         if step.act == "wait":
             CLOCK.sleep_ms(step.number)
             continue
-        opened()
+        wire = InPieces(place.opened(wish.wait_ms), CLOCK, wish.piece, wish.gap_ms)
         if step.act == "unplug":
-            unplug(step.number)
+            side.unplugged()
+            place.unplug(step.number)
         elif step.act == "scan":
             side.scan(step.data)
             serve(
@@ -124,7 +107,7 @@ def _play(
             )  # fmt: skip
             scans += 1
         else:
-            wire.send(step.data or RANDOM.bytes(step.number) + b"\r")
+            wire.send(side.begun(step.data) if step.act == "cut" else side.garbled(RANDOM.bytes(step.number)))
     return scans
 
 
@@ -147,9 +130,9 @@ def scale(text: str, wish: Wish) -> int:
             loads.append((Decimal(line.strip().lstrip("~")), line.strip().startswith("~")))
         except InvalidOperation as error:
             raise Rejected(f"line {number}: {line[:40]!r}: expected a weight such as 12.345") from error
-    with SimulatedScanner(wish.link, clock=CLOCK, suffix=b"") as wire:
-        _say(wish, f"{wire.url}&protocol={side.protocol}", wire.path)
-        wire.wait_opened(wish.wait_ms)
+    with _place(wish, side.protocol) as place:
+        _say(wish, place, {"protocol": side.protocol})
+        wire = InPieces(place.opened(wish.wait_ms), CLOCK, wish.piece, wish.gap_ms)
         for weight, moving in loads:
             side.put(weight, moving=moving)
             serve(
@@ -160,18 +143,33 @@ def scale(text: str, wish: Wish) -> int:
     return 0
 
 
-def printer(port: int, *, as_json: bool) -> int:
-    """Take jobs on a port of this machine for ever, and show what each prints."""
-    from devices.simulated_printer import SimulatedPrinter, read_zpl
+def printer(port: int, link: Path | None, moods: list[str], hang_up_after: int, *, as_json: bool) -> int:
+    """Take jobs on a port of this machine, or on a terminal called `link`, for ever, and show what each prints.
+    `moods`: see `PrinterSide`."""
+    if link is None:
+        with SimulatedPrinter(port=port) as paper:
+            _print_for_ever(paper, paper.address, moods, hang_up_after, as_json)
+    with TerminalPlace(link, CLOCK) as place:
+        serial = SerialPrinter(place.wire)
+        _print_for_ever(serial, place.url, moods, hang_up_after, as_json)
+    return 0
 
-    with SimulatedPrinter(port=port) as paper:
-        print(json.dumps({"address": paper.address}) if as_json else paper.address, flush=True)
-        seen = 0
-        while True:
-            CLOCK.sleep_ms(100)
-            for job in paper.jobs[seen:]:
-                seen += 1
-                for each in read_zpl(job):
-                    things = [(thing.kind, thing.data.decode("utf-8", "replace")) for thing in each.things]
-                    shown = {"copies": each.copies, "things": things, "faults": each.faults}
-                    print(json.dumps(shown) if as_json else f"{each.copies} × {things}", flush=True)
+
+def _print_for_ever(
+    paper: SimulatedPrinter | SerialPrinter, address: str, moods: list[str], hang_up_after: int, as_json: bool
+) -> None:
+    for mood in moods:
+        setattr(paper, mood.replace("-", "_"), True)
+    paper.hang_up_after = hang_up_after
+    print(json.dumps({"address": address}) if as_json else address, flush=True)
+    seen = 0
+    while True:
+        CLOCK.sleep_ms(PRINTER_STEP_MS)
+        if isinstance(paper, SerialPrinter):
+            paper.listen(0)
+        for job in paper.jobs[seen:]:
+            seen += 1
+            for each in read_zpl(job):
+                things = [(thing.kind, thing.data.decode("utf-8", "replace")) for thing in each.things]
+                shown = {"copies": each.copies, "things": things, "faults": each.faults}
+                print(json.dumps(shown) if as_json else f"{each.copies} × {things}", flush=True)

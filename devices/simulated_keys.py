@@ -26,20 +26,21 @@ def typed(text: str, name: str) -> bytes:
 
 def _typed(character: str, name: str) -> bytes:
     if character == " ":
-        return _pressed(SPACE)
+        return pressed(SPACE)
     if character in _CONTROLS:
-        return _pressed(_CONTROLS[character])
+        return pressed(_CONTROLS[character])
     if character == "\x1d":
-        return _pressed(_GS_KEY, LEFT_CTRL)
+        return pressed(_GS_KEY, LEFT_CTRL)
     found = layout(name).keys(character)
     if found is None:
         raise Rejected(f"no key of layout {name} types {character!r}")
     code, shift, altgr, dead = found
     held = [LEFT_SHIFT] * shift + [RIGHT_ALT] * altgr
-    return _pressed(code, *held) + (_pressed(SPACE) if dead else b"")
+    return pressed(code, *held) + (pressed(SPACE) if dead else b"")
 
 
-def _pressed(code: int, *held: int) -> bytes:
+def pressed(code: int, *held: int) -> bytes:
+    """One key down and up, while others are held."""
     downs = [(key, 1) for key in (*held, code)]
     ups = [(key, 0) for key in (code, *reversed(held))]
     return b"".join(

@@ -12,6 +12,8 @@ import socket
 import threading
 from dataclasses import dataclass, field
 
+from devices.simulated_wire import Wire
+
 _COMMAND = re.compile(rb"\^(XA|XZ|CI|LH|PW|LL|FO|A0N|BY|BC|BQ|FH_|FD|FS|PQ)([^\^~]*)|\s+|(~HS)|(.)", re.S)
 _HEX = re.compile(rb"_([0-9A-F]{2})")
 
@@ -110,17 +112,44 @@ def code128_values(data: bytes) -> list[int]:
     return found
 
 
-class SimulatedPrinter:
-    """Listens on a port of this machine. `paper_out`, `paused`, `head_open` are its moods; `mute` never answers a
-    status; `hang_up_after` breaks the connection after so many bytes. Also a context manager."""
+STATUS, END = b"~HS", b"^XZ"
+MOODS = ("paper-out", "paused", "head-open", "mute")
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._server = socket.create_server((host, port))
-        self.address = f"tcp://{host}:{self._server.getsockname()[1]}"
+
+class PrinterSide:
+    """What a printer says and gets. `paper_out`, `paused`, `head_open` are its moods; `mute` never answers a status;
+    `hang_up_after` breaks the connection after so many bytes; `left` labels of its batch are still to come."""
+
+    def __init__(self) -> None:
         self.jobs: list[bytes] = []
         self.paper_out = self.paused = self.head_open = self.mute = False
         self.left = 0
         self.hang_up_after = 0
+
+    @property
+    def papers(self) -> list[Paper]:
+        """What has been printed."""
+        return [paper for job in self.jobs for paper in read_zpl(job)]
+
+    def asked(self, taken: bytes) -> tuple[bytes, bytes]:
+        """What was `taken` without the questions in it, and the answers to them."""
+        count = taken.count(STATUS)
+        return taken.replace(STATUS, b""), b"" if self.mute else self.status() * count
+
+    def status(self) -> bytes:
+        """The three lines of ~HS."""
+        one = f"030,{self.paper_out:d},{self.paused:d},0799,000,0,0,0,000,0,0,0"
+        two = f"000,0,{self.head_open:d},0,0,2,4,0,{self.left:08},1,000"
+        return f"\x02{one}\x03\r\n\x02{two}\x03\r\n\x020000,0\x03\r\n".encode()
+
+
+class SimulatedPrinter(PrinterSide):
+    """Listens on a port of this machine, where a job is a connection. Also a context manager."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__()
+        self._server = socket.create_server((host, port))
+        self.address = f"tcp://{host}:{self._server.getsockname()[1]}"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="simulated-printer", daemon=True)
 
@@ -135,11 +164,6 @@ class SimulatedPrinter:
         self._thread.join(5)
         self._server.close()
 
-    @property
-    def papers(self) -> list[Paper]:
-        """What has been printed."""
-        return [paper for job in self.jobs for paper in read_zpl(job)]
-
     def _serve(self) -> None:
         while not self._over.is_set():
             peer, _ = self._server.accept()
@@ -150,18 +174,25 @@ class SimulatedPrinter:
         peer.settimeout(10)
         taken = b""
         while chunk := peer.recv(4_096):
-            taken += chunk
-            while b"~HS" in taken:
-                taken = taken.replace(b"~HS", b"", 1)
-                if not self.mute:
-                    peer.sendall(self.status())
+            taken, said = self.asked(taken + chunk)
+            peer.sendall(said)
             if self.hang_up_after and len(taken) >= self.hang_up_after:
                 return
         if taken:
             self.jobs.append(taken)
 
-    def status(self) -> bytes:
-        """The three lines of ~HS."""
-        one = f"030,{self.paper_out:d},{self.paused:d},0799,000,0,0,0,000,0,0,0"
-        two = f"000,0,{self.head_open:d},0,0,2,4,0,{self.left:08},1,000"
-        return f"\x02{one}\x03\r\n\x02{two}\x03\r\n\x020000,0\x03\r\n".encode()
+
+class SerialPrinter(PrinterSide):
+    """At the far end of a wire, where a job ends with the label that it prints."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self._wire, self._taken = wire, b""
+
+    def listen(self, for_ms: int) -> None:
+        """Take what comes, and answer."""
+        self._taken, said = self.asked(self._taken + self._wire.answers(for_ms))
+        if said:
+            self._wire.send(said)
+        *whole, self._taken = self._taken.split(END)
+        self.jobs += [job + END for job in whole]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Protocol
 
 from devices.protocols import datalogic, honeywell
 from devices.protocols.hidpos import DATA_MAX as REPORT_DATA_MAX
+from devices.protocols.hidpos import REPORT_BYTES
 from devices.protocols.ssi_packet import (
     ACK,
     BEEP,
@@ -27,9 +27,10 @@ from devices.protocols.ssi_packet import (
     Packet,
     Packets,
 )
-from devices.simulated_keys import typed
+from devices.simulated_keys import pressed, typed
 from ledger.errors import Rejected
 
+OTHER_REPORT = 7  # the number of a report that is no read
 ERROR_MS = 300  # a scanner that gave a read up sounds its error tone, and nobody scans again sooner
 
 
@@ -58,6 +59,12 @@ class Side(Protocol):
 
     def unplugged(self) -> None:
         """The cable was pulled: what was half said is said no further; a read not acknowledged is tried again."""
+
+    def begun(self, data: bytes) -> bytes:
+        """What goes out of a read of `data` that breaks off."""
+
+    def garbled(self, dice: bytes) -> bytes:
+        """Noise, as it comes over this kind of line; `dice` are random bytes."""
 
 
 @dataclass(slots=True)
@@ -97,6 +104,23 @@ class PlainSide:
     def unplugged(self) -> None:
         """What was not said is lost."""
         self._out.clear()
+
+    def begun(self, data: bytes) -> bytes:
+        """All but its end: the suffix, the Enter key, or the report that says that it is the last."""
+        if self.form == "hidpos":
+            first = reports(data)[:REPORT_BYTES]
+            return first[:-1] + b"\x01"
+        if self.form == "keys":
+            return typed((self.prefix + data).decode("utf-8"), self.layout)
+        return self.prefix + data
+
+    def garbled(self, dice: bytes) -> bytes:
+        """Keys that somebody leans on, reports of another kind, or bytes with a suffix."""
+        if self.form == "hidpos":
+            return bytes((OTHER_REPORT,)) + dice[: REPORT_BYTES - 1].ljust(REPORT_BYTES - 1, b"\0")
+        if self.form == "keys":
+            return b"".join(pressed(code & 0x7F) for code in dice)
+        return dice + self.suffix
 
     def _shaped(self, data: bytes) -> bytes:
         if self.form == "hidpos":
@@ -179,6 +203,14 @@ class AckSide:
             self._waited_ms += passed_ms
             if self._waited_ms >= self.patience_ms:
                 self._give_up()
+
+    def begun(self, data: bytes) -> bytes:
+        """All but its suffix."""
+        return data
+
+    def garbled(self, dice: bytes) -> bytes:
+        """Bytes, and a suffix."""
+        return dice + self.suffix
 
     def _give_up(self) -> None:
         self.given_up.append(self._queue.popleft())
@@ -270,6 +302,14 @@ class SsiSide:
         self._out.clear()
         self._waited_ms = -1
 
+    def begun(self, data: bytes) -> bytes:
+        """Its first packet, cut off."""
+        return bytes(packets(data, self.kind)[0])[:-1]
+
+    def garbled(self, dice: bytes) -> bytes:
+        """Bytes that are no packet."""
+        return dice
+
     def _acknowledged(self) -> None:
         if self._waited_ms < 0:
             self.heard["stray"] += 1
@@ -302,71 +342,6 @@ def packets(data: bytes, kind: int) -> list[Packet]:
         Packet(DECODE_DATA, SCANNER, MORE if number < last else 0, bytes((kind,)) + part)
         for number, part in enumerate(parts)
     ]
-
-
-@dataclass(slots=True)
-class ScaleSide:
-    """A scale with something on its plate: `put` it there, `settle` when it stands still."""
-
-    protocol: str = "sics"
-    unit: str = "kg"
-    places: int = 3
-    every_ms: int = 200
-    heard: Counter[str] = field(default_factory=Counter)
-    digits: int = 0
-    moving: bool = False
-    overloaded: bool = False
-    _in: bytearray = field(default_factory=bytearray)
-    _out: bytearray = field(default_factory=bytearray)
-    _since_ms: int = 0
-
-    def put(self, weight: Decimal | str, *, moving: bool = False) -> None:
-        """Put a weight on the plate; Rejected when it has more decimals than the scale shows."""
-        digits = Decimal(weight).scaleb(self.places)
-        if digits != digits.to_integral_value():
-            raise Rejected(f"{weight}: the scale shows {self.places} decimals")
-        self.digits, self.moving = int(digits), moving
-
-    def say(self) -> bytes:
-        """Answers, and the continuous stream."""
-        said = bytes(self._out)
-        self._out.clear()
-        return said
-
-    def hear(self, chunk: bytes) -> None:
-        """Questions."""
-        for byte in chunk:
-            if self.protocol == "8217":
-                if byte == ord("W"):
-                    self.heard["asked"] += 1
-                    self._out += self._words()
-                continue
-            self._in.append(byte)
-            if self._in.endswith(b"\r\n"):
-                self.heard["asked"] += 1
-                self._out += self._words() if bytes(self._in) in (b"SI\r\n", b"S\r\n") else b"ES\r\n"
-                self._in.clear()
-
-    def tick(self, passed_ms: int) -> None:
-        """The continuous stream, for a scale that talks by itself."""
-        self._since_ms += passed_ms
-        if self.protocol == "toledo" and self._since_ms >= self.every_ms:
-            self._since_ms = 0
-            self._out += self._words()
-
-    def _words(self) -> bytes:
-        shown = f"{Decimal(self.digits).scaleb(-self.places)}"
-        if self.protocol == "sics":
-            if self.overloaded:
-                return b"S +\r\n"
-            return f"S {'D' if self.moving else 'S'} {shown:>10} {self.unit}\r\n".encode()
-        if self.protocol == "8217":
-            if self.moving or self.overloaded:
-                return b"\x02?" + (b"\x42" if self.overloaded else b"\x41") + b"\r"
-            return b"\x02" + shown.encode() + b"\r"
-        status_a = 0x20 | 0x08 | (self.places + 2)
-        status_b = 0x20 | 0x10 | 8 * self.moving | 4 * self.overloaded | 2 * (self.digits < 0)
-        return bytes((2, status_a, status_b, 0x20)) + f"{abs(self.digits):6}".encode() + b"     0\r"
 
 
 def side_for(protocol: str, *, suffix: bytes = b"\r", layout: str = "us", patience_ms: int | None = None) -> Side:

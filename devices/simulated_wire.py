@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from devices.simulated_sides import ScaleSide, Side
+from devices.simulated_scale import ScaleSide
+from devices.simulated_sides import Side
 from ledger.clock import Clock
 from ledger.errors import Unavailable
 from ledger.seams import Random

@@ -1,7 +1,7 @@
 """One thread a device: open it, listen, and begin again whatever happens. It never gives up.
 
 Whatever goes wrong with a device (unplugged, taken by another program, babbling at the wrong speed) ends its session
-and not its thread: the device is closed, the pause grows up to ten seconds with some jitter, and it is opened
+and not its thread: the device is closed, the pause grows to a second and a half with some jitter, and it is opened
 again, for ever. A device that comes back is opened within a second or so, however long it was away.
 
     absent ─▶ opening ─▶ ready ◀─▶ degraded (what it says cannot be taken)
@@ -14,8 +14,8 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -30,16 +30,20 @@ State = Literal["absent", "opening", "ready", "degraded", "backoff", "ended", "s
 LISTEN_MS = 500
 PRESENCE_MS = 500
 SETTLE_MS = 100  # a new device node is there before its permissions are
-PAUSES_MS = (250, 500, 1_000, 2_000, 5_000, 10_000)
+PAUSES_MS = (250, 500, 1_000, 1_500)
 PAUSES_OPENED = 1
+# What a protocol counts when bytes were no message; the newest such places are kept for whoever looks for the cause.
+NO_MESSAGE = ("noise", "checksum", "truncated", "oversize", "errors", "unknown_keys")
+ODD_KEPT, ODD_BYTES = 8, 64
 
 log = logging.getLogger("tallyman.devices")
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A device at one moment; `kind`: scanner or scale, `station`: where it stands. Times are wall-clock ms,
-    None for never; counters grow since the start.
+    """A device at one moment; `kind`: scanner or scale, `station`: where it stands, `delivery`: what its protocol
+    promises on the way to the journal. Times are wall-clock ms, None for never; counters grow since the start. `odd`:
+    where bytes were no message, newest last, each {at_ms, hex}: the last bytes up to that moment.
 
     Counters: bytes, frames, empty, truncated, oversize, noise, checksum, retransmits, no_reads, weights (by the
     protocol); recorded, repeats, parked, refused, paused, opened, lost, failures, feedback_errors (by the thread).
@@ -55,6 +59,8 @@ class Health:
     kind: str = "scanner"
     station: str = ""
     counters: Mapping[str, int] = field(default_factory=dict)
+    delivery: str = "at-most-once"
+    odd: Sequence[Mapping[str, Any]] = ()
 
     def as_json(self) -> dict[str, Any]:
         """In JSON's types."""
@@ -76,6 +82,8 @@ class DeviceThread(ABC):
         self._last_seen_ms: int | None = None
         self._last_read_ms: int | None = None
         self._pauses = 0
+        self._heard_last = b""
+        self._odd: deque[Mapping[str, Any]] = deque(maxlen=ODD_KEPT)
         self._thread = threading.Thread(target=self._run, name=f"device-{device.name}", daemon=True)
 
     # ------------------------------------------------------------------------------------ what the kinds differ in
@@ -146,6 +154,8 @@ class DeviceThread(ABC):
                 self._device.kind,
                 self._device.station,
                 counters,
+                self._device.delivery,
+                tuple(self._odd),
             )
 
     # ---------------------------------------------------------------------------------------------------- the thread
@@ -197,11 +207,25 @@ class DeviceThread(ABC):
                 with self._lock:
                     self._last_seen_ms = self._clock.now_ms()
                     self._pauses = 0
-                self._heard(chunk)
+                self._hear(chunk)
             elif not self._stop.is_set():
                 # Woken early to say something, it has listened for less; never for more than it listened.
                 heard_ms = self._clock.monotonic_ms() - started_ms
                 self._silent(listen_ms if heard_ms >= listen_ms else max(0, heard_ms))
+
+    def _hear(self, chunk: bytes) -> None:
+        before = self._no_messages()
+        self._heard_last = (self._heard_last + chunk)[-ODD_BYTES:]
+        try:
+            self._heard(chunk)
+        finally:
+            if self._no_messages() != before:
+                with self._lock:
+                    self._odd.append({"at_ms": self._clock.now_ms(), "hex": self._heard_last.hex()})
+
+    def _no_messages(self) -> int:
+        counters = self._protocol_counters()
+        return sum(counters[name] for name in NO_MESSAGE)
 
     def _fail(self, problem: str) -> None:
         self._count("lost" if self._state in ("ready", "degraded") else "failures")

@@ -14,10 +14,11 @@ LOCK_FILE = "lock"
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """Be the one writer in `folder`. Raises Unavailable when another process is, Rejected when there is no folder."""
+def hold(folder: Path, name: str = LOCK_FILE) -> Iterator[None]:
+    """Be the one writer in `folder`, or of what `name` stands for there. Raises Unavailable when another process is,
+    Rejected when there is no folder."""
     try:
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Rejected(
             f"{folder} is not a data folder that can be used: {error.strerror}; name one with --dir"

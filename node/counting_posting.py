@@ -40,7 +40,7 @@ from node.rounds import (
     parts,
     set_bin,
 )
-from node.values import Fields, amount, listed, shown, text_id
+from node.values import Fields, amount, listed, text_id
 
 log = logging.getLogger(__name__)
 

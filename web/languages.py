@@ -39,12 +39,20 @@ RIGHT_TO_LEFT = frozenset({"ar"})
 ALIASES = {"no": "nb", "nn": "nb"}
 COOKIE = "tallyman_language"
 RULES = (
+    "devices/",
+    "ledger/",
     "node/",
+    "sync/",
     "web/kit",
     "web/node_app",
     "web/node_ask",
     "web/node_api_",
     "web/node_certificates",
+    "web/node_events",
+    "web/node_floor",
+    "web/node_pages",
+    "web/node_review",
+    "web/node_setup",
 )  # where what `by_rules` knows is written
 COOKIE_S = 400 * 86_400
 
@@ -54,8 +62,33 @@ def N_(text: str) -> str:
     return text
 
 
-# Words of the rules that stand at a place of their sentences.
-OF_RULES = (N_("count"), N_("receive"), N_("move"), N_("dismissed"), N_("resolved"), N_("forward"), N_("back"))
+# Words of the rules that stand at a place of their sentences: what is done, what became of a scan or a device, ...
+OF_RULES = (
+    N_("count"), N_("receive"), N_("move"), N_("dismissed"), N_("resolved"), N_("forward"), N_("back"),
+    N_("absent"), N_("opening"), N_("degraded"), N_("backoff"), N_("ended"), N_("stopped"),
+    # ... what a scale says of its weight, what the system says of a port or a connection, ...
+    N_("in motion"), N_("overload"), N_("underload"), N_("out of range"), N_("not ready"),
+    N_("No such file or directory"), N_("No such device"), N_("Permission denied"), N_("Input/output error"),
+    N_("Device or resource busy"), N_("Connection refused"), N_("Connection reset by peer"), N_("Broken pipe"),
+    N_("No route to host"), N_("Network is unreachable"), N_("Name or service not known"), N_("timed out"),
+    # ... and what a label holds.
+    N_("a GTIN"), N_("an SSCC"), N_("a GLN"), N_("UPC-E"), N_("UPC-A"), N_("short"), N_("long"),
+    N_("hour"), N_("minute"), N_("second"), N_("latitude"), N_("longitude"),
+    N_("a country number of ISO 3166-1"), N_("a country number of ISO 3166-1, or 999 for several"),
+    N_("a country code of ISO 3166-1"), N_("a currency number of ISO 4217"),
+    N_("a packaging code of UN Recommendation 21"), N_("0 (no) or 1 (yes)"), N_("a code of ISO 5218"),
+    N_("a winding direction: 0, 1 or 9"), N_("the zero that belongs there"), N_("a minus sign"),
+    N_("an importer index"), N_("a type of identification medium"),
+    N_("GTIN of contained items"), N_("lot"), N_("serial"), N_("production date"), N_("packaging date"),
+    N_("best before"), N_("sell by"), N_("expiry"), N_("variant"), N_("variable count"),
+    N_("count of contained items"), N_("location"), N_("GLN extension"), N_("GTIN made to order"), N_("due date"),
+    N_("additional item number"), N_("customer part number"), N_("customer order"), N_("consignment"), N_("shipment"),
+    N_("ship to"), N_("country of origin"), N_("amount"), N_("price"), N_("document type"),
+    N_("expiry date and time"), N_("production time"), N_("pieces contained"), N_("piece of an item"),
+    N_("returnable asset"),
+    N_("individual asset"), N_("agreed between partners"), N_("company internal"), N_("net weight in kg"),
+    N_("gross weight in kg"), N_("length in m"), N_("width in m"), N_("height in m"), N_("net volume in l"),
+)  # fmt: skip
 
 
 @cache

@@ -70,6 +70,12 @@ DEVICE = record(
         "last_seen_ms": or_null(WHEN),
         "last_read_ms": or_null(WHEN),
         "counters": _COUNTER,
+        "delivery": one_of("at-least-once", "at-most-once", "on-request"),
+        "odd": array(
+            record("OddBytes", {"at_ms": WHEN, "hex": text("The last bytes up to then, at most 64")}),
+            8,
+            "Where bytes were no message, newest last; only for ADMIN, since a torn badge may be among them",
+        ),
     },
 )
 
@@ -115,7 +121,9 @@ def _seal(ask: Ask) -> object:
 def _devices(ask: Ask) -> object:
     (after,) = ask.after or ("",)
     found = sorted((each for each in ask.parts.devices()), key=lambda each: str(each["name"]))
-    shown = [{name: each[name] for name in DEVICE["properties"]} for each in found if each["name"] > after]
+    bytes_too = ask.who.has(ADMIN)
+    shown = [{name: each[name] for name in DEVICE["properties"]} | ({} if bytes_too else {"odd": []})
+             for each in found if each["name"] > after]  # fmt: skip
     return ask.page([((each["name"],), each) for each in shown])
 
 

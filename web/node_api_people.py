@@ -150,7 +150,7 @@ def _roles(ask: Ask) -> object:
 def _set_roles(ask: Ask) -> object:
     raise kit.Elsewhere(
         "roles come here signed by the hub and nowhere else: change them there, with"
-        " `tallyman hub add-person` or `revoke-person`; they hold here after the next sync"
+        " tallyman hub add-person or revoke-person; they hold here after the next sync"
     )
 
 

@@ -228,7 +228,7 @@ TRIED = record(
         "dry_run": flag(),
         **_READ,
         "problems": array(WORDS, None, "Each refuses the whole sheet"),
-        "asked": array(WORDS, None, "What is hard to believe"),
+        "asked": array(WORDS, None, "Doubts"),
     },
 )
 CERTIFICATE = record(

@@ -26,12 +26,17 @@ class Sentence:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         parts = PLACE.split(self.text)
-        return re.compile("".join("(.+?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
+        return re.compile("".join("(.*?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
 
-    @property
+    @cached_property
     def constant(self) -> int:
         """How much of it is always the same: the more, the surer."""
         return len(PLACE.sub("", self.text))
+
+    @cached_property
+    def longest(self) -> str:
+        """Its longest constant part: a text without it is another one, which is known sooner than by the pattern."""
+        return max(PLACE.split(self.text)[::2], key=len)
 
 
 class Sentences:
@@ -45,12 +50,12 @@ class Sentences:
     def said(self, english: str) -> str:
         """The sentence in this language, or as it is. A sentence may stand in another one."""
         for each in self._known:
-            match = each.pattern.fullmatch(english)
+            match = each.pattern.fullmatch(english) if each.longest in english else None
             if match is not None:
                 values = dict(zip(PLACE.findall(each.text), match.groups(), strict=True))
                 return PLACE.sub(lambda place, values=values: self._at(values[place[1]]), each.said)  # type: ignore[misc]
         return english
 
     def _at(self, value: str) -> str:
-        said = self.said(value)
+        said = self.said(value) if " " in value else value
         return said if said != value else self._apart.format(self._word(value))

@@ -27,7 +27,23 @@ def _present(pattern: str, codes: set[str]) -> bool:
 
 
 def _worded(needs: Alternatives) -> str:
-    return " or ".join(" with ".join(f"({code})" for code in choice) for choice in needs)
+    return " / ".join("+".join(f"({code})" for code in choice) for choice in needs)
+
+
+def _two_values(ai: str, first: str, second: str) -> str:
+    return f"({ai}) {AIS[ai].name} appears with two values: {first} and {second}"
+
+
+def _excluded(ai: str, other: str) -> str:
+    return f"({ai}) {AIS[ai].name} and ({other}) {AIS[other].name} exclude each other"
+
+
+def _unserialised(ai: str) -> str:
+    return f"({ai}) {AIS[ai].name} needs its serial part beside a signature"
+
+
+def _lonely(ai: str) -> str:
+    return f"({ai}) {AIS[ai].name} needs {_worded(AIS[ai].needs)} beside it"
 
 
 def contradictions(elements: Sequence[Element]) -> list[str]:
@@ -36,21 +52,13 @@ def contradictions(elements: Sequence[Element]) -> list[str]:
     found = []
     for ai, value in elements:
         if seen.setdefault(ai, value) != value:
-            found.append(f"({ai}) {AIS[ai].name} appears with two values: {seen[ai]} and {value}")
+            found.append(_two_values(ai, seen[ai], value))
     for code in seen:
         for pattern in AIS[code].excludes:
-            found += [
-                f"({code}) {AIS[code].name} and ({other}) {AIS[other].name} exclude each other"
-                for other in seen
-                if other != code and _fits(pattern, other)
-            ]
+            found += [_excluded(code, other) for other in seen if other != code and _fits(pattern, other)]
     if SIGNATURE in seen:
         # No other carrier can bring it: the serial is part of the very number.
-        found += [
-            f"({ai}) {AIS[ai].name} needs its serial part beside a signature"
-            for ai, value in elements
-            if len(value) == _SERIALISED.get(ai)
-        ]
+        found += [_unserialised(ai) for ai, value in elements if len(value) == _SERIALISED.get(ai)]
     return found
 
 
@@ -61,5 +69,5 @@ def missing(elements: Sequence[Element]) -> list[str]:
     for code in dict.fromkeys(element.ai for element in elements):
         needs = AIS[code].needs
         if needs and not any(all(_present(part, codes) for part in choice) for choice in needs):
-            found.append(f"({code}) {AIS[code].name} needs {_worded(needs)} beside it")
+            found.append(_lonely(code))
     return found

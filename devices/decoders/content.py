@@ -45,7 +45,8 @@ def check_pair(body: str) -> str:
 
 def _pair(text: str) -> None:
     if len(text) < 2 or len(text) > len(_PRIMES) + 2:
-        raise Rejected(f"{text!r} is too short for a check pair" if len(text) < 2 else f"{text!r} is too long")
+        size = "short" if len(text) < 2 else "long"
+        raise Rejected(f"{text!r} is too {size} for a check pair")
     if check_pair(text[:-2]) != text[-2:]:
         raise Rejected(f"{text}: the last two characters should be {check_pair(text[:-2])}; scan it again")
 
@@ -62,7 +63,7 @@ def _prefix(place: int) -> Check:
 def _one_of(allowed: frozenset[str], what: str) -> Check:
     def check(text: str) -> None:
         if text not in allowed:
-            raise Rejected(f"{text!r} is not {what}")
+            raise Rejected(f"{text!r} is no known code: expected {what}")
 
     return check
 
@@ -104,7 +105,7 @@ def _place(text: str) -> None:
 
 def _percent(text: str) -> None:
     if _PERCENT.search(text):
-        raise Rejected(f"{text!r}: a % must be followed by two hex digits")
+        raise Rejected(f"{text!r}: a percent sign must be followed by two hex digits")
 
 
 def _padding(text: str) -> None:
@@ -161,7 +162,7 @@ CHECKS: dict[str, Check] = {
     "time?": _time_or_unknown,
     "minute": _minute,
     "country": _one_of(codes.COUNTRY_NUMBERS, "a country number of ISO 3166-1"),
-    "country+": _one_of(codes.COUNTRY_NUMBERS | {"999"}, "a country number of ISO 3166-1, nor 999 for several"),
+    "country+": _one_of(codes.COUNTRY_NUMBERS | {"999"}, "a country number of ISO 3166-1, or 999 for several"),
     "land": _one_of(codes.COUNTRY_LETTERS, "a country code of ISO 3166-1"),
     "currency": _one_of(codes.CURRENCY_NUMBERS, "a currency number of ISO 4217"),
     "packing": _one_of(codes.PACKAGE_TYPES, "a packaging code of UN Recommendation 21"),

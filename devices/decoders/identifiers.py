@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 from devices.decoders.content import CHECKS, Check
 from devices.decoders.table import LINK_KEYS, MEASURES, ROWS
@@ -12,12 +12,6 @@ from ledger.errors import Rejected
 
 _FIELD = re.compile(r"(\[?)([NXYZ])(\.\.)?([0-9]+)((?:/[a-z0-9?+]+)*)\]?", re.ASCII)
 _CLASSES = {"N": "[0-9]", "X": '[!-"%-?A-Z_a-z]', "Y": "[#\\-/0-9A-Z]", "Z": "[0-9A-Za-z_\\-=]"}
-_ALPHABETS = {
-    "N": "digits",
-    "X": "characters of GS1's 82",
-    "Y": "characters of GS1's 39",
-    "Z": "base64url characters",
-}
 
 Alternatives = tuple[tuple[str, ...], ...]
 
@@ -48,7 +42,7 @@ class Ai:
                 try:
                     check(part)
                 except Rejected as error:
-                    raise Rejected(f"({self.code}) {self.name}: {error}") from None
+                    raise Rejected(f"in element ({self.code}) {self.name}: {error}") from None
 
     @property
     def decimals(self) -> int:
@@ -67,11 +61,33 @@ def _compiled(fields: str) -> tuple[re.Pattern[str], tuple[tuple[int, Check], ..
 
 
 def _described(fields: str) -> str:
-    parts = []
-    for bracket, kind, span, count, _ in _FIELD.findall(fields):
-        text = f"{'1 to ' if span else ''}{count} {_ALPHABETS[kind]}"
-        parts.append(f"perhaps {text}" if bracket else text)
-    return ", then ".join(parts)
+    first, *more = (_one(*field[:4]) for field in _FIELD.findall(fields))
+    return reduce(_followed, more, first)
+
+
+def _followed(first: str, second: str) -> str:
+    return f"{first}, followed by {second}"
+
+
+def _one(bracket: str, kind: str, span: str, count: str) -> str:
+    text = {"N": _digits, "X": _characters, "Y": _capitals, "Z": _base64}[kind](f"1-{count}" if span else count)
+    return f"and possibly {text}" if bracket else text
+
+
+def _digits(count: str) -> str:
+    return f"{count} digits and nothing else"
+
+
+def _characters(count: str) -> str:
+    return f"{count} letters, digits or signs"
+
+
+def _capitals(count: str) -> str:
+    return f"{count} capital letters, digits, # - or /"
+
+
+def _base64(count: str) -> str:
+    return f"{count} letters, digits, - or _"
 
 
 def _rows() -> dict[str, Ai]:

@@ -51,7 +51,7 @@ def _path(segments: list[str], short_gtin: bool) -> list[Element]:
     codes = segments[start::2]
     sequences = KEYS[codes[0]]
     if len(codes) > 1 and not any(_in_order(codes[1:], sequence) for sequence in sequences):
-        order = " or ".join("/".join(sequence) for sequence in sequences) or "nothing"
+        order = ", ".join("/".join(sequence) for sequence in sequences) or "–"
         raise Rejected(f"/{'/'.join(codes)[:60]}: after key ({codes[0]}) only {order} may follow, in this order")
     values = segments[start + 1 :: 2]
     return [_element(code, value, short_gtin) for code, value in zip(codes, values, strict=True)]
@@ -83,7 +83,7 @@ def _with_attributes(path: list[Element], query: str, short_gtin: bool) -> tuple
 
 def _element(code: str, text: str, short_gtin: bool) -> Element:
     if _BAD_PERCENT.search(text):
-        raise Rejected(f"{text[:60]!r}: a % must be followed by two hex digits")
+        raise Rejected(f"{text[:60]!r}: a percent sign must be followed by two hex digits")
     value = unquote_to_bytes(text).decode("latin-1")
     if short_gtin and code in _GTIN_IDENTIFIERS and len(value) in (8, 12, 13):
         value = value.zfill(14)

@@ -32,7 +32,7 @@ def has_check_digit(digits: str) -> bool:
 
 def _checked(text: str, what: str, lengths: tuple[int, ...]) -> str:
     if not is_digits(text) or len(text) not in lengths:
-        wanted = " or ".join(str(length) for length in lengths)
+        wanted = ", ".join(str(length) for length in lengths)
         raise Rejected(f"{text[:40]!r} is not {what}: expected {wanted} digits")
     if not has_check_digit(text):
         raise Rejected(f"{text!r} is not {what}: its last digit should be {check_digit(text[:-1])}; scan it again")

@@ -20,6 +20,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from devices.decoders import symbology
+from devices.decoders.numbers import expand_upc_e
 from devices.protocols.base import READ_BYTES_MAX, TRUNCATED, Frame, Signal, framed
 from devices.protocols.ssi_packet import (
     ACK,
@@ -40,6 +41,7 @@ from devices.protocols.ssi_packet import (
     Packets,
 )
 from devices.reads import Again
+from ledger.errors import Rejected
 
 IDLE_MS = 300  # a packet is sent in one go: a pause inside it means that the rest was lost
 MESSAGE_MS = 3_000  # longer than a scanner waits before it gives a message up
@@ -57,7 +59,7 @@ IDENTIFIERS = {
     0x01: "]A0", 0x02: "]F0", 0x03: "]C0", 0x06: "]I0", 0x07: "]G0", 0x0A: "]E4", 0x0B: "]E0", 0x0F: "]C1",
     0x11: "]L0", 0x13: "]A4", 0x1B: "]d1", 0x1C: "]Q1", 0x2D: "]z0", 0x30: "]e0", 0x31: "]e0", 0x32: "]e0",
 }  # fmt: skip
-_UPC_A = 0x08
+_UPC_A, _UPC_E, _EAN_13 = 0x08, 0x09, 0x0B
 
 
 @dataclass(slots=True)
@@ -255,6 +257,17 @@ def _tagged(message: bytes) -> bytes:
         return text
     if kind == _UPC_A and len(text) == 12:
         return b"]E00" + text
-    if kind == 0x0B and len(text) != 13:
+    if kind == _UPC_E and len(text) == 8:
+        return _expanded(text)
+    if kind == _EAN_13 and len(text) != 13:
         return text
     return IDENTIFIERS.get(kind, "").encode() + text
+
+
+def _expanded(text: bytes) -> bytes:
+    """UPC-E as the identifier means it, in 13 digits; as it came when it is none. The eight digits alone could be an
+    EAN-8 as well."""
+    try:
+        return b"]E00" + expand_upc_e(text.decode("ascii")).encode()
+    except (Rejected, UnicodeDecodeError):
+        return text

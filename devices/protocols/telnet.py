@@ -7,6 +7,7 @@ circles. Sources: RFC 854, 2217.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -30,34 +31,23 @@ def option(command: int, value: bytes) -> bytes:
     return bytes((IAC, SB, COM_PORT, command)) + escaped(value) + bytes((IAC, SE))
 
 
-@dataclass(slots=True)
-class PortClient:
-    """State between chunks, and the settings that the far port must have before its bytes mean anything."""
+@dataclass(slots=True, kw_only=True)
+class Telnet(ABC):
+    """What both sides have in common: the port's own bytes, and the commands between them."""
 
-    baud: int
-    bits: int
-    parity: str
-    stop: int
-    flow: str
-    counters: Counter[str] = field(default_factory=Counter)
-    confirmed: set[int] = field(default_factory=set)
-    refusal: str = ""
     _owed: bytearray = field(default_factory=bytearray)
     _agreed: set[tuple[int, int]] = field(default_factory=set)
     _state: str = "data"
     _verb: int = 0
     _sub: bytearray = field(default_factory=bytearray)
 
-    def hello(self) -> bytes:
-        """Offer the option and set the port."""
-        begin = b"".join(bytes((IAC, WILL, code, IAC, DO, code)) for code in (BINARY, SUPPRESS_GO_AHEAD))
-        begin += bytes((IAC, WILL, COM_PORT))
-        self._agreed |= {(verb, code) for code in OURS for verb in ((WILL,) if code == COM_PORT else (WILL, DO))}
-        return begin + b"".join(option(command, value) for command, value in self._wishes().items())
+    @abstractmethod
+    def _negotiate(self, verb: int, code: int) -> None:
+        """The far side has said `verb` of an option."""
 
-    def ready(self) -> bool:
-        """Whether the far side has confirmed speed, bits, parity and stop bits."""
-        return self.confirmed >= {SET_BAUD, SET_BITS, SET_PARITY, SET_STOP}
+    @abstractmethod
+    def _answered(self, sub: bytes) -> None:
+        """The far side has said something about an option."""
 
     def feed(self, chunk: bytes) -> bytes:
         """The port's own bytes out of `chunk`."""
@@ -71,15 +61,6 @@ class PortClient:
         owed = bytes(self._owed)
         self._owed.clear()
         return owed
-
-    def _wishes(self) -> dict[int, bytes]:
-        return {
-            SET_BAUD: self.baud.to_bytes(4, "big"),
-            SET_BITS: bytes((self.bits,)),
-            SET_PARITY: bytes((PARITIES[self.parity],)),
-            SET_STOP: bytes((self.stop,)),
-            SET_CONTROL: bytes((FLOWS[self.flow],)),
-        }
 
     def _step(self, byte: int, data: bytearray) -> None:
         if self._state == "data":
@@ -117,6 +98,40 @@ class PortClient:
     def _gather(self, byte: int) -> None:
         if len(self._sub) < SUB_BYTES_MAX:
             self._sub.append(byte)
+
+
+@dataclass(slots=True)
+class PortClient(Telnet):
+    """State between chunks, and the settings that the far port must have before its bytes mean anything."""
+
+    baud: int
+    bits: int
+    parity: str
+    stop: int
+    flow: str
+    counters: Counter[str] = field(default_factory=Counter)
+    confirmed: set[int] = field(default_factory=set)
+    refusal: str = ""
+
+    def hello(self) -> bytes:
+        """Offer the option and set the port."""
+        begin = b"".join(bytes((IAC, WILL, code, IAC, DO, code)) for code in (BINARY, SUPPRESS_GO_AHEAD))
+        begin += bytes((IAC, WILL, COM_PORT))
+        self._agreed |= {(verb, code) for code in OURS for verb in ((WILL,) if code == COM_PORT else (WILL, DO))}
+        return begin + b"".join(option(command, value) for command, value in self._wishes().items())
+
+    def ready(self) -> bool:
+        """Whether the far side has confirmed speed, bits, parity and stop bits."""
+        return self.confirmed >= {SET_BAUD, SET_BITS, SET_PARITY, SET_STOP}
+
+    def _wishes(self) -> dict[int, bytes]:
+        return {
+            SET_BAUD: self.baud.to_bytes(4, "big"),
+            SET_BITS: bytes((self.bits,)),
+            SET_PARITY: bytes((PARITIES[self.parity],)),
+            SET_STOP: bytes((self.stop,)),
+            SET_CONTROL: bytes((FLOWS[self.flow],)),
+        }
 
     def _negotiate(self, verb: int, code: int) -> None:
         answer = {WILL: DO, DO: WILL}.get(verb)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 CHUNK_BYTES = 4_096
-PATIENCE_MS = 10_000  # a device that is there and will not open is tried this often at least
+PATIENCE_MS = 1_500  # a device that is there and will not open is tried this often: it is back within two seconds
 NETWORK_PATIENCE_MS = 1_000  # nothing tells when a device on the network is back, and asking costs little
 
 
@@ -45,6 +45,11 @@ class Transport(Protocol):
 
     def end(self) -> None:
         """Let go of everything for good: the thread ends."""
+
+
+def reason(error: BaseException) -> str:
+    """Why the system refused, in its own words and without its number."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 class Waiting:

@@ -7,7 +7,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 
-from devices.transports.base import CHUNK_BYTES, PATIENCE_MS, Ended, Waiting
+from devices.transports.base import CHUNK_BYTES, PATIENCE_MS, Ended, Waiting, reason
 from ledger.errors import Unavailable
 
 
@@ -47,7 +47,7 @@ class DescriptorTransport(ABC):
         except BlockingIOError:
             return b""
         except (OSError, ValueError) as error:
-            raise Unavailable(f"{self.path} went away: {error}") from error
+            raise Unavailable(f"{self.path} went away: {reason(error)}") from error
         if not chunk:
             raise Ended(f"{self.path} has ended")
         return chunk

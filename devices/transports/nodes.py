@@ -7,12 +7,14 @@ our udev rule makes for hidraw), never by `event7`.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
 import struct
 from typing import Literal
 
+from devices.transports.base import reason
 from devices.transports.descriptor import DescriptorTransport, opened
 from ledger.errors import Unavailable
 
@@ -36,7 +38,20 @@ class NodeTransport(DescriptorTransport):
         try:
             os.write(self._own, data)
         except OSError as error:
-            raise Unavailable(f"{self.path} took no report: {error}") from error
+            raise Unavailable(f"{self.path} took no report: {reason(error)}") from error
+
+    def read(self, timeout_ms: int) -> bytes:
+        """As every descriptor; silence under a name that leads elsewhere by now is the end of this device too."""
+        chunk = super().read(timeout_ms)
+        if not chunk and self._renamed():
+            raise Unavailable(f"{self.path} went away: {os.strerror(errno.ENODEV)}")
+        return chunk
+
+    def _renamed(self) -> bool:
+        try:
+            return not os.path.samestat(os.stat(self.path), os.fstat(self._own))
+        except OSError:
+            return True
 
     def _opened(self) -> int:
         try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from devices.transports.base import CHUNK_BYTES, PATIENCE_MS
+from devices.transports.base import CHUNK_BYTES, PATIENCE_MS, reason
 from ledger.errors import Unavailable
 
 WRITE_TIMEOUT_MS = 1_000
@@ -73,7 +73,7 @@ class SerialTransport:
             rest: bytes = port.read(min(port.in_waiting, CHUNK_BYTES))
             return first + rest
         except _FAILURES as error:
-            raise Unavailable(f"{self.path} went away or another program reads it too: {error}") from error
+            raise Unavailable(f"{self.path} went away or another program reads it too: {reason(error)}") from error
 
     def write(self, data: bytes) -> None:
         """Send all of `data`; raises Unavailable when the port is gone or blocked by flow control."""
@@ -81,7 +81,7 @@ class SerialTransport:
         try:
             port.write(data)
         except _FAILURES as error:
-            raise Unavailable(f"{self.path} took no bytes: {error}") from error
+            raise Unavailable(f"{self.path} took no bytes: {reason(error)}") from error
 
     def wake(self) -> None:
         """End a waiting `read` from another thread."""
@@ -126,7 +126,7 @@ def _reason(error: BaseException, path: str) -> str:
     number = getattr(error, "errno", None)
     text = str(error)
     if not os.path.exists(path):
-        return "it is not there; is the scanner plugged in?"
+        return "No such device; is the scanner plugged in?"
     if "exclusively lock" in text or number in (11, 16):
         return "another program has it open; stop that program (ModemManager is a frequent one)"
     if number == 13 or "Permission denied" in text:

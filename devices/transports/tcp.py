@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from devices.protocols.telnet import PortClient, escaped
-from devices.transports.base import CHUNK_BYTES, NETWORK_PATIENCE_MS, Waiting
+from devices.transports.base import CHUNK_BYTES, NETWORK_PATIENCE_MS, Waiting, reason
 from ledger.errors import Unavailable
 
 CONNECT_MS = 3_000
@@ -44,7 +44,7 @@ class _Line:
                 return b""
             chunk = self.own.recv(CHUNK_BYTES)
         except (OSError, ValueError) as error:
-            raise Unavailable(f"{self.name} went away: {error}") from error
+            raise Unavailable(f"{self.name} went away: {reason(error)}") from error
         if not chunk:
             raise Unavailable(f"{self.name} closed the connection")
         return chunk
@@ -53,7 +53,7 @@ class _Line:
         try:
             self.own.sendall(data)
         except OSError as error:
-            raise Unavailable(f"{self.name} took no bytes: {error}") from error
+            raise Unavailable(f"{self.name} took no bytes: {reason(error)}") from error
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ class TcpTransport:
         try:
             own = socket.create_connection((self._host, self._port), CONNECT_MS / 1000)
         except OSError as error:
-            raise Unavailable(f"cannot connect to {name}: {error}") from error
+            raise Unavailable(f"cannot connect to {name}: {reason(error)}") from error
         self._line = _Line(name, own)
         if self._port_client is not None:
             self._telnet = self._port_client()
@@ -153,7 +153,6 @@ class TcpListener:
         self._line: _Line | None = None
         self._lock = threading.Lock()
         self.patience_ms = NETWORK_PATIENCE_MS
-        self.turned_away = 0
 
     def present(self) -> bool:
         """Whether a scanner has connected and waits. Listens from the first call on."""
@@ -169,11 +168,11 @@ class TcpListener:
         if not self._waits(server):
             raise Unavailable(f"nothing has connected to {self._host}:{self._port} yet")
         own, address = server.accept()
-        if self._allowed and address[0] not in self._allowed:
+        caller = str(address[0]).removeprefix("::ffff:")  # IPv4 at a port of both kinds
+        if self._allowed and caller not in self._allowed:
             own.close()
-            self.turned_away += 1
-            raise Unavailable(f"{address[0]} connected and is not allowed to; add it to allow=")
-        self._line = _Line(f"{address[0]}", own)
+            raise Unavailable(f"{caller} connected and is not allowed to; add it to allow=")
+        self._line = _Line(caller, own)
 
     def read(self, timeout_ms: int) -> bytes:
         """Bytes at once, or nothing; raises Unavailable when the peer is gone or another has come in its place."""
@@ -213,10 +212,14 @@ class TcpListener:
     def _listening(self) -> socket.socket:
         with self._lock:
             if self._server is None:
+                family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+                both = self._host == "::" and socket.has_dualstack_ipv6()
                 try:
-                    self._server = socket.create_server((self._host, self._port), backlog=4)
+                    self._server = socket.create_server(
+                        (self._host, self._port), family=family, backlog=4, dualstack_ipv6=both
+                    )
                 except OSError as error:
-                    raise Unavailable(f"cannot listen on {self._host}:{self._port}: {error}") from error
+                    raise Unavailable(f"cannot listen on {self._host}:{self._port}: {reason(error)}") from error
             return self._server
 
     @staticmethod

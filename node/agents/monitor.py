@@ -135,7 +135,7 @@ def _devices(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
             yield Finding(
                 "device_away",
                 WARNING,
-                f"{device.name} is {device.state}",
+                f"the device {device.name} is {device.state}",
                 "check its cable, charge and radio; it is taken back by itself",
             )
         elif device.last_read_age_ms is not None and device.last_read_age_ms > limits.scanner_silent_ms_max:

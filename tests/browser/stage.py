@@ -19,7 +19,7 @@ from flask import Flask
 from devices.journal import Journal
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
-from devices.simulated_sides import ScaleSide
+from devices.simulated_scale import ScaleSide
 from devices.simulated_wire import serve
 from devices.supervisor import Supervisor
 from hub import founding as hub_founding

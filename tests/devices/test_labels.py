@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from devices.simulated_printer import SimulatedPrinter, code128_values, read_zpl
 from ledger import seams
 from ledger.errors import Rejected, Unavailable
 from ledger.seams import Killed
-from tests.devices.rig import CLOCK
+from tests.devices.rig import CLOCK, until
 
 ON = date(2026, 1, 15)
 ITEM = "09501101530003"
@@ -245,7 +246,45 @@ def test_one_wrong_or_two_swapped_characters_are_found(text: str, data: st.DataO
 
 @pytest.fixture
 def queue(tmp_path: Path) -> PrintQueue:
-    return PrintQueue(tmp_path / "prints.db", clock=CLOCK)
+    return PrintQueue(tmp_path / "prints.db", clock=CLOCK, patience_ms=600)
+
+
+def test_two_that_print_at_once_print_each_job_once(tmp_path: Path, queue: PrintQueue) -> None:
+    """As two terminals do that print from one file: the second must neither take the first one's job nor think it
+    died."""
+    queue.add("dock", "bin", zpl.job(LABELS["bin"]))
+    seen: list[str] = []
+
+    def other(address: str) -> None:
+        second = PrintQueue(tmp_path / "prints.db", clock=CLOCK)
+        seen.append(second.jobs()[0].state)
+        second.print_next("dock", printer_at(address))
+        second.close()
+
+    with SimulatedPrinter() as paper:
+        thread = threading.Thread(target=other, args=(paper.address,))
+
+        def meanwhile(_: str) -> None:
+            seams.disarm_failpoints()
+            thread.start()
+            until(lambda: bool(seen))
+
+        seams.arm_failpoint("print.sending", meanwhile)
+        printed = queue.print_next("dock", printer_at(paper.address))
+        thread.join()
+        assert seen == ["sending"] and printed is not None and printed.state == "confirmed"
+        assert len(paper.jobs) == 1 and [job.state for job in queue.jobs()] == ["confirmed"]
+    queue.close()
+
+
+def test_a_job_is_confirmed_when_its_paper_is_out(queue: PrintQueue) -> None:
+    with SimulatedPrinter() as paper:
+        paper.left = 2
+        queue.add("dock", "bin", zpl.job(LABELS["bin"]))
+        threading.Timer(0.3, setattr, (paper, "left", 0)).start()
+        job = queue.print_next("dock", printer_at(paper.address))
+        assert job is not None and (job.state, job.note) == ("confirmed", "")
+    queue.close()
 
 
 def test_jobs_go_one_a_connection_and_are_confirmed(queue: PrintQueue) -> None:

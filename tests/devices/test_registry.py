@@ -137,6 +137,17 @@ def test_an_address_wins_over_its_profile() -> None:
     assert isinstance(protocol, LineProtocol) and protocol.framing == "stx"
 
 
+def test_a_make_that_nobody_knows_can_be_told_its_tones() -> None:
+    framing = Device.parse("serial:///dev/x?unknown=07&error=0707").framing()
+    assert framing.signal("unknown") == b"\a" and framing.signal("error") == b"\a\a"
+    assert framing.signal("repeat") == b"" and not framing.waits_for_answer
+    honeywell = Device.parse("serial:///dev/x?protocol=honeywell&repeat=1b31").framing()
+    assert honeywell.signal("repeat") == b"\x1b1" and honeywell.signal("error") == b"\x1b8"
+    plain = Device.parse("serial:///dev/x?profile=honeywell-serial").framing()
+    tones = {plain.signal(tone) for tone in ("repeat", "unknown", "error")}
+    assert len(tones) == 3 and all(tone.startswith(b"\x16\x07\r") for tone in tones)
+
+
 def test_a_scale_has_no_reads_and_a_scanner_no_weights() -> None:
     with pytest.raises(Rejected):
         Device.parse("pipe:///x?protocol=sics").framing()

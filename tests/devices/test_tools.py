@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -99,11 +100,23 @@ def test_calibration_of_what_a_serial_scanner_sends(
     assert all(any(word in advice for advice in found.advice) for word in words)
     assert len(found.advice) == len(words)
     # The settings found make the device read the second code as it is.
-    device = Device.parse(f"serial:///dev/x?{found.query()}" if settings else "serial:///dev/x")
+    device = Device.parse(found.address("serial:///dev/x"))
     protocol = device.framing()
     [frame] = protocol.feed(second) + protocol.tick(10_000)
     if separator:
         assert frame.data.decode().translate(SEPARATORS).endswith(SECOND), frame
+
+
+def test_a_calibrated_address_keeps_what_was_not_looked_for() -> None:
+    found = calibration.of_bytes(b"#]C0" + LETTERS.encode() + b"\t", b"#]C1" + SECOND.encode() + b"\t")
+    given = "serial:///dev/x?baud=115200&station=pack-1&suffix=none&prefix=21&protocol=datalogic"
+    address = found.address(given)
+    assert address == "serial:///dev/x?baud=115200&station=pack-1&protocol=datalogic&prefix=23&suffix=tab"
+    assert Device.parse(address).protocol_name == "datalogic"
+    assert found.address("serial:///dev/x?protocol=stx") == "serial:///dev/x?prefix=23&suffix=tab"
+    packed = found.fitted("ssi")
+    assert Device.parse(packed.address("serial:///dev/x?protocol=ssi&baud=9600")).protocol_name == "ssi"
+    assert any("prefix=23" in advice for advice in packed.advice)
 
 
 def test_calibration_says_what_is_wrong() -> None:
@@ -135,7 +148,10 @@ def test_the_calibration_command_on_a_terminal(tmp_path: Path) -> None:
         code, out = ran("calibrate", scanner.url, "--sheet", str(sheet), "--json", "--timeout", "10")
         thread.join()
     shown = json.loads(out)
-    assert code == 0 and shown["settings"] == {"gs": "7c"} and shown["url"].endswith("?gs=7c")
+    assert code == 0 and shown["settings"] == {"gs": "7c"} and shown["url"] == f"{scanner.url}&gs=7c", (
+        "and its port stays at the speed that worked"
+    )
+    assert json.loads(ran("calibrate", "--sheet", str(sheet), "--json")[1]) == {"sheet": str(sheet)}
     document = pypdfium2.PdfDocument(sheet)
     assert len(document) == 1
     document.close()
@@ -193,6 +209,10 @@ def test_the_doctor_command(tmp_path: Path) -> None:
     assert code == 0 and 'ENV{ID_MM_DEVICE_IGNORE}="1"' in rules and "hidraw" in rules
     for line in rules.splitlines():
         assert line.count('"') % 2 == 0, line
+        # udev never lets an attribute that is not there pass, so this would be a rule for no device at all.
+        assert not re.search(r'ATTRS?\{[^}]*\}!="\?\*"', line), line
+    named = [line for line in rules.splitlines() if "SYMLINK" in line and "hidpos-" in line]
+    assert any("serial" not in line and "ID_PATH" in line for line in named), "also those without a serial number"
 
 
 # ------------------------------------------------------------------------------------------------ monitor, replay
@@ -305,6 +325,12 @@ def test_printing_by_command(tmp_path: Path) -> None:
         assert len(ran("label", "jobs", *jobs)[1].splitlines()) == 4
         paper.paper_out = True
         assert main(["label", "bin", "A-04", "--printer", paper.address, *jobs]) == 3
+        # It waits for paper, and then needs no other label to be printed.
+        assert ran("label", "waiting", *jobs) == (3, "")
+        paper.paper_out = False
+        code, out = ran("label", "waiting", *jobs)
+        assert code == 0 and (json.loads(out)["title"], json.loads(out)["state"]) == ("bin A-04", "confirmed")
+        assert ran("label", "waiting", "--printer", paper.address, *jobs) == (0, "")
 
 
 # ------------------------------------------------------------------------------------------------------------ sim
@@ -335,6 +361,61 @@ def test_a_simulated_scanner_of_any_protocol(
         assert json.loads(sim.stdout.readline())["scans"] == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--protocol", "line", "--listen", "0"],
+        ["--protocol", "ssi", "--listen", "0", "--piece", "5", "--double", "20"],
+        ["--protocol", "honeywell", "--call", "127.0.0.1:{port}"],
+        ["--protocol", "datalogic", "--rfc2217", "0", "--piece", "7"],
+        ["--protocol", "ssi", "--link", "{link}", "--lose", "20"],
+        ["--protocol", "keys", "--layout", "be", "--link", "{link}", "--piece", "10", "--gap-ms", "1"],
+        ["--protocol", "hidpos", "--link", "{link}", "--piece", "9"],
+    ],
+    ids=lambda arguments: "-".join(arguments[1:3]).replace("--", ""),
+)
+def test_a_simulated_scanner_comes_back_everywhere(
+    arguments: list[str], tmp_path: Path, rigs: Callable[..., Any]
+) -> None:
+    """Half a read, the cable pulled, noise, and another read: on a terminal, in a node's place, on the network."""
+    script = tmp_path / "script"
+    script.write_text("]C0BIN:A-01\n@cut ]C0BIN:HALF\n@unplug 300\n@noise 20\n@wait 800\n]E05901234123457\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = [each.format(port=port, link=tmp_path / "link") for each in arguments]
+    with beside("sim", *given, "--script", str(script), "--json") as sim:
+        assert sim.stdout is not None
+        rig = rigs(json.loads(sim.stdout.readline())["url"])
+        whole = [b"]C0BIN:A-01", b"]E05901234123457"]
+        until(lambda: [read.raw for read in rig.journal.waiting() if read.raw in whole] == whole, 20_000)
+        assert json.loads(sim.stdout.readline())["scans"] == 2
+        assert rig.health().counters["opened"] >= 2, "it was away"
+        assert all(read.fault for read in rig.journal.waiting() if b"HALF" in read.raw)
+
+
+def test_a_simulated_printer_has_its_moods(tmp_path: Path) -> None:
+    jobs = ("--jobs", str(tmp_path / "p.db"), "--json")
+    with beside("sim", "printer", "--port", "0", "--mood", "paper-out", "--json") as sim:
+        assert sim.stdout is not None
+        address = json.loads(sim.stdout.readline())["address"]
+        assert ran("label", "bin", "A-01", "--printer", address, *jobs)[0] == 3
+    with beside("sim", "printer", "--port", address.rpartition(":")[2], "--hang-up", "40", "--json") as sim:
+        assert sim.stdout is not None and json.loads(sim.stdout.readline())["address"] == address
+        code, out = ran("label", "waiting", *jobs)
+        assert code == 1 and json.loads(out)["state"] == "unknown"
+
+
+def test_a_simulated_printer_on_a_terminal(tmp_path: Path) -> None:
+    jobs = ("--jobs", str(tmp_path / "p.db"), "--json")
+    with beside("sim", "printer", "--link", str(tmp_path / "printer"), "--json") as sim:
+        assert sim.stdout is not None
+        address = json.loads(sim.stdout.readline())["address"]
+        for name in ("A-01", "A-02"):
+            code, out = ran("label", "bin", name, "--printer", address, *jobs)
+            assert code == 0 and json.loads(out)["state"] == "confirmed"
+            assert ["code128", f">:BIN:{name}"] in json.loads(sim.stdout.readline())["things"]
+
+
 def test_a_simulated_scale_and_printer(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("~1.000\n1.234\n")
@@ -360,6 +441,7 @@ def test_mistakes_with_simulated_devices(tmp_path: Path, capsys: pytest.CaptureF
         ["sim", "scale", "--protocol", "ssi", "--script", str(script)],
         ["sim", "--protocol", "keys", "--script", str(script)],
         ["sim", "--protocol", "morse", "--script", str(script)],
+        ["sim", "--call", "nowhere", "--script", str(script)],
     ):
         assert main(arguments) == (1 if arguments[1:] else 2), arguments
         assert capsys.readouterr().err.count("\n") == 1

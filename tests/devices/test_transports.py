@@ -21,7 +21,8 @@ import pytest
 from devices.decoders.scan import decode_read
 from devices.registry import Device
 from devices.simulated import SimulatedScanner
-from devices.simulated_sides import ScaleSide, Side, SsiSide, side_for
+from devices.simulated_scale import ScaleSide
+from devices.simulated_sides import Side, SsiSide, side_for
 from devices.simulated_wire import PipeWire, SocketWire, Trouble, Wire, serve
 from devices.transports.nodes import NodeTransport, speaks_pos
 from devices.transports.tcp import TcpListener, TcpTransport
@@ -239,6 +240,20 @@ def test_tcp_listener_turns_strangers_away(rigs: Callable[..., Rig]) -> None:
             wire.send(b"BIN:A\r")
             wire.answers(20)
     assert rig.journal.position == 0
+
+
+def test_tcp_listener_of_both_kinds_of_addresses(rigs: Callable[..., Rig]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    rig = rigs(f"tcp-listen://[::]:{port}?allow=127.0.0.1,::1")
+    wire = _called(port)
+    play(side_for("line"), wire, [b"BIN:A"])
+    rig.reads(1)
+    again = SocketWire.connect("::1", port)
+    play(side_for("line"), again, [b"BIN:B"])
+    rig.reads(2)
+    wire.close()
+    again.close()
 
 
 def test_listeners_say_why_they_cannot() -> None:

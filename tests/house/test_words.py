@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -53,6 +54,23 @@ def placeholder_faults(message: Message, forms: int) -> list[str]:
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_catalogue_is_complete(language: str) -> None:
     assert catalogue_faults(words.read(language)) == []
+
+
+# What stands there is met by whoever starts a process, types a command or calls the API wrongly: in English.
+AT_A_COMMAND = {
+    "node/certificates", "node/cli", "node/config", "node/enrolling", "node/founding", "node/identity",
+    "web/languages", "web/node_api", "web/server",
+}  # fmt: skip
+
+
+def test_no_module_of_the_tablet_is_forgotten() -> None:
+    """What a module of the node refuses or tells people is collected, or it is said why not."""
+    known = {name.removesuffix(".py") for name in words.RULES}
+    found = [path for folder in ("node", "web") for path in sorted((words.ROOT / folder).rglob("*.py"))]
+    names = {path.relative_to(words.ROOT).with_suffix("").as_posix(): path for path in found}
+    told = {name for name, path in names.items() if not name.startswith("web/hub")
+            and any(words.sentences(ast.parse(path.read_text("utf-8"))))}  # fmt: skip
+    assert told - known == AT_A_COMMAND
 
 
 def test_an_incomplete_catalogue_is_found() -> None:

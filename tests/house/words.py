@@ -26,33 +26,75 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None, "gettext": None, "ngettext": (1, 2), "n_": (1, 2), "N_": None,
 }  # fmt: skip
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+# What is wrong with a label is for whoever holds it, also where it says what was expected.
+DECODERS = tuple(
+    f"devices/decoders/{name}"
+    for name in ("associations", "content", "coupons", "dates", "elements", "identifiers", "labels", "link",
+                 "numbers", "scan", "symbology")
+)  # fmt: skip
+OF_SETTINGS = re.compile(r"labels\.|label prefix|a label with a check character")
 # Whose refusals and questions people on the floor meet; what programs alone can meet says what was "expected".
 RULES = tuple(
     f"{name}.py"
     for name in [
+        *DECODERS,
+        "devices/journal",
+        "devices/pictures",
+        "devices/protocols/scales",
+        "devices/protocols/telnet",
+        "devices/rows",
+        "devices/scales",
+        "devices/supervisor",
+        "devices/thread",
+        "devices/transports/descriptor",
+        "devices/transports/nodes",
+        "devices/transports/pipe",
+        "devices/transports/serial",
+        "devices/transports/tcp",
         "ledger/counts",
+        "ledger/documents",
+        "ledger/ids",
+        "ledger/people",
+        "ledger/plans",
+        "ledger/policy",
         "node/agents/monitor",
         "node/attachments",
+        "node/audit",
         "node/catalogue",
+        "node/control",
         "node/counting",
         "node/counting_amounts",
         "node/counting_certificates",
         "node/counting_close",
+        "node/counting_csv",
         "node/counting_lines",
+        "node/counting_plans",
+        "node/counting_policy",
+        "node/counting_posting",
+        "node/counting_relocations",
+        "node/counting_review",
+        "node/counting_sessions",
+        "node/counting_shared",
+        "node/counting_sheets",
         "node/counting_units",
         "node/deliveries",
         "node/desk",
+        "node/dispatch_paper",
         "node/holds",
         "node/keeper",
         "node/limits",
         "node/lookups",
         "node/operators",
+        "node/orders",
         "node/parking",
+        "node/parts",
         "node/picking",
         "node/picking_lists",
+        "node/proofs",
         "node/proposals",
         "node/rounds",
         "node/scanning",
+        "node/site",
         "node/stock",
         "node/stock_documents",
         "node/stock_goods",
@@ -61,21 +103,35 @@ RULES = tuple(
         "node/throttle",
         "node/transfers",
         "node/undecided",
+        "node/uplink",
+        "node/values",
         "node/units",
         "node/weighing",
+        "sync/client",
+        "sync/cycle",
         "web/kit",
+        "web/node_api_attachments",
         "web/node_api_audit",
         "web/node_api_devices",
+        "web/node_api_people",
+        "web/node_api_sheets",
+        "web/node_api_stock",
         "web/node_app",
         "web/node_ask",
         "web/node_certificates",
+        "web/node_events",
         "web/node_floor",
+        "web/node_pages",
+        "web/node_review",
+        "web/node_setup",
     ]
 )
 NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "NotJson", "RuntimeError", "ValueError"}
 FOR_PROGRAMS = re.compile(
     r"= \?|\bt\.|: expected|op_id|base64|`|canonical|it says|characters: at most"
     r"|line \S+ of the transfer|a number that cannot be"
+    r"|(?:16|32) bytes|plan is bytes|raw[- ]read|a part is two|an actor id|^incarnation|client's id|context of a read"
+    r"|half a byte|references and|text id|share, a whole number"
 )
 SAID_AS = {
     "why",
@@ -87,6 +143,7 @@ SAID_AS = {
     "SURE",
     "WRONG",
 }  # names under which a rule keeps what it says
+HELD_AS = SAID_AS | {"_SENT_AGAIN", "doubt", "problem", "problems", "refusal", "warnings"}  # the same of values
 GIVEN_TO = {"Finding", "alerts.append"}  # what takes a finding's words
 # The hub's console speaks English only.
 ENGLISH_ONLY = ("templates/hub/", "static/console.js")
@@ -118,18 +175,19 @@ def marked() -> Iterator[Said]:
         with path.open("rb") as file:
             yield from _said(extract_python(file, list(KEYWORDS), [], {}), path)
     for name in RULES:
-        for text in sentences(ast.parse((ROOT / name).read_text("utf-8"))):
+        for_others = OF_SETTINGS if name.removesuffix(".py") in DECODERS else FOR_PROGRAMS
+        for text in sentences(ast.parse((ROOT / name).read_text("utf-8")), for_others):
             yield Said(text, name)
 
 
-def sentences(tree: ast.Module) -> Iterator[str]:
+def sentences(tree: ast.Module, for_others: re.Pattern[str] = FOR_PROGRAMS) -> Iterator[str]:
     """What a module's rules say to people, with numbered places for what changes: refusals, `why` and `ask`, and what
     a function answers that gives words."""
     for node in ast.walk(tree):
         for root in _spoken(node):
             for each in _texts(root):
                 words = PLACEHOLDER.sub("", each)
-                if re.search(r"[a-z]{2,}[,:;.]? .*[a-z]{2,}", words) and not FOR_PROGRAMS.search(words):
+                if re.search(r"[a-z]{2,}[,:;.]? .*[a-z]{2,}", words) and not for_others.search(words):
                     yield each
 
 
@@ -141,10 +199,20 @@ def _spoken(node: ast.AST) -> Iterator[ast.expr]:
     elif isinstance(node, ast.Dict):
         yield from (value for key, value in zip(node.keys, node.values, strict=True)
                     if isinstance(key, ast.Constant) and key.value in SAID_AS)  # fmt: skip
-    elif isinstance(node, ast.Assign) and any(getattr(name, "id", "") in SAID_AS for name in node.targets):
+    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.keyword) and HELD_AS & _names(node) and node.value:
         yield node.value
     elif isinstance(node, ast.FunctionDef) and getattr(node.returns, "id", "") == "str":
         yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value is not None)
+
+
+def _names(node: ast.Assign | ast.AnnAssign | ast.keyword) -> set[str]:
+    """What a value is assigned to or given as."""
+    if isinstance(node, ast.keyword):
+        return {node.arg or ""}
+    return {
+        getattr(name, "id", getattr(name, "attr", ""))
+        for name in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    }
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

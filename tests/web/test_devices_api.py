@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from devices.cli import main
 from devices.reads import NewRead
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
-from devices.simulated_sides import ScaleSide
+from devices.simulated_scale import ScaleSide
 from devices.supervisor import Supervisor
+from devices.thread import Health
 from devices.weights import Weight
 from ledger.clock import SystemClock
 from ledger.errors import Rejected
@@ -203,6 +204,25 @@ def test_a_scale_that_stands_at_a_tablet_is_its_scale(made: tuple[Stage, Flask])
         stage.floor.people.bind_device(cora, "two")
         assert scale_of(connection, cora, "first", devices) == "two", "what is taken comes first"
         assert scale_of(connection, cora, "first", devices[:1]) == ""
+
+
+def test_a_device_says_what_becomes_of_a_scan_while_the_node_is_away(tmp_path: Path) -> None:
+    """And what it sent that was no message, to an administrator alone: half a badge may be in it."""
+    stage, _ = kit.node(tmp_path / "node", watched=False)
+    sure, plain = (asdict(Health(name, "serial:///dev/x", "ready", "", 1, None, None, delivery=delivery, odd=odd))
+                   for name, delivery, odd in (("gun", "at-least-once", [{"at_ms": 1, "hex": "ff"}]),
+                                               ("lamp", "at-most-once", [])))  # fmt: skip
+    with kit.closing(stage):
+        app = node_app.create(replace(kit.parts(stage), devices=lambda: [sure, plain]))
+        described.watch(app)
+        cora, adam = kit.logged_in(app, "cora"), kit.logged_in(app, "adam")
+        page = cora.get("/node").get_data(as_text=True)
+        assert page.count("keeps each scan until the node has it") == 1
+        assert page.count("what it scans while the node is away is lost") == 1
+        assert "no message" not in page and '<bdi class="code long" dir="ltr">ff</bdi>' in str(adam.get("/node").text)
+        seen = {login: client.get("/api/v1/devices/").json["rows"] for login, client in (("c", cora), ("a", adam))}
+        assert [each["delivery"] for each in seen["c"]] == ["at-least-once", "at-most-once"]
+        assert [each["odd"] for each in seen["c"]] == [[], []] and seen["a"][0]["odd"] == [{"at_ms": 1, "hex": "ff"}]
 
 
 def test_what_stands_together_is_taken_together(tmp_path: Path) -> None:

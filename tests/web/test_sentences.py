@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from ledger.errors import ReasonNeeded
+from devices.decoders.scan import decode
+from devices.registry import Device
+from devices.simulated import scan_bytes
+from ledger.errors import ReasonNeeded, Unavailable
+from tests.devices.test_vectors import OWN
 from tests.house import words
 from tests.web import kit
 from web import languages
@@ -52,6 +57,55 @@ def test_words_of_the_rules_are_translated_at_their_places_and_codes_are_not() -
     assert "Zählung" in languages.sentences("de").said("you have no count open: begin one first")
     assert "COUNT" in languages.sentences("de").said("COUNT is not to be counted now")
     assert set(OF_RULES) <= {each.text for each in words.marked() if isinstance(each.text, str)}
+
+
+ON = date(2026, 1, 15)
+
+
+@pytest.mark.parametrize(
+    ("raw", "german"),
+    [
+        (b"]C1010950110153000317991301", ["im Element (17) Verfall: Datum 991301 hat Monat 13: erwartet wird 01"]),
+        (b"]E05901234123450", ["'5901234123450' ist nicht eine GTIN: Die letzte Ziffer müsste 7 sein"]),
+        (b"]C110" + b"A" * 21, ["(10) Charge: 'AAAAAAAAAAAAAAAAAAAAA' passt nicht, erwartet werden 1-20 Buchstaben"]),
+        (b"]C110AB-1", ["(10) Charge braucht (01) / (02) / (03) / (8006) / (8026) daneben"]),
+        (b"]C1422999", ["im Element (422) Ursprungsland: '999' ist kein bekannter Code: erwartet wird eine"]),
+        (b"\x00\x01", ["Zeichen, die auf keinem Etikett stehen"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_label_is_said_in_the_readers_language(raw: bytes, german: list[str]) -> None:
+    scan = decode(raw, on=ON)
+    said = [languages.sentences("de").said(each) for each in (*scan.problems, *scan.warnings)]
+    assert [each[: len(start)] for each, start in zip(said, german, strict=True)] == german
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_nothing_about_a_label_stays_english(language: str) -> None:
+    """Whatever the decoders find in the vectors; names of rare identifiers inside a sentence may stay."""
+    raws = [scan_bytes(case["input"]) for case in OWN]
+    scans = [decode(raw, on=ON) for raw in raws]
+    found = {each for scan in scans for each in (*scan.problems, *scan.warnings)}
+    assert len(found) > 40
+    assert [each for each in found if languages.sentences(language).said(each) == each] == []
+
+
+def test_what_is_wrong_with_a_device_is_said_in_the_readers_language(tmp_path: Path) -> None:
+    problems = []
+    for device in (f"serial://{tmp_path}/none", "tcp://127.0.0.1:1", f"hidraw://{tmp_path}"):
+        transport = Device.parse(device).transport()
+        with pytest.raises(Unavailable) as refused:
+            transport.open()
+        problems.append(languages.sentences("de").said(str(refused.value)))
+        transport.end()
+    assert problems[0].endswith("lässt sich nicht öffnen: Gerät nicht vorhanden; ist der Scanner eingesteckt?")
+    assert problems[1] == "keine Verbindung zu 127.0.0.1:1: Verbindung abgewiesen"
+    german = languages.sentences("de").said
+    assert german("the scale s-1 gives no weight: in motion; wait until it stands still and ask again").startswith(
+        "die Waage s-1 gibt kein Gewicht: in Bewegung; warten Sie"
+    )
+    assert german("the device gun is absent") == "das Gerät gun ist nicht da"
+    told = "the scanner sent this read again: it had heard no answer"
+    assert german(told).startswith("der Scanner sandte")
 
 
 def test_a_reason_that_is_needed_has_a_title_of_its_own() -> None:
