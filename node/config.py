@@ -71,7 +71,7 @@ class WebConfig:
     contact_gap_ms_max: int = setting(
         30_000,
         whole(1_000, DAY_MS),
-        "a scan that waited longer on its tablet makes the count unstable; shorter silences are ordinary Wi-Fi",
+        "what waited longer on its tablet has happened: no rule refuses it, its count is unstable; less is Wi-Fi",
     )
 
 

@@ -147,6 +147,12 @@ class Desk:
         and nobody was told yes or no."""
         return who.waited_ms > self.site.config.web.contact_gap_ms_max
 
+    def did_at_ms(self, who: Person, said_ms: int | None) -> int | None:
+        """When they did it: as they say, or else as long ago as it waited on their tablet; None for now."""
+        if said_ms is not None or not who.waited_ms:
+            return said_ms
+        return max(0, self.now_ms() - who.waited_ms)
+
     def document(self, occurred_ms: int | None = None, **said: Any) -> Document:
         """A document of now, or of the time that a tablet says. A clock that runs ahead makes the time doubtful."""
         now_ms = min(max(self.now_ms(), 0), OCCURRED_MS_MAX)
