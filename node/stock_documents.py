@@ -232,18 +232,13 @@ class Documents:
             if not self._desk.is_recorded(op_id):
                 ends = {place for line in wish.lines for place in (line.source, line.target)}
                 wish.ask(FROZEN, lambda: refuse_frozen(connection, ends))
-            limited, now_ms = limits.of_call(build(()), references), self._desk.now_ms()
-            if limited:
-                beyond = partial(limits.refuse_beyond, connection, who, limited, op_id, wish.lines, now_ms)
-                wish.ask(BEYOND_LIMIT, beyond)
+            self._ask_limit(connection, op_id, who, wish, limits.of_call(build(()), references))
             answer, booked = self.book(connection, op_id, who, wish, build, references)
-            if limited:
-                limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
             if booked.lines and "delivery" in references:
                 name = references["delivery"]
                 answer |= deliveries.take_in(
                     connection, who, name, booked.lines, booked.line_reasons, booked.every,
-                    happened=wish.happened, now_ms=now_ms,
+                    happened=wish.happened, now_ms=self._desk.now_ms(),
                 )  # fmt: skip
             deliveries.keep_note(connection, op_id, references)
             if wish.task:
@@ -251,6 +246,13 @@ class Documents:
             return answer
 
         return self._desk.once(op_id, who.actor, verb, content, work)
+
+    def _ask_limit(self, connection: Connection, op_id: OpId, who: Person, wish: Wish, act: str) -> None:
+        """The limit of the day for an act that has one; it stands for what comes later that day."""
+        if act:
+            today = self._desk.day_of(self._desk.now_ms())
+            wish.ask(BEYOND_LIMIT, partial(limits.refuse_beyond, connection, who, act, op_id, wish.lines, today))
+            limits.keep(connection, who, act, op_id, wish.lines, today)
 
     def book(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]
@@ -338,11 +340,7 @@ class Documents:
             if not wish.happened:
                 ends = (end for line in wish.lines for end in (line.source, line.target))
                 self._refuse_blind(connection, who, ends)
-            limited, now_ms = limits.of_call(call, references or {}), self._desk.now_ms()
-            if limited:
-                beyond = partial(limits.refuse_beyond, connection, who, limited, op_id, wish.lines, now_ms)
-                wish.ask(BEYOND_LIMIT, beyond)
-                limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
+            self._ask_limit(connection, op_id, who, wish, limits.of_call(call, references or {}))
             document = self.document(connection, wish, references)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}
