@@ -37,6 +37,9 @@ OUT_OF_CONTACT = "out-of-contact"
 NOT_BLIND = "not-blind"
 NOT_OPENED = "not-opened"
 SHARED = "shared"  # several people counted parts of it, agreed between them
+# Rules that would have said no while the person was there; what had happened was booked all the same.
+BEYOND_LIMIT = "beyond-limit"
+FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,12 +66,14 @@ class WebConfig:
         (), _names, "names and addresses on the local network by which tablets call this node, beside its own"
     )
     time_zone: str = setting(
-        "", _zone, "as in Europe/Oslo: moments on every tablet in the site's own time; empty: in the tablet's"
+        "",
+        _zone,
+        "as in Europe/Oslo: moments and days by the site's own time; empty: moments by the tablet's, days by UTC",
     )
     contact_gap_ms_max: int = setting(
         30_000,
         whole(1_000, DAY_MS),
-        "a scan that waited longer on its tablet makes the count unstable; shorter silences are ordinary Wi-Fi",
+        "what waited longer on its tablet has happened: no rule refuses it, its count is unstable; less is Wi-Fi",
     )
 
 

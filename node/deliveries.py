@@ -226,6 +226,25 @@ def take_in(
     return {} if blind else {"open": left}
 
 
+def received_before(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> str:
+    """What to ask when the same supplier's delivery note was received by another act; '' when it was not."""
+    note = references.get("delivery-note", "")
+    row = connection.execute(
+        "SELECT op_id FROM deliveries WHERE supplier = ? AND note = ? AND op_id <> ?",
+        (references.get("supplier", ""), note, op_id.raw),
+    ).fetchone()
+    return "" if row is None else f"delivery note {note} was received before ({bytes(row[0]).hex()[:8]}…): again?"
+
+
+def keep_note(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> None:
+    """Remember which delivery note an act received."""
+    if references.get("delivery-note"):
+        connection.execute(
+            "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
+            (references.get("supplier", ""), references["delivery-note"], op_id.raw),
+        )
+
+
 def _keep(connection: Connection, known: Known, now_ms: int) -> None:
     """Have rows for a delivery: from now on something is done about it here."""
     connection.execute(

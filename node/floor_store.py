@@ -209,7 +209,7 @@ CREATE VIEW count_tallies AS
 """
 
 DAY_1 = """
--- What each person did of an item in a day (days since 1970, UTC), for the limits of a day.
+-- What each person did of an item in a day (the site's days since 1970), for the limits of a day.
 CREATE TABLE day_sizes (
     op_id BLOB NOT NULL, act TEXT NOT NULL, item TEXT NOT NULL, actor BLOB NOT NULL, day INTEGER NOT NULL,
     quantity INTEGER NOT NULL, PRIMARY KEY (op_id, act, item)

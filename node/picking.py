@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import part_op_id, reason_code, reference
+from ledger.documents import FROZEN, part_op_id, reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line
@@ -116,7 +116,7 @@ class Picking:
     def pick(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods go into the tote now: `list`, `item` or `barcode`, `quantity`, `source`, `lot`, `serial`, `reasons`
         (needed for another lot or bin than the promised one), `occurred_ms`, `happened`, `note`. Answers {left}, what
-        of the item is still to be picked."""
+        of the item is still to be picked. What happened and nothing promises any more becomes an exception."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "pick")
         name, source = fields.op_id("list"), fields.text("source")
@@ -126,21 +126,28 @@ class Picking:
             catalogue.refuse_tracking(item, lot, serial)
             catalogue.need_bin(connection, source)
         quantity = fields.quantity("quantity", least=1) * pack
-        wish = self._stock.wish(fields, None)
+        wish = self._stock.wish(who, fields, None)
         wish.content |= {"list": name.raw, "line": [item.sku, lot, serial, quantity, source]}
 
         def work(connection: Connection) -> Answer:
-            found = _begun(connection, name)
+            found = _begun(connection, name, open_=not wish.happened)
             if self._site.find(op_id) is None:
-                refuse_frozen(connection, (source, found.tote))
+                wish.ask(FROZEN, lambda: refuse_frozen(connection, (source, found.tote)))
             promised = [share for share in shares(connection, name) if share.item == item.sku]
-            if quantity > sum(share.quantity for share in promised):
-                raise Rejected(f"{sum(share.quantity for share in promised)} of {item.sku} are still to be picked")
-            here = [share for share in promised if (share.location, share.lot) == (source, lot)]
-            if quantity > sum(share.quantity for share in here) and not wish.every:
-                raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
+            total = sum(share.quantity for share in promised)
             moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=found.tote)
             wish.lines = (moved,)
+            if quantity > total:
+                if not wish.happened:
+                    raise Rejected(f"{total} of {item.sku} are still to be picked")
+                # Nothing of the list stands for it any more: it was picked, cancelled or issued meanwhile.
+                document = self._stock.document(connection, wish, {"order": found.reference})
+                self._stock.seal(connection, op_id, who, source, wish.lines, document)
+                told = {} if source in self._counting.blind_bins(connection, who) else {"exception": True}
+                return {"state": "recorded", **told, "list": str(name), "left": total}
+            here = [share for share in promised if (share.location, share.lot) == (source, lot)]
+            if quantity > sum(share.quantity for share in here) and not wish.every and not wish.happened:
+                raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
             own = max(here, key=lambda share: share.quantity, default=promised[0]).reservation
 
             def picks(lines: tuple[Line, ...]) -> calls.Call:
@@ -163,7 +170,7 @@ class Picking:
         fields = Fields(body, "short pick")
         name, location, sku = fields.op_id("list"), fields.text("location"), fields.text("item")
         lot = fields.text("lot", need=False)
-        wish = self._stock.wish(fields, None)
+        wish = self._stock.wish(who, fields, None)
         wish.content |= {"list": name.raw, "short": [location, sku, lot]}
 
         def work(connection: Connection) -> Answer:
@@ -196,12 +203,12 @@ class Picking:
         who.need(ISSUE, "issue goods")
         fields = Fields(body, "issue of a list")
         name, sure = fields.op_id("list"), fields.flag("confirm")
-        wish = self._stock.wish(fields, None)
+        wish = self._stock.wish(who, fields, None)
         wish.content |= {"list": name.raw, "confirm": sure}
         with self._site.reading() as connection:
             found = need_list(connection, name, open_=False)
             left = sum(share.quantity for share in shares(connection, name))
-            if found.state == "open" and left and not sure:
+            if found.state == "open" and left and not sure and not wish.happened:
                 return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
 
         def work(connection: Connection) -> Answer:
@@ -209,8 +216,7 @@ class Picking:
             wish.lines = _in_tote(connection, found.tote)
             if not wish.lines:
                 raise Rejected(f"{found.tote} is empty: pick something, or cancel the list")
-            if not wish.happened:
-                refuse_frozen(connection, (found.tote,))
+            wish.ask(FROZEN, lambda: refuse_frozen(connection, (found.tote,)))
 
             def leave(lines: tuple[Line, ...]) -> calls.Call:
                 return calls.Issue(actor=who.actor, lines=lines)
@@ -287,7 +293,7 @@ class Picking:
         without: Any = (),
     ) -> dict[str, int]:  # fmt: skip
         """Reserve for a list under `op_id` what is free of this, and answer what is not."""
-        rows, missing = allocate(connection, wanted, self._desk.now_ms(), without)
+        rows, missing = allocate(connection, wanted, self._desk.day_of(self._desk.now_ms()), without)
         if len(rows) > LINES_MAX:
             raise Rejected(f"this would be taken from {len(rows)} places: at most {LINES_MAX}; make it several lists")
         if rows:
@@ -340,8 +346,8 @@ def _wanted(connection: Connection, lines: object) -> dict[str, int]:
     return wanted
 
 
-def _begun(connection: Connection, name: OpId) -> PickList:
-    found = need_list(connection, name)
+def _begun(connection: Connection, name: OpId, *, open_: bool = True) -> PickList:
+    found = need_list(connection, name, open_=open_)
     if not found.tote:
         raise Rejected("scan the tote first: this list is not begun")
     return found

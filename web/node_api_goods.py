@@ -196,7 +196,7 @@ ROUTES = (
         "units/move", RECEIVE | MOVE | ISSUE, "Handling units go with their content",
         lambda floor: floor.stock.move_units, DONE,
         {"units": lines_of(record("UnitMoved", {"unit": CODE}, {"target": CODE}))},
-        {"target": CODE, "occurred_ms": WHEN, "note": NOTE},
+        {"target": CODE, **STATED},
     ),
     Route(
         method="GET", path="/api/v1/holds/", allow=HOLD | APPROVE, summary="What is held and not released",
