@@ -74,7 +74,7 @@ class Deliveries:
         def work(connection: Connection) -> Answer:
             known = need_open(connection, name)
             if known.short and not reason:
-                raise ReasonNeeded(f"{sum(known.short.values())} are short: give a reason")
+                raise ReasonNeeded(f"{catalogue.written(connection, known.short)} are short: give a reason")
             _keep(connection, known, self._desk.now_ms())
             connection.execute("UPDATE expected SET state = 'closed', reason = ? WHERE delivery = ?", (reason, name))
             return {"delivery": name, "short": known.short}
@@ -83,7 +83,8 @@ class Deliveries:
 
     def waiting(self, connection: Connection, who: Person) -> list[Answer]:
         """Open deliveries, those that are due first, then as they were announced: [{delivery, supplier, due, lines
-        [{item, wanted, came, lots, units}]}], `lots` and `units` (SSCCs) being those that were announced."""
+        [{item, unit, decimals, wanted, came, lots, units}]}], `lots` and `units` (SSCCs) being those that were
+        announced."""
         who.need(RECEIVE | APPROVE, "see what is expected")
         rows = connection.execute("SELECT delivery, at_ms FROM expected WHERE state = 'open'").fetchall()
         told = {name for name, _ in streams.every(connection, DELIVERIES)}
@@ -97,7 +98,8 @@ class Deliveries:
                 "supplier": known.supplier,
                 "due": known.due,
                 "lines": [
-                    {"item": item, "wanted": known.wanted.get(item, 0), "came": known.came.get(item, 0),
+                    {"item": item, **catalogue.measure(connection, item),
+                     "wanted": known.wanted.get(item, 0), "came": known.came.get(item, 0),
                      "lots": known.marks(item, "lot"), "units": known.marks(item, "unit")}
                     for item in sorted({*known.wanted, *known.came})
                 ],
@@ -176,7 +178,8 @@ def take_in(
         wanted, size = known.wanted.get(line.item, 0), came.get(line.item, 0) + line.quantity
         explained = happened or every or number in reasons
         if size > wanted + wanted * known.over_percent // 100 and not explained:
-            raise ReasonNeeded(f"line {number}: {size} of {line.item} instead of {wanted}: give a reason")
+            here, due = (catalogue.written(connection, {line.item: each}) for each in (size, wanted))
+            raise ReasonNeeded(f"line {number}: {here} of {line.item} instead of {due}: give a reason")
         came[line.item] = size
         connection.execute(
             "INSERT INTO expected_lines VALUES (?, ?, 0, ?) ON CONFLICT (delivery, item)"

@@ -32,8 +32,9 @@ class Holds:
         self._counting = counting
 
     def waiting(self, connection: Connection, who: Person) -> list[Answer]:
-        """What is held and not released, oldest first: [{hold, line, by, own, item, lot, serial, status, left, places
-        [{location, quantity}]}]. Bins that are being counted are left out for those who count."""
+        """What is held and not released, oldest first: [{hold, line, by, own, item, lot, serial, status, unit,
+        decimals, left, places [{location, quantity}]}]. Bins that are being counted are left out for those who
+        count."""
         who.need(HOLD | APPROVE, "see what is held")
         hidden = self._counting.blind_bins(connection, who)
         rows = connection.execute(
@@ -53,7 +54,8 @@ class Holds:
                 found.append(
                     {"hold": bytes(hold).hex(), "line": int(line), "by": self._operators.name_of(connection, holder),
                      "own": holder == who.actor, "item": item, "lot": lot, "serial": serial,
-                     "status": STATUSES[status], "left": int(left), "places": places}
+                     "status": STATUSES[status], **catalogue.measure(connection, item),
+                     "left": int(left), "places": places}
                 )  # fmt: skip
         return found
 

@@ -128,7 +128,7 @@ class Lookups:
             **answer,
             "call": found[0].call if found else row[2],
             "by": by,
-            "lines": [_move(line) for line in moved],
+            "lines": [_move(connection, line) for line in moved],
             **self._parts(connection, found, op_id),
             "reversed_by": "" if reversed_by is None else bytes(reversed_by[0]).hex(),
         }
@@ -204,9 +204,10 @@ def _rows(found: listings.Found, most: int) -> list[Answer]:
     return [row for _, row in found[:most]]
 
 
-def _move(row: tuple[Any, ...]) -> dict[str, Any]:
+def _move(connection: Connection, row: tuple[Any, ...]) -> dict[str, Any]:
     return {
         "item": row[0],
+        **catalogue.measure(connection, row[0]),
         "lot": row[1],
         "serial": row[2],
         "status": STATUSES[row[3]],

@@ -7,15 +7,15 @@ from ledger.announced import ORDERS, Order
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import APPROVE, ISSUE
-from node import streams
+from node import catalogue, streams
 from node.desk import Answer, Person
 
 LISTED_MAX = 200
 
 
 def waiting(connection: Connection, who: Person) -> list[Answer]:
-    """Orders without a pick list, those that are due first: [{order, due, lines [{item, quantity}]}]. One whose list
-    was cancelled waits again."""
+    """Orders without a pick list, those that are due first: [{order, due, lines [{item, quantity, unit,
+    decimals}]}]. One whose list was cancelled waits again."""
     who.need(ISSUE | APPROVE, "see what is ordered")
     taken = {
         str(name) for (name,) in connection.execute("SELECT reference FROM pick_lists WHERE state <> 'cancelled'")
@@ -26,7 +26,10 @@ def waiting(connection: Connection, who: Person) -> list[Answer]:
         {
             "order": order.number,
             "due": order.due,
-            "lines": [{"item": item, "quantity": quantity} for item, quantity in sorted(order.wanted.items())],
+            "lines": [
+                {"item": item, "quantity": quantity, **catalogue.measure(connection, item)}
+                for item, quantity in sorted(order.wanted.items())
+            ],
         }
         for order in found[:LISTED_MAX]
     ]

@@ -8,6 +8,7 @@ one transaction.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ledger import calls
@@ -132,7 +133,8 @@ class Picking:
                 refuse_frozen(connection, (source, found.tote))
             promised = [share for share in shares(connection, name) if share.item == item.sku]
             if quantity > sum(share.quantity for share in promised):
-                raise Rejected(f"{sum(share.quantity for share in promised)} of {item.sku} are still to be picked")
+                still = catalogue.written(connection, {item.sku: sum(share.quantity for share in promised)})
+                raise Rejected(f"{still} of {item.sku} are still to be picked")
             here = [share for share in promised if (share.location, share.lot) == (source, lot)]
             if quantity > sum(share.quantity for share in here) and not wish.every:
                 raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
@@ -197,8 +199,11 @@ class Picking:
         wish.content |= {"list": name.raw, "confirm": sure}
         with self._site.reading() as connection:
             found = need_list(connection, name, open_=False)
-            left = sum(share.quantity for share in shares(connection, name))
-            if found.state == "open" and left and not sure:
+            rest = Counter[str]()
+            for share in shares(connection, name):
+                rest[share.item] += share.quantity
+            if found.state == "open" and rest and not sure:
+                left = catalogue.written(connection, rest)
                 return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
 
         def work(connection: Connection) -> Answer:
@@ -239,7 +244,7 @@ class Picking:
     # ------------------------------------------------------------ reading
 
     def lists(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open lists, oldest first: [{list, order, tote, picker, mine, left}]."""
+        """Open lists, oldest first: [{list, order, tote, picker, mine, lines}], `lines` being how many are left."""
         who.need(ISSUE | APPROVE, "see pick lists")
         rows = connection.execute(
             "SELECT list, reference, tote, picker FROM pick_lists WHERE state = 'open' ORDER BY opened_at_ms, list"
@@ -249,20 +254,21 @@ class Picking:
         found = []
         for name, order, tote, picker in rows:
             by = None if picker is None else Actor(bytes(picker))
-            left = sum(share.quantity for share in shares(connection, OpId(bytes(name))))
+            lines = len(shares(connection, OpId(bytes(name))))
             found.append(
-                {"list": bytes(name).hex(), "order": order, "tote": tote, "left": left, "mine": by == who.actor,
+                {"list": bytes(name).hex(), "order": order, "tote": tote, "lines": lines, "mine": by == who.actor,
                  "picker": "" if by is None else self._operators.name_of(connection, by)}
             )  # fmt: skip
         return found
 
     def show(self, connection: Connection, who: Person, name: OpId) -> Answer:
-        """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity}], wanted, picked,
-        missing}. Bins that this person must not know about are named without what is to be taken."""
+        """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity, unit, decimals}],
+        wanted, picked, missing, measures}. Bins that this person must not know about are named without what is to be
+        taken."""
         who.need(ISSUE | APPROVE, "see pick lists")
         found = need_list(connection, name, open_=False)
         hidden = self._counting.blind_bins(connection, who)
-        rest = shares(connection, name)
+        rest, wanted = shares(connection, name), wishes(connection, name)
         return {
             "list": str(name),
             "order": found.reference,
@@ -270,7 +276,8 @@ class Picking:
             "tote": found.tote,
             "lines": [_shown(connection, share) for share in rest if share.location not in hidden],
             "being_counted": sorted({share.location for share in rest} & hidden),
-            "wanted": wishes(connection, name),
+            "wanted": wanted,
+            "measures": {item: catalogue.measure(connection, item) for item in wanted},
             "picked": picked(connection, found.tote) if found.state == "open" else {},
             "missing": still_wanted(connection, found) if found.state == "open" and not hidden else {},
         }
@@ -370,5 +377,6 @@ def _shown(connection: Connection, share: Share) -> Answer:
         "expiry": share.expiry,
         "quantity": share.quantity,
         "unit": item.unit,
+        "decimals": item.decimals,
         "serials": item.has_serials,
     }

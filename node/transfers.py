@@ -190,7 +190,7 @@ class Transfers:
         """What of a dispatch is still to be accepted here."""
         came = self._came(connection, known.name)
         lines = [
-            {**_shown(line), "open": line.quantity - came.get(line.index, 0)}
+            {**_shown(connection, line), "open": line.quantity - came.get(line.index, 0)}
             for line in known.lines
             if line.quantity > came.get(line.index, 0)
         ]
@@ -210,13 +210,13 @@ class Transfers:
                 " ORDER BY line",
                 (transfer.raw,),
             ).fetchall()
-            lines = [{**_shown(Sent(*line[:6])), "done": line[6]} for line in rows]
+            lines = [{**_shown(connection, Sent(*line[:6])), "done": line[6]} for line in rows]
         else:
             known = _known(connection, transfer, "", None)
             if known.receiver != self.site_name:
                 raise Rejected(f"transfer {transfer} is between other sites")
             name, receiver, came = known.name, known.receiver, self._came(connection, known.name)
-            lines = [{**_shown(line), "done": came.get(line.index, 0)} for line in known.lines]
+            lines = [{**_shown(connection, line), "done": came.get(line.index, 0)} for line in known.lines]
         said = streams.get(connection, STREAM, str(name))
         state = said.get("state", "") if isinstance(said, dict) else ""
         return {
@@ -255,11 +255,13 @@ class Transfers:
             for number, (line, reasons, _) in enumerate(read):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
+                    more = catalogue.written(connection, {line.item: over})
                     raise ReasonNeeded(
-                        f"line {number}: {over} more of {line.item} than was dispatched: check, or give a reason"
+                        f"line {number}: {more} more of {line.item} than was dispatched: check, or give a reason"
                     )
                 if line.missing and not reasons:
-                    raise ReasonNeeded(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
+                    missing = catalogue.written(connection, {line.item: line.missing})
+                    raise ReasonNeeded(f"line {number}: {missing} of {line.item} are missing: give a reason")
             call = calls.AcceptTransfer(
                 actor=who.actor,
                 transfer=transfer,
@@ -365,5 +367,6 @@ def _from_paper(connection: Connection, text: object) -> Coming:
     return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, True)
 
 
-def _shown(line: Sent) -> Answer:
-    return {"index": line.index, "item": line.item, "lot": line.lot, "serial": line.serial, "quantity": line.quantity}
+def _shown(connection: Connection, line: Sent) -> Answer:
+    said = {"index": line.index, "item": line.item, "lot": line.lot, "serial": line.serial, "quantity": line.quantity}
+    return {**said, **catalogue.measure(connection, line.item)}

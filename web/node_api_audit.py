@@ -14,6 +14,7 @@ from node.desk import Answer
 from web import kit
 from web.node_api_people import USER, need_self_or
 from web.node_api_stock import CODE_OF
+from web.node_api_words import MEASURE
 from web.node_ask import Ask
 from web.node_words import LADDER, call_words, ladder, state_words
 from web.routes import ANYONE, Route
@@ -149,6 +150,7 @@ DETAIL = record(
                 "BookedLine",
                 {
                     "item": CODE,
+                    **MEASURE,
                     "lot": CODE,
                     "serial": CODE,
                     "status": STATUS,

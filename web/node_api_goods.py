@@ -12,6 +12,7 @@ from web.node_api_words import (
     DONE,
     EXPIRY,
     MADE,
+    MEASURE,
     NOTE,
     REASON,
     REASONS,
@@ -31,6 +32,7 @@ from web.schema import (
     WHEN,
     Schema,
     array,
+    by_item,
     counts,
     either,
     flag,
@@ -66,6 +68,7 @@ HELD_ROW = record(
         "lot": CODE,
         "serial": CODE,
         "status": STATUS,
+        **MEASURE,
         "left": QUANTITY,
         "places": array(record("HeldPlace", {"location": CODE, "quantity": QUANTITY}), None),
     },
@@ -79,18 +82,36 @@ DELIVERY = record(
         "lines": array(
             record(
                 "DeliveryLine",
-                {"item": CODE, "wanted": QUANTITY, "came": QUANTITY, "lots": array(CODE), "units": array(CODE)},
+                {
+                    "item": CODE,
+                    **MEASURE,
+                    "wanted": QUANTITY,
+                    "came": QUANTITY,
+                    "lots": array(CODE),
+                    "units": array(CODE),
+                },
             ),
         ),
     },
 )
 ORDER = record(
     "Order",
-    {"order": text(), "due": DUE, "lines": array(record("OrderLine", {"item": CODE, "quantity": QUANTITY}))},
+    {
+        "order": text(),
+        "due": DUE,
+        "lines": array(record("OrderLine", {"item": CODE, "quantity": QUANTITY, **MEASURE})),
+    },
 )
 PICK_ROW = record(
     "PickRow",
-    {"list": OP_ID, "order": text(), "tote": CODE, "left": QUANTITY, "mine": flag(), "picker": text("Or empty")},
+    {
+        "list": OP_ID,
+        "order": text(),
+        "tote": CODE,
+        "lines": whole("Still to pick"),
+        "mine": flag(),
+        "picker": text("Or empty"),
+    },
 )
 PICK_LIST = record(
     "PickList",
@@ -109,7 +130,7 @@ PICK_LIST = record(
                     "lot": CODE,
                     "expiry": EXPIRY,
                     "quantity": QUANTITY,
-                    "unit": text(),
+                    **MEASURE,
                     "serials": flag(),
                 },
             ),
@@ -117,6 +138,7 @@ PICK_LIST = record(
         ),
         "being_counted": array(CODE, None),
         "wanted": counts("By item"),
+        "measures": by_item(record("Measure", MEASURE)),
         "picked": counts("By item"),
         "missing": counts("By item: neither picked nor promised"),
     },

@@ -12,7 +12,7 @@ from node import catalogue, listings, streams
 from node.desk import Answer
 from node.values import text_id
 from web import kit
-from web.node_api_words import ADJUSTED, DISPATCHED, DONE, EXPIRY, MADE, NOTE, REASONS, signed
+from web.node_api_words import ADJUSTED, DISPATCHED, DONE, EXPIRY, MADE, MEASURE, NOTE, REASONS, signed
 from web.node_ask import Ask, need
 from web.routes import ANYONE, Route
 from web.schema import (
@@ -41,12 +41,10 @@ NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the 
 BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
 COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
 COUNTED_BINS = array(CODE, doc="Bins in an unfinished count, left out of everything here because the asker counts")
-DECIMALS = whole("Of the base unit, as people write it", most=18)
 FACTS = {
     "item": CODE,
     "name": NAME,
-    "unit": text("The base unit"),
-    "decimals": DECIMALS,
+    **MEASURE,
     "lots": flag("Every line names its lot"),
     "serials": flag("Every line is one piece and names its serial"),
 }
@@ -62,7 +60,7 @@ MOVEMENT = record(
         "target": CODE,
         "height": HEIGHT,
         "op_id": OP_ID,
-        "decimals": DECIMALS,
+        "decimals": MEASURE["decimals"],
         "call": text("What it was"),
         "state": STATE,
         "at_ms": or_null(WHEN),
@@ -72,7 +70,7 @@ ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})
 STOCK_OF = record("StockOfItem", {"location": CODE, "lot": CODE, "status": STATUS, "quantity": SIGNED})
 STOCK_IN = record(
     "StockInLocation",
-    {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED, "decimals": DECIMALS},
+    {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED, "decimals": MEASURE["decimals"]},
 )
 PIECE = record("Piece", {"item": CODE, "serial": CODE, "lot": CODE, "status": STATUS})
 PLACE = {

@@ -62,6 +62,12 @@ ARRIVED_LINE = record(
     {"missing": QUANTITY, "target": CODE, "reasons": REASONS, "expiry": EXPIRY},
 )
 
+# How the base units of quantities are written.
+MEASURE: dict[str, Schema] = {
+    "unit": text("The base unit"),
+    "decimals": whole("Of the base unit, as people write it: a quantity of 1500 with three is 1.500", most=18),
+}
+
 RECORDED = one_of("recorded")
 DONE = record(
     "Recorded",

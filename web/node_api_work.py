@@ -22,6 +22,7 @@ from web.node_api_words import (
     EXPIRY,
     LINE,
     MADE,
+    MEASURE,
     NOTE,
     REASON,
     REASONS,
@@ -150,7 +151,7 @@ def _proposal(ask: Ask) -> Answer:
 
 # ---------------------------------------------------------------- transfers
 
-TRANSFER_LINE = {"index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY}
+TRANSFER_LINE = {"index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY, **MEASURE}
 OPEN_LINE = record("OpenLine", {**TRANSFER_LINE, "open": QUANTITY})
 TRANSFER_ROW = record(
     "TransferRow",

@@ -3,9 +3,9 @@
 
 import { act, newOpId } from "./api.js";
 import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
-import { written } from "./amounts.js";
+import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
-import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
+import { ACTS, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
