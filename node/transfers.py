@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ledger import calls
@@ -24,7 +25,7 @@ from ledger.words import LINES_MAX
 from node import catalogue, control, parts, streams
 from node.counting import Counting
 from node.counting_lines import iso_date
-from node.desk import Answer, Desk, Person
+from node.desk import Answer, Desk, Person, is_done
 from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
 from node.operators import Operators
 from node.parts import DOCUMENT_LINES_MAX
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 STREAM = "transfers"
 SITES = "sites"
-OVER_REASON = "over"
+NAMED_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,13 @@ class Transfers:
 
     def dispatch(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods leave: `receiver` (a site), `lines` [{item or barcode, quantity, lot, serial, source, reasons}],
-        `source` for lines that name none, `occurred_ms`, `note`. A large dispatch is several transfers, all of them
-        or none. Answers {op_id, state, transfer, transfers}."""
+        `source` for lines that name none, `confirm` (although nobody here has heard of the receiver), `occurred_ms`,
+        `note`. A large dispatch is several transfers, all of them or none. Answers {op_id, state, transfer,
+        transfers}."""
         who.need(TRANSFER, "dispatch goods")
         fields = Fields(body, "dispatch")
         receiver, source = fields.text("receiver"), fields.text("source", need=False)
-        entries = fields.objects("lines", DOCUMENT_LINES_MAX)
+        entries, sure = fields.objects("lines", DOCUMENT_LINES_MAX), fields.flag("confirm")
         occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
         fields.done()
         if receiver == self.site_name:
@@ -75,6 +77,10 @@ class Transfers:
         lines = tuple(self._leaving(Fields(entry, f"line {n}"), source) for n, entry in enumerate(entries))
         if not lines:
             raise Rejected("the dispatch has no lines")
+        with self._site.reading() as connection:
+            asked = self._doubt(connection, receiver)
+            if asked and not sure and not is_done(connection, op_id):
+                return {"op_id": str(op_id), "ask": asked}
         for line in lines:
             control.apply_until_item(self._site, line.item)
 
@@ -103,6 +109,23 @@ class Transfers:
             "occurred_ms": occurred_ms,
         }
         return self._desk.once(op_id, who.actor, "dispatch", content, work)
+
+    def sites(self, connection: Connection, after: str = "", most: int = 200) -> list[str]:
+        """The other sites that the hub has told of, by name."""
+        told = (name for name, _ in streams.every_stored(connection, SITES, after) if name != self.site_name)
+        return list(islice(told, most))
+
+    def _doubt(self, connection: Connection, receiver: str) -> str:
+        """What to ask before goods leave for a site of which nobody here has heard; '' for a known one. It may be a
+        new one that the hub tells of by the next sync, so it is not refused."""
+        Origin(self._site.identity.origin.org, receiver, 1)
+        known = self.sites(connection)
+        if receiver in known:
+            return ""
+        if not known:
+            return f"no other site is known here yet: is {receiver} its name?"
+        names = ", ".join(known[:NAMED_MAX]) + (" …" if len(known) > NAMED_MAX else "")
+        return f"the hub has told of no site {receiver}, only of {names}: send it all the same?"
 
     def _leaving(self, fields: Fields, source: str) -> Line:
         source = fields.text("source", need=False) or source

@@ -12,7 +12,19 @@ from node import catalogue, listings, streams
 from node.desk import Answer
 from node.values import text_id
 from web import kit
-from web.node_api_words import ADJUSTED, DISPATCHED, DONE, EXPIRY, MADE, MEASURE, NOTE, REASONS, signed
+from web.node_api_words import (
+    ADJUSTED,
+    ASKED,
+    DISPATCHED,
+    DONE,
+    EXPIRY,
+    MADE,
+    MEASURE,
+    NOTE,
+    REASONS,
+    UNHEARD_OF,
+    signed,
+)
 from web.node_ask import Ask, need
 from web.routes import ANYONE, Route
 from web.schema import (
@@ -132,7 +144,7 @@ def _transfer(ask: Ask) -> Answer:
     """Within the site a move; to another site, named by `receiver`, a dispatch with the person's signature."""
     need(ask.who, TRANSFER if "receiver" in ask.body else MOVE, "this transfer")
     if "receiver" in ask.body:
-        document, line = _one_line(ask, "receiver", "occurred_ms", "note", "pin")
+        document, line = _one_line(ask, "receiver", "confirm", "occurred_ms", "note", "pin")
         pin = document.pop("pin", None)
         return ask.parts.floor.transfers.dispatch(ask.op_id, ask.who, {**document, "lines": [line]}, pin)
     document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons")
@@ -225,7 +237,7 @@ ONE_MOVE = record(
 ONE_DISPATCH = record(
     "DispatchItem",
     {"quantity": QUANTITY, "source": CODE, "receiver": text("Another site", most=31)},
-    signed({**_LINE, "occurred_ms": WHEN, "note": NOTE}),
+    signed({**_LINE, "confirm": UNHEARD_OF, "occurred_ms": WHEN, "note": NOTE}),
 )
 ONE_CHANGE = record(
     "AdjustItem",
@@ -268,7 +280,7 @@ ROUTES = (
     Route(
         method="POST", path="/api/v1/inventory/{code}/transfer", allow=MOVE | TRANSFER, act=True, params=CODE_OF,
         summary="Move an item within the site (MOVE), or dispatch it to another one (TRANSFER)",
-        body=either(ONE_MOVE, ONE_DISPATCH), answer=either(DONE, DISPATCHED), handle=_transfer,
+        body=either(ONE_MOVE, ONE_DISPATCH), answer=either(DONE, DISPATCHED, ASKED), handle=_transfer,
     ),
     Route(
         method="POST", path="/api/v1/inventory/{code}/update", allow=ADJUST, act=True, params=CODE_OF,

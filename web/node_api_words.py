@@ -68,6 +68,7 @@ MEASURE: dict[str, Schema] = {
     "decimals": whole("Of the base unit, as people write it: a quantity of 1500 with three is 1.500", most=18),
 }
 
+UNHEARD_OF = flag("Although the hub has not told of this receiver")
 RECORDED = one_of("recorded")
 DONE = record(
     "Recorded",

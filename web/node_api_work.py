@@ -29,6 +29,7 @@ from web.node_api_words import (
     RECEIVED_LINE,
     RECORDED,
     SENT_LINE,
+    UNHEARD_OF,
     lines_of,
     many_lines_of,
     signed,
@@ -196,6 +197,13 @@ def transfer_for(parts: NodeParts, connection: Connection, who: Person, transfer
     return {**found, "being_counted": not told, "paper": paper, **({} if told else {"lines": []})}
 
 
+def _sites(ask: Ask) -> object:
+    (after,) = ask.after or ("",)
+    with ask.reading() as connection:
+        found = ask.parts.floor.transfers.sites(connection, str(after), ask.limit + 1)
+    return ask.page([((site,), {"site": site}) for site in found])
+
+
 def _paper(ask: Ask) -> Answer:
     with ask.reading() as connection:
         found: Answer = ask.parts.floor.transfers.read_paper(connection, ask.body)
@@ -279,8 +287,8 @@ ROUTES = (
     ),
     signed_verb(
         "transfers/dispatch", TRANSFER, "Goods leave for another site", lambda floor: floor.transfers.dispatch,
-        DISPATCHED, {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
-        {"source": CODE, **OCCURRED},
+        either(DISPATCHED, ASKED), {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
+        {"source": CODE, "confirm": UNHEARD_OF, **OCCURRED},
     ),
     signed_verb(
         "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept, DISPATCHED,
@@ -289,6 +297,10 @@ ROUTES = (
             "sender": text("A site; needed where two of them use one id", most=31), "target": CODE,
             "paper": or_null(text("The dispatch paper's text")), **OCCURRED,
         },
+    ),
+    Route(
+        method="GET", path="/api/v1/sites/", allow=ANYONE, summary="The other sites, as far as the hub told of them",
+        answer=record("Site", {"site": NAME}), keys=(str,), handle=_sites,
     ),
     Route(
         method="POST", path="/api/v1/transfers/paper", allow=TRANSFER, handle=_paper,
