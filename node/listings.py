@@ -75,12 +75,25 @@ def _totals(connection: Connection, skus: Sequence[str], hidden: Iterable[str]) 
     return {str(item): (int(total), int(free)) for item, total, free in rows}
 
 
-def stock_of(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
-    """Where how much of an item lies on the floor: key (location, lot, status)."""
+def total_of(connection: Connection, sku: str, hidden: Iterable[str], lot: str = "") -> Answer:
+    """How much of an item or of one lot of it lies on the floor, held stock included: {quantity, free}."""
+    total, free = connection.execute(
+        "SELECT coalesce(SUM(quantity), 0), coalesce(SUM(CASE status WHEN 0 THEN quantity ELSE 0 END), 0) FROM stock"
+        " WHERE item = ?1 AND (?2 = '' OR lot = ?2) AND location NOT IN (SELECT value FROM json_each(?3))",
+        (sku, lot, json.dumps([*hidden, *VIRTUAL])),
+    ).fetchone()
+    return {"quantity": int(total), "free": int(free)}
+
+
+def stock_of(
+    connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int, lot: str = ""
+) -> Found:
+    """Where how much of an item, or of one lot of it, lies on the floor: key (location, lot, status)."""
     rows = connection.execute(
         "SELECT location, lot, status, quantity FROM stock WHERE item = ? AND (location, lot, status) > (?, ?, ?)"
-        " AND location NOT IN (SELECT value FROM json_each(?)) ORDER BY location, lot, status LIMIT ?",
-        (sku, *(after or ("", "", -1)), json.dumps([*hidden, *VIRTUAL]), most + 1),
+        " AND ? IN ('', lot) AND location NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY location, lot, status LIMIT ?",
+        (sku, *(after or ("", "", -1)), lot, json.dumps([*hidden, *VIRTUAL]), most + 1),
     ).fetchall()
     return [
         (row[:3], {"location": row[0], "lot": row[1], "status": STATUSES[row[2]], "quantity": row[3]}) for row in rows
@@ -115,13 +128,19 @@ def serials_in(connection: Connection, bin_: str, after: Key | None, most: int) 
     return [(row[:2], {"item": row[0], "serial": row[1], "lot": row[2], "status": STATUSES[row[3]]}) for row in rows]
 
 
-def moves_of(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
-    """Booked lines of an item, newest first: key (height, place, line)."""
+def moves_of(
+    connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int, lot: str = "",
+    serial: str = "",
+) -> Found:  # fmt: skip
+    """Booked lines of an item, or of one lot or piece of it, newest first: key (height, place, line)."""
     bins = json.dumps(list(hidden))
+    # That it is not empty has to be said, or the index of those that are not is not used.
+    about = {name: value for name, value in (("lot", lot), ("serial", serial)) if value}
+    clauses = "".join(f" AND {name} = ? AND {name} <> ''" for name in about)
     rows = connection.execute(
-        f"SELECT {_MOVE} FROM movements WHERE item = ? AND (height, place, line) < (?, ?, ?) AND {_VISIBLE}"  # noqa: S608
-        " ORDER BY height DESC, place DESC, line DESC LIMIT ?",
-        (sku, *(after or (_NEWEST, 0, 0)), bins, bins, most + 1),
+        f"SELECT {_MOVE} FROM movements WHERE item = ?{clauses} AND (height, place, line) < (?, ?, ?)"  # noqa: S608
+        f" AND {_VISIBLE} ORDER BY height DESC, place DESC, line DESC LIMIT ?",
+        (sku, *about.values(), *(after or (_NEWEST, 0, 0)), bins, bins, most + 1),
     ).fetchall()
     return _moves(connection, rows)
 
@@ -159,7 +178,7 @@ def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
                 **dict(zip(_MOVE_NAMES, row, strict=False)),
                 "status": STATUSES[row[3]],
                 "decimals": _decimals(items[row[0]]),
-                **{name: operations[row[7], row[8]][name] for name in ("op_id", "call", "state", "at_ms")},
+                **{name: operations[row[7], row[8]][name] for name in ("op_id", "call", "actor", "state", "at_ms")},
             },
         )
         for row in rows

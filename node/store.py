@@ -260,6 +260,12 @@ CREATE INDEX parts_op_id ON parts (op_id);
 CREATE INDEX parts_booked ON parts (booked) WHERE booked IS NOT NULL;
 """
 
+# What happened to a lot or a piece (`node/listings`); goods without either cost no page here.
+LISTED_2 = """
+CREATE INDEX movements_lot ON movements (item, lot) WHERE lot <> '';
+CREATE INDEX movements_serial ON movements (item, serial) WHERE serial <> '';
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -335,6 +341,7 @@ STEPS: tuple[str, ...] = (
     floor_store.COUNTERS_1,
     floor_store.LANGUAGES_1,
     floor_store.HANDED_1,
+    LISTED_2,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -17,6 +17,7 @@ from web.node_api_words import (
     ASKED,
     DISPATCHED,
     DONE,
+    DONE_BY,
     EXPIRY,
     MADE,
     MEASURE,
@@ -74,6 +75,7 @@ MOVEMENT = record(
         "op_id": OP_ID,
         "decimals": MEASURE["decimals"],
         "call": text("What it was"),
+        **DONE_BY,
         "state": STATE,
         "at_ms": or_null(WHEN),
     },
@@ -92,6 +94,8 @@ PLACE = {
     "name": text(),
 }
 CODE_OF = {"code": CODE}
+OF_PART = {"lot": text("Only this lot", most=31), "serial": text("Only this piece", most=31)}
+PIECE_WORDS = "Where the piece of `serial` is; null without one, and for a counter while any count is unfinished"
 
 
 def _hidden(ask: Ask, connection: Connection) -> frozenset[str]:
@@ -105,6 +109,11 @@ def _sku(ask: Ask, connection: Connection) -> str:
     return str(ask.named(lambda: ask.parts.floor.lookups.sku(connection, ask.path["code"])))
 
 
+def _part(ask: Ask) -> tuple[str, str]:
+    """The lot and the serial that the query names, "" for any."""
+    return ask.query.get("lot", ""), ask.query.get("serial", "")
+
+
 def _items(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
@@ -114,20 +123,25 @@ def _items(ask: Ask) -> object:
 
 def _item(ask: Ask) -> Answer:
     with ask.reading() as connection:
-        return ask.parts.floor.lookups.item(connection, ask.who, _sku(ask, connection))
+        sku, known = _sku(ask, connection), ask.parts.floor.lookups
+        found: Answer = ask.named(lambda: known.item(connection, ask.who, sku, *_part(ask)))
+    return found
 
 
 def _item_places(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
-        found = listings.stock_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit)
+        lot, _ = _part(ask)
+        found = listings.stock_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit, lot)
     return ask.page(found, being_counted=sorted(hidden)[: ask.limit])
 
 
 def _item_moves(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
-        return ask.page(listings.moves_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit))
+        sku = _sku(ask, connection)
+        found = listings.moves_of(connection, sku, hidden, ask.after, ask.limit, *_part(ask))
+        return ask.page(ask.parts.floor.lookups.named(connection, found))
 
 
 def _one_line(ask: Ask, *others: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -224,6 +238,7 @@ def _moves(ask: Ask) -> object:
     with ask.reading() as connection:
         bin_, hidden = _bin(ask, connection)
         found = [] if bin_ in hidden else listings.moves_at(connection, bin_, hidden, ask.after, ask.limit)
+        found = ask.parts.floor.lookups.named(connection, found)
     return ask.page(found, location=bin_, being_counted=bin_ in hidden)
 
 
@@ -262,20 +277,28 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/inventory/{code}", allow=ANYONE, params=CODE_OF, handle=_item,
-        summary="An item, by code or barcode: its first 200 places and its last 50 moves",
+        query=OF_PART,
+        summary="An item, by code or barcode, or a lot or piece of it: its first 200 places and its last 50 moves",
         answer=record(
             "Item",
-            {**FACTS, "stock": array(STOCK_OF), "being_counted": COUNTED_BINS, "moves": array(MOVEMENT, 50)},
+            {
+                **FACTS, "quantity": SIGNED, "free": SIGNED, "stock": array(STOCK_OF), "being_counted": COUNTED_BINS,
+                "moves": array(MOVEMENT, 50),
+                "piece": or_null(
+                    record("PieceOfItem", {"location": CODE, "lot": CODE, "status": STATUS}, doc=PIECE_WORDS)
+                ),
+            },
         ),
     ),
     Route(
         method="GET", path="/api/v1/inventory/{code}/locations", allow=ANYONE, params=CODE_OF, handle=_item_places,
         summary="Where how much of an item lies", answer=STOCK_OF, keys=(str, str, int),
-        beside={"being_counted": COUNTED_BINS},
+        query={"lot": OF_PART["lot"]}, beside={"being_counted": COUNTED_BINS},
     ),
     Route(
         method="GET", path="/api/v1/inventory/{code}/history", allow=ANYONE, params=CODE_OF, handle=_item_moves,
-        summary="Every booked line of an item, newest first", answer=MOVEMENT, keys=(int, int, int),
+        summary="Every booked line of an item, or of a lot or piece of it, newest first", query=OF_PART,
+        answer=MOVEMENT, keys=(int, int, int),
     ),
     Route(
         method="POST", path="/api/v1/inventory/{code}/transfer", allow=MOVE | TRANSFER, act=True, params=CODE_OF,
