@@ -81,17 +81,19 @@ class Deliveries:
 
         return self._desk.once(op_id, who.actor, "close_delivery", {"delivery": name, "reason": reason}, work)
 
-    def waiting(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open deliveries, those that are due first, then as they were announced: [{delivery, supplier, due, lines
+    def waiting(
+        self, connection: Connection, who: Person, after: tuple[str, str] = ("", ""), most: int = LISTED_MAX
+    ) -> list[Answer]:
+        """Open deliveries, those that are due first, then by their number: [{delivery, supplier, due, lines
         [{item, unit, decimals, wanted, came, lots, units}]}], `lots` and `units` (SSCCs) being those that were
-        announced."""
+        announced. `after`: (`due_key`, number) of the one after which to go on."""
         who.need(RECEIVE | APPROVE, "see what is expected")
-        rows = connection.execute("SELECT delivery, at_ms FROM expected WHERE state = 'open'").fetchall()
-        told = {name for name, _ in streams.every(connection, DELIVERIES)}
-        told -= {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
-        when = {**{str(name): int(at_ms) for name, at_ms in rows}, **dict.fromkeys(told, 0)}
-        found = [known for known in (find(connection, name) for name in when) if known is not None and known.short]
-        found.sort(key=lambda known: (known.due or "9999", when[known.name], known.name))
+        names = {str(name) for (name,) in connection.execute("SELECT delivery FROM expected WHERE state = 'open'")}
+        told = {name for name, _ in streams.every_stored(connection, DELIVERIES)}
+        names |= told - {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
+        found = [known for known in (find(connection, name) for name in names) if known is not None and known.short]
+        keys = {known.name: (announced.due_key(known.due), known.name) for known in found}
+        found.sort(key=lambda known: keys[known.name])
         return [
             {
                 "delivery": known.name,
@@ -104,7 +106,7 @@ class Deliveries:
                     for item in sorted({*known.wanted, *known.came})
                 ],
             }
-            for known in found[:LISTED_MAX]
+            for known in [known for known in found if keys[known.name] > after][:most]
         ]  # fmt: skip
 
 

@@ -243,22 +243,32 @@ class Picking:
 
     # ------------------------------------------------------------ reading
 
-    def lists(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open lists, oldest first: [{list, order, tote, picker, mine, lines}], `lines` being how many are left."""
+    def lists(
+        self, connection: Connection, who: Person, after: tuple[int, str] = (0, ""), most: int = LISTS_MAX
+    ) -> list[Answer]:
+        """Open lists, oldest first: [{list, order, opened_at_ms, tote, picker, mine, lines}], `lines` being how many
+        are left. `after`: (opened_at_ms, list) of the one after which to go on."""
         who.need(ISSUE | APPROVE, "see pick lists")
         rows = connection.execute(
-            "SELECT list, reference, tote, picker FROM pick_lists WHERE state = 'open' ORDER BY opened_at_ms, list"
-            " LIMIT ?",
-            (LISTS_MAX,),
+            "SELECT list, reference, tote, picker, opened_at_ms FROM pick_lists WHERE state = 'open'"
+            " AND (opened_at_ms, list) > (?, ?) ORDER BY opened_at_ms, list LIMIT ?",
+            (after[0], bytes.fromhex(after[1]), most),
         ).fetchall()
         found = []
-        for name, order, tote, picker in rows:
+        for name, order, tote, picker, opened_at_ms in rows:
             by = None if picker is None else Actor(bytes(picker))
             lines = len(shares(connection, OpId(bytes(name))))
             found.append(
-                {"list": bytes(name).hex(), "order": order, "tote": tote, "lines": lines, "mine": by == who.actor,
-                 "picker": "" if by is None else self._operators.name_of(connection, by)}
-            )  # fmt: skip
+                {
+                    "list": bytes(name).hex(),
+                    "order": order,
+                    "opened_at_ms": opened_at_ms,
+                    "tote": tote,
+                    "lines": lines,
+                    "mine": by == who.actor,
+                    "picker": "" if by is None else self._operators.name_of(connection, by),
+                }
+            )
         return found
 
     def show(self, connection: Connection, who: Person, name: OpId) -> Answer:

@@ -266,6 +266,12 @@ CREATE INDEX movements_lot ON movements (item, lot) WHERE lot <> '';
 CREATE INDEX movements_serial ON movements (item, serial) WHERE serial <> '';
 """
 
+# What waits on the floor, oldest first (`node/holds`, `node/picking`).
+LISTED_3 = """
+CREATE INDEX holds_open ON holds (height, hold, line) WHERE freed < quantity;
+CREATE INDEX pick_lists_open ON pick_lists (opened_at_ms, list) WHERE state = 'open';
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -342,6 +348,7 @@ STEPS: tuple[str, ...] = (
     floor_store.LANGUAGES_1,
     floor_store.HANDED_1,
     LISTED_2,
+    LISTED_3,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
