@@ -74,6 +74,7 @@ MOVEMENT = record(
         "height": HEIGHT,
         "op_id": OP_ID,
         "decimals": MEASURE["decimals"],
+        "moved": flag("Else it is a count or an exception at that place: it states the quantity and moves nothing"),
         "call": text("What it was"),
         **DONE_BY,
         "state": STATE,
@@ -297,7 +298,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/inventory/{code}/history", allow=ANYONE, params=CODE_OF, handle=_item_moves,
-        summary="Every booked line of an item, or of a lot or piece of it, newest first", query=OF_PART,
+        summary="What happened to an item, or to a lot or piece of it, newest first", query=OF_PART,
         answer=MOVEMENT, keys=(int, int, int),
     ),
     Route(
@@ -346,7 +347,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/locations/{code}/history", allow=ANYONE, params=CODE_OF, handle=_moves,
-        summary="Every booked line from or to a bin, newest first", answer=MOVEMENT, keys=(int, int, int),
-        beside=OF_BIN,
+        summary="Every booked line from or to a bin, and its counts, newest first", answer=MOVEMENT,
+        keys=(int, int, int), beside=OF_BIN,
     ),
 )  # fmt: skip

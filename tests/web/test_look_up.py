@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from node import listings
-from tests.node.floor_kit import Stage
+from ledger import db
+from ledger.seams import DiskStorage
+from node import audit, listings, store
+from tests.node.floor_kit import PIN, Stage
 from tests.web import kit
 from tests.web.test_large import Asked
 
@@ -84,4 +86,81 @@ def test_a_history_of_a_lot_or_piece_is_led_to_by_an_index(made: Made) -> None:
         listings.moves_of(asked, "PAINT", (), None, 50, **about)  # type: ignore[arg-type]
         assert any(f"USING INDEX {index}" in plan for plan in asked.plans), asked.plans
         assert not any("TEMP B-TREE" in plan for plan in asked.plans), asked.plans
+    reader.close()
+
+
+def _counted(stage: Stage, bin_: str, *lines: dict[str, Any]) -> None:
+    """A count of the whole bin, recorded, and posted by somebody else where nothing differs."""
+    counting, cora = stage.floor.counting, stage.as_("cora")
+    wish = {"name": "Look", "bins": [bin_], "rule": {"control_percent": 0}}
+    session = counting.open_session(stage.op(), stage.as_("sven"), wish)["session"]
+    counting.open_bin(stage.op(), cora, {"bin": bin_})
+    for line in lines:
+        counting.enter(stage.op(), cora, {"mode": "set", **line})
+    counting.close_bin(stage.op(), cora, {"bin": bin_, "confirm": True})
+    body = {"session": session, "bin": bin_}
+    counting.posting.approve(stage.op(), stage.as_("sven"), body, PIN)
+
+
+def test_counts_without_a_difference_and_exceptions_are_in_the_histories(made: Made) -> None:
+    stage, app = made
+    stage.receive({"item": "BOLT", "quantity": 5}, {"item": "DRILL", "serial": "S1", "quantity": 1})
+    _counted(stage, "A-01", {"item": "BOLT", "quantity": 5}, {"item": "DRILL", "serial": "S1", "quantity": 1})
+    line = {"item": "BOLT", "quantity": 2, "source": "A-01", "target": "DOCK"}
+    stated = {"location": "A-01", "reason": "not-there", "lines": [line]}
+    stage.floor.stock.except_document(stage.op(), stage.as_("mona"), stated)
+    rows = look(app, "inventory/BOLT/history")["rows"]
+    assert [(row["call"], row["moved"], row["quantity"], row["by"]) for row in rows] == [
+        ("except_document", False, 2, "Mona"),
+        ("record_count", False, 5, "Cora"),
+        ("receive", True, 5, "Mona"),
+    ]
+    assert {(row["source"], row["target"]) for row in rows if not row["moved"]} == {("A-01", "A-01")}
+    [counted, received] = look(app, "inventory/DRILL/history", serial="S1")["rows"]
+    assert (counted["call"], received["call"]) == ("record_count", "receive")
+    bins = look(app, "locations/A-01/history")["rows"]
+    assert [(row["call"], row["item"]) for row in bins][:2] == [("except_document", ""), ("record_count", "")]
+    assert len(bins) == 4
+    for limit in (1, 2):
+        paged = look(app, "locations/A-01/history", limit=limit)
+        assert paged["rows"] == bins[:limit]
+    # The same from the blocks alone.
+    before = stage.site.reader().execute("SELECT * FROM stated").fetchall()
+    stage.site.seal()
+    audit.rebuild(store.open_writer(stage.world.folder), stage.site.identity)
+    assert stage.site.reader().execute("SELECT * FROM stated").fetchall() == before
+
+
+def test_a_count_that_is_under_way_is_in_no_history_of_a_counter(made: Made) -> None:
+    stage, app = made
+    stage.receive({"item": "BOLT", "quantity": 5})
+    counting, cora = stage.floor.counting, stage.as_("cora")
+    wish = {"name": "Blind", "bins": ["A-01"], "rule": {"control_percent": 0, "line_quantity_max": 0}}
+    counting.open_session(stage.op(), stage.as_("sven"), wish)
+    counting.open_bin(stage.op(), cora, {"bin": "A-01"})
+    counting.enter(stage.op(), cora, {"mode": "set", "item": "BOLT", "quantity": 4})
+    counting.close_bin(stage.op(), cora, {"bin": "A-01", "confirm": True})
+    assert look(app, "inventory/BOLT/history", "cora")["rows"] == []
+    assert len(look(app, "inventory/BOLT/history", "sven")["rows"]) == 2
+
+
+def test_a_database_from_before_has_what_was_stated_before(made: Made, tmp_path: Path) -> None:
+    stage, _ = made
+    stage.receive({"item": "BOLT", "quantity": 5})
+    _counted(stage, "A-01", {"item": "BOLT", "quantity": 5})
+    line = {"item": "BOLT", "quantity": 2, "source": "A-01", "target": "DOCK"}
+    stated = {"location": "A-01", "reason": "not-there", "lines": [line]}
+    stage.floor.stock.except_document(stage.op(), stage.as_("mona"), stated)
+    reader = stage.site.reader()
+    known = reader.execute("SELECT * FROM stated").fetchall()
+    assert len(known) == 4
+    old = db.create(tmp_path / "old.db", DiskStorage(), page_bytes=store.PAGE_BYTES)
+    db.migrate(old, store.STEPS[: store.STEPS.index(store.DERIVED_4)])
+    for table in ("operations", "counts", "count_lines", "exceptions", "exception_lines"):
+        rows = reader.execute(f"SELECT * FROM {table}").fetchall()
+        if rows:
+            old.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    db.migrate(old, store.STEPS)
+    assert old.execute("SELECT * FROM stated").fetchall() == known
+    old.close()
     reader.close()

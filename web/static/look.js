@@ -55,8 +55,9 @@ function history(moves, withItem) {
   if (!moves.length) return element("section", {}, element("h2", { textContent: _("What happened") }), empty(_("Nothing was booked here yet.")));
   const rows = moves.map((move) => row(
     cell(link(`/operations/${move.op_id}`, words.calls[move.call] || move.call)), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
-    ...(withItem ? [cell(link(address("item", move.item), ltr(move.item)))] : []),
-    cell(written(move.quantity, move.decimals), "number"), cell(`${apart(move.source)} ${arrow} ${apart(move.target)}`), cell(apart(move.by || "–")), cell(proof(move)),
+    ...(withItem ? [cell(move.item ? link(address("item", move.item), ltr(move.item)) : "–")] : []),
+    cell(move.item ? written(move.quantity, move.decimals) : "–", "number"),
+    cell(move.moved ? `${apart(move.source)} ${arrow} ${apart(move.target)}` : apart(move.source)), cell(apart(move.by || "–")), cell(proof(move)),
   ));
   return table(_("What happened, newest first"),
     [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Who")], [_("Proof")]], rows);
