@@ -369,6 +369,7 @@ STEPS: tuple[str, ...] = (
     floor_store.COUNTERS_1,
     floor_store.LANGUAGES_1,
     floor_store.HANDED_1,
+    floor_store.UNITS_1,
     LISTED_2,
     LISTED_3,
     DERIVED_4,
