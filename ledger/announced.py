@@ -102,6 +102,11 @@ def due(text: Any) -> str:
     return str(text)
 
 
+def due_key(day: str) -> str:
+    """By which what is due is put in order: what has no day comes last."""
+    return day or "9999"
+
+
 def _entry(stream: str, number: str, value: Any, known: set[str]) -> dict[str, Any]:
     try:
         reference(number)

@@ -113,7 +113,7 @@ class Review:
                 "rounds": [found for found in rounds if found["lines"] or found["operations"]],
                 "moves": [] if all(each["stable"] for each in rounds[-1:]) else _moves_during(connection, row),
                 "parked": parked_count(connection, session, bin_),
-                "relocations": [_offer(each) for each in offers(connection, session, bin_)],
+                "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
                 "units": counting_units.found_in(connection, session, bin_),
                 **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
             }
@@ -256,15 +256,17 @@ def _moves_during(connection: Connection, row: Round) -> list[Answer]:
         (row.bin, row.bin, row.height or 0, row.session.raw, row.bin, row.round),
     ).fetchall()
     names = ("height", "item", "lot", "serial", "quantity", "source", "target")
-    return [dict(zip(names, found, strict=True)) for found in rows]
+    moves = [dict(zip(names, found, strict=True)) for found in rows]
+    return [{**move, **catalogue.measure(connection, move["item"])} for move in moves]
 
 
-def _offer(offer: Offer) -> Answer:
+def _offer(connection: Connection, offer: Offer) -> Answer:
     """A possible relocation, for a screen."""
     item, lot, serial, status = offer.key
     said = {"item": item, "lot": lot, "serial": serial, "status": STATUSES[status]}
     return {
         **said,
+        **catalogue.measure(connection, item),
         "source": offer.source,
         "target": offer.target,
         "quantity": offer.quantity,

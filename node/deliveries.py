@@ -80,25 +80,29 @@ class Deliveries:
             if is_blind(connection, who, name):
                 raise Rejected(f"goods of {name} are being counted: close it when that count is finished")
             if known.short and not reason:
-                raise ReasonNeeded(f"{sum(known.short.values())} are short: give a reason")
+                raise ReasonNeeded(f"{catalogue.written(connection, known.short)} are short: give a reason")
             _keep(connection, known, self._desk.now_ms())
             connection.execute("UPDATE expected SET state = 'closed', reason = ? WHERE delivery = ?", (reason, name))
             return {"delivery": name, "short": known.short}
 
         return self._desk.once(op_id, who.actor, "close_delivery", {"delivery": name, "reason": reason}, work)
 
-    def waiting(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open deliveries, those that are due first, then as they were announced: [{delivery, supplier, due, lines
-        [{item, wanted, came, lots, units}], being_counted}], `lots` and `units` (SSCCs) being those that were
-        announced. `came` is None where the person must not know it now."""
+    def waiting(
+        self, connection: Connection, who: Person, after: tuple[str, str] = ("", ""), most: int = LISTED_MAX
+    ) -> list[Answer]:
+        """Open deliveries, those that are due first, then by their number: [{delivery, supplier, due, lines
+        [{item, unit, decimals, wanted, came, lots, units}], being_counted}], `lots` and `units` (SSCCs) being those
+        that were announced. `came` is None where the person must not know it now. `after`: (`due_key`, number) of the
+        one after which to go on."""
         who.need(RECEIVE | APPROVE, "see what is expected")
-        rows = connection.execute("SELECT delivery, at_ms FROM expected WHERE state = 'open'").fetchall()
-        told = {name for name, _ in streams.every(connection, DELIVERIES)}
-        told -= {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
-        when = {**{str(name): int(at_ms) for name, at_ms in rows}, **dict.fromkeys(told, 0)}
-        found = [known for known in (find(connection, name) for name in when) if known is not None and known.short]
-        found.sort(key=lambda known: (known.due or "9999", when[known.name], known.name))
-        return [_shown(known, is_blind(connection, who, known.name)) for known in found[:LISTED_MAX]]
+        names = {str(name) for (name,) in connection.execute("SELECT delivery FROM expected WHERE state = 'open'")}
+        told = {name for name, _ in streams.every_stored(connection, DELIVERIES)}
+        names |= told - {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
+        found = [known for known in (find(connection, name) for name in names) if known is not None and known.short]
+        keys = {known.name: (announced.due_key(known.due), known.name) for known in found}
+        found.sort(key=lambda known: keys[known.name])
+        listed = [known for known in found if keys[known.name] > after][:most]
+        return [_shown(connection, known, is_blind(connection, who, known.name)) for known in listed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class Known:
         return sorted({getattr(line, name) for line in self.lines if line.item == item} - {""})
 
 
-def _shown(known: Known, blind: bool) -> Answer:
+def _shown(connection: Connection, known: Known, blind: bool) -> Answer:
     """A delivery for a screen. What came beside what was announced is not even named to who is `blind`."""
     items = known.wanted if blind else {*known.wanted, *known.came}
     return {
@@ -136,6 +140,7 @@ def _shown(known: Known, blind: bool) -> Answer:
         "lines": [
             {
                 "item": item,
+                **catalogue.measure(connection, item),
                 "wanted": known.wanted.get(item, 0),
                 "came": None if blind else known.came.get(item, 0),
                 "lots": known.marks(item, "lot"),
@@ -212,7 +217,8 @@ def take_in(
         wanted, size = known.wanted.get(line.item, 0), came.get(line.item, 0) + line.quantity
         explained = happened or blind or every or number in reasons
         if size > wanted + wanted * known.over_percent // 100 and not explained:
-            raise ReasonNeeded(f"line {number}: {size} of {line.item} instead of {wanted}: give a reason")
+            here, due = (catalogue.written(connection, {line.item: each}) for each in (size, wanted))
+            raise ReasonNeeded(f"line {number}: {here} of {line.item} instead of {due}: give a reason")
         came[line.item] = size
         connection.execute(
             "INSERT INTO expected_lines VALUES (?, ?, 0, ?) ON CONFLICT (delivery, item)"

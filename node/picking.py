@@ -8,6 +8,7 @@ one transaction.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ledger import calls
@@ -139,7 +140,8 @@ class Picking:
             wish.lines = (moved,)
             if quantity > total:
                 if not wish.happened:
-                    raise Rejected(f"{total} of {item.sku} are still to be picked")
+                    still = catalogue.written(connection, {item.sku: total})
+                    raise Rejected(f"{still} of {item.sku} are still to be picked")
                 # Nothing of the list stands for it any more: it was picked, cancelled or issued meanwhile.
                 document = self._stock.document(connection, wish, {"order": found.reference})
                 self._stock.seal(connection, op_id, who, source, wish.lines, document)
@@ -207,8 +209,11 @@ class Picking:
         wish.content |= {"list": name.raw, "confirm": sure}
         with self._site.reading() as connection:
             found = need_list(connection, name, open_=False)
-            left = sum(share.quantity for share in shares(connection, name))
-            if found.state == "open" and left and not sure and not wish.happened:
+            rest = Counter[str]()
+            for share in shares(connection, name):
+                rest[share.item] += share.quantity
+            if found.state == "open" and rest and not sure and not wish.happened:
+                left = catalogue.written(connection, rest)
                 return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
 
         def work(connection: Connection) -> Answer:
@@ -249,31 +254,42 @@ class Picking:
 
     # ------------------------------------------------------------ reading
 
-    def lists(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open lists, oldest first: [{list, order, tote, picker, mine, left}]."""
+    def lists(
+        self, connection: Connection, who: Person, after: tuple[int, str] = (0, ""), most: int = LISTS_MAX
+    ) -> list[Answer]:
+        """Open lists, oldest first: [{list, order, opened_at_ms, tote, picker, mine, lines}], `lines` being how many
+        are left. `after`: (opened_at_ms, list) of the one after which to go on."""
         who.need(ISSUE | APPROVE, "see pick lists")
         rows = connection.execute(
-            "SELECT list, reference, tote, picker FROM pick_lists WHERE state = 'open' ORDER BY opened_at_ms, list"
-            " LIMIT ?",
-            (LISTS_MAX,),
+            "SELECT list, reference, tote, picker, opened_at_ms FROM pick_lists WHERE state = 'open'"
+            " AND (opened_at_ms, list) > (?, ?) ORDER BY opened_at_ms, list LIMIT ?",
+            (after[0], bytes.fromhex(after[1]), most),
         ).fetchall()
         found = []
-        for name, order, tote, picker in rows:
+        for name, order, tote, picker, opened_at_ms in rows:
             by = None if picker is None else Actor(bytes(picker))
-            left = sum(share.quantity for share in shares(connection, OpId(bytes(name))))
+            lines = len(shares(connection, OpId(bytes(name))))
             found.append(
-                {"list": bytes(name).hex(), "order": order, "tote": tote, "left": left, "mine": by == who.actor,
-                 "picker": "" if by is None else self._operators.name_of(connection, by)}
-            )  # fmt: skip
+                {
+                    "list": bytes(name).hex(),
+                    "order": order,
+                    "opened_at_ms": opened_at_ms,
+                    "tote": tote,
+                    "lines": lines,
+                    "mine": by == who.actor,
+                    "picker": "" if by is None else self._operators.name_of(connection, by),
+                }
+            )
         return found
 
     def show(self, connection: Connection, who: Person, name: OpId) -> Answer:
-        """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity}], wanted, picked,
-        missing}. Bins that this person must not know about are named without what is to be taken."""
+        """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity, unit, decimals}],
+        wanted, picked, missing, measures}. Bins that this person must not know about are named without what is to be
+        taken."""
         who.need(ISSUE | APPROVE, "see pick lists")
         found = need_list(connection, name, open_=False)
         hidden = self._counting.blind_bins(connection, who)
-        rest = shares(connection, name)
+        rest, wanted = shares(connection, name), wishes(connection, name)
         return {
             "list": str(name),
             "order": found.reference,
@@ -281,7 +297,8 @@ class Picking:
             "tote": found.tote,
             "lines": [_shown(connection, share) for share in rest if share.location not in hidden],
             "being_counted": sorted({share.location for share in rest} & hidden),
-            "wanted": wishes(connection, name),
+            "wanted": wanted,
+            "measures": {item: catalogue.measure(connection, item) for item in wanted},
             "picked": picked(connection, found.tote) if found.state == "open" and found.tote not in hidden else {},
             "missing": still_wanted(connection, found) if found.state == "open" and not hidden else {},
         }
@@ -381,5 +398,6 @@ def _shown(connection: Connection, share: Share) -> Answer:
         "expiry": share.expiry,
         "quantity": share.quantity,
         "unit": item.unit,
+        "decimals": item.decimals,
         "serials": item.has_serials,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.node_api_words import EXPIRY
+from web.node_api_words import EXPIRY, MEASURE
 from web.schema import (
     ACTOR,
     CODE,
@@ -256,7 +256,7 @@ ROUND = record(
         "lines": array(REVIEW_LINE),
     },
 )
-_MOVED: dict[str, Schema] = {"item": CODE, "lot": CODE, "serial": CODE}
+_MOVED: dict[str, Schema] = {"item": CODE, "lot": CODE, "serial": CODE, **MEASURE}
 REVIEW = record(
     "BinReview",
     {

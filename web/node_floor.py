@@ -64,7 +64,7 @@ REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Something that a document needs besides its lines: a text, a date, or one of several codes."""
+    """Something that a document needs besides its lines: a text, a date, a site, or one of several codes."""
 
     name: str
     label: str
@@ -143,7 +143,7 @@ WORKS = {
     ),
     "dispatch": Work(
         "transfers/dispatch", N_("Send to another site"), N_("Sign and send"), N_("Sent"), TRANSFER, "source",
-        (Said("receiver", N_("To which site")),), signed=True,
+        (Said("receiver", N_("To which site"), kind="site"),), signed=True,
     ),
 }  # fmt: skip
 

@@ -3,12 +3,13 @@
 
 import { act, get, newOpId } from "./api.js";
 import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
-import { written } from "./amounts.js";
+import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
-import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
-import { attempt, byId, say } from "./page.js";
+import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
+import { attempt, byId, element, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
+import { lastOf } from "./told.js";
 import { _, n_ } from "./words.js";
 
 const { kind, path, place, amount, done: doneWords, scan } = byId("basket").dataset;
@@ -134,7 +135,21 @@ function emptied() {
   show();
 }
 
+// The sites that the hub told of are offered; a new one may be typed, and is asked back.
+async function offerSites() {
+  const { rows } = await lastOf("sites/");
+  byId("sites").replaceChildren(...rows.map(({ site }) => element("option", { value: site })));
+}
+if (document.querySelector("[list=sites]")) offerSites().catch(() => {}); // what is not offered can be typed
+
+function asked(question) {
+  const pin = byId("pin").value;
+  basket.opId = newOpId(); // nothing was done: saying yes is another act
+  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => sent(await act(path, { ...wish(), confirm: true, pin }, basket.opId)));
+}
+
 function sent(answer) {
+  if (answer.ask) { asked(answer.ask); return; }
   emptied();
   done(answer.op_id, doneWords, { proposed: proposed || !answer.state, paper: kind === "dispatch" });
   show();

@@ -1,6 +1,6 @@
 // What the pages of floor work share: a code and what it stands for, amounts, questions, the proof of what was done.
 
-import { Refused, post } from "./api.js";
+import { post } from "./api.js";
 import { withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
@@ -52,13 +52,6 @@ export function askAmount(title, now, decimals, take) {
   byId("keypad-title").textContent = title;
   byId("keypad-value").textContent = written(now, decimals);
   byId("keypad").showModal();
-}
-
-// The digits in base units, exactly.
-export function base(digits, decimals = 0) {
-  const [whole, rest = ""] = digits.split(".");
-  if (rest.length > decimals) throw new Refused(_("So many decimals do not come out in the smallest unit: say it exactly."));
-  return Number(whole + rest.padEnd(decimals, "0"));
 }
 
 // ---------------------------------------------------------------- lines

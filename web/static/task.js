@@ -2,9 +2,9 @@
 
 import { act, Refused } from "./api.js";
 import { answerOrKept, OUT, SCAN_ON, whenAway } from "./away.js";
-import { beside, written } from "./amounts.js";
+import { base, beside, together, written } from "./amounts.js";
 import { stream } from "./bar.js";
-import { ACTS, ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
@@ -67,7 +67,7 @@ function showExpected() {
   byId("expected-title").textContent = _("Expected in %(delivery)s", { delivery: found.delivery });
   const here = (item) => screen.lines.filter((line) => line.item === item).reduce((sum, line) => sum + line.counted, 0);
   byId("expected-lines").replaceChildren(...found.lines.map((line) => lineOf({
-    title: nameOf(line.item) || line.item, figure: `${(line.came ?? 0) + here(line.item)} / ${line.wanted}`,
+    title: nameOf(line.item) || line.item, figure: `${written((line.came ?? 0) + here(line.item), line.decimals)} / ${written(line.wanted, line.decimals)}`, beside: line.decimals ? line.unit : "",
     details: [apart(line.item), ...line.lots.map((lot) => _("lot %(lot)s", { lot })), line.units.length === 1 ? _("on %(unit)s", { unit: line.units[0] }) : line.units.length ? n_("on %(num)s unit", "on %(num)s units", line.units.length) : ""].filter(Boolean),
   })));
 }
@@ -109,8 +109,8 @@ async function showChoice(state) {
   if (!receiving) return;
   byId("blind").disabled = Boolean(state.screen) || reach.ok === false;
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
-    const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
-    const said = each.being_counted ? _("what came of it is being counted") : _("%(number)s of %(all)s came", { number: came, all: wanted });
+    const sum = (name) => together(each.lines.map((line) => ({ ...line, quantity: line[name] })));
+    const said = each.being_counted ? _("what came of it is being counted") : _("%(number)s of %(all)s came", { number: sum("came"), all: sum("wanted") });
     return tileOf(each.delivery, [apart(each.supplier), said, each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
   }));
   byId("no-deliveries").hidden = deliveries.length > 0 || !loaded;
