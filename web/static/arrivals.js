@@ -23,7 +23,8 @@ const linesOf = ({ lines }) => n_("%(num)s line", "%(num)s lines", lines.length)
 
 function differs(line) {
   if (off(line) < 0) return `▲ ${_("%(number)s short", { number: measured(-off(line), line) })}`;
-  return off(line) > 0 ? `▲ ${_("%(number)s over", { number: measured(off(line), line) })}` : `✓ ${_("all of it")}`;
+  if (off(line) > 0) return `▲ ${_("%(number)s over", { number: measured(off(line), line) })}`;
+  return [line.decimals ? line.unit : "", `✓ ${_("all of it")}`].filter(Boolean).join(" · ");
 }
 
 function show() {

@@ -5,7 +5,7 @@ import { act, get, newOpId } from "./api.js";
 import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
 import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
-import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
+import { ACTS, ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
 import { attempt, byId, element, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
@@ -102,6 +102,11 @@ onCode(async (text) => {
     say("warn", _("%(name)s goes by its serial: scan the label of the piece", { name: titled(found) }));
   } else if (found.lots && !found.lot && place) {
     say("warn", _("%(name)s goes by lot: scan a label with the lot", { name: titled(found) }));
+  } else if (isWeightless(found)) {
+    askAmount(titled(found), 0, found.decimals, (digits) => attempt(() => {
+      const quantity = base(digits, found.decimals);
+      if (quantity) add({ ...found, quantity });
+    }));
   } else {
     add(found);
   }

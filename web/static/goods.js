@@ -54,6 +54,9 @@ export function askAmount(title, now, decimals, take) {
   byId("keypad").showModal();
 }
 
+// A label without a weight stands for one gram of what is sold by the kilogram, and nobody means that.
+export const isWeightless = ({ decimals, quantity }) => Boolean(decimals) && quantity === 1;
+
 // ---------------------------------------------------------------- lines
 
 // What a line's button says, and what it is called for who does not see the line.

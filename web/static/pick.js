@@ -3,7 +3,7 @@
 import { act, newOpId } from "./api.js";
 import { base, measured, together, written } from "./amounts.js";
 import { OUT, since, whenAway } from "./away.js";
-import { ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
 import { dayWords } from "./times.js";
@@ -97,8 +97,8 @@ function show() {
   byId("amount").disabled = !ready || bin !== line.location || line.serials;
   byId("cancel").hidden = picked;
   byId("cancel").disabled = byId("short").disabled = false;
-  byId("issue").hidden = !list.tote;
-  byId("issue").disabled = !picked;
+  byId("issue").hidden = !list.tote || !picked;
+  byId("issue").disabled = false;
   for (const id of ["pick", "amount", "short", "cancel", "issue"]) byId(id).disabled ||= reach.ok === false;
   byId("issue").classList.toggle("primary", !ready);
 }
@@ -149,8 +149,7 @@ async function scanned(found) {
     const line = list.lines.find((each) => each.item === found.item && each.location === bin);
     const lot = found.lot || line?.lot || "";
     const wish = { item: found.item, quantity: found.quantity, ...(lot && !found.serial ? { lot } : {}), ...(found.serial ? { serial: found.serial } : {}) };
-    // A label without a weight stands for one gram, which nobody picks.
-    if (found.decimals && found.quantity === 1) askPick({ ...found, quantity: line?.quantity ?? 0 }, wish);
+    if (isWeightless(found)) askPick({ ...found, quantity: line?.quantity ?? 0 }, wish);
     else await pick(wish, found);
   }
 }
