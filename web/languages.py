@@ -85,9 +85,9 @@ OF_RULES = (
     N_("additional item number"), N_("customer part number"), N_("customer order"), N_("consignment"), N_("shipment"),
     N_("ship to"), N_("country of origin"), N_("amount"), N_("price"), N_("document type"),
     N_("expiry date and time"), N_("production time"), N_("pieces contained"), N_("piece of an item"),
-    N_("returnable asset"),
-    N_("individual asset"), N_("agreed between partners"), N_("company internal"), N_("net weight in kg"),
-    N_("gross weight in kg"), N_("length in m"), N_("width in m"), N_("height in m"), N_("net volume in l"),
+    N_("returnable asset"), N_("individual asset"), N_("agreed between partners"), N_("company internal"),
+    N_("net weight in kg"), N_("gross weight in kg"), N_("length in m"), N_("width in m"), N_("height in m"),
+    N_("net volume in l"),
 )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ class TcpTransport:
         self._host, self._port, self._port_client = host, port, port_client
         self._line: _Line | None = None
         self._telnet: PortClient | None = None
+        self._early = b""
         self.patience_ms = NETWORK_PATIENCE_MS
 
     def present(self) -> bool:
@@ -86,7 +87,7 @@ class TcpTransport:
         if self._port_client is not None:
             self._telnet = self._port_client()
             try:
-                self._set_up(self._line, self._telnet)
+                self._early = self._set_up(self._line, self._telnet)
             except BaseException:
                 self.close()
                 raise
@@ -94,6 +95,9 @@ class TcpTransport:
     def read(self, timeout_ms: int) -> bytes:
         """Bytes at once, or nothing after `timeout_ms`; raises Unavailable when the peer is gone."""
         line = self._opened()
+        if self._early:
+            early, self._early = self._early, b""
+            return early
         chunk = line.read(timeout_ms)
         if self._telnet is None or not chunk:
             return chunk
@@ -114,7 +118,7 @@ class TcpTransport:
 
     def close(self) -> None:
         """Close the connection."""
-        line, self._line, self._telnet = self._line, None, None
+        line, self._line, self._telnet, self._early = self._line, None, None, b""
         if line is not None:
             line.close()
 
@@ -128,18 +132,20 @@ class TcpTransport:
         return self._line
 
     @staticmethod
-    def _set_up(line: _Line, telnet: PortClient) -> None:
-        """Wait until the far port confirms its settings. What it sends before that came at an unknown speed."""
+    def _set_up(line: _Line, telnet: PortClient) -> bytes:
+        """Wait until the far port confirms its settings; answers what it sent behind that. What it sent before that
+        came at an unknown speed."""
         line.write(telnet.hello())
         for _ in range(CONFIRM_MS // 100):
+            early = b""
             if chunk := line.read(100):
-                telnet.feed(chunk)
+                early = b"".join(data for byte in chunk if (data := telnet.feed(bytes((byte,)))) and telnet.ready())
                 if owed := telnet.owed():
                     line.write(owed)
             if telnet.refusal:
                 raise Unavailable(f"{line.name}: {telnet.refusal}")
             if telnet.ready():
-                return
+                return early
         raise Unavailable(f"{line.name} does not confirm the port's settings: is it an RFC 2217 server?")
 
 

@@ -21,6 +21,7 @@ import pytest
 from devices.decoders.scan import decode_read
 from devices.registry import Device
 from devices.simulated import SimulatedScanner
+from devices.simulated_port import PortServer
 from devices.simulated_scale import ScaleSide
 from devices.simulated_sides import Side, SsiSide, side_for
 from devices.simulated_wire import PipeWire, SocketWire, Trouble, Wire, serve
@@ -281,6 +282,18 @@ def test_rfc_2217_against_another_implementation(rigs: Callable[..., Rig]) -> No
         far.write(ITEM + b"\r" + data + b"\r")
         assert [read.raw for read in rig.reads(2)] == [ITEM, data]
         rig.close()
+
+
+def test_what_comes_right_behind_the_confirmed_settings_is_read(rigs: Callable[..., Rig]) -> None:
+    """A scan made just then lies in the same packet as the answers to the settings."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        rig = rigs(f"rfc2217://127.0.0.1:{server.getsockname()[1]}?protocol=line")
+        wire, port = SocketWire.wait_for_call(server), PortServer()
+        while not port.is_set_up():
+            port.feed(wire.answers(100))
+        wire.send(b"too early\r" + port.owed() + b"BIN:A\r")
+        assert [read.raw for read in rig.reads(1)] == [b"BIN:A"]
+        wire.close()
 
 
 def test_rfc_2217_needs_a_server_that_speaks_it(rigs: Callable[..., Rig]) -> None:
