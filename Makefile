@@ -9,7 +9,7 @@ MINUTES ?= 60
 SEEDS ?= 200
 FAULTS ?= 50
 
-.PHONY: demo test quick check bench soak pictures contracts system tools clean
+.PHONY: demo test test-pages test-rest quick check bench soak pictures contracts system tools clean
 
 demo: $(READY)
 	$(PY) -m tallyman demo
@@ -17,7 +17,14 @@ demo: $(READY)
 # Everything that `make check` says, then every test. As root it installs Chromium and PostgreSQL first; otherwise
 # tests that need them are skipped and say which command would add them.
 test: $(READY) system tools check
-	$(PY) -m pytest
+	@$(MAKE) --no-print-directory -k -j2 -Oline test-pages test-rest
+
+# Two halves of about the same length, side by side; `make check` ran the house already.
+test-pages:
+	$(PY) -m pytest tests/browser
+
+test-rest:
+	$(PY) -m pytest --ignore tests/browser --ignore tests/house
 
 # The trial counts of the current promises, on top of `make test` (README, Commands).
 quick: $(READY)

@@ -17,6 +17,7 @@ from typing import Any
 from ledger.errors import Invalid
 
 FORMAT = "tallyman/zone-certificate/1"
+SEALED_KIND = "unit-sealed"  # the kind of the note that an unopened unit was confirmed by its label
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,36 @@ class Covered:
     round: int
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """An unopened handling unit whose label was read in a count: the op id of that note in hex, and its height."""
+
+    operation: str
+    recorded: int
+
+
+def sealed_subject(unit: str) -> bytes:
+    """What a note of `SEALED_KIND` is about: SHA-256 of the unit's label."""
+    return hashlib.sha256(unit.encode()).digest()
+
+
 def complete(
-    origin: str, zone: str, since: int, height: int, block: str, bins: Iterable[str], covered: Mapping[str, Covered]
-) -> dict[str, Any]:
-    """The certificate of a zone whose bins at `height` are `bins`; `covered`: the newest posted whole count of each
-    bin that was recorded after block `since`. `block`: hash of the block at `height`, in hex."""
+    origin: str, zone: str, since: int, height: int, block: str, bins: Iterable[str], covered: Mapping[str, Covered],
+    confirmed: Mapping[str, Confirmed],
+) -> dict[str, Any]:  # fmt: skip
+    """The certificate of a zone whose bins, and units with goods, at `height` are `bins`; `covered`: the newest
+    posted whole count of each that was recorded after block `since`; `confirmed`: units that nobody opened. `block`:
+    hash of the block at `height`, in hex."""
     rows: list[dict[str, Any]] = []
+    sealed: list[dict[str, Any]] = []
     missing: list[str] = []
     for bin_ in sorted(bins):
-        found = covered.get(bin_)
+        found, label = covered.get(bin_), confirmed.get(bin_)
         if found is None or found.recorded <= since:
-            missing.append(bin_)
+            if label is not None and label.recorded > since:
+                sealed.append({"unit": bin_, "operation": label.operation, "recorded": label.recorded})
+            else:
+                missing.append(bin_)
             continue
         rows.append(
             {
@@ -64,6 +84,7 @@ def complete(
         "block": block,
         "complete": not missing and bool(rows),
         "bins": rows,
+        "sealed": sealed,
         "missing": missing,
     }
 
@@ -88,10 +109,12 @@ def parse(value: object) -> dict[str, Any]:
         not texts
         or not numbers
         or not isinstance(value.get("bins"), list)
+        or not isinstance(value.get("sealed"), list)
         or not isinstance(value.get("missing"), list)
     ):
         raise Invalid(
-            "this certificate is damaged: origin, zone, block, since, height, bins or missing is not as it has to be"
+            "this certificate is damaged: origin, zone, block, since, height, bins, sealed or missing"
+            " is not as it has to be"
         )
     return value
 
@@ -100,7 +123,7 @@ def faults(given: Mapping[str, Any], derived: Mapping[str, Any]) -> list[str]:
     """What a certificate says that the blocks do not give, in words; empty when every byte is the same."""
     found = [
         f"{name}: it says {given.get(name)!r}, the blocks give {derived[name]!r}"[:300]
-        for name in ("origin", "zone", "since", "height", "block", "complete", "missing")
+        for name in ("origin", "zone", "since", "height", "block", "complete", "sealed", "missing")
         if given.get(name) != derived[name]
     ]
     said = {row.get("bin"): row for row in given["bins"] if isinstance(row, dict)}

@@ -68,7 +68,8 @@ class Rule:
     session are gross: a plus here and a minus there both count. `counters`: how many people count each bin in any
     case; then only equal differences are agreed, others are counted again. `rounds_max`: rounds in all, after which
     the approver decides. `control_percent`: how many of the bins without any difference are counted again, so that a
-    recount tells the counter nothing. (product.md, Counting 3, 7 and 8)
+    recount tells the counter nothing. `open_percent`: how many of the unopened handling units are to be opened and
+    counted, not only confirmed by their label. (product.md, Counting 3, 7 and 8)
     """
 
     line_quantity_max: int | None = 0
@@ -80,6 +81,7 @@ class Rule:
     counters: int = 1
     rounds_max: int = 3
     control_percent: int = 10
+    open_percent: int = 0
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -92,8 +94,10 @@ class Rule:
             raise Rejected(f"rounds_max is {self.rounds_max!r}: expected 1 to 9")
         if type(self.counters) is not int or not 1 <= self.counters <= self.rounds_max:
             raise Rejected(f"counters is {self.counters!r}: expected 1 to {self.rounds_max}, the rounds in all")
-        if type(self.control_percent) is not int or not 0 <= self.control_percent <= 100:
-            raise Rejected(f"control_percent is {self.control_percent!r}: expected 0 to 100")
+        for name in ("control_percent", "open_percent"):
+            share = getattr(self, name)
+            if type(share) is not int or not 0 <= share <= 100:
+                raise Rejected(f"{name} is {share!r}: expected 0 to 100")
 
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> Rule:

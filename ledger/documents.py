@@ -173,6 +173,16 @@ def booking_op_id(whole: OpId, number: int) -> OpId:
     return part_op_id(whole, PARTS_MAX + number)
 
 
+def units_op_id(whole: OpId) -> OpId:
+    """The op_id under which the units that an act fills are made before it: that of a part 0."""
+    return part_op_id(whole, 0)
+
+
+def sealed_op_id(close: OpId, unit: str) -> OpId:
+    """The op_id of the note that a unit was confirmed in a bin closed under `close`: SHA-256(op_id ‖ unit)[:16]."""
+    return OpId(hashlib.sha256(close.raw + unit.encode()).digest()[:16])
+
+
 def reference(text: object) -> str:
     """A foreign document number: printable, 1 to 64 characters."""
     if not isinstance(text, str) or not 0 < len(text) <= _REFERENCE_CHARS_MAX or not text.isprintable():

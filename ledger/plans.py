@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
-from ledger.control import BIN, CLOSED
+from ledger.control import BIN, CLOSED, UNIT
 from ledger.errors import Rejected
 
 COUNTED_BINS = (BIN, CLOSED)  # a closed bin takes nothing in, but it can be emptied and counted
@@ -91,11 +91,20 @@ class Picture:
     expiries: Mapping[tuple[str, str], str]
 
     def bins(self, areas: Iterable[str] = ()) -> Iterator[str]:
-        """The bins in these areas (all, when none is named), in the order of their codes."""
+        """The bins and the handling units with goods in these areas (all, when none is named), in the order of their
+        codes."""
         wanted = set(areas)
         for code in sorted(self.places):
-            if self.places[code][0] in COUNTED_BINS and (not wanted or wanted & set(self._upwards(code))):
+            if self._is_counted(code) and (not wanted or wanted & set(self._upwards(code))):
                 yield code
+
+    def _is_counted(self, code: str) -> bool:
+        kind = self.places[code][0]
+        return kind in COUNTED_BINS or (kind == UNIT and code in self.stock)
+
+    def holding(self) -> frozenset[str]:
+        """Every place in which goods stand, directly or on a unit in it."""
+        return frozenset(place for code in self.stock for place in self._upwards(code))
 
     def _upwards(self, code: str) -> Iterator[str]:
         seen: set[str] = set()
@@ -118,8 +127,11 @@ def planned(scope: Scope, picture: Picture, seed: bytes = b"") -> tuple[Planned,
     for area in scope.areas:
         if area not in picture.places:
             raise Rejected(f"{area!r} is no area or bin here: check its code")
+    holding = picture.holding() if scope.empty else frozenset()
     found = {
-        each.bin: each for bin_ in picture.bins(scope.areas) if (each := _fits(scope, picture, bin_)) is not None
+        each.bin: each
+        for bin_ in picture.bins(scope.areas)
+        if not (scope.empty and bin_ in holding) and (each := _fits(scope, picture, bin_)) is not None
     }
     codes: list[str] = list(found)
     if scope.most is not None:
@@ -146,7 +158,6 @@ def _fits(scope: Scope, picture: Picture, bin_: str) -> Planned | None:
     }
     fits = (
         (not scope.looks_for_stock or bool(wanted))
-        and not (scope.empty and held)
         and (not scope.suspect or bin_ in picture.suspects)
         and (scope.not_counted_since_s is None or picture.counted_s.get(bin_, -1) < scope.not_counted_since_s)
     )

@@ -162,13 +162,13 @@ def need_bin(connection: Connection, code: str) -> str:
 
 
 def bins_under(connection: Connection, area: str) -> list[str]:
-    """Every bin in an area and the areas within it, in the order of their codes."""
+    """Every bin, and every unit with goods, in an area and the areas within it, in the order of their codes."""
     rows = connection.execute(
         "WITH RECURSIVE inside (location) AS (SELECT location FROM locations WHERE location = ?"
         " UNION SELECT l.location FROM locations l JOIN inside i ON l.parent = i.location)"
-        " SELECT l.location FROM locations l JOIN inside i ON l.location = i.location WHERE l.kind = ?"
-        " ORDER BY l.location",
-        (area, control.BIN),
+        " SELECT l.location FROM locations l JOIN inside i ON l.location = i.location WHERE l.kind IN (?, ?)"
+        " OR (l.kind = ? AND EXISTS (SELECT 1 FROM stock s WHERE s.location = l.location)) ORDER BY l.location",
+        (area, control.BIN, control.CLOSED, control.UNIT),
     ).fetchall()
     return [str(row[0]) for row in rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger import calls, certificates
-from ledger.certificates import Covered
+from ledger.certificates import Confirmed, Covered
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
@@ -70,7 +70,9 @@ def derive(connection: Connection, origin: str, zone: str, since: int, height: i
         raise Rejected(f"{zone!r} was no area or bin at block {height}: check its code")
     newest = {each.bin: each for each in posted_rounds(connection, height) if each.whole}
     covered = {bin_: _covered(connection, each, height) for bin_, each in newest.items()}
-    return certificates.complete(origin, zone, since, height, bytes(block[0]).hex(), picture.bins([zone]), covered)
+    places, name = list(picture.bins([zone])), bytes(block[0]).hex()
+    confirmed = {unit: found for unit in places if (found := _confirmed(connection, unit, height)) is not None}
+    return certificates.complete(origin, zone, since, height, name, places, covered, confirmed)
 
 
 def check(connection: Connection, origin: str, value: object) -> Answer:
@@ -91,6 +93,15 @@ def _noted(connection: Connection, certificate: dict[str, Any]) -> str:
         "SELECT op_id FROM notes WHERE kind = ? AND subject = ?", (NOTE_KIND, certificates.digest(certificate))
     ).fetchone()
     return "" if row is None else bytes(row[0]).hex()
+
+
+def _confirmed(connection: Connection, unit: str, height: int) -> Confirmed | None:
+    row = connection.execute(
+        "SELECT op_id, height FROM notes WHERE kind = ? AND subject = ? AND height <= ?"
+        " ORDER BY height DESC, op_id LIMIT 1",
+        (certificates.SEALED_KIND, certificates.sealed_subject(unit), height),
+    ).fetchone()
+    return None if row is None else Confirmed(bytes(row[0]).hex(), int(row[1]))
 
 
 def _covered(connection: Connection, each: PostedRound, height: int) -> Covered:

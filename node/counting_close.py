@@ -20,9 +20,10 @@ from ledger.ids import OpId
 from ledger.moves import FREE
 from ledger.seams import failpoint
 from ledger.words import LINES_MAX
-from node import catalogue, control, tasks
+from node import catalogue, control, counting_units, tasks
 from node.counting_judge import judge
 from node.counting_shared import decline_asked, is_shared, refuse_open_areas
+from node.counting_units import sealed_in
 from node.desk import Answer, Desk, Person
 from node.rounds import Round, own_round, parts, round_at, set_bin, tallies
 from node.values import Fields
@@ -129,7 +130,8 @@ class Closing:
             occurred_ms = max(0, self._desk.now_ms() - who.waited_ms)
         lines, expiries, pieces = lines_of(connection, row)
         empty = tasks.said_empty(connection, row.task)
-        if not empty and not tasks.tally(connection, row.task):
+        sealed = sealed_in(connection, tallies(connection, row))
+        if not empty and not sealed and not tasks.tally(connection, row.task):
             raise Rejected(f"nothing was counted in {row.bin}: count it, or declare it empty")
         if count != max(1, -(-len(lines) // LINES_MAX)) or count > PARTS_MAX:
             raise Rejected(f"{row.bin} has {len(lines)} lines: repeat this, or split the bin")
@@ -179,6 +181,7 @@ class Closing:
         )
         if row.task is not None:
             tasks.become(connection, row.task, tasks.CLOSED)
+        counting_units.finish(connection, self._desk, row, _close_of(connection, row))
         judge(connection, row)
 
     @staticmethod
@@ -188,6 +191,15 @@ class Closing:
             (row.session.raw, row.bin, row.round),
         ).fetchall()
         return [bytes(op_id).hex() for (op_id,) in rows]
+
+
+def _close_of(connection: Connection, row: Round) -> OpId:
+    """What names the closing of a round: its first part."""
+    (op_id,) = connection.execute(
+        "SELECT op_id FROM count_parts WHERE session = ? AND bin = ? AND round = ? ORDER BY part LIMIT 1",
+        (row.session.raw, row.bin, row.round),
+    ).fetchone()
+    return OpId(bytes(op_id))
 
 
 def _unseen(connection: Connection, row: Round) -> bool:

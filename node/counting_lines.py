@@ -8,9 +8,10 @@ from typing import Any
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from node import catalogue, tasks
+from node import catalogue, tasks, units
 from node.counting_amounts import amount_of, asked_back
 from node.counting_shared import Shared
+from node.counting_units import sealed_in
 from node.desk import Answer, Desk, Person
 from node.rounds import Round, round_of
 from node.tasks import Cause, Thing
@@ -165,6 +166,8 @@ class Lines:
             "parked": int(parked),
             "lines": [_line(line, names[line.thing.item]) for line in lines],
             "last": tasks.history(connection, task.task),
+            **({"delivery": name} if (name := units.delivery_of(connection, task.task)) else {}),
+            **({"sealed": sealed} if (sealed := sealed_in(connection, [task.task])) else {}),
             **({"areas": found} if (found := self.shared.shown(connection, task.task)) else {}),
         }
 

@@ -9,7 +9,7 @@ from ledger.ids import OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.words import LINES_MAX
-from node import catalogue
+from node import catalogue, counting_units
 from node.counting_judge import verdict_of
 from node.counting_relocations import Offer, offers, relocated
 from node.desk import Answer, Desk, Person
@@ -86,6 +86,7 @@ class Review:
                     "deadline_ms": row.deadline_ms,
                     "overdue": _is_overdue(row, self._desk.now_ms()),
                     "parked": parked_count(connection, session, bin_),
+                    **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
                 }
             )
         return {
@@ -113,6 +114,8 @@ class Review:
                 "moves": [] if all(each["stable"] for each in rounds[-1:]) else _moves_during(connection, row),
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(each) for each in offers(connection, session, bin_)],
+                "units": counting_units.found_in(connection, session, bin_),
+                **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
             }
 
     def ready(self, connection: Connection, who: Person, session: OpId) -> list[Answer]:
@@ -131,7 +134,8 @@ class Review:
             found.append(
                 {
                     "bin": bin_,
-                    "differs": sum(1 for line in lines if line.difference),
+                    "differs": sum(1 for line in lines if line.difference)
+                    + sum(1 for each in counting_units.found_in(connection, session, bin_) if each["stood"] != bin_),
                     "parked": parked_count(connection, session, bin_),
                     "offers": sum(1 for each in offers(connection, session, bin_) if not each.decided),
                 }

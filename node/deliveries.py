@@ -150,6 +150,18 @@ def find(connection: Connection, name: str) -> Known | None:
     return Known(name, str(row[0]), int(row[1]), state, wanted, came)
 
 
+def on_unit(connection: Connection, unit: str) -> tuple[str, tuple[Expected, ...]]:
+    """The open delivery that announced this unit, and its lines on it; "" and none when nobody did. The one that is
+    due first stands for several."""
+    told = (announced.delivery(name, value) for name, value in streams.every(connection, DELIVERIES))
+    found = [each for each in told if any(line.unit == unit for line in each.lines)]
+    for each in sorted(found, key=lambda each: (each.due or "9999", each.number)):
+        known = find(connection, each.number)
+        if known is not None and known.state == "open":
+            return each.number, tuple(line for line in each.lines if line.unit == unit)
+    return "", ()
+
+
 def need_open(connection: Connection, name: str) -> Known:
     """An open delivery; `Rejected` for any other."""
     known = find(connection, name)

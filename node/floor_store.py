@@ -289,6 +289,34 @@ LANGUAGES_1 = """
 CREATE TABLE languages (actor BLOB PRIMARY KEY, language TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+# Units that came in by a receipt that is being scanned: where each stands, and the delivery that announced it or ''.
+UNITS_1 = """
+CREATE TABLE task_units (
+    task INTEGER NOT NULL, unit TEXT NOT NULL, stands TEXT NOT NULL, delivery TEXT NOT NULL, PRIMARY KEY (task, unit)
+) STRICT, WITHOUT ROWID;
+-- SQLite cannot change a CHECK: the table is made again with one more kind.
+CREATE TABLE new_events (
+    event INTEGER PRIMARY KEY AUTOINCREMENT, task INTEGER NOT NULL REFERENCES tasks, number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('scan', 'key', 'set', 'undo', 'empty', 'resolve', 'repeat', 'sealed')),
+    item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL, status INTEGER NOT NULL, expiry TEXT NOT NULL,
+    place TEXT NOT NULL, quantity INTEGER NOT NULL, entered INTEGER, read BLOB UNIQUE, digest BLOB,
+    negates INTEGER UNIQUE REFERENCES new_events, actor BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    leaf BLOB NOT NULL, pieces INTEGER NOT NULL DEFAULT 0, UNIQUE (task, number)
+) STRICT;
+INSERT INTO new_events SELECT * FROM scan_events;
+DROP TABLE scan_events;
+ALTER TABLE new_events RENAME TO scan_events;
+CREATE INDEX scan_events_thing ON scan_events (task, item, lot);
+CREATE INDEX scan_events_serial ON scan_events (item, serial) WHERE serial <> '';
+CREATE TRIGGER scan_events_stay BEFORE UPDATE ON scan_events BEGIN SELECT RAISE(ABORT, 'scan events stay'); END;
+CREATE TRIGGER scan_events_last BEFORE DELETE ON scan_events BEGIN SELECT RAISE(ABORT, 'scan events stay'); END;
+-- Unopened units that were confirmed in a bin by their label; `stood`: where the books had each.
+CREATE TABLE count_sealed (
+    session BLOB NOT NULL, bin TEXT NOT NULL, unit TEXT NOT NULL, stood TEXT NOT NULL,
+    PRIMARY KEY (session, bin, unit)
+) STRICT, WITHOUT ROWID;
+"""
+
 # Codes that a wired scanner read for a page (`node/listening`), kept for a while.
 HANDED_1 = """
 CREATE TABLE handed_codes (

@@ -30,12 +30,14 @@ from ledger.wording import in_units
 from node import catalogue, listening, listings, streams, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
+from node.counting_units import confirm, is_unit
 from node.desk import Answer, Desk, Person
 from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
 from node.parking import park
 from node.presenting import Presented, alone, is_companion, presented, says_too_little
+from node.rounds import open_round
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
 from node.values import NOTE_CHARS_MAX, shown
@@ -200,7 +202,7 @@ class Scanning:
         cause = Cause(max(0, read.at_ms - waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
-        if scan.kind == "bin":
+        if scan.kind == "bin" or (scan.kind == "unit" and _is_counted_bin(connection, task, unit_of(scan))):
             return self._bin(connection, replace(who, waited_ms=waited_ms), task, scan)
         place = str(read.context.get("bin", ""))
         if place and (task is None or task.kind != tasks.COUNT or task.target != place):
@@ -211,6 +213,8 @@ class Scanning:
             return self._control(connection, who, task, scan, cause)
         if task is None:
             return self._look(connection, scan)
+        if scan.kind == "unit" and scan.ok and (task.kind != tasks.COUNT or is_unit(connection, unit_of(scan))):
+            return self._unit(connection, who, task, unit_of(scan), cause)
         return self._thing(connection, who, task, scan, cause)
 
     def name(self, connection: Connection, who: Person, raw: bytes, on: date) -> Answer:
@@ -221,7 +225,7 @@ class Scanning:
         one scan. A lot or serial alone is an item by `Lookups.tracked`. Raises Rejected for anything else."""
         scan = decode(raw, on=on, labels=self._labels)
         if scan.kind in ("bin", "unit"):
-            code = scan.text or str(scan.sscc or "")
+            code = unit_of(scan)
             known = listings.location(connection, code) is not None
             if code and (known or scan.kind == "unit"):
                 return {"kind": "location", "location": code, "known": known, "unit": scan.kind == "unit"}
@@ -250,7 +254,7 @@ class Scanning:
         return kept.refusal or {"outcome": "counted", "command": scan.text}
 
     def _bin(self, connection: Connection, who: Person, task: Task | None, scan: Scan) -> Answer:
-        code = scan.text
+        code = unit_of(scan)
         if task is None:
             if not who.has(COUNT):
                 return {"outcome": "bin", "bin": code}
@@ -264,6 +268,13 @@ class Scanning:
             return {"outcome": "refused", "bin": code, "why": f"you are counting {task.target}: close it first"}
         with _savepoint(connection) as kept:
             return {"outcome": "steered", **self._stock.steer(connection, task, code)}
+        return kept.refusal or {}
+
+    def _unit(self, connection: Connection, who: Person, task: Task, unit: str, cause: Cause) -> Answer:
+        with _savepoint(connection) as kept:
+            if task.kind == tasks.COUNT:
+                return {"outcome": "sealed", **confirm(connection, who, task, unit, cause)}
+            return {"outcome": "steered", **self._stock.unit(connection, who, task, unit, cause)}
         return kept.refusal or {}
 
     def _late(self, connection: Connection, who: Person, bin_: str, scan: Scan, cause: Cause) -> Answer:
@@ -422,6 +433,18 @@ def _trouble(scan: Scan) -> str:
     if scan.kind == "unit":
         return "the label of a closed unit: open it and count what is in it, or dismiss it with a reason"
     return ""
+
+
+def unit_of(scan: Scan) -> str:
+    """The location that the label of a place or unit names: an SSCC, or an own code."""
+    return scan.text or str(scan.sscc or "")
+
+
+def _is_counted_bin(connection: Connection, task: Task | None, unit: str) -> bool:
+    """Whether a unit is counted as a bin is: it is open now, or its count can begin."""
+    if task is None:
+        return open_round(connection, unit) is not None
+    return task.kind == tasks.COUNT and task.target == unit
 
 
 def _pieces(scan: Scan) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import reference
@@ -9,7 +11,7 @@ from ledger.errors import Rejected
 from ledger.ids import SUPPLIER, OpId
 from ledger.moves import FREE, Line
 from ledger.people import MOVE, RECEIVE
-from node import catalogue, tasks
+from node import catalogue, tasks, units
 from node.counting_amounts import amount_of
 from node.counting_lines import iso_date
 from node.desk import Answer, Person
@@ -51,6 +53,24 @@ class Stock(GoodsDocuments):
         source, target = (task.source or code, code if task.source else "")
         tasks.steer(connection, task.task, source, target)
         return {"source": source, "target": target}
+
+    def unit(self, connection: Connection, who: Person, task: Task, code: str, cause: Cause) -> Answer:
+        """The label of a handling unit in a receipt or move (`node/units`): one in use is a place, any other comes in
+        by the receipt with what was announced on it. What the receipt has on it already is not put on it again."""
+        if units.is_used(connection, code):
+            return self.steer(connection, task, code)
+        if task.kind != tasks.RECEIVE:
+            raise Rejected(f"{code} is not in use: bring it to its place first")
+        arrived = units.arrive(connection, task, code)
+        if not any(line.thing.place == code for line in tasks.tally(connection, task.task)):
+            for thing, quantity in arrived.things.items():
+                self.add(connection, who, task, thing, quantity, cause)
+                cause = replace(cause, read=None)
+        target = arrived.stands if arrived.is_closed else code
+        tasks.steer(connection, task.task, task.source, target)
+        said = {"delivery": arrived.delivery, "open": list(arrived.open)}
+        answer = {"source": task.source, "target": target, "unit": code}
+        return {**answer, **{name: value for name, value in said.items() if value}}
 
     def add(
         self, connection: Connection, who: Person, task: Task, thing: Thing, quantity: int, cause: Cause, *,
@@ -112,6 +132,7 @@ class Stock(GoodsDocuments):
             if task is not None:
                 wish.lines, wish.expiries = self._scanned(connection, task)
                 wish.scans, wish.task = tasks.root(connection, task.task), task.task
+                wish.delivery = units.delivery_of(connection, task.task)
         kind = tasks.MOVE if task is None else task.kind
         if task is not None:
             who.need(ROLE_OF[kind], f"{kind} goods")

@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import Document, Part, booking_op_id, part_op_id, reference
+from ledger.documents import Document, Part, booking_op_id, part_op_id, reference, units_op_id
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, exceptions, limits, parts, tasks
+from node import catalogue, control, deliveries, exceptions, limits, parts, tasks, units
 from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
@@ -211,6 +211,7 @@ class Documents:
         for line in wish.lines:
             control.apply_until_item(self._site, line.item)
         content = {**wish.content, "references": references} if references else wish.content
+        references = {**({"delivery": wish.delivery} if wish.delivery else {}), **references}
 
         def work(connection: Connection) -> Answer:
             if not wish.lines:
@@ -220,6 +221,7 @@ class Documents:
             limited, now_ms = limits.of_call(build(()), references), self._desk.now_ms()
             if limited and not wish.happened:
                 limits.refuse_beyond(connection, who, limited, op_id, wish.lines, now_ms)
+            self._make_units(connection, op_id, who, wish)
             answer, booked = self.book(connection, op_id, who, wish, build, references)
             if limited:
                 limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
@@ -239,6 +241,13 @@ class Documents:
             return answer
 
         return self._desk.once(op_id, who.actor, verb, content, work)
+
+    def _make_units(self, connection: Connection, op_id: OpId, who: Person, wish: Wish) -> None:
+        """The units that a scanned receipt fills stand where it said, before anything is on them."""
+        moves = units.to_make(connection, wish.task, wish.lines) if wish.task else ()
+        if moves:
+            call, document = calls.MoveUnit(actor=who.actor, lines=moves), self._desk.document(wish.occurred_ms)
+            self._site.record(call, op_id=units_op_id(op_id), document=document)
 
     def book(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]

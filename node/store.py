@@ -335,6 +335,7 @@ STEPS: tuple[str, ...] = (
     floor_store.COUNTERS_1,
     floor_store.LANGUAGES_1,
     floor_store.HANDED_1,
+    floor_store.UNITS_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

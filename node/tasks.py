@@ -50,7 +50,8 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Where an event comes from: a raw read (its id of 16 bytes and its bytes), or a hand when there is none."""
+    """Where an event comes from: a raw read (its id of 16 bytes and its bytes), or a hand when there is none. Of the
+    events that one read makes only the first has its id."""
 
     at_ms: int
     read: bytes | None = None
@@ -58,7 +59,7 @@ class Cause:
 
     @property
     def digest(self) -> bytes | None:
-        return None if self.read is None else hashlib.sha256(self.raw).digest()
+        return None if self.read is None and not self.raw else hashlib.sha256(self.raw).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class Wish:
         self.expiries: dict[int, str] = {}
         self.scans: bytes | None = None
         self.task = 0
+        self.delivery = ""  # of the units that were scanned: fixed by the task, no part of the wish
         self.content: dict[str, Any] = {
             "occurred_ms": occurred_ms,
             "happened": happened,

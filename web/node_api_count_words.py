@@ -44,6 +44,7 @@ RULE = record(
         "session_value_max": _LIMIT,
         "counters": whole("How many people count each bin in any case", least=1, most=9),
         "rounds_max": whole(least=1, most=9),
+        "open_percent": whole("How many of the unopened handling units are to be opened and counted", most=100),
         "control_percent": whole("How many bins without a difference are counted again all the same", most=100),
     },
     doc="When a bin has to be counted again; an absent limit has its default",
@@ -102,6 +103,7 @@ OUTCOME = record(
             "nobody",
             "joined",
             "handed",
+            "sealed",
             "dismissed",
         ),
     },
@@ -122,6 +124,9 @@ OUTCOME = record(
         "whole": flag(),
         "source": CODE,
         "target": CODE,
+        "unit": text("A handling unit that came in by this scan", most=31),
+        "delivery": text("The one that announced it", most=64),
+        "open": array(CODE, doc="Items on it whose lots or serials have to be scanned"),
         "park": whole(),
         "hint": HINT,
     },
@@ -154,7 +159,7 @@ SCREEN = record(
                 "ScanEvent",
                 {
                     "number": whole(),
-                    "kind": one_of("scan", "key", "set", "undo", "empty", "resolve", "repeat"),
+                    "kind": one_of("scan", "key", "set", "undo", "empty", "resolve", "repeat", "sealed"),
                     "item": CODE,
                     "lot": CODE,
                     "serial": CODE,
@@ -166,6 +171,8 @@ SCREEN = record(
         ),
     },
     {
+        "delivery": text("The one that announced the units in a receipt", most=64),
+        "sealed": array(CODE, None, "Units that were confirmed by their label, in a count"),
         "areas": array(
             record(
                 "Area",
@@ -178,7 +185,7 @@ SCREEN = record(
                 },
             ),
             doc="How several people share the bin",
-        )
+        ),
     },
 )
 MINE = record(
@@ -212,6 +219,7 @@ SESSION_BIN = record(
         "overdue": flag("It is not counted and its deadline is over"),
         "parked": whole(),
     },
+    {"sealed": flag("A unit that was confirmed by its label, and not counted")},
 )
 REVIEW_LINE = record(
     "ReviewLine",
@@ -273,8 +281,14 @@ REVIEW = record(
                 doc="Missing in source and found in target: perhaps only moved",
             )
         ),
+        "units": array(
+            record("UnitConfirmed", {"unit": CODE, "stood": text("Where the books had it", most=31)}),
+            None,
+            "Unopened units whose label was read in this bin",
+        ),
         "next": or_null(text()),
     },
+    {"sealed": flag("A unit that was confirmed by its label, and not counted")},
 )
 SESSION = record(
     "Session",

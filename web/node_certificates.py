@@ -18,7 +18,8 @@ from web.node_views import LIST_MAX, areas_of
 
 def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, Any]:
     """What the page says of the zone that is asked for, if any: `zone`; `since`, a day of the site, or `from`, a
-    block, before which no count covers; `height`: as of this block instead of the newest."""
+    block, before which no count covers; `height`: as of this block instead of the newest. `covered`: the counted bins
+    and units, `stable` None for a unit that nobody opened."""
     zone, day = asked.get("zone", "")[:31].strip(), asked.get("since", "")[:10]
     with parts.site.reading() as connection:
         page: dict[str, Any] = {"wanted": zone, "since": day, "areas": areas_of(connection), "one": None, "wrong": ""}
@@ -32,7 +33,12 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
         except Rejected as error:
             return {**page, "since": "", "wrong": said(error)}
         made = found["certificate"]
-        moments = {each["bin"]: _sealed_ms(connection, each["recorded"]) for each in made["bins"][:LIST_MAX]}
+        rows = [(each["bin"], each["recorded"], each["counts"][0], each["stable"]) for each in made["bins"]]
+        rows += [(each["unit"], each["recorded"], each["operation"], None) for each in made["sealed"]]
+        covered = [
+            {"place": place, "at_ms": _sealed_ms(connection, recorded), "operation": operation, "stable": stable}
+            for place, recorded, operation, stable in rows[:LIST_MAX]
+        ]
         return {
             **page,
             "one": made,
@@ -40,7 +46,9 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
             "digest": certificates.digest(made).hex(),
             "at_ms": _sealed_ms(connection, made["height"]),
             "begun_ms": _sealed_ms(connection, made["since"]) if made["since"] else None,
-            "moments": moments,
+            "covered": covered,
+            "places": len(rows) + len(made["missing"]),
+            "left": max(0, len(rows) - LIST_MAX),
             "most": LIST_MAX,
         }
 

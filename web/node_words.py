@@ -49,6 +49,7 @@ BIN_STATES = {
     "posted": ("✓", "good", N_("posted")),
     "uncounted": ("–", "quiet", N_("left uncounted")),
     "rejected": ("✕", "quiet", N_("rejected")),
+    "sealed": ("▣", "quiet", N_("sealed, not opened")),
 }
 SESSION_STATES = {
     "draft": ("○", "quiet", N_("draft")),

@@ -152,6 +152,7 @@ def scanned() -> Callable[..., None]:
     """Types each code as a keyboard scanner does."""
 
     def scan(page: Any, *codes: str) -> None:
+        page.wait_for_selector("html[data-scanner]", state="attached")  # what is scanned before is not heard
         for code in codes:
             typed_at_once(page, code)
 

@@ -309,6 +309,12 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
     expect(page.locator("#expected-lines")).to_contain_text("lot G-9")
     scanned(page, "BIN:F-05", CABLE)
     expect(page.locator("#expected .count").first).to_have_text("1 / 20")
+    page.click("#undo")
+    page.evaluate("localStorage.removeItem('delivery')")  # the label of the pallet says it as well
+    scanned(page, "]C100106141412345678908")
+    expect(page.locator("#answer")).to_contain_text("Unit 106141412345678908 is in with all that is on it")
+    expect(page.locator("#expected .count").first).to_have_text("20 / 20")
+    expect(page.locator("#lines")).to_contain_text("to 106141412345678908")
     page.click("#drop")
     page.click("#ask-yes")
     rita.act("deliveries/close", delivery="PO-91", reason="short")
@@ -326,6 +332,28 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
 
 
 # ---------------------------------------------------------------- transfers
+
+
+def test_a_unit_is_loaded_with_all_that_is_on_it_by_one_scan(pages: Pages, scanned: Scan) -> None:
+    house, rita = pages.house, pages.house.oslo.people["rita"]
+    pallet = "006141411234567890"
+    rita.act("units/move", units=[{"unit": pallet}], target="F-08")
+    put(house, pallet, 7)
+    put(house, pallet, 2, "GLUE-1", lot="G-1", expiry="2028-01-31")
+    page = pages.tablet("tor", "/floor/dispatch")
+    ready(page)
+    scanned(page, f"]C100{pallet}")
+    expect(page.locator("#lines .count")).to_have_text(["2", "7"])
+    expect(page.locator("#lines")).to_contain_text(f"at {pallet}")
+    scanned(page, f"]C100{pallet}")  # it is there once
+    expect(page.locator("#answer-figure")).to_have_text("0")
+    page.click("#done")
+    page.fill("#said-receiver", "bergen")
+    page.click("#papers button[type=submit]")
+    sign(page)
+    expect(page.locator("#proof-title")).to_have_text("Sent")
+    assert (lies(house, pallet), lies(house, pallet, "GLUE-1")) == (0, 0)
+    rita.act("units/move", units=[{"unit": pallet}])
 
 
 def test_goods_leave_under_a_signature_and_arrive_short_elsewhere(pages: Pages, scanned: Scan) -> None:
@@ -431,6 +459,7 @@ def test_goods_are_held_and_released_by_somebody_else(pages: Pages, scanned: Sca
     put(pages.house, "F-01", 5)
     page = pages.tablet("pia", "/held")
     page.get_by_role("link", name="Hold goods").click()
+    page.wait_for_url("**/floor/hold")
     ready(page)
     scanned(page, "BIN:F-01", CABLE)
     page.click("#done")

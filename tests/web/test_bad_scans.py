@@ -249,7 +249,10 @@ def test_35_pulled_in_the_middle_of_a_code_and_back_as_another_terminal(gun: Gun
     SystemClock().sleep_ms(30)
     before, name = gun.stage.journal.position, os.readlink(gun.wire.path)
     gun.wire.unplug()
-    taken = os.openpty()  # somebody else gets its old number
+    until(lambda: not os.path.exists(name))
+    taken: list[int] = []
+    while not os.path.exists(name):  # somebody else gets its old number
+        taken += os.openpty()
     gun.wire.plug()
     assert os.readlink(gun.wire.path) != name
     gun.wire.wait_opened(10_000)

@@ -1,7 +1,7 @@
 // A document that is put together on this tablet and sent as one act: hold, scrap, label, return, issue, dispatch.
 // Until it is sent it is kept on the tablet, so that a reload or a dead battery loses no line.
 
-import { act, newOpId } from "./api.js";
+import { act, get, newOpId } from "./api.js";
 import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
 import { written } from "./amounts.js";
 import { decider } from "./decide.js";
@@ -17,6 +17,7 @@ const fixed = JSON.parse(byId("fixed").textContent);
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
 const KEY = `basket ${kind} ${actor}`;
 const LINES_MAX = 200;
+const WHOLE_UNITS = ["dispatch", "issue", "hold", "scrap", "send-back"]; // one scan takes a unit with all that is free on it
 const AWAY = _("Your lines are kept on this tablet: it is signed when the node answers.");
 const fresh = () => ({ opId: newOpId(), bin: "", lines: [], latest: -1 });
 let basket = JSON.parse(localStorage.getItem(KEY) || "null") || fresh();
@@ -72,11 +73,26 @@ function add(found) {
   say("good", titled(line), { figure: written(quantity, decimals) });
 }
 
+async function addUnit(unit) {
+  const path = `locations/${encodeURIComponent(unit)}`;
+  const [stock, pieces] = await Promise.all([get(`${path}/inventory?limit=${LINES_MAX}`), get(`${path}/serials?limit=${LINES_MAX}`)]);
+  const bySerial = new Set(pieces.rows.map((piece) => piece.item));
+  const named = new Map(stock.rows.map((row) => [row.item, row]));
+  const found = [...stock.rows.filter((row) => !bySerial.has(row.item)), ...pieces.rows.map((piece) => ({ ...named.get(piece.item), ...piece, quantity: 1 }))]
+    .filter((row) => row.status === "free")
+    .map(({ item, name, unit: measure, decimals, lot, serial, quantity }) => ({ item, name, unit: measure, decimals, lot, serial, quantity, bin: unit }))
+    .filter((line) => !basket.lines.some((each) => same(each, line)));
+  if (stock.next || pieces.next || basket.lines.length + found.length > LINES_MAX) { say("bad", _("At most %(number)s lines: send this first", { number: LINES_MAX })); return; }
+  become({ bin: unit, lines: [...basket.lines, ...found], latest: -1 });
+  say(found.length ? "good" : "warn", _("Unit %(unit)s with all that is free on it", { unit }), { figure: found.length });
+}
+
 onCode(async (text) => {
   const found = await lookUp(text);
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   if (found.kind === "location") {
     if (!place) { say("warn", _("No bin is needed here: scan the items")); return; }
+    if (found.unit && found.known && WHOLE_UNITS.includes(kind)) { await addUnit(found.location); return; }
     become({ bin: found.location });
     say("good", _("At %(place)s: scan the goods", { place: found.location }));
   } else if (place && !basket.bin) {

@@ -57,6 +57,16 @@ function lineOf(line) {
   return row;
 }
 
+// An unopened unit that was confirmed by its label: nothing in it is counted.
+const sealedOf = (unit) => element("article", { className: "line card" },
+  element("div", { className: "what" }, element("strong", {}, ltr(unit)), element("span", { className: "quiet", textContent: _("sealed, not opened") })));
+
+function noticeUnits(before, now) {
+  const added = now.find((unit) => !before.includes(unit));
+  if (added) say("good", _("Unit %(unit)s: sealed, not opened", { unit: added }));
+  else if (now.length < before.length) say("warn", _("Taken back"));
+}
+
 function notice(lines) {
   for (const line of lines) {
     const before = known.get(keyOf(line));
@@ -81,7 +91,7 @@ function emptyWords() {
 }
 
 function showBin(before) {
-  const lines = screen.lines || [];
+  const lines = screen.lines || [], units = screen.sealed || [];
   const opened = !before || before.task !== screen.task;
   if (opened) {
     known = new Map(lines.map((line) => [keyOf(line), line.counted]));
@@ -90,17 +100,18 @@ function showBin(before) {
       : _("Bin %(bin)s is open: scan what is in it", { bin: screen.target }), { aloud: false });
   } else {
     notice(lines);
+    noticeUnits(before.sealed || [], units);
     if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, count on"));
     if (screen.empty && !before.empty) say("good", _("Noted: the bin is empty"));
   }
   byId("bin").textContent = screen.target;
   byId("progress").textContent = n_("%(num)s line", "%(num)s lines", lines.length);
-  byId("no-lines").hidden = lines.length > 0;
+  byId("no-lines").hidden = lines.length > 0 || units.length > 0;
   byId("no-lines").textContent = emptyWords();
-  byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map(lineOf));
+  byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map(lineOf), ...units.slice(-LINES_MAX).map(sealedOf));
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
   byId("empty").disabled = lines.some((line) => line.counted > 0) || screen.empty;
-  byId("done").disabled = lines.length === 0 && !screen.empty;
+  byId("done").disabled = !lines.length && !units.length && !screen.empty;
   byId("parked").hidden = !screen.parked;
   byId("parked-count").textContent = screen.parked;
 }

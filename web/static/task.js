@@ -26,7 +26,9 @@ const keyOf = (line) => [line.item, line.lot, line.serial, line.place].join("\u0
 const titled = (line) => line.name || line.item;
 const chosen = () => {
   const kept = JSON.parse(localStorage.getItem(KEY) || "null");
-  return kept && screen && kept.task === screen.task ? kept : null;
+  if (kept && screen && kept.task === screen.task) return kept;
+  // A unit says which delivery it is of.
+  return screen?.delivery ? deliveries.find((each) => each.delivery === screen.delivery) || { delivery: screen.delivery } : null;
 };
 
 // ---------------------------------------------------------------- what is shown
@@ -160,10 +162,17 @@ async function first(text) {
   }
 }
 
+function sayUnit({ unit, target, open = [] }) {
+  if (open.length) say("warn", _("Unit %(unit)s: scan the labels of %(items)s on it", { unit, items: open.map((item) => nameOf(item) || item).join(", ") }));
+  else if (target === unit) say("good", _("Unit %(unit)s: scan what is on it", { unit }));
+  else say("good", _("Unit %(unit)s is in with all that is on it", { unit }));
+}
+
 // The outbox keeps the order: the next scan need not wait for what the node says to this one.
 async function scan(text) {
   const answer = await act("scans", { text });
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
+  else if (answer.unit) sayUnit(answer);
 }
 onCode(async (text) => {
   if (screen) attempt(() => scan(text));

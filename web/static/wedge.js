@@ -45,4 +45,5 @@ export function onScan(take, typed = () => false) {
     if (event.ctrlKey && event.key === "]") text += "\u001d"; // how many scanners type the GS1 separator
     else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && text.length < LENGTH_MAX) text += event.key;
   }, true);
+  document.documentElement.dataset.scanner = "heard"; // from now on no key of one is missed
 }
