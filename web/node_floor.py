@@ -32,6 +32,11 @@ DIFFERS = (
     ("short", N_("Less came than was expected")),
     ("damaged", N_("A part is damaged")),
 )
+SHORT = (
+    ("not-sent", N_("The supplier did not send it")),
+    ("lost-on-the-way", N_("It was lost on the way")),
+    ("not-wanted", N_("It is not wanted any more")),
+)
 NOT_PROMISED = (
     ("blocked", N_("Nobody can get to it")),
     ("damaged", N_("What is promised is damaged")),
@@ -151,7 +156,7 @@ WORKS = {
 # Template and values of each page, which are the same for everybody: a tablet keeps it for when the node is away.
 SCREENS: dict[str, tuple[str, dict[str, object]]] = {
     "/look": ("look", {}),
-    "/receive": ("task", {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS}),
+    "/receive": ("task", {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS, "short": SHORT}),
     "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": ()}),
     "/pick": ("pick", {"not_promised": NOT_PROMISED}),
     "/bring-in": ("arrivals", {"differs": DIFFERS}),

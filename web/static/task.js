@@ -7,7 +7,7 @@ import { stream } from "./bar.js";
 import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, say } from "./page.js";
+import { attempt, byId, element, say } from "./page.js";
 import { reach } from "./reach.js";
 import { dayWords } from "./times.js";
 import { lastOf } from "./told.js";
@@ -98,6 +98,12 @@ function showTask(before) {
   if (receiving) showExpected();
 }
 
+function cameOf({ lines, being_counted: hidden }) {
+  if (hidden) return _("what came of it is being counted");
+  const sum = (name) => together(lines.map((line) => ({ ...line, quantity: line[name] })));
+  return _("%(number)s of %(all)s came", { number: sum("came"), all: sum("wanted") });
+}
+
 async function showChoice(state) {
   known = new Map();
   if (state.screen) {
@@ -109,10 +115,9 @@ async function showChoice(state) {
   if (!receiving) return;
   byId("blind").disabled = Boolean(state.screen) || reach.ok === false;
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
-    const sum = (name) => together(each.lines.map((line) => ({ ...line, quantity: line[name] })));
-    const said = each.being_counted ? _("what came of it is being counted") : _("%(number)s of %(all)s came", { number: sum("came"), all: sum("wanted") });
-    return tileOf(each.delivery, [apart(each.supplier), said, each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
+    return tileOf(each.delivery, [apart(each.supplier), cameOf(each), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
   }));
+  byId("close-delivery").hidden = !deliveries.length;
   byId("no-deliveries").hidden = deliveries.length > 0 || !loaded;
 }
 
@@ -218,6 +223,28 @@ byId("papers-form")?.addEventListener("submit", (event) => {
       byId("note-number").value = byId("why").value = "";
     } catch (error) {
       byId("papers-refusal").textContent = error.message;
+      throw error;
+    }
+  });
+});
+
+byId("close-delivery")?.addEventListener("click", () => {
+  byId("closing-refusal").textContent = "";
+  byId("closing-which").replaceChildren(...deliveries.map((each) => element("option", { value: each.delivery, textContent: `${each.delivery} · ${cameOf(each)}` })));
+  byId("closing").showModal();
+});
+byId("closing-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const delivery = byId("closing-which").value;
+  attempt(async () => {
+    try {
+      const answer = await answerOrKept("deliveries/close", { delivery, reason: byId("closing-why").value }, act);
+      byId("closing").close();
+      if (!answer) return;
+      await loadDeliveries();
+      say("good", _("Nothing more is expected of %(delivery)s", { delivery }));
+    } catch (error) {
+      byId("closing-refusal").textContent = error.message;
       throw error;
     }
   });

@@ -28,6 +28,7 @@ const WORDS = {
   "documents/receive": (body) => [_("Take back from a customer"), itemsOf(body)],
   "documents/issue": (body) => [_("Issue goods"), itemsOf(body)],
   "picks/": (body) => [_("New pick list"), body.order],
+  "deliveries/close": (body) => [_("Nothing more comes"), body.delivery],
   "deliveries/": (body) => [_("Announce a delivery"), body.delivery],
 };
 const itemsOf = ({ lines = [] }) => [...new Set(lines.map((line) => line.item))].slice(0, 3).join(", ");
