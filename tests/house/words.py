@@ -107,6 +107,7 @@ RULES = tuple(
         "node/values",
         "node/units",
         "node/weighing",
+        "node/wiring",
         "sync/client",
         "sync/cycle",
         "web/kit",
@@ -124,6 +125,7 @@ RULES = tuple(
         "web/node_pages",
         "web/node_review",
         "web/node_setup",
+        "web/node_words",
     ]
 )
 NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "NotJson", "RuntimeError", "ValueError"}
