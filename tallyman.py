@@ -6,6 +6,9 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from ledger import commands
+from ledger.commands import USAGE
+
 COMMANDS = {
     "node": ("node.cli", "one warehouse site: init, enrol, run, status, seal, sync, verify, rebuild, config"),
     "hub": ("hub.cli", "all sites: init, run, enrol, status, discrepancies, anchor, verify and more"),
@@ -13,14 +16,18 @@ COMMANDS = {
     "verify": ("ledger.verify_cli", "check a receipt, without any network or vendor"),
     "demo": ("tallyman_demo", "hub, two sites and a simulated scanner on this machine"),
 }
-USAGE = 2
 ANSWER_BYTES_MAX = 8 << 20
 POST_TIMEOUT_S = 30
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Hand the rest of the line to the command; answers the exit code: 0 done, 1 no, 2 usage, 3 try later."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Hand the rest of the line to the command; answers the exit code: 0 done, 1 no, 2 usage, 3 try later.
+
+    Without `argv` this is the program itself, with its own words and its own output.
+    """
+    if argv is None:
+        return commands.process(lambda: main(sys.argv[1:]))
+    words = list(argv)
     if words[:1] in (["--help"], ["-h"]):
         print(_help())
         return 0
@@ -46,20 +53,18 @@ def _help() -> str:
 
 def _post(url: str, body: bytes) -> bytes:
     """Ask a main chain's JSON-RPC, for `verify --rpc` alone: the user named the address, no file did."""
-    import urllib.error
+    import http.client
     import urllib.request
 
     from ledger.errors import Unavailable
 
-    if not url.startswith(("http://", "https://")):
-        raise Unavailable(f"{url} is not an address of a JSON-RPC: expected http:// or https://")
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - checked above
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - verify takes http and https only
     # Proxies of the environment are left aside: what is asked here is nobody else's business.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=POST_TIMEOUT_S) as answer:
             raw: bytes = answer.read(ANSWER_BYTES_MAX + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise Unavailable(f"the main chain at {url} does not answer: {error}") from error
     if len(raw) > ANSWER_BYTES_MAX:
         raise Unavailable(f"the main chain at {url} answered more than {ANSWER_BYTES_MAX} bytes")

@@ -31,9 +31,10 @@ from devices.decoders.presentation import TOGETHER_MS, together
 from devices.decoders.scan import Scan, decode
 from devices.simulated import SimulatedScanner, scan_bytes
 from hub.catalogue_file import Item, read_items
-from ledger import db
+from ledger import commands, db
 from ledger.clock import SystemClock
-from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
+from ledger.commands import contents
+from ledger.errors import Corrupt, Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.moves import QUANTITY_MAX
 from ledger.policy import QUANTITY_ASKED
@@ -44,6 +45,7 @@ from tallyman_stage import Api, Link, Process, command, extend_settings, free_po
 
 PIN = "270481"
 SCANS_PER_BIN = 100
+SCAN_EVERY_S, LOOK_EVERY_S = 4.0, 0.5
 LINES_MAX = 200
 SYNC_MS = 1_000
 ANCHORS_MAX = 4
@@ -92,29 +94,24 @@ def main(argv: list[str]) -> int:
     wish = parser.parse_args(argv)
     if wish.json is not None and not wish.json.absolute().parent.is_dir():
         parser.error(f"--json {wish.json}: there is no folder {wish.json.absolute().parent}")
-    try:
+
+    def act() -> int:
+        items, scans = (None if each is None else contents(each) for each in (wish.items, wish.scans))
         if not wish.headless:
             for port in (HUB_PORT, *PORTS.values()):
                 _refuse_taken(port)
-        folder = _folder(wish.dir, wish.headless)
-        play = Play(folder, wish.items, wish.scans)
+        play = Play(_folder(wish.dir, wish.headless), items, scans)
         with stopping(play.processes):
             result = play.headless() if wish.headless else play.open_house()
         if wish.json is not None:
             wish.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        return 0
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except Unavailable as error:
-        print(f"not finished: {error}", file=sys.stderr)
-        return 3
-    except (LedgerError, Corrupt, OSError, Mismatch) as error:
-        print(f"wrong: {error}", file=sys.stderr)
-        return 1
+        return commands.DONE
+
+    how = {commands.NO: "wrong", commands.LATER: "not finished"}
+    return commands.run(act, lambda said, code: print(f"{how.get(code, 'tallyman demo')}: {said}", file=sys.stderr))
 
 
-class Mismatch(Exception):
+class Mismatch(Corrupt):
     """A step of the story did not give what it must."""
 
 
@@ -153,7 +150,7 @@ class Bin:
 class Play:
     """The story. Each step prints a line and raises when something is not as it must be."""
 
-    def __init__(self, folder: Path, items: Path | None, scans: Path | None) -> None:
+    def __init__(self, folder: Path, items: bytes | None, scans: bytes | None) -> None:
         self.folder = folder
         self.processes: list[Process] = []
         self.seconds: dict[str, float] = {}
@@ -164,18 +161,16 @@ class Play:
         self.session = ""
         self.transfer = ""
         self._operations: dict[str, str] = {}
-        given = (
-            set() if items is None else {code for item in read_items(items.read_bytes())[0] for code in item.gtins}
-        )
+        given = set() if items is None else {code for item in read_items(items)[0] for code in item.gtins}
         self._moved = _moved(given)
         own = self._own(OWN_ITEMS.encode())
-        self._catalogues = [own] if items is None else [items.read_bytes(), own]
+        self._catalogues = [own] if items is None else [items, own]
         known = [item for raw in self._catalogues for item in read_items(raw)[0]]
         self.catalogue = {code: (item, pack) for item in known for code, pack in item.gtins.items()}
         self.skus = {item.sku: item for item in known}
         # Both sites book every item and the hub executes it again, before anything of the story can follow.
         self.patience_s = 90 + len(self.skus) / ITEMS_PER_S_MIN
-        self.bins = list(self._bins([] if scans is None else scan_lines(scans.read_bytes())))
+        self.bins = list(self._bins([] if scans is None else scan_lines(scans)))
 
     def _own(self, raw: bytes) -> bytes:
         """A text of the story, with its barcodes as they are in this run."""
@@ -229,7 +224,8 @@ class Play:
                 )
                 + f"PIN of everyone: {PIN}\n"
                 "Log in at oslo as ana and count bin A-01: a simulated scanner scans for her every few seconds.\n"
-                "Ctrl-C ends everything.",
+                "What is killed (" + ", ".join(f"{each.name}: kill -9 {each.pid}" for each in self.processes) + ") "
+                "starts again.\nCtrl-C ends everything.",
                 flush=True,
             )
             stop = threading.Event()
@@ -237,13 +233,31 @@ class Play:
                 signal.signal(number, lambda *_: stop.set())
             story = self.bins[0].scans
             turn = 0
-            while not stop.wait(4):
-                for process in self.processes:
-                    process.check()
-                if self.sites["oslo"].people["ana"].get("counts/mine")["screen"]:
-                    scanner.scan(story[turn % len(story)])
-                    turn += 1
+            away: set[str] = set()
+            next_s = time.monotonic() + SCAN_EVERY_S
+            while not stop.wait(LOOK_EVERY_S):
+                self._look_after(away)
+                if time.monotonic() < next_s:
+                    continue
+                next_s = time.monotonic() + SCAN_EVERY_S
+                with suppress(Unavailable):  # nobody scans at a node that is away
+                    if self.sites["oslo"].people["ana"].get("counts/mine")["screen"]:
+                        scanner.scan(story[turn % len(story)])
+                        turn += 1
         return {}
+
+    def _look_after(self, away: set[str]) -> None:
+        """Start what died again, as a service manager would, and say so: somebody may try it with kill -9."""
+        ports = {"hub": self.hub_port, **{place.name: place.port for place in self.sites.values()}}
+        for process in self.processes:
+            if said := process.revive(time.monotonic()):
+                print(said, flush=True)
+                away.add(process.name)
+            elif process.name in away:
+                with suppress(OSError):
+                    _listening(ports[process.name])
+                    print(f"{process.name} is back, with everything it had acknowledged", flush=True)
+                    away.discard(process.name)
 
     # ------------------------------------------------------------ stage
 
@@ -574,7 +588,7 @@ class Play:
     def _run(self, name: str, words: list[str]) -> None:
         process = Process(name, words, self.folder / f"{name}.log")
         self.processes.append(process)
-        process.start()
+        process.start(time.monotonic())
 
     def _step(self, name: str, act: Callable[[], Any]) -> Any:
         started = time.monotonic()

@@ -29,6 +29,8 @@ START_S_MAX = 40
 STOP_S_MAX = 15
 ANSWER_S_MAX = 30
 POLL_S = 0.1
+PAUSE_S_MIN, PAUSE_S_MAX = 1.0, 30.0
+STEADY_S = 30.0
 PIECE_BYTES = 64 * 1024
 
 Json = dict[str, Any]
@@ -75,15 +77,24 @@ def command(*words: str) -> Json:
 
 
 class Process:
-    """One of our servers, with its log in a file."""
+    """One of our servers, with its log in a file, and started again when it dies, as a service manager does it."""
 
     def __init__(self, name: str, words: list[str], log: Path) -> None:
         self.name = name
         self._words = words
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._started_s = 0.0
+        self._pause_s = 0.0
+        self._due_s: float | None = None
 
-    def start(self) -> None:
+    @property
+    def pid(self) -> int:
+        return 0 if self._process is None else self._process.pid
+
+    def start(self, now_s: float = 0.0) -> None:
+        """Start it; `now_s` is the moment by the clock that `revive` is told, from any beginning."""
+        self._started_s, self._due_s = now_s, None
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tallyman", *self._words],
@@ -99,6 +110,25 @@ class Process:
         if self._process is not None and self._process.poll() is not None:
             tail = self._log.read_text(errors="replace")[-1500:]
             raise Unavailable(f"{self.name} ended with {self._process.returncode}:\n{tail}")
+
+    def revive(self, now_s: float) -> str:
+        """If it has died, start it again after a pause: a second, and twice as long each time it did not hold.
+
+        Answers what there is to tell, or nothing.
+        """
+        if self._process is None or self._process.poll() is None:
+            return ""
+        if self._due_s is None:
+            held = now_s - self._started_s >= STEADY_S
+            self._pause_s = PAUSE_S_MIN if held or not self._pause_s else min(2 * self._pause_s, PAUSE_S_MAX)
+            self._due_s = now_s + self._pause_s
+            code = self._process.returncode
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            return f"{self.name} {how}; it starts again in {self._pause_s:g} s (log: {self._log})"
+        if now_s < self._due_s:
+            return ""
+        self.start(now_s)
+        return f"{self.name} starts again"
 
     def stop(self) -> None:
         if self._process is None or self._process.poll() is not None:

@@ -11,36 +11,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from devices import cli_live, cli_paper, cli_read
-from devices.cli_read import Usage
 from devices.settings import SETTINGS
-from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
-
-INTERRUPTED = 130  # by Ctrl-C, as a shell has it: nothing was decided
+from ledger import commands
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
-    arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
-    except Usage as error:
-        print(f"tallyman devices: {error}; see --help", file=sys.stderr)
-        return 2
-    except (Rejected, Invalid, Corrupt) as error:
-        print(f"tallyman devices: {error}", file=sys.stderr)
-        return 1
-    except Unavailable as error:
-        print(f"tallyman devices: {error}", file=sys.stderr)
-        return 3
-    except KeyboardInterrupt:
-        # Those that run until somebody ends them have done what they should.
-        return 0 if arguments.run in cli_live.ENDLESS else INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except OSError as error:
-        print(f"tallyman devices: cannot use {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+        arguments = _parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+    def act() -> int:
+        try:
+            return int(arguments.run(arguments))
+        except KeyboardInterrupt:
+            if arguments.run in cli_live.ENDLESS:
+                return commands.DONE  # they run until somebody ends them
+            raise
+
+    return commands.run(act, lambda said, _: print(f"tallyman devices: {said}", file=sys.stderr))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,18 +41,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"settings of a device address (serial:///dev/…?name=value&…):\n{settings}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands: Any = parser.add_subparsers(required=True, metavar="COMMAND")
-    cli_paper.doctor_command(commands)
-    cli_live.list_command(commands)
-    cli_read.decode_command(commands)
-    cli_live.monitor_command(commands)
-    cli_read.replay_command(commands)
-    cli_read.undecided_command(commands)
-    cli_paper.calibrate_command(commands)
-    cli_paper.label_command(commands)
-    cli_live.sim_command(commands)
+    named: Any = parser.add_subparsers(required=True, metavar="COMMAND")
+    cli_paper.doctor_command(named)
+    cli_live.list_command(named)
+    cli_read.decode_command(named)
+    cli_live.monitor_command(named)
+    cli_read.replay_command(named)
+    cli_read.undecided_command(named)
+    cli_paper.calibrate_command(named)
+    cli_paper.label_command(named)
+    cli_live.sim_command(named)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

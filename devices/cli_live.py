@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from devices.cli_read import Usage, config_options, configured, positive, print_read
+from devices.cli_read import NUMBER_MAX, config_options, configured, print_read
 from devices.decoders.scan import decode
 from devices.doctor import ports
 from devices.journal import FILE, Journal
@@ -24,6 +24,7 @@ from devices.simulated_printer import MOODS
 from devices.transports.base import Ended, Transport
 from devices.weights import Weight
 from ledger.clock import Clock, SystemClock
+from ledger.commands import Usage, contents, whole
 from ledger.errors import Rejected, Unavailable
 from ledger.seams import SystemRandom
 
@@ -48,9 +49,9 @@ def monitor_command(commands: Any) -> None:
         "away. With --journal a read is recorded in a journal of its own before it is answered and shown.",
     )
     command.add_argument("device", help="a device address, or with --config the name of a configured device")
-    command.add_argument("--count", type=positive, metavar="N", help="end after N reads")
+    command.add_argument("--count", type=whole(1, NUMBER_MAX), metavar="N", help="end after N reads")
     command.add_argument(
-        "--timeout", type=positive, metavar="SECONDS", help="end with code 3 after so long a silence"
+        "--timeout", type=whole(1, NUMBER_MAX), metavar="SECONDS", help="end with code 3 after so long a silence"
     )
     command.add_argument("--journal", metavar="FILE", help="journal to record into; created when missing")
     command.add_argument("--capture", metavar="FILE", help="also write every byte as it came, for `replay`")
@@ -78,40 +79,48 @@ def sim_command(commands: Any) -> None:
         help="a stable name for it, kept over @unplug; a FIFO for keys; a printer with one is serial",
     )
     command.add_argument("--suffix", choices=("cr", "lf", "crlf", "stx", "none"), default="cr", help="how reads end")
-    command.add_argument("--gap-ms", type=int, default=0, metavar="MS", help="pause between pieces of a read")
-    command.add_argument("--piece", type=positive, default=4_096, metavar="BYTES", help="size of a piece")
+    command.add_argument(
+        "--gap-ms", type=whole(0, 60_000), default=0, metavar="MS", help="pause between pieces of a read"
+    )
+    command.add_argument("--piece", type=whole(1, NUMBER_MAX), default=4_096, metavar="BYTES", help="size of a piece")
     for name, what in (
         ("lose", "answers it never hears"),
         ("double", "reads it sends twice"),
         ("noisy", "reads with noise"),
     ):
-        command.add_argument(f"--{name}", type=int, default=0, metavar="PERCENT", help=f"{what} (default: 0)")
+        command.add_argument(
+            f"--{name}", type=whole(0, 100), default=0, metavar="PERCENT", help=f"{what} (default: 0)"
+        )
     command.add_argument(
-        "--port", type=_port, default=9100, metavar="PORT", help="printer: its port on this machine (default: 9100)"
+        "--port",
+        type=whole(0, 65_535),
+        default=9100,
+        metavar="PORT",
+        help="printer: its port on this machine (default: 9100)",
+    )
+    command.add_argument(
+        "--wait", type=whole(1, NUMBER_MAX), default=60, metavar="SECONDS", help="for a reader (default: 60)"
     )
     where = command.add_mutually_exclusive_group()
     where.add_argument(
-        "--listen", type=_port, metavar="PORT", help="wait there for the program's call, as for tcp://"
+        "--listen", type=whole(0, 65_535), metavar="PORT", help="wait there for the program's call, as for tcp://"
     )
     where.add_argument("--call", default="", metavar="HOST:PORT", help="call the program, as for tcp-listen://")
-    where.add_argument("--rfc2217", type=_port, metavar="PORT", help="stand behind a terminal server at this port")
+    where.add_argument(
+        "--rfc2217", type=whole(0, 65_535), metavar="PORT", help="stand behind a terminal server at this port"
+    )
     command.add_argument(
         "--mood", action="append", default=[], choices=MOODS, help="printer: what is the matter with it, repeatable"
     )
     command.add_argument(
-        "--hang-up", type=positive, default=0, metavar="BYTES", help="printer: break each connection after so many"
+        "--hang-up",
+        type=whole(0, NUMBER_MAX),
+        default=0,
+        metavar="BYTES",
+        help="printer: break each connection after so many",
     )
-    command.add_argument("--wait", type=positive, default=60, metavar="SECONDS", help="for a reader (default: 60)")
     command.add_argument("--json", action="store_true", help="print JSON objects")
     command.set_defaults(run=_sim)
-
-
-def _port(text: str) -> int:
-    """A port of TCP, 0 for any that is free, for argparse."""
-    value = 0 if text == "0" else positive(text)
-    if value > 65_535:
-        raise argparse.ArgumentTypeError(f"{text}: expected a port up to 65535")
-    return value
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -297,15 +306,15 @@ def _sim(arguments: argparse.Namespace) -> int:
     if not arguments.script:
         raise Usage("--script is needed: a file, or - for standard input")
     try:
-        text = sys.stdin.read() if arguments.script == "-" else Path(arguments.script).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Rejected(f"cannot read {arguments.script}: {error}") from error
+        text = contents(arguments.script).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Rejected(f"{arguments.script} is not UTF-8 text") from error
     wish = simulated_acts.Wish(
         protocol=arguments.protocol,
         suffix=arguments.suffix,
         layout=arguments.layout,
         link=Path(arguments.link) if arguments.link else None,
-        gap_ms=max(0, arguments.gap_ms),
+        gap_ms=arguments.gap_ms,
         piece=arguments.piece,
         lose=arguments.lose,
         double=arguments.double,
@@ -319,4 +328,4 @@ def _sim(arguments: argparse.Namespace) -> int:
     return simulated_acts.scale(text, wish) if arguments.kind == "scale" else simulated_acts.scanner(text, wish)
 
 
-ENDLESS = (_monitor, _sim)  # they run until somebody ends them
+ENDLESS = (_monitor, _sim)

@@ -12,7 +12,7 @@ from typing import Any
 
 from devices import calibration, doctor
 from devices.cli_live import Source
-from devices.cli_read import Usage, config_options, configured, day, positive
+from devices.cli_read import NUMBER_MAX, config_options, configured, day
 from devices.decoders.labels import Labels
 from devices.output import page, zpl
 from devices.output.labels import Label, item_label, own_label, sscc_label, transfer_paper
@@ -21,6 +21,7 @@ from devices.output.printing import FILE, PrintQueue
 from devices.registry import Device
 from devices.transports.base import Ended
 from ledger.clock import SystemClock
+from ledger.commands import Usage, whole
 from ledger.errors import Rejected, Unavailable
 
 QUIET_MS = 800
@@ -48,7 +49,7 @@ def label_command(commands: Any) -> None:
     command.add_argument("--out", metavar="FILE", help="labels.pdf, label.png or labels.zpl")
     command.add_argument("--printer", metavar="ADDRESS", help="print it now")
     command.add_argument("--jobs", metavar="FILE", default=FILE, help=f"where print jobs are kept (default: {FILE})")
-    command.add_argument("--copies", type=positive, default=1, metavar="N", help="of each (default: 1)")
+    command.add_argument("--copies", type=whole(1, NUMBER_MAX), default=1, metavar="N", help="of each (default: 1)")
     command.add_argument("--dpi", type=int, choices=(203, 300, 600), default=203, help="ZPL: dots (default: 203)")
     for name, what in (
         ("name", "item: what it is called; sscc: its title"), ("lot", "lot"), ("expiry", "expiry, YYYY-MM-DD"),
@@ -58,7 +59,11 @@ def label_command(commands: Any) -> None:
         command.add_argument(f"--{name}", default="", help=what)
     command.add_argument("--line", action="append", default=[], help="transfer: a line of the paper, repeatable")
     command.add_argument(
-        "--count", type=int, default=0, metavar="N", help="how many: item variable count, or contained"
+        "--count",
+        type=whole(0, NUMBER_MAX),
+        default=0,
+        metavar="N",
+        help="how many: item variable count, or contained",
     )
     config_options(command)
     command.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,7 +83,9 @@ def calibrate_command(commands: Any) -> None:
         "device", nargs="?", help="a device address (serial, evdev, tcp …) with the settings of its port"
     )
     command.add_argument("--sheet", metavar="FILE", help="write the sheet: sheet.pdf or sheet.png")
-    command.add_argument("--timeout", type=positive, default=60, metavar="SECONDS", help="of silence (default: 60)")
+    command.add_argument(
+        "--timeout", type=whole(1, NUMBER_MAX), default=60, metavar="SECONDS", help="of silence (default: 60)"
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=_calibrate)
 
@@ -100,13 +107,16 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.rules:
         print(doctor.rules(), end="")
         return 0
-    registry, _ = configured(arguments.config)
-    findings = doctor.look(registry)
+    findings = doctor.look(configured(arguments.config)[0] if arguments.config else None)
     if arguments.json:
         print(json.dumps({"findings": [finding.as_json() for finding in findings]}))
     else:
         for finding in findings:
-            print(f"{finding.verdict:<8} {finding.what}" + (f": {finding.advice}" if finding.advice else ""))
+            print(
+                f"{finding.verdict:<8} {finding.what}"
+                + (f"\n{'':<8} next: {finding.advice}" if finding.advice else "")
+            )
+        print(doctor.summary(findings))
     return 1 if any(finding.verdict == "problem" for finding in findings) else 0
 
 
@@ -219,9 +229,7 @@ def _jobs(arguments: argparse.Namespace) -> int:
     try:
         if arguments.kind == "again":
             for code in arguments.code:
-                if not code.isdigit():
-                    raise Usage(f"{code!r} is not a job's number")
-                job = queue.again(int(code))
+                job = queue.again(_job(code))
                 _print_waiting(queue, job.printer, printer_at(job.printer), arguments.json)
             return 0
         if arguments.kind == "waiting":
@@ -234,6 +242,13 @@ def _jobs(arguments: argparse.Namespace) -> int:
         return 0
     finally:
         queue.close()
+
+
+def _job(code: str) -> int:
+    try:
+        return whole(1)(code)
+    except argparse.ArgumentTypeError as error:
+        raise Usage(f"a job's number: {error}") from error
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:

@@ -19,16 +19,14 @@ from devices.protocols.base import Frame
 from devices.reads import Read, day_of, readable
 from devices.registry import Device, Registry
 from ledger.clock import SystemClock
+from ledger.commands import Usage, contents, whole
 from ledger.errors import Rejected
 from ledger.seams import SystemRandom
 
 LINE_BYTES_MAX = 64_000
 PAGE = 500
+NUMBER_MAX = 999_999_999
 _SQLITE = b"SQLite format 3\0"
-
-
-class Usage(Rejected):
-    """The command was not called as its help says: exit code 2."""
 
 
 def config_options(command: argparse.ArgumentParser) -> None:
@@ -38,24 +36,15 @@ def config_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def positive(text: str) -> int:
-    """A whole number above zero, for argparse."""
-    value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above zero")
-    return value
-
-
 def configured(path: str | None) -> tuple[Registry, Labels]:
-    """The devices and labels of a settings file; raises Rejected."""
+    """The devices and labels of a settings file; raises Usage without one, Rejected for what it cannot hold."""
     if path is None:
         return Registry(()), Labels()
     try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        raise Rejected(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(contents(path).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Rejected(f"{path} is not TOML: it is no UTF-8 text") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Rejected(f"{path} is not TOML: {error}") from error
     urls, labels = values.get("devices", []), values.get("labels", {})
     if not isinstance(urls, list) or not isinstance(labels, dict):
@@ -97,7 +86,9 @@ def replay_command(commands: Any) -> None:
     )
     command.add_argument("file", help="a journal, or a recording")
     command.add_argument("--device", metavar="NAME", help="only reads of this device (journal)")
-    command.add_argument("--after", type=int, default=0, metavar="POSITION", help="only reads behind it (journal)")
+    command.add_argument(
+        "--after", type=whole(), default=0, metavar="POSITION", help="only reads behind it (journal)"
+    )
     command.add_argument(
         "--url", metavar="ADDRESS", default="pipe:///recording", help="device address whose protocol applies"
     )
@@ -162,7 +153,7 @@ def _raw(text: str, as_hex: bool) -> bytes:
         try:
             return bytes.fromhex(text)
         except ValueError as error:
-            raise Rejected(f"{text[:60]!r} is not hex") from error
+            raise Usage(f"{text[:60]!r} is not hex") from error
     return text.encode("utf-8", "surrogateescape").replace(b"{GS}", b"\x1d")
 
 
@@ -218,7 +209,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         with path.open("rb") as file:
             is_journal = file.read(len(_SQLITE)) == _SQLITE
     except OSError as error:
-        raise Rejected(f"cannot read {path}: {error.strerror}") from error
+        raise Usage(f"cannot read {path}: {error.strerror}") from error
     if not is_journal:
         for frame in _recorded(path, Device.parse(arguments.url)):
             scan = decode(frame.data, on=day(None), labels=labels, fault=frame.fault)
@@ -262,7 +253,7 @@ def _undecided(arguments: argparse.Namespace) -> int:
     path, after, some = Path(arguments.dir), 0, False
     path = path / FILE if path.is_dir() else path
     if not path.exists():
-        raise Rejected(f"{path} is not there: name the folder of a node")
+        raise Usage(f"{path} is not there: name the folder of a node")
     journal = Journal(path, clock=SystemClock(), random=SystemRandom())
     try:
         while reads := journal.parked(PAGE, after=after):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from devices.registry import Device, Registry
+from ledger.wording import counted
 
 Verdict = Literal["ok", "look", "problem"]
 RULES = "60-tallyman.rules"
@@ -24,14 +25,24 @@ PORT_PATTERNS = ("ttyACM*", "ttyUSB*", "rfcomm*")
 INPUT_FOLDER, HIDPOS_FOLDER = "/dev/input/by-id", "/dev/tallyman"
 _UNSTABLE = ("/dev/tty", "/dev/input/event", "/dev/hidraw")
 _MEDDLERS = {
-    "ModemManager": "it sends modem commands to new ports for ten seconds; install the udev rules",
-    "brltty": "it takes USB serial converters for braille displays; remove it",
+    "ModemManager": (
+        "it sends modem commands to each serial port that is plugged in, for ten seconds",
+        "install the udev rules, which tell it to leave scanners alone; see below",
+    ),
+    "brltty": (
+        "it takes USB serial ports for braille displays",
+        "stop it, unless somebody reads with it: systemctl disable --now brltty",
+    ),
 }
+_INSTALL = (
+    f"as root: tallyman devices doctor --rules > /etc/udev/rules.d/{RULES} && udevadm control --reload "
+    "&& udevadm trigger"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; `advice` is empty when it is fine."""
+    """One thing looked at: what was found, and what to do next; `advice` is empty when that is nothing."""
 
     verdict: Verdict
     what: str
@@ -63,35 +74,76 @@ def ports() -> list[str]:
     return list(named.values())
 
 
-def look(registry: Registry, *, root: Path = Path("/")) -> list[Finding]:
-    """Everything worth knowing; `root` is where the file system begins, for tests."""
+def look(registry: Registry | None, *, root: Path = Path("/")) -> list[Finding]:
+    """Everything worth knowing, what is configured first; `root` is where the file system begins, for tests.
+
+    Without a registry nobody said which devices there are to be.
+    """
+    devices = () if registry is None else tuple(registry)
     return [
         *_devices(registry),
-        *_meddlers(root / "proc", _needs_quiet(registry)),
-        _rules(root, registry),
+        *_meddlers(root / "proc", any(device.url.startswith("serial:") for device in devices)),
+        _rules(root, any(device.url.startswith(("serial:", "evdev:", "hidraw:")) for device in devices)),
         _serial_library(),
-        _seen(),
+        *_seen({os.path.realpath(device.path) for device in devices}),
     ]
 
 
-def _devices(registry: Iterable[Device]) -> Iterator[Finding]:
-    for device in registry:
-        scheme = device.url.partition(":")[0]
-        what = f"{device.name}: {device.path}"
-        if scheme not in ("serial", "evdev", "hidraw", "pipe"):
-            yield Finding("ok", what, "")
-        elif not os.path.exists(device.path):
-            yield Finding("problem", what, "it is not there: plug it in, or correct its address")
-        elif not os.access(device.path, os.R_OK | (os.W_OK if scheme == "serial" else 0)):
-            yield Finding("problem", what, f"no permission: {_who_may(device.path)}, or install the udev rules")
-        elif device.path.startswith(_UNSTABLE):
-            yield Finding("look", what, "this name changes with the order of plugging in: use one of /dev/…/by-id")
-        else:
-            yield Finding("ok", what)
-        if scheme == "evdev" and "grab=yes" not in device.url:
+def summary(findings: Iterable[Finding]) -> str:
+    """The last line: whether there is anything to do."""
+    verdicts = [finding.verdict for finding in findings]
+    problems, looks = verdicts.count("problem"), verdicts.count("look")
+    said = [counted(problems, "problem")] * bool(problems)
+    said += [counted(looks, "thing to look at", "things to look at")] * bool(looks)
+    return ", ".join(said) or "nothing is in the way"
+
+
+def _devices(registry: Registry | None) -> Iterator[Finding]:
+    if registry is None:
+        yield Finding(
+            "ok",
+            "no settings were named, so that no configured device was looked at",
+            "tallyman devices doctor --config node.toml",
+        )
+    elif not list(registry):
+        yield Finding("ok", "the settings name no device", "add one, if this node has any: see docs/devices.md")
+    for device in registry or ():
+        yield _device(device)
+        if device.url.startswith("evdev:") and "grab=yes" not in device.url:
             yield Finding(
-                "look", f"{device.name}: not grabbed", "what it types also reaches the console; add grab=yes"
+                "look",
+                f"{device.name}: what it types also reaches this machine's console",
+                "add grab=yes to its address",
             )
+
+
+def _device(device: Device) -> Finding:
+    name, path, scheme = device.name, device.path, device.url.partition(":")[0]
+    if scheme == "tcp-listen":
+        return Finding("ok", f"{name}: it comes to {device.url} by itself once the node listens there")
+    if scheme not in ("serial", "evdev", "hidraw", "pipe"):
+        return Finding(
+            "ok",
+            f"{name}: {device.url} is on the network and was not tried",
+            f"tallyman devices monitor '{device.url}'",
+        )
+    if not os.path.exists(path):
+        return Finding(
+            "problem",
+            f"{name}: there is no {path}",
+            "plug it in, or correct its address in the settings; `tallyman devices list` shows what is plugged in",
+        )
+    if not os.access(path, os.R_OK | (os.W_OK if scheme == "serial" else 0)):
+        return Finding(
+            "problem", f"{name}: this user may not open {path}", f"{_who_may(path)}; or install the udev rules"
+        )
+    if path.startswith(_UNSTABLE):
+        return Finding(
+            "look",
+            f"{name}: {path} is whatever was plugged in first",
+            "give it its lasting name, as `tallyman devices list` shows it",
+        )
+    return Finding("ok", f"{name}: {path} is there and may be opened")
 
 
 def _who_may(path: str) -> str:
@@ -102,10 +154,6 @@ def _who_may(path: str) -> str:
     return f"add the user to the group {group} and log in again"
 
 
-def _needs_quiet(registry: Iterable[Device]) -> bool:
-    return any(device.url.startswith("serial:") for device in registry)
-
-
 def _meddlers(proc: Path, serial: bool) -> Iterator[Finding]:
     running = set()
     for comm in proc.glob("[0-9]*/comm"):
@@ -113,34 +161,41 @@ def _meddlers(proc: Path, serial: bool) -> Iterator[Finding]:
             running.add(comm.read_text(encoding="utf-8", errors="replace").strip())
         except OSError:
             continue
-    for name, advice in _MEDDLERS.items():
-        if name[:15] in running:
-            yield Finding("problem" if serial else "look", f"{name} is running", advice)
+    found = [name for name in _MEDDLERS if name[:15] in running]
+    for name in found:
+        harm, advice = _MEDDLERS[name]
+        yield Finding("problem" if serial else "look", f"{name} is running: {harm}", advice)
+    if not found:
+        yield Finding("ok", "no program is running that is known to take scanners' ports")
 
 
-def _rules(root: Path, registry: Registry) -> Finding:
+def _rules(root: Path, needed: bool) -> Finding:
     places = [root / folder.lstrip("/") / RULES for folder in RULE_FOLDERS]
     installed = next((place for place in places if place.exists()), None)
     if installed is None:
-        verdict: Verdict = (
-            "look" if any(device.url.startswith(("serial:", "evdev:", "hidraw:")) for device in registry) else "ok"
-        )
         return Finding(
-            verdict,
-            "the udev rules are not installed",
-            f"tallyman devices doctor --rules > /etc/udev/rules.d/{RULES} && udevadm control --reload",
+            "look" if needed else "ok",
+            "the udev rules are not installed: they let this user open scanners and give these lasting names",
+            _INSTALL,
         )
     if installed.read_text(encoding="utf-8", errors="replace") != rules():
-        return Finding("look", f"{installed} differs from this version's rules", "install them again")
-    return Finding("ok", f"{installed}")
+        return Finding("look", f"the udev rules in {installed} differ from this version's", _INSTALL)
+    return Finding("ok", f"the udev rules are installed: {installed}")
 
 
 def _serial_library() -> Finding:
     if importlib.util.find_spec("serial") is None:
-        return Finding("problem", "pyserial is missing", "install it: serial devices cannot be opened")
-    return Finding("ok", "pyserial")
+        return Finding("problem", "pyserial is missing: serial ports cannot be opened", "pip install pyserial")
+    return Finding("ok", "pyserial is installed: serial ports can be opened")
 
 
-def _seen() -> Finding:
-    found = ports()
-    return Finding("ok", f"plugged in: {', '.join(found) or 'nothing that could be a scanner'}")
+def _seen(configured: set[str]) -> Iterator[Finding]:
+    free = [port for port in ports() if os.path.realpath(port.partition("://")[2]) not in configured]
+    for port in free:
+        yield Finding(
+            "ok",
+            f"{port} is plugged in and not configured",
+            f"if it is a scanner: tallyman devices calibrate '{port}'",
+        )
+    if not free:
+        yield Finding("ok", "nothing else is plugged in that could be a scanner")

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from hub import cli_entering, shown
 from hub.cli_kit import Result, Run, command, reading, write
+from hub.limits import CODE_LASTS_MS, CODE_LASTS_MS_MAX, HOUR_MS
+from ledger import commands
 from ledger.clock import SystemClock
-from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
+from ledger.commands import whole
 from ledger.seams import DiskStorage, SystemRandom
 
 FOLDER_VARIABLE = "TALLYMAN_HUB_DIR"
-
-INTERRUPTED = 130  # by Ctrl-C, as a shell has it: nothing was decided
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,29 +32,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
-    try:
+
+    def act() -> int:
         result = arguments.run(arguments)
         if result:
             print(json.dumps(result) if arguments.json else arguments.show(result))
         return 1 if result and result.get("ok") is False else 0
-    except (Rejected, Invalid, Corrupt) as error:
-        return _refuse(arguments, error, 1)
-    except Unavailable as error:
-        return _refuse(arguments, error, 3)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except OSError as error:  # what the disk or a folder refuses
-        return _refuse(arguments, error, 1)
-    except KeyboardInterrupt:
-        return _refuse(arguments, Rejected("interrupted before it was done"), INTERRUPTED)
+
+    return commands.run(act, lambda said, code: _refuse(arguments, said, code))
 
 
-def _refuse(arguments: argparse.Namespace, error: Exception, code: int) -> int:
+def _refuse(arguments: argparse.Namespace, said: str, code: int) -> None:
+    print(f"tallyman hub: {said}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps({"error": str(error), "exit": code}))
-    print(f"tallyman hub: {error}", file=sys.stderr)
-    return code
+        print(json.dumps({"error": said, "exit": code}))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,10 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         description="The hub: all sites' blocks held, executed again, compared and anchored.",
         epilog="exit codes: 0 done, 1 no, 2 usage, 3 try later",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    named = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Run, show: Callable[[Result], str], help: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command = named.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         command.add_argument(
             "--dir",
             type=Path,
@@ -84,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, shown.status, "say how far every site has come and what needs attention")
     found = add("discrepancies", _discrepancies, shown.discrepancies, "list records that cannot all be true")
     found.add_argument("--all", action="store_true", help="also those that are decided")
-    found.add_argument("id", nargs="?", type=int, metavar="ID", help="show one with everything said about it")
+    found.add_argument("id", nargs="?", type=whole(1), metavar="ID", help="show one with everything said about it")
     decide = add("decide", _decide, shown.line, "say something about a discrepancy, by a new entry")
-    decide.add_argument("id", type=int, metavar="ID")
+    decide.add_argument("id", type=whole(1), metavar="ID")
     decide.add_argument("what", choices=("comment", "owner", "resolved", "accepted", "lost"))
     decide.add_argument("text", metavar="TEXT", help="why; or the new owner's name")
     decide.add_argument("--author", default=getpass.getuser(), metavar="NAME", help="who decides (default: you)")
@@ -103,17 +94,17 @@ def _parser() -> argparse.ArgumentParser:
 def _add_founding(add: Callable[..., argparse.ArgumentParser]) -> None:
     init = add("init", _init, shown.init, "make a new hub: keys, databases, main chain; refuses a folder in use")
     init.add_argument("--org", required=True, metavar="ORG", help="name of the organisation, such as acme")
-    init.add_argument("--port", type=int, metavar="PORT", help="where it listens (default 8480)")
+    init.add_argument("--port", type=whole(0, 65_535), metavar="PORT", help="where it listens (default 8480)")
     init.add_argument("--host", metavar="HOST", help="where it listens (default 127.0.0.1)")
     init.add_argument("--database", metavar="URL", help="postgresql://… (default: SQLite in the folder)")
     init.add_argument("--rpc", metavar="URL", help="JSON-RPC of the main chain (default: one of its own)")
-    init.add_argument("--chain-id", type=int, metavar="ID", help="id of the main chain (default 1337)")
+    init.add_argument("--chain-id", type=whole(1), metavar="ID", help="id of the main chain (default 1337)")
     init.add_argument("--contract", metavar="ADDRESS", help="the AnchorRegistry on that chain")
     init.add_argument("--deploy", action="store_true", help="create the AnchorRegistry there")
     enrol = add("enrol", _enrol, shown.enrol, "print a one-time code for the node of a site")
     enrol.add_argument("site", metavar="SITE", help="name of the warehouse, such as oslo")
     enrol.add_argument("--url", default="", metavar="URL", help="the hub's address, to be put into the code")
-    enrol.add_argument("--hours", type=int, default=24, metavar="N", help="how long the code lasts (default 24)")
+    _add_hours(enrol)
 
 
 def _add_recovery(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -124,7 +115,13 @@ def _add_recovery(add: Callable[..., argparse.ArgumentParser]) -> None:
     again.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
     again.add_argument("--replace", action="store_true", help="although it is well: its machine or disk is lost")
     again.add_argument("--url", default="", metavar="URL", help="the hub's address, to be put into the code")
-    again.add_argument("--hours", type=int, default=24, metavar="N", help="how long the code lasts (default 24)")
+    _add_hours(again)
+
+
+def _add_hours(code: argparse.ArgumentParser) -> None:
+    lasts, most = CODE_LASTS_MS // HOUR_MS, CODE_LASTS_MS_MAX // HOUR_MS
+    text = f"how long the code lasts, 1 to {most} (default {lasts})"
+    code.add_argument("--hours", type=whole(1, most), default=lasts, metavar="N", help=text)
 
 
 # ---------------------------------------------------------------- commands
@@ -219,13 +216,13 @@ def _verify(arguments: argparse.Namespace) -> Result:
 
 
 def _enrol(arguments: argparse.Namespace) -> Result:
-    wish = {"site": arguments.site, "url": arguments.url, "lasts_ms": arguments.hours * 3_600_000}
+    wish = {"site": arguments.site, "url": arguments.url, "lasts_ms": arguments.hours * HOUR_MS}
     return write(arguments, "enrol", wish)
 
 
 def _reincarnate(arguments: argparse.Namespace) -> Result:
     wish = {name: getattr(arguments, name) for name in ("site", "reason", "replace", "url")}
-    return write(arguments, "reincarnate", {**wish, "lasts_ms": arguments.hours * 3_600_000})
+    return write(arguments, "reincarnate", {**wish, "lasts_ms": arguments.hours * HOUR_MS})
 
 
 def _decide(arguments: argparse.Namespace) -> Result:

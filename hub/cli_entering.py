@@ -11,6 +11,8 @@ from pathlib import Path
 
 from hub import shown
 from hub.cli_kit import Result, Run, command, reading, write
+from hub.limits import NONCES_MAX
+from ledger.commands import Usage, contents, whole
 from ledger.errors import Rejected
 
 Add = Callable[..., argparse.ArgumentParser]
@@ -70,7 +72,9 @@ def _add_policies(add: Add) -> None:
         "send a site secrets that its random samples are drawn from",
     )
     nonces.add_argument("site", metavar="SITE")
-    nonces.add_argument("count", nargs="?", type=int, default=10, metavar="N", help="how many (default 10)")
+    nonces.add_argument(
+        "count", nargs="?", type=whole(1, NONCES_MAX), default=10, metavar="N", help="how many (default 10)"
+    )
 
 
 def _add_people(add: Add) -> None:
@@ -91,13 +95,13 @@ def _add_people(add: Add) -> None:
 
 
 def _import_items(arguments: argparse.Namespace) -> Result:
-    wish = {"csv": base64.b64encode(_bytes_of(arguments.file)).decode("ascii"), "dry_run": arguments.dry_run}
+    wish = {"csv": base64.b64encode(contents(arguments.file)).decode("ascii"), "dry_run": arguments.dry_run}
     return {**write(arguments, "import-items", wish), "dry_run": arguments.dry_run}
 
 
 def _announce(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> Result:
-        text = base64.b64encode(_bytes_of(arguments.file)).decode("ascii")
+        text = base64.b64encode(contents(arguments.file)).decode("ascii")
         wish = {"site": arguments.site, "csv": text, "dry_run": arguments.dry_run}
         return {**write(arguments, name, wish), "dry_run": arguments.dry_run}
 
@@ -117,7 +121,7 @@ def _announced(arguments: argparse.Namespace) -> Result:
 
 def _set_policy(arguments: argparse.Namespace) -> Result:
     if arguments.clear == (arguments.file is not None):
-        raise Rejected("name the file with the entry, or --clear to take it back")
+        raise Usage("name the file with the entry, or --clear to take it back")
     text = "" if arguments.clear else _text_of(arguments.file)
     if not arguments.clear and not text.strip():
         raise Rejected(f"{arguments.file} is empty")
@@ -135,16 +139,9 @@ def _policies(arguments: argparse.Namespace) -> Result:
         opened.close()
 
 
-def _bytes_of(file: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise Rejected(f"cannot read {file}: {error.strerror}") from error
-
-
 def _text_of(file: Path) -> str:
     try:
-        return _bytes_of(file).decode("utf-8-sig")
+        return contents(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Rejected(f"{file} is not UTF-8 text") from error
 

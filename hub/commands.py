@@ -14,6 +14,7 @@ from hub.hub import Hub
 from ledger import announced
 from ledger.codec import json_loads
 from ledger.errors import Invalid, Rejected
+from ledger.wording import KINDS, shown
 
 Arguments = Mapping[str, Any]
 Command = Callable[[Hub, Arguments], dict[str, Any]]
@@ -196,5 +197,5 @@ def _texts(given: Arguments, name: str) -> list[str]:
 def _of(given: Arguments, name: str, kind: type[T], default: T | None = None) -> T:
     value = given.get(name, default)
     if type(value) is not kind:
-        raise Rejected(f"{name} is {value!r}: expected {kind.__name__}")
+        raise Rejected(f"{name} is {shown(value)}: expected {KINDS[kind]}")
     return value

@@ -154,7 +154,7 @@ class HubConfig:
 
 def load(folder: Path, file: Path | None = None) -> HubConfig:
     """The settings of the hub in `folder`; `file` stands in for its own `hub.toml`."""
-    config = settings.load(HubConfig, file or folder / CONFIG_FILE, folder, "create a hub with `tallyman hub init`")
+    config = settings.load(HubConfig, file, folder, CONFIG_FILE, "create a hub with `tallyman hub init`")
     check(config)
     return config
 

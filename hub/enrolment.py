@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from hub import blocks, incarnations
 from hub.heads import Heads
+from hub.limits import CODE_LASTS_MS, CODE_LASTS_MS_MAX, HOUR_MS
 from hub.store import Session, Store
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Origin
@@ -14,8 +15,6 @@ from ledger.keys import SigningKey, TxKey
 from ledger.seams import Random, failpoint
 from sync.enrolment import Certificate, Code, Request, is_address, key_hash, make_answer
 
-CODE_LASTS_MS = 24 * 3600 * 1000
-CODE_LASTS_MS_MAX = 30 * CODE_LASTS_MS
 OPEN_CODES_MAX = 1000
 SILENT_AFTER_MS = 4 * 3600 * 1000
 
@@ -74,7 +73,8 @@ class Enrolment:
 
     def _open_code(self, session: Session, site: str, url: str, lasts_ms: int, now_ms: int) -> Code:
         if not 0 < lasts_ms <= CODE_LASTS_MS_MAX:
-            raise Rejected(f"a code that lasts {lasts_ms} ms: expected up to {CODE_LASTS_MS_MAX}")
+            most = CODE_LASTS_MS_MAX // HOUR_MS
+            raise Rejected(f"a code cannot last {lasts_ms} ms: expected more than none, and up to {most} hours")
         if not is_address(url):
             raise Rejected(f"{url[:60]!r} is not the hub's address: expected one such as https://hub.example.com")
         session.run("DELETE FROM enrolments WHERE site = :site AND used_ms IS NULL", site=site)

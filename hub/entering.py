@@ -9,6 +9,7 @@ from typing import Any
 from hub import announcing, catalogue, controls, fleet, people, policies
 from hub.announcing import Announced
 from hub.catalogue import Imported
+from hub.limits import NONCES_MAX
 from hub.people import Added
 from hub.store import Store
 from ledger import control
@@ -16,8 +17,6 @@ from ledger.clock import Clock
 from ledger.errors import Rejected
 from ledger.plans import NONCE
 from ledger.seams import Random
-
-NONCES_MAX = 100
 
 
 class Entering:

@@ -46,11 +46,12 @@ from hub.anchoring import ASIDE, FINAL, Anchorer
 from hub.answering import Reply
 from hub.config import HubConfig
 from hub.discrepancies import Discrepancy
-from hub.enrolment import CODE_LASTS_MS, Enrolment
+from hub.enrolment import Enrolment
 from hub.entering import Entering
 from hub.fleet import SiteView
 from hub.founding import HubKeys
 from hub.heads import Heads
+from hub.limits import CODE_LASTS_MS
 from hub.logbook import Logbook
 from hub.people import Account
 from hub.receiving import Receiver

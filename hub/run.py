@@ -27,7 +27,7 @@ from hub import jobs
 from hub.commands import COMMANDS
 from hub.hub import Hub
 from hub.jobs import Job
-from ledger import db, lock, logs, seams
+from ledger import commands, db, lock, logs, seams
 from ledger.clock import SystemClock
 from ledger.control_socket import CommandServer
 from ledger.errors import Unavailable
@@ -139,4 +139,4 @@ def _announced(hub: Hub, url: str) -> Iterator[None]:
 
 def _say(hub: Hub, url: str, json_lines: bool) -> None:
     facts: dict[str, Any] = {"url": url, "name": hub.config.name, "log_key": hub.log_key, "pid": os.getpid()}
-    print(json.dumps(facts) if json_lines else f"hub {hub.config.name} at {url}", flush=True)
+    commands.announce(json.dumps(facts) if json_lines else f"hub {hub.config.name} at {url}")

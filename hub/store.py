@@ -196,7 +196,7 @@ def open_store(url: str, *, now_ms: int, upgrade: bool = True) -> Store:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite" and not _path(parsed).exists():
-        raise Rejected(f"{_path(parsed)} is missing: create it with `tallyman hub init`")
+        raise Rejected(db.MISSING.format(_path(parsed)))
     store = _connect(parsed)
     with store.read() as session:
         version = _version(session)

@@ -16,6 +16,7 @@ from ledger.documents import reference
 from ledger.errors import Invalid, Rejected
 from ledger.ids import text_to_word
 from ledger.moves import QUANTITY_MAX
+from ledger.wording import shown
 from ledger.words import LINES_MAX
 
 DELIVERIES, ORDERS = "deliveries", "orders"
@@ -77,7 +78,7 @@ def delivery(number: str, value: Any) -> Delivery:
                   for item, size, lot, unit in _lines(said, 4))  # fmt: skip
     over = said.get("over", 0)
     if type(over) is not int or not 0 <= over <= OVER_PERCENT_MAX:
-        raise Invalid(f"delivery {number!r}: {over!r} is not a tolerance of 0 to {OVER_PERCENT_MAX} per cent")
+        raise Invalid(f"delivery {number!r}: {shown(over)} is not a tolerance of 0 to {OVER_PERCENT_MAX} per cent")
     return Delivery(number, _id(said.get("supplier")), lines, over, due(said.get("due", "")))
 
 
@@ -97,8 +98,13 @@ def due(text: Any) -> str:
         if text != "" and date.fromisoformat(text).isoformat() != text:
             raise ValueError
     except (TypeError, ValueError) as error:
-        raise Invalid(f"{text!r} is not a day: expected YYYY-MM-DD") from error
+        raise Invalid(f"{shown(text)} is not a day: expected YYYY-MM-DD") from error
     return str(text)
+
+
+def due_key(day: str) -> str:
+    """By which what is due is put in order: what has no day comes last."""
+    return day or "9999"
 
 
 def _entry(stream: str, number: str, value: Any, known: set[str]) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def _lines(said: dict[str, Any], width: int) -> list[list[Any]]:
 
 def _id(text: Any, empty: bool = False) -> str:
     if not isinstance(text, str) or not (text or empty):
-        raise Invalid(f"{text!r} is not a code")
+        raise Invalid(f"{shown(text)} is not a code")
     try:
         text_to_word(text)
     except Rejected as error:
@@ -132,7 +138,7 @@ def _id(text: Any, empty: bool = False) -> str:
 
 def _quantity(size: Any) -> int:
     if type(size) is not int or not 0 < size <= QUANTITY_MAX:
-        raise Invalid(f"{size!r} is not a number of base units")
+        raise Invalid(f"{shown(size)} is not a number of base units")
     return size
 
 

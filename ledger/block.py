@@ -16,6 +16,7 @@ from typing import Any
 from ledger.codec import cbor_decode, cbor_encode, keccak256, rlp_decode, rlp_encode, rlp_int, rlp_list, rlp_uint
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Origin
+from ledger.wording import shown
 
 RULE_SET = "site-shanghai-1"
 GAS_LIMIT = 60_000_000
@@ -273,8 +274,7 @@ def _items(value: Any, count: int, what: str) -> list[Any]:
 
 def _bytes(value: Any, size: int | None, what: str) -> bytes:
     if not isinstance(value, bytes) or (size is not None and len(value) != size):
-        found = f"{len(value)} bytes" if isinstance(value, bytes) else type(value).__name__
-        raise Invalid(f"{what} is {found}: expected {'bytes' if size is None else f'{size} bytes'}")
+        raise Invalid(f"{what} is {shown(value)}: expected {'bytes' if size is None else f'{size} bytes'}")
     return value
 
 
@@ -286,13 +286,13 @@ def _all_bytes(value: Any, what: str) -> tuple[bytes, ...]:
 
 def _uint(value: Any, what: str, most: int = 2**63 - 1) -> int:
     if type(value) is not int or not 0 <= value <= most:
-        raise Invalid(f"{what} is {value!r}: expected a number from 0 to {most}")
+        raise Invalid(f"{what} is {shown(value)}: expected a number from 0 to {most}")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Invalid(f"meta's rule set is {value!r}: expected text")
+        raise Invalid(f"meta's rule set is {shown(value)}: expected text")
     return value
 
 

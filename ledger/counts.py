@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from ledger.errors import Rejected
 from ledger.moves import FREE
+from ledger.wording import shown
 from ledger.words import Text, Uint
 
 # In place of the change counter at a bin's opening, when nobody can say what the books had there: no bin's counter
@@ -89,15 +90,15 @@ class Rule:
                 continue
             value = getattr(self, name)
             if value is not None and (type(value) is not int or not 0 <= value < 2**53):
-                raise Rejected(f"{name} is {value!r}: expected a whole number from 0, or none")
+                raise Rejected(f"{name} is {shown(value)}: expected a whole number from 0, or none")
         if type(self.rounds_max) is not int or not 1 <= self.rounds_max <= 9:
-            raise Rejected(f"rounds_max is {self.rounds_max!r}: expected 1 to 9")
+            raise Rejected(f"rounds_max is {shown(self.rounds_max)}: expected 1 to 9")
         if type(self.counters) is not int or not 1 <= self.counters <= self.rounds_max:
-            raise Rejected(f"counters is {self.counters!r}: expected 1 to {self.rounds_max}, the rounds in all")
+            raise Rejected(f"counters is {shown(self.counters)}: expected 1 to {self.rounds_max}, the rounds in all")
         for name in ("control_percent", "open_percent"):
             share = getattr(self, name)
             if type(share) is not int or not 0 <= share <= 100:
-                raise Rejected(f"{name} is {share!r}: expected 0 to 100")
+                raise Rejected(f"{name} is {shown(share)}: expected 0 to 100")
 
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> Rule:

@@ -196,6 +196,7 @@ def one(connection: Connection, sql: str, values: Iterable[object] = ()) -> dict
 
 
 def _connect(uri: str) -> Connection:
+    name = uri.removeprefix("file:").partition("?")[0]
     try:
         connection = driver.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
@@ -203,9 +204,9 @@ def _connect(uri: str) -> Connection:
         connection.execute("PRAGMA mmap_size=0")
         connection.execute("PRAGMA schema_version").fetchone()  # the first that reads the file
     except driver.OperationalError as error:
-        raise Unavailable(f"cannot open the database {uri}: {error}") from error
+        raise Unavailable(f"cannot open the database {name}: {error}") from error
     except driver.DatabaseError as error:
-        raise Corrupt(f"the database {uri} is damaged: {error}; put back a copy of it") from error
+        raise Corrupt(f"the database {name} is damaged: {error}; put back a copy of it") from error
     return cast(Connection, connection)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.errors import Invalid, LedgerError, Rejected
 from ledger.ids import OpId
+from ledger.wording import shown
 from ledger.words import LINES_MAX
 
 SIZE_BYTES_MAX = 64 * 1024
@@ -36,6 +37,9 @@ OUT_OF_CONTACT = "out-of-contact"
 NOT_BLIND = "not-blind"
 NOT_OPENED = "not-opened"
 SHARED = "shared"  # several people counted parts of it, agreed between them
+# Rules that would have said no while the person was there; what had happened was booked all the same.
+BEYOND_LIMIT = "beyond-limit"
+FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,10 @@ class Document:
 
     def __post_init__(self) -> None:
         if type(self.occurred_ms) is not int or not 0 <= self.occurred_ms <= OCCURRED_MS_MAX:
-            raise Rejected(f"{self.occurred_ms!r} is not a time of occurrence: expected UTC milliseconds up to 2200")
+            raise Rejected(f"{shown(self.occurred_ms)} is not a time of occurrence: expected UTC ms up to 2200")
         _date(self.business_date)
         if type(self.quality) is not int or self.quality not in (0, 1, 2):
-            raise Rejected(f"{self.quality!r} is not a clock quality: expected 0, 1 or 2")
+            raise Rejected(f"{shown(self.quality)} is not a clock quality: expected 0, 1 or 2")
         _codes(self.reasons)
         for line, codes in self.line_reasons.items():
             _line(line)
@@ -94,7 +98,7 @@ class Document:
         for line, pieces in self.pieces.items():
             _line(line)
             if type(pieces) is not int or not 0 <= pieces < 2**63:
-                raise Rejected(f"{pieces!r} pieces: expected a whole number from 0")
+                raise Rejected(f"{shown(pieces)} pieces: expected a whole number from 0")
         for line, day in self.expiries.items():
             _line(line)
             _date(day)
@@ -208,7 +212,7 @@ def _codes(codes: tuple[str, ...]) -> None:
 
 def _line(line: object) -> None:
     if type(line) is not int or not 0 <= line < LINES_MAX:
-        raise Rejected(f"{line!r} is not a line number: expected 0 to {LINES_MAX - 1}")
+        raise Rejected(f"{shown(line)} is not a line number: expected 0 to {LINES_MAX - 1}")
 
 
 def _date(text: object) -> None:

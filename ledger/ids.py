@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ledger.errors import Rejected
 from ledger.seams import Random
+from ledger.wording import shown
 
 TEXT_BYTES_MAX = 31
 
@@ -142,5 +143,5 @@ class Origin:
 def quantity(value: object, *, least: int = 0, most: int = 2**63 - 1) -> int:
     """A count in base units. Booleans, floats and texts are not quantities, however much they look like one."""
     if type(value) is not int or not least <= value <= most:
-        raise Rejected(f"{value!r} is not a quantity: expected a whole number from {least} to {most}")
+        raise Rejected(f"{shown(value)} is not a quantity: expected a whole number from {least} to {most}")
     return value

@@ -9,7 +9,7 @@ Counting and Roles)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.moves import QUANTITY_MAX
+from ledger.wording import shown
 
 COUNTING, STOCK = "counting", "stock"
 ADJUST, BLIND_RECEIPT, LOOSE_ISSUE = "adjust", "blind-receipt", "issue-without-order"
@@ -126,20 +127,23 @@ class DayLimit:
 
 def counting(said: Any) -> Counting:
     """The entry `counting`; raises `Rejected` for what this program does not know or cannot be."""
-    _refuse_unknown(said, ("reasons", "approval", "approvers", "quantity_asked", "rule", "blind"))
+    said = _table(said, "the policy", ("reasons", "approval", "approvers", "quantity_asked", "rule", "blind"))
     reasons: tuple[Reason, ...] = REASONS
     if "reasons" in said:
+        if not isinstance(said["reasons"], list):
+            raise Rejected(f"reasons is {shown(said['reasons'])}: expected a list")
         reasons = tuple(_reason(entry) for entry in said["reasons"])
     if all(each.code != RELOCATED for each in reasons):
         reasons += (next(each for each in REASONS if each.code == RELOCATED),)
+    approvers = _table(said.get("approvers", {}), "approvers")
     rule, blind = said.get("rule", {}), said.get("blind", False)
     if type(blind) is not bool:
-        raise Rejected(f"blind is {blind!r}: expected true or false")
-    Rule.parse(rule)
+        raise Rejected(f"blind is {shown(blind)}: expected true or false")
+    Rule.parse(_table(rule, "rule"))
     return Counting(
         reasons,
-        _limits(said.get("approval", {})),
-        {str(Actor.parse(actor)): _limits(limits) for actor, limits in said.get("approvers", {}).items()},
+        _limits(said.get("approval", {}), "approval"),
+        {str(Actor.parse(actor)): _limits(limits, actor) for actor, limits in approvers.items()},
         _whole(said.get("quantity_asked", QUANTITY_ASKED)),
         dict(rule),
         blind,
@@ -148,12 +152,12 @@ def counting(said: Any) -> Counting:
 
 def stock(said: Any) -> dict[str, DayLimit]:
     """The entry `stock`: limits by act; raises `Rejected` likewise."""
-    _refuse_unknown(said, DAY_ACTS)
-    found = {act: DayLimit(**limits) for act, limits in said.items()}
+    said = _table(said, "the policy", DAY_ACTS)
+    found = {act: DayLimit(**_table(limits, act, DayLimit.__slots__)) for act, limits in said.items()}
     for limit in found.values():
         for value in (limit.quantity_max, limit.value_max):
             if value is not None and _whole(value) > QUANTITY_MAX:
-                raise Rejected(f"{value!r} is more than any limit: expected at most {QUANTITY_MAX}")
+                raise Rejected(f"{shown(value)} is more than any limit: expected at most {QUANTITY_MAX}")
     return found
 
 
@@ -164,34 +168,38 @@ def read(name: str, said: Any) -> Any:
     """An entry by its name, as a value of this module; raises `Rejected` for one that cannot be read."""
     if name not in READERS:
         raise Rejected(f"{name!r} is no policy: expected {' or '.join(READERS)}")
-    try:
-        return READERS[name](said)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise Rejected(f"the policy {name} cannot be read: {error}") from error
+    return READERS[name](said)
 
 
-def _refuse_unknown(said: Any, known: Iterable[str]) -> None:
-    unknown = set(said) - set(known)
-    if unknown:
-        raise Rejected(f"it says {sorted(unknown)[0]!r}: expected {', '.join(known)}")
+def _table(said: Any, what: str, known: Sequence[str] | None = None) -> Mapping[str, Any]:
+    """`said` as a table with these names alone, any name without `known`."""
+    if not isinstance(said, Mapping):
+        raise Rejected(f"{what} is {shown(said)}: expected a table" + (f" of {', '.join(known)}" if known else ""))
+    for name in said:
+        if not isinstance(name, str) or (known is not None and name not in known):
+            raise Rejected(f"{what} says {shown(name)}: expected {', '.join(known or ('names',))}")
+    return said
 
 
 def _reason(entry: Any) -> Reason:
+    if not isinstance(entry, list | tuple) or len(entry) != 3:
+        raise Rejected(f"a reason is {shown(entry)}: expected its code, its words, and plus, minus or both")
     code, words, way = entry
     return Reason(reason_code(code), str(words), _direction(way))
 
 
-def _limits(said: Any) -> Limits:
-    return Limits(**{name: _whole(value) for name, value in said.items()})
+def _limits(said: Any, what: str) -> Limits:
+    named = _table(said, what, Limits.__slots__)
+    return Limits(**{name: _whole(value) for name, value in named.items()})
 
 
 def _whole(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise Rejected(f"{value!r} is not a whole number from 0")
+        raise Rejected(f"{shown(value)} is not a whole number from 0")
     return value
 
 
 def _direction(way: Any) -> str:
     if way not in (PLUS, MINUS, BOTH):
-        raise Rejected(f"{way!r} is not a direction: expected plus, minus or both")
+        raise Rejected(f"{shown(way)} is not a direction: expected plus, minus or both")
     return str(way)

@@ -13,6 +13,7 @@ from typing import Any
 from ledger.codec import JSON_INTEGER_MAX, json_canonical, json_loads
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Origin
+from ledger.wording import shown
 
 VERSION = 1
 MEDIA_TYPE = "application/vnd.tallyman.receipt+json"
@@ -140,7 +141,9 @@ class Receipt:
         value = json_loads(raw, size_bytes_max=SIZE_BYTES_MAX)
         fields = _object(value, "receipt", ("version", "origin", "operation", "block", "site"), ("hub", "anchor"))
         if type(fields["version"]) is not int or fields["version"] != VERSION:
-            raise Invalid(f"the receipt's version is {fields['version']!r}: this program reads version {VERSION}")
+            raise Invalid(
+                f"the receipt's version is {shown(fields['version'])}: this program reads version {VERSION}"
+            )
         receipt = _assemble(fields)
         # By now names are ASCII, and values are texts, whole numbers, lists and objects: for these the plain encoder
         # with sorted names writes what RFC 8785 demands.
@@ -181,7 +184,7 @@ def _assemble(fields: dict[str, Any]) -> Receipt:
 
 def _object(value: Any, what: str, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Invalid(f"{what} is {type(value).__name__}: expected an object")
+        raise Invalid(f"{what} is {shown(value)}: expected an object")
     if len(value) == len(names) and all(name in value for name in names):
         return value
     missing = [name for name in names if name not in value]
@@ -193,13 +196,13 @@ def _object(value: Any, what: str, names: tuple[str, ...], optional: tuple[str, 
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str):
-        raise Invalid(f"{what} is {type(value).__name__}: expected text")
+        raise Invalid(f"{what} is {shown(value)}: expected text")
     return value
 
 
 def _number(value: Any, what: str) -> int:
     if type(value) is not int or not 0 <= value <= JSON_INTEGER_MAX:
-        raise Invalid(f"{what} is {value!r}: expected a whole number from 0 to 2^53 - 1")
+        raise Invalid(f"{what} is {shown(value)}: expected a whole number from 0 to 2^53 - 1")
     return value
 
 
@@ -215,5 +218,5 @@ def _hex(value: Any, what: str, size: int | None = None) -> bytes:
 
 def _hexes(value: Any, what: str, size: int | None = None) -> tuple[bytes, ...]:
     if not isinstance(value, list):
-        raise Invalid(f"{what} is {type(value).__name__}: expected a list")
+        raise Invalid(f"{what} is {shown(value)}: expected a list")
     return tuple(_hex(item, what, size) for item in value)

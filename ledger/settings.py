@@ -15,8 +15,10 @@ from dataclasses import MISSING, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+from ledger.commands import Usage
 from ledger.errors import Rejected
 from ledger.ids import Origin
+from ledger.wording import KINDS, shown
 
 FILE_BYTES_MAX = 1 << 20
 MINUTE_MS = 60_000
@@ -66,16 +68,20 @@ def name(value: str) -> str:
     return ""
 
 
-def load(kind: type[Section], path: Path, folder: Path, hint: str) -> Section:
-    """The settings in the file `path`, with `folder` filled in; `hint` says how to make the file.
+def load(kind: type[Section], named: Path | None, folder: Path, own: str, hint: str) -> Section:
+    """The settings in the file that was `named`, else in `own` in the folder; `hint` says how to make that one.
 
-    Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be.
+    Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be; Usage for a
+    `named` file that cannot be read.
     """
+    path = folder / own if named is None else named
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise Rejected(f"{path} is larger than {FILE_BYTES_MAX} bytes: that is not a settings file")
         raw = path.read_bytes()
     except OSError as error:
+        if named is not None:
+            raise Usage(f"cannot read {named}: {error.strerror}") from error
         raise Rejected(f"cannot read the settings {path}: {error.strerror}; {hint}") from error
     return parse(kind, raw, str(path), folder)
 
@@ -84,7 +90,9 @@ def parse(kind: type[Section], raw: bytes, title: str, folder: Path) -> Section:
     """`raw` TOML as settings; `title` is what messages call it. The class has a hidden field `folder`."""
     try:
         tree = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise Rejected(f"{title} is not TOML: it is no UTF-8 text") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Rejected(f"{title} is not TOML: {error}") from error
     return cast(Section, replace(cast(Any, _read(kind, tree, title, "")), folder=folder))
 
@@ -132,17 +140,16 @@ def _read(kind: type[Section], tree: dict[str, Any], title: str, prefix: str) ->
 def _value(item: Any, kind: Any, value: Any, title: str, key: str) -> Any:
     if is_dataclass(kind):
         if not isinstance(value, dict):
-            raise Rejected(f"{title}: {key!r} is {value!r}; expected a table of settings")
+            raise Rejected(f"{title}: {key!r} is {shown(value)}; expected a table of settings")
         return _read(cast(type[Any], kind), value, title, key + ".")
     if kind == tuple[str, ...] and isinstance(value, list) and all(type(each) is str for each in value):
         value = tuple(value)
         kind = tuple
     if type(value) is not kind:
-        expected = {str: "text", int: "a whole number", bool: "true or false"}.get(kind, "a list of texts")
-        raise Rejected(f"{title}: {key!r} is {value!r}; expected {expected}")
+        raise Rejected(f"{title}: {key!r} is {shown(value)}; expected {KINDS.get(kind, 'a list of texts')}")
     complaint = item.metadata["check"](value)
     if complaint:
-        raise Rejected(f"{title}: {key!r} is {value!r}; expected {complaint}")
+        raise Rejected(f"{title}: {key!r} is {shown(value)}; expected {complaint}")
     return value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +17,14 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from ledger import checkpoint, receipt
+from ledger import checkpoint, commands, receipt
 from ledger.block import Header, Meta
 from ledger.codec import json_canonical, json_loads
+from ledger.commands import Usage
 from ledger.errors import Invalid, Unavailable
 from ledger.receipt import Rpc, Step
 from ledger.receipt_file import SIZE_BYTES_MAX, Receipt
 
-OK, REFUSED, USAGE, LATER = 0, 1, 2, 3
 RPC_ANSWER_BYTES_MAX = 8 * 1024 * 1024
 
 Post = Callable[[str, bytes], bytes]
@@ -50,28 +51,35 @@ class Report:
     @property
     def exit_code(self) -> int:
         if self.refused:
-            return REFUSED
-        return LATER if self.unavailable else OK
+            return commands.NO
+        return commands.LATER if self.unavailable else commands.DONE
 
 
 def main(argv: Sequence[str], *, post: Post | None = None, out: TextIO | None = None) -> int:
     """Run the command; answers its exit code: 0 it holds, 1 it does not, 2 usage, 3 the main chain did not answer."""
-    screen = out or sys.stdout
-    parser = _parser()
     try:
-        options = parser.parse_args(list(argv))
-        raw = _read(options.receipt)
-        site_keys = {checkpoint.parse_key(text).raw for text in options.site_key}
-        hub_keys = {checkpoint.parse_key(text).raw for text in options.hub_key}
-        contract = _address(options.contract) if options.contract else None
-        rpc = _rpc(options.rpc, post) if options.rpc else None
+        options = _parser().parse_args(list(argv))
     except SystemExit as stop:
         return int(stop.code or 0)
-    except (OSError, Invalid) as error:
-        print(f"tallyman verify: {error}", file=sys.stderr)
-        return USAGE
-    report = examine(raw, site_keys, hub_keys, rpc, contract)
-    if options.json:
+    return commands.run(
+        lambda: _show(_examined(options, post), options.json, out or sys.stdout),
+        lambda said, _: print(f"tallyman verify: {said}", file=sys.stderr),
+    )
+
+
+def _examined(options: argparse.Namespace, post: Post | None) -> Report:
+    """Raises Usage for options that cannot be meant; what is wrong with the receipt stands in the report."""
+    site_keys = {_key("--site-key", text) for text in options.site_key}
+    hub_keys = {_key("--hub-key", text) for text in options.hub_key}
+    contract = _address(options.contract) if options.contract is not None else None
+    rpc = _rpc(options.rpc, post) if options.rpc is not None else None
+    if contract and not rpc:
+        raise Usage("--contract says what to look for with --rpc, and no --rpc is given")
+    return examine(_read(options.receipt), site_keys, hub_keys, rpc, contract)
+
+
+def _show(report: Report, as_json: bool, screen: TextIO) -> int:
+    if as_json:
         print(json.dumps(_as_json(report), ensure_ascii=False, indent=2), file=screen)
     else:
         tick, cross = ("✓", "✗") if "utf" in (screen.encoding or "").lower() else ("ok", "NO")
@@ -185,8 +193,18 @@ def _read(path: str) -> bytes:
     """The file, or standard input for `-`; one byte more than allowed is enough to refuse it."""
     if path == "-":
         return sys.stdin.buffer.read(SIZE_BYTES_MAX + 1)
-    with Path(path).open("rb") as file:
-        return file.read(SIZE_BYTES_MAX + 1)
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(SIZE_BYTES_MAX + 1)
+    except OSError as error:
+        raise Usage(f"cannot read {path}: {error.strerror}") from error
+
+
+def _key(option: str, text: str) -> bytes:
+    try:
+        return checkpoint.parse_key(text).raw
+    except Invalid as error:
+        raise Usage(f"{option}: {error}") from error
 
 
 def _address(text: str) -> bytes:
@@ -195,16 +213,16 @@ def _address(text: str) -> bytes:
     except ValueError:
         raw = b""
     if len(raw) != 20:
-        raise Invalid(f"{text!r} is not a contract's address: expected 40 hex digits")
+        raise Usage(f"{text!r} is not a contract's address: expected 40 hex digits")
     return raw
 
 
 def _rpc(url: str, post: Post | None) -> Rpc:
     """JSON-RPC 2.0 over `post`: one question, one answer."""
     if post is None:
-        raise Invalid("--rpc needs a network, and this program was started without one")
+        raise Usage("--rpc needs a network, and this program was started without one")
     if not _is_address(url):
-        raise Invalid(f"{url!r} is not the address of a server: expected one such as http://127.0.0.1:8545")
+        raise Usage(f"{url!r} is not the address of a server: expected one such as http://127.0.0.1:8545")
 
     def ask(method: str, params: list[Any]) -> Any:
         question = json_canonical({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
@@ -222,7 +240,12 @@ def _rpc(url: str, post: Post | None) -> Rpc:
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return (
+            not re.search(r"[^!-~]", url)
+            and parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+        )
     except ValueError:
         return False
 

@@ -22,11 +22,12 @@ from ledger.errors import Corrupt, Rejected, Unavailable
 from ledger.ids import Actor, OpId
 from ledger.people import ADMIN, APPROVE
 from ledger.seams import Storage, failpoint
+from ledger.wording import shown
 from node import catalogue
 from node.desk import Answer, Desk, Person
 from node.lookups import Lookups
 from node.operators import Operators
-from node.values import Fields, shown
+from node.values import Fields
 
 FOLDER = "attachments"
 ATTACHED, ERASED = "attachment", "attachment-erased"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,8 +12,9 @@ from ledger import control
 from ledger.counts import Cost
 from ledger.db import Connection
 from ledger.errors import Rejected
+from ledger.wording import in_units, shown
 from node import streams
-from node.values import Fields, shown
+from node.values import Fields
 
 LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
 UNIT = control.UNIT
@@ -104,6 +105,24 @@ def need_item(connection: Connection, sku: str) -> Item:
     if found is None:
         raise Rejected(f"item {sku!r} is not known here: check the code, or let the site sync with the hub")
     return found
+
+
+def measure(connection: Connection, sku: str) -> dict[str, Any]:
+    """How base units of an item are written: {unit, decimals}."""
+    found = item(connection, sku)
+    return {"unit": "" if found is None else found.unit, "decimals": 0 if found is None else found.decimals}
+
+
+def written(connection: Connection, quantities: Mapping[str, int]) -> str:
+    """Base units by item as people write their sum: what has decimals is summed apart, by its unit."""
+    sums: dict[tuple[int, str], int] = {}
+    for sku, quantity in quantities.items():
+        known = measure(connection, sku)
+        key = (known["decimals"], known["unit"] if known["decimals"] else "")
+        sums[key] = sums.get(key, 0) + quantity
+    return " + ".join(
+        f"{in_units(total, decimals)} {unit}".rstrip() for (decimals, unit), total in sorted(sums.items())
+    )
 
 
 def refuse_tracking(item: Item, lot: str, serial: str) -> None:

@@ -10,12 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from ledger import settings
+from ledger import commands, settings
 from ledger.clock import SystemClock
-from ledger.errors import Corrupt, Invalid, Rejected, Unavailable
+from ledger.commands import Usage, contents, whole
+from ledger.errors import Corrupt, LedgerError
 from ledger.seams import DiskStorage, SystemRandom
 from ledger.wording import counted
 from node import config as node_config
@@ -26,8 +28,6 @@ FOLDER_VARIABLE = "TALLYMAN_NODE_DIR"
 
 Command = Callable[[argparse.Namespace], dict[str, Any]]
 
-INTERRUPTED = 130  # by Ctrl-C, as a shell has it: nothing was decided
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
@@ -35,29 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
-    try:
+
+    def act() -> int:
         result = arguments.run(arguments)
         if result:
             print(json.dumps(result) if arguments.json else arguments.show(result))
         return int(result.get("exit", 0)) if result else 0
-    except (Rejected, Invalid, Corrupt) as error:
-        return _refuse(arguments, error, 1)
-    except Unavailable as error:
-        return _refuse(arguments, error, 3)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except OSError as error:  # what the disk or a folder refuses
-        return _refuse(arguments, error, 1)
-    except KeyboardInterrupt:
-        return _refuse(arguments, Rejected("interrupted before it was done"), INTERRUPTED)
+
+    return commands.run(act, lambda said, code: _refuse(arguments, said, code))
 
 
-def _refuse(arguments: argparse.Namespace, error: Exception, code: int) -> int:
+def _refuse(arguments: argparse.Namespace, said: str, code: int) -> None:
+    print(f"tallyman node: {said}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps({"error": str(error), "exit": code}))
-    print(f"tallyman node: {error}", file=sys.stderr)
-    return code
+        print(json.dumps({"error": said, "exit": code}))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,10 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         description="One warehouse site: its keys, its chain, its pages.",
         epilog="exit codes: 0 done, 1 no, 2 usage, 3 try later",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    named = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Command, show: Callable[[dict[str, Any]], str], help: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        command = named.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
         command.add_argument(
             "--dir",
             type=Path,
@@ -100,9 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     certificate.add_argument("zone", nargs="?", default="", metavar="ZONE", help="an area or bin")
     certificate.add_argument(
-        "--since", type=int, default=0, metavar="HEIGHT", help="only counts after this block cover"
+        "--since", type=whole(), default=0, metavar="HEIGHT", help="only counts after this block cover"
     )
-    certificate.add_argument("--height", type=int, metavar="HEIGHT", help="as of this block (default: the newest)")
+    certificate.add_argument(
+        "--height", type=whole(), metavar="HEIGHT", help="as of this block (default: the newest)"
+    )
     certificate.add_argument("--check", metavar="FILE", help="a certificate to compare with the blocks here")
     add("rebuild", _rebuild, _show_rebuild, "make everything that follows from the blocks again; keeps the rest")
     add("config", _config, _show_config, "print every setting with its value and reason")
@@ -229,11 +222,11 @@ def _certificate(arguments: argparse.Namespace) -> dict[str, Any]:
     config = _load(arguments)
     identity = enrolling.identity_of(config)
     if bool(arguments.zone) == bool(arguments.check):
-        raise Rejected("name a zone, or a certificate with --check")
+        raise Usage("name a zone, or a certificate with --check")
     connection = store.open_reader(config.folder)
     try:
         if arguments.check:
-            value = json_loads(_contents(arguments.check), size_bytes_max=CERTIFICATE_BYTES_MAX)
+            value = json_loads(contents(arguments.check), size_bytes_max=CERTIFICATE_BYTES_MAX)
             found = counting_certificates.check(connection, str(identity.origin), value)
             return {**found, "exit": 0 if found["complete"] else 1}
         head = sealing.read_head(connection, identity.chain)
@@ -241,13 +234,6 @@ def _certificate(arguments: argparse.Namespace) -> dict[str, Any]:
         return counting_certificates.derive(connection, str(identity.origin), arguments.zone, arguments.since, height)
     finally:
         connection.close()
-
-
-def _contents(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise Rejected(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _show_certificate(result: dict[str, Any]) -> str:
@@ -280,7 +266,19 @@ def _show_rebuild(result: dict[str, Any]) -> str:
 
 def _config(arguments: argparse.Namespace) -> dict[str, Any]:
     config = _load(arguments)
+    if unreachable := config.hub.unreachable(_kept_hub_url(config)):
+        print(f"tallyman node: {unreachable}", file=sys.stderr)
     return settings.as_dict(config) if arguments.json else {"text": settings.render(config)}
+
+
+def _kept_hub_url(config: NodeConfig) -> str:
+    """Settings can be looked at before there is a database, or although it is damaged."""
+    from ledger import db
+    from node import store
+
+    with suppress(LedgerError, Corrupt, db.DatabaseError), closing(store.open_reader(config.folder)) as reader:
+        return store.hub_url(reader)
+    return ""
 
 
 def _show_config(result: dict[str, Any]) -> str:
@@ -289,7 +287,3 @@ def _show_config(result: dict[str, Any]) -> str:
 
 def _load(arguments: argparse.Namespace) -> NodeConfig:
     return node_config.load(arguments.dir, arguments.config)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -66,12 +66,14 @@ class WebConfig:
         (), _names, "names and addresses on the local network by which tablets call this node, beside its own"
     )
     time_zone: str = setting(
-        "", _zone, "as in Europe/Oslo: moments on every tablet in the site's own time; empty: in the tablet's"
+        "",
+        _zone,
+        "as in Europe/Oslo: moments and days by the site's own time; empty: moments by the tablet's, days by UTC",
     )
     contact_gap_ms_max: int = setting(
         30_000,
         whole(1_000, DAY_MS),
-        "a scan that waited longer on its tablet makes the count unstable; shorter silences are ordinary Wi-Fi",
+        "what waited longer on its tablet has happened: no rule refuses it, its count is unstable; less is Wi-Fi",
     )
 
 
@@ -85,6 +87,15 @@ class HubConfig:
     bundle_bytes_max: int = setting(
         1 << 20, whole(64 << 10, 4 << 20), "one exchange; a thin link resumes at the frame where it was cut"
     )
+
+    def unreachable(self, kept: str) -> str:
+        """Why there will be no exchange at all, or empty; `kept` is the address that was given at enrolment."""
+        if self.url or kept or self.discover:
+            return ""
+        return (
+            "this site will not sync until the hub's address is known: put it into hub.url of node.toml, or allow "
+            "hub.discover"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +219,7 @@ def load(folder: Path, file: Path | None = None) -> NodeConfig:
 
     Raises Rejected with one plain line for a missing file, an unknown key, or a value that cannot be.
     """
-    config = settings.load(
-        NodeConfig, file or folder / CONFIG_FILE, folder, "create a node with `tallyman node init`"
-    )
+    config = settings.load(NodeConfig, file, folder, CONFIG_FILE, "create a node with `tallyman node init`")
     config.own_labels()
     return config
 

@@ -19,6 +19,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
+from ledger.wording import shown
 from node import counting_shared, tasks
 from node.counting_certificates import Certificates
 from node.counting_close import Closing
@@ -28,7 +29,7 @@ from node.counting_posting import Posting
 from node.counting_relocations import Relocations
 from node.counting_reports import Reports
 from node.counting_review import Review
-from node.counting_sessions import Sessions, need_counter
+from node.counting_sessions import Sessions
 from node.counting_shared import Shared
 from node.counting_sheets import Sheets
 from node.desk import Answer, Desk, Person, is_done
@@ -38,16 +39,18 @@ from node.rounds import (
     Round,
     being_counted,
     blind_bins,
+    give,
     give_back,
     latest,
     next_round,
+    note_baseline,
     open_round,
     own_round,
     parts,
     refuse_counter,
     set_bin,
 )
-from node.values import Fields, shown
+from node.values import Fields
 
 TAKEN = "{} is being counted by somebody else: do you count all of it once more, or share it with them?"
 
@@ -82,16 +85,7 @@ class Counting(Sessions, Lines):
         fields.done()
 
         def work(connection: Connection) -> Answer:
-            row = latest(connection, session, bin_)
-            if row.bin_state != "waiting":
-                raise Rejected(f"{bin_} is not waiting for a counter")
-            if assignee is not None:
-                need_counter(connection, assignee)
-                refuse_counter(connection, session, bin_, assignee)
-            connection.execute(
-                "UPDATE count_rounds SET assignee = ?, deadline_ms = ? WHERE session = ? AND bin = ? AND round = ?",
-                (None if assignee is None else assignee.raw, deadline_ms, session.raw, bin_, row.round),
-            )
+            give(connection, session, bin_, assignee, deadline_ms)
             return {"session": str(session), "bin": bin_}
 
         content = {"session": session.raw, "bin": bin_, "assignee": str(assignee or ""), "deadline": deadline_ms}
@@ -111,16 +105,17 @@ class Counting(Sessions, Lines):
         fields.done()
         if how is not None and how not in counting_shared.CHOICES:
             raise Rejected(f"how is {shown(how)}: expected {' or '.join(counting_shared.CHOICES)}")
-        how = how or (counting_shared.SECOND if who.waited_ms else "")
+        decided = how is not None or self._desk.was_away(who)
         with self._site.reading() as connection:
-            if not how and not is_done(connection, op_id) and self.is_taken(connection, who, bin_):
+            if not decided and not is_done(connection, op_id) and self.is_taken(connection, who, bin_):
                 return {"op_id": str(op_id), "ask": TAKEN.format(bin_), "choices": list(counting_shared.CHOICES)}
 
         def work(connection: Connection) -> Answer:
             if how == counting_shared.SHARE and self.is_taken(connection, who, bin_):
                 return counting_shared.ask_for(connection, bin_, who, area)
-            return self.begin(connection, who, bin_, second=bool(how))
+            return self.begin(connection, who, bin_, second=decided)
 
+        # Whatever was said and not how long it waited: sent again it has waited longer, and is the same act.
         content = {"bin": bin_, **({"how": how, "area": area} if how else {})}
         return self._desk.once(op_id, who.actor, "open_bin", content, work)
 
@@ -147,7 +142,7 @@ class Counting(Sessions, Lines):
         area = counting_shared.own_area(connection, bin_, who.actor)
         if area is not None and area.state == counting_shared.AGREED:
             task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
-            self.contact(connection, task, who.waited_ms)
+            self.contact(connection, task, who)
             counting_shared.begin(connection, area, task.task)
             return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
         if self.is_taken(connection, who, bin_):
@@ -159,7 +154,7 @@ class Counting(Sessions, Lines):
             raise Rejected(f"{bin_} is not yours to count now")
         refuse_counter(connection, row.session, bin_, who.actor)
         task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
-        self.contact(connection, task, who.waited_ms)
+        self.contact(connection, task, who)
         changes = views.number(self._site.view(self._site.head.manager, views.changes_of(bin_)))
         connection.execute(
             "UPDATE count_rounds SET assignee = ?, task = ?, changes = ?, height = ?"
@@ -167,6 +162,7 @@ class Counting(Sessions, Lines):
             (who.actor.raw, task.task, changes, self._site.head.height, row.session.raw, bin_, row.round),
         )
         set_bin(connection, row.session, bin_, "counting")
+        note_baseline(connection, row.session, (bin_,))
         return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
 
     def leave(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -226,7 +222,7 @@ class Counting(Sessions, Lines):
             " OR a.area IS NOT NULL) ORDER BY b.bin",
             (who.actor.raw,),
         ).fetchall()
-        found = []
+        found, now_ms = [], self._desk.now_ms()
         for session, bin_, name, deadline_ms, assignee, state, items, area, area_state in rows:
             if assignee is None and not self._may_count(connection, OpId(bytes(session)), bin_, who.actor):
                 continue
@@ -236,6 +232,7 @@ class Counting(Sessions, Lines):
                     "name": name,
                     "bin": bin_,
                     "deadline_ms": deadline_ms,
+                    "overdue": deadline_ms is not None and deadline_ms < now_ms,
                     "open": state == "counting",
                     "whole": not items,
                     "mine": assignee is not None,

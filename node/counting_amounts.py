@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.moves import QUANTITY_MAX
-from ledger.wording import in_units
+from ledger.wording import in_units, shown
 from node import catalogue, streams
 from node.counting_policy import policy
-from node.values import Fields, amount, shown
+from node.values import Fields, amount
 
 _AMOUNT = re.compile(r"([0-9]{1,13})(?:[.,]([0-9]{1,9}))?", re.ASCII)
 

@@ -46,6 +46,14 @@ class Certificates:
 
         return self._desk.once(op_id, who.actor, "certify", {"zone": zone, "since": since}, work)
 
+    def show(self, connection: Connection, who: Person, zone: str, since: int, height: int | None) -> Answer:
+        """The certificate that the blocks give, now or as of `height`, and `noted`, the operation by which the site
+        put its name under it, or ''. Nothing is recorded."""
+        who.need(APPROVE, "certify a zone")
+        head = self._site.head
+        made = derive(connection, str(head.origin), zone, since, head.height if height is None else height)
+        return {"certificate": made, "noted": _noted(connection, made)}
+
     def check(self, connection: Connection, value: object) -> Answer:
         """Whether the blocks here give this very certificate: {true, complete, faults, noted}. `noted`: the operation
         by which the site put its name under it, or ''."""
@@ -72,15 +80,19 @@ def check(connection: Connection, origin: str, value: object) -> Answer:
     given = certificates.parse(value)
     derived = derive(connection, origin, given["zone"], given["since"], given["height"])
     found = certificates.faults(given, derived)
-    row = connection.execute(
-        "SELECT op_id FROM notes WHERE kind = ? AND subject = ?", (NOTE_KIND, certificates.digest(given))
-    ).fetchone()
     return {
         "true": not found,
         "complete": not found and derived["complete"],
         "faults": found,
-        "noted": "" if row is None else bytes(row[0]).hex(),
+        "noted": _noted(connection, given),
     }
+
+
+def _noted(connection: Connection, certificate: dict[str, Any]) -> str:
+    row = connection.execute(
+        "SELECT op_id FROM notes WHERE kind = ? AND subject = ?", (NOTE_KIND, certificates.digest(certificate))
+    ).fetchone()
+    return "" if row is None else bytes(row[0]).hex()
 
 
 def _confirmed(connection: Connection, unit: str, height: int) -> Confirmed | None:

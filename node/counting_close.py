@@ -124,10 +124,9 @@ class Closing:
         """Fix the lines of every part. From here on nothing scanned changes this round any more."""
         if row.task is None or row.changes is None:
             raise Rejected(f"you have not opened {row.bin}")
-        if who.waited_ms > self._site.config.web.contact_gap_ms_max:
+        if self._desk.was_away(who):
             tasks.note_gap(connection, row.task, who.waited_ms)
-        if occurred_ms is None and who.waited_ms:
-            occurred_ms = max(0, self._desk.now_ms() - who.waited_ms)
+        occurred_ms = self._desk.did_at_ms(who, occurred_ms)
         lines, expiries, pieces = lines_of(connection, row)
         empty = tasks.said_empty(connection, row.task)
         sealed = sealed_in(connection, tallies(connection, row))

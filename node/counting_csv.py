@@ -19,12 +19,13 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import STATUSES
+from ledger.wording import shown
 from node import catalogue
 from node.counting_amounts import amount_of, asked_back
 from node.counting_lines import refuse_pieces, thing_of
 from node.rounds import latest
 from node.tasks import Thing
-from node.values import Fields, shown
+from node.values import Fields
 
 COLUMNS = ("sheet", "bin", "item", "lot", "serial", "status", "expiry", "quantity", "pieces")
 EXPECTED = "expected"

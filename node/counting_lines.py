@@ -134,14 +134,14 @@ class Lines:
     def open_task(self, connection: Connection, who: Person, bin_: str = "") -> tasks.Task:
         """The person's open count, of `bin_` if the act names one: what was done in one bin stays out of others."""
         task = tasks.need(connection, who.actor, tasks.COUNT, bin_)
-        self.contact(connection, task, who.waited_ms)
+        self.contact(connection, task, who)
         return task
 
-    def contact(self, connection: Connection, task: tasks.Task, waited_ms: int) -> None:
+    def contact(self, connection: Connection, task: tasks.Task, who: Person) -> None:
         """A count in which something waited on a tablet for long is unstable (product.md, Counting 5): nobody can say
         what the books had in the bin when it was counted."""
-        if task.kind == tasks.COUNT and waited_ms > self._site.config.web.contact_gap_ms_max:
-            tasks.note_gap(connection, task.task, waited_ms)
+        if task.kind == tasks.COUNT and self._desk.was_away(who):
+            tasks.note_gap(connection, task.task, who.waited_ms)
 
     def by_hand(self, who: Person) -> Cause:
         """No read behind it: the time is when the person did it, by this node's clock."""

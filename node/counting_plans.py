@@ -18,12 +18,13 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE, COUNT
 from ledger.plans import NONCE, Planned, Scope, planned
+from ledger.wording import shown
 from node import catalogue
 from node.counting_facts import EVERYTHING, picture_at
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.rounds import blind_bins, need_session
-from node.values import Fields, amount, listed, shown, text_id
+from node.values import Fields, amount, listed, text_id
 
 PREVIEW_ROWS_MAX = 200
 BINS_MAX = 500

@@ -21,14 +21,26 @@ from ledger.ids import OpId
 from ledger.keys import TxKey
 from ledger.people import APPROVE
 from ledger.policy import RELOCATED, Counting
+from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
 from node.counting_policy import policy
 from node.counting_relocations import Key, refuse_open, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.rounds import Part, Round, close_if_done, counters_of, latest, need_session, parked_count, parts, set_bin
-from node.values import Fields, amount, listed, shown, text_id
+from node.rounds import (
+    Part,
+    Round,
+    close_if_done,
+    counters_of,
+    latest,
+    movers_of,
+    need_session,
+    parked_count,
+    parts,
+    set_bin,
+)
+from node.values import Fields, amount, listed, text_id
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +153,10 @@ class Posting:
             raise Rejected(f"{wish.bin} is not in review: nothing to post")
         if wish.who.actor in counters_of(connection, wish.session, wish.bin):
             raise Rejected(f"you counted {wish.bin}: somebody else has to approve it")
+        if wish.who.actor in movers_of(connection, wish.session, wish.bin):
+            raise Rejected(
+                f"you moved or adjusted goods of {wish.bin} after its count began: somebody else has to approve it"
+            )
         if parked_count(connection, wish.session, wish.bin):
             raise Rejected(f"{wish.bin} has scans that nobody has explained: resolve or dismiss them first")
         refuse_open(connection, wish.session, wish.bin)

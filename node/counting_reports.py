@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ledger.counts import Compared
@@ -120,7 +119,7 @@ class Reports:
         counted = counted_s(posted)
         months: dict[str, list[PostedRound]] = defaultdict(list)
         for each in rounds:
-            months[datetime.fromtimestamp(each.counted_s, UTC).strftime("%Y-%m")].append(each)
+            months[self._desk.day_of(each.counted_s * 1000).strftime("%Y-%m")].append(each)
 
         def figures(chosen: list[PostedRound]) -> dict[str, int]:
             found = [by_round[each.session.raw, each.bin, each.round] for each in chosen]

@@ -14,7 +14,7 @@ from node.counting_judge import verdict_of
 from node.counting_relocations import Offer, offers, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.rounds import ENDED, Round, latest, need_session, next_round, parked_count, parts
+from node.rounds import ENDED, Round, give, latest, need_session, next_round, parked_count, parts
 from node.values import Fields
 
 
@@ -83,6 +83,8 @@ class Review:
                     "why": row.why,
                     "whole": row.whole,
                     "assignee": "" if row.assignee is None else self._operators.name_of(connection, row.assignee),
+                    "deadline_ms": row.deadline_ms,
+                    "overdue": _is_overdue(row, self._desk.now_ms()),
                     "parked": parked_count(connection, session, bin_),
                     **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
                 }
@@ -111,7 +113,7 @@ class Review:
                 "rounds": [found for found in rounds if found["lines"] or found["operations"]],
                 "moves": [] if all(each["stable"] for each in rounds[-1:]) else _moves_during(connection, row),
                 "parked": parked_count(connection, session, bin_),
-                "relocations": [_offer(each) for each in offers(connection, session, bin_)],
+                "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
                 "units": counting_units.found_in(connection, session, bin_),
                 **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
             }
@@ -182,11 +184,13 @@ class Review:
     # ------------------------------------------------------------ deciding
 
     def recount(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Order another count of a bin in review: `session`, `bin`, `reason`."""
+        """Order another count of a bin in review: `session`, `bin`, `reason`; `assignee` (absent: anyone) and
+        `deadline_ms` (absent: that of the count before)."""
         who.need(APPROVE, "order a recount")
         fields = Fields(body, "recount")
         session, bin_ = fields.op_id("session"), fields.text("bin")
         reason = reason_code(fields.take("reason"))
+        assignee, deadline_ms = fields.actor("assignee"), fields.moment("deadline_ms")
         fields.done()
 
         def work(connection: Connection) -> Answer:
@@ -194,9 +198,13 @@ class Review:
             if row.bin_state != "review":
                 raise Rejected(f"{bin_} is not in review: nothing to count again")
             next_round(connection, row, "ordered")
+            give(connection, session, bin_, assignee, row.deadline_ms if deadline_ms is None else deadline_ms)
             return {"session": str(session), "bin": bin_}
 
-        content = {"session": session.raw, "bin": bin_, "reason": reason}
+        content = {
+            "session": session.raw, "bin": bin_, "reason": reason, "assignee": str(assignee or ""),
+            "deadline": deadline_ms,
+        }  # fmt: skip
         return self._desk.once(op_id, who.actor, "recount", content, work)
 
     # ------------------------------------------------------------ parked reads
@@ -214,6 +222,10 @@ class Review:
         ).fetchall()
         names = ("park", "raw", "symbology", "why", "hint", "at_ms")
         return [{**dict(zip(names, row, strict=True)), "raw": bytes(row[1]).hex()} for row in rows]
+
+
+def _is_overdue(row: Round, now_ms: int) -> bool:
+    return row.deadline_ms is not None and row.deadline_ms < now_ms and row.bin_state in ("waiting", "counting")
 
 
 def _how(connection: Connection, row: Round, number: int) -> Answer:
@@ -244,15 +256,17 @@ def _moves_during(connection: Connection, row: Round) -> list[Answer]:
         (row.bin, row.bin, row.height or 0, row.session.raw, row.bin, row.round),
     ).fetchall()
     names = ("height", "item", "lot", "serial", "quantity", "source", "target")
-    return [dict(zip(names, found, strict=True)) for found in rows]
+    moves = [dict(zip(names, found, strict=True)) for found in rows]
+    return [{**move, **catalogue.measure(connection, move["item"])} for move in moves]
 
 
-def _offer(offer: Offer) -> Answer:
+def _offer(connection: Connection, offer: Offer) -> Answer:
     """A possible relocation, for a screen."""
     item, lot, serial, status = offer.key
     said = {"item": item, "lot": lot, "serial": serial, "status": STATUSES[status]}
     return {
         **said,
+        **catalogue.measure(connection, item),
         "source": offer.source,
         "target": offer.target,
         "quantity": offer.quantity,

@@ -24,7 +24,7 @@ from node.counting_facts import EVERYTHING
 from node.counting_plans import BINS_MAX, Draft, Plans
 from node.counting_policy import policy
 from node.desk import Answer, Desk, Person
-from node.rounds import ENDED, close_if_done, latest, need_session, open_round, set_bin
+from node.rounds import ENDED, close_if_done, latest, need_counter, need_session, open_round, set_bin
 from node.values import Fields, listed, text_id
 
 
@@ -275,13 +275,6 @@ def drop_open(connection: Connection, session: OpId, bin_: str) -> None:
         " (SELECT task FROM count_tallies WHERE session = ? AND bin = ?)",
         (session.raw, bin_),
     )
-
-
-def need_counter(connection: Connection, actor: Actor) -> None:
-    """Refuse an assignee who may not count."""
-    row = connection.execute("SELECT roles, revoked FROM people WHERE actor = ?", (actor.raw,)).fetchone()
-    if row is None or row[1] or not int(row[0]) & COUNT:
-        raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
 
 
 def _bins(connection: Connection, session: OpId) -> list[tuple[str, str]]:

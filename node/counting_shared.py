@@ -16,6 +16,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import COUNT
 from node import tasks
+from node.counting_units import sealed_in
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import Round, being_counted, own_round, round_of, tallies
@@ -85,7 +86,8 @@ class Shared:
             now = own_area(connection, bin_, who.actor)
             if now is None or now.task is None or now.state != COUNTING:
                 raise Rejected(f"you have not opened {bin_}")
-            if not tasks.said_empty(connection, now.task) and not tasks.tally(connection, now.task):
+            found = tasks.tally(connection, now.task) or sealed_in(connection, [now.task])
+            if not tasks.said_empty(connection, now.task) and not found:
                 raise Rejected(f"nothing was counted in your part of {bin_}: count it, or declare it empty")
             tasks.become(connection, now.task, tasks.CLOSED)
             _become(connection, now, COUNTED)

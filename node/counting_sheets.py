@@ -15,6 +15,7 @@ from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
+from ledger.wording import shown
 from node import counting_csv, tasks
 from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
@@ -22,11 +23,18 @@ from node.counting_lines import counted_elsewhere
 from node.counting_plans import reveal
 from node.counting_policy import policy
 from node.counting_posting import bin_op_id
-from node.counting_sessions import need_counter
 from node.desk import Answer, Desk, Person
-from node.rounds import close_if_done, latest, need_session, refuse_counter, set_bin
+from node.rounds import (
+    close_if_done,
+    latest,
+    need_counter,
+    need_session,
+    note_baseline,
+    refuse_counter,
+    set_bin,
+)
 from node.tasks import Cause
-from node.values import Fields, listed, shown, text_id
+from node.values import Fields, listed, text_id
 
 BINS_MAX = 50
 OPENED = "opened"
@@ -73,6 +81,7 @@ class Sheets:
                         "UPDATE count_rounds SET blind = 0 WHERE session = ? AND bin = ? AND round = ?",
                         (session.raw, bin_, row.round),
                     )
+            note_baseline(connection, session, chosen)
             if not blind and who.has(COUNT):
                 reveal(connection, session, chosen, who, self._desk.now_ms())
             return {"session": str(session), "sheet": int(number), "bins": chosen}

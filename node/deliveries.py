@@ -2,6 +2,9 @@
 
 They are announced here or at the hub. What the hub says of a delivery stands over what was said here. Its stream
 holds what is announced; the tables hold what happened, from the first goods of a delivery on.
+
+What came into a bin is what the books expect there: while that bin is being counted, nobody who counts is told what
+came of its delivery, in no list, answer or refusal.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from ledger.documents import reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import OpId
 from ledger.moves import Line
-from ledger.people import APPROVE, RECEIVE
+from ledger.people import APPROVE, COUNT, RECEIVE
 from ledger.words import LINES_MAX
 from node import catalogue, streams
 from node.desk import Answer, Desk, Person
+from node.rounds import blind_bins
 from node.values import Fields, amount
 
 LISTED_MAX = 200
@@ -73,37 +77,32 @@ class Deliveries:
 
         def work(connection: Connection) -> Answer:
             known = need_open(connection, name)
+            if is_blind(connection, who, name):
+                raise Rejected(f"goods of {name} are being counted: close it when that count is finished")
             if known.short and not reason:
-                raise ReasonNeeded(f"{sum(known.short.values())} are short: give a reason")
+                raise ReasonNeeded(f"{catalogue.written(connection, known.short)} are short: give a reason")
             _keep(connection, known, self._desk.now_ms())
             connection.execute("UPDATE expected SET state = 'closed', reason = ? WHERE delivery = ?", (reason, name))
             return {"delivery": name, "short": known.short}
 
         return self._desk.once(op_id, who.actor, "close_delivery", {"delivery": name, "reason": reason}, work)
 
-    def waiting(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open deliveries, those that are due first, then as they were announced: [{delivery, supplier, due, lines
-        [{item, wanted, came, lots, units}]}], `lots` and `units` (SSCCs) being those that were announced."""
+    def waiting(
+        self, connection: Connection, who: Person, after: tuple[str, str] = ("", ""), most: int = LISTED_MAX
+    ) -> list[Answer]:
+        """Open deliveries, those that are due first, then by their number: [{delivery, supplier, due, lines
+        [{item, unit, decimals, wanted, came, lots, units}], being_counted}], `lots` and `units` (SSCCs) being those
+        that were announced. `came` is None where the person must not know it now. `after`: (`due_key`, number) of the
+        one after which to go on."""
         who.need(RECEIVE | APPROVE, "see what is expected")
-        rows = connection.execute("SELECT delivery, at_ms FROM expected WHERE state = 'open'").fetchall()
-        told = {name for name, _ in streams.every(connection, DELIVERIES)}
-        told -= {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
-        when = {**{str(name): int(at_ms) for name, at_ms in rows}, **dict.fromkeys(told, 0)}
-        found = [known for known in (find(connection, name) for name in when) if known is not None and known.short]
-        found.sort(key=lambda known: (known.due or "9999", when[known.name], known.name))
-        return [
-            {
-                "delivery": known.name,
-                "supplier": known.supplier,
-                "due": known.due,
-                "lines": [
-                    {"item": item, "wanted": known.wanted.get(item, 0), "came": known.came.get(item, 0),
-                     "lots": known.marks(item, "lot"), "units": known.marks(item, "unit")}
-                    for item in sorted({*known.wanted, *known.came})
-                ],
-            }
-            for known in found[:LISTED_MAX]
-        ]  # fmt: skip
+        names = {str(name) for (name,) in connection.execute("SELECT delivery FROM expected WHERE state = 'open'")}
+        told = {name for name, _ in streams.every_stored(connection, DELIVERIES)}
+        names |= told - {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
+        found = [known for known in (find(connection, name) for name in names) if known is not None and known.short]
+        keys = {known.name: (announced.due_key(known.due), known.name) for known in found}
+        found.sort(key=lambda known: keys[known.name])
+        listed = [known for known in found if keys[known.name] > after][:most]
+        return [_shown(connection, known, is_blind(connection, who, known.name)) for known in listed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +127,36 @@ class Known:
     def marks(self, item: str, name: str) -> list[str]:
         """The lots or units of an item that were announced."""
         return sorted({getattr(line, name) for line in self.lines if line.item == item} - {""})
+
+
+def _shown(connection: Connection, known: Known, blind: bool) -> Answer:
+    """A delivery for a screen. What came beside what was announced is not even named to who is `blind`."""
+    items = known.wanted if blind else {*known.wanted, *known.came}
+    return {
+        "delivery": known.name,
+        "supplier": known.supplier,
+        "due": known.due,
+        "being_counted": blind,
+        "lines": [
+            {
+                "item": item,
+                **catalogue.measure(connection, item),
+                "wanted": known.wanted.get(item, 0),
+                "came": None if blind else known.came.get(item, 0),
+                "lots": known.marks(item, "lot"),
+                "units": known.marks(item, "unit"),
+            }
+            for item in sorted(items)
+        ],
+    }
+
+
+def is_blind(connection: Connection, who: Person, name: str) -> bool:
+    """Whether the person counts and goods of this delivery came into a bin that is being counted."""
+    if not who.has(COUNT):
+        return False
+    rows = connection.execute("SELECT bin FROM delivery_bins WHERE delivery = ?", (name,)).fetchall()
+    return not blind_bins(connection).isdisjoint(str(bin_) for (bin_,) in rows)
 
 
 def find(connection: Connection, name: str) -> Known | None:
@@ -173,32 +202,53 @@ def need_open(connection: Connection, name: str) -> Known:
 
 
 def take_in(
-    connection: Connection, name: str, lines: Iterable[Line], reasons: Mapping[int, object], every: object,
-    *, happened: bool, now_ms: int,
+    connection: Connection, who: Person, name: str, lines: Iterable[Line], reasons: Mapping[int, object],
+    every: object, *, happened: bool, now_ms: int,
 ) -> Answer:  # fmt: skip
     """Goods of a delivery arrive: what is beyond the tolerance, or was never announced, needs a reason; when all is
     there the delivery closes. What `happened` already is only kept: nobody can say no to it any more. Answers {open},
-    what is still to come."""
+    what is still to come, unless that would tell a counter what came before."""
     known = find(connection, name) if happened else need_open(connection, name)
     if known is None:
         return {}
     _keep(connection, known, now_ms)
-    came = dict(known.came)
+    blind, came = is_blind(connection, who, name), dict(known.came)
     for number, line in enumerate(lines):
         wanted, size = known.wanted.get(line.item, 0), came.get(line.item, 0) + line.quantity
-        explained = happened or every or number in reasons
+        explained = happened or blind or every or number in reasons
         if size > wanted + wanted * known.over_percent // 100 and not explained:
-            raise ReasonNeeded(f"line {number}: {size} of {line.item} instead of {wanted}: give a reason")
+            here, due = (catalogue.written(connection, {line.item: each}) for each in (size, wanted))
+            raise ReasonNeeded(f"line {number}: {here} of {line.item} instead of {due}: give a reason")
         came[line.item] = size
         connection.execute(
             "INSERT INTO expected_lines VALUES (?, ?, 0, ?) ON CONFLICT (delivery, item)"
             " DO UPDATE SET came = came + excluded.came",
             (name, line.item, line.quantity),
         )
+        connection.execute("INSERT OR IGNORE INTO delivery_bins VALUES (?, ?)", (name, line.target))
     left = replace(known, came=came).short
     if not left:
         connection.execute("UPDATE expected SET state = 'closed' WHERE delivery = ?", (name,))
-    return {"open": left}
+    return {} if blind else {"open": left}
+
+
+def received_before(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> str:
+    """What to ask when the same supplier's delivery note was received by another act; '' when it was not."""
+    note = references.get("delivery-note", "")
+    row = connection.execute(
+        "SELECT op_id FROM deliveries WHERE supplier = ? AND note = ? AND op_id <> ?",
+        (references.get("supplier", ""), note, op_id.raw),
+    ).fetchone()
+    return "" if row is None else f"delivery note {note} was received before ({bytes(row[0]).hex()[:8]}…): again?"
+
+
+def keep_note(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> None:
+    """Remember which delivery note an act received."""
+    if references.get("delivery-note"):
+        connection.execute(
+            "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
+            (references.get("supplier", ""), references["delivery-note"], op_id.raw),
+        )
 
 
 def _keep(connection: Connection, known: Known, now_ms: int) -> None:

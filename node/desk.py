@@ -11,8 +11,9 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 from ledger import people
 from ledger.codec import cbor_encode
@@ -142,6 +143,23 @@ class Desk:
     def now_ms(self) -> int:
         return self.site.clock.now_ms()
 
+    def day_of(self, at_ms: int) -> date:
+        """The site's own calendar day of a moment: by `web.time_zone`, without one by UTC. A clock gone mad stays
+        within the calendar."""
+        zone, at_ms = self.site.config.web.time_zone, min(max(at_ms, 0), OCCURRED_MS_MAX)
+        return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone) if zone else UTC).date()
+
+    def was_away(self, who: Person) -> bool:
+        """Whether what they ask for waited on their tablet for longer than ordinary Wi-Fi is silent: it has happened,
+        and nobody was told yes or no."""
+        return who.waited_ms > self.site.config.web.contact_gap_ms_max
+
+    def did_at_ms(self, who: Person, said_ms: int | None) -> int | None:
+        """When they did it: as they say, or else as long ago as it waited on their tablet; None for now."""
+        if said_ms is not None or not who.waited_ms:
+            return said_ms
+        return max(0, self.now_ms() - who.waited_ms)
+
     def document(self, occurred_ms: int | None = None, **said: Any) -> Document:
         """A document of now, or of the time that a tablet says. A clock that runs ahead makes the time doubtful."""
         now_ms = min(max(self.now_ms(), 0), OCCURRED_MS_MAX)
@@ -149,7 +167,7 @@ class Desk:
         quality = self.site.time.quality(self.site.head.timestamp)
         return Document(
             occurred_ms=at_ms,
-            business_date=datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat(),
+            business_date=self.day_of(at_ms).isoformat(),
             quality=DOUBTFUL if at_ms > now_ms + AHEAD_MS_MAX else quality,
             **{name: value for name, value in said.items() if value},
         )

@@ -209,7 +209,7 @@ CREATE VIEW count_tallies AS
 """
 
 DAY_1 = """
--- What each person did of an item in a day (days since 1970, UTC), for the limits of a day.
+-- What each person did of an item in a day (the site's days since 1970), for the limits of a day.
 CREATE TABLE day_sizes (
     op_id BLOB NOT NULL, act TEXT NOT NULL, item TEXT NOT NULL, actor BLOB NOT NULL, day INTEGER NOT NULL,
     quantity INTEGER NOT NULL, PRIMARY KEY (op_id, act, item)
@@ -324,4 +324,19 @@ CREATE TABLE handed_codes (
     at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX handed_codes_actor ON handed_codes (actor, number);
+"""
+
+DELIVERED_1 = """
+-- The bins that goods of an announced delivery came into.
+CREATE TABLE delivery_bins (
+    delivery TEXT NOT NULL REFERENCES expected, bin TEXT NOT NULL, PRIMARY KEY (delivery, bin)
+) STRICT, WITHOUT ROWID;
+"""
+
+BASELINES_1 = """
+-- The newest operation when the count of a bin began: who changes what is in it after that does not recount it.
+CREATE TABLE count_baselines (
+    session BLOB NOT NULL, bin TEXT NOT NULL, height INTEGER NOT NULL, place INTEGER NOT NULL,
+    PRIMARY KEY (session, bin)
+) STRICT, WITHOUT ROWID;
 """

@@ -20,6 +20,7 @@ from node.rounds import refuse_frozen
 from node.values import Fields
 
 ROWS_MAX = 200
+FIRST = (-(2**62), "", -1)
 
 
 class Holds:
@@ -31,30 +32,48 @@ class Holds:
         self._operators = operators
         self._counting = counting
 
-    def waiting(self, connection: Connection, who: Person) -> list[Answer]:
-        """What is held and not released, oldest first: [{hold, line, by, own, item, lot, serial, status, left, places
-        [{location, quantity}]}]. Bins that are being counted are left out for those who count."""
+    def waiting(
+        self, connection: Connection, who: Person, after: tuple[int, str, int] = FIRST, most: int = ROWS_MAX
+    ) -> list[Answer]:
+        """What is held and not released, oldest first: [{height, hold, line, by, own, item, lot, serial, status,
+        unit, decimals, left, places [{location, quantity}]}]. Bins that are being counted are left out for those who
+        count. `after`: (height, hold, line) of the one after which to go on."""
         who.need(HOLD | APPROVE, "see what is held")
         hidden = self._counting.blind_bins(connection, who)
         rows = connection.execute(
-            "SELECT h.hold, h.line, o.actor, h.item, h.lot, h.serial, h.status, h.quantity - h.freed FROM holds h"
-            " JOIN operations o ON o.op_id = h.hold WHERE h.freed < h.quantity AND EXISTS (SELECT 1 FROM stock s"
+            "SELECT h.hold, h.line, o.actor, h.item, h.lot, h.serial, h.status, h.quantity - h.freed,"
+            " h.height FROM holds h JOIN operations o ON o.op_id = h.hold WHERE h.freed < h.quantity"
+            " AND (h.height, h.hold, h.line) > (?, ?, ?) AND EXISTS (SELECT 1 FROM stock s"
             " JOIN locations l ON l.location = s.location AND l.kind <> 2 WHERE s.item = h.item AND s.lot = h.lot"
-            " AND s.status = h.status AND s.quantity > 0) ORDER BY h.height, h.hold, h.line LIMIT ?",
-            (ROWS_MAX,),
-        ).fetchall()
-        found = []
-        for hold, line, actor, item, lot, serial, status, left in rows:
+            " AND s.status = h.status AND s.quantity > 0) ORDER BY h.height, h.hold, h.line",
+            (after[0], bytes.fromhex(after[1]), after[2]),
+        )
+        found: list[Answer] = []
+        # Row by row: how many of them stand only in hidden places is not known before.
+        for hold, line, actor, item, lot, serial, status, left, height in rows:
+            if len(found) == most:
+                break
             places = [
                 each for each in _places(connection, item, lot, serial, status) if each["location"] not in hidden
             ]
             if places:
                 holder = Actor(bytes(actor))
                 found.append(
-                    {"hold": bytes(hold).hex(), "line": int(line), "by": self._operators.name_of(connection, holder),
-                     "own": holder == who.actor, "item": item, "lot": lot, "serial": serial,
-                     "status": STATUSES[status], "left": int(left), "places": places}
-                )  # fmt: skip
+                    {
+                        "height": int(height),
+                        "hold": bytes(hold).hex(),
+                        "line": int(line),
+                        "by": self._operators.name_of(connection, holder),
+                        "own": holder == who.actor,
+                        "item": item,
+                        "lot": lot,
+                        "serial": serial,
+                        "status": STATUSES[status],
+                        **catalogue.measure(connection, item),
+                        "left": int(left),
+                        "places": places,
+                    }
+                )
         return found
 
     def release(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from ledger import calls, policy
@@ -23,7 +24,7 @@ WORDS = {
     BLIND_RECEIPT: "receive without a delivery note",
     LOOSE_ISSUE: "issue without an order",
 }
-DAY_MS = 86_400_000
+FIRST_DAY = date(1970, 1, 1)
 
 
 def limit_of(connection: Connection, act: str) -> DayLimit:
@@ -39,7 +40,7 @@ def limit_of(connection: Connection, act: str) -> DayLimit:
 
 
 def refuse_beyond(
-    connection: Connection, who: Person, act: str, op_id: OpId, lines: Iterable[Any], now_ms: int
+    connection: Connection, who: Person, act: str, op_id: OpId, lines: Iterable[Any], today: date
 ) -> None:
     """Refuse a document that, with what this person did of its items today, is more than they may. Gross: a plus
     does not pay for a minus. The caller keeps what it lets pass with `keep`."""
@@ -54,7 +55,7 @@ def refuse_beyond(
         (before,) = connection.execute(
             "SELECT COALESCE(SUM(quantity), 0) FROM day_sizes WHERE actor = ? AND act = ? AND item = ? AND day = ?"
             " AND op_id <> ?",
-            (who.actor.raw, act, item, now_ms // DAY_MS, op_id.raw),
+            (who.actor.raw, act, item, _number(today), op_id.raw),
         ).fetchone()
         total = int(before) + size
         if limit.quantity_max is not None and total > limit.quantity_max:
@@ -64,13 +65,17 @@ def refuse_beyond(
             raise Rejected(f"that is more value of {item} in a day than you may {WORDS[act]}: ask another person")
 
 
-def keep(connection: Connection, who: Person, act: str, op_id: OpId, lines: Iterable[Any], now_ms: int) -> None:
+def keep(connection: Connection, who: Person, act: str, op_id: OpId, lines: Iterable[Any], today: date) -> None:
     """Remember what somebody did of an item today."""
     connection.executemany(
         "INSERT INTO day_sizes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (op_id, act, item)"
         " DO UPDATE SET quantity = quantity + excluded.quantity",
-        [(op_id.raw, act, line.item, who.actor.raw, now_ms // DAY_MS, line.quantity) for line in lines],
+        [(op_id.raw, act, line.item, who.actor.raw, _number(today), line.quantity) for line in lines],
     )
+
+
+def _number(day: date) -> int:
+    return (day - FIRST_DAY).days
 
 
 def of_call(call: calls.Call, references: dict[str, str]) -> str:

@@ -30,7 +30,12 @@ LOCATIONS = "locations"
 _LAST = "\U0010ffff"
 _NEWEST = 2**62
 _VISIBLE = "source NOT IN (SELECT value FROM json_each(?)) AND target NOT IN (SELECT value FROM json_each(?))"
-_MOVE = "item, lot, serial, status, quantity, source, target, height, place, line"
+# Of the tables in which something happens: the columns of a row, and which rows may be seen.
+_COLUMNS = {
+    "movements": ("item, lot, serial, status, quantity, source, target, height, place, line, 1", _VISIBLE),
+    "stated": ("item, lot, serial, status, quantity, location, location, height, place, line, 0",
+               "location NOT IN (SELECT value FROM json_each(?))"),
+}  # fmt: skip
 _MOVE_NAMES = ("item", "lot", "serial", "status", "quantity", "source", "target", "height")
 
 
@@ -75,12 +80,25 @@ def _totals(connection: Connection, skus: Sequence[str], hidden: Iterable[str]) 
     return {str(item): (int(total), int(free)) for item, total, free in rows}
 
 
-def stock_of(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
-    """Where how much of an item lies on the floor: key (location, lot, status)."""
+def total_of(connection: Connection, sku: str, hidden: Iterable[str], lot: str = "") -> Answer:
+    """How much of an item or of one lot of it lies on the floor, held stock included: {quantity, free}."""
+    total, free = connection.execute(
+        "SELECT coalesce(SUM(quantity), 0), coalesce(SUM(CASE status WHEN 0 THEN quantity ELSE 0 END), 0) FROM stock"
+        " WHERE item = ?1 AND (?2 = '' OR lot = ?2) AND location NOT IN (SELECT value FROM json_each(?3))",
+        (sku, lot, json.dumps([*hidden, *VIRTUAL])),
+    ).fetchone()
+    return {"quantity": int(total), "free": int(free)}
+
+
+def stock_of(
+    connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int, lot: str = ""
+) -> Found:
+    """Where how much of an item, or of one lot of it, lies on the floor: key (location, lot, status)."""
     rows = connection.execute(
         "SELECT location, lot, status, quantity FROM stock WHERE item = ? AND (location, lot, status) > (?, ?, ?)"
-        " AND location NOT IN (SELECT value FROM json_each(?)) ORDER BY location, lot, status LIMIT ?",
-        (sku, *(after or ("", "", -1)), json.dumps([*hidden, *VIRTUAL]), most + 1),
+        " AND ? IN ('', lot) AND location NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY location, lot, status LIMIT ?",
+        (sku, *(after or ("", "", -1)), lot, json.dumps([*hidden, *VIRTUAL]), most + 1),
     ).fetchall()
     return [
         (row[:3], {"location": row[0], "lot": row[1], "status": STATUSES[row[2]], "quantity": row[3]}) for row in rows
@@ -115,35 +133,52 @@ def serials_in(connection: Connection, bin_: str, after: Key | None, most: int) 
     return [(row[:2], {"item": row[0], "serial": row[1], "lot": row[2], "status": STATUSES[row[3]]}) for row in rows]
 
 
-def moves_of(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
-    """Booked lines of an item, newest first: key (height, place, line)."""
-    bins = json.dumps(list(hidden))
-    rows = connection.execute(
-        f"SELECT {_MOVE} FROM movements WHERE item = ? AND (height, place, line) < (?, ?, ?) AND {_VISIBLE}"  # noqa: S608
-        " ORDER BY height DESC, place DESC, line DESC LIMIT ?",
-        (sku, *(after or (_NEWEST, 0, 0)), bins, bins, most + 1),
-    ).fetchall()
-    return _moves(connection, rows)
+def moves_of(
+    connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int, lot: str = "",
+    serial: str = "",
+) -> Found:  # fmt: skip
+    """What happened to an item, or to one lot or piece of it, newest first: key (height, place, line)."""
+    # That it is not empty has to be said, or the index of those that are not is not used.
+    about = {"item": sku, **{name: value for name, value in (("lot", lot), ("serial", serial)) if value}}
+    clauses = " AND ".join(f"{name} = ? AND {name} <> ''" for name in about)
+    sides = [(table, clauses, tuple(about.values())) for table in ("movements", "stated")]
+    return _moves(connection, _newest(connection, sides, hidden, after, most))
 
 
 def moves_at(connection: Connection, bin_: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
-    """Booked lines from or to a location, newest first: key (height, place, line)."""
-    bins = json.dumps(list(hidden))
-    # Two lists that an index has in order, merged: with OR the whole life of a dock would have to be sorted.
-    side = (
-        f"SELECT * FROM (SELECT {_MOVE} FROM movements WHERE {{}} = ? AND (height, place, line) < (?, ?, ?)"  # noqa: S608
-        f" AND {_VISIBLE} ORDER BY height DESC, place DESC, line DESC LIMIT ?)"
-    )
-    values = (bin_, *(after or (_NEWEST, 0, 0)), bins, bins, most + 1)
-    rows = connection.execute(
-        f"{side.format('source')} UNION {side.format('target')} ORDER BY height DESC, place DESC, line DESC LIMIT ?",
-        (*values, *values, most + 1),
-    ).fetchall()
-    return _moves(connection, rows)
+    """Booked lines from or to a location, and the counts and exceptions of it, newest first: key (height, place,
+    line)."""
+    sides = [
+        ("movements", "source = ?", (bin_,)),
+        ("movements", "target = ?", (bin_,)),
+        ("stated", "location = ? AND item = ''", (bin_,)),
+    ]
+    return _moves(connection, _newest(connection, sides, hidden, after, most))
+
+
+Side: TypeAlias = tuple[str, str, tuple[str, ...]]
+
+
+def _newest(
+    connection: Connection, sides: Iterable[Side], hidden: Iterable[str], after: Key | None, most: int
+) -> list[Any]:
+    """Lists that an index has in order, merged, each (table, condition, its values): with OR the whole life of a dock
+    would have to be sorted."""
+    bins, found = json.dumps(list(hidden)), set()
+    for table, condition, values in sides:
+        columns, visible = _COLUMNS[table]
+        found |= set(
+            connection.execute(
+                f"SELECT {columns} FROM {table} WHERE {condition} AND (height, place, line) < (?, ?, ?)"  # noqa: S608
+                f" AND {visible} ORDER BY height DESC, place DESC, line DESC LIMIT ?",
+                (*values, *(after or (_NEWEST, 0, 0)), *[bins] * visible.count("?"), most + 1),
+            ).fetchall()
+        )
+    return sorted(found, key=lambda row: row[7:10], reverse=True)[: most + 1]
 
 
 def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
-    """Booked lines with the operation that each belongs to: what it was, when, and how far its proof is."""
+    """Lines with the operation that each belongs to: what it was, when, and how far its proof is."""
     booked = [
         connection.execute(
             "SELECT op_id, height, place, call, actor FROM operations WHERE height = ? AND place = ?", key
@@ -157,9 +192,10 @@ def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
             (row[7], row[8], row[9]),
             {
                 **dict(zip(_MOVE_NAMES, row, strict=False)),
+                "moved": bool(row[10]),
                 "status": STATUSES[row[3]],
                 "decimals": _decimals(items[row[0]]),
-                **{name: operations[row[7], row[8]][name] for name in ("op_id", "call", "state", "at_ms")},
+                **{name: operations[row[7], row[8]][name] for name in ("op_id", "call", "actor", "state", "at_ms")},
             },
         )
         for row in rows

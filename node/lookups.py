@@ -13,11 +13,12 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
+from ledger.wording import shown
 from node import catalogue, counting_facts, listings, parts, proofs, streams
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.values import shown, text_id
+from node.values import text_id
 
 ROWS_MAX = 200
 MOVES_MAX = 50
@@ -32,16 +33,27 @@ class Lookups:
         self._operators = operators
         self._counting = counting
 
-    def item(self, connection: Connection, who: Person, code: object) -> Answer:
-        """An item by code or barcode: what it is, where how much of it is, its last moves."""
+    def item(self, connection: Connection, who: Person, code: object, lot: str = "", serial: str = "") -> Answer:
+        """An item by code or barcode, or one lot or piece of it: what it is, how much of it is where, its last moves.
+        `piece`: where that is, unless a count keeps it from the asker (see `serial`)."""
         sku = self.sku(connection, code)
         hidden = self._counting.blind_bins(connection, who)
+        moves = listings.moves_of(connection, sku, hidden, None, MOVES_MAX, lot, serial)
+        piece = self.serial(connection, who, sku, serial) if serial and not hidden else None
         return {
             **listings.facts_of(catalogue.need_item(connection, sku)),
-            "stock": _rows(listings.stock_of(connection, sku, hidden, None, ROWS_MAX), ROWS_MAX),
+            **listings.total_of(connection, sku, hidden, lot),
+            "piece": None if piece is None else {name: piece[name] for name in ("location", "lot", "status")},
+            "stock": _rows(listings.stock_of(connection, sku, hidden, None, ROWS_MAX, lot), ROWS_MAX),
             "being_counted": sorted(hidden)[:ROWS_MAX],
-            "moves": _rows(listings.moves_of(connection, sku, hidden, None, MOVES_MAX), MOVES_MAX),
+            "moves": _rows(self.named(connection, moves), MOVES_MAX),
         }
+
+    def named(self, connection: Connection, found: listings.Found) -> listings.Found:
+        """Rows of operations with the person's name, `by`, where it may still be shown."""
+        actors = {row["actor"] for _, row in found} - {""}
+        names = {actor: self._operators.name_of(connection, Actor.parse(actor)) for actor in actors}
+        return [(key, {**row, "by": names.get(row["actor"], "")}) for key, row in found]
 
     def bin(self, connection: Connection, who: Person, code: object) -> Answer:
         """A location: what lies in it, piece by piece for serials, and its last moves."""
@@ -54,7 +66,9 @@ class Lookups:
             "being_counted": False,
             "stock": _rows(listings.stock_in(connection, bin_, None, ROWS_MAX), ROWS_MAX),
             "serials": _rows(listings.serials_in(connection, bin_, None, ROWS_MAX), ROWS_MAX),
-            "moves": _rows(listings.moves_at(connection, bin_, hidden, None, MOVES_MAX), MOVES_MAX),
+            "moves": _rows(
+                self.named(connection, listings.moves_at(connection, bin_, hidden, None, MOVES_MAX)), MOVES_MAX
+            ),
         }
 
     def serial(self, connection: Connection, who: Person, item: object, serial: object) -> Answer:
@@ -128,7 +142,7 @@ class Lookups:
             **answer,
             "call": found[0].call if found else row[2],
             "by": by,
-            "lines": [_move(line) for line in moved],
+            "lines": [_move(connection, line) for line in moved],
             **self._parts(connection, found, op_id),
             "reversed_by": "" if reversed_by is None else bytes(reversed_by[0]).hex(),
         }
@@ -204,9 +218,10 @@ def _rows(found: listings.Found, most: int) -> list[Answer]:
     return [row for _, row in found[:most]]
 
 
-def _move(row: tuple[Any, ...]) -> dict[str, Any]:
+def _move(connection: Connection, row: tuple[Any, ...]) -> dict[str, Any]:
     return {
         "item": row[0],
+        **catalogue.measure(connection, row[0]),
         "lot": row[1],
         "serial": row[2],
         "status": STATUSES[row[3]],

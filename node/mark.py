@@ -21,6 +21,10 @@ from ledger.seams import Storage, failpoint
 
 MARK_FILE = "signing.mark"  # of a first incarnation
 MARK_BYTES_MAX = 64 * 1024
+AGAIN = (
+    "go on as the next incarnation, which keeps what is recorded here: at the hub "
+    "`tallyman hub reincarnate SITE --replace`, then here `tallyman node enrol CODE`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,11 @@ def read(path: Path) -> Mark:
     except OSError as error:
         raise Corrupt(
             f"the signing mark {path} cannot be read ({error.strerror}): without it this node may have signed blocks "
-            "that its database does not hold; enrol it again"
+            f"that its database does not hold; {AGAIN}"
         ) from error
     with os.fdopen(descriptor, "rb") as file:
         raw = file.read(MARK_BYTES_MAX + 1)
     try:
         return Mark.decode(raw)
     except Invalid as error:
-        raise Corrupt(f"the signing mark {path} is damaged: {error}; enrol this node again") from error
+        raise Corrupt(f"the signing mark {path} is damaged: {error}; {AGAIN}") from error

@@ -7,28 +7,35 @@ from ledger.announced import ORDERS, Order
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import APPROVE, ISSUE
-from node import streams
+from node import catalogue, streams
 from node.desk import Answer, Person
 
 LISTED_MAX = 200
 
 
-def waiting(connection: Connection, who: Person) -> list[Answer]:
-    """Orders without a pick list, those that are due first: [{order, due, lines [{item, quantity}]}]. One whose list
-    was cancelled waits again."""
+def waiting(
+    connection: Connection, who: Person, after: tuple[str, str] = ("", ""), most: int = LISTED_MAX
+) -> list[Answer]:
+    """Orders without a pick list, those that are due first: [{order, due, lines [{item, quantity, unit,
+    decimals}]}]. One whose list was cancelled waits again. `after`: (`due_key`, number) of the one after which to go
+    on."""
     who.need(ISSUE | APPROVE, "see what is ordered")
     taken = {
         str(name) for (name,) in connection.execute("SELECT reference FROM pick_lists WHERE state <> 'cancelled'")
     }
     found = [announced.order(name, said) for name, said in streams.every(connection, ORDERS) if name not in taken]
-    found.sort(key=lambda order: (order.due or "9999", order.number))
+    keys = {order.number: (announced.due_key(order.due), order.number) for order in found}
+    found.sort(key=lambda order: keys[order.number])
     return [
         {
             "order": order.number,
             "due": order.due,
-            "lines": [{"item": item, "quantity": quantity} for item, quantity in sorted(order.wanted.items())],
+            "lines": [
+                {"item": item, "quantity": quantity, **catalogue.measure(connection, item)}
+                for item, quantity in sorted(order.wanted.items())
+            ],
         }
-        for order in found[:LISTED_MAX]
+        for order in [order for order in found if keys[order.number] > after][:most]
     ]
 
 

@@ -8,11 +8,12 @@ one transaction.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import part_op_id, reason_code, reference
+from ledger.documents import FROZEN, part_op_id, reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line
@@ -33,7 +34,7 @@ from node.picking_lists import (
     totes,
     wishes,
 )
-from node.rounds import refuse_frozen
+from node.rounds import blind_bins, refuse_frozen
 from node.stock_goods import GoodsDocuments
 from node.values import Fields, listed
 
@@ -101,6 +102,9 @@ class Picking:
             if found.tote:
                 raise Rejected(f"this list is being picked into {found.tote} already")
             catalogue.need_bin(connection, tote)
+            # Whether it is empty is what its count is to find out. A frozen bin is among these.
+            if tote in blind_bins(connection):
+                raise Rejected(f"{tote} is being counted: take another tote")
             if tote in totes(connection) or picked(connection, tote):
                 raise Rejected(f"{tote} is not empty: take another tote")
             connection.execute(
@@ -113,7 +117,7 @@ class Picking:
     def pick(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods go into the tote now: `list`, `item` or `barcode`, `quantity`, `source`, `lot`, `serial`, `reasons`
         (needed for another lot or bin than the promised one), `occurred_ms`, `happened`, `note`. Answers {left}, what
-        of the item is still to be picked."""
+        of the item is still to be picked. What happened and nothing promises any more becomes an exception."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "pick")
         name, source = fields.op_id("list"), fields.text("source")
@@ -123,21 +127,29 @@ class Picking:
             catalogue.refuse_tracking(item, lot, serial)
             catalogue.need_bin(connection, source)
         quantity = fields.quantity("quantity", least=1) * pack
-        wish = self._stock.wish(fields, None)
+        wish = self._stock.wish(who, fields, None)
         wish.content |= {"list": name.raw, "line": [item.sku, lot, serial, quantity, source]}
 
         def work(connection: Connection) -> Answer:
-            found = _begun(connection, name)
+            found = _begun(connection, name, open_=not wish.happened)
             if self._site.find(op_id) is None:
-                refuse_frozen(connection, (source, found.tote))
+                wish.ask(FROZEN, lambda: refuse_frozen(connection, (source, found.tote)))
             promised = [share for share in shares(connection, name) if share.item == item.sku]
-            if quantity > sum(share.quantity for share in promised):
-                raise Rejected(f"{sum(share.quantity for share in promised)} of {item.sku} are still to be picked")
-            here = [share for share in promised if (share.location, share.lot) == (source, lot)]
-            if quantity > sum(share.quantity for share in here) and not wish.every:
-                raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
+            total = sum(share.quantity for share in promised)
             moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=found.tote)
             wish.lines = (moved,)
+            if quantity > total:
+                if not wish.happened:
+                    still = catalogue.written(connection, {item.sku: total})
+                    raise Rejected(f"{still} of {item.sku} are still to be picked")
+                # Nothing of the list stands for it any more: it was picked, cancelled or issued meanwhile.
+                document = self._stock.document(connection, wish, {"order": found.reference})
+                self._stock.seal(connection, op_id, who, source, wish.lines, document)
+                told = {} if source in self._counting.blind_bins(connection, who) else {"exception": True}
+                return {"state": "recorded", **told, "list": str(name), "left": total}
+            here = [share for share in promised if (share.location, share.lot) == (source, lot)]
+            if quantity > sum(share.quantity for share in here) and not wish.every and not wish.happened:
+                raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
             own = max(here, key=lambda share: share.quantity, default=promised[0]).reservation
 
             def picks(lines: tuple[Line, ...]) -> calls.Call:
@@ -160,7 +172,7 @@ class Picking:
         fields = Fields(body, "short pick")
         name, location, sku = fields.op_id("list"), fields.text("location"), fields.text("item")
         lot = fields.text("lot", need=False)
-        wish = self._stock.wish(fields, None)
+        wish = self._stock.wish(who, fields, None)
         wish.content |= {"list": name.raw, "short": [location, sku, lot]}
 
         def work(connection: Connection) -> Answer:
@@ -193,12 +205,15 @@ class Picking:
         who.need(ISSUE, "issue goods")
         fields = Fields(body, "issue of a list")
         name, sure = fields.op_id("list"), fields.flag("confirm")
-        wish = self._stock.wish(fields, None)
+        wish = self._stock.wish(who, fields, None)
         wish.content |= {"list": name.raw, "confirm": sure}
         with self._site.reading() as connection:
             found = need_list(connection, name, open_=False)
-            left = sum(share.quantity for share in shares(connection, name))
-            if found.state == "open" and left and not sure:
+            rest = Counter[str]()
+            for share in shares(connection, name):
+                rest[share.item] += share.quantity
+            if found.state == "open" and rest and not sure and not wish.happened:
+                left = catalogue.written(connection, rest)
                 return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
 
         def work(connection: Connection) -> Answer:
@@ -206,6 +221,7 @@ class Picking:
             wish.lines = _in_tote(connection, found.tote)
             if not wish.lines:
                 raise Rejected(f"{found.tote} is empty: pick something, or cancel the list")
+            wish.ask(FROZEN, lambda: refuse_frozen(connection, (found.tote,)))
 
             def leave(lines: tuple[Line, ...]) -> calls.Call:
                 return calls.Issue(actor=who.actor, lines=lines)
@@ -238,31 +254,42 @@ class Picking:
 
     # ------------------------------------------------------------ reading
 
-    def lists(self, connection: Connection, who: Person) -> list[Answer]:
-        """Open lists, oldest first: [{list, order, tote, picker, mine, left}]."""
+    def lists(
+        self, connection: Connection, who: Person, after: tuple[int, str] = (0, ""), most: int = LISTS_MAX
+    ) -> list[Answer]:
+        """Open lists, oldest first: [{list, order, opened_at_ms, tote, picker, mine, lines}], `lines` being how many
+        are left. `after`: (opened_at_ms, list) of the one after which to go on."""
         who.need(ISSUE | APPROVE, "see pick lists")
         rows = connection.execute(
-            "SELECT list, reference, tote, picker FROM pick_lists WHERE state = 'open' ORDER BY opened_at_ms, list"
-            " LIMIT ?",
-            (LISTS_MAX,),
+            "SELECT list, reference, tote, picker, opened_at_ms FROM pick_lists WHERE state = 'open'"
+            " AND (opened_at_ms, list) > (?, ?) ORDER BY opened_at_ms, list LIMIT ?",
+            (after[0], bytes.fromhex(after[1]), most),
         ).fetchall()
         found = []
-        for name, order, tote, picker in rows:
+        for name, order, tote, picker, opened_at_ms in rows:
             by = None if picker is None else Actor(bytes(picker))
-            left = sum(share.quantity for share in shares(connection, OpId(bytes(name))))
+            lines = len(shares(connection, OpId(bytes(name))))
             found.append(
-                {"list": bytes(name).hex(), "order": order, "tote": tote, "left": left, "mine": by == who.actor,
-                 "picker": "" if by is None else self._operators.name_of(connection, by)}
-            )  # fmt: skip
+                {
+                    "list": bytes(name).hex(),
+                    "order": order,
+                    "opened_at_ms": opened_at_ms,
+                    "tote": tote,
+                    "lines": lines,
+                    "mine": by == who.actor,
+                    "picker": "" if by is None else self._operators.name_of(connection, by),
+                }
+            )
         return found
 
     def show(self, connection: Connection, who: Person, name: OpId) -> Answer:
-        """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity}], wanted, picked,
-        missing}. Bins that this person must not know about are named without what is to be taken."""
+        """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity, unit, decimals}],
+        wanted, picked, missing, measures}. Bins that this person must not know about are named without what is to be
+        taken."""
         who.need(ISSUE | APPROVE, "see pick lists")
         found = need_list(connection, name, open_=False)
         hidden = self._counting.blind_bins(connection, who)
-        rest = shares(connection, name)
+        rest, wanted = shares(connection, name), wishes(connection, name)
         return {
             "list": str(name),
             "order": found.reference,
@@ -270,8 +297,9 @@ class Picking:
             "tote": found.tote,
             "lines": [_shown(connection, share) for share in rest if share.location not in hidden],
             "being_counted": sorted({share.location for share in rest} & hidden),
-            "wanted": wishes(connection, name),
-            "picked": picked(connection, found.tote) if found.state == "open" else {},
+            "wanted": wanted,
+            "measures": {item: catalogue.measure(connection, item) for item in wanted},
+            "picked": picked(connection, found.tote) if found.state == "open" and found.tote not in hidden else {},
             "missing": still_wanted(connection, found) if found.state == "open" and not hidden else {},
         }
 
@@ -282,7 +310,7 @@ class Picking:
         without: Any = (),
     ) -> dict[str, int]:  # fmt: skip
         """Reserve for a list under `op_id` what is free of this, and answer what is not."""
-        rows, missing = allocate(connection, wanted, self._desk.now_ms(), without)
+        rows, missing = allocate(connection, wanted, self._desk.day_of(self._desk.now_ms()), without)
         if len(rows) > LINES_MAX:
             raise Rejected(f"this would be taken from {len(rows)} places: at most {LINES_MAX}; make it several lists")
         if rows:
@@ -335,8 +363,8 @@ def _wanted(connection: Connection, lines: object) -> dict[str, int]:
     return wanted
 
 
-def _begun(connection: Connection, name: OpId) -> PickList:
-    found = need_list(connection, name)
+def _begun(connection: Connection, name: OpId, *, open_: bool = True) -> PickList:
+    found = need_list(connection, name, open_=open_)
     if not found.tote:
         raise Rejected("scan the tote first: this list is not begun")
     return found
@@ -370,5 +398,6 @@ def _shown(connection: Connection, share: Share) -> Answer:
         "expiry": share.expiry,
         "quantity": share.quantity,
         "unit": item.unit,
+        "decimals": item.decimals,
         "serials": item.has_serials,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 
 from ledger import control
 from ledger.db import Connection
@@ -102,16 +102,16 @@ def expiry_of(connection: Connection, item: str, lot: str) -> str:
 
 
 def allocate(
-    connection: Connection, wanted: dict[str, int], now_ms: int, without: Iterable[str] = ()
+    connection: Connection, wanted: dict[str, int], day: date, without: Iterable[str] = ()
 ) -> tuple[list[Promised], dict[str, int]]:
     """Where so much of each item could be taken: first expired first, then place by place; and what is missing.
 
-    Left out are lots that have expired, bins being counted or frozen, closed places, other pickers' totes, and
-    `without`.
+    Left out are lots that have expired by the `day`, bins being counted or frozen, closed places, other pickers'
+    totes, and `without`.
     """
     taken = blind_bins(connection) | frozen_bins(connection) | set(without)
     taken |= totes(connection)
-    today = datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
+    today = day.isoformat()
     found: list[Promised] = []
     missing: dict[str, int] = {}
     for item, quantity in wanted.items():

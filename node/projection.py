@@ -118,6 +118,7 @@ def _count_recorded(connection: Connection, step: Step, event: events.CountRecor
             event.scans,
         ),
     )
+    _state(connection, step, event.bin)
 
 
 def _count_line(connection: Connection, step: Step, event: events.CountLine) -> None:
@@ -135,6 +136,7 @@ def _count_line(connection: Connection, step: Step, event: events.CountLine) -> 
             event.expected,
         ),
     )
+    _state(connection, step, _of(step, calls.RecordCount).bin, event, event.counted)
 
 
 def _read_document(connection: Connection, step: Step) -> None:
@@ -233,6 +235,7 @@ def _excepted(connection: Connection, step: Step, event: events.Excepted) -> Non
     connection.execute(
         "INSERT INTO exceptions VALUES (?, ?, ?, ?)", (step.op_id.raw, step.height, event.location, event.reason)
     )
+    _state(connection, step, event.location)
 
 
 def _excepted_line(connection: Connection, step: Step, event: events.ExceptedLine) -> None:
@@ -249,6 +252,20 @@ def _excepted_line(connection: Connection, step: Step, event: events.ExceptedLin
             event.source,
             event.target,
         ),
+    )
+    place = next(each.location for each in step.events if isinstance(each, events.Excepted))
+    _state(connection, step, place, event, event.quantity)
+
+
+def _state(
+    connection: Connection, step: Step, location: str, line: events.CountLine | events.ExceptedLine | None = None,
+    quantity: int = 0,
+) -> None:  # fmt: skip
+    """What a count or an exception says of a place, line by line; without a line, that there is one."""
+    said = (0, location, "", "", "", 0) if line is None else (
+        line.line + 1, location, line.item, line.lot, line.serial, line.status)  # fmt: skip
+    connection.execute(
+        "INSERT INTO stated VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (step.height, step.place, *said, quantity)
     )
 
 

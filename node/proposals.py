@@ -15,9 +15,13 @@ from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
+from node.rounds import refuse_frozen
 from node.values import Fields
 
-_ROW = "op_id, call, actor, at_ms, state, reason"
+_ROW = (
+    "SELECT p.op_id, p.call, p.document, p.actor, p.at_ms, p.state, p.reason, a.verb"
+    " FROM proposals p JOIN acts a ON a.op_id = p.op_id "
+)
 
 
 class Proposals:
@@ -53,37 +57,52 @@ class Proposals:
         bins of which the person must learn nothing now."""
         who.need(APPROVE, "see what waits for approval")
         rows = connection.execute(
-            f"SELECT {_ROW} FROM proposals WHERE state = 'open' AND (at_ms, op_id) > (?, ?)"  # noqa: S608
-            " ORDER BY at_ms, op_id LIMIT ?",
+            _ROW + "WHERE p.state = 'open' AND (p.at_ms, p.op_id) > (?, ?) ORDER BY p.at_ms, p.op_id LIMIT ?",
             (after[0], bytes.fromhex(after[1]), most),
         ).fetchall()
-        return [self._shown(connection, row, hidden) for row in rows]
+        return [self._shown(connection, row, who, hidden) for row in rows]
 
-    def one(self, connection: Connection, proposal: OpId, hidden: frozenset[str]) -> Answer:
+    def count_for(self, connection: Connection, who: Person) -> int:
+        """How many wait for a signature that this person may give: not those of their own."""
+        (count,) = connection.execute(
+            "SELECT count(*) FROM proposals WHERE state = 'open' AND actor <> ?", (who.actor.raw,)
+        ).fetchone()
+        return int(count) if who.has(APPROVE) else 0
+
+    def reverses(self, connection: Connection, of: OpId) -> bool:
+        """Whether the reversal of this operation waits for a signature."""
+        rows = connection.execute(
+            "SELECT p.call FROM proposals p JOIN acts a ON a.op_id = p.op_id WHERE p.state = 'open'"
+            " AND a.verb = 'reverse'"
+        )
+        found = (calls.decode(bytes(data))[1] for (data,) in rows)
+        return any(isinstance(call, calls.Reverse) and call.of == of for call in found)
+
+    def one(self, connection: Connection, who: Person, proposal: OpId, hidden: frozenset[str]) -> Answer:
         """One proposal, decided or not. Raises `Rejected` when there is none."""
-        asked = f"SELECT {_ROW} FROM proposals WHERE op_id = ?"  # noqa: S608 - our own words
-        row = connection.execute(asked, (proposal.raw,)).fetchone()
+        row = connection.execute(_ROW + "WHERE p.op_id = ?", (proposal.raw,)).fetchone()
         if row is None:
             raise Rejected(f"there is no proposal {proposal}")
-        return self._shown(connection, row, hidden)
+        return self._shown(connection, row, who, hidden)
 
-    def _shown(self, connection: Connection, row: tuple[Any, ...], hidden: frozenset[str]) -> Answer:
-        op_id, data, actor, at_ms, state, reason = row
+    def _shown(self, connection: Connection, row: tuple[Any, ...], who: Person, hidden: frozenset[str]) -> Answer:
+        op_id, data, document, actor, at_ms, state, reason, verb = row
         _, call = calls.decode(bytes(data))
-        lines: Sequence[Line] = getattr(call, "lines", ())
+        lines = lines_of(call)
         counted = any(line.source in hidden or line.target in hidden for line in lines)
         return {
             "proposal": bytes(op_id).hex(),
             "call": call.METHOD,
+            "act": verb.replace("_", "-"),
+            "of": str(call.of) if isinstance(call, calls.Reverse) else "",
             "by": self._operators.name_of(connection, Actor(bytes(actor))),
+            "own": bytes(actor) == who.actor.raw,
             "at_ms": at_ms,
             "state": state,
             "reason": reason,
             "being_counted": counted,
-            "lines": [] if counted else [
-                {**dataclasses.asdict(line), "status": STATUSES[line.status]} for line in lines
-            ],
-        }  # fmt: skip
+            **_told(connection, Document.decode(bytes(document)), () if counted else lines, counted=counted),
+        }
 
     def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Sign and book a proposal: `proposal`."""
@@ -94,6 +113,7 @@ class Proposals:
 
         def work(connection: Connection) -> Answer:
             call, document = self._open(connection, proposal, who)
+            refuse_frozen(connection, (place for line in lines_of(call) for place in (line.source, line.target)))
             signed = self._operators.approve(who, call, proposal, pin)
             self._site.record(signed, op_id=proposal, document=document)
             self._decide(connection, proposal, who, "approved", "")
@@ -138,3 +158,29 @@ class Proposals:
             "UPDATE proposals SET state = ?, reason = ?, decided_by = ? WHERE op_id = ?",
             (state, reason, who.actor.raw, proposal.raw),
         )
+
+
+def lines_of(call: calls.Call) -> Sequence[Line]:
+    """What a proposed call would book."""
+    lines: Sequence[Line] = getattr(call, "lines", ())
+    return lines
+
+
+def _told(connection: Connection, document: Document, lines: Sequence[Line], *, counted: bool) -> Answer:
+    """What a proposal says. Of a bin that is being counted nothing, for a word may be a number."""
+    row = connection.execute(
+        "SELECT content FROM erasable WHERE digest = ?", (document.commitments.get("note", b""),)
+    ).fetchone()
+    return {
+        "reasons": [] if counted else list(document.reasons),
+        "references": {} if counted else dict(document.references),
+        "note": "" if counted or row is None else row[0],
+        "lines": [
+            {
+                **dataclasses.asdict(line),
+                "status": STATUSES[line.status],
+                "reasons": list(document.line_reasons.get(number, ())),
+            }
+            for number, line in enumerate(lines)
+        ],
+    }

@@ -265,6 +265,6 @@ def _forget(connection: db.Connection, pasts: Sequence[Past]) -> None:
     for name in _FACTS:
         store.set_fact(connection, name, None)
     ended = pasts[-1].size if pasts else 0
-    for table in ("count_rounds", "count_plans"):
+    for table in ("count_rounds", "count_plans", "count_baselines"):
         connection.execute(f"UPDATE {table} SET height = min(height - ?, -1)", (ended,))  # noqa: S608
     audit.clear(connection)

@@ -10,6 +10,7 @@ from ledger.counts import Compared, Rule
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
+from ledger.people import COUNT
 
 # While a bin is in one of these states, counters must not learn what the books expect of it.
 UNFINISHED = ("waiting", "counting", "closing", "review")
@@ -44,6 +45,7 @@ class Round:
     height: int | None
     blind: bool
     sheet: int | None
+    deadline_ms: int | None
 
     @property
     def whole(self) -> bool:
@@ -70,7 +72,7 @@ class Part:
 
 _ROUND = (
     "SELECT b.session, s.state, b.bin, b.state, b.items, r.round, r.why, r.assignee, r.task, r.changes, r.height,"
-    " r.blind, r.sheet"
+    " r.blind, r.sheet, r.deadline_ms"
     " FROM count_bins b JOIN count_sessions s ON s.session = b.session"
     " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin "
 )
@@ -170,12 +172,35 @@ def refuse_frozen(connection: Connection, bins: Iterable[str]) -> None:
 
 
 def next_round(connection: Connection, row: Round, why: str) -> None:
-    """Let the bin be counted once more, by someone else."""
+    """Let the bin be counted once more, by someone else, until when the round before was to be done: without its
+    deadline a counter would know it for a recount."""
     connection.execute(
-        "INSERT INTO count_rounds (session, bin, round, why) VALUES (?, ?, ?, ?)",
-        (row.session.raw, row.bin, row.round + 1, why),
+        "INSERT INTO count_rounds (session, bin, round, why, deadline_ms)"
+        " SELECT session, bin, ?, ?, deadline_ms FROM count_rounds WHERE session = ? AND bin = ? AND round = ?",
+        (row.round + 1, why, row.session.raw, row.bin, row.round),
     )
     set_bin(connection, row.session, row.bin, "waiting")
+
+
+def give(connection: Connection, session: OpId, bin_: str, assignee: Actor | None, deadline_ms: int | None) -> None:
+    """Let one person (None: anyone) count the waiting round of a bin, until then."""
+    row = latest(connection, session, bin_)
+    if row.bin_state != "waiting":
+        raise Rejected(f"{bin_} is not waiting for a counter")
+    if assignee is not None:
+        need_counter(connection, assignee)
+        refuse_counter(connection, session, bin_, assignee)
+    connection.execute(
+        "UPDATE count_rounds SET assignee = ?, deadline_ms = ? WHERE session = ? AND bin = ? AND round = ?",
+        (None if assignee is None else assignee.raw, deadline_ms, session.raw, bin_, row.round),
+    )
+
+
+def need_counter(connection: Connection, actor: Actor) -> None:
+    """Refuse an assignee who may not count."""
+    row = connection.execute("SELECT roles, revoked FROM people WHERE actor = ?", (actor.raw,)).fetchone()
+    if row is None or row[1] or not int(row[0]) & COUNT:
+        raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
 
 
 def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
@@ -218,8 +243,33 @@ def tallies(connection: Connection, row: Round) -> list[int]:
     return [int(task) for (task,) in rows]
 
 
+def note_baseline(connection: Connection, session: OpId, bins: Iterable[str]) -> None:
+    """The count of these bins begins: what is recorded from here on happens during it. A later round changes nothing
+    about that."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO count_baselines SELECT ?, ?, height, place FROM operations"
+        " ORDER BY height DESC, place DESC LIMIT 1",
+        [(session.raw, bin_) for bin_ in bins],
+    )
+
+
+def movers_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
+    """Everyone who brought goods into this bin, took, held or adjusted some, since its count in this session began;
+    also where that could not be booked. To release is no such act: it is an approver's signature."""
+    rows = connection.execute(
+        "WITH base AS (SELECT height, place FROM count_baselines WHERE session = ?1 AND bin = ?2)"
+        " SELECT o.actor FROM base b JOIN movements m ON (m.source = ?2 OR m.target = ?2)"
+        " AND (m.height, m.place) > (b.height, b.place)"
+        " JOIN operations o ON o.height = m.height AND o.place = m.place AND o.call <> 'release'"
+        " UNION SELECT o.actor FROM base b JOIN exception_lines e ON e.source = ?2 OR e.target = ?2"
+        " JOIN operations o ON o.op_id = e.op_id AND (o.height, o.place) > (b.height, b.place)",
+        (session.raw, bin_),
+    ).fetchall()
+    return {Actor(bytes(row[0])) for row in rows if row[0] is not None}
+
+
 def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Actor) -> None:
-    """Refuse a person who has counted this bin before, or has seen what the books expect of it."""
+    """Refuse a person who has counted this bin before, changed what is in it since, or seen what the books expect."""
     if actor in counters_of(connection, session, bin_):
         raise Rejected(f"{bin_} has to be counted by somebody else this time")
     row = connection.execute(
@@ -227,6 +277,8 @@ def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Acto
     ).fetchone()
     if row is not None:
         raise Rejected(f"{bin_} has to be counted by somebody who has not seen its review")
+    if actor in movers_of(connection, session, bin_):
+        raise Rejected(f"{bin_} has to be counted by somebody who has not moved or adjusted its goods meanwhile")
 
 
 def blind_bins(connection: Connection) -> frozenset[str]:
@@ -281,7 +333,8 @@ def parts(connection: Connection, session: OpId, bin_: str, round_: int) -> list
 
 
 def _round(row: tuple[object, ...]) -> Round:
-    session, session_state, bin_, state, items, number, why, assignee, task, changes, height, blind, sheet = row
+    session, session_state, bin_, state, items, number, why, assignee, task, changes, height, blind, *rest = row
+    sheet, deadline_ms = rest
     return Round(
         OpId(bytes(session)),  # type: ignore[call-overload]
         str(session_state),
@@ -296,4 +349,5 @@ def _round(row: tuple[object, ...]) -> Round:
         None if height is None else int(str(height)),
         bool(blind),
         None if sheet is None else int(str(sheet)),
+        None if deadline_ms is None else int(str(deadline_ms)),
     )

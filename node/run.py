@@ -20,7 +20,7 @@ from devices.journal import FILE as READS_FILE
 from devices.journal import Journal
 from devices.registry import Registry
 from devices.supervisor import Supervisor
-from ledger import db, lock, logs, seams
+from ledger import commands, db, lock, logs, seams
 from ledger.clock import SystemClock
 from ledger.errors import Rejected
 from ledger.seams import DiskStorage, SystemRandom
@@ -49,7 +49,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
     clock, random, storage = SystemClock(), SystemRandom(), DiskStorage()
     with ExitStack() as stack:
         stack.enter_context(lock.hold(config.folder))
-        _require_enrolled(config)
+        kept = _require_enrolled(config)
         journal = Journal(config.path(READS_FILE), clock=clock, random=random)
         stack.callback(journal.close)
         whereabouts = Whereabouts(config.folder, clock)
@@ -68,6 +68,8 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
             )
         )
         log.info("node starts", extra={"origin": str(parts.site.identity.origin), "sqlite": db.library()})
+        if unreachable := config.hub.unreachable(kept):
+            log.warning(unreachable)
         if parts.site.stopped:
             log.critical("this node does not sign", extra={"reason": parts.site.stopped})
         stack.enter_context(taking.at_work(parts.floor.scanning, journal, clock, supervisor.signal))
@@ -84,12 +86,13 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
     log.info("node stopped")
 
 
-def _require_enrolled(config: NodeConfig) -> None:
-    """Before any device is touched, and without the modules that take long to import."""
+def _require_enrolled(config: NodeConfig) -> str:
+    """Before any device is touched, and without the modules that take long to import; the hub's address as kept."""
     reader = store.open_reader(config.folder)
     try:
         if store.fact(reader, store.FACT_CERTIFICATE) is None:
             raise Rejected("this node is not enrolled yet: get a code at the hub and run `tallyman node enrol CODE`")
+        return store.hub_url(reader)
     finally:
         reader.close()
 
@@ -160,4 +163,4 @@ def _served(parts: Parts, journal: Journal, weigh: Weigh) -> Iterator[str]:
 def _say(parts: Parts, url: str, json_lines: bool) -> None:
     origin = str(parts.site.identity.origin)
     facts: dict[str, Any] = {"url": url, "origin": origin, "height": parts.site.head.height, "pid": os.getpid()}
-    print(json.dumps(facts) if json_lines else f"node {origin} at {url}", flush=True)
+    commands.announce(json.dumps(facts) if json_lines else f"node {origin} at {url}")

@@ -26,10 +26,11 @@ from ledger.errors import Corrupt, LedgerError, Rejected
 from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
-from ledger.wording import in_units
+from ledger.wording import in_units, shown
 from node import catalogue, listening, listings, streams, tasks
-from node.counting import Counting
+from node.counting import TAKEN, Counting
 from node.counting_amounts import asked_back
+from node.counting_shared import CHOICES
 from node.counting_units import confirm, is_unit
 from node.desk import Answer, Desk, Person
 from node.listening import Listening
@@ -40,7 +41,7 @@ from node.presenting import Presented, alone, is_companion, presented, says_too_
 from node.rounds import open_round
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
-from node.values import NOTE_CHARS_MAX, shown
+from node.values import NOTE_CHARS_MAX
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ BATCH = 50
 _STATES: dict[str, State] = {"late": "parked", "nobody": "ignored", "ignored": "ignored"}
 # What the scanner is told beside its good tone, which says that the read is durable: a question, or no.
 _SIGNALS: dict[str, Signal] = {
-    "parked": "unknown", "late": "unknown", "refused": "error", "nobody": "error", "ignored": "error",
+    "parked": "unknown", "late": "unknown", "taken": "unknown", "refused": "error", "nobody": "error",
+    "ignored": "error",
 }  # fmt: skip
 
 
@@ -192,23 +194,23 @@ class Scanning:
         if who is None:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
-        waited_ms = int(read.context.get("waited_ms", 0))
+        who = replace(who, waited_ms=int(read.context.get("waited_ms", 0)))
         ours = bool(read.client_id or read.fault) or scan.kind in ("badge", "control")
         if not ours and self._listening.takes_codes(who.actor, busy=task is not None):
             for each in one.reads:
                 text = each.raw.decode("utf-8", "replace")
                 listening.hand(connection, who.actor, bytes.fromhex(each.read_id), text, self._desk.now_ms())
             return {"outcome": "handed"}
-        cause = Cause(max(0, read.at_ms - waited_ms), bytes.fromhex(read.read_id), scan.raw)
+        cause = Cause(max(0, read.at_ms - who.waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
         if scan.kind == "bin" or (scan.kind == "unit" and _is_counted_bin(connection, task, unit_of(scan))):
-            return self._bin(connection, replace(who, waited_ms=waited_ms), task, scan)
+            return self._bin(connection, who, task, scan)
         place = str(read.context.get("bin", ""))
         if place and (task is None or task.kind != tasks.COUNT or task.target != place):
             return self._late(connection, who, place, scan, cause)
         if task is not None:
-            self._counting.contact(connection, task, waited_ms)
+            self._counting.contact(connection, task, who)
         if scan.kind == "control":
             return self._control(connection, who, task, scan, cause)
         if task is None:
@@ -258,8 +260,11 @@ class Scanning:
         if task is None:
             if not who.has(COUNT):
                 return {"outcome": "bin", "bin": code}
+            away = self._desk.was_away(who)
             with _savepoint(connection) as kept:
-                opened = self._counting.begin(connection, who, code, second=bool(who.waited_ms))
+                if not away and self._counting.is_taken(connection, who, code):
+                    return {"outcome": "taken", "bin": code, "why": TAKEN.format(code), "choices": list(CHOICES)}
+                opened = self._counting.begin(connection, who, code, second=away)
                 return {"outcome": "opened", **opened}
             return kept.refusal or {}
         if task.kind == tasks.COUNT:

@@ -125,7 +125,7 @@ def judge_mark(head: chain.Head, last: Mark) -> bool:
     raise Corrupt(
         f"the signing mark is at block {last.height} ({last.hash.hex()[:16]}), the database ends at block "
         f"{head.height} ({head.hash.hex()[:16]}): one of them was put back from an older copy, so this node does not "
-        "sign; ask the hub's administrator"
+        f"sign. A database older than its mark is healed by the next exchange with the hub; otherwise {mark.AGAIN}"
     )
 
 

@@ -11,14 +11,15 @@ from ledger.errors import Rejected
 from ledger.ids import SUPPLIER, OpId
 from ledger.moves import FREE, Line
 from ledger.people import MOVE, RECEIVE
-from node import catalogue, tasks, units
+from ledger.wording import shown
+from node import catalogue, deliveries, tasks, units
 from node.counting_amounts import amount_of
 from node.counting_lines import iso_date
 from node.desk import Answer, Person
 from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Task, Thing
-from node.values import Fields, shown
+from node.values import Fields
 
 ROLE_OF = {tasks.RECEIVE: RECEIVE, tasks.MOVE: MOVE}
 
@@ -121,11 +122,11 @@ class Stock(GoodsDocuments):
         expected, sure = fields.take("delivery"), fields.flag("confirm")
         if expected is not None:
             references["delivery"] = reference(expected)
-        asked = "" if sure or "delivery-note" not in references else self._delivered_before(op_id, references)
-        if asked:
-            return {"op_id": str(op_id), "ask": asked}
-        wish = self.wish(fields, None)
+        wish = self.wish(who, fields, None)
         with self._site.writing() as connection:
+            asked = "" if sure or wish.happened else deliveries.received_before(connection, op_id, references)
+            if asked:
+                return {"op_id": str(op_id), "ask": asked}
             task = tasks.current(connection, who.actor)
             if self._site.find(op_id) is None and (task is None or task.kind not in ROLE_OF):
                 raise Rejected("you have no receipt or move open")

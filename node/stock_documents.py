@@ -8,15 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import Document, Part, booking_op_id, part_op_id, reference, units_op_id
+from ledger.documents import (
+    BEYOND_LIMIT,
+    FROZEN,
+    OUT_OF_CONTACT,
+    Document,
+    Part,
+    booking_op_id,
+    part_op_id,
+    reference,
+    units_op_id,
+)
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
+from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue, control, deliveries, exceptions, limits, parts, tasks, units
 from node.counting import Counting
@@ -26,11 +38,11 @@ from node.parts import DOCUMENT_LINES_MAX
 from node.proposals import Proposals
 from node.rounds import refuse_frozen
 from node.tasks import Thing
-from node.values import Fields, shown, text_id
+from node.values import Fields, text_id
 from node.wish import Read, Wish
 
-NOT_BOOKABLE = "not-bookable"
 REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
+MAY_REVERSE = RECEIVE | MOVE | ISSUE | ADJUST
 
 
 # Makes the call that carries these lines.
@@ -64,9 +76,10 @@ class Documents:
         if source == CUSTOMER:
             references["return-of"] = reference(fields.take("return_of"))
         sure = fields.flag("confirm")
-        wish = self.wish(fields, lambda line: self._arriving(line, source, target), most=DOCUMENT_LINES_MAX)
-        if references.get("delivery-note") and not sure:
-            asked = self._delivered_before(op_id, references)
+        wish = self.wish(who, fields, lambda line: self._arriving(line, source, target), most=DOCUMENT_LINES_MAX)
+        if references.get("delivery-note") and not sure and not wish.happened:
+            with self._site.reading() as connection:
+                asked = deliveries.received_before(connection, op_id, references)
             if asked:
                 return {"op_id": str(op_id), "ask": asked}
 
@@ -82,6 +95,7 @@ class Documents:
         fields = Fields(body, "move")
         source, target = fields.text("source", need=False), fields.text("target", need=False)
         wish = self.wish(
+            who,
             fields,
             lambda line: self._line(line, source=source, target=target, both=True),
             most=DOCUMENT_LINES_MAX,
@@ -97,17 +111,17 @@ class Documents:
         person's signature books it (`proposals.approve`)."""
         who.need(ADJUST, "adjust stock")
         fields = Fields(body, "adjustment")
-        wish = self.wish(fields, self._correction, need_reason=True)
+        wish = self.wish(who, fields, self._correction, need_reason=True)
         return self._propose(op_id, who, "adjust", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
 
     def reverse(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Propose to book an operation backwards: `of`, `reasons`, `note`. Another person's signature books it."""
-        who.need(RECEIVE | MOVE | ISSUE | ADJUST, "reverse an operation")
+        who.need(MAY_REVERSE, "reverse an operation")
         fields = Fields(body, "reversal")
         of = fields.op_id("of")
         with self._site.reading() as connection:
             lines = _lines_of(connection, of)
-        wish = self.wish(fields, None, need_reason=True)
+        wish = self.wish(who, fields, None, need_reason=True)
         wish.lines, wish.content = lines, {**wish.content, "of": of.raw}
         return self._propose(op_id, who, "reverse", wish, calls.Reverse(actor=who.actor, of=of, lines=lines))
 
@@ -117,18 +131,20 @@ class Documents:
         who.need(STOCK_ROLES, "state an act")
         fields = Fields(body, "exception")
         location, reason = fields.text("location"), fields.text("reason")
-        wish = self.wish(fields, lambda line: self._line(line, source="", target="", anywhere=True))
+        wish = self.wish(who, fields, lambda line: self._line(line, source="", target="", anywhere=True))
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.ExceptDocument(actor=who.actor, location=location, reason=reason, lines=lines)
 
         wish.content = {**wish.content, "location": location, "reason": reason}
+        wish.happened = True
         return self._record(op_id, who, "except", wish, build, {})
 
     # ------------------------------------------------------------ inside
 
     def wish(
         self,
+        who: Person,
         fields: Fields,
         read: Callable[[Fields], Read] | None,
         *,
@@ -138,6 +154,8 @@ class Documents:
         """The parts that all documents share; `read` makes a line of one entry of `lines`."""
         every = fields.reasons()
         wish = Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), every)
+        away = OUT_OF_CONTACT if self._desk.was_away(who) else ""
+        wish.waited(self._desk.did_at_ms(who, wish.occurred_ms), away)
         if read is not None:
             entries = fields.objects("lines", most)
             if not entries:
@@ -215,26 +233,19 @@ class Documents:
         def work(connection: Connection) -> Answer:
             if not wish.lines:
                 raise Rejected("the document has no lines")
-            if not wish.happened and not self._desk.is_recorded(op_id):
-                refuse_frozen(connection, (place for line in wish.lines for place in (line.source, line.target)))
-            limited, now_ms = limits.of_call(build(()), references), self._desk.now_ms()
-            if limited and not wish.happened:
-                limits.refuse_beyond(connection, who, limited, op_id, wish.lines, now_ms)
+            if not self._desk.is_recorded(op_id):
+                ends = {place for line in wish.lines for place in (line.source, line.target)}
+                wish.ask(FROZEN, lambda: refuse_frozen(connection, ends))
+            self._ask_limit(connection, op_id, who, wish, limits.of_call(build(()), references))
             self._make_units(connection, op_id, who, wish)
             answer, booked = self.book(connection, op_id, who, wish, build, references)
-            if limited:
-                limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
             if booked.lines and "delivery" in references:
                 name = references["delivery"]
                 answer |= deliveries.take_in(
-                    connection, name, booked.lines, booked.line_reasons, booked.every,
-                    happened=wish.happened, now_ms=now_ms,
+                    connection, who, name, booked.lines, booked.line_reasons, booked.every,
+                    happened=wish.happened, now_ms=self._desk.now_ms(),
                 )  # fmt: skip
-            if references.get("delivery-note"):
-                connection.execute(
-                    "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
-                    (references.get("supplier", ""), references["delivery-note"], op_id.raw),
-                )
+            deliveries.keep_note(connection, op_id, references)
             if wish.task:
                 tasks.become(connection, wish.task, tasks.CLOSED)
             return answer
@@ -247,6 +258,13 @@ class Documents:
         if moves:
             call, document = calls.MoveUnit(actor=who.actor, lines=moves), self._desk.document(wish.occurred_ms)
             self._site.record(call, op_id=units_op_id(op_id), document=document)
+
+    def _ask_limit(self, connection: Connection, op_id: OpId, who: Person, wish: Wish, act: str) -> None:
+        """The limit of the day for an act that has one; it stands for what comes later that day."""
+        if act:
+            today = self._desk.day_of(self._desk.now_ms())
+            wish.ask(BEYOND_LIMIT, partial(limits.refuse_beyond, connection, who, act, op_id, wish.lines, today))
+            limits.keep(connection, who, act, op_id, wish.lines, today)
 
     def book(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]
@@ -301,14 +319,23 @@ class Documents:
             happened = wish.happened or self._blind_to(connection, who, wish)
             if stated is not None or self._site.find(op_id) is not None or not happened:
                 raise
-            place = exceptions.place_of(wish.lines)
-            stated = calls.ExceptDocument(actor=who.actor, location=place, reason=NOT_BOOKABLE, lines=wish.lines)
-            self._site.record(stated, op_id=op_id, document=document)
-            exceptions.order_count(connection, self._counting, op_id, who, place)
+            self.seal(connection, op_id, who, exceptions.place_of(wish.lines), wish.lines, document)
             return False
         if stated is not None:
             exceptions.order_count(connection, self._counting, op_id, who, stated.location)
         return True
+
+    def seal(
+        self,
+        connection: Connection,
+        op_id: OpId,
+        who: Person,
+        place: str,
+        lines: tuple[Line, ...],
+        document: Document,
+    ) -> None:
+        """Keep what happened and could not be booked, and have its place counted."""
+        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document)
 
     def _blind_to(self, connection: Connection, who: Person, wish: Wish) -> bool:
         """Whether the person counts a bin that the document takes from."""
@@ -322,12 +349,11 @@ class Documents:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
-            self._refuse_blind(connection, who, (end for line in wish.lines for end in (line.source, line.target)))
+            if not wish.happened:
+                ends = (end for line in wish.lines for end in (line.source, line.target))
+                self._refuse_blind(connection, who, ends)
+            self._ask_limit(connection, op_id, who, wish, limits.of_call(call, references or {}))
             document = self.document(connection, wish, references)
-            limited, now_ms = limits.of_call(call, references or {}), self._desk.now_ms()
-            if limited:
-                limits.refuse_beyond(connection, who, limited, op_id, wish.lines, now_ms)
-                limits.keep(connection, who, limited, op_id, wish.lines, now_ms)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}
 
@@ -343,6 +369,7 @@ class Documents:
             expiries=wish.expiries,
             references=references,
             scans=wish.scans,
+            marks=wish.marks,
             part=part,
             commitments=self._desk.erasable(connection, wish.note),
         )
@@ -352,16 +379,6 @@ class Documents:
         hidden = sorted(self._counting.blind_bins(connection, who) & set(places))
         if hidden:
             raise Rejected(f"{hidden[0]} is being counted: wait until that count is finished")
-
-    def _delivered_before(self, op_id: OpId, references: dict[str, str]) -> str:
-        with self._site.reading() as connection:
-            row = connection.execute(
-                "SELECT op_id FROM deliveries WHERE supplier = ? AND note = ? AND op_id <> ?",
-                (references.get("supplier", ""), references["delivery-note"], op_id.raw),
-            ).fetchone()
-        if row is None:
-            return ""
-        return f"delivery note {references['delivery-note']} was received before ({bytes(row[0]).hex()[:8]}…): again?"
 
 
 def _origin(value: object) -> str:

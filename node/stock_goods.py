@@ -10,13 +10,13 @@ from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import reference
+from ledger.documents import FROZEN, reference
 from ledger.errors import Rejected
-from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
+from ledger.ids import CHANGE, CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import CHANGES_MAX, Goods, Line, UnitMove
 from ledger.people import ADJUST, HOLD, ISSUE, MOVE, RECEIVE
 from ledger.words import LINES_MAX
-from node import catalogue, control
+from node import catalogue, control, exceptions
 from node.counting_lines import iso_date
 from node.desk import Answer, Person
 from node.parts import DOCUMENT_LINES_MAX
@@ -31,23 +31,23 @@ class GoodsDocuments(Documents):
 
     def hold(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods are held where they stand: `held` (quality, damage, expired), `lines` [{item or barcode, lot, serial,
-        status, quantity, location, reasons}], `location` for lines that name none, `reasons`, `occurred_ms`, `note`.
-        The op_id is the hold's name."""
+        status, quantity, location, reasons}], `location` for lines that name none, `reasons`, `occurred_ms`,
+        `happened`, `note`. The op_id is the hold's name."""
         who.need(HOLD, "hold goods")
         fields = Fields(body, "hold")
         held, location = fields.status("held", held=True), fields.text("location", need=False)
-        wish = self.wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        wish = self.wish(who, fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
         wish.content["held"] = held
         return self._change(op_id, who, "hold", wish, calls.Hold(actor=who.actor, held=held, lines=wish.lines))
 
     def relabel(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods get another lot, or the same one with another expiry: `lot`, `expiry`, `lines` as in a hold,
-        `location`, `reasons`, `occurred_ms`, `note`."""
+        `location`, `reasons`, `occurred_ms`, `happened`, `note`."""
         who.need(ADJUST, "relabel goods")
         fields = Fields(body, "relabelling")
         lot, location = fields.text("lot", need=False), fields.text("location", need=False)
         expiry = iso_date(fields.take("expiry"))
-        wish = self.wish(fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        wish = self.wish(who, fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
         if any(line.lot == lot for line in wish.lines) and not expiry:
             raise Rejected(f"lot {lot} is on the goods already: name another lot, or another expiry")
         if expiry:
@@ -64,6 +64,7 @@ class GoodsDocuments(Documents):
         source, order = fields.text("source", need=False), fields.take("order")
         references = {} if order is None else {"order": reference(order)}
         wish = self.wish(
+            who,
             fields,
             lambda line: self._leaving(line, source, CUSTOMER),
             need_reason=not references,
@@ -81,7 +82,7 @@ class GoodsDocuments(Documents):
         who.need(ADJUST, "scrap goods")
         fields = Fields(body, "scrapping")
         source = fields.text("source", need=False)
-        wish = self.wish(fields, lambda line: self._leaving(line, source, SHRINKAGE), need_reason=True)
+        wish = self.wish(who, fields, lambda line: self._leaving(line, source, SHRINKAGE), need_reason=True)
         return self._propose(op_id, who, "scrap", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
 
     def send_back(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -91,15 +92,15 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "return")
         source = fields.text("source", need=False)
         references = {"supplier": fields.text("supplier"), "origin": reference(fields.take("origin"))}
-        wish = self.wish(fields, lambda line: self._leaving(line, source, SUPPLIER), need_reason=True)
+        wish = self.wish(who, fields, lambda line: self._leaving(line, source, SUPPLIER), need_reason=True)
         wish.content["references"] = references
         call = calls.Adjust(actor=who.actor, lines=wish.lines)
         return self._propose(op_id, who, "send_back", wish, call, references)
 
     def move_units(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Handling units go with their content: `units` [{unit, target}], `target` for those that name none,
-        `occurred_ms`, `note`. A label that nobody used yet makes a new unit; target "" takes an empty one out of
-        use."""
+        `reasons`, `occurred_ms`, `happened`, `note`. A label that nobody used yet makes a new unit; target "" takes
+        an empty one out of use."""
         who.need(RECEIVE | MOVE | ISSUE, "move a handling unit")
         fields = Fields(body, "units")
         target = fields.text("target", need=False)
@@ -107,18 +108,25 @@ class GoodsDocuments(Documents):
         named = [(each.text("unit"), each.text("target", need=False) or target) for each in wishes]
         for each in wishes:
             each.done()
-        occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
-        fields.done()
+        wish = self.wish(who, fields, None)
+        said = {name: wish.content[name] for name in ("happened", "reasons") if wish.content[name]}
 
         def work(connection: Connection) -> Answer:
-            lines = tuple(_unit_move(connection, unit, place) for unit, place in named)
             if self._site.find(op_id) is None:
-                refuse_frozen(connection, (place for line in lines for place in (line.source, line.target)))
-            document = self._desk.document(occurred_ms, commitments=self._desk.erasable(connection, note))
-            self._site.record(calls.MoveUnit(actor=who.actor, lines=lines), op_id=op_id, document=document)
+                wish.ask(FROZEN, lambda: refuse_frozen(connection, _ends_of(connection, named)))
+            document = self.document(connection, wish)
+            try:
+                lines = tuple(_unit_move(connection, unit, place) for unit, place in named)
+                self._site.record(calls.MoveUnit(actor=who.actor, lines=lines), op_id=op_id, document=document)
+            except Rejected:
+                if not wish.happened or self._site.find(op_id) is not None:
+                    raise
+                content, ends = _content_of(connection, named), _ends_of(connection, named)
+                self.seal(connection, op_id, who, ends[0], content, document)
+                return {"state": "recorded", "exception": True}
             return {"state": "recorded"}
 
-        content = {"units": [list(each) for each in named], "occurred_ms": occurred_ms}
+        content = {"units": [list(each) for each in named], "occurred_ms": wish.content["occurred_ms"], **said}
         return self._desk.once(op_id, who.actor, "move_units", content, work)
 
     # ------------------------------------------------------------ inside
@@ -147,20 +155,62 @@ class GoodsDocuments(Documents):
         return self._line(fields, source=source, target=target, outside=True)
 
     def _change(self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.Call) -> Answer:
-        """Record what changes goods where they stand. Not to be said of a bin that the person counts blindly: the
-        answer would tell what is in it."""
+        """Record what changes goods where they stand; what happened and cannot be booked becomes an exception. Not to
+        be said of a bin that the person counts blindly: the answer would tell what is in it."""
         for line in wish.lines:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
             places = {line.location for line in wish.lines}
             if self._site.find(op_id) is None:
-                refuse_frozen(connection, places)
-                self._refuse_blind(connection, who, places)
-            self._site.record(call, op_id=op_id, document=self.document(connection, wish))
+                wish.ask(FROZEN, lambda: refuse_frozen(connection, places))
+                if not wish.happened:
+                    self._refuse_blind(connection, who, places)
+            document = self.document(connection, wish)
+            try:
+                self._site.record(call, op_id=op_id, document=document)
+            except Rejected:
+                if not wish.happened or self._site.find(op_id) is not None:
+                    raise
+                lines = tuple(_as_moved(line) for line in wish.lines)
+                self.seal(connection, op_id, who, exceptions.place_of(lines), lines, document)
+                blind = places & self._counting.blind_bins(connection, who)
+                return {"state": "recorded", **({} if blind else {"exception": True})}
             return {"state": "recorded"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)
+
+
+def _as_moved(goods: Goods) -> Line:
+    """Goods that were to become others, as the first half of that: out of where they stand."""
+    return Line(item=goods.item, lot=goods.lot, serial=goods.serial, status=goods.status, quantity=goods.quantity,
+                source=goods.location, target=CHANGE)  # fmt: skip
+
+
+def _stands_in(connection: Connection, unit: str) -> str:
+    """Where the books have a unit; "" for nowhere."""
+    row = connection.execute("SELECT parent FROM locations WHERE location = ?", (unit,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def _ends_of(connection: Connection, named: list[tuple[str, str]]) -> list[str]:
+    """The places that units leave or come to."""
+    ends = [place for unit, target in named for place in (_stands_in(connection, unit), target) if place]
+    return ends or [unit for unit, _ in named]
+
+
+def _content_of(connection: Connection, named: list[tuple[str, str]]) -> tuple[Line, ...]:
+    """What the books have in units, as it went with them."""
+    found = [
+        Line(item=item, lot=lot, status=int(status), quantity=int(quantity), source=unit, target=target)
+        for unit, target in named
+        for item, lot, status, quantity in connection.execute(
+            "SELECT item, lot, status, quantity FROM stock WHERE location = ? AND quantity > 0"
+            " ORDER BY item, lot, status",
+            (unit,),
+        )
+    ]
+    return tuple(found[:LINES_MAX])
 
 
 def _unit_move(connection: Connection, unit: str, target: str) -> UnitMove:

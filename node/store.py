@@ -260,6 +260,39 @@ CREATE INDEX parts_op_id ON parts (op_id);
 CREATE INDEX parts_booked ON parts (booked) WHERE booked IS NOT NULL;
 """
 
+# What happened to a lot or a piece (`node/listings`); goods without either cost no page here.
+LISTED_2 = """
+CREATE INDEX movements_lot ON movements (item, lot) WHERE lot <> '';
+CREATE INDEX movements_serial ON movements (item, serial) WHERE serial <> '';
+"""
+
+# What waits on the floor, oldest first (`node/holds`, `node/picking`).
+LISTED_3 = """
+CREATE INDEX holds_open ON holds (height, hold, line) WHERE freed < quantity;
+CREATE INDEX pick_lists_open ON pick_lists (opened_at_ms, list) WHERE state = 'open';
+"""
+
+DERIVED_4 = """
+-- What was stated of a place and moved nothing: counts and exceptions, each as a row 0 without an item and its lines
+-- from 1 on. `quantity`: what was counted, or what the exception says.
+CREATE TABLE stated (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL, location TEXT NOT NULL,
+    item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL, status INTEGER NOT NULL, quantity INTEGER NOT NULL,
+    PRIMARY KEY (height, place, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX stated_item ON stated (item) WHERE item <> '';
+CREATE INDEX stated_serial ON stated (item, serial) WHERE serial <> '';
+CREATE INDEX stated_location ON stated (location) WHERE item = '';
+INSERT INTO stated SELECT o.height, o.place, 0, c.bin, '', '', '', 0, 0
+    FROM counts c JOIN operations o ON o.op_id = c.op_id;
+INSERT INTO stated SELECT o.height, o.place, l.line + 1, c.bin, l.item, l.lot, l.serial, l.status, l.counted
+    FROM count_lines l JOIN counts c ON c.op_id = l.count JOIN operations o ON o.op_id = c.op_id;
+INSERT INTO stated SELECT o.height, o.place, 0, e.location, '', '', '', 0, 0
+    FROM exceptions e JOIN operations o ON o.op_id = e.op_id;
+INSERT INTO stated SELECT o.height, o.place, l.line + 1, e.location, l.item, l.lot, l.serial, l.status, l.quantity
+    FROM exception_lines l JOIN exceptions e ON e.op_id = l.op_id JOIN operations o ON o.op_id = e.op_id;
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -287,6 +320,7 @@ DERIVED = (
     "acceptance_lines",
     "exceptions",
     "exception_lines",
+    "stated",
     "reversals",
     "notes",
 )
@@ -336,6 +370,11 @@ STEPS: tuple[str, ...] = (
     floor_store.LANGUAGES_1,
     floor_store.HANDED_1,
     floor_store.UNITS_1,
+    floor_store.DELIVERED_1,
+    floor_store.BASELINES_1,
+    LISTED_2,
+    LISTED_3,
+    DERIVED_4,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
@@ -380,6 +419,11 @@ def set_fact(connection: db.Connection, name: str, value: str | None) -> None:
         connection.execute("DELETE FROM facts WHERE name = ?", (name,))
     else:
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def hub_url(connection: db.Connection) -> str:
+    """Where the hub was said to be at enrolment; empty when it was found by looking."""
+    return fact(connection, FACT_HUB_URL) or ""
 
 
 def hub_log(connection: db.Connection) -> tuple[int, bytes] | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ledger.clock import Clock
-from ledger.errors import Corrupt, LedgerError, Unavailable
+from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.seams import Random
 from node import control, proofs, replaying, store
 from node.uplink import HOLDING, NodeUplink, hub_addresses, hub_status
@@ -73,7 +73,7 @@ class Syncer:
             try:
                 self._seal()
                 report = self._exchange()
-            except Unavailable as error:
+            except (Unavailable, Rejected) as error:
                 self._failed(str(error))
                 raise
             self._backoff = self._backoff.reset()
@@ -132,7 +132,7 @@ class Syncer:
 
     def _addresses(self) -> Iterator[str]:
         with self._site.reading() as connection:
-            kept = store.fact(connection, store.FACT_HUB_URL) or ""
+            kept = store.hub_url(connection)
         identity = self._site.identity
         claims = key_hash(identity.hub_key)
         return hub_addresses(self._site.config, identity.origin.org, kept=kept, claims=claims, find=self._find)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ledger import calls
@@ -24,7 +25,7 @@ from ledger.words import LINES_MAX
 from node import catalogue, control, parts, streams
 from node.counting import Counting
 from node.counting_lines import iso_date
-from node.desk import Answer, Desk, Person
+from node.desk import Answer, Desk, Person, is_done
 from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
 from node.operators import Operators
 from node.parts import DOCUMENT_LINES_MAX
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 STREAM = "transfers"
 SITES = "sites"
-OVER_REASON = "over"
+NAMED_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,13 @@ class Transfers:
 
     def dispatch(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods leave: `receiver` (a site), `lines` [{item or barcode, quantity, lot, serial, source, reasons}],
-        `source` for lines that name none, `occurred_ms`, `note`. A large dispatch is several transfers, all of them
-        or none. Answers {op_id, state, transfer, transfers}."""
+        `source` for lines that name none, `confirm` (although nobody here has heard of the receiver), `occurred_ms`,
+        `note`. A large dispatch is several transfers, all of them or none. Answers {op_id, state, transfer,
+        transfers}."""
         who.need(TRANSFER, "dispatch goods")
         fields = Fields(body, "dispatch")
         receiver, source = fields.text("receiver"), fields.text("source", need=False)
-        entries = fields.objects("lines", DOCUMENT_LINES_MAX)
+        entries, sure = fields.objects("lines", DOCUMENT_LINES_MAX), fields.flag("confirm")
         occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
         fields.done()
         if receiver == self.site_name:
@@ -75,6 +77,10 @@ class Transfers:
         lines = tuple(self._leaving(Fields(entry, f"line {n}"), source) for n, entry in enumerate(entries))
         if not lines:
             raise Rejected("the dispatch has no lines")
+        with self._site.reading() as connection:
+            asked = self._doubt(connection, receiver)
+            if asked and not sure and not is_done(connection, op_id):
+                return {"op_id": str(op_id), "ask": asked}
         for line in lines:
             control.apply_until_item(self._site, line.item)
 
@@ -103,6 +109,23 @@ class Transfers:
             "occurred_ms": occurred_ms,
         }
         return self._desk.once(op_id, who.actor, "dispatch", content, work)
+
+    def sites(self, connection: Connection, after: str = "", most: int = 200) -> list[str]:
+        """The other sites that the hub has told of, by name."""
+        told = (name for name, _ in streams.every_stored(connection, SITES, after) if name != self.site_name)
+        return list(islice(told, most))
+
+    def _doubt(self, connection: Connection, receiver: str) -> str:
+        """What to ask before goods leave for a site of which nobody here has heard; '' for a known one. It may be a
+        new one that the hub tells of by the next sync, so it is not refused."""
+        Origin(self._site.identity.origin.org, receiver, 1)
+        known = self.sites(connection)
+        if receiver in known:
+            return ""
+        if not known:
+            return f"no other site is known here yet: is {receiver} its name?"
+        names = ", ".join(known[:NAMED_MAX]) + (" …" if len(known) > NAMED_MAX else "")
+        return f"the hub has told of no site {receiver}, only of {names}: send it all the same?"
 
     def _leaving(self, fields: Fields, source: str) -> Line:
         source = fields.text("source", need=False) or source
@@ -190,7 +213,7 @@ class Transfers:
         """What of a dispatch is still to be accepted here."""
         came = self._came(connection, known.name)
         lines = [
-            {**_shown(line), "open": line.quantity - came.get(line.index, 0)}
+            {**_shown(connection, line), "open": line.quantity - came.get(line.index, 0)}
             for line in known.lines
             if line.quantity > came.get(line.index, 0)
         ]
@@ -210,13 +233,13 @@ class Transfers:
                 " ORDER BY line",
                 (transfer.raw,),
             ).fetchall()
-            lines = [{**_shown(Sent(*line[:6])), "done": line[6]} for line in rows]
+            lines = [{**_shown(connection, Sent(*line[:6])), "done": line[6]} for line in rows]
         else:
             known = _known(connection, transfer, "", None)
             if known.receiver != self.site_name:
                 raise Rejected(f"transfer {transfer} is between other sites")
             name, receiver, came = known.name, known.receiver, self._came(connection, known.name)
-            lines = [{**_shown(line), "done": came.get(line.index, 0)} for line in known.lines]
+            lines = [{**_shown(connection, line), "done": came.get(line.index, 0)} for line in known.lines]
         said = streams.get(connection, STREAM, str(name))
         state = said.get("state", "") if isinstance(said, dict) else ""
         return {
@@ -251,15 +274,18 @@ class Transfers:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
+            refuse_frozen(connection, (line.target for line, _, _ in read))
             came = self._came(connection, known.name)
             for number, (line, reasons, _) in enumerate(read):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
+                    more = catalogue.written(connection, {line.item: over})
                     raise ReasonNeeded(
-                        f"line {number}: {over} more of {line.item} than was dispatched: check, or give a reason"
+                        f"line {number}: {more} more of {line.item} than was dispatched: check, or give a reason"
                     )
                 if line.missing and not reasons:
-                    raise ReasonNeeded(f"line {number}: {line.missing} of {line.item} are missing: give a reason")
+                    missing = catalogue.written(connection, {line.item: line.missing})
+                    raise ReasonNeeded(f"line {number}: {missing} of {line.item} are missing: give a reason")
             call = calls.AcceptTransfer(
                 actor=who.actor,
                 transfer=transfer,
@@ -365,5 +391,6 @@ def _from_paper(connection: Connection, text: object) -> Coming:
     return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, True)
 
 
-def _shown(line: Sent) -> Answer:
-    return {"index": line.index, "item": line.item, "lot": line.lot, "serial": line.serial, "quantity": line.quantity}
+def _shown(connection: Connection, line: Sent) -> Answer:
+    said = {"index": line.index, "item": line.item, "lot": line.lot, "serial": line.serial, "quantity": line.quantity}
+    return {**said, **catalogue.measure(connection, line.item)}

@@ -288,8 +288,8 @@ def hub_addresses(
         return
     if kept:
         yield kept
-    elif not config.hub.discover:
-        raise Rejected("the hub's address is not set: put it into hub.url of node.toml, or allow hub.discover")
+    elif unreachable := config.hub.unreachable(kept):
+        raise Rejected(unreachable)
     if not config.hub.discover:
         return
     try:

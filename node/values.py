@@ -12,6 +12,7 @@ from ledger.documents import OCCURRED_MS_MAX, reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId, quantity, text_to_word
 from ledger.moves import QUANTITY_MAX, STATUSES
+from ledger.wording import shown
 
 NAME_CHARS_MAX = 80
 NOTE_CHARS_MAX = 500
@@ -140,9 +141,3 @@ def listed(value: object, what: str, most: int) -> list[Any]:
     if len(value) > most:
         raise Rejected(f"{what} has {len(value)} entries: expected at most {most}")
     return list(value)
-
-
-def shown(value: object) -> str:
-    """A foreign value in a message: short, on one line, with nothing invisible in it."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."

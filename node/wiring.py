@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.clock import Clock
 from ledger.control_socket import Handler
+from ledger.errors import Rejected
 from ledger.seams import Random, Storage
 from ledger.version import version
 from node import identity, status, store
@@ -56,7 +57,9 @@ class Parts:
         return {"seal": lambda _: self.seal(), "sync": lambda _: self.sync(), "status": lambda _: self.status()}
 
     def seal(self) -> dict[str, Any]:
-        """Sign what is pending now."""
+        """Sign what is pending now. Raises Rejected while this node must not sign: waiting would not help."""
+        if self.site.stopped:
+            raise Rejected(f"this node does not sign: {self.site.stopped}")
         sealed = self.site.seal()
         head = self.site.head
         count = 0 if sealed is None else len(sealed.block.transactions)

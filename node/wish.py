@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple
 from typing import Any
+
+from ledger.errors import Rejected
 
 # A line, its expiry, its reasons.
 Read = tuple[Any, str, tuple[str, ...]]
 
 
 class Wish:
-    """What was asked for. `content`: what makes it this wish and no other. Lines of any kind."""
+    """What was asked for. `content`: what makes it this wish and no other. Lines of any kind. `marks`: what the
+    document says of how it came about."""
 
     def __init__(self, occurred_ms: int | None, happened: bool, note: str, every: tuple[str, ...]) -> None:
         self.occurred_ms, self.happened, self.note, self.every = occurred_ms, happened, note, every
@@ -21,11 +24,28 @@ class Wish:
         self.scans: bytes | None = None
         self.task = 0
         self.delivery = ""  # of the units that were scanned: fixed by the task, no part of the wish
+        self.marks: tuple[str, ...] = ()
         self.content: dict[str, Any] = {
             "occurred_ms": occurred_ms,
             "happened": happened,
             "reasons": list(every),
         }
+
+    def waited(self, did_at_ms: int | None, mark: str) -> None:
+        """It waited without contact, so it has happened, then. Not part of `content`: sent again it has waited longer
+        and is the same wish."""
+        self.occurred_ms = did_at_ms
+        if mark:
+            self.happened, self.marks = True, (*self.marks, mark)
+
+    def ask(self, mark: str, refuse: Callable[[], None]) -> None:
+        """A rule that may say no while the person is there. What has happened is marked and goes on."""
+        try:
+            refuse()
+        except Rejected:
+            if not self.happened:
+                raise
+            self.marks = (*self.marks, mark)
 
     def take(self, read: Iterable[Read]) -> None:
         lines = []
@@ -47,5 +67,5 @@ class Wish:
         found.lines = tuple(self.lines[number] for number in numbers)
         found.line_reasons = {at: self.line_reasons[n] for at, n in enumerate(numbers) if n in self.line_reasons}
         found.expiries = {at: self.expiries[n] for at, n in enumerate(numbers) if n in self.expiries}
-        found.scans, found.task = self.scans, self.task
+        found.scans, found.task, found.marks = self.scans, self.task, self.marks
         return found

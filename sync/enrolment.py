@@ -35,6 +35,7 @@ from ledger.deployment import CONTRACTS, Addresses
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Origin
 from ledger.keys import Signature, SigningKey, TxKey, VerifyKey, recover
+from ledger.wording import shown
 
 MESSAGE_BYTES_MAX = 8 * 1024
 SECRET_BYTES = 16
@@ -343,5 +344,5 @@ def _bytes(value: Any, size: int | None, what: str) -> bytes:
 
 def _uint(value: Any, what: str) -> int:
     if type(value) is not int or not 0 <= value < _NUMBER_END:
-        raise Invalid(f"{what} is {value!r}: expected a whole number below 2^63")
+        raise Invalid(f"{what} is {shown(value)}: expected a whole number below 2^63")
     return value

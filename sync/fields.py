@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Origin
+from ledger.wording import shown
 
 TEXT_MAX = 500
 _NUMBER_END = 2**63
@@ -20,7 +21,7 @@ def mapping(value: Any, what: str) -> Mapping[str, Any]:
 
 def whole(value: Any, name: str) -> int:
     if type(value) is not int or not 0 <= value < _NUMBER_END:
-        raise Invalid(f"{name} is {value!r}: expected a whole number below 2^63")
+        raise Invalid(f"{name} is {shown(value)}: expected a whole number below 2^63")
     return value
 
 

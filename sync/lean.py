@@ -37,6 +37,7 @@ from ledger.block import (
 from ledger.codec import rlp_decode, rlp_encode, rlp_int, rlp_uint
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Origin, text_to_word, word_to_text
+from ledger.wording import shown
 
 PLAIN = 0
 LEAN = 1
@@ -308,5 +309,5 @@ def _long_word(word: Any, document: bytes) -> bytes:
 
 def _number(value: Any, what: str) -> int:
     if type(value) is not int or not 0 <= value < _SMALL_END:
-        raise Invalid(f"{what} of a travelling block is {value!r}: expected a whole number below 2^63")
+        raise Invalid(f"{what} of a travelling block is {shown(value)}: expected a whole number below 2^63")
     return value

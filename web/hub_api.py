@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from hub import discrepancies, fleet, transfers, views
 from ledger.ids import OpId, quantity
+from ledger.wording import shown
 from web import kit
 from web.hub_app import SESSION_COOKIE, HubParts, token_given
 
@@ -118,7 +119,7 @@ def _add_discrepancies(routes: Blueprint, parts: HubParts) -> None:
         elif verb in VERDICTS:
             hub.decide(number, account.login, verb, text)
         else:
-            raise kit.NotFound(f"{kit.shown(verb)} is nothing one can do with a discrepancy")
+            raise kit.NotFound(f"{shown(verb)} is nothing one can do with a discrepancy")
         return one(number)
 
 

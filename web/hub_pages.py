@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from hub import transfers, views
 from hub.store import Session
+from ledger.wording import shown
 from web import kit
 from web.hub_app import HubParts
 from web.hub_words import arranged
@@ -66,7 +67,7 @@ def blueprint(parts: HubParts) -> Blueprint:
     def site(origin: str) -> str:
         found = [view for view in hub.sites() if view.origin == origin]
         if not found:
-            raise kit.NotFound(f"no chain {kit.shown(origin)} was enrolled here")
+            raise kit.NotFound(f"no chain {shown(origin)} was enrolled here")
         with hub.reading() as session:
             stock = views.stock(session, site=found[0].site, limit=ROWS_MAX)
         return render_template("hub/site.html", site=found[0], stock=stock, limit=ROWS_MAX)

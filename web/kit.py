@@ -22,6 +22,7 @@ from ledger import codec
 from ledger.errors import Corrupt, Invalid, ReasonNeeded, Rejected, Unavailable
 from ledger.logs import correlation
 from ledger.seams import Random
+from ledger.wording import shown
 from web import languages
 from web.languages import N_
 
@@ -140,12 +141,6 @@ class Fields:
         if self._left:
             expected = ", ".join(self._asked) or "nothing"
             raise Rejected(f"{shown(sorted(self._left)[0])} is not known here: expected only {expected}")
-
-
-def shown(value: object) -> str:
-    """A foreign value for a message: short, and with nothing in it that a terminal or page would act on."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def body() -> dict[str, Any]:

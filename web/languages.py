@@ -47,6 +47,7 @@ RULES = (
     "web/node_app",
     "web/node_ask",
     "web/node_api_",
+    "web/node_certificates",
     "web/node_events",
     "web/node_floor",
     "web/node_pages",

@@ -14,11 +14,11 @@ from node.desk import Answer
 from web import kit
 from web.node_api_people import USER, need_self_or
 from web.node_api_stock import CODE_OF
+from web.node_api_words import DONE_BY, MEASURE
 from web.node_ask import Ask
 from web.node_words import LADDER, call_words, ladder, state_words
 from web.routes import ANYONE, Route
 from web.schema import (
-    ACTOR,
     CODE,
     HEIGHT,
     OP_ID,
@@ -51,8 +51,7 @@ ENTRY = record(
     "AuditEntry",
     {
         **_OPERATION,
-        "actor": {**ACTOR, "pattern": "^([0-9a-f]{64})?$", "description": "Who; empty for nobody's"},
-        "by": text("The person's name, or the beginning of the id once the name was erased"),
+        **DONE_BY,
     },
 )
 
@@ -90,11 +89,7 @@ def _audit_item(ask: Ask) -> object:
 
 
 def _named(ask: Ask, connection: Any, found: listings.Found) -> listings.Found:
-    """With the person's name where it may still be shown."""
-    name_of = ask.parts.floor.people.name_of
-    actors = {row["actor"] for _, row in found} - {""}
-    names = {"": "", **{actor: name_of(connection, Actor.parse(actor)) for actor in actors}}
-    return [(key, {**_spoken(row), "by": names[row["actor"]]}) for key, row in found]
+    return [(key, _spoken(row)) for key, row in ask.parts.floor.lookups.named(connection, found)]
 
 
 def _known(ask: Ask, connection: Any) -> tuple[OpId, str]:
@@ -149,6 +144,7 @@ DETAIL = record(
                 "BookedLine",
                 {
                     "item": CODE,
+                    **MEASURE,
                     "lot": CODE,
                     "serial": CODE,
                     "status": STATUS,

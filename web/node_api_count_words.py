@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.node_api_words import EXPIRY
+from web.node_api_words import EXPIRY, MEASURE
 from web.schema import (
     ACTOR,
     CODE,
@@ -104,6 +104,7 @@ OUTCOME = record(
             "joined",
             "handed",
             "sealed",
+            "taken",
             "dismissed",
         ),
     },
@@ -127,6 +128,7 @@ OUTCOME = record(
         "unit": text("A handling unit that came in by this scan", most=31),
         "delivery": text("The one that announced it", most=64),
         "open": array(CODE, doc="Items on it whose lots or serials have to be scanned"),
+        "choices": array(one_of("second", "share"), doc="What `counts/open` can be told of a bin somebody counts"),
         "park": whole(),
         "hint": HINT,
     },
@@ -195,6 +197,7 @@ MINE = record(
         "name": NAME,
         "bin": CODE,
         "deadline_ms": or_null(WHEN),
+        "overdue": flag("Its deadline is over"),
         "open": flag(),
         "whole": flag(),
         "mine": flag(),
@@ -214,6 +217,8 @@ SESSION_BIN = record(
         "why": text(),
         "whole": flag(),
         "assignee": text("A name, or empty"),
+        "deadline_ms": or_null(WHEN),
+        "overdue": flag("It is not counted and its deadline is over"),
         "parked": whole(),
     },
     {"sealed": flag("A unit that was confirmed by its label, and not counted")},
@@ -251,7 +256,7 @@ ROUND = record(
         "lines": array(REVIEW_LINE),
     },
 )
-_MOVED: dict[str, Schema] = {"item": CODE, "lot": CODE, "serial": CODE}
+_MOVED: dict[str, Schema] = {"item": CODE, "lot": CODE, "serial": CODE, **MEASURE}
 REVIEW = record(
     "BinReview",
     {

@@ -7,6 +7,7 @@ from ledger.errors import Rejected
 from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.people import APPROVE, COUNT, MOVE, RECEIVE
 from ledger.seams import failpoint
+from ledger.wording import shown
 from node.counting_shared import CHOICES
 from node.desk import Answer
 from node.rounds import latest
@@ -88,7 +89,7 @@ def _whole_review(ask: Ask) -> Answer:
     session = OpId.parse(ask.path.get("session", ask.body.get("session")))
     bin_ = ask.path.get("bin", ask.body.get("bin"))
     if not isinstance(bin_, str):
-        raise Rejected(f"bin is {kit.shown(bin_)}: expected a text")
+        raise Rejected(f"bin is {shown(bin_)}: expected a text")
     return ask.parts.floor.counting.review.bin_review(ask.who, session, bin_)
 
 
@@ -249,6 +250,7 @@ ROUTES = (
     verb(
         "counts/recount", APPROVE, "Order another count of a bin in review",
         lambda floor: floor.counting.review.recount, ACTED_ON_BIN, {**OF_BIN, **WHY},
+        {"assignee": or_null(ACTOR), "deadline_ms": or_null(WHEN)},
         version=_whole_review,
     ),
     signed_verb(

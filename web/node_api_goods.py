@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from ledger.announced import due_key
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, MOVE, RECEIVE
 from node import orders
 from node.desk import Answer
+from node.holds import FIRST as FIRST_HOLD
 from web.node_api_words import (
     ADJUSTED,
     ASKED,
     DONE,
     EXPIRY,
     MADE,
+    MEASURE,
     NOTE,
     REASON,
     REASONS,
@@ -19,11 +22,12 @@ from web.node_api_words import (
     lines_of,
     many_lines_of,
 )
-from web.node_api_work import signed_verb, verb
+from web.node_api_work import hex_of, signed_verb, verb
 from web.node_ask import Ask
 from web.routes import Route
 from web.schema import (
     CODE,
+    HEIGHT,
     NAME,
     OP_ID,
     QUANTITY,
@@ -31,10 +35,12 @@ from web.schema import (
     WHEN,
     Schema,
     array,
+    by_item,
     counts,
     either,
     flag,
     one_of,
+    or_null,
     record,
     text,
     whole,
@@ -58,6 +64,7 @@ FREED = record("FreedLine", {"line": whole(), "quantity": QUANTITY, "location": 
 HELD_ROW = record(
     "HeldRow",
     {
+        "height": {**HEIGHT, "description": "Of the block that held it"},
         "hold": OP_ID,
         "line": whole(),
         "by": NAME,
@@ -66,6 +73,7 @@ HELD_ROW = record(
         "lot": CODE,
         "serial": CODE,
         "status": STATUS,
+        **MEASURE,
         "left": QUANTITY,
         "places": array(record("HeldPlace", {"location": CODE, "quantity": QUANTITY}), None),
     },
@@ -76,21 +84,41 @@ DELIVERY = record(
         "delivery": text(),
         "supplier": CODE,
         "due": DUE,
+        "being_counted": flag("Goods of it are in a bin that is being counted, and the asker counts: not told yet"),
         "lines": array(
             record(
                 "DeliveryLine",
-                {"item": CODE, "wanted": QUANTITY, "came": QUANTITY, "lots": array(CODE), "units": array(CODE)},
+                {
+                    "item": CODE,
+                    **MEASURE,
+                    "wanted": QUANTITY,
+                    "came": or_null(QUANTITY),
+                    "lots": array(CODE),
+                    "units": array(CODE),
+                },
             ),
         ),
     },
 )
 ORDER = record(
     "Order",
-    {"order": text(), "due": DUE, "lines": array(record("OrderLine", {"item": CODE, "quantity": QUANTITY}))},
+    {
+        "order": text(),
+        "due": DUE,
+        "lines": array(record("OrderLine", {"item": CODE, "quantity": QUANTITY, **MEASURE})),
+    },
 )
 PICK_ROW = record(
     "PickRow",
-    {"list": OP_ID, "order": text(), "tote": CODE, "left": QUANTITY, "mine": flag(), "picker": text("Or empty")},
+    {
+        "list": OP_ID,
+        "order": text(),
+        "opened_at_ms": WHEN,
+        "tote": CODE,
+        "lines": whole("Still to pick"),
+        "mine": flag(),
+        "picker": text("Or empty"),
+    },
 )
 PICK_LIST = record(
     "PickList",
@@ -109,7 +137,7 @@ PICK_LIST = record(
                     "lot": CODE,
                     "expiry": EXPIRY,
                     "quantity": QUANTITY,
-                    "unit": text(),
+                    **MEASURE,
                     "serials": flag(),
                 },
             ),
@@ -117,6 +145,7 @@ PICK_LIST = record(
         ),
         "being_counted": array(CODE, None),
         "wanted": counts("By item"),
+        "measures": by_item(record("Measure", MEASURE)),
         "picked": counts("By item"),
         "missing": counts("By item: neither picked nor promised"),
     },
@@ -125,29 +154,33 @@ OF_LIST = {"list": OP_ID}
 STATED: dict[str, Schema] = {"reasons": REASONS, "occurred_ms": WHEN, "happened": MADE["happened"], "note": NOTE}
 
 
-def _rows(shape: Schema, title: str) -> Schema:
-    """The oldest 200 that are open: there are no more of them at a time that anybody could work on."""
-    return record(title, {"rows": array(shape)})
-
-
 def _holds(ask: Ask) -> object:
+    height, hold, line = ask.after or FIRST_HOLD
+    after = (int(height), hex_of(hold), int(line))
     with ask.reading() as connection:
-        return {"rows": ask.parts.floor.holds.waiting(connection, ask.who)}
+        found = ask.parts.floor.holds.waiting(connection, ask.who, after, ask.limit + 1)
+    return ask.page([((row["height"], row["hold"], row["line"]), row) for row in found])
 
 
 def _deliveries(ask: Ask) -> object:
+    due, name = ask.after or ("", "")
     with ask.reading() as connection:
-        return {"rows": ask.parts.floor.deliveries.waiting(connection, ask.who)}
+        found = ask.parts.floor.deliveries.waiting(connection, ask.who, (str(due), str(name)), ask.limit + 1)
+    return ask.page([((due_key(row["due"]), row["delivery"]), row) for row in found])
 
 
 def _orders(ask: Ask) -> object:
+    due, name = ask.after or ("", "")
     with ask.reading() as connection:
-        return {"rows": orders.waiting(connection, ask.who)}
+        found = orders.waiting(connection, ask.who, (str(due), str(name)), ask.limit + 1)
+    return ask.page([((due_key(row["due"]), row["order"]), row) for row in found])
 
 
 def _picks(ask: Ask) -> object:
+    at_ms, name = ask.after or (0, "")
     with ask.reading() as connection:
-        return {"rows": ask.parts.floor.picking.lists(connection, ask.who)}
+        found = ask.parts.floor.picking.lists(connection, ask.who, (int(at_ms), hex_of(name)), ask.limit + 1)
+    return ask.page([((row["opened_at_ms"], row["list"]), row) for row in found])
 
 
 def _pick_list(ask: Ask) -> Answer:
@@ -188,11 +221,11 @@ ROUTES = (
         "units/move", RECEIVE | MOVE | ISSUE, "Handling units go with their content",
         lambda floor: floor.stock.move_units, DONE,
         {"units": lines_of(record("UnitMoved", {"unit": CODE}, {"target": CODE}))},
-        {"target": CODE, "occurred_ms": WHEN, "note": NOTE},
+        {"target": CODE, **STATED},
     ),
     Route(
         method="GET", path="/api/v1/holds/", allow=HOLD | APPROVE, summary="What is held and not released",
-        answer=_rows(HELD_ROW, "HeldRows"), handle=_holds,
+        answer=HELD_ROW, keys=(int, str, int), handle=_holds,
     ),
     verb(
         "deliveries/", RECEIVE | APPROVE, "A delivery is announced", lambda floor: floor.deliveries.expect,
@@ -208,11 +241,11 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/deliveries/", allow=RECEIVE | APPROVE, summary="What is expected and what came",
-        answer=_rows(DELIVERY, "DeliveryRows"), handle=_deliveries,
+        answer=DELIVERY, keys=(str, str), handle=_deliveries,
     ),
     Route(
         method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, summary="Announced orders without a pick list",
-        answer=_rows(ORDER, "OrderRows"), handle=_orders,
+        answer=ORDER, keys=(str, str), handle=_orders,
     ),
     verb(
         "picks/", ISSUE, "A new pick list, without lines for an announced order: what is free is promised to it",
@@ -258,7 +291,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/picks/", allow=ISSUE | APPROVE, summary="Open pick lists, oldest first",
-        answer=_rows(PICK_ROW, "PickRows"), handle=_picks,
+        answer=PICK_ROW, keys=(int, str), handle=_picks,
     ),
     Route(
         method="GET", path="/api/v1/picks/{list}", allow=ISSUE | APPROVE, params=OF_LIST, answer=PICK_LIST,

@@ -13,6 +13,7 @@ from ledger import people
 from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.people import ADMIN, APPROVE
+from ledger.wording import shown
 from node import stations
 from node.desk import Answer, Person
 from web import kit, languages
@@ -115,7 +116,7 @@ def _me(ask: Ask) -> object:
 def _speak(ask: Ask) -> object:
     language = kit.taken(ask.body, "language")["language"]
     if not isinstance(language, str) or language not in LANGUAGES:
-        raise Rejected(f"language is {kit.shown(language)}: expected {', '.join(LANGUAGES)}")
+        raise Rejected(f"language is {shown(language)}: expected {', '.join(LANGUAGES)}")
     ask.parts.floor.people.speak(ask.who.actor, language)
     return {"language": language}
 

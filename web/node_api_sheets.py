@@ -7,6 +7,7 @@ from flask import Response
 from ledger.errors import Invalid
 from ledger.ids import OpId
 from ledger.people import APPROVE, COUNT
+from ledger.wording import shown
 from node import counting_csv, counting_reports
 from node.desk import Answer
 from web import kit
@@ -60,7 +61,7 @@ def _csv(content: str, name: str) -> Response:
 def sheet_number(said: str) -> int:
     """The number of a sheet out of an address."""
     if not (said.isascii() and said.isdecimal() and len(said) <= SHEET_DIGITS_MAX):
-        raise kit.NotFound(f"there is no sheet {kit.shown(said)}")
+        raise kit.NotFound(f"there is no sheet {shown(said)}")
     return int(said)
 
 
@@ -112,7 +113,7 @@ def _report_csv(ask: Ask) -> Response:
 def _programme(ask: Ask) -> Answer:
     value = ask.query.get("since")
     if value is not None and not (value.isascii() and value.isdecimal() and len(value) <= SINCE_DIGITS_MAX):
-        raise Invalid(f"since is {kit.shown(value)}: expected Unix milliseconds")
+        raise Invalid(f"since is {shown(value)}: expected Unix milliseconds")
     return ask.parts.floor.counting.reports.programme(ask.who, None if value is None else int(value))
 
 

@@ -8,11 +8,25 @@ from devices.reads import day_of
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import ADJUST, MOVE, TRANSFER
+from ledger.wording import shown
 from node import catalogue, listings, streams
 from node.desk import Answer
 from node.values import text_id
 from web import kit
-from web.node_api_words import ADJUSTED, DISPATCHED, DONE, EXPIRY, MADE, NOTE, REASONS, signed
+from web.node_api_words import (
+    ADJUSTED,
+    ASKED,
+    DISPATCHED,
+    DONE,
+    DONE_BY,
+    EXPIRY,
+    MADE,
+    MEASURE,
+    NOTE,
+    REASONS,
+    UNHEARD_OF,
+    signed,
+)
 from web.node_ask import Ask, need
 from web.routes import ANYONE, Route
 from web.schema import (
@@ -41,12 +55,10 @@ NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the 
 BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
 COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
 COUNTED_BINS = array(CODE, doc="Bins in an unfinished count, left out of everything here because the asker counts")
-DECIMALS = whole("Of the base unit, as people write it", most=18)
 FACTS = {
     "item": CODE,
     "name": NAME,
-    "unit": text("The base unit"),
-    "decimals": DECIMALS,
+    **MEASURE,
     "lots": flag("Every line names its lot"),
     "serials": flag("Every line is one piece and names its serial"),
 }
@@ -62,8 +74,10 @@ MOVEMENT = record(
         "target": CODE,
         "height": HEIGHT,
         "op_id": OP_ID,
-        "decimals": DECIMALS,
+        "decimals": MEASURE["decimals"],
+        "moved": flag("Else it is a count or an exception at that place: it states the quantity and moves nothing"),
         "call": text("What it was"),
+        **DONE_BY,
         "state": STATE,
         "at_ms": or_null(WHEN),
     },
@@ -72,7 +86,7 @@ ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})
 STOCK_OF = record("StockOfItem", {"location": CODE, "lot": CODE, "status": STATUS, "quantity": SIGNED})
 STOCK_IN = record(
     "StockInLocation",
-    {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED, "decimals": DECIMALS},
+    {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED, "decimals": MEASURE["decimals"]},
 )
 PIECE = record("Piece", {"item": CODE, "serial": CODE, "lot": CODE, "status": STATUS})
 PLACE = {
@@ -82,6 +96,8 @@ PLACE = {
     "name": text(),
 }
 CODE_OF = {"code": CODE}
+OF_PART = {"lot": text("Only this lot", most=31), "serial": text("Only this piece", most=31)}
+PIECE_WORDS = "Where the piece of `serial` is; null without one, and for a counter while any count is unfinished"
 
 
 def _hidden(ask: Ask, connection: Connection) -> frozenset[str]:
@@ -95,6 +111,11 @@ def _sku(ask: Ask, connection: Connection) -> str:
     return str(ask.named(lambda: ask.parts.floor.lookups.sku(connection, ask.path["code"])))
 
 
+def _part(ask: Ask) -> tuple[str, str]:
+    """The lot and the serial that the query names, "" for any."""
+    return ask.query.get("lot", ""), ask.query.get("serial", "")
+
+
 def _items(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
@@ -104,20 +125,25 @@ def _items(ask: Ask) -> object:
 
 def _item(ask: Ask) -> Answer:
     with ask.reading() as connection:
-        return ask.parts.floor.lookups.item(connection, ask.who, _sku(ask, connection))
+        sku, known = _sku(ask, connection), ask.parts.floor.lookups
+        found: Answer = ask.named(lambda: known.item(connection, ask.who, sku, *_part(ask)))
+    return found
 
 
 def _item_places(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
-        found = listings.stock_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit)
+        lot, _ = _part(ask)
+        found = listings.stock_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit, lot)
     return ask.page(found, being_counted=sorted(hidden)[: ask.limit])
 
 
 def _item_moves(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
-        return ask.page(listings.moves_of(connection, _sku(ask, connection), hidden, ask.after, ask.limit))
+        sku = _sku(ask, connection)
+        found = listings.moves_of(connection, sku, hidden, ask.after, ask.limit, *_part(ask))
+        return ask.page(ask.parts.floor.lookups.named(connection, found))
 
 
 def _one_line(ask: Ask, *others: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -134,7 +160,7 @@ def _transfer(ask: Ask) -> Answer:
     """Within the site a move; to another site, named by `receiver`, a dispatch with the person's signature."""
     need(ask.who, TRANSFER if "receiver" in ask.body else MOVE, "this transfer")
     if "receiver" in ask.body:
-        document, line = _one_line(ask, "receiver", "occurred_ms", "note", "pin")
+        document, line = _one_line(ask, "receiver", "confirm", "occurred_ms", "note", "pin")
         pin = document.pop("pin", None)
         return ask.parts.floor.transfers.dispatch(ask.op_id, ask.who, {**document, "lines": [line]}, pin)
     document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons")
@@ -183,7 +209,7 @@ def _location(ask: Ask) -> Answer:
     with ask.reading() as connection:
         place = listings.location(connection, ask.named(lambda: text_id(ask.path["code"], "location")))
         if place is None:
-            raise kit.NotFound(f"location {kit.shown(ask.path['code'])} is not known here")
+            raise kit.NotFound(f"location {shown(ask.path['code'])} is not known here")
         if place["kind"] in ("virtual", "area"):
             return {**place, "being_counted": False, "stock": [], "serials": [], "moves": []}
         found = ask.parts.floor.lookups.bin(connection, ask.who, place["location"])
@@ -214,6 +240,7 @@ def _moves(ask: Ask) -> object:
     with ask.reading() as connection:
         bin_, hidden = _bin(ask, connection)
         found = [] if bin_ in hidden else listings.moves_at(connection, bin_, hidden, ask.after, ask.limit)
+        found = ask.parts.floor.lookups.named(connection, found)
     return ask.page(found, location=bin_, being_counted=bin_ in hidden)
 
 
@@ -227,7 +254,7 @@ ONE_MOVE = record(
 ONE_DISPATCH = record(
     "DispatchItem",
     {"quantity": QUANTITY, "source": CODE, "receiver": text("Another site", most=31)},
-    signed({**_LINE, "occurred_ms": WHEN, "note": NOTE}),
+    signed({**_LINE, "confirm": UNHEARD_OF, "occurred_ms": WHEN, "note": NOTE}),
 )
 ONE_CHANGE = record(
     "AdjustItem",
@@ -252,25 +279,33 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/inventory/{code}", allow=ANYONE, params=CODE_OF, handle=_item,
-        summary="An item, by code or barcode: its first 200 places and its last 50 moves",
+        query=OF_PART,
+        summary="An item, by code or barcode, or a lot or piece of it: its first 200 places and its last 50 moves",
         answer=record(
             "Item",
-            {**FACTS, "stock": array(STOCK_OF), "being_counted": COUNTED_BINS, "moves": array(MOVEMENT, 50)},
+            {
+                **FACTS, "quantity": SIGNED, "free": SIGNED, "stock": array(STOCK_OF), "being_counted": COUNTED_BINS,
+                "moves": array(MOVEMENT, 50),
+                "piece": or_null(
+                    record("PieceOfItem", {"location": CODE, "lot": CODE, "status": STATUS}, doc=PIECE_WORDS)
+                ),
+            },
         ),
     ),
     Route(
         method="GET", path="/api/v1/inventory/{code}/locations", allow=ANYONE, params=CODE_OF, handle=_item_places,
         summary="Where how much of an item lies", answer=STOCK_OF, keys=(str, str, int),
-        beside={"being_counted": COUNTED_BINS},
+        query={"lot": OF_PART["lot"]}, beside={"being_counted": COUNTED_BINS},
     ),
     Route(
         method="GET", path="/api/v1/inventory/{code}/history", allow=ANYONE, params=CODE_OF, handle=_item_moves,
-        summary="Every booked line of an item, newest first", answer=MOVEMENT, keys=(int, int, int),
+        summary="What happened to an item, or to a lot or piece of it, newest first", query=OF_PART,
+        answer=MOVEMENT, keys=(int, int, int),
     ),
     Route(
         method="POST", path="/api/v1/inventory/{code}/transfer", allow=MOVE | TRANSFER, act=True, params=CODE_OF,
         summary="Move an item within the site (MOVE), or dispatch it to another one (TRANSFER)",
-        body=either(ONE_MOVE, ONE_DISPATCH), answer=either(DONE, DISPATCHED), handle=_transfer,
+        body=either(ONE_MOVE, ONE_DISPATCH), answer=either(DONE, DISPATCHED, ASKED), handle=_transfer,
     ),
     Route(
         method="POST", path="/api/v1/inventory/{code}/update", allow=ADJUST, act=True, params=CODE_OF,
@@ -313,7 +348,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/locations/{code}/history", allow=ANYONE, params=CODE_OF, handle=_moves,
-        summary="Every booked line from or to a bin, newest first", answer=MOVEMENT, keys=(int, int, int),
-        beside=OF_BIN,
+        summary="Every booked line from or to a bin, and its counts, newest first", answer=MOVEMENT,
+        keys=(int, int, int), beside=OF_BIN,
     ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from node.parts import DOCUMENT_LINES_MAX
 from web.schema import (
+    ACTOR,
     CODE,
     OP_ID,
     QUANTITY,
@@ -15,6 +16,7 @@ from web.schema import (
     WORDS,
     Schema,
     array,
+    counts,
     flag,
     one_of,
     or_null,
@@ -62,6 +64,17 @@ ARRIVED_LINE = record(
     {"missing": QUANTITY, "target": CODE, "reasons": REASONS, "expiry": EXPIRY},
 )
 
+# How the base units of quantities are written.
+MEASURE: dict[str, Schema] = {
+    "unit": text("The base unit"),
+    "decimals": whole("Of the base unit, as people write it: a quantity of 1500 with three is 1.500", most=18),
+}
+
+DONE_BY: dict[str, Schema] = {
+    "actor": {**ACTOR, "pattern": "^([0-9a-f]{64})?$", "description": "Who; empty for nobody's"},
+    "by": text("The person's name, or the beginning of the id once the name was erased"),
+}
+UNHEARD_OF = flag("Although the hub has not told of this receiver")
 RECORDED = one_of("recorded")
 DONE = record(
     "Recorded",
@@ -72,6 +85,7 @@ DONE = record(
             " counted"
         ),
         "parts": whole("In how many parts it was recorded, where these are more than one"),
+        "open": counts("By item: what of the delivery is still to come"),
     },
 )
 ADJUSTED = record(

@@ -22,12 +22,14 @@ from web.node_api_words import (
     EXPIRY,
     LINE,
     MADE,
+    MEASURE,
     NOTE,
     REASON,
     REASONS,
     RECEIVED_LINE,
     RECORDED,
     SENT_LINE,
+    UNHEARD_OF,
     lines_of,
     many_lines_of,
     signed,
@@ -99,15 +101,22 @@ PROPOSAL = record(
     {
         "proposal": OP_ID,
         "call": one_of("adjust", "reverse"),
+        "act": one_of("adjust", "scrap", "send-back", "reverse"),
+        "of": text("The operation that it books backwards, or empty"),
         "by": NAME,
+        "own": flag("The asker proposed it: somebody else signs"),
         "at_ms": WHEN,
         "state": one_of("open", "approved", "rejected"),
         "reason": text("Why it was rejected, or empty"),
         "being_counted": flag("It touches a bin that is being counted, and the asker counts: its lines are not told"),
+        "reasons": REASONS,
+        "references": {"type": "object", "additionalProperties": text(), "description": "Foreign numbers by kind"},
+        "note": text("Free text, or empty"),
         "lines": lines_of(
             record(
                 "ProposedLine",
                 {
+                    "reasons": REASONS,
                     "item": CODE,
                     "lot": CODE,
                     "serial": CODE,
@@ -145,12 +154,12 @@ def _proposal(ask: Ask) -> Answer:
     name = OpId.parse(ask.path.get("proposal", ask.body.get("proposal")))
     with ask.reading() as connection:
         hidden = ask.parts.floor.counting.blind_bins(connection, ask.who)
-        return ask.parts.floor.stock.proposals.one(connection, name, hidden)
+        return ask.parts.floor.stock.proposals.one(connection, ask.who, name, hidden)
 
 
 # ---------------------------------------------------------------- transfers
 
-TRANSFER_LINE = {"index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY}
+TRANSFER_LINE = {"index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY, **MEASURE}
 OPEN_LINE = record("OpenLine", {**TRANSFER_LINE, "open": QUANTITY})
 TRANSFER_ROW = record(
     "TransferRow",
@@ -193,6 +202,13 @@ def transfer_for(parts: NodeParts, connection: Connection, who: Person, transfer
     here = found["sender"] == parts.floor.transfers.site_name
     paper = parts.floor.transfers.paper(connection, transfer) if told and here else None
     return {**found, "being_counted": not told, "paper": paper, **({} if told else {"lines": []})}
+
+
+def _sites(ask: Ask) -> object:
+    (after,) = ask.after or ("",)
+    with ask.reading() as connection:
+        found = ask.parts.floor.transfers.sites(connection, str(after), ask.limit + 1)
+    return ask.page([((site,), {"site": site}) for site in found])
 
 
 def _paper(ask: Ask) -> Answer:
@@ -278,8 +294,8 @@ ROUTES = (
     ),
     signed_verb(
         "transfers/dispatch", TRANSFER, "Goods leave for another site", lambda floor: floor.transfers.dispatch,
-        DISPATCHED, {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
-        {"source": CODE, **OCCURRED},
+        either(DISPATCHED, ASKED), {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
+        {"source": CODE, "confirm": UNHEARD_OF, **OCCURRED},
     ),
     signed_verb(
         "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept, DISPATCHED,
@@ -288,6 +304,10 @@ ROUTES = (
             "sender": text("A site; needed where two of them use one id", most=31), "target": CODE,
             "paper": or_null(text("The dispatch paper's text")), **OCCURRED,
         },
+    ),
+    Route(
+        method="GET", path="/api/v1/sites/", allow=ANYONE, summary="The other sites, as far as the hub told of them",
+        answer=record("Site", {"site": NAME}), keys=(str,), handle=_sites,
     ),
     Route(
         method="POST", path="/api/v1/transfers/paper", allow=TRANSFER, handle=_paper,

@@ -20,6 +20,7 @@ from ledger import people
 from ledger.db import Connection
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
+from ledger.wording import shown
 from node import desk
 from node.desk import Person
 from web import cursors, kit
@@ -132,23 +133,23 @@ def _read_query(ask: Ask) -> None:
     for name, values in request.args.lists():
         if name not in known:
             expected = ", ".join(sorted(known)) or "none"
-            raise Invalid(f"{kit.shown(name)} is not a parameter of this address: expected {expected}")
+            raise Invalid(f"{shown(name)} is not a parameter of this address: expected {expected}")
         if len(values) != 1:
             raise Invalid(f"{name!r} is there {len(values)} times: say it once")
     ask.query = {name: request.args[name] for name in ask.route.query if name in request.args}
     for name, value in ask.query.items():
         shape = ask.route.query[name]
         if value not in shape.get("enum", [value]):
-            raise Invalid(f"{name!r} is {kit.shown(value)}: expected {', '.join(shape['enum'])}")
+            raise Invalid(f"{name!r} is {shown(value)}: expected {', '.join(shape['enum'])}")
         most = shape.get("maxLength", QUERY_CHARACTERS_MAX)
         if len(value) > most or not value.isprintable():
-            raise Invalid(f"{name!r} is {kit.shown(value)}: expected {most} printable characters at most")
+            raise Invalid(f"{name!r} is {shown(value)}: expected {most} printable characters at most")
     if ask.route.keys is None:
         return
     if "limit" in request.args:
         limit = request.args["limit"]
         if not (limit.isascii() and limit.isdecimal() and len(limit) < 5 and 0 < int(limit) <= ROWS_MAX):
-            raise Invalid(f"'limit' is {kit.shown(limit)}: expected 1 to {ROWS_MAX}")
+            raise Invalid(f"'limit' is {shown(limit)}: expected 1 to {ROWS_MAX}")
         ask.limit = int(limit)
     if "cursor" in request.args:
         ask.after = cursors.decode(request.args["cursor"], ask.route.keys)
@@ -160,7 +161,7 @@ def _op_id(ask: Ask) -> OpId:
     if key is None:
         return OpId.parse(said)
     if not _KEY.fullmatch(key):
-        raise Invalid(f"Idempotency-Key is {kit.shown(key)}: expected 1 to {KEY_CHARACTERS_MAX} printable characters")
+        raise Invalid(f"Idempotency-Key is {shown(key)}: expected 1 to {KEY_CHARACTERS_MAX} printable characters")
     whose = str(ask.person.actor) if ask.person is not None else str(ask.body.get("login", ""))
     name = key if _HEX.fullmatch(key) else str(desk.op_id_of(whose, key))
     if named and said != name:

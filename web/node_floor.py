@@ -32,6 +32,11 @@ DIFFERS = (
     ("short", N_("Less came than was expected")),
     ("damaged", N_("A part is damaged")),
 )
+SHORT = (
+    ("not-sent", N_("The supplier did not send it")),
+    ("lost-on-the-way", N_("It was lost on the way")),
+    ("not-wanted", N_("It is not wanted any more")),
+)
 NOT_PROMISED = (
     ("blocked", N_("Nobody can get to it")),
     ("damaged", N_("What is promised is damaged")),
@@ -47,6 +52,14 @@ UNORDERED = (
     ("own-use", N_("For our own use")),
     ("urgent", N_("Urgent, the order follows")),
 )
+CORRECTED = (
+    ("found", N_("It was found")),
+    ("lost", N_("It is not to be found")),
+    ("booked-wrong", N_("It was booked wrongly")),
+    ("own-use", N_("For our own use")),
+)
+# Whether the quantities of a correction are there beyond the books, or lack.
+WAYS = (("more", N_("More than in the books")), ("less", N_("Less than in the books")))
 REFUSED = (
     ("refused", N_("The customer did not want it")),
     ("damaged", N_("It is damaged")),
@@ -56,7 +69,7 @@ REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Something that a document needs besides its lines: a text, a date, or one of several codes."""
+    """Something that a document needs besides its lines: a text, a date, a site, or one of several codes."""
 
     name: str
     label: str
@@ -69,8 +82,8 @@ class Said:
 class Work:
     """A document that is put together line by line on the tablet and sent as one act.
 
-    `place`: the member of a line that names the bin, "" for none. `signed`: with the person's PIN. `proposed`: it
-    waits for another person's signature. `fixed`: members that it always has.
+    `place`: the member of a line that names the bin, "" for none; `amount`: the one that says how much. `signed`:
+    with the person's PIN. `proposed`: it waits for another person's signature. `fixed`: members that it always has.
     """
 
     path: str
@@ -83,6 +96,7 @@ class Work:
     scan: str = N_("Scan the bin, then what is taken")
     signed: bool = False
     proposed: bool = False
+    amount: str = "quantity"
     fixed: tuple[tuple[str, str], ...] = ()
 
 
@@ -104,6 +118,11 @@ WORKS = {
     "scrap": Work(
         "documents/scrap", N_("Scrap goods"), N_("Propose it"), PROPOSED, ADJUST, "source",
         (_why(BROKEN),), proposed=True,
+    ),
+    "adjust": Work(
+        "documents/adjust", N_("Correct stock"), N_("Propose it"), PROPOSED, ADJUST, "location",
+        (Said("way", N_("What is there"), WAYS), _why(CORRECTED)), N_("Scan the bin, then what the books have wrong"),
+        proposed=True, amount="change",
     ),
     "send-back": Work(
         "documents/send-back", N_("Send back to a supplier"), N_("Propose it"), PROPOSED, ADJUST, "source",
@@ -129,7 +148,7 @@ WORKS = {
     ),
     "dispatch": Work(
         "transfers/dispatch", N_("Send to another site"), N_("Sign and send"), N_("Sent"), TRANSFER, "source",
-        (Said("receiver", N_("To which site")),), signed=True,
+        (Said("receiver", N_("To which site"), kind="site"),), signed=True,
     ),
 }  # fmt: skip
 
@@ -137,7 +156,7 @@ WORKS = {
 # Template and values of each page, which are the same for everybody: a tablet keeps it for when the node is away.
 SCREENS: dict[str, tuple[str, dict[str, object]]] = {
     "/look": ("look", {}),
-    "/receive": ("task", {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS}),
+    "/receive": ("task", {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS, "short": SHORT}),
     "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": ()}),
     "/pick": ("pick", {"not_promised": NOT_PROMISED}),
     "/bring-in": ("arrivals", {"differs": DIFFERS}),

@@ -14,11 +14,13 @@ from ledger import people
 from ledger.ids import OpId
 from node import proofs
 from node.counting_close import SURE
+from node.desk import Answer, Person
+from node.stock_documents import MAY_REVERSE, REVERSIBLE
 from web import kit, languages
 from web.node_app import NodeParts, cookie_name
 from web.node_tiles import floor_tiles
 from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
-from web.node_words import call_words, grouped, ladder, severity_level, state_words
+from web.node_words import WRONG, call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
 
@@ -107,10 +109,11 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             if "APPROVE" in people.role_names(who.roles):
                 sessions = parts.floor.counting.review.sessions(connection, who)
                 waiting = sum(each["bins"].get("review", 0) for each in sessions)
+            to_sign = parts.floor.stock.proposals.count_for(connection, who)
             operations = newest_operations(connection, 8, goods_only=True)
         findings = parts.links()["findings"]
         return render_template(
-            "node/home.html", bins=bins, waiting=waiting, operations=operations, findings=findings,
+            "node/home.html", bins=bins, waiting=waiting, to_sign=to_sign, operations=operations, findings=findings,
             tiles=floor_tiles(who.roles),
         )  # fmt: skip
 
@@ -130,6 +133,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             found = parts.floor.lookups.operation(connection, who, wanted)
             pieces = found.get("parts", [])
             call, at_ms = call_and_time(connection, OpId.parse(pieces[-1]["op_id"] if pieces else op_id).raw)
+            waits = parts.floor.stock.proposals.reverses(connection, wanted)
         return render_template(
             "node/operation.html",
             one=found,
@@ -137,4 +141,12 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             rows_max=LIST_MAX,
             words=state_words(found["state"]),
             at_ms=at_ms,
+            reversal="waits" if waits else "possible" if _may_reverse(who, found) else "",
+            wrong=WRONG,
         )
+
+
+def _may_reverse(who: Person, found: Answer) -> bool:
+    """Whether this person may propose to book this operation backwards, as far as is known before it is signed."""
+    booked = found.get("lines") and not found.get("parts") and not found["reversed_by"]
+    return bool(booked) and found["call"] in REVERSIBLE and who.has(MAY_REVERSE)

@@ -10,8 +10,9 @@ from devices.reads import readable
 from ledger.ids import OpId
 from ledger.people import APPROVE
 from ledger.policy import BOTH, RELOCATED, Counting
+from ledger.wording import shown
 from node.counting_policy import policy
-from web import kit
+from web import kit, node_certificates, node_proposals
 from web.languages import N_
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
@@ -74,14 +75,34 @@ def blueprint(parts: NodeParts) -> Blueprint:
         beginning = request.args.get("from", "")[:31]
         with parts.site.reading() as connection:
             bins, areas = bins_to_count(connection, beginning), areas_of(connection)
+            people = counters(connection, parts.floor.people)
         return render_template(
-            "node/review_new.html", bins=bins, areas=areas, beginning=beginning, by_hand="from" in request.args
+            "node/review_new.html", bins=bins, areas=areas, beginning=beginning, by_hand="from" in request.args,
+            counters=people,
+        )  # fmt: skip
+
+    @routes.get("/proposals")
+    @page(parts)
+    def proposals() -> str:
+        who, kept = parts.person(), parts.floor.stock.proposals
+        with parts.site.reading() as connection:
+            waiting = kept.waiting(connection, who, counting.blind_bins(connection, who))
+            found = node_proposals.shown(connection, waiting)
+        return render_template(
+            "node/proposals.html", proposals=found, more=len(waiting) > len(found), refused=node_proposals.REFUSED
         )
 
     @routes.get("/programme")
     @page(parts)
     def programme() -> str:
         return render_template("node/programme.html", one=counting.reports.programme(parts.person()))
+
+    @routes.get("/certificate")
+    @page(parts)
+    def certificate() -> str:
+        who = parts.person()
+        who.need(APPROVE, "certify a zone")
+        return render_template("node/certificate.html", **node_certificates.shown(parts, who, request.args))
 
     @routes.get("/sheets/<number>")
     @page(parts)
@@ -97,13 +118,14 @@ def blueprint(parts: NodeParts) -> Blueprint:
             found = review.overview(connection, who, op_id)
             ready = {each["bin"]: each for each in review.ready(connection, who, op_id)}
             sheets = counting.sheets.of_session(connection, who, op_id)
-            rules = policy(connection)
+            rules, people = policy(connection), counters(connection, parts.floor.people)
         either = [
             (each.code, each.words) for each in rules.reasons if each.direction == BOTH and each.code != RELOCATED
         ]
         return render_template(
-            "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT
-        )
+            "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
+            counters=people,
+        )  # fmt: skip
 
     @routes.get("/<session>/sheets")
     @page(parts)
@@ -122,9 +144,9 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             known = review.overview(connection, who, op_id)
             if bin_ not in [each["bin"] for each in known["bins"]]:
-                raise kit.NotFound(f"{kit.shown(bin_)} is not in this count")
+                raise kit.NotFound(f"{shown(bin_)} is not in this count")
             parked = review.parked(connection, who, op_id, bin_)
-            rules = policy(connection)
+            rules, people = policy(connection), counters(connection, parts.floor.people)
         found = review.bin_review(who, op_id, bin_)
         return render_template(
             "node/review_bin.html",
@@ -135,6 +157,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             reasons=_fitting(rules, found),
             every_reason=_known(rules),
             again=AGAIN,
+            counters=people,
         )
 
     return routes

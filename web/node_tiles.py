@@ -16,6 +16,7 @@ TILES = (
     ("/floor/return", "↺", N_("Customer return"), N_("Arrives held"), RECEIVE),
     ("/floor/scrap", "✕", N_("Scrap"), N_("With a second signature"), ADJUST),
     ("/floor/send-back", "↶", N_("Back to supplier"), N_("With a second signature"), ADJUST),
+    ("/floor/adjust", "±", N_("Correct stock"), N_("With a second signature"), ADJUST),
     ("/floor/relabel", "✎", N_("Label anew"), N_("Another lot or expiry"), ADJUST),
 )
 

@@ -77,6 +77,13 @@ AGAIN = {
     "parked": N_("unknown codes"),
     "ordered": N_("ordered"),
 }
+# Why an operation is booked backwards: codes of `ledger.documents.reason_code`.
+WRONG = (
+    ("wrong-goods", N_("The goods are others")),
+    ("wrong-quantity", N_("The quantity is another")),
+    ("wrong-place", N_("The place is another")),
+    ("twice", N_("It was booked twice")),
+)
 SEVERITIES = {"info": "quiet", "warning": "warn", "urgent": "bad"}
 # Codes that pages show as words.
 SHOWN = (

@@ -62,6 +62,11 @@ def counts(doc: str = "") -> Schema:
     return _said({"type": "object", "additionalProperties": whole()}, doc)
 
 
+def by_item(shape: Schema, doc: str = "") -> Schema:
+    """One of these for each item."""
+    return _said({"type": "object", "additionalProperties": shape}, doc)
+
+
 def _said(shape: Schema, doc: str, **more: object) -> Schema:
     return {
         **shape,

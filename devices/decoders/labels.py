@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, text_to_word
+from ledger.wording import KINDS, shown
 
 PREFIX_LENGTH_MAX = 16
 PATTERN_LENGTH_MAX = 200
@@ -61,7 +62,8 @@ class Labels:
             if name not in known:
                 raise Rejected(f"labels.{name} is not a setting: expected one of {', '.join(sorted(known))}")
             if type(value).__name__ != known[name]:
-                raise Rejected(f"labels.{name} = {value!r}: expected {known[name]}")
+                expected = KINDS[bool if known[name] == "bool" else str]
+                raise Rejected(f"labels.{name} is {shown(value)}: expected {expected}")
         return cls(**values)  # type: ignore[arg-type]
 
     def match(self, text: str) -> tuple[str, str] | None:

@@ -294,6 +294,13 @@ def open_count(set_up: House, name: str, *bins: str) -> str:
     return str(opened["session"])
 
 
+def propose(set_up: House, kind: str, bin_: str, item: str = "GLOVE-10", quantity: int = 1, **more: Any) -> str:
+    """Somebody wants to scrap these goods, or send them back; answers what waits for a signature by it."""
+    line = {"item": item, "quantity": quantity, "source": bin_, **more.pop("line", {})}
+    wish = {"lines": [line], "reasons": ["damaged"], **more}
+    return str(set_up.oslo.people["rita"].act(f"documents/{kind}", **wish)["op_id"])
+
+
 def leave_all(set_up: House) -> None:
     """Nobody has a bin open any more, whatever a test left behind."""
     for login in ("ana", "ben"):

@@ -36,6 +36,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
     number = kim.act("counts/sheets", session=session, blind=False)["sheet"]
     line = {"item": "GLOVE-10", "quantity": 1, "source": "A-09"}
     transfer = tor.act("transfers/dispatch", receiver="bergen", lines=[line], pin=stage.PIN)["op_id"]
+    waits = stage.propose(house, "scrap", "A-09")
     yield {
         "node_pages.login": [("", "/login"), ("", "/login?ended=1")],
         "node_pages.home": [("ana", "/"), ("kim", "/"), ("rita", "/"), ("pia", "/"), ("tor", "/")],
@@ -52,6 +53,8 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_floor.paper": [("tor", f"/papers/{transfer}"), ("tor", "/papers/" + "0" * 32)],
         "node_review.sessions": [("kim", "/review/"), ("ana", "/review/")],
         "node_review.plan": [("kim", "/review/new"), ("kim", "/review/new?from=A")],
+        "node_review.proposals": [("kim", "/review/proposals"), ("ana", "/review/proposals")],
+        "node_review.certificate": [("kim", f"/review/certificate{asked}") for asked in ("", "?zone=A-05")],
         "node_review.programme": [("kim", "/review/programme")],
         "node_review.sheet": [("kim", f"/review/sheets/{number}"), ("kim", "/review/sheets/9999")],
         "node_review.session": [("kim", f"/review/{session}")],
@@ -62,6 +65,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_offline.page": [("rita", f"/offline/en{path}") for path in SCREENS],
         "node_offline.offline": [("tor", "/offline/en")],
     }
+    kim.act("documents/reject", proposal=waits, reason="not-needed")
     cancel_all(house)
 
 

@@ -129,6 +129,7 @@ def test_a_lot_a_piece_a_unit_and_an_operation_are_found_by_their_label(pages: P
     expect(page.locator("#answer")).to_contain_text("3 here")
     scanned(page, "SN-2")
     expect(page.locator("#found header")).to_contain_text("serial SN-2")
+    expect(page.locator("#found .figure")).to_contain_text("A-02")
     scanned(page, "LPN:PAL-NEW")
     expect(page.locator("#answer")).to_contain_text("not used yet")
     scanned(page, operation)

@@ -22,12 +22,14 @@ PICTURES = os.environ.get("PICTURES", "")
 BIN, TOTE, REVIEWED, ON_PAPER, COUNTED = (f"L-{number:02}" for number in range(1, 6))
 FLOOR = {
     "rita": ("/", "/receive", "/move",
-             *(f"/floor/{kind}" for kind in ("scrap", "return", "relabel", "send-back", "deliver"))),
+             *(f"/floor/{kind}" for kind in ("scrap", "return", "relabel", "send-back", "adjust", "deliver"))),
     "pia": ("/", "/look", "/look?item=CABLE-3", f"/look?place={BIN}", "/pick", "/held",
             *(f"/floor/{kind}" for kind in ("order", "issue", "hold"))),
     "tor": ("/", "/bring-in", "/floor/dispatch"),
     "ana": ("/", "/count", "/node", "/review/", "/operations/" + "0" * 32),
-    "kim": ("/", "/review/", "/review/new", "/review/new?from=A", "/review/programme", "/setup", "/held"),
+    "kim": ("/", "/review/", "/review/new", "/review/new?from=A", "/review/programme", "/review/proposals",
+            "/review/certificate", f"/review/certificate?zone={BIN}", "/setup",
+            "/held"),
 }  # fmt: skip
 # What holds text that must not be wider than it.
 HOLDERS = (
@@ -88,7 +90,7 @@ def left_over(page: Any, language: str, where: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def made(house: stage.House) -> dict[str, list[str]]:
+def made(house: stage.House) -> Iterator[dict[str, list[str]]]:
     """A count in review, sheets of paper, a delivery, a pick list, a hold and a transfer; pages of them by login."""
     people = {login: house.oslo.people[login] for login in ("ana", "ben", "kim", "rita", "pia", "tor")}
     operation = put(house, BIN, 9)
@@ -101,6 +103,7 @@ def made(house: stage.House) -> dict[str, list[str]]:
     people["pia"].act("documents/hold", held="damage", lines=[held], reasons=["damaged"])
     line = {"item": "CABLE-3", "quantity": 1, "source": BIN}
     transfer = people["tor"].act("transfers/dispatch", receiver="bergen", lines=[line], pin=stage.PIN)["op_id"]
+    waits = stage.propose(house, "send-back", BIN, "CABLE-3", supplier="ACME", origin="DN-9")
     session = stage.open_count(house, "Speaking", REVIEWED)
     for login in ("ana", "ben"):
         people[login].act("counts/open", bin=REVIEWED)
@@ -111,7 +114,8 @@ def made(house: stage.House) -> dict[str, list[str]]:
     sheet = people["kim"].act("counts/sheets", session=sheets, blind=False)["sheet"]
     NAMES.update(each["name"] for each in people["kim"].get("counts/")["rows"])  # people name counts as they like
     review = f"/review/{session}"
-    return {
+    yield {
+        "rita": [f"/operations/{operation}"],
         "pia": [f"/pick?list={picks}"],
         "tor": [f"/papers/{transfer}"],
         "kim": [
@@ -122,6 +126,7 @@ def made(house: stage.House) -> dict[str, list[str]]:
             f"/operations/{operation}",
         ],
     }
+    people["kim"].act("documents/reject", proposal=waits, reason="not-needed")
 
 
 @pytest.fixture(autouse=True)

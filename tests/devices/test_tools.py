@@ -55,7 +55,7 @@ def ran(*arguments: str) -> tuple[int, str]:
 def beside(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A command of ours as a process."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "devices.cli", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tallyman", "devices", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
         yield process
@@ -170,10 +170,16 @@ def test_the_doctor_finds_what_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "proc/12/comm").write_text("ModemManager\n")
     findings = doctor.look(registry, root=tmp_path)
     told = {finding.what: (finding.verdict, finding.advice) for finding in findings}
-    assert told["gone: /dev/ttyACM99"][0] == "problem" and told[f"here: {fifo}"] == ("ok", "")
-    assert told["ModemManager is running"][0] == "problem"
-    assert told["the udev rules are not installed"][0] == "look"
+    assert told["gone: there is no /dev/ttyACM99"][0] == "problem"
+    assert told[f"here: {fifo} is there and may be opened"] == ("ok", "")
+    (meddler,) = (found for what, found in told.items() if "ModemManager" in what)
+    assert meddler[0] == "problem" and "udev rules" in meddler[1]
+    (rules,) = (found for what, found in told.items() if "udev rules are not installed" in what)
+    assert rules[0] == "look" and rules[1].endswith("udevadm control --reload && udevadm trigger")
     assert any("grab=yes" in advice for _, advice in told.values())
+    assert all(finding.advice for finding in findings if finding.verdict != "ok")
+    away = next(found for what, found in told.items() if "tcp://10.9.9.9:1" in what)
+    assert away[0] == "ok" and "tallyman devices monitor 'tcp://10.9.9.9:1'" in away[1]
     folder = tmp_path / "etc/udev/rules.d"
     folder.mkdir(parents=True)
     (folder / doctor.RULES).write_text(doctor.rules())
@@ -181,7 +187,7 @@ def test_the_doctor_finds_what_is_in_the_way(tmp_path: Path) -> None:
     quiet = doctor.look(Registry.parse([f"pipe://{fifo}"]), root=tmp_path)
     assert {finding.verdict for finding in quiet} == {"ok"}
     (folder / doctor.RULES).write_text("# older\n")
-    assert any("differs" in finding.what for finding in doctor.look(Registry(()), root=tmp_path))
+    assert any("differ from" in finding.what for finding in doctor.look(Registry(()), root=tmp_path))
 
 
 def test_the_doctor_command(tmp_path: Path) -> None:
@@ -189,7 +195,16 @@ def test_the_doctor_command(tmp_path: Path) -> None:
     config.write_text('devices = ["serial:///dev/none?name=gone"]\n')
     code, out = ran("doctor", "--config", str(config), "--json")
     assert code == 1 and any(finding["verdict"] == "problem" for finding in json.loads(out)["findings"])
-    assert ran("doctor", "--config", str(config))[1].count("problem") >= 1
+    code, out = ran("doctor", "--config", str(config))
+    problem, next_ = out.splitlines()[:2]
+    assert (code, problem) == (1, "problem  gone: there is no /dev/none")
+    assert next_ == (
+        "         next: plug it in, or correct its address in the settings; "
+        "`tallyman devices list` shows what is plugged in"
+    )
+    assert re.fullmatch(r"1 problem(, \d things? to look at)?", out.splitlines()[-1])
+    code, out = ran("doctor")
+    assert code == 0 and "no settings were named" in out and "next: tallyman devices doctor --config" in out
     code, rules = ran("doctor", "--rules")
     assert code == 0 and 'ENV{ID_MM_DEVICE_IGNORE}="1"' in rules and "hidraw" in rules
     for line in rules.splitlines():

@@ -18,7 +18,8 @@ BELOW = {
     "node": {"devices", "sync", "ledger", "contracts"},
     "hub": {"sync", "ledger", "contracts"},
 }
-GROUND = {"ids", "errors", "clock", "db", "lock", "logs", "seams"}  # all that devices may use of the ledger
+# All that devices may use of the ledger.
+GROUND = {"ids", "errors", "clock", "commands", "db", "lock", "logs", "seams", "wording"}
 
 DOORS = {
     "eth": {"ledger.evm", "ledger.state"},

@@ -107,6 +107,7 @@ RULES = tuple(
         "node/values",
         "node/units",
         "node/weighing",
+        "node/wiring",
         "sync/client",
         "sync/cycle",
         "web/kit",
@@ -118,11 +119,13 @@ RULES = tuple(
         "web/node_api_stock",
         "web/node_app",
         "web/node_ask",
+        "web/node_certificates",
         "web/node_events",
         "web/node_floor",
         "web/node_pages",
         "web/node_review",
         "web/node_setup",
+        "web/node_words",
     ]
 )
 NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "NotJson", "RuntimeError", "ValueError"}

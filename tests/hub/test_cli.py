@@ -131,8 +131,8 @@ def test_policies_are_set_from_a_file_listed_and_cleared(
     ):  # fmt: skip
         entry.write_text(text)
         assert why in _ask(capsys, folder, "set-policy", "counting", str(entry), code=1)["error"]
-    assert "--clear" in _ask(capsys, folder, "set-policy", "counting", code=1)["error"]
-    assert "cannot read" in _ask(capsys, folder, "set-policy", "stock", str(tmp_path / "none"), code=1)["error"]
+    assert "--clear" in _ask(capsys, folder, "set-policy", "counting", code=2)["error"]
+    assert "cannot read" in _ask(capsys, folder, "set-policy", "stock", str(tmp_path / "none"), code=2)["error"]
     entry.write_text("{}")
     assert "rome" in _ask(capsys, folder, "set-policy", "stock", str(entry), "--site", "rome", code=1)["error"]
     assert "rome" in _ask(capsys, folder, "issue-nonces", "rome", "3", code=1)["error"]

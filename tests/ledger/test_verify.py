@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import tallyman
 from contracts import artifacts
 from hub.mainchain import Mined, RpcChain
 from hub.registry import GAS_ANCHOR, GAS_DEPLOY, Signer, anchor_data, deploy_data
@@ -126,12 +129,48 @@ def test_json_for_programs(tmp_path: Path) -> None:
         (ANCHORED, "--rpc", "http://127.0.0.1:8545"),
         (ANCHORED, "--contract", "0x12"),
         (ANCHORED, "--contract", "no hex at all"),
+        (ANCHORED, "--contract", "0x" + "c0" * 20),  # says what to look for with --rpc, and nobody is to be asked
     ],
 )
 def test_wrong_usage_is_exit_code_2(argv: tuple[object, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*argv)[0] == 2
     shown = capsys.readouterr().err
     assert shown and "Traceback" not in shown
+
+
+NO_POINT = "02" + "00" * 31
+
+
+def test_a_key_that_is_no_point_is_wrong_usage_where_it_was_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option in ("--site-key", "--hub-key"):
+        assert run(ANCHORED, option, NO_POINT) == (2, "")
+        assert f"{option}: the Ed25519 public key {NO_POINT} is not a point" in capsys.readouterr().err
+    good, path = Receipt.parse(ANCHORED.read_bytes()), tmp_path / "bent.json"
+    path.write_bytes(replace(good, key=bytes.fromhex(NO_POINT)).encode())
+    code, text = run(path)
+    assert code == 1 and f"✗ the Ed25519 public key {NO_POINT} is not a point" in text
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{}", b"", b"HTTP/1.1 x\r\n"]
+)
+def test_what_is_no_web_server_is_exit_code_3(answer: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            caller, _ = listener.accept()
+            with caller:
+                caller.recv(65_536)
+                caller.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert tallyman.main(["verify", str(ANCHORED), "--rpc", url]) == 3
+        thread.join()
+    assert "does not answer" in capsys.readouterr().out
 
 
 def test_help_is_exit_code_0(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +181,8 @@ def test_help_is_exit_code_0(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["foo", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:x", "127.0.0.1:8545"]
+    "url",
+    ["foo", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:x", "127.0.0.1:8545", "http://no such", ""],
 )
 def test_what_is_no_address_is_wrong_usage_and_not_try_later(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(ANCHORED, "--rpc", url, server=lambda method, params: None)[0] == 2

@@ -157,6 +157,7 @@ def fresh(folder: Path, name: str = "oslo", people: tuple[str, ...] = tuple(PEOP
             packs = [[gtin, 1], [BOX, 12]] if sku == "BOLT" else [[gtin, 1]]
             entry = {"name": f"{sku.title()} 8", "gtins": packs, "unit": "pc", "decimals": 0, "cost_minor": 250}
             streams.put(connection, "catalogue", sku, {**entry, "tracking": 0, "currency": "EUR"})
+        streams.put(connection, "sites", "bergen", {"origin": "acme/site/bergen/1", "key": ""})
     for login in people:
         introduce(world, stage.site, login, PEOPLE[login])
         answer = stage.floor.people.activate(stage.op(), login, code_of(login), PIN, "tablet-1")

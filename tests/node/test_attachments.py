@@ -157,7 +157,7 @@ def test_a_death_in_between_leaves_no_file_without_its_row_and_no_row_without_it
         ({"location": "NO-SUCH"}, "NO-SUCH"),
         ({"operation": "f" * 32}, "was not recorded here"),
         ({"line": 0}, "line 0"),
-        ({"line": True}, "line True"),
+        ({"line": True}, "line true"),
         ({"name": "\x1b[31m"}, "printable"),
         ({"colour": "red"}, "unknown field"),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tallyman
-from ledger import lock
+from ledger import db, lock
 from ledger.control_socket import CommandServer
 from node import cli, store
 from node.mark import MARK_FILE
@@ -102,6 +102,33 @@ def test_what_is_wrong_has_code_1_and_says_so(capsys: pytest.CaptureFixture[str]
     assert code == 1 and "tallyman node init" in err
 
 
+@pytest.mark.parametrize("pending", [0, 1])
+@pytest.mark.parametrize("damage", ["damaged", "cannot be read"])
+def test_a_node_that_cannot_sign_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], made: World, damage: str, pending: int
+) -> None:
+    site = made.ready()
+    for number in range(pending):
+        receive(site, 1 + number)
+    site.close()
+    mark = made.folder / MARK_FILE
+    mark.write_bytes(mark.read_bytes()[:-3]) if damage == "damaged" else mark.unlink()
+    code, out, err = call(capsys, "seal", "--dir", str(made.folder))
+    assert (code, out) == (1, "") and f"{MARK_FILE}" in err and damage in err
+    for said in (err, ask(capsys, made, "status")["stopped"], call(capsys, "verify", "--dir", str(made.folder))[2]):
+        assert "`tallyman hub reincarnate SITE --replace`, then here `tallyman node enrol CODE`" in said
+
+
+def test_a_node_that_the_hub_stopped_does_not_ask_to_try_later(
+    capsys: pytest.CaptureFixture[str], made: World
+) -> None:
+    site = made.ready()
+    site.stop_sealing("two histories of this site")
+    site.close()
+    code, _, err = call(capsys, "seal", "--dir", str(made.folder))
+    assert code == 1 and "does not sign: two histories of this site" in err
+
+
 def test_a_folder_or_database_that_cannot_be_used_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], made: World, tmp_path: Path
 ) -> None:
@@ -178,6 +205,22 @@ def test_the_configuration_is_printed_as_it_is_in_force(capsys: pytest.CaptureFi
     other = made.folder / "other.toml"
     other.write_text('site = "oslo"\n[web]\nport = 99\n')
     assert ask(capsys, made, "config", "--config", str(other))["web"]["port"] == 99
+
+
+def test_a_site_that_can_never_sync_is_told_so(capsys: pytest.CaptureFixture[str], made: World) -> None:
+    made.init()
+    settings, folder = made.folder / "node.toml", ["--dir", str(made.folder)]
+    assert call(capsys, "config", *folder)[2] == ""
+    settings.write_text('site = "oslo"\n[hub]\ndiscover = false\n')
+    code, out, err = call(capsys, "config", *folder)
+    assert (code, err.count("\n")) == (0, 1) and "will not sync until the hub's address is known" in err
+    assert "hub.url" in err and "will not" not in out
+    made.enrol()
+    connection = store.open_writer(made.folder)
+    with db.transaction(connection):
+        store.set_fact(connection, store.FACT_HUB_URL, "http://127.0.0.1:9")
+    connection.close()
+    assert call(capsys, "config", *folder)[2] == ""  # it was told at enrolment
 
 
 # ---------------------------------------------------------------- the front door

@@ -61,7 +61,11 @@ def test_every_setting_is_printed_with_a_reason() -> None:
         ('site = "oslo"\n[web]\nprot = 1', "unknown setting 'web.prot'"),
         ('site = "oslo"\nfolder = "/"', "unknown setting 'folder'"),
         ('site = "oslo"\n[web]\nport = "80"', "expected a whole number"),
-        ('site = "oslo"\n[web]\nport = true', "expected a whole number"),
+        ('site = "oslo"\n[web]\nport = true', "'web.port' is true; expected a whole number"),
+        ("site = true", "'site' is true; expected text"),
+        ("site = 2026-01-02", "'site' is 2026-01-02; expected text"),
+        ('site = "oslo"\ndevices = [true, "x"]', "'devices' is [true, \"x\"]; expected a list of texts"),
+        ('site = "oslo"\nweb = [false]', "'web' is [false]; expected a table"),
         ('site = "oslo"\n[web]\nport = 8.5', "expected a whole number"),
         ('site = "oslo"\n[web]\nport = 70000', "from 0 to 65535"),
         ('site = "oslo"\n[web]\nhost = "no such host"', "name or IP address"),
@@ -89,6 +93,11 @@ def test_what_cannot_be_is_refused_in_one_line(text: str, words: str) -> None:
         parse(text)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_bytes_that_are_no_text_are_said_in_plain_words() -> None:
+    with pytest.raises(Rejected, match="is not TOML: it is no UTF-8 text"):
+        settings.parse(config.NodeConfig, b"site = \xff", "node.toml", Path("."))
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ def test_a_tote_belongs_to_one_list(stage: Stage) -> None:
     begin(stage, second, "TOTE-2")
     with stage.site.reading() as connection:
         known = stage.floor.picking.lists(connection, stage.as_("mona"))
-    assert [(each["order"], each["tote"], each["mine"], each["left"]) for each in known] == [
-        ("SO-1", "TOTE-1", True, 2), ("SO-2", "TOTE-2", True, 2)
+    assert [(each["order"], each["tote"], each["mine"], each["lines"]) for each in known] == [
+        ("SO-1", "TOTE-1", True, 1), ("SO-2", "TOTE-2", True, 1)
     ]  # fmt: skip
 
 

@@ -44,10 +44,10 @@ def until(done: Callable[[], Any], what: str, timeout_s: float = 20) -> Any:
 
 @contextmanager
 def running(
-    made: World, *, settings: str = "", web: str = ""
+    made: World, *, settings: str = "", web: str = "", hub: str = 'url = "http://127.0.0.1:9"'
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """`tallyman node run` with what it printed."""
-    tables = f'[web]\nport = 0\n{web}\n[hub]\nurl = "http://127.0.0.1:9"\n[health]\ninterval_ms = 1000\n'
+    tables = f"[web]\nport = 0\n{web}\n[hub]\n{hub}\n[health]\ninterval_ms = 1000\n"
     (made.folder / "node.toml").write_text(f'site = "oslo"\n{settings}\n{tables}')
     command = [sys.executable, "tallyman.py", "node", "run", "--dir", str(made.folder), "--json"]
     with (made.folder / "log").open("w") as log:
@@ -130,6 +130,20 @@ def test_killed_it_starts_again_where_it_was(made: World) -> None:
         answer = control_socket.ask(made.folder, "seal")
         assert answer is not None and answer["height"] == said["height"] + answer["operations"] == 3
     audit.verify(made.folder, made.identity)
+
+
+def test_a_start_that_can_never_sync_says_so_and_goes_on(made: World) -> None:
+    made.ready().close()
+    with running(made, hub="discover = false") as (_, said):
+        shown = requests.get(f"{said['url']}/api/v1/status", timeout=5).json()
+        log = (made.folder / "log").read_text()
+        assert "will not sync until the hub's address is known" in log
+        until(lambda: _hub_problem(said["url"]), "the reason on the node's page")
+    assert shown["running"]
+
+
+def _hub_problem(url: str) -> bool:
+    return "will not sync" in str(requests.get(f"{url}/api/v1/status", timeout=5).json()["hub_problem"])
 
 
 def test_it_creates_nothing(made: World) -> None:

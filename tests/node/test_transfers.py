@@ -43,11 +43,14 @@ def dispatch(oslo: Stage) -> OpId:
     return op
 
 
-def tell(bergen: Stage, transfer: OpId, state: str = "in transit", sender: str = "oslo", bolts: int = 24) -> None:
+def tell(
+    bergen: Stage, transfer: OpId, state: str = "in transit", sender: str = "oslo", bolts: int = 24,
+    receiver: str = "bergen",
+) -> None:  # fmt: skip
     """What the hub's stream says once it has the dispatch."""
     value = {
         "sender": sender,
-        "receiver": "bergen",
+        "receiver": receiver,
         "document": "00" * 32,
         "state": state,
         "dispatched_s": 1_700_000_000,

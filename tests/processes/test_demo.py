@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import tallyman
 import tallyman_demo
+import tallyman_stage
 
 ITEMS = """sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals
 BOLT,"Bolt, M6, ""long"" one",4000000000013,EA,none,1,,,
@@ -56,6 +60,34 @@ def test_the_main_job_from_scan_to_anchored_receipt(tmp_path: Path) -> None:
     assert {each["kind"] for each in found["discrepancies"]} >= {"transfer short", "count variance over limit"}
     assert found["receipts"] and all((tmp_path / "demo" / path).exists() for path in found["receipts"])
     assert found["seconds"]["total"] < 600
+
+
+def test_what_is_killed_starts_again_and_says_so(tmp_path: Path) -> None:
+    """Somebody tries it with kill -9: the pause doubles while it dies at once, and begins anew after it held."""
+    node = tallyman_stage.Process("oslo", ["node", "run", "--dir", str(tmp_path)], tmp_path / "log")
+    now_s = 1_000.0
+    node.start(now_s)
+    assert node.revive(now_s) == ""  # it has just been started
+    os.kill(node.pid, signal.SIGKILL)
+    for pause in (1, 2, 4):  # there is no node in the folder, so that each further start ends by itself
+        said = _said(node, now_s)
+        assert f"it starts again in {pause} s" in said and str(tmp_path / "log") in said
+        assert ("killed by SIGKILL" if pause == 1 else "ended with code 1") in said
+        assert node.revive(now_s + pause - 0.1) == ""
+        now_s += pause
+        assert node.revive(now_s) == "oslo starts again"
+    assert "it starts again in 1 s" in _said(node, now_s + 60)
+    node.stop()
+
+
+def _said(process: tallyman_stage.Process, now_s: float) -> str:
+    """What it says once its process has ended."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if said := process.revive(now_s):
+            return said
+        time.sleep(0.05)
+    raise AssertionError("it did not end")
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

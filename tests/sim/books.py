@@ -107,7 +107,9 @@ class Round:
     touched: int = 0
     recorded: int = 0
     empty: bool = False
+    begun: bool = False
     counters: set[str] = field(default_factory=set)
+    movers: set[str] = field(default_factory=set)
     tally: Counter[Thing] = field(default_factory=Counter)
     entered: set[Thing] = field(default_factory=set)
     lines: list[Compared] = field(default_factory=list)
@@ -172,6 +174,13 @@ class Books:
         self.acts[op_id] = tuple(flows)
         self.calls[op_id] = call
         self.book(self.acts[op_id])
+
+    def moved(self, who: str, flows: Iterable[Flow]) -> None:
+        """Who changes what is in a bin after its count began does not count it any more."""
+        for flow in flows:
+            for round_ in self.rounds.values():
+                if round_.begun and round_.bin in (flow.source, flow.target):
+                    round_.movers.add(who)
 
     def put_unit(self, unit: str, target: str) -> None:
         """A place changes when a unit comes or goes; what is in it does not move."""

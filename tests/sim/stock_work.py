@@ -29,12 +29,17 @@ class StockWork(Tablets):
                 serial, quantity = f"SN-{site}-{self.serials}", 1
             flows.append(Flow((item, lot, serial), quantity, SUPPLIER, dice.choice(bins)))
         body = {"lines": [{**named(flow.thing), "quantity": flow.quantity, "target": flow.target} for flow in flows]}
+
+        def done(_: Answer) -> None:
+            books.enter(str(op), "receive", flows)
+            books.moved(who, flows)
+
         return Act(
             site,
             "receive",
             op,
             lambda node: node.parts.floor.stock.receive(op, node.who(who), body),
-            lambda _: books.enter(str(op), "receive", flows),
+            done,
             # An item in the catalogue can be used when its control record has come; both ways are right until then.
             None if any(flow.thing[0] in strange for flow in flows) else books.can(flows),
         )
@@ -68,6 +73,7 @@ class StockWork(Tablets):
                 books.enter(str(op), "move", flows)
             else:
                 self._excepted(site, op, flows[0].source)
+            books.moved(who, flows)
             said = bool(answer.get("exception"))
             # Its place is to be counted now, and a counter must not learn what is booked there.
             if said != (not bookable and who not in COUNTERS):

@@ -26,7 +26,8 @@ class TransferWork(Tablets):
             return None
         receiver = dice.choice([other for other in self.ledger.sites if other != site])
         lines = [{**named(flow.thing), "quantity": flow.quantity, "source": flow.source} for flow in flows]
-        body = {"receiver": receiver, "lines": lines}
+        # Whether the hub has told of the other site by now or not.
+        body = {"receiver": receiver, "lines": lines, "confirm": True}
 
         def done(_: Answer) -> None:
             books.enter(str(op), "dispatch", flows)

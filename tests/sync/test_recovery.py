@@ -57,6 +57,26 @@ def forked(machine: Machine) -> tuple[list[str], list[str]]:
     return [str(each) for each in theirs], [str(each) for each in ours]
 
 
+@pytest.mark.parametrize("damage", ["bent", "gone"])
+def test_a_disk_without_its_signing_mark_goes_on_as_the_next_incarnation(
+    company: Company, machine: Machine, damage: str
+) -> None:
+    """What the refusal to sign tells people to do."""
+    machine.move(10)
+    machine.seal()
+    kept = machine.move(5, "A-03")
+    machine.close()
+    mark = machine.folder / "signing.mark"
+    mark.write_bytes(mark.read_bytes()[:-1]) if damage == "bent" else mark.unlink()
+    assert "tallyman hub reincarnate" in machine.site.stopped
+    machine.enrol(company.hub.reincarnate("oslo", "its signing mark is damaged", replace=True))
+    assert str(machine.site.identity.origin) == SECOND and not machine.site.stopped
+    machine.settle()
+    assert machine.stock() == company.stock() == {"A-01": 85, "A-02": 10, "A-03": 5}
+    assert machine.found(kept) is not None and machine.claims() == {}
+    machine.verify()
+
+
 def test_both_branches_of_a_fork_end_in_one_stock(company: Company, machine: Machine, tmp_path: Path) -> None:
     theirs, ours = forked(machine)
     assert company.state(FIRST) == "forked" and company.stock() == {"A-01": 86, "A-02": 10, "A-03": 5}

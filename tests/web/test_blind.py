@@ -14,15 +14,18 @@ from flask import Flask, url_for
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from ledger.ids import OpId
 from tests.node.floor_kit import GTINS, PIN, Stage, actor_of
 from tests.web import described, kit, walk
 from web import node_events, node_floor
 
 # Numbers that stand nowhere else: not in an id, a time or a style.
 EXPECTED, LOT_EXPECTED = 77_345_671, 66_123_457
-SENT = 3
+SENT, PICKED, WANTED = 3, 40, 88_000_000
+LIST = b"a list of picks."
 SHEET = ("/api/v1/counts/sheets/1", "/review/sheets/1")
-SEEN = re.compile(f"{EXPECTED}|{EXPECTED + SENT}|{LOT_EXPECTED}|NUMBER-OF-A-DRILL|LOT-OF-THE-PAINT")
+SECRET = (EXPECTED, EXPECTED + SENT, WANTED - EXPECTED - SENT, LOT_EXPECTED, "NUMBER-OF-A-DRILL", "LOT-OF-THE-PAINT")
+SEEN = re.compile("|".join(map(str, SECRET)))
 
 
 @pytest.fixture
@@ -30,12 +33,21 @@ def counting(tmp_path: Path) -> Iterator[tuple[Stage, Flask, str, str]]:
     """Goods are in A-01, a count of it is open, and a receipt of the goods is among the latest operations."""
     stage, app = kit.node(tmp_path / "node")
     with kit.closing(stage):
-        received = stage.receive(
+        sven, mona = stage.as_("sven"), stage.as_("mona")
+        announced = [{"item": "BOLT", "quantity": WANTED}, {"item": "PAINT", "quantity": WANTED}]
+        announced.append({"item": "DRILL", "quantity": 1})
+        stage.floor.deliveries.expect(stage.op(), mona, {"delivery": "PO-1", "supplier": "ACME", "lines": announced})
+        came = [
             {"item": "BOLT", "quantity": EXPECTED + SENT},
             {"item": "PAINT", "lot": "LOT-OF-THE-PAINT", "quantity": LOT_EXPECTED},
             {"item": "DRILL", "serial": "NUMBER-OF-A-DRILL", "quantity": 1},
-        )
-        sven = stage.as_("sven")
+        ]
+        received = stage.op()
+        stage.floor.stock.receive(received, mona, {"lines": came, "target": "A-01", "delivery": "PO-1"})
+        free = {"item": "BOLT", "quantity": PICKED, "target": "A-02"}
+        stage.floor.stock.receive(stage.op(), mona, {"lines": [free]})
+        picks = {"order": "SO-1", "lines": [{"item": "BOLT", "quantity": PICKED}]}
+        stage.floor.picking.open(OpId(LIST), mona, picks)
         line = {"item": "BOLT", "quantity": SENT, "source": "A-01"}
         stage.floor.transfers.dispatch(stage.op(), sven, {"receiver": "bergen", "lines": [line]}, PIN)
         wish = {"name": "Blind", "bins": ["A-01"], "rule": {"line_quantity_max": 0, "control_percent": 0}}
@@ -55,7 +67,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         "bin": ("A-01",),
         "bin_": ("A-01",),
         "number": ("1",),
-        "list": operations,
+        "list": (*operations, str(OpId(LIST))),
         "kind": list(node_floor.WORKS),
         "name": [path.removeprefix("/") for path in node_floor.SCREENS],
         "list_": operations,
@@ -112,7 +124,8 @@ def test_no_act_tells_what_is_expected(counting: tuple[Stage, Flask, str, str]) 
     said = {
         "session": session, "bin": "A-01", "of": received, "proposal": proposal, "transfer": received, "kind": "move",
         "lines": [line], "reasons": ["wrong"], "pin": PIN, **line, "location": "A-01", "change": -EXPECTED - 1,
-        "text": GTINS["BOLT"], "confirm": True, "reason": "wrong",
+        "text": GTINS["BOLT"], "confirm": True, "reason": "wrong", "delivery": "PO-1", "tote": "A-01",
+        "list": str(OpId(LIST)),
     }  # fmt: skip
     for login in ("cora", "tess"):
         client = kit.logged_in(app, login)
@@ -175,6 +188,29 @@ def test_a_transfer_out_of_the_bin_waits_for_the_end_of_its_count(counting: tupl
     wish = {"session": session, "reason": "late"}
     stage.floor.counting.cancel(stage.op(), stage.as_("sven"), wish)
     assert kit.logged_in(app, "cora").get(path).json == told
+
+
+def test_what_came_of_a_delivery_into_the_bin_is_told_when_its_count_is_finished(
+    counting: tuple[Stage, Flask, str, str],
+) -> None:
+    stage, app, session, _ = counting
+    cora = kit.logged_in(app, "cora")
+    [told] = kit.logged_in(app, "mona").get("/api/v1/deliveries/").json["rows"]
+    [hidden] = cora.get("/api/v1/deliveries/").json["rows"]
+    assert told["lines"][0]["came"] == EXPECTED + SENT and not told["being_counted"]
+    assert [line["came"] for line in hidden["lines"]] == [None] * 3 and hidden["being_counted"]
+    assert [line["wanted"] for line in hidden["lines"]] == [line["wanted"] for line in told["lines"]]
+    # Goods that come while it is counted are taken in, without a word about the others.
+    more = {"delivery": "PO-1", "target": "DOCK", "lines": [{"item": "BOLT", "quantity": WANTED}]}
+    answer = cora.post("/api/v1/documents/receive", json={"op_id": str(stage.op()), **more})
+    assert answer.status_code == 200 and "open" not in answer.json, answer.text
+    closing = {"op_id": str(stage.op()), "delivery": "PO-1", "reason": "short"}
+    refused = cora.post("/api/v1/deliveries/close", json=closing)
+    assert refused.status_code == 422 and "being counted" in refused.json["detail"]
+    wish = {"session": session, "reason": "late"}
+    stage.floor.counting.cancel(stage.op(), stage.as_("sven"), wish)
+    answer = cora.post("/api/v1/deliveries/close", json=closing)
+    assert answer.status_code in (200, 422) and "being counted" not in answer.text
 
 
 def test_the_event_stream_is_blind(counting: tuple[Stage, Flask, str, str]) -> None:

@@ -78,12 +78,13 @@ def test_no_list_reads_a_whole_table(made: tuple[Stage, large.Get]) -> None:
         listings.stock_in(asked, "DOCK", ("A", "", 0) if after else None, 200)  # type: ignore[arg-type]
         listings.serials_in(asked, "A-02", ("A", "") if after else None, 200)  # type: ignore[arg-type]
         listings.moves_of(asked, large.item_code(0), hidden, (2_000, 1, 0) if after else None, 200)  # type: ignore[arg-type]
+        listings.moves_of(asked, "DRILL", hidden, (6_000, 1, 0) if after else None, 200, serial="P7")  # type: ignore[arg-type]
         listings.moves_at(asked, "DOCK", hidden, (2_000, 1, 0) if after else None, 200)  # type: ignore[arg-type]
         listings.locations(asked, ("B",) if after else None, 200, "B")  # type: ignore[arg-type]
         listings.operations(asked, (2_000, 1) if after else None, 200)  # type: ignore[arg-type]
         listings.operations(asked, (2_000, 1) if after else None, 200, actor_of("mona").raw)  # type: ignore[arg-type]
         listings.operations_on(asked, large.item_code(0), hidden, (2_000, 1) if after else None, 200)  # type: ignore[arg-type]
-        tables = ("items", "stock", "serials", "movements", "locations", "operations", "blocks", "streams")
+        tables = ("items", "stock", "serials", "movements", "stated", "locations", "operations", "blocks", "streams")
         scans = [plan for plan in asked.plans for table in tables if plan.startswith(f"SCAN {table}")]
         assert not scans, scans
         sorted_ = [plan for plan in asked.plans if "USE TEMP B-TREE" in plan]

@@ -81,7 +81,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "documents/reject": {"proposal": NOBODY, "reason": "wrong"},
     "documents/approve": {"proposal": NOBODY, "pin": PIN},
     "transfers/dispatch": {
-        "receiver": "bergen", "lines": [{"item": "BOLT", "quantity": 1, "source": "A-02"}], "pin": PIN,
+        "receiver": "bergen", "lines": [{"item": "NO-SUCH", "quantity": 1, "source": "A-02"}], "pin": PIN,
     },
     "transfers/paper": {"scanned": ["NO-PAPER"]},
     "transfers/accept": {"transfer": NOBODY, "lines": [], "pin": PIN},

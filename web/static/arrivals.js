@@ -3,8 +3,9 @@
 
 import { act, newOpId, post } from "./api.js";
 import { OUT, since, whenAway } from "./away.js";
+import { base, measured, together, written } from "./amounts.js";
 import { decider } from "./decide.js";
-import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
@@ -21,8 +22,9 @@ const off = (line) => line.came - line.open;
 const linesOf = ({ lines }) => n_("%(num)s line", "%(num)s lines", lines.length);
 
 function differs(line) {
-  if (off(line) < 0) return `▲ ${_("%(number)s short", { number: -off(line) })}`;
-  return off(line) > 0 ? `▲ ${_("%(number)s over", { number: off(line) })}` : `✓ ${_("all of it")}`;
+  if (off(line) < 0) return `▲ ${_("%(number)s short", { number: measured(-off(line), line) })}`;
+  if (off(line) > 0) return `▲ ${_("%(number)s over", { number: measured(off(line), line) })}`;
+  return [line.decimals ? line.unit : "", `✓ ${_("all of it")}`].filter(Boolean).join(" · ");
 }
 
 function show() {
@@ -35,9 +37,9 @@ function show() {
   byId("progress").textContent = linesOf(transfer);
   byId("accept").disabled = !target;
   byId("lines").replaceChildren(...transfer.lines.slice(0, LINES_MAX).map((line) => lineOf({
-    title: titled(line), details: detailsOf(line), figure: `${line.came} / ${line.open}`,
+    title: titled(line), details: detailsOf(line), figure: `${written(line.came, line.decimals)} / ${written(line.open, line.decimals)}`,
     beside: differs(line), latest: line === transfer.latest,
-    act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, 0, (digits) => attempt(() => set(line, base(digits))))],
+    act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, line.decimals, (digits) => attempt(() => set(line, base(digits, line.decimals))))],
   })));
 }
 
@@ -45,7 +47,7 @@ function set(line, came) {
   line.came = came;
   transfer.latest = line;
   show();
-  say(off(line) ? "warn" : "good", titled(line), { figure: came });
+  say(off(line) ? "warn" : "good", titled(line), { figure: written(came, line.decimals) });
 }
 
 async function load() {
@@ -53,7 +55,7 @@ async function load() {
   coming = answer.rows;
   told = since(answer);
   byId("coming").replaceChildren(...coming.map((each) => tileOf(_("From %(place)s", { place: each.sender }),
-    [linesOf(each), _("%(number)s in all", { number: each.lines.reduce((sum, line) => sum + line.open, 0) }), apart(each.transfer.slice(0, 8))].join(" · "),
+    [linesOf(each), _("%(number)s in all", { number: together(each.lines.map((line) => ({ ...line, quantity: line.open }))) }), apart(each.transfer.slice(0, 8))].join(" · "),
     () => choose(each))));
   byId("none").hidden = coming.length > 0;
 }
@@ -102,7 +104,7 @@ onCode(async (text) => {
   if (!line) { say("bad", _("%(name)s is not in this transfer", { name: found.name || found.item || text })); return; }
   transfer.latest = line;
   show();
-  say(off(line) ? "warn" : "good", _("%(name)s: %(number)s were sent", { name: titled(line), number: line.open }), { figure: line.came });
+  say(off(line) ? "warn" : "good", _("%(name)s: %(number)s were sent", { name: titled(line), number: measured(line.open, line) }), { figure: written(line.came, line.decimals) });
 });
 
 byId("open-file").addEventListener("click", () => byId("file").click());
@@ -130,7 +132,7 @@ byId("accept").addEventListener("click", () => {
   if (reach.ok === false) { say("warn", `${OUT} ${AWAY}`); return; }
   const different = transfer.lines.filter(off);
   if (!different.length) { open("sign"); return; }
-  byId("differs-words").textContent = different.slice(0, 5).map((line) => _("%(name)s: %(number)s of %(all)s", { name: line.item, number: line.came, all: line.open })).join(", ");
+  byId("differs-words").textContent = different.slice(0, 5).map((line) => _("%(name)s: %(number)s of %(all)s", { name: line.item, number: written(line.came, line.decimals), all: measured(line.open, line) })).join(", ");
   byId("differs").showModal();
 });
 byId("differs-form").addEventListener("submit", () => open("sign"));

@@ -3,15 +3,16 @@
 
 import { act, get, newOpId } from "./api.js";
 import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
-import { written } from "./amounts.js";
+import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
-import { ACTS, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
-import { attempt, byId, say } from "./page.js";
+import { ACTS, ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
+import { attempt, byId, element, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
+import { lastOf } from "./told.js";
 import { _, n_ } from "./words.js";
 
-const { kind, path, place, done: doneWords, scan } = byId("basket").dataset;
+const { kind, path, place, amount, done: doneWords, scan } = byId("basket").dataset;
 const signed = "signed" in byId("basket").dataset, proposed = "proposed" in byId("basket").dataset;
 const fixed = JSON.parse(byId("fixed").textContent);
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
@@ -101,6 +102,11 @@ onCode(async (text) => {
     say("warn", _("%(name)s goes by its serial: scan the label of the piece", { name: titled(found) }));
   } else if (found.lots && !found.lot && place) {
     say("warn", _("%(name)s goes by lot: scan a label with the lot", { name: titled(found) }));
+  } else if (isWeightless(found)) {
+    askAmount(titled(found), 0, found.decimals, (digits) => attempt(() => {
+      const quantity = base(digits, found.decimals);
+      if (quantity) add({ ...found, quantity });
+    }));
   } else {
     add(found);
   }
@@ -120,9 +126,10 @@ function wish() {
     const value = each.value.trim();
     if (value) said[each.dataset.said] = each.dataset.said === "reasons" ? [value] : value;
   }
-  said.lines = basket.lines.map(({ item, lot, serial, quantity, bin }) => Object.fromEntries(
-    Object.entries({ item, lot, serial, quantity, [place]: bin }).filter(([name, value]) => name && value)));
-  return said;
+  const { way, ...rest } = said; // of a correction: whether there is more or less than in the books
+  const lines = basket.lines.map(({ item, lot, serial, quantity, bin }) => Object.fromEntries(
+    Object.entries({ item, lot, serial, [amount]: way === "less" ? -quantity : quantity, [place]: bin }).filter(([name, value]) => name && value)));
+  return { ...rest, lines };
 }
 
 function emptied() {
@@ -133,7 +140,21 @@ function emptied() {
   show();
 }
 
+// The sites that the hub told of are offered; a new one may be typed, and is asked back.
+async function offerSites() {
+  const { rows } = await lastOf("sites/");
+  byId("sites").replaceChildren(...rows.map(({ site }) => element("option", { value: site })));
+}
+if (document.querySelector("[list=sites]")) offerSites().catch(() => {}); // what is not offered can be typed
+
+function asked(question) {
+  const pin = byId("pin").value;
+  basket.opId = newOpId(); // nothing was done: saying yes is another act
+  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => sent(await act(path, { ...wish(), confirm: true, pin }, basket.opId)));
+}
+
 function sent(answer) {
+  if (answer.ask) { asked(answer.ask); return; }
   emptied();
   done(answer.op_id, doneWords, { proposed: proposed || !answer.state, paper: kind === "dispatch" });
   show();

@@ -9,9 +9,11 @@ import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
 import { place } from "./place.js";
 import { reach } from "./reach.js";
 import "./held.js";
+import { askHow, showAreas } from "./share.js";
 import { showUndecided } from "./undecided.js";
 import { showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
+import { momentWords } from "./times.js";
 import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
@@ -22,17 +24,39 @@ let scale = "", screen = null, known = new Map(), latest = "", proofOf = null;
 const keyOf = (line) => [line.item, line.lot, line.serial, line.expiry].join("\u001f");
 const titled = (line) => line.name || line.item;
 
+// A part of a bin that somebody else counts, as it was asked for.
+const PARTS = {
+  asked: (area) => _("%(area)s: not answered yet", { area }),
+  agreed: (area) => _("your part: %(area)s", { area }),
+  counting: (area) => _("your part: %(area)s", { area }),
+};
+
 // ---------------------------------------------------------------- what is shown
 
+function dueOf({ deadline_ms: until, overdue }) {
+  if (!until) return [];
+  const due = _("until %(moment)s", { moment: momentWords(until) });
+  return [element("span", { className: overdue ? "overdue" : "", textContent: overdue ? `▲ ${_("overdue")} · ${due}` : due })];
+}
+
 function tileOf(bin) {
-  const words = bin.open ? _("open: count on") : bin.whole ? bin.name : _("%(name)s: some items only", { name: bin.name });
+  const words = bin.area ? PARTS[bin.area.state](bin.area.name) : bin.open ? _("open: count on") : bin.whole ? bin.name : _("%(name)s: some items only", { name: bin.name });
   const button = element("button", { className: "tile", type: "button" },
-    element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }));
-  button.addEventListener("click", () => attempt(() => act("counts/open", place.goTo(bin.bin)).catch((error) => {
-    place.refused(bin.bin);
-    throw error;
-  })));
+    element("strong", {}, ltr(bin.bin)), element("span", { textContent: words }), ...dueOf(bin));
+  button.addEventListener("click", () => attempt(() => open(bin.bin)));
   return button;
+}
+
+async function open(bin) {
+  try {
+    const answer = await act("counts/open", place.goTo(bin));
+    if (!answer.ask) return;
+    place.refused(bin);
+    askHow(bin, answer.ask);
+  } catch (error) {
+    place.refused(bin);
+    throw error;
+  }
 }
 
 function lineOf(line) {
@@ -102,6 +126,7 @@ function showBin(before) {
   byId("no-lines").hidden = lines.length > 0 || units.length > 0;
   byId("no-lines").textContent = emptyWords();
   byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map(lineOf), ...units.slice(-LINES_MAX).map(sealedOf));
+  showAreas(screen);
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
   byId("empty").disabled = lines.some((line) => line.counted > 0) || screen.empty;
   byId("done").disabled = !lines.length && !units.length && !screen.empty;
@@ -152,6 +177,7 @@ async function send(text) {
   if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", _("This piece is counted already"));
+  else if (answer.outcome === "taken") askHow(bin, answer.why);
   else if (answer.outcome === "item") say("warn", _("Scan a bin first"));
 }
 onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
@@ -195,7 +221,7 @@ async function close(bin, sure) {
   place.leave(bin);
   const [operation] = answer.operations || [];
   if (operation && (!screen || screen.target === bin)) startFollowing(operation, bin);
-  say("good", _("Bin %(bin)s is counted", { bin }));
+  say("good", operation ? _("Bin %(bin)s is counted", { bin }) : _("Your part of bin %(bin)s is counted", { bin }));
 }
 
 async function leave(bin) {

@@ -4,7 +4,8 @@ import { Keypad } from "./keypad.js";
 import { byId } from "./page.js";
 import { _ } from "./words.js";
 
-// `choices` by name: {title, yes, words, why: id of the reason's part or "", signed, act: async () => answer, done}.
+// `choices` by name: {title, yes, words, why: id of the reason's part or "", give: whether it says who counts and until
+// when, signed, act: async () => answer, done}.
 export function decider(choices) {
   const dialog = byId("decide");
   let choice = null;
@@ -21,6 +22,7 @@ export function decider(choices) {
     byId("pin-part").hidden = !choice.signed;
     const why = typeof choice.why === "function" ? choice.why() : choice.why;
     for (const part of dialog.querySelectorAll("[data-why]")) part.hidden = part.id !== why;
+    if (byId("give-part")) byId("give-part").hidden = !choice.give;
     keypad.clear();
     dialog.showModal();
   }

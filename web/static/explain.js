@@ -1,5 +1,6 @@
 // Several reasons for one line: each explains a part of the difference, until nothing is left.
 
+import { base, measured, written } from "./amounts.js";
 import { byId, element } from "./page.js";
 import { _ } from "./words.js";
 
@@ -13,13 +14,21 @@ export function explanations() {
   let line = null;
 
   const rows = () => [...dialog.querySelectorAll(".share")];
-  const shares = () => rows().map((row) => Number(row.querySelector("input").value) || 0);
+  const shares = () => rows().map(shareOf);
   const left = () => line.size - shares().reduce((sum, share) => sum + share, 0);
+
+  // Typed in the item's unit; what is no amount of it explains nothing.
+  function shareOf(row) {
+    const digits = row.querySelector("input").value.trim().replace(",", ".");
+    if (!digits) return 0;
+    return /^[0-9]{1,12}(\.[0-9]+)?$/.test(digits) && (digits.split(".")[1] || "").length <= line.decimals ? base(digits, line.decimals) : NaN;
+  }
 
   function show() {
     const rest = left();
     byId("explain-left").textContent = rest === 0 ? _("All of it is explained")
-      : rest > 0 ? _("%(rest)s left to explain", { rest }) : _("%(rest)s too much", { rest: -rest });
+      : Number.isNaN(rest) ? _("So many decimals do not come out in the smallest unit: say it exactly.")
+        : rest > 0 ? _("%(rest)s left to explain", { rest: measured(rest, line) }) : _("%(rest)s too much", { rest: measured(-rest, line) });
     byId("explain-yes").disabled = rest !== 0;
   }
 
@@ -28,16 +37,16 @@ export function explanations() {
       ...reasons.filter((each) => each.direction === "both" || (each.direction === "plus") === line.plus)
         .map((each, at) => element("option", { value: each.code, textContent: each.words, selected: code ? each.code === code : at === number })));
     select.setAttribute("aria-label", _("Reason %(number)s", { number: number + 1 }));
-    const input = element("input", { inputMode: "numeric", value: share || "", autocomplete: "off", className: "number" });
+    const input = element("input", { inputMode: line.decimals ? "decimal" : "numeric", value: share ? written(share, line.decimals) : "", autocomplete: "off", className: "number" });
     input.setAttribute("aria-label", _("How much reason %(number)s explains", { number: number + 1 }));
     input.addEventListener("input", show);
     return element("div", { className: "share" }, select, input);
   }
 
   function open(button) {
-    const { line: number, difference, name } = button.dataset;
-    line = { number, size: Math.abs(Number(difference)), plus: Number(difference) > 0, button };
-    byId("explain-title").textContent = `${name}: ${Number(difference) > 0 ? "+" : ""}${difference}`;
+    const { line: number, difference, name, unit, decimals } = button.dataset;
+    line = { number, size: Math.abs(Number(difference)), plus: Number(difference) > 0, unit, decimals: Number(decimals), button };
+    byId("explain-title").textContent = `${name}: ${line.plus ? "+" : "-"}${measured(line.size, line)}`;
     const said = found.get(number) || [["", line.size]];
     byId("explain-rows").replaceChildren(...Array.from({ length: ROWS }, (_, at) => rowOf(at, ...(said[at] || []))));
     show();
@@ -45,10 +54,10 @@ export function explanations() {
   }
 
   byId("explain-yes").addEventListener("click", () => {
-    const said = rows().map((row) => [row.querySelector("select").value, Number(row.querySelector("input").value) || 0]).filter(([, share]) => share);
+    const said = rows().map((row) => [row.querySelector("select").value, shareOf(row)]).filter(([, share]) => share);
     found.set(line.number, said);
     const words = Object.fromEntries(reasons.map((each) => [each.code, each.words]));
-    line.button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${share} ${words[code]}`).join(", ");
+    line.button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${measured(share, line)} ${words[code]}`).join(", ");
     dialog.close();
   });
   for (const each of document.querySelectorAll("[data-explain]")) each.addEventListener("click", () => open(each));

@@ -1,6 +1,6 @@
 // What the pages of floor work share: a code and what it stands for, amounts, questions, the proof of what was done.
 
-import { Refused, post } from "./api.js";
+import { post } from "./api.js";
 import { withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
@@ -54,12 +54,8 @@ export function askAmount(title, now, decimals, take) {
   byId("keypad").showModal();
 }
 
-// The digits in base units, exactly.
-export function base(digits, decimals = 0) {
-  const [whole, rest = ""] = digits.split(".");
-  if (rest.length > decimals) throw new Refused(_("So many decimals do not come out in the smallest unit: say it exactly."));
-  return Number(whole + rest.padEnd(decimals, "0"));
-}
+// A label without a weight stands for one gram of what is sold by the kilogram, and nobody means that.
+export const isWeightless = ({ decimals, quantity }) => Boolean(decimals) && quantity === 1;
 
 // ---------------------------------------------------------------- lines
 

@@ -1,6 +1,7 @@
 // Counting while the node is out of reach. The open bin goes on taking scans; what this tablet holds of it is listed as
 // such and added to nothing, because only the node counts. The bins are those that the node named last.
 
+import { withMark } from "./amounts.js";
 import { stream } from "./bar.js";
 import { lastState, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
@@ -43,7 +44,7 @@ async function resume() {
 
 function titled(item) {
   if (item.path === "scans") return nameOf(item.body.text) || item.body.text;
-  if (item.path === "counts/enter") return `${item.body.item}: ${item.body.quantity}`;
+  if (item.path === "counts/enter") return `${item.body.item}: ${withMark(String(item.body.amount ?? item.body.quantity))}`;
   return ACTS[item.path];
 }
 

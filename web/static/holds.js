@@ -1,6 +1,7 @@
 // What is held, and its release by somebody who does not hold it.
 
 import { act, newOpId } from "./api.js";
+import { measured, written } from "./amounts.js";
 import { since, whenAway } from "./away.js";
 import { decider } from "./decide.js";
 import { ACTS, detailsOf, done, lineOf } from "./goods.js";
@@ -19,8 +20,8 @@ async function load() {
   byId("none").hidden = rows.length > 0;
   byId("holds").replaceChildren(...rows.map((row) => lineOf({
     title: _("%(name)s: %(status)s", { name: nameOf(row.item) || row.item, status: WORDS[row.status] || row.status }),
-    details: [...detailsOf(row), ...row.places.map((each) => _("%(number)s at %(place)s", { number: each.quantity, place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
-    figure: row.left, act: mayRelease && !row.own && row.places.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
+    details: [...detailsOf(row), ...row.places.map((each) => _("%(number)s at %(place)s", { number: measured(each.quantity, row), place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
+    figure: written(row.left, row.decimals), beside: row.decimals ? row.unit : "", act: mayRelease && !row.own && row.places.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
   })));
   return rows.length;
 }
@@ -36,7 +37,7 @@ function freed() {
 }
 
 const { open } = decider({
-  release: { title: _("Release it?"), yes: _("Release"), signed: true, why: "", words: () => _("%(number)s of %(name)s are free again.", { number: chosen.left, name: chosen.item }),
+  release: { title: _("Release it?"), yes: _("Release"), signed: true, why: "", words: () => _("%(number)s of %(name)s are free again.", { number: measured(chosen.left, chosen), name: chosen.item }),
     act: () => act("documents/release", { hold: chosen.hold, lines: freed(), pin: byId("pin").value }, opId),
     done: async (answer) => { await attempt(load); done(answer.op_id, _("%(name)s is free again", { name: chosen.item })); } },
 });

@@ -13,6 +13,7 @@ import { _, apart, arrow, n_ } from "./words.js";
 const words = JSON.parse(byId("floor-words").textContent);
 const ROWS_MAX = 200;
 const STATUS = { free: _("free"), quality: _("held: quality"), damage: _("held: damage"), expired: _("held: expired") };
+const GONE = { SUPPLIER: _("back at its supplier"), CUSTOMER: _("with a customer"), IN_TRANSIT: _("on its way to another site"), SHRINKAGE: _("written off") };
 const KINDS = { bin: _("bin"), unit: _("handling unit"), area: _("area") };
 const address = (kind, code) => `/look?${kind}=${encodeURIComponent(code)}`;
 const path = (list, code) => `${list}/${encodeURIComponent(code)}`;
@@ -54,30 +55,40 @@ function history(moves, withItem) {
   if (!moves.length) return element("section", {}, element("h2", { textContent: _("What happened") }), empty(_("Nothing was booked here yet.")));
   const rows = moves.map((move) => row(
     cell(link(`/operations/${move.op_id}`, words.calls[move.call] || move.call)), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
-    ...(withItem ? [cell(link(address("item", move.item), ltr(move.item)))] : []),
-    cell(written(move.quantity, move.decimals), "number"), cell(`${apart(move.source)} ${arrow} ${apart(move.target)}`), cell(proof(move)),
+    ...(withItem ? [cell(move.item ? link(address("item", move.item), ltr(move.item)) : "–")] : []),
+    cell(move.item ? written(move.quantity, move.decimals) : "–", "number"),
+    cell(move.moved ? `${apart(move.source)} ${arrow} ${apart(move.target)}` : apart(move.source)), cell(apart(move.by || "–")), cell(proof(move)),
   ));
   return table(_("What happened, newest first"),
-    [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Proof")]], rows);
+    [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Who")], [_("Proof")]], rows);
 }
 
 // ---------------------------------------------------------------- an item, a place
 
 async function item(code, lot = "", serial = "") {
-  const found = await get(path("inventory", code));
-  const stock = found.stock.filter((line) => !lot || line.lot === lot);
-  const all = stock.reduce((sum, line) => sum + line.quantity, 0);
-  const free = stock.reduce((sum, line) => sum + (line.status === "free" ? line.quantity : 0), 0);
+  const about = new URLSearchParams(Object.entries({ lot, serial }).filter(([, value]) => value));
+  const found = await get(`${path("inventory", code)}?${about}`);
+  const { stock, piece, quantity: all, free } = found;
   const show = (quantity) => written(quantity, found.decimals);
   const kept = [found.lots && _("by lot"), found.serials && _("by serial")].filter(Boolean).join(", ");
   const parts = [heading(found.name || found.item, found.item, [lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial }), kept].filter(Boolean).join(" · "))];
-  parts.push(element("div", { className: "grid figures" }, figure(_("Here"), show(all), found.unit), figure(_("Free"), show(free), found.unit), figure(_("Held"), show(all - free), found.unit)));
+  if (serial) parts.push(piece ? whereabouts(piece) : note(_("Where a piece is, is shown when no count is under way.")));
+  else parts.push(element("div", { className: "grid figures" }, figure(_("Here"), show(all), found.unit), figure(_("Free"), show(free), found.unit), figure(_("Held"), show(all - free), found.unit)));
   if (found.being_counted.length) parts.push(note(_("Bins that are being counted are left out until the count is finished.")));
   const rows = stock.map((line) => row(cell(link(address("place", line.location), ltr(line.location))), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number")));
-  parts.push(rows.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], rows)
+  if (!serial) parts.push(rows.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], rows)
     : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
-  parts.push(history(found.moves.filter((move) => (!lot || move.lot === lot) && (!serial || move.serial === serial)), false));
-  show_(parts, _("%(name)s: %(number)s here", { name: found.name || found.item, number: show(all) }), { item: found.item });
+  parts.push(history(found.moves, false));
+  const name = found.name || found.item;
+  show_(parts, serial ? _("%(name)s: serial %(serial)s", { name, serial }) : _("%(name)s: %(number)s here", { name, number: show(all) }), { item: found.item });
+}
+
+// Where one piece is: on the floor, or how it left it.
+function whereabouts({ location, lot, status }) {
+  const where = GONE[location] ? element("strong", { textContent: GONE[location] }) : element("strong", {}, link(address("place", location), ltr(location)));
+  const said = [GONE[location] ? "" : STATUS[status], lot && _("lot %(lot)s", { lot })].filter(Boolean).join(" · ");
+  return element("div", { className: "grid figures" }, element("div", { className: "card figure" },
+    element("span", { className: "quiet", textContent: _("Where it is") }), where, element("span", { className: "quiet", textContent: said })));
 }
 
 async function place(code) {

@@ -1,13 +1,28 @@
-// One operation's page: its proof climbs while somebody looks.
+// One operation's page: its proof climbs while somebody looks, and its reversal can be proposed.
 
+import { act } from "./api.js";
+import { answerOrKept } from "./away.js";
+import { decider } from "./decide.js";
 import { follow } from "./ladder.js";
+import { byId } from "./page.js";
+import { _ } from "./words.js";
 
-const proof = document.getElementById("proof");
-const receipt = document.getElementById("receipt"); // a document in parts has none of its own
+const proof = byId("proof"), receipt = byId("receipt"); // a document in parts has none of its own
 const blind = !receipt || (receipt.hidden && proof.dataset.state !== "recorded");
 proof.addEventListener("rung", (event) => {
   if (blind || event.detail === "recorded") return;
   receipt.hidden = false;
-  document.getElementById("no-receipt").hidden = true;
+  byId("no-receipt").hidden = true;
 });
 follow(proof.dataset.op, proof);
+
+if (byId("reverse")) {
+  decider({
+    reverse: {
+      title: _("Reverse it?"), yes: _("Propose it"), why: "why-again",
+      words: _("What moved by it is booked back once another person has signed. Until then nothing changes."),
+      act: () => answerOrKept("documents/reverse", { of: proof.dataset.op, reasons: [byId("reason-again").value] }, act),
+      done: () => { byId("reverse").hidden = true; byId("reversal").hidden = false; },
+    },
+  });
+}

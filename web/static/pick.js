@@ -1,8 +1,9 @@
 // Picking: the list says where to go and what to take; each pick moves the goods into the tote at once.
 
 import { act, newOpId } from "./api.js";
+import { base, measured, together, written } from "./amounts.js";
 import { OUT, since, whenAway } from "./away.js";
-import { ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
 import { dayWords } from "./times.js";
@@ -19,7 +20,8 @@ const AWAY = _("The node says what is promised where: pick on when it answers.")
 let list = null, bin = "", told = "";
 
 const titled = (line) => line.name || line.item;
-const total = (counts) => Object.values(counts).reduce((sum, each) => sum + each, 0);
+const total = (counts) => together(Object.entries(counts).map(([item, quantity]) => ({ quantity, ...list.measures[item] })));
+const some = (counts) => Object.values(counts).some((quantity) => quantity > 0);
 const now = () => list?.lines[0];
 
 // ---------------------------------------------------------------- what is shown
@@ -31,7 +33,7 @@ async function showLists() {
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
-    [each.left ? _("%(number)s to pick", { number: each.left }) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
+    [each.lines ? n_("%(num)s line to pick", "%(num)s lines to pick", each.lines) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
     () => open(each.list))));
   byId("ordered").hidden = !ordered.length;
   byId("orders").replaceChildren(...ordered.map((each) => tileOf(each.order,
@@ -52,27 +54,26 @@ async function open(name) {
 // An order that the hub announced becomes a list when somebody begins it: what is free is promised to it then.
 async function startOn(order) {
   const answer = await act("picks/", { order });
-  const missing = total(answer.missing);
   await open(answer.list);
-  if (missing) say("warn", _("%(number)s are not free here now: the rest can be picked", { number: missing }));
+  if (some(answer.missing)) say("warn", _("%(number)s are not free here now: the rest can be picked", { number: total(answer.missing) }));
   else say("good", hint());
 }
 
 function hint() {
   if (!list.tote) return _("Scan an empty tote for this list");
   if (!now()) return _("Everything is picked: issue the tote");
-  const { location: place, quantity: number } = now();
+  const { location: place, quantity } = now(), number = measured(quantity, now());
   return bin === place ? _("Take %(number)s of %(name)s", { number, name: titled(now()) }) : _("Go to %(place)s and scan it", { place });
 }
 
 function show() {
-  const line = now(), picked = total(list.picked), missing = total(list.missing);
+  const line = now(), picked = some(list.picked), missing = some(list.missing) && total(list.missing);
   byId("choose").hidden = true;
   byId("picking").hidden = byId("dock").hidden = false;
   byId("order").textContent = list.order;
   byId("tote").textContent = list.tote || "…";
   byId("progress").textContent = [
-    _("%(number)s of %(all)s picked", { number: picked, all: total(list.wanted) }), missing && _("%(number)s nowhere to be had", { number: missing }),
+    _("%(number)s of %(all)s picked", { number: total(list.picked), all: total(list.wanted) }), missing && _("%(number)s nowhere to be had", { number: missing }),
   ].filter(Boolean).join(" · ");
   byId("now").hidden = !line || !list.tote;
   byId("all-picked").hidden = Boolean(line);
@@ -82,22 +83,22 @@ function show() {
     byId("go").textContent = line.location;
     byId("now-name").textContent = titled(line);
     byId("now-details").textContent = detailsOf(line).filter(Boolean).join(" · ");
-    byId("now-quantity").textContent = line.quantity;
+    byId("now-quantity").textContent = measured(line.quantity, line);
   }
   const rest = list.lines.slice(list.tote ? 1 : 0, LINES_MAX);
   byId("rest").hidden = !rest.length;
   byId("rest-title").textContent = list.tote ? _("Then") : _("To pick");
-  byId("lines").replaceChildren(...rest.map((each) => lineOf({ title: titled(each), details: [apart(each.location), ...detailsOf(each)], figure: each.quantity })));
+  byId("lines").replaceChildren(...rest.map((each) => lineOf({ title: titled(each), details: [apart(each.location), ...detailsOf(each)], figure: written(each.quantity, each.decimals), beside: each.decimals ? each.unit : "" })));
   const ready = Boolean(line && list.tote);
   byId("pick").hidden = !ready;
-  byId("pick").textContent = ready ? _("Picked %(number)s", { number: line.serials ? 1 : line.quantity }) : "";
+  byId("pick").textContent = ready ? _("Picked %(number)s", { number: line.serials ? 1 : measured(line.quantity, line) }) : "";
   byId("pick").disabled = !ready || bin !== line.location || line.serials;
   byId("amount").hidden = byId("short").hidden = !ready;
   byId("amount").disabled = !ready || bin !== line.location || line.serials;
-  byId("cancel").hidden = picked > 0;
+  byId("cancel").hidden = picked;
   byId("cancel").disabled = byId("short").disabled = false;
-  byId("issue").hidden = !list.tote;
-  byId("issue").disabled = !picked;
+  byId("issue").hidden = !list.tote || !picked;
+  byId("issue").disabled = false;
   for (const id of ["pick", "amount", "short", "cancel", "issue"]) byId(id).disabled ||= reach.ok === false;
   byId("issue").classList.toggle("primary", !ready);
 }
@@ -110,7 +111,8 @@ async function again(level, word, more) {
 // ---------------------------------------------------------------- what is done
 
 // Another bin or lot than the promised one needs a reason: it is asked for, and the same pick sent with it.
-async function pick(wish, title) {
+async function pick(wish, thing) {
+  const title = titled(thing), figure = written(wish.quantity, thing.decimals);
   const whole = { list: list.list, source: bin, ...wish };
   try {
     await act("picks/pick", whole);
@@ -118,13 +120,14 @@ async function pick(wish, title) {
     if (error.title !== REASON_NEEDED) throw error;
     ask(_("Another one than promised?"), error.message, _("Take it"), async (reason) => {
       await act("picks/pick", { ...whole, reasons: [reason] });
-      await again("good", title, { figure: wish.quantity });
+      await again("good", title, { figure });
     }, reasons);
     return;
   }
-  await again("good", title, { figure: wish.quantity });
+  await again("good", title, { figure });
 }
 
+const askPick = (line, wish) => askAmount(titled(line), line.quantity, line.decimals, (digits) => attempt(() => pick({ ...wish, quantity: base(digits, line.decimals) }, line)));
 const wishOf = (line, quantity) => ({ item: line.item, quantity, ...(line.lot ? { lot: line.lot } : {}) });
 
 async function scanned(found) {
@@ -145,7 +148,9 @@ async function scanned(found) {
   } else {
     const line = list.lines.find((each) => each.item === found.item && each.location === bin);
     const lot = found.lot || line?.lot || "";
-    await pick({ item: found.item, quantity: found.quantity, ...(lot && !found.serial ? { lot } : {}), ...(found.serial ? { serial: found.serial } : {}) }, titled(found));
+    const wish = { item: found.item, quantity: found.quantity, ...(lot && !found.serial ? { lot } : {}), ...(found.serial ? { serial: found.serial } : {}) };
+    if (isWeightless(found)) askPick({ ...found, quantity: line?.quantity ?? 0 }, wish);
+    else await pick(wish, found);
   }
 }
 
@@ -157,10 +162,9 @@ onCode(async (text) => {
   await scanned(found);
 });
 
-byId("pick").addEventListener("click", () => attempt(() => pick(wishOf(now(), now().quantity), titled(now()))));
+byId("pick").addEventListener("click", () => attempt(() => pick(wishOf(now(), now().quantity), now())));
 byId("amount").addEventListener("click", () => {
-  const line = now();
-  askAmount(titled(line), line.quantity, 0, (digits) => attempt(() => pick(wishOf(line, base(digits)), titled(line))));
+  askPick(now(), wishOf(now()));
 });
 byId("short").addEventListener("click", () => {
   const line = now();
@@ -168,7 +172,7 @@ byId("short").addEventListener("click", () => {
   ask(_("Not enough in %(place)s?", said), _("Pick what is there first. Then %(name)s is looked for elsewhere, and %(place)s is counted.", said), _("It is not there"), async () => {
     const { location, item, lot } = line;
     const answer = await act("picks/short", { list: list.list, location, item, ...(lot ? { lot } : {}), reasons: [SHORT] });
-    await again("warn", answer.missing ? _("%(number)s nowhere to be had", { number: answer.missing }) : _("It is taken from elsewhere"));
+    await again("warn", answer.missing ? _("%(number)s nowhere to be had", { number: measured(answer.missing, line) }) : _("It is taken from elsewhere"));
   });
 });
 byId("cancel").addEventListener("click", () => ask(_("Cancel this list?"), _("What is promised to it is free again."), _("Cancel it"), async (reason) => {

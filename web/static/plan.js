@@ -1,6 +1,7 @@
 // Open a count: a name, and its bins by a rule that is tried as it is typed, or chosen one by one.
 
 import { act, post } from "./api.js";
+import { given } from "./give.js";
 import { attempt, byId, say } from "./page.js";
 import { _, n_ } from "./words.js";
 
@@ -76,7 +77,7 @@ byId("plan").addEventListener("submit", (event) => {
   if (!name) { say("warn", _("Give the count a name")); byId("plan-name").focus(); return; }
   if (byRule() && typeof plan === "string") { say("warn", plan); return; }
   if (!byRule() && !chosen().length) { say("warn", _("Choose at least one bin")); return; }
-  const wish = { name, ...(byRule() ? { plan } : { bins: chosen() }), freeze: byId("freeze").checked };
+  const wish = { name, ...(byRule() ? { plan } : { bins: chosen() }), freeze: byId("freeze").checked, ...given() };
   if (byId("two").checked) wish.rule = { counters: 2 };
   byId("open").disabled = true;
   attempt(async () => {

@@ -3,6 +3,7 @@
 import { act } from "./api.js";
 import { decider } from "./decide.js";
 import { explanations } from "./explain.js";
+import { given } from "./give.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, openDialog, say } from "./page.js";
 import { onScan } from "./wedge.js";
@@ -49,9 +50,9 @@ if (byId("decide")) {
       act: () => act("counts/approve", approval()), done: posted,
     },
     again: {
-      title: _("Count again"), yes: _("Order the recount"), why: "why-again",
+      title: _("Count again"), yes: _("Order the recount"), why: "why-again", give: true,
       words: _("Another person counts the bin. Nothing is booked yet."),
-      act: () => act("counts/recount", again()), done: back,
+      act: () => act("counts/recount", { ...again(), ...given() }), done: back,
     },
     reject: {
       title: _("Reject this count"), yes: _("Reject it"), why: "why-again",

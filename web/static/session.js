@@ -2,6 +2,7 @@
 
 import { act } from "./api.js";
 import { decider } from "./decide.js";
+import { before, given } from "./give.js";
 import { attempt, byId } from "./page.js";
 import { _, n_ } from "./words.js";
 
@@ -9,7 +10,7 @@ const { session, same } = byId("session").dataset;
 const bins = same ? same.split("\n") : [];
 const again = () => byId("reason-again").value;
 const reload = () => location.reload();
-let leaving = "";
+let leaving = "", assigned = "";
 
 if (byId("decide")) {
   const { open } = decider({
@@ -24,6 +25,11 @@ if (byId("decide")) {
       words: () => _("Bin %(bin)s is closed without a count. Nothing is booked.", { bin: leaving }),
       act: () => act("counts/uncounted", { session, bin: leaving, reason: again() }), done: reload,
     },
+    assign: {
+      title: _("Who counts it"), yes: _("Assign it"), why: "", give: true,
+      words: () => _("Bin %(bin)s stands in that person's list, with its deadline.", { bin: assigned }),
+      act: () => act("counts/assign", { session, bin: assigned, ...given() }), done: reload,
+    },
     cancel: {
       title: _("Cancel the count"), yes: _("Cancel it"), why: "why-again",
       words: _("Bins that are not posted stay uncounted. What was posted stays posted."),
@@ -32,6 +38,13 @@ if (byId("decide")) {
   });
   for (const each of document.querySelectorAll("[data-leave]")) {
     each.addEventListener("click", () => { leaving = each.dataset.leave; open("leave"); });
+  }
+  for (const each of document.querySelectorAll("[data-assign]")) {
+    each.addEventListener("click", () => {
+      assigned = each.dataset.assign;
+      before(each.dataset.name, Number(each.dataset.until));
+      open("assign");
+    });
   }
 }
 byId("start")?.addEventListener("click", () => attempt(async () => { await act("counts/start", { session }); reload(); }));

@@ -2,12 +2,12 @@
 
 import { act, Refused } from "./api.js";
 import { answerOrKept, OUT, SCAN_ON, whenAway } from "./away.js";
-import { beside, written } from "./amounts.js";
+import { base, beside, together, written } from "./amounts.js";
 import { stream } from "./bar.js";
-import { ACTS, ask, askAmount, base, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, say } from "./page.js";
+import { attempt, byId, element, say } from "./page.js";
 import { reach } from "./reach.js";
 import { dayWords } from "./times.js";
 import { lastOf } from "./told.js";
@@ -67,7 +67,7 @@ function showExpected() {
   byId("expected-title").textContent = _("Expected in %(delivery)s", { delivery: found.delivery });
   const here = (item) => screen.lines.filter((line) => line.item === item).reduce((sum, line) => sum + line.counted, 0);
   byId("expected-lines").replaceChildren(...found.lines.map((line) => lineOf({
-    title: nameOf(line.item) || line.item, figure: `${line.came + here(line.item)} / ${line.wanted}`,
+    title: nameOf(line.item) || line.item, figure: `${written((line.came ?? 0) + here(line.item), line.decimals)} / ${written(line.wanted, line.decimals)}`, beside: line.decimals ? line.unit : "",
     details: [apart(line.item), ...line.lots.map((lot) => _("lot %(lot)s", { lot })), line.units.length === 1 ? _("on %(unit)s", { unit: line.units[0] }) : line.units.length ? n_("on %(num)s unit", "on %(num)s units", line.units.length) : ""].filter(Boolean),
   })));
 }
@@ -98,6 +98,12 @@ function showTask(before) {
   if (receiving) showExpected();
 }
 
+function cameOf({ lines, being_counted: hidden }) {
+  if (hidden) return _("what came of it is being counted");
+  const sum = (name) => together(lines.map((line) => ({ ...line, quantity: line[name] })));
+  return _("%(number)s of %(all)s came", { number: sum("came"), all: sum("wanted") });
+}
+
 async function showChoice(state) {
   known = new Map();
   if (state.screen) {
@@ -109,9 +115,9 @@ async function showChoice(state) {
   if (!receiving) return;
   byId("blind").disabled = Boolean(state.screen) || reach.ok === false;
   byId("deliveries").replaceChildren(...deliveries.map((each) => {
-    const came = each.lines.reduce((sum, line) => sum + line.came, 0), wanted = each.lines.reduce((sum, line) => sum + line.wanted, 0);
-    return tileOf(each.delivery, [apart(each.supplier), _("%(number)s of %(all)s came", { number: came, all: wanted }), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
+    return tileOf(each.delivery, [apart(each.supplier), cameOf(each), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
   }));
+  byId("close-delivery").hidden = !deliveries.length;
   byId("no-deliveries").hidden = deliveries.length > 0 || !loaded;
 }
 
@@ -217,6 +223,28 @@ byId("papers-form")?.addEventListener("submit", (event) => {
       byId("note-number").value = byId("why").value = "";
     } catch (error) {
       byId("papers-refusal").textContent = error.message;
+      throw error;
+    }
+  });
+});
+
+byId("close-delivery")?.addEventListener("click", () => {
+  byId("closing-refusal").textContent = "";
+  byId("closing-which").replaceChildren(...deliveries.map((each) => element("option", { value: each.delivery, textContent: `${each.delivery} · ${cameOf(each)}` })));
+  byId("closing").showModal();
+});
+byId("closing-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const delivery = byId("closing-which").value;
+  attempt(async () => {
+    try {
+      const answer = await answerOrKept("deliveries/close", { delivery, reason: byId("closing-why").value }, act);
+      byId("closing").close();
+      if (!answer) return;
+      await loadDeliveries();
+      say("good", _("Nothing more is expected of %(delivery)s", { delivery }));
+    } catch (error) {
+      byId("closing-refusal").textContent = error.message;
       throw error;
     }
   });

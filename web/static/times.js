@@ -25,6 +25,24 @@ export const clockWords = (ms) => clock.format(new Date(ms));
 // A date as the ledger keeps it, YYYY-MM-DD.
 export const dayWords = (day) => days.format(new Date(day));
 
+const wall = new Intl.DateTimeFormat("en", {
+  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone,
+});
+
+// A moment as a field for date and time takes it, by the site's clock.
+export function siteWall(ms) {
+  const part = Object.fromEntries(wall.formatToParts(new Date(ms)).map(({ type, value }) => [type, value]));
+  return `${part.year}-${part.month}-${part.day}T${part.hour}:${part.minute}`;
+}
+
+// And back: what the site's clock shows is sought twice, because the first guess may lie on the other side of a change
+// to or from summer time.
+export function siteMs(text) {
+  const shown = (ms) => Date.parse(`${siteWall(ms)}Z`), wanted = Date.parse(`${text}Z`);
+  const guess = wanted - (shown(wanted) - wanted);
+  return guess - (shown(guess) - wanted);
+}
+
 export function momentWords(ms) {
   return moments.format(new Date(ms));
 }

@@ -17,13 +17,18 @@ const WORDS = {
   "tasks/enter": (body) => [_("Quantity %(quantity)s", { quantity: body.quantity ?? body.amount }), body.item],
   "tasks/finish": () => [_("Goods received or moved"), ""],
   "tasks/drop": () => [_("Give it up"), ""],
+  "counts/certificate": (body) => [_("Certificate of a zone"), body.zone],
   "documents/hold": (body) => [_("Hold goods"), itemsOf(body)],
   "documents/relabel": (body) => [_("Label anew"), itemsOf(body)],
   "documents/scrap": (body) => [_("Scrap goods"), itemsOf(body)],
+  "documents/adjust": (body) => [_("Correct stock"), itemsOf(body)],
+  "documents/reverse": (body) => [_("Reverse an operation"), body.of.slice(0, 8)],
+  "documents/reject": () => [_("Refuse"), ""],
   "documents/send-back": (body) => [_("Send back to a supplier"), itemsOf(body)],
   "documents/receive": (body) => [_("Take back from a customer"), itemsOf(body)],
   "documents/issue": (body) => [_("Issue goods"), itemsOf(body)],
   "picks/": (body) => [_("New pick list"), body.order],
+  "deliveries/close": (body) => [_("Nothing more comes"), body.delivery],
   "deliveries/": (body) => [_("Announce a delivery"), body.delivery],
 };
 const itemsOf = ({ lines = [] }) => [...new Set(lines.map((line) => line.item))].slice(0, 3).join(", ");

@@ -1,0 +1,142 @@
+"""Items that are kept in grams and spoken of in kilograms: what a screen shows and takes is the item's own unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import expect
+
+from tests.browser import stage
+from tests.browser.conftest import Pages
+from tests.browser.test_count import keys
+from tests.browser.test_floor import Scan, lies, put, ready, sign, tidy
+from tests.browser.test_review import count
+
+__all__ = ["tidy"]
+HAM = "9521234500094"
+
+
+def typed(page: Any, digits: str) -> None:
+    keys(page, digits, "#keypad")
+    page.click("#keypad [data-key=ok]")
+
+
+def test_what_is_picked_is_typed_in_the_items_unit(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "F-05", 4_000, "HAM-KG")
+    pia = house.oslo.people["pia"]
+    order = pia.act("picks/", order="SO-HAM", lines=[{"item": "HAM-KG", "quantity": 2_500}])
+    page = pages.tablet("pia", "/pick")
+    page.get_by_role("button", name="SO-HAM").click()
+    expect(page.locator("#progress")).to_have_text("0 of 2.500 KG picked")
+    scanned(page, "BIN:F-04", "BIN:F-05")
+    expect(page.locator("#now-quantity")).to_have_text("2.500 KG")
+    expect(page.locator("#pick")).to_have_text("Picked 2.500 KG")
+    page.click("#amount")
+    expect(page.locator("#keypad-value")).to_have_text("2.500")
+    typed(page, "3")
+    ready(page, "bad")
+    expect(page.locator("#answer")).to_contain_text("2.500 KG of HAM-KG are still to be picked")
+    page.click("#amount")
+    typed(page, "2")
+    expect(page.locator("#now-quantity")).to_have_text("0.500 KG")
+    expect(page.locator("#answer-figure")).to_have_text("2.000")
+    assert (lies(house, "F-05", "HAM-KG"), lies(house, "F-04", "HAM-KG")) == (2_000, 2_000)
+    scanned(page, HAM)  # its label says no weight: it is asked for
+    expect(page.locator("#keypad-value")).to_have_text("0.500")
+    typed(page, "0.25")
+    expect(page.locator("#now-quantity")).to_have_text("0.250 KG")
+    page.click("#issue")
+    expect(page.locator("#ask-words")).to_contain_text("0.250 KG are not picked yet")
+    page.click("#ask-yes")
+    expect(page.locator("#proof-title")).to_have_text("Order SO-HAM is issued")
+    page.click("#proof-link")
+    expect(page.get_by_role("region", name="What moved")).to_contain_text("2.250 KG")
+    assert pia.get(f"picks/{order['list']}")["state"] == "issued"
+
+
+def test_what_another_site_sent_is_typed_in_the_items_unit(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "F-08", 1_500, "HAM-KG")
+    sent = {"receiver": "bergen", "lines": [{"item": "HAM-KG", "quantity": 1_500, "source": "F-08"}]}
+    transfer = house.oslo.people["tor"].act("transfers/dispatch", **sent, pin=stage.PIN)["op_id"]
+    paper = house.oslo.people["tor"].get(f"transfers/{transfer}")["paper"]
+    before = lies(house, "B-01", "HAM-KG", "bergen")
+    page = pages.tablet("bo", "/bring-in", place="bergen")
+    page.locator("#file").set_input_files(
+        {"name": "p.json", "mimeType": "application/json", "buffer": paper.encode()}
+    )
+    expect(page.locator("#lines .count")).to_have_text("1.500 / 1.500")
+    expect(page.locator("#lines")).to_contain_text("KG · ✓ all of it")
+    scanned(page, "BIN:B-01", HAM)
+    expect(page.locator("#answer")).to_contain_text("1.500 KG were sent")
+    page.get_by_role("button", name="Change Smoked ham").click()
+    typed(page, "2")
+    expect(page.locator("#lines")).to_contain_text("0.500 KG over")
+    page.click("#accept")
+    expect(page.locator("#differs-words")).to_have_text("HAM-KG: 2.000 of 1.500 KG")
+    page.select_option("#why", "over")
+    page.click("#differs button[type=submit]")
+    sign(page)
+    expect(page.locator("#proof-title")).to_contain_text("oslo")
+    assert lies(house, "B-01", "HAM-KG", "bergen") - before == 2_000
+
+
+def test_a_label_without_a_weight_asks_for_it_in_a_basket(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "F-02", 900, "HAM-KG")
+    page = pages.tablet("pia", "/floor/hold")
+    ready(page)
+    scanned(page, "BIN:F-02", HAM)
+    typed(page, "0.75")
+    expect(page.locator("#lines .count")).to_have_text("0.750")
+    page.click("#done")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#proof-title")).to_have_text("Held")
+    held = [row for row in house.oslo.people["kim"].get("holds/")["rows"] if row["item"] == "HAM-KG"]
+    assert [(row["left"], row["unit"], row["decimals"]) for row in held] == [(750, "KG", 3)]
+
+
+def test_held_and_expected_goods_are_shown_in_the_items_unit(pages: Pages) -> None:
+    house = pages.house
+    put(house, "F-03", 1_250, "HAM-KG")
+    line = {"item": "HAM-KG", "quantity": 1_250, "location": "F-03"}
+    house.oslo.people["pia"].act("documents/hold", held="damage", lines=[line], reasons=["damaged"])
+    page = pages.tablet("kim", "/held")
+    row = page.locator("#holds .line", has=page.get_by_text("1.250", exact=True))
+    expect(row.locator(".count")).to_have_text("1.250")
+    expect(row).to_contain_text("1.250 KG at F-03")
+    lines = [{"item": "HAM-KG", "quantity": 3_500}, {"item": "CABLE-3", "quantity": 2}]
+    house.oslo.people["rita"].act("deliveries/", delivery="D-HAM", supplier="ACME", lines=lines)
+    tile = pages.tablet("rita", "/receive").get_by_role("button", name="D-HAM")
+    expect(tile).to_contain_text("0 + 0.000 KG of 2 + 3.500 KG came")
+    house.oslo.people["rita"].act("deliveries/close", delivery="D-HAM", reason="withdrawn")
+
+
+def test_a_difference_is_explained_in_the_items_unit(pages: Pages) -> None:
+    house = pages.house
+    people = house.oslo.people
+    put(house, "L-04", 5_000, "HAM-KG")
+    rule = {"line_quantity_max": 0, "control_percent": 0, "rounds_max": 1}
+    session = people["kim"].act("counts", name="Ham", bins=["L-04", "L-05"], rule=rule)["session"]
+    for bin_, amount in (("L-04", "3.5"), ("L-05", "1.5")):
+        count(house, "ana", bin_, {"item": "HAM-KG", "amount": amount, "mode": "set", "bin": bin_})
+    page = pages.tablet("kim", f"/review/{session}/L-04")
+    expect(page.locator(".offer")).to_contain_text("1.500 KG × HAM-KG")
+    page.get_by_role("button", name="No, other goods").click()
+    expect(page.locator("[data-relocate=no]")).to_be_disabled()
+    page.get_by_role("button", name="Explain").click()
+    expect(page.locator("#explain-title")).to_contain_text("-1.500 KG")
+    shares = page.locator("#explain-rows input")
+    expect(shares.first).to_have_value("1.500")
+    shares.first.fill("1")
+    expect(page.locator("#explain-left")).to_have_text("0.500 KG left to explain")
+    shares.nth(1).fill("0.5001")
+    expect(page.locator("#explain-yes")).to_be_disabled()
+    shares.nth(1).fill("0,5")
+    page.click("#explain-yes")
+    page.click("#approve")
+    sign(page)
+    expect(page.locator("#bin-state")).to_contain_text("posted")
+    assert lies(house, "L-04", "HAM-KG") == 3_500
+    people["kim"].act("counts/approve", session=session, bin="L-05", reason="found", pin=stage.PIN)

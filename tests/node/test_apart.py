@@ -1,0 +1,101 @@
+"""Nobody approves or recounts a bin whose goods they moved or adjusted after its count began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from node.counting_csv import COLUMNS
+from tests.node.floor_kit import PIN, Stage, actor_of, furnished
+from tests.node.test_counting import approve, close_sure, session, state
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = furnished(tmp_path / "node")
+    made.receive({"item": "BOLT", "quantity": 20})
+    dispatch(made)  # before any count, though in the same block
+    yield made
+    made.site.close()
+    made.journal.close()
+
+
+def dispatch(stage: Stage) -> None:
+    line = {"item": "BOLT", "quantity": 1, "source": "A-01"}
+    stage.floor.transfers.dispatch(stage.op(), stage.as_("sven"), {"receiver": "bergen", "lines": [line]}, PIN)
+
+
+def adjust(stage: Stage) -> None:
+    op, wish = stage.op(), {"lines": [{"item": "BOLT", "location": "A-01", "change": -1, "reasons": ["broken"]}]}
+    stage.floor.stock.adjust(op, stage.as_("sven"), wish)
+    stage.floor.stock.proposals.approve(stage.op(), stage.as_("tess"), {"proposal": str(op)}, PIN)
+
+
+def state_an_act(stage: Stage) -> None:
+    lines = [{"item": "BOLT", "quantity": 2, "source": "A-01", "target": "SHRINKAGE"}]
+    wish = {"location": "A-01", "reason": "broken", "lines": lines}
+    stage.floor.stock.except_document(stage.op(), stage.as_("sven"), wish)
+
+
+def counted(stage: Stage, meanwhile: Callable[[Stage], None] | None) -> OpId:
+    """Cora counts A-01 and something happens before the approval; one person's second count makes it clear."""
+    number = session(stage, "A-01", rule={"control_percent": 0, "rounds_max": 1})
+    stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
+    stage.floor.counting.enter(stage.op(), stage.as_("cora"), {"item": "BOLT", "quantity": 19})
+    close_sure(stage, "A-01")
+    if meanwhile is not None:
+        meanwhile(stage)
+    assert state(stage, number, "A-01")["state"] == "review"
+    return number
+
+
+@pytest.mark.parametrize("meanwhile", [dispatch, adjust, state_an_act])
+def test_who_moved_or_adjusted_goods_of_the_bin_does_not_approve_it(
+    stage: Stage, meanwhile: Callable[[Stage], None]
+) -> None:
+    number = counted(stage, meanwhile)
+    with pytest.raises(Rejected, match="you moved or adjusted goods of A-01 after its count began"):
+        approve(stage, number, "A-01", "sven")
+    assert approve(stage, number, "A-01", "tess")["state"] == "posted"
+
+
+def test_what_was_moved_before_the_count_began_bars_nobody(stage: Stage) -> None:
+    assert approve(stage, counted(stage, None), "A-01", "sven")["state"] == "posted"
+
+
+def test_who_moved_goods_of_the_bin_does_not_recount_it(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    out = {"lines": [{"item": "BOLT", "quantity": 1}], "source": "A-01", "target": "A-02"}
+    stage.floor.stock.move(stage.op(), stage.as_("carl"), out)
+    with stage.site.reading() as connection:  # that was before anybody counted
+        assert [each["bin"] for each in stage.floor.counting.mine(connection, stage.as_("carl"))] == ["A-01"]
+    stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
+    stage.floor.counting.enter(stage.op(), stage.as_("cora"), {"item": "BOLT", "quantity": 18})
+    stage.floor.stock.move(stage.op(), stage.as_("carl"), out)
+    with pytest.raises(Rejected, match="has not moved or adjusted"):
+        stage.floor.counting.open_bin(stage.op(), stage.as_("carl"), {"bin": "A-01", "how": "second"})
+    close_sure(stage, "A-01")
+    assert state(stage, number, "A-01")["state"] == "waiting"
+    with stage.site.reading() as connection:
+        assert stage.floor.counting.mine(connection, stage.as_("carl")) == []
+    with pytest.raises(Rejected, match="A-01 has to be counted by somebody who has not moved or adjusted its goods"):
+        stage.floor.counting.open_bin(stage.op(), stage.as_("carl"), {"bin": "A-01"})
+    assert "task" in stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "A-01"})
+
+
+def test_a_count_by_paper_begins_when_its_sheet_is_issued(stage: Stage) -> None:
+    number = session(stage, "A-01", rule={"control_percent": 0, "rounds_max": 1})
+    sheets, tess = stage.floor.counting.sheets, stage.as_("tess")
+    sheet = sheets.issue(stage.op(), tess, {"session": str(number)})["sheet"]
+    dispatch(stage)
+    text = f"{','.join(COLUMNS)}\r\n{sheet},A-01,BOLT,,,,,18,"
+    counted_ms = stage.world.clock.now_ms() - 5_000
+    wish = {"sheet": sheet, "csv": text, "counter": str(actor_of("cora")), "counted_ms": counted_ms}
+    sheets.take_back(stage.op(), stage.as_("cora"), wish)
+    with pytest.raises(Rejected, match="after its count began"):
+        approve(stage, number, "A-01", "sven")
+    assert approve(stage, number, "A-01", "tess")["state"] == "posted"

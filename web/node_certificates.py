@@ -1,0 +1,77 @@
+"""The page on which a zone is certified: whether each of its bins was counted as a whole, by which blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ledger import certificates
+from ledger.db import Connection
+from ledger.errors import Rejected
+from node.desk import Person
+from web.languages import said
+from web.node_app import NodeParts
+from web.node_views import LIST_MAX, areas_of
+
+
+def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, Any]:
+    """What the page says of the zone that is asked for, if any: `zone`; `since`, a day of the site, or `from`, a
+    block, before which no count covers; `height`: as of this block instead of the newest. `covered`: the counted bins
+    and units, `stable` None for a unit that nobody opened."""
+    zone, day = asked.get("zone", "")[:31].strip(), asked.get("since", "")[:10]
+    with parts.site.reading() as connection:
+        page: dict[str, Any] = {"wanted": zone, "since": day, "areas": areas_of(connection), "one": None, "wrong": ""}
+        if not zone:
+            return page
+        try:
+            begin = _number(asked.get("from"))
+            if begin is None:
+                begin = _last_before(connection, day, parts.site.config.web.time_zone)
+            found = parts.floor.counting.certificates.show(connection, who, zone, begin, _number(asked.get("height")))
+        except Rejected as error:
+            return {**page, "since": "", "wrong": said(error)}
+        made = found["certificate"]
+        rows = [(each["bin"], each["recorded"], each["counts"][0], each["stable"]) for each in made["bins"]]
+        rows += [(each["unit"], each["recorded"], each["operation"], None) for each in made["sealed"]]
+        covered = [
+            {"place": place, "at_ms": _sealed_ms(connection, recorded), "operation": operation, "stable": stable}
+            for place, recorded, operation, stable in rows[:LIST_MAX]
+        ]
+        return {
+            **page,
+            "one": made,
+            "noted": found["noted"],
+            "digest": certificates.digest(made).hex(),
+            "at_ms": _sealed_ms(connection, made["height"]),
+            "begun_ms": _sealed_ms(connection, made["since"]) if made["since"] else None,
+            "covered": covered,
+            "places": len(rows) + len(made["missing"]),
+            "left": max(0, len(rows) - LIST_MAX),
+            "most": LIST_MAX,
+        }
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 18 else None
+
+
+def _last_before(connection: Connection, day: str, zone: str) -> int:
+    """The last block before a day of the site began; 0 for no day. Raises Rejected for what is no day."""
+    if not day:
+        return 0
+    try:
+        first = date.fromisoformat(day)
+    except ValueError:
+        raise Rejected(f"{day} is no date: say it as YYYY-MM-DD") from None
+    start = datetime(first.year, first.month, first.day, tzinfo=ZoneInfo(zone) if zone else UTC)
+    (height,) = connection.execute(
+        "SELECT coalesce(max(height), 0) FROM blocks WHERE time_s < ?", (int(start.timestamp()),)
+    ).fetchone()
+    return int(height)
+
+
+def _sealed_ms(connection: Connection, height: int) -> int | None:
+    row = connection.execute("SELECT time_s FROM blocks WHERE height = ?", (height,)).fetchone()
+    return None if row is None else int(row[0]) * 1000
