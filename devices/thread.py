@@ -15,7 +15,8 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -208,18 +209,20 @@ class DeviceThread(ABC):
                     self._last_seen_ms = self._clock.now_ms()
                     self._pauses = 0
                 self._heard_last = (self._heard_last + chunk)[-ODD_BYTES:]
-                self._noting(lambda: self._heard(chunk))
+                with self._noting():
+                    self._heard(chunk)
             elif not self._stop.is_set():
                 # Woken early to say something, it has listened for less; never for more than it listened.
                 heard_ms = self._clock.monotonic_ms() - started_ms
-                silent_ms = listen_ms if heard_ms >= listen_ms else max(0, heard_ms)
-                self._noting(lambda: self._silent(silent_ms))
+                with self._noting():
+                    self._silent(listen_ms if heard_ms >= listen_ms else max(0, heard_ms))
 
-    def _noting(self, act: Callable[[], None]) -> None:
-        """Keep the last bytes when `act` finds that they were no message."""
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Keep the last bytes when it is found inside that they were no message."""
         before = self._no_messages()
         try:
-            act()
+            yield
         finally:
             if self._no_messages() != before:
                 with self._lock:
