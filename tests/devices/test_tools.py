@@ -257,7 +257,7 @@ def test_replay_of_a_journal(tmp_path: Path) -> None:
         ("unknown", False, 2),
     ]
     assert ran("replay", str(path), "--after", "3", "--json") == (0, "")
-    assert ran("replay", str(tmp_path / "none"))[0] == 1
+    assert ran("replay", str(tmp_path / "none"))[0] == 2
 
 
 def test_profiles_are_listed() -> None:
