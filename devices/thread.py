@@ -15,7 +15,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -207,17 +207,19 @@ class DeviceThread(ABC):
                 with self._lock:
                     self._last_seen_ms = self._clock.now_ms()
                     self._pauses = 0
-                self._hear(chunk)
+                self._heard_last = (self._heard_last + chunk)[-ODD_BYTES:]
+                self._noting(lambda: self._heard(chunk))
             elif not self._stop.is_set():
                 # Woken early to say something, it has listened for less; never for more than it listened.
                 heard_ms = self._clock.monotonic_ms() - started_ms
-                self._silent(listen_ms if heard_ms >= listen_ms else max(0, heard_ms))
+                silent_ms = listen_ms if heard_ms >= listen_ms else max(0, heard_ms)
+                self._noting(lambda: self._silent(silent_ms))
 
-    def _hear(self, chunk: bytes) -> None:
+    def _noting(self, act: Callable[[], None]) -> None:
+        """Keep the last bytes when `act` finds that they were no message."""
         before = self._no_messages()
-        self._heard_last = (self._heard_last + chunk)[-ODD_BYTES:]
         try:
-            self._heard(chunk)
+            act()
         finally:
             if self._no_messages() != before:
                 with self._lock:

@@ -179,6 +179,16 @@ def test_bytes_that_were_no_message_are_kept_to_be_looked_at(
     assert len(odd[-1]["hex"]) <= 128
 
 
+def test_half_a_read_that_only_silence_ends_is_kept_to_be_looked_at(
+    scanner: SimulatedScanner, rigs: Callable[..., Rig]
+) -> None:
+    rig = rigs(scanner.url)
+    scanner.wait_opened(5_000)
+    scanner.send(b"\xfe\x80\xe6")
+    until(lambda: rig.health().counters.get("truncated") == 1)
+    assert [each["hex"] for each in rig.health().odd] == ["fe80e6"]
+
+
 def test_a_second_program_is_refused(scanner: SimulatedScanner, rigs: Callable[..., Rig]) -> None:
     rig = rigs(scanner.url)
     until(lambda: rig.health().state == "ready")
