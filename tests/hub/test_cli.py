@@ -249,7 +249,7 @@ def test_a_running_hub_does_what_it_is_told(
     assert _ask(capsys, folder, "import-items", str(catalogue))["new"] == 3
     catalogue.write_bytes(b"sku\n1\n")
     assert "line 1" in _ask(capsys, folder, "import-items", str(catalogue), code=1)["error"]
-    assert "No such file" in _ask(capsys, folder, "import-items", str(tmp_path / "none"), code=1)["error"]
+    assert "No such file" in _ask(capsys, folder, "import-items", str(tmp_path / "none"), code=2)["error"]
     assert _ask(capsys, folder, "add-location", "oslo", "A-01", "A-02")["locations"] == ["A-01", "A-02"]
     person = _ask(capsys, folder, "add-person", "oslo", "eva", "Eva", "COUNT,MOVE", "--badge", "B1")
     assert len(person["actor"]) == 64 and len(person["code"]) == 23
