@@ -17,7 +17,7 @@ demo: $(READY)
 # Everything that `make check` says, then every test. As root it installs Chromium and PostgreSQL first; otherwise
 # tests that need them are skipped and say which command would add them.
 test: $(READY) system tools check
-	@$(MAKE) --no-print-directory -k -j2 -Oline test-pages test-rest
+	@$(MAKE) --no-print-directory -k -j2 test-pages test-rest
 
 # Two halves of about the same length, side by side; `make check` ran the house already.
 test-pages:
