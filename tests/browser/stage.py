@@ -74,6 +74,7 @@ BINS = {
         "O-02",
         "S-03",
         *(f"F-{number:02}" for number in range(1, 10)),
+        *(f"M-{number:02}" for number in range(1, 8)),
         *(f"L-{number:02}" for number in range(1, 6)),
     ),
     "bergen": ("DOCK-1", "B-01"),

@@ -66,7 +66,7 @@ def test_the_console_shows_the_variance_and_the_anchors(pages: Pages) -> None:
     page = pages.console(f"/discrepancies/{found.id}")
     difference = page.locator("td.difference").first
     expect(difference).to_be_visible()
-    assert int(difference.inner_text()) < 0
+    assert int(difference.inner_text()) != 0
     house.hub.anchor_now()
     page.get_by_role("link", name="Anchors", exact=True).click()
     anchored = house.hub.book

@@ -23,13 +23,13 @@ def typed(page: Any, digits: str) -> None:
 
 def test_what_is_picked_is_typed_in_the_items_unit(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    put(house, "F-05", 4_000, "HAM-KG")
+    put(house, "M-01", 4_000, "HAM-KG")
     pia = house.oslo.people["pia"]
     order = pia.act("picks/", order="SO-HAM", lines=[{"item": "HAM-KG", "quantity": 2_500}])
     page = pages.tablet("pia", "/pick")
     page.get_by_role("button", name="SO-HAM").click()
     expect(page.locator("#progress")).to_have_text("0 of 2.500 KG picked")
-    scanned(page, "BIN:F-04", "BIN:F-05")
+    scanned(page, "BIN:M-02", "BIN:M-01")
     expect(page.locator("#now-quantity")).to_have_text("2.500 KG")
     expect(page.locator("#pick")).to_have_text("Picked 2.500 KG")
     page.click("#amount")
@@ -41,7 +41,7 @@ def test_what_is_picked_is_typed_in_the_items_unit(pages: Pages, scanned: Scan) 
     typed(page, "2")
     expect(page.locator("#now-quantity")).to_have_text("0.500 KG")
     expect(page.locator("#answer-figure")).to_have_text("2.000")
-    assert (lies(house, "F-05", "HAM-KG"), lies(house, "F-04", "HAM-KG")) == (2_000, 2_000)
+    assert (lies(house, "M-01", "HAM-KG"), lies(house, "M-02", "HAM-KG")) == (2_000, 2_000)
     scanned(page, HAM)  # its label says no weight: it is asked for
     expect(page.locator("#keypad-value")).to_have_text("0.500")
     typed(page, "0.25")
@@ -57,8 +57,8 @@ def test_what_is_picked_is_typed_in_the_items_unit(pages: Pages, scanned: Scan) 
 
 def test_what_another_site_sent_is_typed_in_the_items_unit(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    put(house, "F-08", 1_500, "HAM-KG")
-    sent = {"receiver": "bergen", "lines": [{"item": "HAM-KG", "quantity": 1_500, "source": "F-08"}]}
+    put(house, "M-03", 1_500, "HAM-KG")
+    sent = {"receiver": "bergen", "lines": [{"item": "HAM-KG", "quantity": 1_500, "source": "M-03"}]}
     transfer = house.oslo.people["tor"].act("transfers/dispatch", **sent, pin=stage.PIN)["op_id"]
     paper = house.oslo.people["tor"].get(f"transfers/{transfer}")["paper"]
     before = lies(house, "B-01", "HAM-KG", "bergen")
@@ -84,10 +84,10 @@ def test_what_another_site_sent_is_typed_in_the_items_unit(pages: Pages, scanned
 
 def test_a_label_without_a_weight_asks_for_it_in_a_basket(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    put(house, "F-02", 900, "HAM-KG")
+    put(house, "M-04", 900, "HAM-KG")
     page = pages.tablet("pia", "/floor/hold")
     ready(page)
-    scanned(page, "BIN:F-02", HAM)
+    scanned(page, "BIN:M-04", HAM)
     typed(page, "0.75")
     expect(page.locator("#lines .count")).to_have_text("0.750")
     page.click("#done")
@@ -99,13 +99,13 @@ def test_a_label_without_a_weight_asks_for_it_in_a_basket(pages: Pages, scanned:
 
 def test_held_and_expected_goods_are_shown_in_the_items_unit(pages: Pages) -> None:
     house = pages.house
-    put(house, "F-03", 1_250, "HAM-KG")
-    line = {"item": "HAM-KG", "quantity": 1_250, "location": "F-03"}
+    put(house, "M-05", 1_250, "HAM-KG")
+    line = {"item": "HAM-KG", "quantity": 1_250, "location": "M-05"}
     house.oslo.people["pia"].act("documents/hold", held="damage", lines=[line], reasons=["damaged"])
     page = pages.tablet("kim", "/held")
     row = page.locator("#holds .line", has=page.get_by_text("1.250", exact=True))
     expect(row.locator(".count")).to_have_text("1.250")
-    expect(row).to_contain_text("1.250 KG at F-03")
+    expect(row).to_contain_text("1.250 KG at M-05")
     lines = [{"item": "HAM-KG", "quantity": 3_500}, {"item": "CABLE-3", "quantity": 2}]
     house.oslo.people["rita"].act("deliveries/", delivery="D-HAM", supplier="ACME", lines=lines)
     tile = pages.tablet("rita", "/receive").get_by_role("button", name="D-HAM")
@@ -116,12 +116,12 @@ def test_held_and_expected_goods_are_shown_in_the_items_unit(pages: Pages) -> No
 def test_a_difference_is_explained_in_the_items_unit(pages: Pages) -> None:
     house = pages.house
     people = house.oslo.people
-    put(house, "L-04", 5_000, "HAM-KG")
+    put(house, "M-06", 5_000, "HAM-KG")
     rule = {"line_quantity_max": 0, "control_percent": 0, "rounds_max": 1}
-    session = people["kim"].act("counts", name="Ham", bins=["L-04", "L-05"], rule=rule)["session"]
-    for bin_, amount in (("L-04", "3.5"), ("L-05", "1.5")):
+    session = people["kim"].act("counts", name="Ham", bins=["M-06", "M-07"], rule=rule)["session"]
+    for bin_, amount in (("M-06", "3.5"), ("M-07", "1.5")):
         count(house, "ana", bin_, {"item": "HAM-KG", "amount": amount, "mode": "set", "bin": bin_})
-    page = pages.tablet("kim", f"/review/{session}/L-04")
+    page = pages.tablet("kim", f"/review/{session}/M-06")
     expect(page.locator(".offer")).to_contain_text("1.500 KG × HAM-KG")
     page.get_by_role("button", name="No, other goods").click()
     expect(page.locator("[data-relocate=no]")).to_be_disabled()
@@ -138,5 +138,5 @@ def test_a_difference_is_explained_in_the_items_unit(pages: Pages) -> None:
     page.click("#approve")
     sign(page)
     expect(page.locator("#bin-state")).to_contain_text("posted")
-    assert lies(house, "L-04", "HAM-KG") == 3_500
-    people["kim"].act("counts/approve", session=session, bin="L-05", reason="found", pin=stage.PIN)
+    assert lies(house, "M-06", "HAM-KG") == 3_500
+    people["kim"].act("counts/approve", session=session, bin="M-07", reason="found", pin=stage.PIN)
