@@ -128,7 +128,9 @@ class Stock(GoodsDocuments):
             if asked:
                 return {"op_id": str(op_id), "ask": asked}
             task = tasks.current(connection, who.actor)
-            if self._site.find(op_id) is None and (task is None or task.kind not in ROLE_OF):
+            if task is not None and task.kind not in ROLE_OF:
+                task = None  # what was recorded under this op_id is over, and they count by now
+            if task is None and self._site.find(op_id) is None:
                 raise Rejected("you have no receipt or move open")
             if task is not None:
                 wish.lines, wish.expiries = self._scanned(connection, task)

@@ -108,6 +108,8 @@ class GoodsDocuments(Documents):
         named = [(each.text("unit"), each.text("target", need=False) or target) for each in wishes]
         for each in wishes:
             each.done()
+        if not named:
+            raise Rejected("name at least one unit")
         wish = self.wish(who, fields, None)
         said = {name: wish.content[name] for name in ("happened", "reasons") if wish.content[name]}
 

@@ -57,8 +57,10 @@ def english(language: str) -> list[str]:
 
 
 def looked_at(page: Any, language: str, size: tuple[int, int], where: str) -> list[str]:
-    """What is wrong with the page as it stands, held either way."""
-    found = faults_of(page, where) + left_over(page, language, where)
+    """What is wrong with the page as it stands, held either way. From left to right `test_every_page` asks axe."""
+    found = left_over(page, language, where)
+    if language in RIGHT_TO_LEFT:
+        found += faults_of(page, where)
     if PICTURES:
         page.screenshot(path=f"{PICTURES}/{re.sub(r'[^a-z0-9]+', '-', where.lower())}.png")
     for width, height in (size[::-1], size):

@@ -180,6 +180,8 @@ def test_a_unit_is_made_filled_moved_and_taken_out_of_use(stage: Stage) -> None:
     with stage.site.reading() as connection:
         assert connection.execute("SELECT parent FROM locations WHERE location = 'PAL-7'").fetchone() == ("DOCK",)
     assert stage.stock("PAL-7", "BOLT") == 6
+    with pytest.raises(Rejected, match="at least one unit"):
+        stock.move_units(stage.op(), mona, {"units": [], "happened": True})
     for units, target, why in (
         (["PAL-7"], "DOCK", "stands in DOCK already"),
         (["PAL-7"], "", "is not empty"),

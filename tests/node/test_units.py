@@ -161,3 +161,17 @@ def test_a_unit_that_another_receipt_made_meanwhile_is_filled_all_the_same(stage
     assert stands(stage, PALLET) == "A-01" and stage.stock(PALLET, "BOLT") == 1
     with pytest.raises(Rejected, match="no receipt or move open"):
         finish(stage)
+
+
+def test_a_receipt_that_is_sent_again_while_its_person_counts_gets_its_answer(stage: Stage) -> None:
+    begin(stage, target="DOCK")
+    stage.scan("04006381333931")
+    op = stage.op()
+    first = finish(stage, op)
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), {"name": "now", "bins": ["A-02"]})
+    stage.scan("BIN:A-02")
+    assert finish(stage, op) == first
+    # An op_id of something else tells nothing, and nothing is booked under it.
+    with pytest.raises(Rejected):
+        finish(stage, stage.receive({"item": "BOLT", "quantity": 1}))
+    assert screen(stage)["target"] == "A-02"
