@@ -58,6 +58,8 @@ NONE_MATCH_HEADER = {
     "description": "An ETag known already",
 }
 TAG_HEADER = {"ETag": {"schema": text(), "description": "Changes when the answer does"}}
+# What a head announces beyond every limit is refused by the server itself, before any of it is read.
+TOO_LARGE: Json = {"text/plain": {"schema": text()}}
 RETRY_HEADER = {"Retry-After": {"schema": text(pattern="^[0-9]+$"), "description": "Seconds"}}
 
 
@@ -71,7 +73,7 @@ def document(routes: Iterable[Route], title: str, role_names: Callable[[int], li
     refusals = {
         f"Refused{status}": {
             "description": WORDS[status],
-            "content": {PROBLEM_MEDIA: {"schema": problem}},
+            "content": {PROBLEM_MEDIA: {"schema": problem}, **(TOO_LARGE if status == 413 else {})},
             **({"headers": RETRY_HEADER} if status in (429, 503) else {}),
         }
         for status in sorted(WORDS)

@@ -33,6 +33,8 @@ CHECKS = (
     "allow_header_conformance",
     "ignored_auth",
 )
+# What says no to a request that fits no description: 412 that it has changed, 413 that it is too large to be read.
+NO = (400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429, "5xx")
 # They end the log-in that everything else is asked with; a stream that goes on for minutes has tests of its own.
 ENDING = ("/api/v1/auth/logout", "/api/v1/auth/refresh")
 STREAM = "/events"
@@ -96,6 +98,8 @@ def run(url: str, token: str, names: object, seconds: int, seed: int, *words: st
         "PYTHONPATH": str(ROOT),
     }
     with tempfile.TemporaryDirectory() as folder:
+        settings = f"[checks.negative_data_rejection]\nexpected-statuses = {json.dumps(NO)}\n"
+        (Path(folder) / "schemathesis.toml").write_text(settings, "utf-8")
         return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
 
 
