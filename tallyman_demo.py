@@ -100,6 +100,8 @@ def main(argv: list[str]) -> int:
         if not wish.headless:
             for port in (HUB_PORT, *PORTS.values()):
                 _refuse_taken(port)
+        # Whoever ends the demonstration ends its servers too, at any moment.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         play = Play(_folder(wish.dir, wish.headless), items, scans)
         with stopping(play.processes):
             result = play.headless() if wish.headless else play.open_house()

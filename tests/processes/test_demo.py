@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -88,6 +90,23 @@ def _said(process: tallyman_stage.Process, now_s: float) -> str:
             return said
         time.sleep(0.05)
     raise AssertionError("it did not end")
+
+
+def test_ended_while_it_sets_up_it_leaves_nothing_running(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo = subprocess.Popen([sys.executable, "-m", "tallyman", "demo", "--headless", "--dir", str(folder)])
+    tallyman_stage.wait_for("the first server", lambda: (folder / "hub.log").exists())
+    demo.send_signal(signal.SIGTERM)
+    assert demo.wait(30) == 128 + signal.SIGTERM
+    left = [file.parent.name for file in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _read(file)]
+    assert left == []
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
