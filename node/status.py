@@ -26,6 +26,7 @@ def read(config: NodeConfig, now_ms: int) -> dict[str, Any]:
             "running": lock.is_held(config.folder),
             "enrolled": known is not None,
             "database": db.library(),
+            "unreachable": config.hub.unreachable(store.hub_url(connection)),
         }
         if known is None:
             return result
@@ -100,6 +101,8 @@ def show(result: dict[str, Any]) -> str:
         lines.append(f"{counted(result['claims'], 'claim')}: acknowledged before, refused since, told to the hub")
     if result["stopped"]:
         lines.append(f"SIGNING HAS STOPPED: {result['stopped']}")
+    if result["unreachable"]:
+        lines.append(result["unreachable"])
     found = result.get("health", {})
     if found and found["age_ms"] > STALE_MS:
         lines.append(f"what follows was so {_duration(found['age_ms'])} ago:")

@@ -59,7 +59,7 @@ def test_from_init_to_verify(capsys: pytest.CaptureFixture[str], made: World) ->
     code, out, err = call(capsys, "init", "--site", "oslo", *folder, "--json")
     assert code == 1 and "is not empty" in json.loads(out)["error"] and err.count("\n") == 1
     assert ask(capsys, made, "status") | {"database": ""} == {
-        "site": "oslo", "running": False, "enrolled": False, "database": "",
+        "site": "oslo", "running": False, "enrolled": False, "database": "", "unreachable": "",
     }  # fmt: skip
     for name in ("seal", "sync", "verify", "rebuild", "run"):
         code, _, err = call(capsys, name, *folder)
@@ -216,11 +216,13 @@ def test_a_site_that_can_never_sync_is_told_so(capsys: pytest.CaptureFixture[str
     assert (code, err.count("\n")) == (0, 1) and "will not sync until the hub's address is known" in err
     assert "hub.url" in err and "will not" not in out
     made.enrol()
+    assert "will not sync until" in call(capsys, "status", *folder)[1]
     connection = store.open_writer(made.folder)
     with db.transaction(connection):
         store.set_fact(connection, store.FACT_HUB_URL, "http://127.0.0.1:9")
     connection.close()
     assert call(capsys, "config", *folder)[2] == ""  # it was told at enrolment
+    assert "will not sync" not in call(capsys, "status", *folder)[1]
 
 
 # ---------------------------------------------------------------- the front door
