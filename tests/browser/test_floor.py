@@ -106,14 +106,12 @@ def test_the_nodes_own_scanner_is_taken_by_the_page_in_front(pages: Pages) -> No
     scanner, pia = house.oslo.scanner, house.oslo.people["pia"]
     pia.post("devices/bind", device="scanner")
     page = pages.tablet("pia", "/look")
-    ready(page)
     scanner.wait_opened(20_000)
-    scanner.scan(f"]E0{CABLE}")
-    expect(page.locator("#found h2").first).to_have_text("Extension cable 3 m")
+    scanned_by(page, scanner, f"]E0{CABLE}", "#found h2", "Extension cable 3 m")
     scanner.scan("BIN:F-03")
     expect(page.get_by_role("region", name="What lies here")).to_contain_text("CABLE-3")
     basket = pages.tablet("pia", "/floor/scrap")
-    ready(basket)
+    listens(basket)
     for text in ("BIN:F-03", f"]E0{CABLE}", f"]E0{CABLE}"):
         scanner.scan(text)
     expect(basket.locator("#lines .count")).to_have_text("2")
@@ -234,9 +232,14 @@ def test_the_nodes_own_scanner_does_on_these_pages_what_a_typing_one_does(pages:
     expect(page.locator("#lines .count")).to_have_text("1")
 
 
+def listens(page: Any) -> None:
+    """Its stream is open: a page is the one in front from then on."""
+    expect(page.locator("#chip-scanner")).to_contain_text("ready")
+
+
 def scanned_by(page: Any, scanner: Any, code: str, where: str, words: str) -> None:
     """The first code on a page, once the page listens."""
-    expect(page.locator("#chip-scanner")).to_contain_text("ready")
+    listens(page)
     scanner.scan(code)
     expect(page.locator(where).first).to_have_text(words)
 
