@@ -124,7 +124,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         ]
         return render_template(
             "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
-            counters=people,
+            refuse=AGAIN, counters=people,
         )  # fmt: skip
 
     @routes.get("/<session>/sheets")

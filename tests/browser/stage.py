@@ -74,6 +74,7 @@ BINS = {
         "O-02",
         "S-03",
         *(f"F-{number:02}" for number in range(1, 10)),
+        *(f"R-{number:02}" for number in range(1, 5)),
         *(f"M-{number:02}" for number in range(1, 8)),
         *(f"L-{number:02}" for number in range(1, 6)),
     ),

@@ -131,6 +131,42 @@ def test_what_agrees_is_approved_with_one_pin_and_the_rest_line_by_line(pages: P
     }  # fmt: skip
 
 
+def test_chosen_bins_are_posted_for_one_reason_or_rejected_together(pages: Pages) -> None:
+    house = pages.house
+    session = opened(house, "Chosen bins", "R-01", "R-02", "R-03", "R-04")
+    for bin_ in ("R-01", "R-02", "R-03"):
+        count(house, "ana", bin_, {"item": "MARK-BL", "quantity": 2})
+    kim = pages.tablet("kim", f"/review/{session}")
+    expect(kim.locator("#answer")).to_contain_text("3 bins wait for your decision")
+    expect(kim.get_by_label("Choose R-04")).to_have_count(0)
+    kim.get_by_label("Choose R-03").check()
+    kim.get_by_role("button", name="Reject 1 bin").click()
+    kim.click("#decide-yes")
+    expect(kim.locator("tr", has_text="R-03")).to_contain_text("rejected")
+    kim.get_by_label("Choose R-01").check()
+    expect(kim.locator("#dock")).to_be_hidden()
+    kim.get_by_role("button", name="Choose all").click()
+    house.oslo.people["kim"].act("counts/recount", session=session, bin="R-02", reason="unsure")
+    kim.get_by_role("button", name="Approve 2 bins").click()
+    kim.select_option("#reason-approve", "miscounted-before")
+    sign(kim)
+    expect(kim.locator("tr", has_text="R-01")).to_contain_text("posted")
+    expect(kim.locator("#answer")).to_contain_text("1 bin is not posted. R-02: R-02 is ")
+    lines = house.oslo.people["kim"].get(f"counts/{session}/report")["lines"]
+    assert {line["bin"]: line["reasons"] for line in lines} == {"R-01": "miscounted-before", "R-03": ""}
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_bins_chosen_among_others(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    session = opened(pages.house, "Looked at", "R-03", "R-04")
+    count(pages.house, "ben", "R-03", {"item": "MARK-BL", "quantity": 2})
+    kim = pages.tablet("kim", f"/review/{session}", theme=theme, size=size)
+    assert faults_of(kim, "chosen bins") == []
+    kim.get_by_label("Choose R-03").check()
+    expect(kim.locator("#chosen")).to_be_visible()
+    assert faults_of(kim, "chosen bins") == []
+
+
 def test_a_sheet_is_issued_printed_tried_and_taken(pages: Pages, tmp_path: Path) -> None:
     house = pages.house
     session = opened(house, "Paper", "A-06", "A-07")

@@ -3,14 +3,25 @@
 import { act } from "./api.js";
 import { decider } from "./decide.js";
 import { before, given } from "./give.js";
-import { attempt, byId } from "./page.js";
+import { attempt, byId, say } from "./page.js";
 import { _, n_ } from "./words.js";
 
 const { session, same } = byId("session").dataset;
 const bins = same ? same.split("\n") : [];
 const again = () => byId("reason-again").value;
 const reload = () => location.reload();
+const boxes = [...document.querySelectorAll("[data-choose]")];
+const chosen = () => boxes.filter((each) => each.checked).map((each) => each.value);
+const toExplain = () => boxes.some((each) => each.checked && !bins.includes(each.value));
+const LEFT_OVER = `left-over:${session}`;
 let leaving = "", assigned = "";
+
+// What could not be posted with the others, said once the page shows how the bins stand now.
+function posted({ refused }) {
+  const said = Object.entries(refused).map(([bin, why]) => `${bin}: ${why}`);
+  if (said.length) sessionStorage.setItem(LEFT_OVER, JSON.stringify(said));
+  reload();
+}
 
 if (byId("decide")) {
   const { open } = decider({
@@ -18,7 +29,19 @@ if (byId("decide")) {
       title: _("Approve what agrees"), yes: _("Sign and post"), signed: true, why: "",
       words: () => n_("%(num)s bin is posted. Nothing is booked: your signature proves that it was counted.",
         "%(num)s bins are posted, each on its own. Nothing is booked: your signature proves that they were counted.", bins.length),
-      act: () => act("counts/approve-bins", { session, bins, pin: byId("pin").value }), done: reload,
+      act: () => act("counts/approve-bins", { session, bins, pin: byId("pin").value }), done: posted,
+    },
+    "approve-chosen": {
+      title: _("Approve the chosen bins"), yes: _("Sign and post"), signed: true, why: () => (toExplain() ? "why-approve" : ""),
+      words: () => n_("%(num)s bin is posted. Its differences are booked now, for this reason, and your signature stands beside them.",
+        "%(num)s bins are posted, each on its own. Their differences are booked now, for this reason, and your signature stands beside them.", chosen().length),
+      act: () => act("counts/approve-bins", { session, bins: chosen(), pin: byId("pin").value, ...(toExplain() && { reason: byId("reason-approve").value }) }), done: posted,
+    },
+    "reject-chosen": {
+      title: _("Reject these counts"), yes: _("Reject them"), why: "why-reject",
+      words: () => n_("Nothing is booked of %(num)s bin. The count stays on record, and the bin can be counted in another one.",
+        "Nothing is booked of %(num)s bins. The counts stay on record, and the bins can be counted in another one.", chosen().length),
+      act: () => act("counts/reject", { session, bins: chosen(), reason: byId("reason-reject").value }), done: reload,
     },
     leave: {
       title: _("Leave it uncounted"), yes: _("Leave it"), why: "why-again",
@@ -47,4 +70,24 @@ if (byId("decide")) {
     });
   }
 }
+function showChosen() {
+  const { length } = chosen();
+  byId("chosen").hidden = !length;
+  byId("dock").hidden = length > 0;
+  byId("choose-all").hidden = length === boxes.length;
+  byId("approve-chosen").textContent = n_("Approve %(num)s bin", "Approve %(num)s bins", length);
+  byId("reject-chosen").textContent = n_("Reject %(num)s bin", "Reject %(num)s bins", length);
+}
+function choose(checked) {
+  for (const each of boxes) each.checked = checked;
+  showChosen();
+}
+for (const each of boxes) each.addEventListener("change", showChosen);
+byId("choose-all")?.addEventListener("click", () => choose(true));
+byId("choose-none")?.addEventListener("click", () => choose(false));
+if (boxes.length) showChosen(); // a browser keeps the ticks of a page that is loaded again
+
+const leftOver = JSON.parse(sessionStorage.getItem(LEFT_OVER) || "[]");
+sessionStorage.removeItem(LEFT_OVER);
+if (leftOver.length) say("warn", [n_("%(num)s bin is not posted.", "%(num)s bins are not posted.", leftOver.length), ...leftOver].join(" "));
 byId("start")?.addEventListener("click", () => attempt(async () => { await act("counts/start", { session }); reload(); }));
