@@ -312,7 +312,7 @@ class Scanning:
             trouble = "its quantity is not a whole number of base units"
         elif pieces and not scan.amounts:
             trouble = f"{sku} is counted by weight, and its label says none: weigh it"
-        elif task.kind == tasks.COUNT:
+        else:
             trouble = asked_back(connection, catalogue.need_item(connection, sku), quantity)
         if not trouble:
             thing = Thing(sku, scan.lot, scan.serial, tasks.UNSAID, hint.get("expiry", ""))

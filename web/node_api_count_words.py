@@ -54,7 +54,7 @@ PLANNED = record(
     {"bin": CODE},
     {"items": array(CODE, 50, "Only these; absent: the whole bin"), "assignee": or_null(ACTOR), "deadline_ms": WHEN},
 )
-_THING: dict[str, Schema] = {"lot": CODE, "serial": CODE, "expiry": EXPIRY}
+_THING: dict[str, Schema] = {"lot": CODE, "serial": CODE, "expiry": EXPIRY, "status": STATUS}
 PIECES = whole("Beside a weight: how many")
 AMOUNT: dict[str, Schema] = {
     "quantity": QUANTITY,
