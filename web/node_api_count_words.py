@@ -82,7 +82,10 @@ PARKED_ROW: dict[str, Schema] = {
     "symbology": text(),
     "why": WORDS,
 }
-HINT = record("Hint", {}, {"item": CODE, **_THING, "quantity": QUANTITY, "pieces": PIECES}, doc="What is known of it")
+HINT = record(
+    "Hint", {}, {"item": CODE, **_THING, "quantity": QUANTITY, "pieces": PIECES, "amount": text()},
+    doc="What is known of it",
+)  # fmt: skip
 OUTCOME = record(
     "Outcome",
     {
@@ -131,6 +134,7 @@ OUTCOME = record(
         "choices": array(one_of("second", "share"), doc="What `counts/open` can be told of a bin somebody counts"),
         "park": whole(),
         "hint": HINT,
+        "measure": record("Measure", MEASURE, doc="How much there is has to be said, so written; the scan waits"),
     },
 )
 SCREEN = record(

@@ -18,20 +18,12 @@ from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
 from web.node_pages import page
-from web.node_words import CALLS, LADDER
+from web.node_words import CALLS, HELD, LADDER
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
-HELD = (
-    ("damage", N_("It is damaged")),
-    ("quality", N_("Its quality is in doubt")),
-    ("expired", N_("It has expired")),
-)
 BROKEN = (("damaged", N_("It is damaged")), ("expired", N_("It has expired")), ("lost", N_("It is not to be found")))
-DIFFERS = (
-    ("over", N_("More came than was expected")),
-    ("short", N_("Less came than was expected")),
-    ("damaged", N_("A part is damaged")),
-)
+DIFFERS = (("over", N_("More came than was expected")), ("short", N_("Less came than was expected")))
+ARRIVED = (*DIFFERS, ("lost-on-the-way", N_("It was lost on the way")))
 SHORT = (
     ("not-sent", N_("The supplier did not send it")),
     ("lost-on-the-way", N_("It was lost on the way")),
@@ -156,10 +148,13 @@ WORKS = {
 # Template and values of each page, which are the same for everybody: a tablet keeps it for when the node is away.
 SCREENS: dict[str, tuple[str, dict[str, object]]] = {
     "/look": ("look", {}),
-    "/receive": ("task", {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS, "short": SHORT}),
-    "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": ()}),
+    "/receive": (
+        "task",
+        {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS, "short": SHORT, "held": HELD},
+    ),
+    "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": (), "held": HELD}),
     "/pick": ("pick", {"not_promised": NOT_PROMISED}),
-    "/bring-in": ("arrivals", {"differs": DIFFERS}),
+    "/bring-in": ("arrivals", {"differs": ARRIVED}),
     "/held": ("held", {}),
     **{f"/floor/{kind}": ("basket", {"kind": kind, "work": work}) for kind, work in WORKS.items()},
 }

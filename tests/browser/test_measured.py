@@ -75,7 +75,7 @@ def test_what_another_site_sent_is_typed_in_the_items_unit(pages: Pages, scanned
     expect(page.locator("#lines")).to_contain_text("0.500 KG over")
     page.click("#accept")
     expect(page.locator("#differs-words")).to_have_text("HAM-KG: 2.000 of 1.500 KG")
-    page.select_option("#why", "over")
+    page.select_option("#whys select", "over")
     page.click("#differs button[type=submit]")
     sign(page)
     expect(page.locator("#proof-title")).to_contain_text("oslo")

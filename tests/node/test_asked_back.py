@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from ledger import control
 from ledger.ids import OpId
 from node import streams
 from tests.node.floor_kit import BOX, PIN, Stage, furnished
 from tests.node.test_contact import late
 
+HAM = "09506000134376"
 MANY = {"item": "BOLT", "quantity": 501}
 ASKS = "501 pc of Bolt 8: is that right?"
 
@@ -118,3 +120,22 @@ def test_a_count_that_waited_is_taken_without_a_question(stage: Stage) -> None:
     stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
     assert "ask" in stage.floor.counting.enter(stage.op(), stage.as_("cora"), MANY)
     assert stage.floor.counting.enter(stage.op(), late(stage, "cora"), MANY)["counted"] == 501
+
+
+def test_a_label_without_an_amount_is_no_gram(stage: Stage) -> None:
+    ham = control.Item(item="HAM", tracking=control.TRACK_NONE, unit="KG", decimals=3)
+    assert stage.world.send(stage.site, control.ItemsPayload(items=(ham,))) == 1
+    with stage.site.writing() as connection:
+        entry = {"name": "Ham", "gtins": [[HAM, 1]], "unit": "KG", "decimals": 3, "tracking": 0}
+        streams.put(connection, "catalogue", "HAM", entry)
+    mona = stage.as_("mona")
+    stage.floor.people.bind_device(mona, "gun")
+    stage.floor.stock.begin(stage.op(), mona, {"kind": "receive", "target": "A-02"})
+    scan = stage.scan(f"]E0{HAM[1:]}")
+    assert (scan["outcome"], scan["measure"]) == ("parked", {"unit": "KG", "decimals": 3}), scan
+    assert "does not say how much" in scan["why"]
+    resolved = {"park": scan["park"], "item": "HAM", "amount": "1.25"}
+    assert stage.floor.parking.resolve(stage.op(), mona, resolved)["counted"] == 1250
+    assert stage.scan(f"]C101{HAM}3103000001")["counted"] == 1251, "a gram that is printed is one"
+    stage.floor.stock.finish(stage.op(), mona, {})
+    assert stage.stock("A-02", "HAM") == 1251

@@ -148,9 +148,9 @@ async function offerSites() {
 if (document.querySelector("[list=sites]")) offerSites().catch(() => {}); // what is not offered can be typed
 
 function asked(question) {
-  const pin = byId("pin").value;
+  const key = signed ? { pin: byId("pin").value } : {};
   basket.opId = newOpId(); // nothing was done: saying yes is another act
-  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => sent(await act(path, { ...wish(), confirm: true, pin }, basket.opId)));
+  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId)));
 }
 
 function sent(answer) {
