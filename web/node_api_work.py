@@ -124,6 +124,7 @@ PROPOSAL = record(
                     "serial": CODE,
                     "status": STATUS,
                     "quantity": QUANTITY,
+                    **MEASURE,
                     "source": CODE,
                     "target": CODE,
                 },

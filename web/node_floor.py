@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template
 
 from devices.output.page import qr_rows
 from ledger.ids import OpId
-from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, TRANSFER
+from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, STOCK_ROLES, TRANSFER
 from node import dispatch_paper
 from node.desk import Answer
 from web import kit
@@ -50,6 +50,15 @@ CORRECTED = (
     ("booked-wrong", N_("It was booked wrongly")),
     ("own-use", N_("For our own use")),
 )
+EXCEPTED = (
+    ("taken", N_("It was taken and not booked")),
+    ("broken", N_("It broke or ran out")),
+    ("found", N_("It was found")),
+    ("label", N_("Its label cannot be read")),
+    ("refused", N_("The books refused it")),
+)
+# What happened at the place of an exception.
+HAPPENED = (("gone", N_("Goods are gone from there")), ("came", N_("Goods are there")))
 # Whether the quantities of a correction are there beyond the books, or lack.
 WAYS = (("more", N_("More than in the books")), ("less", N_("Less than in the books")))
 REFUSED = (
@@ -115,6 +124,13 @@ WORKS = {
         "documents/adjust", N_("Correct stock"), N_("Propose it"), PROPOSED, ADJUST, "location",
         (Said("way", N_("What is there"), WAYS), _why(CORRECTED)), N_("Scan the bin, then what the books have wrong"),
         proposed=True, amount="change",
+    ),
+    "except": Work(
+        "documents/exception", N_("Note an exception"), N_("Note it"), N_("Noted: the bin is to be counted"),
+        STOCK_ROLES, "source",
+        (Said("way", N_("What happened"), HAPPENED), Said("reason", N_("Why"), EXCEPTED),
+         Said("note", N_("In your words"), need=False)),
+        N_("Scan the bin, then what the books cannot say of it"),
     ),
     "send-back": Work(
         "documents/send-back", N_("Send back to a supplier"), N_("Propose it"), PROPOSED, ADJUST, "source",

@@ -169,6 +169,14 @@ def test_a_damaged_part_of_a_transfer_comes_in_held(tmp_path: Path) -> None:
         assert bergen.floor.transfers.coming(connection) == []
         missing = connection.execute("SELECT SUM(quantity), SUM(missing) FROM acceptance_lines").fetchone()
     assert missing == (24, 4)
+    # Nobody holds what a transfer brought damaged: a hold of it for quality is what another person can release.
+    hold = bergen.op()
+    line = {"item": "BOLT", "quantity": 5, "status": "damage", "location": "DOCK"}
+    body = {"held": "quality", "lines": [line], "reasons": ["tested"]}
+    bergen.floor.stock.hold(hold, bergen.as_("mona"), body)
+    release = {"hold": str(hold), "lines": [{"line": 1, "quantity": 5, "location": "DOCK"}]}
+    bergen.floor.holds.release(bergen.op(), bergen.as_("sven"), release, PIN)
+    assert lies(bergen, "DOCK")["BOLT", "free"] == 20
     for stage in (oslo, bergen):
         stage.site.close()
         stage.journal.close()

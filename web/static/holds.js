@@ -20,8 +20,8 @@ async function load() {
   byId("none").hidden = rows.length > 0;
   byId("holds").replaceChildren(...rows.map((row) => lineOf({
     title: _("%(name)s: %(status)s", { name: nameOf(row.item) || row.item, status: HELD[row.status] || row.status }),
-    details: [...detailsOf({ ...row, status: "" }), ...row.places.map((each) => _("%(number)s at %(place)s", { number: measured(each.quantity, row), place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
-    figure: written(row.left, row.decimals), beside: row.decimals ? row.unit : "", act: mayRelease && !row.own && row.places.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
+    details: [...detailsOf({ ...row, status: "" }), ...(row.places ?? []).map((each) => _("%(number)s at %(place)s", { number: measured(each.quantity, row), place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
+    figure: row.places ? written(row.left, row.decimals) : "", beside: row.decimals ? row.unit : "", act: mayRelease && !row.own && row.places?.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
   })));
   return rows.length;
 }

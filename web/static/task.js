@@ -124,6 +124,7 @@ function showTask(before) {
 
 function cameOf({ lines, being_counted: hidden }) {
   if (hidden) return _("what came of it is being counted");
+  if (lines.some((line) => line.came === undefined)) return _("%(all)s expected", { all: together(lines.map((line) => ({ ...line, quantity: line.wanted }))) });
   const sum = (name) => together(lines.map((line) => ({ ...line, quantity: line[name] })));
   return _("%(number)s of %(all)s came", { number: sum("came"), all: sum("wanted") });
 }
