@@ -134,7 +134,7 @@ OUTCOME = record(
         "choices": array(one_of("second", "share"), doc="What `counts/open` can be told of a bin somebody counts"),
         "park": whole(),
         "hint": HINT,
-        "measure": record("AmountWanted", MEASURE, doc="How much there is has to be said, so written; the scan waits"),
+        "measure": record("AmountWanted", MEASURE, doc="How much there is has to be said, so written; it waits"),
     },
 )
 SCREEN = record(
