@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hub import fleet, logbook
@@ -27,6 +28,16 @@ def stock(
         limit=limit,
         **{name: value for name, value in wanted.items() if value},
     )
+
+
+def measures(session: Session, items: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Unit and decimals of those items that are in the catalogue: how their base units are written."""
+    found: dict[str, tuple[str, int]] = {}
+    for sku in sorted(set(items)):
+        row = session.one("SELECT unit, decimals FROM items WHERE sku = :sku", sku=sku)
+        if row is not None:
+            found[sku] = (row["unit"] or "", row["decimals"] or 0)
+    return found
 
 
 def anchors(session: Session, limit: int = 100) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ from ledger.words import Text, Uint, array
 # Statuses of stock at a real location (product.md): free, or held with a reason.
 FREE, QUALITY, DAMAGE, EXPIRED = range(4)
 STATUSES = ("free", "quality", "damage", "expired")
+# The reason code of a line of goods that arrive held.
+HELD_BECAUSE = {QUALITY: "quality", DAMAGE: "damaged", EXPIRED: "expired"}
 
 # The contracts' bounds in base units: of one line, and of what one place holds of a thing (a virtual one also below
 # nothing). A million million pieces in one line is a mistake, and a million such lines still fit 64 bits in a table.

@@ -7,7 +7,9 @@ from what the books expect: a question that depended on that would answer it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from ledger.db import Connection
 from ledger.errors import Rejected
@@ -17,6 +19,7 @@ from node import catalogue, streams
 from node.counting_policy import policy
 from node.values import Fields, amount
 
+DOUBTS_MAX = 3
 _AMOUNT = re.compile(r"([0-9]{1,13})(?:[.,]([0-9]{1,9}))?", re.ASCII)
 
 
@@ -70,8 +73,14 @@ def amount_of(fields: Fields) -> Said:
     return Said(None, ".".join(part for part in match.groups() if part), pack or "", pieces)
 
 
+def doubt(connection: Connection, said: Iterable[tuple[str, int]]) -> str:
+    """What to ask before an act says so much of these items, [(item, base units)]; empty when nothing is doubtful."""
+    found = (asked_back(connection, catalogue.need_item(connection, sku), quantity) for sku, quantity in said)
+    return " ".join(islice((question for question in found if question), DOUBTS_MAX))
+
+
 def asked_back(connection: Connection, item: catalogue.Item, quantity: int) -> str:
-    """The question to ask before so much is counted, or empty."""
+    """The question to ask before so much is counted, received, moved or picked; or empty."""
     most = item.asked if item.asked is not None else policy(connection).quantity_asked * 10**item.decimals
     if quantity <= most:
         return ""

@@ -245,7 +245,9 @@ def lines_of(
             counted[thing.item, thing.lot, thing.serial, thing.status] += line.quantity
     held = booked(connection, row)
     for key, quantity in unsaid.items():
-        for status, share in _shares(quantity, {at[3]: there for at, there in held.items() if at[:3] == key}):
+        # Where somebody said a status, so much less of it is among the rest.
+        there = {at[3]: size - counted[at] for at, size in held.items() if at[:3] == key and size > counted[at]}
+        for status, share in _shares(quantity, there):
             counted[(*key, status)] += share
     for at in held:
         counted.setdefault(at, 0)

@@ -8,6 +8,7 @@ from typing import Any
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
+from ledger.moves import FREE, STATUSES
 from node import catalogue, tasks, units
 from node.counting_amounts import amount_of, asked_back
 from node.counting_shared import Shared
@@ -40,7 +41,8 @@ class Lines:
         with self._site.reading() as connection:
             item = catalogue.need_item(connection, thing.item)
             quantity = said.base(connection, item)
-            asked = "" if sure else asked_back(connection, item, quantity)
+            may_ask = not sure and self._desk.may_ask(connection, op_id, who)
+            asked = asked_back(connection, item, quantity) if may_ask else ""
         if asked:
             return {"op_id": str(op_id), "ask": asked}
         pieces = said.pieces or 0
@@ -80,9 +82,9 @@ class Lines:
             raise Rejected("the bin was declared empty: undo that first")
         now, pieces_now = tasks.amounts_of(connection, task.task, thing)
         if thing.serial and quantity > 0:
-            if now:
+            if tasks.has_piece(connection, task.task, thing):
                 tasks.add(connection, task, who.actor, "repeat", thing, 0, cause)
-                return {**shown(thing), "counted": now, "repeated": True}
+                return {**shown(thing), "counted": 1, "repeated": True}
             if now + quantity > 1:
                 raise Rejected(f"serial {thing.serial} is one piece")
             if (lot := tasks.lot_of(connection, task.task, thing)) is not None:
@@ -207,7 +209,10 @@ def iso_date(value: object) -> str:
 
 def shown(thing: Thing) -> Answer:
     """A thing for a screen; empty parts are left out."""
-    parts: dict[str, Any] = {"item": thing.item, "lot": thing.lot, "serial": thing.serial, "expiry": thing.expiry}
+    status = STATUSES[thing.status] if thing.status > FREE else ""
+    parts: dict[str, Any] = {
+        "item": thing.item, "lot": thing.lot, "serial": thing.serial, "expiry": thing.expiry, "status": status,
+    }  # fmt: skip
     return {name: value for name, value in parts.items() if value}
 
 

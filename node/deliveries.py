@@ -18,7 +18,7 @@ from ledger.db import Connection
 from ledger.documents import reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import OpId
-from ledger.moves import Line
+from ledger.moves import HELD_BECAUSE, Line
 from ledger.people import APPROVE, COUNT, RECEIVE
 from ledger.words import LINES_MAX
 from node import catalogue, streams
@@ -202,7 +202,7 @@ def need_open(connection: Connection, name: str) -> Known:
 
 
 def take_in(
-    connection: Connection, who: Person, name: str, lines: Iterable[Line], reasons: Mapping[int, object],
+    connection: Connection, who: Person, name: str, lines: Iterable[Line], reasons: Mapping[int, tuple[str, ...]],
     every: object, *, happened: bool, now_ms: int,
 ) -> Answer:  # fmt: skip
     """Goods of a delivery arrive: what is beyond the tolerance, or was never announced, needs a reason; when all is
@@ -215,7 +215,9 @@ def take_in(
     blind, came = is_blind(connection, who, name), dict(known.came)
     for number, line in enumerate(lines):
         wanted, size = known.wanted.get(line.item, 0), came.get(line.item, 0) + line.quantity
-        explained = happened or blind or every or number in reasons
+        # That goods arrive damaged says nothing about how many came.
+        why = reasons.get(number, ())
+        explained = happened or blind or every or (why and why != (HELD_BECAUSE.get(line.status),))
         if size > wanted + wanted * known.over_percent // 100 and not explained:
             here, due = (catalogue.written(connection, {line.item: each}) for each in (size, wanted))
             raise ReasonNeeded(f"line {number}: {here} of {line.item} instead of {due}: give a reason")

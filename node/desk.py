@@ -154,6 +154,11 @@ class Desk:
         and nobody was told yes or no."""
         return who.waited_ms > self.site.config.web.contact_gap_ms_max
 
+    def may_ask(self, connection: Connection, op_id: OpId, who: Person) -> bool:
+        """Whether somebody is there to be asked whether they mean it: not about what has happened, nor about what has
+        its answer."""
+        return not self.was_away(who) and not is_done(connection, op_id)
+
     def did_at_ms(self, who: Person, said_ms: int | None) -> int | None:
         """When they did it: as they say, or else as long ago as it waited on their tablet; None for now."""
         if said_ms is not None or not who.waited_ms:

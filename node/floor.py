@@ -47,8 +47,8 @@ class Floor:
         self.site = site
         self.people = Operators(desk, pepper)
         self.counting = Counting(desk, self.people)
-        self.parking = Parking(desk, self.counting)
         self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
+        self.parking = Parking(desk, self.counting, self.stock)
         self.deliveries = Deliveries(desk)
         self.holds = Holds(desk, self.people, self.counting)
         self.picking = Picking(desk, self.people, self.counting, self.stock)

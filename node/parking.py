@@ -16,6 +16,7 @@ from node.counting_amounts import amount_of
 from node.counting_lines import Lines, thing_of
 from node.desk import Answer, Desk, Person
 from node.rounds import Round, latest, next_round
+from node.stock import Stock
 from node.tasks import Cause, Task
 from node.values import Fields
 
@@ -33,9 +34,10 @@ def park(connection: Connection, task: Task, cause: Cause, symbology: str, why: 
 class Parking:
     """Settling parked reads."""
 
-    def __init__(self, desk: Desk, lines: Lines) -> None:
+    def __init__(self, desk: Desk, lines: Lines, stock: Stock) -> None:
         self._desk = desk
         self._lines = lines
+        self._stock = stock
 
     def mine(self, connection: Connection, who: Person, after: int = 0, most: int = 200) -> list[Answer]:
         """What is parked in the person's open task."""
@@ -69,17 +71,15 @@ class Parking:
         def work(connection: Connection) -> Answer:
             task, cause = self._open(connection, number)
             if task.state == tasks.OPEN and task.actor == who.actor:
-                answer = self._lines.add(
-                    connection,
-                    who,
-                    task,
-                    thing,
-                    quantity,
-                    cause,
-                    kind="resolve",
-                    entered=quantity,
-                    pieces=said.pieces or 0,
-                )
+                if task.kind == tasks.COUNT:
+                    answer = self._lines.add(
+                        connection, who, task, thing, quantity, cause, kind="resolve", entered=quantity,
+                        pieces=said.pieces or 0,
+                    )  # fmt: skip
+                else:
+                    answer = self._stock.add(
+                        connection, who, task, thing, quantity, cause, kind="resolve", entered=quantity
+                    )
             else:
                 self._count_again(connection, who, task)
                 answer = {"recount": True}

@@ -21,6 +21,7 @@ from ledger.people import APPROVE, ISSUE
 from ledger.words import LINES_MAX
 from node import catalogue, control, exceptions, orders
 from node.counting import Counting
+from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.picking_lists import (
@@ -126,8 +127,13 @@ class Picking:
             item, pack = catalogue.item_named(connection, fields)
             catalogue.refuse_tracking(item, lot, serial)
             catalogue.need_bin(connection, source)
-        quantity = fields.quantity("quantity", least=1) * pack
+        quantity, sure = fields.quantity("quantity", least=1) * pack, fields.flag("confirm")
+        with self._site.reading() as connection:
+            may_ask = not sure and self._desk.may_ask(connection, op_id, who)
+            asked = asked_back(connection, item, quantity) if may_ask else ""
         wish = self._stock.wish(who, fields, None)
+        if asked and not wish.happened:
+            return {"op_id": str(op_id), "ask": asked}
         wish.content |= {"list": name.raw, "line": [item.sku, lot, serial, quantity, source]}
 
         def work(connection: Connection) -> Answer:

@@ -13,6 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
+from node import catalogue
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
@@ -178,6 +179,7 @@ def _told(connection: Connection, document: Document, lines: Sequence[Line], *, 
         "lines": [
             {
                 **dataclasses.asdict(line),
+                **catalogue.measure(connection, line.item),
                 "status": STATUSES[line.status],
                 "reasons": list(document.line_reasons.get(number, ())),
             }

@@ -303,7 +303,7 @@ class Scanning:
     def _thing(self, connection: Connection, who: Person, task: Task, scan: Scan, cause: Cause) -> Answer:
         trouble = _trouble(scan)
         hint, quantity, pieces = self._hint(connection, scan)
-        sku = str(hint.get("item", ""))
+        sku, more = str(hint.get("item", "")), {}
         if not sku:
             trouble = trouble or f"no item has the code {_code(scan)}"
         elif scan.warnings:
@@ -312,15 +312,21 @@ class Scanning:
             trouble = "its quantity is not a whole number of base units"
         elif pieces and not scan.amounts:
             trouble = f"{sku} is counted by weight, and its label says none: weigh it"
-        elif task.kind == tasks.COUNT:
-            trouble = asked_back(connection, catalogue.need_item(connection, sku), quantity)
+            more = {"measure": catalogue.measure(connection, sku)}
+        else:
+            item = catalogue.need_item(connection, sku)
+            trouble = asked_back(connection, item, quantity)
+            # One of a label without an amount would be a gram of what is sold by the kilogram.
+            if item.decimals and quantity == 1 and not scan.amounts:
+                trouble = f"the label of {sku} does not say how much there is: say it, or weigh it"
+                more = {"measure": catalogue.measure(connection, sku)}
         if not trouble:
             thing = Thing(sku, scan.lot, scan.serial, tasks.UNSAID, hint.get("expiry", ""))
             with _savepoint(connection) as kept:
                 return {"outcome": "counted", **self._add(connection, who, task, thing, quantity, cause, pieces)}
             trouble = kept.why
         number = park(connection, task, cause, scan.symbology, trouble, hint)
-        return {"outcome": "parked", "park": number, "why": trouble, "hint": hint}
+        return {"outcome": "parked", "park": number, "why": trouble, "hint": hint, **more}
 
     def _hint(self, connection: Connection, scan: Scan) -> tuple[dict[str, Any], int, int]:
         """What is known of a scan, to fill in the question on the tablet; its base units, and pieces by weight."""

@@ -9,12 +9,13 @@ from ledger.db import Connection
 from ledger.documents import reference
 from ledger.errors import Rejected
 from ledger.ids import SUPPLIER, OpId
-from ledger.moves import FREE, Line
+from ledger.moves import FREE, HELD_BECAUSE, Line
 from ledger.people import MOVE, RECEIVE
 from ledger.wording import shown
 from node import catalogue, deliveries, tasks, units
-from node.counting_amounts import amount_of
-from node.counting_lines import iso_date
+from node.counting_amounts import amount_of, asked_back
+from node.counting_lines import iso_date, thing_of
+from node.counting_lines import shown as shown_thing
 from node.desk import Answer, Person
 from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
@@ -83,36 +84,71 @@ class Stock(GoodsDocuments):
         place = thing.place or task.target
         if not task.source or (task.kind == tasks.RECEIVE and not place):
             raise Rejected("scan the bin first")
-        put = Thing(thing.item, thing.lot, thing.serial, FREE, thing.expiry, place)
+        put = replace(thing, status=max(thing.status, FREE), place=place)
         now = tasks.quantity_of(connection, task.task, put)
-        if thing.serial and now + quantity > 1:
+        twice = thing.serial and quantity > 0 and tasks.has_piece(connection, task.task, thing)
+        if twice or (thing.serial and now + quantity > 1):
             raise Rejected(f"serial {thing.serial} is one piece")
+        if now + quantity < 0:
+            raise Rejected("there is not that much on this line")
         tasks.add(connection, task, who.actor, kind, put, quantity, cause, entered=entered)
-        return {"item": thing.item, "lot": thing.lot, "serial": thing.serial, "counted": now + quantity}
+        return {**shown_thing(put), "counted": now + quantity}
 
     def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """How much of a thing there is, by hand: `item`, `lot`, `serial`, `expiry`, `place` (where it goes; without
-        it, where the task is), and `quantity` or `amount`. It replaces what was scanned of it."""
+        """How much of a thing there is, by hand: `item`, `lot`, `serial`, `status`, `expiry`, `place` (where it goes;
+        without it, where the task is), `quantity` or `amount`, `confirm`. It replaces what was scanned of it. Answers
+        {ask} when so much has to be confirmed."""
         fields = Fields(body, "line")
         sku, lot, serial = fields.text("item"), fields.text("lot", need=False), fields.text("serial", need=False)
-        expiry, place = iso_date(fields.take("expiry")), fields.text("place", need=False)
-        said = amount_of(fields)
+        expiry, place, status = iso_date(fields.take("expiry")), fields.text("place", need=False), fields.status()
+        said, sure = amount_of(fields), fields.flag("confirm")
         fields.done()
         with self._site.reading() as connection:
-            quantity = said.base(connection, catalogue.need_item(connection, sku))
+            item = catalogue.need_item(connection, sku)
+            quantity = said.base(connection, item)
+            may_ask = not sure and self._desk.may_ask(connection, op_id, who)
+            asked = asked_back(connection, item, quantity) if may_ask else ""
+        if asked:
+            return {"op_id": str(op_id), "ask": asked}
 
         def work(connection: Connection) -> Answer:
             task = tasks.current(connection, who.actor)
             if task is None or task.kind not in ROLE_OF:
                 raise Rejected("you have no receipt or move open")
             who.need(ROLE_OF[task.kind], f"{task.kind} goods")
-            thing = Thing(sku, lot, serial, FREE, expiry, place or task.target)
+            thing = Thing(sku, lot, serial, status, expiry, place or task.target)
             change = quantity - tasks.quantity_of(connection, task.task, thing)
             cause = self._counting.by_hand(who)
             return self.add(connection, who, task, thing, change, cause, kind="set", entered=quantity)
 
-        content = {"line": [sku, lot, serial, expiry, place], "quantity": quantity}
+        held = {"status": status} if status else {}
+        content = {"line": [sku, lot, serial, expiry, place], "quantity": quantity, **held}
         return self._desk.once(op_id, who.actor, "enter_goods", content, work)
+
+    def part(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """A part of a line is `held` (quality, damage, expired), in a receipt, a move or a count: `item`, `lot`,
+        `serial`, `expiry`, `place` as the line has them, `quantity` or `amount`, `pieces`, `bin` (of a count)."""
+        fields = Fields(body, "part of a line")
+        bin_, place = fields.text("bin", need=False), fields.text("place", need=False)
+        held, thing, said = fields.status("held", held=True), thing_of(fields), amount_of(fields)
+        fields.done()
+        with self._site.reading() as connection:
+            quantity = said.base(connection, catalogue.need_item(connection, thing.item))
+
+        def work(connection: Connection) -> Answer:
+            task = self._counting.open_task(connection, who, bin_) if bin_ else tasks.current(connection, who.actor)
+            if task is None:
+                raise Rejected("you have nothing open that this could belong to")
+            if task.kind != tasks.COUNT:
+                who.need(ROLE_OF[task.kind], f"{task.kind} goods")
+            line = thing if task.kind == tasks.COUNT else replace(thing, status=FREE, place=place or task.target)
+            cause = self._counting.by_hand(who)
+            now = tasks.part(connection, task, who.actor, line, held, quantity, cause, pieces=said.pieces or 0)
+            return {**shown_thing(now), "counted": tasks.quantity_of(connection, task.task, now)}
+
+        said_of = [thing.item, thing.lot, thing.serial, thing.status, thing.expiry, place]
+        content = {"line": said_of, "held": held, "quantity": quantity, "pieces": said.pieces, "bin": bin_}
+        return self._desk.once(op_id, who.actor, "part", content, work)
 
     def finish(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Book the scanned receipt or move: `supplier`, `delivery_note`, `delivery` (an expected one), `confirm`,
@@ -133,7 +169,7 @@ class Stock(GoodsDocuments):
             if task is None and self._site.find(op_id) is None:
                 raise Rejected("you have no receipt or move open")
             if task is not None:
-                wish.lines, wish.expiries = self._scanned(connection, task)
+                wish.lines, wish.expiries, wish.line_reasons = self._scanned(connection, task)
                 wish.scans, wish.task = tasks.root(connection, task.task), task.task
                 wish.delivery = units.delivery_of(connection, task.task)
         kind = tasks.MOVE if task is None else task.kind
@@ -162,9 +198,13 @@ class Stock(GoodsDocuments):
         return self._desk.once(op_id, who.actor, "drop", {}, work)
 
     @staticmethod
-    def _scanned(connection: Connection, task: Task) -> tuple[tuple[Line, ...], dict[int, str]]:
+    def _scanned(
+        connection: Connection, task: Task
+    ) -> tuple[tuple[Line, ...], dict[int, str], dict[int, tuple[str, ...]]]:
+        """The lines of the document with what is said of them: goods that arrive held say why."""
         lines: list[Line] = []
         expiries: dict[int, str] = {}
+        reasons: dict[int, tuple[str, ...]] = {}
         (parked,) = connection.execute(
             "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task.task,)
         ).fetchone()
@@ -177,8 +217,10 @@ class Stock(GoodsDocuments):
                     raise Rejected("scan the bin where the goods go")
                 if line.thing.expiry:
                     expiries[len(lines)] = line.thing.expiry
+                if line.thing.status and task.kind == tasks.RECEIVE:
+                    reasons[len(lines)] = (HELD_BECAUSE[line.thing.status],)
                 lines.append(
-                    Line(item=line.thing.item, lot=line.thing.lot, serial=line.thing.serial, quantity=line.quantity,
-                         source=task.source, target=target)
+                    Line(item=line.thing.item, lot=line.thing.lot, serial=line.thing.serial, status=line.thing.status,
+                         quantity=line.quantity, source=task.source, target=target)
                 )  # fmt: skip
-        return tuple(lines), expiries
+        return tuple(lines), expiries, reasons

@@ -32,8 +32,9 @@ from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue, control, deliveries, exceptions, limits, parts, tasks, units
 from node.counting import Counting
+from node.counting_amounts import doubt
 from node.counting_lines import iso_date
-from node.desk import Answer, Desk, Person
+from node.desk import Answer, Desk, Person, is_done
 from node.parts import DOCUMENT_LINES_MAX
 from node.proposals import Proposals
 from node.rounds import refuse_frozen
@@ -61,7 +62,8 @@ class Documents:
     # ------------------------------------------------------------ whole documents
 
     def receive(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Goods come in: `lines` [{item or barcode, quantity, lot, serial, status, expiry, target, reasons}],
+        """Goods come in: `lines` [{item or barcode, quantity, lot, serial, status, expiry, target, reasons}], held
+        where their status says so,
         `target` for lines that name none, `origin` (supplier, customer), `supplier`, `delivery_note`, `confirm`,
         `delivery` (an expected one), `occurred_ms`, `happened`, `note`. Goods from a customer name what they come
         back from, `return_of`, and arrive held: for quality, unless a line says otherwise."""
@@ -75,13 +77,10 @@ class Documents:
             references["delivery"] = reference(expected)
         if source == CUSTOMER:
             references["return-of"] = reference(fields.take("return_of"))
-        sure = fields.flag("confirm")
         wish = self.wish(who, fields, lambda line: self._arriving(line, source, target), most=DOCUMENT_LINES_MAX)
-        if references.get("delivery-note") and not sure and not wish.happened:
+        if references.get("delivery-note"):
             with self._site.reading() as connection:
-                asked = deliveries.received_before(connection, op_id, references)
-            if asked:
-                return {"op_id": str(op_id), "ask": asked}
+                wish.question = deliveries.received_before(connection, op_id, references)
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Receive(actor=who.actor, lines=lines)
@@ -151,12 +150,14 @@ class Documents:
         need_reason: bool = False,
         most: int = LINES_MAX,
     ) -> Wish:
-        """The parts that all documents share; `read` makes a line of one entry of `lines`."""
+        """The parts that all documents share; `read` makes a line of one entry of `lines`. What is hard to believe of
+        these is asked back unless they `confirm` it."""
         every = fields.reasons()
         wish = Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), every)
         away = OUT_OF_CONTACT if self._desk.was_away(who) else ""
         wish.waited(self._desk.did_at_ms(who, wish.occurred_ms), away)
         if read is not None:
+            wish.sure = fields.flag("confirm")
             entries = fields.objects("lines", most)
             if not entries:
                 raise Rejected("the document has no lines")
@@ -225,6 +226,8 @@ class Documents:
         references: dict[str, str],
     ) -> Answer:  # fmt: skip
         """Book a document; one that already happened, or would tell a counter too much, is sealed as an exception."""
+        if asked := self._asked(op_id, wish):
+            return asked
         for line in wish.lines:
             control.apply_until_item(self._site, line.item)
         content = {**wish.content, "references": references} if references else wish.content
@@ -251,6 +254,17 @@ class Documents:
             return answer
 
         return self._desk.once(op_id, who.actor, verb, content, work)
+
+    def _asked(self, op_id: OpId, wish: Wish) -> Answer:
+        """{op_id, ask} where somebody has to say that they mean it; else nothing."""
+        if wish.sure or wish.happened:
+            return {}
+        with self._site.reading() as connection:
+            if is_done(connection, op_id):
+                return {}
+            amounts = doubt(connection, ((line.item, line.quantity) for line in wish.lines))
+        asked = f"{wish.question} {amounts}".strip()
+        return {"op_id": str(op_id), "ask": asked} if asked else {}
 
     def _make_units(self, connection: Connection, op_id: OpId, who: Person, wish: Wish) -> None:
         """The units that a scanned receipt fills stand where it said, before anything is on them."""
@@ -345,6 +359,8 @@ class Documents:
         self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.ApprovedCall,
         references: dict[str, str] | None = None,
     ) -> Answer:  # fmt: skip
+        if asked := self._asked(op_id, wish):
+            return asked
         for line in wish.lines:
             control.apply_until_item(self._site, line.item)
 

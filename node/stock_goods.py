@@ -159,6 +159,8 @@ class GoodsDocuments(Documents):
     def _change(self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.Call) -> Answer:
         """Record what changes goods where they stand; what happened and cannot be booked becomes an exception. Not to
         be said of a bin that the person counts blindly: the answer would tell what is in it."""
+        if asked := self._asked(op_id, wish):
+            return asked
         for line in wish.lines:
             control.apply_until_item(self._site, line.item)
 

@@ -8,7 +8,7 @@ its events (RFC 6962, leaf data as in `leaf_of`), so that a receipt can open any
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger import merkle
@@ -219,16 +219,23 @@ def root(connection: Connection, *of: int) -> bytes:
 
 
 def tally(connection: Connection, task: int) -> list[TallyLine]:
-    """What the task's events add up to, in the order of first events; what was undone to nothing is left out."""
+    """What the task's events add up to, in the order of first events; what was undone to nothing is left out. Of
+    several dates that were said of a thing the last one stands."""
     rows = connection.execute(
-        "SELECT item, lot, serial, status, MAX(expiry), place, SUM(quantity),"
-        " MAX(kind = 'set' AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event)), SUM(pieces)"
-        " FROM scan_events e WHERE task = ? AND item <> '' GROUP BY item, lot, serial, status, place"
-        " ORDER BY MIN(number)",
+        "SELECT item, lot, serial, status,"
+        " MAX(CASE WHEN expiry <> '' AND stands THEN printf('%05d', number) || expiry END),"
+        " place, SUM(quantity), MAX(kind = 'set' AND stands), SUM(pieces) FROM (SELECT *, kind <> 'undo' AND"
+        " NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) AS stands FROM scan_events e"
+        " WHERE task = ? AND item <> '') GROUP BY item, lot, serial, status, place ORDER BY MIN(number)",
         (task,),
     ).fetchall()
     lines = [
-        TallyLine(Thing(row[0], row[1], row[2], int(row[3]), row[4], row[5]), int(row[6]), bool(row[7]), int(row[8]))
+        TallyLine(
+            Thing(row[0], row[1], row[2], int(row[3]), (row[4] or "")[5:], row[5]),
+            int(row[6]),
+            bool(row[7]),
+            int(row[8]),
+        )
         for row in rows
     ]
     return [line for line in lines if line.quantity or line.stated or line.pieces]
@@ -242,6 +249,30 @@ def lot_of(connection: Connection, task: int, thing: Thing) -> str | None:
         (task, thing.item, thing.serial, thing.lot),
     ).fetchone()
     return None if row is None else str(row[0])
+
+
+def has_piece(connection: Connection, task: int, thing: Thing) -> bool:
+    """Whether a piece stands in the task under this lot, in whatever status and place."""
+    (total,) = connection.execute(
+        "SELECT COALESCE(SUM(quantity), 0) FROM scan_events WHERE task = ? AND item = ? AND lot = ? AND serial = ?",
+        (task, thing.item, thing.lot, thing.serial),
+    ).fetchone()
+    return int(total) > 0
+
+
+def part(
+    connection: Connection, task: Task, actor: Actor, thing: Thing, status: int, quantity: int, cause: Cause, *,
+    pieces: int = 0,
+) -> Thing:  # fmt: skip
+    """So much of a line is in another status: out of the one, by an event below zero, and in by the next. Answers the
+    thing that it is then."""
+    there, pieces_there = amounts_of(connection, task.task, thing)
+    if not 0 < quantity <= there or not 0 <= pieces <= pieces_there:
+        raise Rejected("there is not that much on this line")
+    held = replace(thing, status=status)
+    add(connection, task, actor, "key", replace(thing, expiry=""), -quantity, cause, pieces=-pieces)
+    add(connection, task, actor, "key", held, quantity, cause, pieces=pieces)
+    return held
 
 
 def quantity_of(connection: Connection, task: int, thing: Thing) -> int:
@@ -280,11 +311,26 @@ def undo(connection: Connection, task: Task, actor: Actor, number: int | None, c
     ).fetchone()
     if row is None:
         raise Rejected("there is nothing to undo here" if number is None else f"line {number} cannot be undone")
-    thing = Thing(row[1], row[2], row[3], int(row[4]), row[5], row[6])
-    if quantity_of(connection, task.task, thing) - int(row[7]) < 0:
+    at, *said, quantity, pieces = row
+    thing = Thing(*said)
+    if quantity_of(connection, task.task, thing) - quantity < 0:
         raise Rejected("a later entry builds on this one: undo that first")
-    add(connection, task, actor, "undo", thing, -int(row[7]), cause, negates=int(row[0]), pieces=-int(row[8]))
-    return thing
+    add(connection, task, actor, "undo", thing, -quantity, cause, negates=at, pieces=-pieces)
+    other = _other_half(connection, task, at, quantity)
+    return thing if other is None else undo(connection, task, actor, other, cause)
+
+
+def _other_half(connection: Connection, task: Task, number: int, quantity: int) -> int | None:
+    """Of the two events by which a part of a line got another status the one beside this, while it stands."""
+    out, into = (number, number + 1) if quantity < 0 else (number - 1, number)
+    rows = connection.execute(
+        "SELECT number, quantity, EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) FROM scan_events e"
+        " WHERE task = ? AND number IN (?, ?) AND kind = 'key' ORDER BY number",
+        (task.task, out, into),
+    ).fetchall()
+    if len(rows) < 2 or not rows[0][1] < 0 < rows[1][1]:
+        return None
+    return next((int(row[0]) for row in rows if row[0] != number and not row[2]), None)
 
 
 def history(connection: Connection, task: int, limit: int = 20) -> list[dict[str, Any]]:

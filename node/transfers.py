@@ -8,9 +8,10 @@ site can be reached. Acceptances of one line add up; what comes beyond the dispa
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
@@ -18,12 +19,13 @@ from ledger.documents import BY_PAPER, Part, part_op_id
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.keys import VerifyKey
-from ledger.moves import FREE, Line
+from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line
 from ledger.people import TRANSFER
 from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
 from node import catalogue, control, parts, streams
 from node.counting import Counting
+from node.counting_amounts import doubt
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person, is_done
 from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
@@ -37,6 +39,10 @@ log = logging.getLogger(__name__)
 STREAM = "transfers"
 SITES = "sites"
 NAMED_MAX = 5
+
+
+# A line of an acceptance, its reasons, its expiry.
+Arrived: TypeAlias = tuple[Accepted, tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ class Transfers:
         if not lines:
             raise Rejected("the dispatch has no lines")
         with self._site.reading() as connection:
-            asked = self._doubt(connection, receiver)
+            amounts = doubt(connection, ((line.item, line.quantity) for line in lines))
+            asked = f"{self._doubt(connection, receiver)} {amounts}".strip()
             if asked and not sure and not is_done(connection, op_id):
                 return {"op_id": str(op_id), "ask": asked}
         for line in lines:
@@ -252,14 +259,15 @@ class Transfers:
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
-        missing, target, reasons, expiry}], `target` for lines that name none, `paper` (its text, when the hub has not
-        told of the transfer), `occurred_ms`, `note`."""
+        damaged (of these, taken in held), missing, target, reasons, expiry}], `target` for lines that name none,
+        `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `note`, `confirm`. Answers {ask}
+        before so much comes in that somebody has to confirm it."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
         transfer, sender = fields.op_id("transfer"), fields.text("sender", need=False)
         target = fields.text("target", need=False)
         entries, paper = fields.objects("lines", LINES_MAX), fields.take("paper")
-        occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
+        occurred_ms, note, sure = fields.moment("occurred_ms"), fields.note("note"), fields.flag("confirm")
         fields.done()
         with self._site.reading() as connection:
             known = _known(connection, transfer, sender, paper)
@@ -267,16 +275,24 @@ class Transfers:
         if known.name.sender == self.site_name:
             raise Rejected("this transfer was dispatched here: goods that come back are settled by the hub")
         sent = {line.index: line for line in known.lines}
-        read = [self._arriving(Fields(entry, f"line {n}"), sent, target) for n, entry in enumerate(entries)]
-        if not read or len({line.index for line, _, _ in read}) != len(read):
+        told = [self._arriving(Fields(entry, f"line {n}"), sent, target) for n, entry in enumerate(entries)]
+        if not told or len({line.index for (line, _, _), _ in told}) != len(told):
             raise Rejected("an acceptance names each line of the transfer at most once, and at least one")
+        with self._site.reading() as connection:
+            may_ask = not sure and not is_done(connection, op_id)
+            asked = doubt(connection, ((line.item, line.quantity) for (line, _, _), _ in told)) if may_ask else ""
+        if asked:
+            return {"op_id": str(op_id), "ask": asked}
+        read = [part for (line, reasons, expiry), damaged in told for part in _apart(line, reasons, expiry, damaged)]
+        if len(read) > LINES_MAX:
+            raise Rejected(f"with what is damaged these are more than {LINES_MAX} lines: accept some of them apart")
         for line, _, _ in read:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
             refuse_frozen(connection, (line.target for line, _, _ in read))
             came = self._came(connection, known.name)
-            for number, (line, reasons, _) in enumerate(read):
+            for number, ((line, reasons, _), _) in enumerate(told):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
                     more = catalogue.written(connection, {line.item: over})
@@ -306,31 +322,35 @@ class Transfers:
             "transfer": transfer.raw,
             "sender": known.name.sender,
             "lines": [
-                [line.index, line.quantity, line.missing, line.target, list(reasons), expiry]
-                for line, reasons, expiry in read
+                [line.index, line.quantity, line.missing, line.target, list(reasons), expiry, damaged]
+                for (line, reasons, expiry), damaged in told
             ],
             "occurred_ms": occurred_ms,
         }
         return self._desk.once(op_id, who.actor, "accept", content, work)
 
-    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str) -> tuple[Accepted, tuple[str, ...], str]:
+    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str) -> tuple[Arrived, int]:
+        """One line as it was said, and how much of it is damaged."""
         index = fields.quantity("index")
         if index not in sent:
             raise Rejected(f"the transfer has no line {index}")
         line = sent[index]
         quantity, missing = fields.quantity("quantity"), fields.quantity("missing", default=0)
+        damaged = fields.quantity("damaged", default=0)
         target = fields.text("target", need=False) or target
         reasons, expiry = fields.reasons(), iso_date(fields.take("expiry"))
         fields.done()
         if not quantity and not missing:
             raise Rejected(f"line {index}: say how much arrived, or how much is missing")
+        if damaged > quantity:
+            raise Rejected(f"line {index}: more is damaged than came")
         if not target:
             raise Rejected(f"line {index}: name the bin that takes it")
         with self._site.reading() as connection:
             catalogue.need_bin(connection, target)
         accepted = Accepted(index=index, item=line.item, lot=line.lot, serial=line.serial, status=line.status,
                             quantity=quantity, missing=missing, target=target)  # fmt: skip
-        return accepted, reasons, expiry
+        return (accepted, reasons, expiry), damaged
 
     @staticmethod
     def _came(connection: Connection, name: TransferName) -> dict[int, int]:
@@ -345,6 +365,17 @@ class Transfers:
     @property
     def site_name(self) -> str:
         return self._site.identity.origin.site
+
+
+def _apart(line: Accepted, reasons: tuple[str, ...], expiry: str, damaged: int) -> Iterator[Arrived]:
+    """The line in the statuses in which it arrives: a dispatch has none but free goods, so the chain takes what the
+    receiver says. The damaged part says so itself; reasons are for what came, or did not."""
+    if damaged < line.quantity or line.missing or not damaged:
+        yield replace(line, quantity=line.quantity - damaged), reasons, expiry
+        reasons = ()
+    if damaged:
+        held = replace(line, status=DAMAGE, quantity=damaged, missing=0)
+        yield held, (*reasons, HELD_BECAUSE[DAMAGE]), expiry
 
 
 def _known(connection: Connection, transfer: OpId, sender: str, paper: object) -> Coming:

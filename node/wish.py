@@ -25,6 +25,8 @@ class Wish:
         self.task = 0
         self.delivery = ""  # of the units that were scanned: fixed by the task, no part of the wish
         self.marks: tuple[str, ...] = ()
+        # Whether nobody is asked whether they mean it, and what else than its amounts is asked. No part of the wish.
+        self.sure, self.question = True, ""
         self.content: dict[str, Any] = {
             "occurred_ms": occurred_ms,
             "happened": happened,

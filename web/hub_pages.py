@@ -87,7 +87,10 @@ def blueprint(parts: HubParts) -> Blueprint:
     @routes.get("/transfers")
     @page
     def transfer_list() -> str:
-        return render_template("hub/transfers.html", transfers=hub.transfers()[:ROWS_MAX])
+        found = hub.transfers()[:ROWS_MAX]
+        with hub.reading() as session:
+            measures = views.measures(session, {line.item for transfer in found for line in transfer.lines})
+        return render_template("hub/transfers.html", transfers=found, measures=measures)
 
     @routes.get("/anchors")
     @page

@@ -54,7 +54,7 @@ PLANNED = record(
     {"bin": CODE},
     {"items": array(CODE, 50, "Only these; absent: the whole bin"), "assignee": or_null(ACTOR), "deadline_ms": WHEN},
 )
-_THING: dict[str, Schema] = {"lot": CODE, "serial": CODE, "expiry": EXPIRY}
+_THING: dict[str, Schema] = {"lot": CODE, "serial": CODE, "expiry": EXPIRY, "status": STATUS}
 PIECES = whole("Beside a weight: how many")
 AMOUNT: dict[str, Schema] = {
     "quantity": QUANTITY,
@@ -82,7 +82,10 @@ PARKED_ROW: dict[str, Schema] = {
     "symbology": text(),
     "why": WORDS,
 }
-HINT = record("Hint", {}, {"item": CODE, **_THING, "quantity": QUANTITY, "pieces": PIECES}, doc="What is known of it")
+HINT = record(
+    "Hint", {}, {"item": CODE, **_THING, "quantity": QUANTITY, "pieces": PIECES, "amount": text()},
+    doc="What is known of it",
+)  # fmt: skip
 OUTCOME = record(
     "Outcome",
     {
@@ -131,6 +134,7 @@ OUTCOME = record(
         "choices": array(one_of("second", "share"), doc="What `counts/open` can be told of a bin somebody counts"),
         "park": whole(),
         "hint": HINT,
+        "measure": record("AmountWanted", MEASURE, doc="How much there is has to be said, so written; it waits"),
     },
 )
 SCREEN = record(

@@ -11,8 +11,10 @@ from node.holds import FIRST as FIRST_HOLD
 from web.node_api_words import (
     ADJUSTED,
     ASKED,
+    CONFIRM,
     DONE,
     EXPIRY,
+    HELD,
     MADE,
     MEASURE,
     NOTE,
@@ -48,7 +50,6 @@ from web.schema import (
 
 REFERENCE = text("A number of somebody else's: of an order, a delivery, a report", least=1, most=64)
 DUE = text("The day, YYYY-MM-DD, or empty", most=10)
-HELD = one_of("quality", "damage", "expired", doc="Why")
 STANDING = record(
     "StandingLine",
     {"quantity": QUANTITY},
@@ -151,6 +152,7 @@ PICK_LIST = record(
     },
 )
 OF_LIST = {"list": OP_ID}
+SURE: dict[str, Schema] = {"confirm": CONFIRM}
 STATED: dict[str, Schema] = {"reasons": REASONS, "occurred_ms": WHEN, "happened": MADE["happened"], "note": NOTE}
 
 
@@ -192,8 +194,8 @@ def _pick_list(ask: Ask) -> Answer:
 
 ROUTES = (
     verb(
-        "documents/hold", HOLD, "Goods are held where they stand", lambda floor: floor.stock.hold, DONE,
-        {"held": HELD, "lines": lines_of(STANDING)}, {"location": CODE, **STATED},
+        "documents/hold", HOLD, "Goods are held where they stand", lambda floor: floor.stock.hold,
+        either(DONE, ASKED), {"held": HELD, "lines": lines_of(STANDING)}, {"location": CODE, **SURE, **STATED},
     ),
     signed_verb(
         "documents/release", APPROVE, "Held goods are free again; whoever held them cannot",
@@ -202,20 +204,22 @@ ROUTES = (
     ),
     verb(
         "documents/relabel", ADJUST, "Goods get another lot, or another expiry", lambda floor: floor.stock.relabel,
-        DONE, {"lines": lines_of(STANDING)}, {"lot": CODE, "expiry": EXPIRY, "location": CODE, **STATED},
+        either(DONE, ASKED), {"lines": lines_of(STANDING)},
+        {"lot": CODE, "expiry": EXPIRY, "location": CODE, **SURE, **STATED},
     ),
     verb(
-        "documents/issue", ISSUE, "Goods leave to a customer", lambda floor: floor.stock.issue, DONE,
-        {"lines": many_lines_of(LEAVING)}, {"source": CODE, "order": REFERENCE, **STATED},
+        "documents/issue", ISSUE, "Goods leave to a customer", lambda floor: floor.stock.issue,
+        either(DONE, ASKED), {"lines": many_lines_of(LEAVING)},
+        {"source": CODE, "order": REFERENCE, **SURE, **STATED},
     ),
     verb(
-        "documents/scrap", ADJUST, "Propose to write goods off", lambda floor: floor.stock.scrap, ADJUSTED,
-        {"lines": lines_of(LEAVING)}, {"source": CODE, **STATED},
+        "documents/scrap", ADJUST, "Propose to write goods off", lambda floor: floor.stock.scrap,
+        either(ADJUSTED, ASKED), {"lines": lines_of(LEAVING)}, {"source": CODE, **SURE, **STATED},
     ),
     verb(
         "documents/send-back", ADJUST, "Propose to send goods back to their supplier",
-        lambda floor: floor.stock.send_back, ADJUSTED,
-        {"lines": lines_of(LEAVING), "supplier": CODE, "origin": REFERENCE}, {"source": CODE, **STATED},
+        lambda floor: floor.stock.send_back, either(ADJUSTED, ASKED),
+        {"lines": lines_of(LEAVING), "supplier": CODE, "origin": REFERENCE}, {"source": CODE, **SURE, **STATED},
     ),
     verb(
         "units/move", RECEIVE | MOVE | ISSUE, "Handling units go with their content",
@@ -259,11 +263,14 @@ ROUTES = (
     ),
     verb(
         "picks/pick", ISSUE, "Goods go into the tote now", lambda floor: floor.picking.pick,
-        record(
-            "Picked", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST, "left": QUANTITY},
-            {"exception": flag("It could not be booked: it is sealed as an exception document")},
+        either(
+            record(
+                "Picked", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST, "left": QUANTITY},
+                {"exception": flag("It could not be booked: it is sealed as an exception document")},
+            ),
+            ASKED,
         ),
-        {**OF_LIST, "quantity": QUANTITY, "source": CODE}, {**THING, **STATED},
+        {**OF_LIST, "quantity": QUANTITY, "source": CODE}, {**THING, **SURE, **STATED},
     ),
     verb(
         "picks/short", ISSUE, "What is promised there is not there; the bin is to be counted",

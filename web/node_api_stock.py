@@ -16,6 +16,7 @@ from web import kit
 from web.node_api_words import (
     ADJUSTED,
     ASKED,
+    CONFIRM,
     DISPATCHED,
     DONE,
     DONE_BY,
@@ -163,12 +164,12 @@ def _transfer(ask: Ask) -> Answer:
         document, line = _one_line(ask, "receiver", "confirm", "occurred_ms", "note", "pin")
         pin = document.pop("pin", None)
         return ask.parts.floor.transfers.dispatch(ask.op_id, ask.who, {**document, "lines": [line]}, pin)
-    document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons")
+    document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons", "confirm")
     return ask.parts.floor.stock.move(ask.op_id, ask.who, {**document, "lines": [line]})
 
 
 def _update(ask: Ask) -> Answer:
-    document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons")
+    document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons", "confirm")
     return ask.parts.floor.stock.adjust(ask.op_id, ask.who, {**document, "lines": [line]})
 
 
@@ -249,7 +250,7 @@ _LINE: dict[str, Schema] = {"lot": CODE, "serial": CODE}
 ONE_MOVE = record(
     "MoveItem",
     {"quantity": QUANTITY, "source": CODE, "target": CODE},
-    {**_LINE, "status": STATUS, "expiry": EXPIRY, **MADE, "reasons": REASONS},
+    {**_LINE, "status": STATUS, "expiry": EXPIRY, "confirm": CONFIRM, **MADE, "reasons": REASONS},
 )
 ONE_DISPATCH = record(
     "DispatchItem",
@@ -259,7 +260,7 @@ ONE_DISPATCH = record(
 ONE_CHANGE = record(
     "AdjustItem",
     {"location": CODE, "change": SIGNED, "reasons": REASONS},
-    {**_LINE, "status": STATUS, "expiry": EXPIRY, **MADE},
+    {**_LINE, "status": STATUS, "expiry": EXPIRY, "confirm": CONFIRM, **MADE},
 )
 
 NAMED_THING = either(
@@ -310,7 +311,7 @@ ROUTES = (
     Route(
         method="POST", path="/api/v1/inventory/{code}/update", allow=ADJUST, act=True, params=CODE_OF,
         summary="Propose to correct an item's stock; another person's signature books it",
-        body=ONE_CHANGE, answer=ADJUSTED, handle=_update,
+        body=ONE_CHANGE, answer=either(ADJUSTED, ASKED), handle=_update,
     ),
     Route(
         method="GET", path="/api/v1/names", allow=ANYONE, query={"have": text("The version that is known", most=64)},

@@ -61,7 +61,13 @@ SENT_LINE = record("SentLine", {"quantity": QUANTITY}, {**THING, "source": CODE}
 ARRIVED_LINE = record(
     "ArrivedLine",
     {"index": whole("The line of the dispatch"), "quantity": QUANTITY},
-    {"missing": QUANTITY, "target": CODE, "reasons": REASONS, "expiry": EXPIRY},
+    {
+        "damaged": {**QUANTITY, "description": "Of `quantity`: taken in held"},
+        "missing": QUANTITY,
+        "target": CODE,
+        "reasons": REASONS,
+        "expiry": EXPIRY,
+    },
 )
 
 # How the base units of quantities are written.
@@ -74,6 +80,8 @@ DONE_BY: dict[str, Schema] = {
     "actor": {**ACTOR, "pattern": "^([0-9a-f]{64})?$", "description": "Who; empty for nobody's"},
     "by": text("The person's name, or the beginning of the id once the name was erased"),
 }
+CONFIRM = flag("Although so much is hard to believe, or whatever else was asked")
+HELD = one_of("quality", "damage", "expired", doc="Why")
 UNHEARD_OF = flag("Although the hub has not told of this receiver")
 RECORDED = one_of("recorded")
 DONE = record(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ledger.db import Connection
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
-from ledger.people import ADJUST, APPROVE, ISSUE, MOVE, RECEIVE, STOCK_ROLES, TRANSFER
+from ledger.people import ADJUST, APPROVE, COUNT, ISSUE, MOVE, RECEIVE, STOCK_ROLES, TRANSFER
 from node.desk import Answer, Person
 from node.dispatch_paper import SCANNED_MAX, TEXT_BYTES_MAX
 from node.floor import Floor
@@ -17,9 +17,11 @@ from web.node_api_words import (
     ARRIVED_LINE,
     ASKED,
     CHANGE,
+    CONFIRM,
     DISPATCHED,
     DONE,
     EXPIRY,
+    HELD,
     LINE,
     MADE,
     MEASURE,
@@ -122,6 +124,7 @@ PROPOSAL = record(
                     "serial": CODE,
                     "status": STATUS,
                     "quantity": QUANTITY,
+                    **MEASURE,
                     "source": CODE,
                     "target": CODE,
                 },
@@ -230,16 +233,17 @@ ROUTES = (
             "target": CODE, "origin": one_of("supplier", "customer"), **_REFERENCES,
             "delivery": text("An expected one", most=64),
             "return_of": text("What a customer's goods come back from", most=64),
-            "confirm": flag("Receive this delivery note once more"), "reasons": REASONS, **MADE,
+            "confirm": flag("Receive this delivery note once more, and so much"), "reasons": REASONS, **MADE,
         },
     ),
     verb(
-        "documents/move", MOVE, "Goods change place", lambda floor: floor.stock.move, DONE,
-        {"lines": many_lines_of(LINE)}, {"source": CODE, "target": CODE, "reasons": REASONS, **MADE},
+        "documents/move", MOVE, "Goods change place", lambda floor: floor.stock.move, either(DONE, ASKED),
+        {"lines": many_lines_of(LINE)},
+        {"source": CODE, "target": CODE, "reasons": REASONS, "confirm": CONFIRM, **MADE},
     ),
     verb(
-        "documents/adjust", ADJUST, "Propose to correct stock", lambda floor: floor.stock.adjust, ADJUSTED,
-        {"lines": lines_of(CHANGE)}, {"reasons": REASONS, **MADE},
+        "documents/adjust", ADJUST, "Propose to correct stock", lambda floor: floor.stock.adjust,
+        either(ADJUSTED, ASKED), {"lines": lines_of(CHANGE)}, {"reasons": REASONS, "confirm": CONFIRM, **MADE},
     ),
     verb(
         "documents/reverse", RECEIVE | MOVE | ISSUE | ADJUST, "Propose to book an operation backwards",
@@ -248,7 +252,8 @@ ROUTES = (
     verb(
         "documents/exception", STOCK_ROLES, "State an act that happened and cannot be booked",
         lambda floor: floor.stock.except_document, DONE,
-        {"location": CODE, "reason": REASON, "lines": lines_of(LINE)}, {"reasons": REASONS, **MADE},
+        {"location": CODE, "reason": REASON, "lines": lines_of(LINE)},
+        {"reasons": REASONS, "confirm": CONFIRM, **MADE},
     ),
     verb(
         "documents/reject", APPROVE, "Refuse a proposal for good", lambda floor: floor.stock.proposals.reject,
@@ -275,9 +280,18 @@ ROUTES = (
     ),
     verb(
         "tasks/enter", RECEIVE | MOVE, "How much of a thing there is, by hand; it replaces what was scanned of it",
-        lambda floor: floor.stock.enter, COUNTED, {"item": CODE},
+        lambda floor: floor.stock.enter, either(COUNTED, ASKED), {"item": CODE},
         {
-            "lot": CODE, "serial": CODE, "expiry": EXPIRY, "place": text("Where it goes", most=31), **AMOUNT,
+            "lot": CODE, "serial": CODE, "status": STATUS, "expiry": EXPIRY,
+            "place": text("Where it goes", most=31), "confirm": CONFIRM, **AMOUNT,
+        },
+    ),
+    verb(
+        "tasks/part", COUNT | RECEIVE | MOVE, "A part of a line is held, in a receipt, a move or a count",
+        lambda floor: floor.stock.part, COUNTED, {"item": CODE, "held": HELD},
+        {
+            "lot": CODE, "serial": CODE, "status": STATUS, "expiry": EXPIRY,
+            "place": text("Where the line goes", most=31), "bin": CODE, **AMOUNT,
         },
     ),
     verb(
@@ -298,11 +312,12 @@ ROUTES = (
         {"source": CODE, "confirm": UNHEARD_OF, **OCCURRED},
     ),
     signed_verb(
-        "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept, DISPATCHED,
+        "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept,
+        either(DISPATCHED, ASKED),
         {"transfer": OP_ID, "lines": lines_of(ARRIVED_LINE)},
         {
             "sender": text("A site; needed where two of them use one id", most=31), "target": CODE,
-            "paper": or_null(text("The dispatch paper's text")), **OCCURRED,
+            "paper": or_null(text("The dispatch paper's text")), "confirm": CONFIRM, **OCCURRED,
         },
     ),
     Route(

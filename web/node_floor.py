@@ -10,7 +10,7 @@ from flask import Blueprint, Response, render_template
 
 from devices.output.page import qr_rows
 from ledger.ids import OpId
-from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, TRANSFER
+from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, STOCK_ROLES, TRANSFER
 from node import dispatch_paper
 from node.desk import Answer
 from web import kit
@@ -18,20 +18,12 @@ from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
 from web.node_pages import page
-from web.node_words import CALLS, LADDER
+from web.node_words import CALLS, HELD, LADDER
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
-HELD = (
-    ("damage", N_("It is damaged")),
-    ("quality", N_("Its quality is in doubt")),
-    ("expired", N_("It has expired")),
-)
 BROKEN = (("damaged", N_("It is damaged")), ("expired", N_("It has expired")), ("lost", N_("It is not to be found")))
-DIFFERS = (
-    ("over", N_("More came than was expected")),
-    ("short", N_("Less came than was expected")),
-    ("damaged", N_("A part is damaged")),
-)
+DIFFERS = (("over", N_("More came than was expected")), ("short", N_("Less came than was expected")))
+ARRIVED = (*DIFFERS, ("lost-on-the-way", N_("It was lost on the way")))
 SHORT = (
     ("not-sent", N_("The supplier did not send it")),
     ("lost-on-the-way", N_("It was lost on the way")),
@@ -58,6 +50,15 @@ CORRECTED = (
     ("booked-wrong", N_("It was booked wrongly")),
     ("own-use", N_("For our own use")),
 )
+EXCEPTED = (
+    ("taken", N_("It was taken and not booked")),
+    ("broken", N_("It broke or ran out")),
+    ("found", N_("It was found")),
+    ("label", N_("Its label cannot be read")),
+    ("refused", N_("The books refused it")),
+)
+# What happened at the place of an exception.
+HAPPENED = (("gone", N_("Goods are gone from there")), ("came", N_("Goods are there")))
 # Whether the quantities of a correction are there beyond the books, or lack.
 WAYS = (("more", N_("More than in the books")), ("less", N_("Less than in the books")))
 REFUSED = (
@@ -124,6 +125,13 @@ WORKS = {
         (Said("way", N_("What is there"), WAYS), _why(CORRECTED)), N_("Scan the bin, then what the books have wrong"),
         proposed=True, amount="change",
     ),
+    "except": Work(
+        "documents/exception", N_("Note an exception"), N_("Note it"), N_("Noted: the bin is to be counted"),
+        STOCK_ROLES, "source",
+        (Said("way", N_("What happened"), HAPPENED), Said("reason", N_("Why"), EXCEPTED),
+         Said("note", N_("In your words"), need=False)),
+        N_("Scan the bin, then what the books cannot say of it"),
+    ),
     "send-back": Work(
         "documents/send-back", N_("Send back to a supplier"), N_("Propose it"), PROPOSED, ADJUST, "source",
         (Said("supplier", N_("Supplier")), Said("origin", N_("Delivery or order it came by")), _why(BROKEN)),
@@ -156,10 +164,13 @@ WORKS = {
 # Template and values of each page, which are the same for everybody: a tablet keeps it for when the node is away.
 SCREENS: dict[str, tuple[str, dict[str, object]]] = {
     "/look": ("look", {}),
-    "/receive": ("task", {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS, "short": SHORT}),
-    "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": ()}),
+    "/receive": (
+        "task",
+        {"kind": "receive", "title": N_("Receive goods"), "reasons": DIFFERS, "short": SHORT, "held": HELD},
+    ),
+    "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": (), "held": HELD}),
     "/pick": ("pick", {"not_promised": NOT_PROMISED}),
-    "/bring-in": ("arrivals", {"differs": DIFFERS}),
+    "/bring-in": ("arrivals", {"differs": ARRIVED}),
     "/held": ("held", {}),
     **{f"/floor/{kind}": ("basket", {"kind": kind, "work": work}) for kind, work in WORKS.items()},
 }

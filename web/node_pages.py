@@ -20,7 +20,7 @@ from web import kit, languages
 from web.node_app import NodeParts, cookie_name
 from web.node_tiles import floor_tiles
 from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
-from web.node_words import WRONG, call_words, grouped, ladder, severity_level, state_words
+from web.node_words import HELD, WRONG, call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
 
@@ -69,7 +69,7 @@ def count_page(parts: NodeParts, **empty: object) -> str:
     """The counting page; what is counted comes by the stream."""
     labels = parts.site.config.labels
     return render_template(
-        "node/count.html", bin_prefix=labels.bin_prefix, checked=labels.check_character, sure=SURE, **empty
+        "node/count.html", bin_prefix=labels.bin_prefix, checked=labels.check_character, sure=SURE, held=HELD, **empty
     )
 
 

@@ -55,8 +55,6 @@ def _line(connection: Connection, line: dict[str, Any], *, back: bool) -> dict[s
     return {
         **line,
         "name": line["item"] if item is None else item.name,
-        "unit": "" if item is None else item.unit,
-        "decimals": 0 if item is None else item.decimals,
         "places": [each for each in (source, target) if each not in VIRTUAL],
         "change": change,
         "why": [_why(code) for code in line["reasons"]],

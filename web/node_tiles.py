@@ -18,6 +18,13 @@ TILES = (
     ("/floor/send-back", "↶", N_("Back to supplier"), N_("With a second signature"), ADJUST),
     ("/floor/adjust", "±", N_("Correct stock"), N_("With a second signature"), ADJUST),
     ("/floor/relabel", "✎", N_("Label anew"), N_("Another lot or expiry"), ADJUST),
+    (
+        "/floor/except",
+        "!",
+        N_("Exception"),
+        N_("It happened and cannot be booked"),
+        RECEIVE | MOVE | ISSUE | ADJUST | HOLD,
+    ),
 )
 
 

@@ -77,6 +77,12 @@ AGAIN = {
     "parked": N_("unknown codes"),
     "ordered": N_("ordered"),
 }
+# Why goods are held: the statuses of the chain.
+HELD = (
+    ("damage", N_("It is damaged")),
+    ("quality", N_("Its quality is in doubt")),
+    ("expired", N_("It has expired")),
+)
 # Why an operation is booked backwards: codes of `ledger.documents.reason_code`.
 WRONG = (
     ("wrong-goods", N_("The goods are others")),

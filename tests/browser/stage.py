@@ -77,6 +77,7 @@ BINS = {
         *(f"R-{number:02}" for number in range(1, 5)),
         *(f"M-{number:02}" for number in range(1, 8)),
         *(f"L-{number:02}" for number in range(1, 6)),
+        *(f"D-{number:02}" for number in range(1, 7)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import keys
@@ -75,7 +76,7 @@ def test_what_another_site_sent_is_typed_in_the_items_unit(pages: Pages, scanned
     expect(page.locator("#lines")).to_contain_text("0.500 KG over")
     page.click("#accept")
     expect(page.locator("#differs-words")).to_have_text("HAM-KG: 2.000 of 1.500 KG")
-    page.select_option("#why", "over")
+    page.select_option("#whys select", "over")
     page.click("#differs button[type=submit]")
     sign(page)
     expect(page.locator("#proof-title")).to_contain_text("oslo")
@@ -140,3 +141,16 @@ def test_a_difference_is_explained_in_the_items_unit(pages: Pages) -> None:
     expect(page.locator("#bin-state")).to_contain_text("posted")
     assert lies(house, "M-06", "HAM-KG") == 3_500
     people["kim"].act("counts/approve", session=session, bin="M-07", reason="found", pin=stage.PIN)
+
+
+def test_the_hub_shows_what_was_sent_and_lies_in_the_items_unit(pages: Pages) -> None:
+    house = pages.house
+    put(house, "D-03", 2_250, "HAM-KG")
+    sent = {"receiver": "bergen", "lines": [{"item": "HAM-KG", "quantity": 1_250, "source": "D-03"}]}
+    transfer = house.oslo.people["tor"].act("transfers/dispatch", **sent, pin=stage.PIN)["op_id"]
+    wait_for("the dispatch at the hub", lambda: [each for each in house.hub.transfers() if each.id == transfer], 60)
+    page = pages.console("/transfers")
+    cells = page.locator("section", has_text=transfer[:16]).locator("tbody td")
+    expect(cells).to_have_text(["HAM-KG KG", "–", "–", "1.250", "0.000", "0.000", "1.250", "0.000"])
+    page.goto(f"{house.hub_url}/sites/{next(each.origin for each in house.hub.sites() if each.site == 'oslo')}")
+    expect(page.locator("tr", has_text="D-03")).to_contain_text("1.000")

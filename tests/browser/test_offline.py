@@ -193,6 +193,21 @@ def test_every_page_of_floor_work_opens_without_the_node_and_says_so(pages: Page
     page.context.set_offline(False)
 
 
+def on_disk(page: Any) -> str:
+    """Every answer of the node that this tablet keeps."""
+    return str(
+        page.evaluate(
+            """() => new Promise((resolve) => {
+              const asked = indexedDB.open("tallyman");
+              asked.onsuccess = () => {
+                const facts = asked.result.transaction("facts").objectStore("facts").getAll();
+                facts.onsuccess = () => resolve(JSON.stringify(facts.result));
+              };
+            })"""
+        )
+    )
+
+
 def test_a_receipt_goes_on_without_the_node(pages: Pages, scanned: Scan) -> None:
     house, rita = pages.house, pages.house.oslo.people["rita"]
     pages.forgive(GONE)
@@ -211,6 +226,7 @@ def test_a_receipt_goes_on_without_the_node(pages: Pages, scanned: Scan) -> None
     page.reload()
     expect(page.locator("#from")).to_have_text("O-01")
     expect(page.locator("#expected .count")).to_have_text("1 / 4")
+    assert '"came"' not in on_disk(page), "how much came is how much stock lies somewhere"
     scanned(page, CABLE)
     to_send(page, 3)
     expect(page.locator("#answer")).to_contain_text("on this tablet")

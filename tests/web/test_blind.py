@@ -43,7 +43,9 @@ def counting(tmp_path: Path) -> Iterator[tuple[Stage, Flask, str, str]]:
             {"item": "DRILL", "serial": "NUMBER-OF-A-DRILL", "quantity": 1},
         ]
         received = stage.op()
-        stage.floor.stock.receive(received, mona, {"lines": came, "target": "A-01", "delivery": "PO-1"})
+        stage.floor.stock.receive(
+            received, mona, {"lines": came, "target": "A-01", "delivery": "PO-1", "confirm": True}
+        )
         free = {"item": "BOLT", "quantity": PICKED, "target": "A-02"}
         stage.floor.stock.receive(stage.op(), mona, {"lines": [free]})
         picks = {"order": "SO-1", "lines": [{"item": "BOLT", "quantity": PICKED}]}
@@ -201,7 +203,7 @@ def test_what_came_of_a_delivery_into_the_bin_is_told_when_its_count_is_finished
     assert [line["came"] for line in hidden["lines"]] == [None] * 3 and hidden["being_counted"]
     assert [line["wanted"] for line in hidden["lines"]] == [line["wanted"] for line in told["lines"]]
     # Goods that come while it is counted are taken in, without a word about the others.
-    more = {"delivery": "PO-1", "target": "DOCK", "lines": [{"item": "BOLT", "quantity": WANTED}]}
+    more = {"delivery": "PO-1", "target": "DOCK", "confirm": True, "lines": [{"item": "BOLT", "quantity": WANTED}]}
     answer = cora.post("/api/v1/documents/receive", json={"op_id": str(stage.op()), **more})
     assert answer.status_code == 200 and "open" not in answer.json, answer.text
     closing = {"op_id": str(stage.op()), "delivery": "PO-1", "reason": "short"}

@@ -39,6 +39,7 @@ def test_it_says_what_and_why_and_of_which_operation(site: tuple[Stage, Flask]) 
     assert [each["act"] for each in rows] == ["scrap", "send-back", "reverse"]
     assert (rows[0]["proposal"], rows[0]["reasons"], rows[0]["note"]) == (scrap, ["damaged"], NOTE)
     assert rows[0]["lines"][0]["reasons"] == ["crushed"] and not rows[0]["own"]
+    assert (rows[0]["lines"][0]["unit"], rows[0]["lines"][0]["decimals"]) == ("pc", 0)
     assert rows[1]["references"] == origin
     assert [each["of"] for each in rows] == ["", "", str(received)]
 

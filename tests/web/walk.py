@@ -71,6 +71,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "scans/dismiss": {"park": 999, "reason": "not-stock"},
     "tasks/begin": {"kind": "count"},
     "tasks/enter": {"item": "BOLT", "quantity": 1},
+    "tasks/part": {"item": "BOLT", "quantity": 1, "held": "damage"},
     "tasks/finish": {"happened": True},
     "tasks/drop": {},
     "documents/receive": {"lines": [{"item": "NO-SUCH", "quantity": 1, "target": "A-01"}]},

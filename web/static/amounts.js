@@ -6,10 +6,10 @@ import { _, decimalMark, n_ } from "./words.js";
 // Digits with a point, as they are typed and sent, in the reader's own manner.
 export const withMark = (digits) => digits.replace(".", decimalMark);
 
-export function written(count, decimals = 0) {
+export function written(count, decimals = 0, mark = decimalMark) {
   if (!decimals) return String(count);
   const digits = String(Math.abs(count)).padStart(decimals + 1, "0");
-  return `${count < 0 ? "-" : ""}${digits.slice(0, -decimals)}${decimalMark}${digits.slice(-decimals)}`;
+  return `${count < 0 ? "-" : ""}${digits.slice(0, -decimals)}${mark}${digits.slice(-decimals)}`;
 }
 
 // The digits of a number key pad or a field in base units, exactly.

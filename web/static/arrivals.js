@@ -5,11 +5,12 @@ import { act, newOpId, post } from "./api.js";
 import { OUT, since, whenAway } from "./away.js";
 import { base, measured, together, written } from "./amounts.js";
 import { decider } from "./decide.js";
-import { ACTS, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
 import { lastOf } from "./told.js";
+import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
@@ -21,11 +22,9 @@ const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
 const linesOf = ({ lines }) => n_("%(num)s line", "%(num)s lines", lines.length);
 
-function differs(line) {
-  if (off(line) < 0) return `▲ ${_("%(number)s short", { number: measured(-off(line), line) })}`;
-  if (off(line) > 0) return `▲ ${_("%(number)s over", { number: measured(off(line), line) })}`;
-  return [line.decimals ? line.unit : "", `✓ ${_("all of it")}`].filter(Boolean).join(" · ");
-}
+const damage = (line) => line.damaged && `■ ${_("%(number)s damaged", { number: measured(line.damaged, line) })}`;
+const gap = (line) => off(line) && `▲ ${off(line) < 0 ? _("%(number)s short", { number: measured(-off(line), line) }) : _("%(number)s over", { number: measured(off(line), line) })}`;
+const differs = (line) => [line.decimals ? line.unit : "", gap(line), damage(line), gap(line) || damage(line) ? "" : `✓ ${_("all of it")}`].filter(Boolean).join(" · ");
 
 function show() {
   byId("choose").hidden = Boolean(transfer);
@@ -39,15 +38,25 @@ function show() {
   byId("lines").replaceChildren(...transfer.lines.slice(0, LINES_MAX).map((line) => lineOf({
     title: titled(line), details: detailsOf(line), figure: `${written(line.came, line.decimals)} / ${written(line.open, line.decimals)}`,
     beside: differs(line), latest: line === transfer.latest,
-    act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, line.decimals, (digits) => attempt(() => set(line, base(digits, line.decimals))))],
+    act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, line.decimals, (digits) => attempt(() => set(line, { came: base(digits, line.decimals) })), { part: () => askDamaged(line) })],
   })));
 }
 
-function set(line, came) {
-  line.came = came;
+// Of what came; the rest is free.
+function askDamaged(line) {
+  askAmount(_("%(name)s: how many of them are damaged?", { name: titled(line) }), line.damaged, line.decimals, (digits) => attempt(() => {
+    const damaged = base(digits, line.decimals);
+    if (damaged > line.came) throw new Refused(_("More is damaged than came: say first how many came."));
+    set(line, { damaged });
+  }));
+}
+
+function set(line, said) {
+  Object.assign(line, said);
+  line.damaged = Math.min(line.damaged, line.came);
   transfer.latest = line;
   show();
-  say(off(line) ? "warn" : "good", titled(line), { figure: written(came, line.decimals) });
+  say(off(line) || line.damaged ? "warn" : "good", titled(line), { figure: written(said.damaged ?? line.came, line.decimals) });
 }
 
 async function load() {
@@ -61,7 +70,7 @@ async function load() {
 }
 
 function choose({ transfer: name, sender, lines, paper = null }) {
-  transfer = { name, sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open })), latest: null };
+  transfer = { name, sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0 })), latest: null };
   stopFollowing();
   show();
   say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
@@ -118,7 +127,7 @@ byId("back").addEventListener("click", () => { transfer = null; show(); });
 function wish() {
   const lines = transfer.lines.map((line) => ({
     index: line.index, quantity: line.came, target,
-    ...(off(line) < 0 ? { missing: -off(line) } : {}), ...(off(line) ? { reasons: [byId("why").value] } : {}),
+    ...(line.damaged ? { damaged: line.damaged } : {}), ...(off(line) < 0 ? { missing: -off(line) } : {}), ...(off(line) ? { reasons: [line.why] } : {}),
   }));
   return { transfer: transfer.name, sender: transfer.sender, lines, ...(transfer.paper ? { paper: transfer.paper } : {}) };
 }
@@ -126,11 +135,42 @@ function wish() {
 const { open } = decider({
   sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => _("From %(sender)s into %(place)s.", { sender: transfer.sender, place: target }),
     act: () => act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId),
-    done: async (answer) => { const { sender } = transfer; transfer = null; done(answer.op_id, _("What %(sender)s sent is in %(place)s", { sender, place: target })); await attempt(load); show(); } },
+    done: async (answer) => {
+      if (answer.ask) { askAgain(answer.ask, byId("pin").value); return; }
+      await accepted(answer);
+    } },
 });
+
+function askAgain(question, pin) {
+  ask(_("Is that right?"), question, _("Yes, so much"), async () => accepted(await act("transfers/accept", { ...wish(), confirm: true, pin }, transfer.opId)));
+}
+
+async function accepted(answer) {
+  const { sender } = transfer;
+  transfer = null;
+  done(answer.op_id, _("What %(sender)s sent is in %(place)s", { sender, place: target }));
+  await attempt(load);
+  show();
+}
+
+// Why each line differs, of the reasons that fit it: one for all would be true of none.
+const fits = (line, reason) => (off(line) > 0) === (reason === "over");
+function askWhys(different) {
+  byId("whys").replaceChildren(...different.map((line) => {
+    const part = byId("why-of").content.cloneNode(true), id = `why-${line.index}`, select = part.querySelector("select"), label = part.querySelector("label");
+    Object.assign(label, { htmlFor: id, textContent: `${titled(line)}: ${gap(line)}` });
+    for (const option of [...select.options]) if (!fits(line, option.value)) option.remove();
+    select.id = id;
+    line.why = select.value;
+    select.addEventListener("change", () => { line.why = select.value; });
+    return part;
+  }));
+}
+
 byId("accept").addEventListener("click", () => {
   if (reach.ok === false) { say("warn", `${OUT} ${AWAY}`); return; }
   const different = transfer.lines.filter(off);
+  askWhys(different);
   if (!different.length) { open("sign"); return; }
   byId("differs-words").textContent = different.slice(0, 5).map((line) => _("%(name)s: %(number)s of %(all)s", { name: line.item, number: written(line.came, line.decimals), all: measured(line.open, line) })).join(", ");
   byId("differs").showModal();

@@ -20,6 +20,8 @@ const KEY = `basket ${kind} ${actor}`;
 const LINES_MAX = 200;
 const WHOLE_UNITS = ["dispatch", "issue", "hold", "scrap", "send-back"]; // one scan takes a unit with all that is free on it
 const AWAY = _("Your lines are kept on this tablet: it is signed when the node answers.");
+// Where goods of an exception went, or came from: nobody knows more.
+const ENDS = { gone: (bin) => ({ source: bin, target: "SHRINKAGE" }), came: (bin) => ({ source: "SHRINKAGE", target: bin }) };
 const fresh = () => ({ opId: newOpId(), bin: "", lines: [], latest: -1 });
 let basket = JSON.parse(localStorage.getItem(KEY) || "null") || fresh();
 const undone = []; // what Undo goes back to
@@ -93,6 +95,7 @@ onCode(async (text) => {
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   if (found.kind === "location") {
     if (!place) { say("warn", _("No bin is needed here: scan the items")); return; }
+    if (kind === "except" && basket.lines.length && found.location !== basket.bin) { say("warn", _("One bin at a time: send this first")); return; }
     if (found.unit && found.known && WHOLE_UNITS.includes(kind)) { await addUnit(found.location); return; }
     become({ bin: found.location });
     say("good", _("At %(place)s: scan the goods", { place: found.location }));
@@ -127,8 +130,9 @@ function wish() {
     if (value) said[each.dataset.said] = each.dataset.said === "reasons" ? [value] : value;
   }
   const { way, ...rest } = said; // of a correction: whether there is more or less than in the books
+  if (kind === "except") Object.assign(rest, { location: basket.bin });
   const lines = basket.lines.map(({ item, lot, serial, quantity, bin }) => Object.fromEntries(
-    Object.entries({ item, lot, serial, [amount]: way === "less" ? -quantity : quantity, [place]: bin }).filter(([name, value]) => name && value)));
+    Object.entries({ item, lot, serial, [amount]: way === "less" ? -quantity : quantity, ...(ENDS[way]?.(bin) ?? { [place]: bin }) }).filter(([name, value]) => name && value)));
   return { ...rest, lines };
 }
 
@@ -148,9 +152,9 @@ async function offerSites() {
 if (document.querySelector("[list=sites]")) offerSites().catch(() => {}); // what is not offered can be typed
 
 function asked(question) {
-  const pin = byId("pin").value;
+  const key = signed ? { pin: byId("pin").value } : {};
   basket.opId = newOpId(); // nothing was done: saying yes is another act
-  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => sent(await act(path, { ...wish(), confirm: true, pin }, basket.opId)));
+  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId)));
 }
 
 function sent(answer) {

@@ -7,13 +7,15 @@ import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
 import { place } from "./place.js";
+import { nameOf } from "./names.js";
+import { askExpiry, askHeld, HELD, heldButton, heldWords, offer } from "./part.js";
 import { reach } from "./reach.js";
 import "./held.js";
 import { askHow, showAreas } from "./share.js";
 import { showUndecided } from "./undecided.js";
 import { showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
-import { momentWords } from "./times.js";
+import { dayWords, momentWords } from "./times.js";
 import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
@@ -21,7 +23,7 @@ import { _, n_ } from "./words.js";
 const LINES_MAX = 200;
 let scale = "", screen = null, known = new Map(), latest = "", proofOf = null;
 
-const keyOf = (line) => [line.item, line.lot, line.serial, line.expiry].join("\u001f");
+const keyOf = (line) => [line.item, line.lot, line.serial, line.expiry, line.status].join("\u001f");
 const titled = (line) => line.name || line.item;
 
 // A part of a bin that somebody else counts, as it was asked for.
@@ -60,7 +62,7 @@ async function open(bin) {
 }
 
 function lineOf(line) {
-  const details = [line.lot && _("lot %(lot)s", { lot: line.lot }), line.serial && _("serial %(serial)s", { serial: line.serial })];
+  const details = [heldWords(line.status), line.lot && _("lot %(lot)s", { lot: line.lot }), line.serial && _("serial %(serial)s", { serial: line.serial }), line.expiry && _("expires %(day)s", { day: dayWords(line.expiry) })];
   const what = element("div", { className: "what" }, element("strong", { textContent: titled(line) }),
     element("span", { className: "quiet" }, ltr(line.item), ...details.filter(Boolean).map((each) => ` · ${each}`)));
   const change = element("button", { className: "button", type: "button", textContent: line.serial ? _("Remove") : _("Change") });
@@ -69,7 +71,7 @@ function lineOf(line) {
   change.addEventListener("click", () => (line.serial ? attempt(() => enter(line, 0)) : askQuantity(line)));
   const row = element("article", { className: "line card" }, what,
     element("div", { className: "amount" }, element("output", { className: "count", textContent: written(line.counted, line.decimals) }),
-      element("span", { className: "quiet", textContent: beside(line) })), change);
+      element("span", { className: "quiet", textContent: beside(line) })), ...(line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held, "1"))] : []), change);
   if (keyOf(line) === latest) row.dataset.latest = "";
   return row;
 }
@@ -179,6 +181,7 @@ async function send(text) {
   else if (answer.outcome === "counted" && answer.repeated) say("warn", _("This piece is counted already"));
   else if (answer.outcome === "taken") askHow(bin, answer.why);
   else if (answer.outcome === "item") say("warn", _("Scan a bin first"));
+  else if (answer.measure) askQuantity({ ...answer.hint, ...answer.measure, name: nameOf(answer.hint.item), park: answer.park, counted: 0 });
 }
 onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 onPhoto(scan);
@@ -239,17 +242,25 @@ const keypad = new Keypad(byId("keypad"), (digits) => { byId("keypad-value").tex
   if (digits === "") { byId("keypad").close(); return; }
   if (typing.pieces !== undefined && weight === "") { weight = digits; askPieces(); return; }
   byId("keypad").close();
-  attempt(() => enter(typing, weight || digits, weight ? Number(digits) : undefined));
+  attempt(() => typing.take(typing, weight || digits, weight ? Number(digits) : undefined));
 });
 byId("keypad").addEventListener("keydown", (event) => keypad.typed(event));
 
-function askQuantity(line) {
-  typing = line;
+// `take`: what is done with the amount; else it is what there is of the line.
+function askQuantity(line, take = line.park ? resolve : enter, title = titled(line)) {
+  typing = { ...line, take };
   weight = "";
-  showKeypad(line.unit ? _("%(name)s in %(unit)s", { name: titled(line), unit: line.unit }) : titled(line),
+  offer(take === enter ? {
+    ...(line.status ? {} : { part: () => askHeld(titled(line), (held) => askQuantity({ ...line, counted: 0 }, (...said) => hold(line, held, ...said.slice(1)), _("%(name)s, %(held)s: how many?", { name: titled(line), held: HELD[held] }))) }),
+    ...(line.lot ? { expiry: () => askExpiry(titled(line), line.expiry, (expiry) => attempt(() => enter({ ...line, expiry }, exactly(line), line.pieces))) } : {}),
+  } : {});
+  showKeypad(line.unit ? _("%(name)s in %(unit)s", { name: title, unit: line.unit }) : title,
     written(line.counted, line.decimals), Boolean(line.decimals), isWeighed(line.unit)); // the first digit replaces it
   byId("keypad").showModal();
 }
+
+// What a line has, as it would be typed.
+const exactly = ({ counted, decimals }) => written(counted, decimals, ".");
 
 byId("weigh").addEventListener("click", async () => {
   const amount = await weighed(byId("weigh"), typing.item, byId("weigh-words"));
@@ -268,10 +279,18 @@ function showKeypad(title, value, point, onScale = false) {
   byId("keypad-value").textContent = value;
 }
 
-async function enter({ item, lot, serial, expiry, decimals }, amount, pieces) {
-  const said = Object.entries({ lot, serial, expiry, pieces }).filter(([, value]) => value !== undefined && value !== "");
+// A line with so much of it, as the node wants it.
+function wishOf({ item, lot, serial, expiry, status, decimals }, amount, pieces) {
+  const said = Object.entries({ lot, serial, expiry, status, pieces }).filter(([, value]) => value !== undefined && value !== "");
   const how = decimals ? { amount: String(amount).replace(/\.$/, "") } : { quantity: Number(amount) };
-  const wish = { item, mode: "set", ...how, ...Object.fromEntries(said), ...place.here() };
+  return { item, ...how, ...Object.fromEntries(said) };
+}
+
+const resolve = (line, ...said) => act("scans/resolve", { park: line.park, ...wishOf(line, ...said) });
+const hold = (line, held, ...said) => attempt(() => act("tasks/part", { ...wishOf(line, ...said), held, ...place.here() }));
+
+async function enter(line, ...said) {
+  const wish = { ...wishOf(line, ...said), mode: "set", ...place.here() };
   const answer = await act("counts/enter", wish);
   if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, count it"), () => attempt(() => act("counts/enter", { ...wish, confirm: true })));
 }

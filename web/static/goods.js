@@ -6,6 +6,7 @@ import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, openDialog, say } from "./page.js";
+import { heldWords, offer } from "./part.js";
 import { onPhoto } from "./photo.js";
 import { dayWords } from "./times.js";
 import { codeOf } from "./told.js";
@@ -43,8 +44,9 @@ const keypad = byId("keypad") && new Keypad(byId("keypad"), (digits) => { byId("
 });
 byId("keypad")?.addEventListener("keydown", (event) => keypad.typed(event));
 
-// Digits as somebody types them in the item's unit; the first one replaces `now`.
-export function askAmount(title, now, decimals, take) {
+// Digits as somebody types them in the item's unit; the first one replaces `now`. `more`: see `part.js`.
+export function askAmount(title, now, decimals, take, more = {}) {
+  offer(more);
   typing = { take };
   keypad.clear();
   keypad.point = decimals > 0;
@@ -66,11 +68,13 @@ export const ACTS = {
   release: [_("Release"), (name) => _("Release %(name)s", { name })],
 };
 
-// A line with a figure: `details` stand below the name; `act` = [one of ACTS, what it does], or none.
-export function lineOf({ title, details, figure, beside = "", act = null, latest = false }) {
+// A line with a figure: `details` stand below the name; `act` = [one of ACTS, what it does], or none; `also`: more
+// buttons, before it.
+export function lineOf({ title, details, figure, beside = "", act = null, also = [], latest = false }) {
   const what = element("div", { className: "what" }, element("strong", { textContent: title }), element("span", { className: "quiet", textContent: details.filter(Boolean).join(" · ") }));
   const row = element("article", { className: "line card" }, what,
     element("div", { className: "amount" }, element("output", { className: "count", dir: "ltr", textContent: figure }), element("span", { className: "quiet", textContent: beside })));
+  row.append(...also);
   if (act) {
     const button = element("button", { className: "button", type: "button", textContent: act[0][0] });
     button.setAttribute("aria-label", act[0][1](title));
@@ -81,7 +85,8 @@ export function lineOf({ title, details, figure, beside = "", act = null, latest
   return row;
 }
 
-export const detailsOf = ({ item, lot, serial, expiry }) => [
+export const detailsOf = ({ item, lot, serial, expiry, status }) => [
+  heldWords(status),
   apart(item), lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial }), expiry && _("expires %(day)s", { day: dayWords(expiry) }),
 ];
 

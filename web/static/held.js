@@ -9,6 +9,7 @@ import { outbox, person, waiting } from "./outbox.js";
 import { byId, element, ltr, say } from "./page.js";
 import { place } from "./place.js";
 import { reach } from "./reach.js";
+import { titleOf } from "./waiting.js";
 import { stayAwake } from "./shell.js";
 import { _ } from "./words.js";
 
@@ -45,7 +46,7 @@ async function resume() {
 function titled(item) {
   if (item.path === "scans") return nameOf(item.body.text) || item.body.text;
   if (item.path === "counts/enter") return `${item.body.item}: ${withMark(String(item.body.amount ?? item.body.quantity))}`;
-  return ACTS[item.path];
+  return ACTS[item.path] || titleOf(item);
 }
 
 function rows() {

@@ -7,10 +7,10 @@ import { decider } from "./decide.js";
 import { ACTS, detailsOf, done, lineOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { HELD } from "./part.js";
 import { lastOf } from "./told.js";
 import { _, n_ } from "./words.js";
 
-const WORDS = { damage: _("damaged"), quality: _("quality in doubt"), expired: _("expired") };
 const mayRelease = byId("holds").dataset.mayRelease === "yes";
 let told = "", chosen = null, opId = "";
 
@@ -19,9 +19,9 @@ async function load() {
   told = since(answer);
   byId("none").hidden = rows.length > 0;
   byId("holds").replaceChildren(...rows.map((row) => lineOf({
-    title: _("%(name)s: %(status)s", { name: nameOf(row.item) || row.item, status: WORDS[row.status] || row.status }),
-    details: [...detailsOf(row), ...row.places.map((each) => _("%(number)s at %(place)s", { number: measured(each.quantity, row), place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
-    figure: written(row.left, row.decimals), beside: row.decimals ? row.unit : "", act: mayRelease && !row.own && row.places.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
+    title: _("%(name)s: %(status)s", { name: nameOf(row.item) || row.item, status: HELD[row.status] || row.status }),
+    details: [...detailsOf({ ...row, status: "" }), ...(row.places ?? []).map((each) => _("%(number)s at %(place)s", { number: measured(each.quantity, row), place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
+    figure: row.places ? written(row.left, row.decimals) : "", beside: row.decimals ? row.unit : "", act: mayRelease && !row.own && row.places?.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
   })));
   return rows.length;
 }

@@ -115,7 +115,11 @@ async function pick(wish, thing) {
   const title = titled(thing), figure = written(wish.quantity, thing.decimals);
   const whole = { list: list.list, source: bin, ...wish };
   try {
-    await act("picks/pick", whole);
+    const answer = await act("picks/pick", whole);
+    if (answer.ask) {
+      ask(_("Is that right?"), answer.ask, _("Yes, so much"), () => pick({ ...wish, confirm: true }, thing));
+      return;
+    }
   } catch (error) {
     if (error.title !== REASON_NEEDED) throw error;
     ask(_("Another one than promised?"), error.message, _("Take it"), async (reason) => {

@@ -2,6 +2,7 @@
 
 import { act, newOpId, post } from "./api.js";
 import { attempt, byId, say } from "./page.js";
+import { siteMs, siteWall } from "./times.js";
 import { _, n_ } from "./words.js";
 
 const { session } = byId("session").dataset;
@@ -12,13 +13,12 @@ byId("issue")?.addEventListener("click", () => attempt(async () => {
   location.assign(`/review/sheets/${number}`);
 }));
 
-const local = (date) => new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 for (const each of document.querySelectorAll("[data-return]")) {
   each.addEventListener("click", () => {
     sheet = Number(each.dataset.return);
     again("");
     byId("back-title").textContent = _("Sheet %(number)s is back", { number: sheet });
-    byId("counted-at").value = local(new Date());
+    byId("counted-at").value = siteWall(Date.now());
     byId("back").showModal();
   });
 }
@@ -42,7 +42,7 @@ async function send() {
     location.reload();
     return;
   }
-  const [file] = byId("file").files, at = new Date(byId("counted-at").value).getTime();
+  const [file] = byId("file").files, at = siteMs(byId("counted-at").value);
   if (!file) throw new Error(_("Choose the file first"));
   if (Number.isNaN(at)) throw new Error(_("Say when it was counted"));
   const tried = { sheet, csv: await file.text(), counter: byId("counter").value, counted_ms: at };

@@ -8,6 +8,7 @@ import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFoll
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, element, say } from "./page.js";
+import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
 import { dayWords } from "./times.js";
 import { lastOf } from "./told.js";
@@ -22,7 +23,7 @@ const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
 let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], loaded = false, asked = false;
 
-const keyOf = (line) => [line.item, line.lot, line.serial, line.place].join("\u001f");
+const keyOf = (line) => [line.item, line.lot, line.serial, line.place, line.status].join("\u001f");
 const titled = (line) => line.name || line.item;
 const chosen = () => {
   const kept = JSON.parse(localStorage.getItem(KEY) || "null");
@@ -33,12 +34,35 @@ const chosen = () => {
 
 // ---------------------------------------------------------------- what is shown
 
+async function enter(wish) {
+  const answer = await act("tasks/enter", wish);
+  if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, so much"), () => act("tasks/enter", { ...wish, confirm: true }));
+}
+
+const named = ({ item, lot, serial, expiry, place, status }) => Object.fromEntries(
+  Object.entries({ item, lot, serial, expiry, place, status }).filter(([, value]) => value));
+
 function change(line) {
-  const { item, lot, serial, expiry, place, decimals = 0 } = line;
-  const wish = Object.fromEntries(Object.entries({ item, lot, serial, expiry, place }).filter(([, value]) => value));
-  const set = (quantity) => attempt(() => act("tasks/enter", { ...wish, quantity }));
-  if (serial) set(0);
-  else askAmount(titled(line), line.counted, decimals, (digits) => attempt(() => set(base(digits, decimals))));
+  const { decimals = 0 } = line;
+  if (line.serial) { attempt(() => enter({ ...named(line), quantity: 0 })); return; }
+  askAmount(titled(line), line.counted, decimals, (digits) => attempt(() => enter({ ...named(line), quantity: base(digits, decimals) })), {
+    ...(line.status ? {} : { part: () => askHeld(titled(line), (held) => hold(line, held)) }),
+    ...(line.lot ? { expiry: () => askExpiry(titled(line), line.expiry, (expiry) => attempt(() => enter({ ...named(line), expiry, quantity: line.counted }))) } : {}),
+  });
+}
+
+// A part of a line is held: a piece is all of it.
+function hold(line, held) {
+  const { decimals = 0 } = line, part = (quantity) => attempt(() => act("tasks/part", { ...named(line), held, quantity }));
+  if (line.serial) part(1);
+  else askAmount(_("%(name)s, %(held)s: how many?", { name: titled(line), held: HELD[held] }), 0, decimals, (digits) => attempt(() => part(base(digits, decimals))));
+}
+
+// Its label does not say how much there is: the scan waits until somebody says it.
+function askMeasure({ park, hint, measure }) {
+  const { item, lot, serial, expiry } = hint;
+  askAmount(_("%(name)s in %(unit)s", { name: nameOf(item) || item, unit: measure.unit }), 0, measure.decimals,
+    (amount) => attempt(() => act("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })));
 }
 
 function notice(lines) {
@@ -90,7 +114,7 @@ function showTask(before) {
   byId("no-lines").textContent = next();
   byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map((line) => lineOf({
     title: titled(line), details: [...detailsOf(line), line.place && _("to %(place)s", { place: line.place })], figure: written(line.counted, line.decimals),
-    beside: beside(line), act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: keyOf(line) === latest,
+    beside: beside(line), also: line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held))] : [], act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: keyOf(line) === latest,
   })));
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
   byId("done").disabled = !lines.some((line) => line.counted > 0);
@@ -100,6 +124,7 @@ function showTask(before) {
 
 function cameOf({ lines, being_counted: hidden }) {
   if (hidden) return _("what came of it is being counted");
+  if (lines.some((line) => line.came === undefined)) return _("%(all)s expected", { all: together(lines.map((line) => ({ ...line, quantity: line.wanted }))) });
   const sum = (name) => together(lines.map((line) => ({ ...line, quantity: line[name] })));
   return _("%(number)s of %(all)s came", { number: sum("came"), all: sum("wanted") });
 }
@@ -140,7 +165,7 @@ async function loadDeliveries() {
   if (screen) showExpected();
   else if (asked) showChoice({ screen: null });
 }
-if (receiving) attempt(loadDeliveries);
+attempt(receiving ? loadDeliveries : loadNames);
 
 // ---------------------------------------------------------------- what is done
 
@@ -178,6 +203,7 @@ function sayUnit({ unit, target, open = [] }) {
 async function scan(text) {
   const answer = await act("scans", { text });
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
+  else if (answer.measure) askMeasure(answer);
   else if (answer.unit) sayUnit(answer);
 }
 onCode(async (text) => {

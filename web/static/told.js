@@ -7,6 +7,9 @@ import { change, fact, setFact } from "./store.js";
 import { LoggedOut, Unreachable } from "./wire.js";
 
 const CODES = "told:codes", CODES_MAX = 500;
+// What came of a delivery lies where it was put, and of held goods it is said how much there is: the node alone tells.
+const STOCK = ["came", "left", "places"];
+const kept = (answer) => JSON.parse(JSON.stringify(answer, (name, value) => (STOCK.includes(name) ? undefined : value)));
 const keyOf = async (path) => `told:${(await whose())?.actor}:${path}`;
 
 // The node's answer; where it gives none, its last one to this person, with `told`, when that was. `name`: of several
@@ -15,13 +18,13 @@ export async function lastOf(path, name = path) {
   const key = await keyOf(name);
   try {
     const answer = await get(path);
-    await setFact(key, { path, at: Date.now(), answer }).catch(() => {});
+    await setFact(key, { path, at: Date.now(), answer: kept(answer) }).catch(() => {});
     return answer;
   } catch (error) {
     if (!(error instanceof Unreachable) || error instanceof LoggedOut) throw error;
-    const kept = await fact(key).catch(() => null);
-    if (kept?.path !== path) throw error;
-    return { ...kept.answer, told: kept.at };
+    const last = await fact(key).catch(() => null);
+    if (last?.path !== path) throw error;
+    return { ...last.answer, told: last.at };
   }
 }
 

@@ -8,6 +8,7 @@ import { _ } from "./words.js";
 function field(row, name, label, value = "") {
   const id = `unknown-${row}-${name}`;
   const input = element("input", { id, name, value, autocomplete: "off", spellcheck: false });
+  if (name === "expiry") input.type = "date";
   if (name === "amount" || name === "pieces") Object.assign(input, { inputMode: "decimal", className: "number" });
   return element("div", {}, element("label", { htmlFor: id, textContent: label }), input);
 }
@@ -18,7 +19,6 @@ function wishOf(form, read) {
     const text = (value || "").trim();
     if (name && text) wish[name] = name === "pieces" ? Number(text) : text;
   }
-  if (read.hint?.expiry) wish.expiry = read.hint.expiry;
   return wish;
 }
 
@@ -37,7 +37,8 @@ function cardOf(read, gone, scale) {
   const hint = read.hint || {};
   const form = element("form", { className: "resolve", noValidate: true, hidden: true },
     field(read.park, "item", _("Item code"), hint.item), field(read.park, "lot", _("Lot"), hint.lot),
-    field(read.park, "serial", _("Serial"), hint.serial), field(read.park, "amount", _("Quantity"), String(hint.amount || hint.quantity || 1)),
+    field(read.park, "expiry", _("Expiry"), hint.expiry), field(read.park, "serial", _("Serial"), hint.serial),
+    field(read.park, "amount", _("Quantity"), String(hint.amount || hint.quantity || 1)),
     ...(hint.pieces ? [field(read.park, "pieces", _("Pieces"), String(hint.pieces))] : []),
     element("button", { className: "button", type: "submit", textContent: _("Count it so") }));
   const refusal = element("p", { className: "refusal" });

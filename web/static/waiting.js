@@ -2,6 +2,8 @@
 
 import { outbox, person, refusals, seen, waiting } from "./outbox.js";
 import { byId, element, ltr, say } from "./page.js";
+import { withMark } from "./amounts.js";
+import { HELD } from "./part.js";
 import { momentWords } from "./times.js";
 import { _, n_ } from "./words.js";
 
@@ -15,6 +17,7 @@ const WORDS = {
   "counts/empty": (body) => [_("Bin empty"), body.bin || ""],
   scans: (body) => [_("Scanned"), body.text],
   "tasks/enter": (body) => [_("Quantity %(quantity)s", { quantity: body.quantity ?? body.amount }), body.item],
+  "tasks/part": (body) => [`${HELD[body.held]}: ${body.quantity ?? withMark(body.amount)}`, body.item],
   "tasks/finish": () => [_("Goods received or moved"), ""],
   "tasks/drop": () => [_("Give it up"), ""],
   "counts/certificate": (body) => [_("Certificate of a zone"), body.zone],
@@ -22,6 +25,7 @@ const WORDS = {
   "documents/relabel": (body) => [_("Label anew"), itemsOf(body)],
   "documents/scrap": (body) => [_("Scrap goods"), itemsOf(body)],
   "documents/adjust": (body) => [_("Correct stock"), itemsOf(body)],
+  "documents/exception": (body) => [_("Note an exception"), body.location],
   "documents/reverse": (body) => [_("Reverse an operation"), body.of.slice(0, 8)],
   "documents/reject": () => [_("Refuse"), ""],
   "documents/send-back": (body) => [_("Send back to a supplier"), itemsOf(body)],
