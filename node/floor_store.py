@@ -340,3 +340,11 @@ CREATE TABLE count_baselines (
     PRIMARY KEY (session, bin)
 ) STRICT, WITHOUT ROWID;
 """
+
+HUB_ANSWERS_1 = """
+-- What became of the hub's decisions, by the op_id they are about; `why`: what stood against the last one.
+CREATE TABLE hub_answers (
+    op_id BLOB PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('done', 'refused')),
+    why TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
