@@ -348,3 +348,12 @@ CREATE TABLE hub_answers (
     why TEXT NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+SECOND_FACTORS_1 = """
+-- Authenticators of supervisors: the secret sealed like a personal key, the newest time step of which a code was
+-- used, how many steps their clock is ahead of ours.
+CREATE TABLE second_factors (
+    actor BLOB PRIMARY KEY, sealed BLOB NOT NULL, step INTEGER NOT NULL, drift INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL, made_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
