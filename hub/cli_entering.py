@@ -23,6 +23,7 @@ def add_all(add: Add) -> None:
     _add_announcements(add)
     _add_policies(add)
     _add_people(add)
+    _add_approvals(add)
 
 
 def _add_goods(add: Add) -> None:
@@ -94,6 +95,21 @@ def _add_people(add: Add) -> None:
     account.add_argument("roles", metavar="ROLES", help="some of ADMIN,RECONCILE,AUDIT")
 
 
+def _add_approvals(add: Add) -> None:
+    found = add("approvals", _approvals, shown.approvals, "list what waits at sites for a signature of the hub")
+    found.add_argument("id", nargs="?", metavar="ID", help="show one with its lines")
+    may = add("add-approver", _add_approver, shown.line, "let somebody of the console approve for a site; asks them "
+              "for their password, which seals their key")  # fmt: skip
+    may.add_argument("site", metavar="SITE")
+    may.add_argument("login", metavar="LOGIN", help="of their console account, with the role ADMIN")
+    decide = add("approve", _approve, shown.line, "approve or reject what waits at a site; asks for the password")
+    decide.add_argument("op_id", metavar="ID")
+    decide.add_argument("login", metavar="LOGIN", help="who decides")
+    decide.add_argument("--reason", default="", metavar="CODE", help="why it differs, or why it is rejected")
+    decide.add_argument("--reject", dest="verdict", action="store_const", const="rejected", default="approved")
+    decide.add_argument("--origin", default="", metavar="ORIGIN", help="at which chain, if two have this id")
+
+
 def _import_items(arguments: argparse.Namespace) -> Result:
     wish = {"csv": base64.b64encode(contents(arguments.file)).decode("ascii"), "dry_run": arguments.dry_run}
     return {**write(arguments, "import-items", wish), "dry_run": arguments.dry_run}
@@ -158,8 +174,35 @@ def _add_person(arguments: argparse.Namespace) -> Result:
     return write(arguments, "add-person", wish)
 
 
+def _approvals(arguments: argparse.Namespace) -> Result:
+    from hub import approving
+
+    _, opened = reading(arguments)
+    try:
+        with opened.read() as session:
+            if arguments.id is not None:
+                return approving.as_json(session, approving.find(session, arguments.id))
+            return {"approvals": [approving.as_json(session, each) for each in approving.waiting(session)]}
+    finally:
+        opened.close()
+
+
+def _add_approver(arguments: argparse.Namespace) -> Result:
+    wish = {"site": arguments.site, "login": arguments.login, "password": _password()}
+    return write(arguments, "add-approver", wish)
+
+
+def _approve(arguments: argparse.Namespace) -> Result:
+    wish = {name: getattr(arguments, name) for name in ("op_id", "login", "verdict", "reason", "origin")}
+    return write(arguments, "approve", {**wish, "password": _password()})
+
+
+def _password() -> str:
+    return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+
 def _add_account(arguments: argparse.Namespace) -> Result:
-    password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    password = _password()
     wish = {
         "login": arguments.login,
         "name": arguments.name,

@@ -117,6 +117,25 @@ def add_location(hub: Hub, given: Arguments) -> dict[str, Any]:
     return {"site": site, "locations": codes}
 
 
+def add_approver(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Let somebody of the hub approve at a site that is too small for two people."""
+    site, login = _text(given, "site"), _text(given, "login")
+    return {"site": site, "login": login, "actor": hub.add_approver(site, login, _text(given, "password"))}
+
+
+def approve(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Decide what waits at a site for the hub: `verdict` approved or rejected."""
+    found = hub.decide_approval(
+        _text(given, "op_id"),
+        _text(given, "login"),
+        _text(given, "password"),
+        _text(given, "verdict"),
+        _text(given, "reason", ""),
+        _text(given, "origin", ""),
+    )
+    return {"op_id": found["op_id"], "site": found["site"], "state": _text(given, "verdict")}
+
+
 def add_account(hub: Hub, given: Arguments) -> dict[str, Any]:
     """Somebody who may use the console."""
     account = hub.add_account(
@@ -166,6 +185,8 @@ COMMANDS: dict[str, Command] = {
     "revoke-person": revoke_person,
     "add-location": add_location,
     "add-account": add_account,
+    "add-approver": add_approver,
+    "approve": approve,
     "decide": decide,
     "retry": retry,
 }

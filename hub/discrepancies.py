@@ -33,6 +33,7 @@ CONTROL_REFUSED = "control record refused"
 UNANCHORED = "unanchored too long"
 ANCHOR_LOST = "anchor lost"
 HUB_RESTORED = "hub restored"
+STRANGE_KEY = "strange key"
 
 KINDS = (
     TRANSFER_SHORT,
@@ -54,6 +55,7 @@ KINDS = (
     UNANCHORED,
     ANCHOR_LOST,
     HUB_RESTORED,
+    STRANGE_KEY,
 )
 
 OPEN, WORKING = "open", "working"

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hub import announcing, catalogue, controls, fleet, people, policies
+from hub import announcing, approvers, approving, catalogue, controls, fleet, people, policies
 from hub.announcing import Announced
 from hub.catalogue import Imported
+from hub.founding import HubKeys
 from hub.limits import NONCES_MAX
 from hub.people import Added
 from hub.store import Store
@@ -23,6 +24,7 @@ class Entering:
     """The part of a hub that takes in what people enter."""
 
     store: Store
+    keys: HubKeys
     clock: Clock
     random: Random
     wake: Callable[[], None]
@@ -75,6 +77,27 @@ class Entering:
         with self.store.write() as session:
             people.revoke(session, site, login, self.clock.now_ms())
         self.wake()
+
+    def add_approver(self, site: str, login: str, password: str) -> str:
+        """Let somebody with an account here approve at a site, with a new key of theirs; answers their id there."""
+        with self.store.write() as session:
+            account = people.log_in(session, login, password, self.keys.pepper)
+            actor = approvers.add(
+                session, site, account, password, self.keys.pepper, self.random, self.clock.now_ms()
+            )
+        self.wake()
+        return actor
+
+    def decide_approval(
+        self, op_id: str, login: str, password: str, verdict: str, reason: str, origin: str = ""
+    ) -> dict[str, Any]:
+        """Approve or reject what waits for the hub; answers it as it was (`approving.as_json`)."""
+        with self.store.write() as session:
+            decided = approving.decide(
+                session, op_id, login, password, verdict, reason, self.keys.control.address, self.keys.pepper,
+                self.clock.now_ms(), origin,
+            )  # fmt: skip
+            return approving.as_json(session, decided)
 
     def set_policy(self, name: str, said: Any, site: str = policies.ALL_SITES) -> None:
         """Decide about the work at one site or, by default, at all; None takes that back."""

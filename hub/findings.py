@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub import blocks, discrepancies, transfers
+from hub import approvers, blocks, discrepancies, transfers
 from hub.config import RulesConfig
 from hub.projection import Findings
 from hub.store import Session
@@ -77,6 +77,8 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
         _claimed(session, origin, op_id, blocks.block_at(session, str(origin), height).documents[place], now_ms)
     for op_id in found.posted:
         _explain(session, site, op_id, now_ms)
+    for actor, key in found.bound:
+        _bound(session, origin, actor, key, now_ms)
     for item, serial in sorted(found.serials):
         _serial(session, item, serial, now_ms)
 
@@ -103,6 +105,20 @@ def _refused(session: Session, origin: Origin, sequence: int, kind: int, now_ms:
         origin.site,
         f"the chain refused control record {sequence} ({RECORDS.get(kind, 'unknown')}: {subject or 'unknown'})",
         {"origin": str(origin), "sequence": sequence, "kind": kind, "subject": subject or ""},
+        now_ms,
+    )
+
+
+def _bound(session: Session, origin: Origin, actor: str, key: str, now_ms: int) -> None:
+    if not approvers.strange_key(session, origin.site, actor, key):
+        return
+    discrepancies.report(
+        session,
+        discrepancies.STRANGE_KEY,
+        f"{origin}:{actor}:{key}",
+        origin.site,
+        f"{origin.site} has bound a key of its own for somebody of the hub who approves there",
+        {"origin": str(origin), "actor": actor, "key": key},
         now_ms,
     )
 

@@ -253,6 +253,7 @@ def _tell(session: Session, actor: str, site: str, badge: str) -> None:
         "name": row["name"],
         "badge": badge or before.get("badge", ""),
         "roles": role_names(roles),
+        **{name: before[name] for name in ("key", "code") if name in before},
     }
     streams.put(session, streams.USERS, site, actor, value)
 

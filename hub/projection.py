@@ -49,6 +49,7 @@ class Findings:
     excepted: list[tuple[str, str, str]] = field(default_factory=list)
     refused: list[tuple[int, int]] = field(default_factory=list)
     claimed: list[tuple[str, int, int]] = field(default_factory=list)
+    bound: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read(receipts: Sequence[bytes]) -> list[list[Event]]:
@@ -310,6 +311,7 @@ def _special(
         case events.Noted() if event.kind == CLAIM:
             findings.claimed.append((event.subject[:16].hex(), place.height, place.tx_index))
         case events.Bound():
+            findings.bound.append((str(event.actor), event.key.hex()))
             session.run(
                 "INSERT INTO binds VALUES (:origin, :height, :tx, :actor, :key)",
                 origin=str(place.origin),

@@ -290,4 +290,18 @@ ALTER TABLE items ADD COLUMN by_weight {int} NOT NULL DEFAULT 0;
 ALTER TABLE items ADD COLUMN quantity_asked {int};
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES)
+# People of the hub who may approve at a site, with all keys they had for it (the last one holds), each sealed by the
+# password of its time, and what they decided there.
+APPROVALS = """
+CREATE TABLE approvers(
+    site TEXT NOT NULL, login TEXT NOT NULL, number {int} NOT NULL, actor TEXT NOT NULL, address {bytes} NOT NULL,
+    sealed {bytes} NOT NULL, made_ms {int} NOT NULL, PRIMARY KEY(site, login, number)
+){end}
+
+CREATE TABLE decisions(
+    origin TEXT NOT NULL, op_id TEXT NOT NULL, number {int} NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL,
+    author TEXT NOT NULL, made_ms {int} NOT NULL, PRIMARY KEY(origin, op_id, number)
+){end}
+"""
+
+STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES, APPROVALS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ledger.wording import counted
+from ledger.wording import counted, in_units
 
 DAY_MS = 24 * 3_600_000
 Result = dict[str, Any]
@@ -112,6 +112,40 @@ def announced(result: Result) -> str:
         f"{each['site']:<14} {each['kind']:<9} {each['number']:<20} {each['due'] or '-':<11}"
         f" {counted(each['lines'], 'line'):<10} {each['supplier']}"
         for each in found
+    )
+
+
+def approvals(result: Result) -> str:
+    if "lines" in result:
+        head = f"{result['op_id']}  {result['site']}  {_act(result)}  by {', '.join(result['by'])}"
+        lines = [head, *(f"  {_approval_line(line)}" for line in result["lines"])]
+        if result["count"] > len(result["lines"]):
+            lines.append(f"  and {counted(result['count'] - len(result['lines']), 'more line')}")
+        return "\n".join(lines)
+    found = result["approvals"]
+    if not found:
+        return "nothing waits for the hub"
+    return "\n".join(
+        f"{each['op_id']}  {each['site']:<14} {_act(each):<24} {each['differs']} of {counted(each['count'], 'line')}"
+        f"  {', '.join(each['by'])}"
+        + (f"  {each['decided']}, on its way" if each["decided"] else "")
+        + (f"  could not be booked: {each['why']}" if each["why"] else "")
+        for each in found
+    )
+
+
+def _act(each: Result) -> str:
+    return f"{each['act']} {each['bin']}".strip()
+
+
+def _approval_line(line: Result) -> str:
+    said = f"{line['item']} {line['lot'] or ''}{line['serial'] or ''}".strip()
+    if "counted" in line:
+        names = ("counted", "expected", "difference")
+        amounts = (f"{name} {in_units(line[name], line['decimals'])}" for name in names)
+        return f"{said}: {', '.join(amounts)} {line['unit']}"
+    return (
+        f"{said}: {in_units(line['quantity'], line['decimals'])} {line['unit']} {line['source']} → {line['target']}"
     )
 
 

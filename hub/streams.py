@@ -5,9 +5,9 @@ kept, so that a delta is never longer than the stream. Where the hub cannot tell
 cursor ahead of it), the site gets all of it with `reset`: that is a normal answer and not an error.
 
 The catalogue and the sites are the same for all; users, locations, transfers, policy, orders and deliveries belong to
-a site; receipts and control records to one incarnation of its chain. The manifest says where every stream of a site
-stands; its version never falls, and a site that knows a newer one than the hub tells it that the hub was put back
-from a backup.
+a site; receipts, control records and decisions to one incarnation of its chain. The manifest says where every stream
+of a site stands; its version never falls, and a site that knows a newer one than the hub tells it that the hub was
+put back from a backup.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from hub.store import Session
 from ledger.announced import DELIVERIES, ORDERS
+from ledger.approvals import STREAM as DECISIONS
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.errors import Rejected
 from ledger.ids import Origin
@@ -33,9 +34,9 @@ SITES = "sites"
 
 SHARED = frozenset({CATALOGUE, SITES})
 OF_SITE = frozenset({USERS, LOCATIONS, TRANSFERS, POLICY, DELIVERIES, ORDERS})
-OF_ORIGIN = frozenset({RECEIPTS, CONTROL})
+OF_ORIGIN = frozenset({RECEIPTS, CONTROL, DECISIONS})
 # What changes rules and what a person waits for goes first; the catalogue can be long.
-ORDER = (CONTROL, SITES, TRANSFERS, USERS, LOCATIONS, POLICY, ORDERS, DELIVERIES, RECEIPTS, CATALOGUE)
+ORDER = (CONTROL, SITES, DECISIONS, TRANSFERS, USERS, LOCATIONS, POLICY, ORDERS, DELIVERIES, RECEIPTS, CATALOGUE)
 
 VALUE_BYTES_MAX = 32 * 1024
 # A step must fit one frame even if nothing in it can be deflated.

@@ -57,6 +57,11 @@ class WebConfig:
     session_idle_ms_max: int = setting(
         15 * MINUTE_MS, whole(MINUTE_MS, DAY_MS), "a tablet left on a pallet must not stay logged in"
     )
+    second_factor: bool = setting(
+        False,
+        any_truth,
+        "on: who approves or administers gives the code of an authenticator after the PIN; its clock is this one's",
+    )
     https_port: int = setting(
         0,
         whole(0, 65_535),

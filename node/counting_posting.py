@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ledger import calls
@@ -17,10 +17,9 @@ from ledger.db import Connection
 from ledger.documents import Part as DocumentPart
 from ledger.documents import part_op_id, reason_code
 from ledger.errors import LedgerError, ReasonNeeded, Rejected
-from ledger.ids import OpId
-from ledger.keys import TxKey
+from ledger.ids import Actor, OpId
 from ledger.people import APPROVE
-from ledger.policy import RELOCATED, Counting
+from ledger.policy import RELOCATED, Counting, Limits
 from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
@@ -46,6 +45,7 @@ log = logging.getLogger(__name__)
 
 BULK_MAX = 200
 Said = tuple[tuple[str, int], ...]  # reasons with their shares; a share of 0 is the whole difference
+Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class _Wish:
     reasons: Mapping[int, Said]
     every: Said
     occurred_ms: int | None
-    key: TxKey
+    sign: Sign
+    limits: Limits
     parts: int
 
     def select(self, part: Part) -> int:
@@ -103,8 +104,8 @@ class Posting:
             "reason": [code for code, _ in every],
             "occurred_ms": occurred_ms,
         }
-        key = self._operators.signing_key(who, pin)
-        return self._approve(content, op_id, who, session, bin_, numbers, said, every, occurred_ms, key)
+        sign, limits = self._own(who, pin)
+        return self._approve(content, op_id, who, session, bin_, numbers, said, every, occurred_ms, sign, limits)
 
     def approve_bins(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Post several bins in review with one PIN: `session`, `bins`, `reason` for what differs, `occurred_ms`.
@@ -119,14 +120,14 @@ class Posting:
         fields.done()
         if not bins:
             raise Rejected("name the bins to approve")
-        key = self._operators.signing_key(who, pin)
+        sign, limits = self._own(who, pin)
         posted, refused = [], {}
         for bin_ in sorted(set(bins)):
             content = {"session": session.raw, "bin": bin_, "reason": [code for code, _ in every],
                        "occurred_ms": occurred_ms}  # fmt: skip
             name = bin_op_id(op_id, bin_)
             try:
-                self._approve(content, name, who, session, bin_, None, {}, every, occurred_ms, key)
+                self._approve(content, name, who, session, bin_, None, {}, every, occurred_ms, sign, limits)
                 posted.append(bin_)
             except Rejected as error:
                 refused[bin_] = str(error)
@@ -134,14 +135,45 @@ class Posting:
             raise Rejected(f"no bin was posted: {next(iter(refused.values()))}")
         return {"op_id": str(op_id), "session": str(session), "posted": posted, "refused": refused}
 
+    def approve_from_hub(
+        self, op_id: OpId, who: Person, session: OpId, bin_: str, reason: str, number: int, sign: Sign
+    ) -> Answer:
+        """Post a bin with the signatures of somebody at the hub, their decision `number`. What limits the people of
+        the site does not bind them; a limit of their own does."""
+        content = {"session": session.raw, "bin": bin_, "reason": reason, "decision": number}
+        with self._site.writing() as connection:
+            limits = policy(connection).approvers.get(str(who.actor), Limits())
+        return self._approve(content, op_id, who, session, bin_, None, {}, ((reason, 0),), None, sign, limits)
+
+    def refused(self, connection: Connection, session: OpId, bin_: str, actor: Actor) -> str:
+        """Why this person, if they may approve at all, may not post what is left of this bin; "" when they may."""
+        if why := _own_work(connection, session, bin_, actor):
+            return why
+        rules, known = policy(connection), relocated(connection, session, bin_)
+        for part in parts(connection, session, bin_, latest(connection, session, bin_).round):
+            try:
+                select = sum(1 << at for at, posted in enumerate(part.posted) if not posted)
+                _refuse_limits(connection, rules.limits_of(actor), actor, session, part, select, known)
+            except Rejected as error:
+                return str(error)
+        return ""
+
+    def _own(self, who: Person, pin: object) -> tuple[Sign, Limits]:
+        """How somebody of the site signs, and up to what."""
+        key = self._operators.signing_key(who, pin)
+        with self._site.writing() as connection:
+            limits = policy(connection).limits_of(who.actor)
+        return lambda call, name: self._operators.sign(who, call, name, key), limits
+
     def _approve(
         self, content: Mapping[str, object], op_id: OpId, who: Person, session: OpId, bin_: str,
-        numbers: frozenset[int] | None, said: Mapping[int, Said], every: Said, occurred_ms: int | None, key: TxKey,
+        numbers: frozenset[int] | None, said: Mapping[int, Said], every: Said, occurred_ms: int | None, sign: Sign,
+        limits: Limits,
     ) -> Answer:  # fmt: skip
         with self._site.writing() as connection:
             row = latest(connection, session, bin_)
             found = parts(connection, session, bin_, row.round)
-        wish = _Wish(op_id, who, session, bin_, numbers, said, every, occurred_ms, key, len(found))
+        wish = _Wish(op_id, who, session, bin_, numbers, said, every, occurred_ms, sign, limits, len(found))
         steps = [lambda connection, at=at: self._post(connection, wish, at) for at in range(max(1, len(found)))]
         answer = self._desk.steps(op_id, who.actor, "approve", content, steps)
         self._seal_closed(session)
@@ -151,12 +183,8 @@ class Posting:
         row = latest(connection, wish.session, wish.bin)
         if row.bin_state != "review":
             raise Rejected(f"{wish.bin} is not in review: nothing to post")
-        if wish.who.actor in counters_of(connection, wish.session, wish.bin):
-            raise Rejected(f"you counted {wish.bin}: somebody else has to approve it")
-        if wish.who.actor in movers_of(connection, wish.session, wish.bin):
-            raise Rejected(
-                f"you moved or adjusted goods of {wish.bin} after its count began: somebody else has to approve it"
-            )
+        if why := _own_work(connection, wish.session, wish.bin, wish.who.actor):
+            raise Rejected(why)
         if parked_count(connection, wish.session, wish.bin):
             raise Rejected(f"{wish.bin} has scans that nobody has explained: resolve or dismiss them first")
         refuse_open(connection, wish.session, wish.bin)
@@ -181,7 +209,7 @@ class Posting:
         rules = policy(connection)
         known = relocated(connection, wish.session, wish.bin)
         reasons = _reasons(rules, wish, part, select, known)
-        self._refuse_limits(connection, rules, wish, part, select, known)
+        _refuse_limits(connection, wish.limits, wish.who.actor, wish.session, part, select, known)
         call = calls.PostCount(
             actor=part.counter,
             count=part.op_id,
@@ -199,25 +227,9 @@ class Posting:
             shares={line: tuple(share for _, share in said) for line, said in reasons.items() if len(said) > 1},
             part=None if wish.parts == 1 else DocumentPart(wish.op_id, part.part, wish.parts),
         )
-        signed = self._operators.sign(wish.who, call, name, wish.key)
+        signed = wish.sign(call, name)
         self._site.record(signed, op_id=name, document=document)
         connection.execute("UPDATE count_parts SET post = ? WHERE op_id = ?", (name.raw, part.op_id.raw))
-
-    @staticmethod
-    def _refuse_limits(
-        connection: Connection, rules: Counting, wish: _Wish, part: Part, select: int, known: Mapping[Key, int]
-    ) -> None:
-        """Refuse more than this person may approve. What was relocated is neither lost nor found."""
-        limits = rules.limits_of(wish.who.actor)
-        sizes = [
-            (line.item, abs(line.difference) - known.get(line.key, 0))
-            for at, line in enumerate(part.lines)
-            if select >> at & 1 and line.difference
-        ]
-        costs = catalogue.costs(connection, (item for item, _ in sizes))
-        limits.refuse_bin(sizes, costs)
-        if limits.session_value_max is not None:
-            limits.refuse_session(_approved_value(connection, wish), sizes, costs)
 
     def _seal_closed(self, session: OpId) -> None:
         """The end of a session is a good moment for a signature; if it cannot be made now it is made later."""
@@ -230,18 +242,43 @@ class Posting:
             log.info("session not sealed at once", extra={"reason": str(error)})
 
 
+def _own_work(connection: Connection, session: OpId, bin_: str, actor: Actor) -> str:
+    """Why this person may not approve this bin whatever their rights: it is their own work; "" when it is not."""
+    if actor in counters_of(connection, session, bin_):
+        return f"you counted {bin_}: somebody else has to approve it"
+    if actor in movers_of(connection, session, bin_):
+        return f"you moved or adjusted goods of {bin_} after its count began: somebody else has to approve it"
+    return ""
+
+
+def _refuse_limits(
+    connection: Connection, limits: Limits, actor: Actor, session: OpId, part: Part, select: int,
+    known: Mapping[Key, int],
+) -> None:  # fmt: skip
+    """Refuse more than this person may approve. What was relocated is neither lost nor found."""
+    sizes = [
+        (line.item, abs(line.difference) - known.get(line.key, 0))
+        for at, line in enumerate(part.lines)
+        if select >> at & 1 and line.difference
+    ]
+    costs = catalogue.costs(connection, (item for item, _ in sizes))
+    limits.refuse_bin(sizes, costs)
+    if limits.session_value_max is not None:
+        limits.refuse_session(_approved_value(connection, session, actor), sizes, costs)
+
+
 def bin_op_id(whole: OpId, bin_: str) -> OpId:
     """The op_id of one bin of an approval of several: SHA-256(op_id ‖ bin)[:16]."""
     return OpId(hashlib.sha256(whole.raw + bin_.encode()).digest()[:16])
 
 
-def _approved_value(connection: Connection, wish: _Wish) -> int:
+def _approved_value(connection: Connection, session: OpId, actor: Actor) -> int:
     """The gross value that this person approved in the session until now."""
     rows = connection.execute(
         "SELECT l.item, l.counted - l.expected FROM counts c JOIN count_lines l ON l.count = c.op_id"
         " JOIN count_posts p ON p.op_id = l.posted WHERE c.session = ? AND p.approver = ?"
         " AND l.counted <> l.expected",
-        (wish.session.raw, wish.who.actor.raw),
+        (session.raw, actor.raw),
     ).fetchall()
     costs = catalogue.costs(connection, (str(item) for item, _ in rows))
     return sum(costs[item].of(abs(int(size))) for item, size in rows if item in costs)

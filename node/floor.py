@@ -13,6 +13,7 @@ Floor(site, pepper, random)
   .lookups     an item, a bin, an operation                node/lookups
   .tablets     what came out of their outboxes             node/tablets
   .attachments photos and files, erasable                  node/attachments
+  .hub         what waits for a signature of the hub       node/hub_approvals
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from node.counting import Counting
 from node.deliveries import Deliveries
 from node.desk import Desk
 from node.holds import Holds
+from node.hub_approvals import HubApprovals
 from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
@@ -59,6 +61,7 @@ class Floor:
         self.transfers = Transfers(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
+        self.hub = HubApprovals(desk, self.people, self.counting, self.stock.proposals)
 
     def resume(self) -> None:
         """After a start: finish what a crash left between two transactions."""

@@ -340,3 +340,20 @@ CREATE TABLE count_baselines (
     PRIMARY KEY (session, bin)
 ) STRICT, WITHOUT ROWID;
 """
+
+HUB_ANSWERS_1 = """
+-- What became of the hub's decisions, by the op_id they are about; `why`: what stood against the last one.
+CREATE TABLE hub_answers (
+    op_id BLOB PRIMARY KEY, number INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('done', 'refused')),
+    why TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+SECOND_FACTORS_1 = """
+-- Authenticators of supervisors: the secret sealed like a personal key, the newest time step of which a code was
+-- used, how many steps their clock is ahead of ours.
+CREATE TABLE second_factors (
+    actor BLOB PRIMARY KEY, sealed BLOB NOT NULL, step INTEGER NOT NULL, drift INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL, made_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""

@@ -59,8 +59,15 @@ class Guarded:
             self.problem = ""
 
 
-def of_node(site: Site, health: Health, shadow: Shadow, sync: Callable[[], object] | None = None) -> tuple[Job, ...]:
-    """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace."""
+def of_node(
+    site: Site,
+    health: Health,
+    shadow: Shadow,
+    sync: Callable[[], object] | None = None,
+    decisions: Callable[[], object] | None = None,
+) -> tuple[Job, ...]:
+    """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace; `decisions` books what
+    somebody at the hub approved."""
     jobs = [
         Job("seal", SEAL_EVERY_MS, site.seal_if_due),
         Job("control", CONTROL_EVERY_MS, lambda: control.apply_ready(site)),
@@ -70,6 +77,8 @@ def of_node(site: Site, health: Health, shadow: Shadow, sync: Callable[[], objec
         Job("audit", AUDIT_EVERY_MS, lambda: site.audit(shadow), first_ms=AUDIT_EVERY_MS),
         Job("database", CHECK_EVERY_MS, health.check_database, first_ms=TICK_EVERY_MS),
     ]
+    if decisions is not None:
+        jobs.append(Job("decisions", CONTROL_EVERY_MS, decisions))
     if sync is not None:
         jobs.append(Job("sync", 1_000, lambda: sync() or NOT_DUE))
     return tuple(jobs)

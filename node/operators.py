@@ -20,7 +20,8 @@ from ledger.keys import TxKey
 from ledger.people import ADMIN, APPROVE, activation_code, role_names
 from node import streams, throttle
 from node.desk import Answer, Desk, Person
-from node.throttle import Throttle
+from node.second_factors import MISSING, NEEDED, SecondFactors
+from node.throttle import Subject, Throttle
 from node.values import label
 from node.whereabouts import LASTS_MS_MAX, is_held
 
@@ -30,6 +31,10 @@ TOKEN_BYTES = 32
 SEEN_STEP_MS = 60_000
 USERS = "users"
 WRONG = "badge, login or PIN is wrong"
+ASKED = {
+    NEEDED: "type the code that your authenticator shows",
+    MISSING: "supervisors need an authenticator here: set yours up",
+}
 _PIN = re.compile(r"[0-9]{6,12}", re.ASCII)
 _TOKEN = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _STAIRS = "01234567890123456789"
@@ -43,6 +48,7 @@ class Operators:
         self._site = desk.site
         self._pepper = pepper
         self._throttle = Throttle(desk.site.clock)
+        self.second = SecondFactors(desk, pepper)
         # Keys of people who are logged in now, by the hash of their token. Nowhere else outside a sealed box.
         self._open: dict[bytes, TxKey] = {}
 
@@ -77,16 +83,28 @@ class Operators:
                 "INSERT OR REPLACE INTO personal_keys VALUES (?, ?, ?, ?)",
                 (actor.raw, key.address, sealed, self._desk.now_ms()),
             )
+            self.second.forget(connection, actor)
             self._throttle.forget(connection, throttle.person(str(actor)))
 
-    def log_in(self, login: object, pin: object, tablet: str) -> Answer:
-        """Badge or login, and PIN: a new log-in with its token, which is stored only as its hash."""
-        person, key = self._prove(login, pin, tablet)
+    def log_in(self, login: object, pin: object, tablet: str, code: object = None) -> Answer:
+        """Badge or login, PIN, and of supervisors the code of their authenticator: a new log-in with its token, which
+        is stored only as its hash. Answers {ask, second} while a code is needed, or an authenticator is missing."""
+        person, key, guessed = self._prove(login, pin, tablet)
+        asked = self.second.judge(person, str(pin), code)
+        if asked:
+            # The guess stays: who knows only the PIN must not open the way to more guesses at the code.
+            return {"ask": ASKED[asked], "second": asked}
+        self._right(guessed)
         self._note(person.actor, "log-in")
         with self._site.writing() as connection:
             answer = self._give_token(connection, person, tablet[:64], self._desk.now_ms())
         self._open[_hashed(answer["token"])] = key
         return answer
+
+    def enrol_second(self, login: object, pin: object, tablet: str) -> Answer:
+        """A secret for a person's authenticator, shown once; their next log-in with its code confirms it."""
+        person, _, _ = self._prove(login, pin, tablet)
+        return self.second.enrol(person, str(pin), str(login))
 
     def renew(self, token: object) -> Answer:
         """A new token for the old one, which ends. Badge and PIN are asked for again when they would have been.
@@ -156,7 +174,8 @@ class Operators:
 
     def prove(self, login: object, pin: object, tablet: str) -> Person:
         """Badge and PIN of a second person at someone else's tablet: their key is open until `release`."""
-        person, key = self._prove(login, pin, tablet)
+        person, key, guessed = self._prove(login, pin, tablet)
+        self._right(guessed)
         once = self._desk.random.bytes(TOKEN_BYTES)
         self._open[once] = key
         return Person(person.actor, person.roles, person.name, once)
@@ -165,7 +184,12 @@ class Operators:
         """Forget the key that `prove` opened."""
         self._open.pop(who.token, None)
 
-    def _prove(self, login: object, pin: object, tablet: str) -> tuple[Person, TxKey]:
+    def _right(self, guessed: tuple[Subject, ...]) -> None:
+        with self._site.writing() as connection:
+            self._throttle.forget(connection, *guessed)
+
+    def _prove(self, login: object, pin: object, tablet: str) -> tuple[Person, TxKey, tuple[Subject, ...]]:
+        """Who has this PIN, with their key; the guess counts until the caller calls it right."""
         if not isinstance(pin, str) or len(pin) > 64:
             raise Rejected(WRONG)
         with self._site.writing() as connection:
@@ -183,8 +207,7 @@ class Operators:
         except Rejected as error:
             raise Rejected(WRONG) from error
         with self._site.writing() as connection:
-            self._throttle.forget(connection, *subjects)
-            return Person(actor, self._rights(connection, actor), name), key
+            return Person(actor, self._rights(connection, actor), name), key, subjects
 
     def unlock(self, op_id: OpId, who: Person, actor: Actor) -> Answer:
         """Open the lock of someone who guessed too often; noted on chain."""

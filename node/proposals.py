@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ledger import calls
@@ -18,6 +18,8 @@ from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
 from node.values import Fields
+
+Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
 _ROW = (
     "SELECT p.op_id, p.call, p.document, p.actor, p.at_ms, p.state, p.reason, a.verb"
@@ -79,6 +81,16 @@ class Proposals:
         found = (calls.decode(bytes(data))[1] for (data,) in rows)
         return any(isinstance(call, calls.Reverse) and call.of == of for call in found)
 
+    def open(self, connection: Connection, most: int) -> list[tuple[OpId, str, bytes, bytes, Actor]]:
+        """Those that nobody has decided, oldest first: their name, act, call data, document, and whose they are."""
+        rows = connection.execute(
+            _ROW + "WHERE p.state = 'open' ORDER BY p.at_ms, p.op_id LIMIT ?", (most,)
+        ).fetchall()
+        return [
+            (OpId(bytes(op_id)), str(verb).replace("_", "-"), bytes(call), bytes(document), Actor(bytes(actor)))
+            for op_id, call, document, actor, _, _, _, verb in rows
+        ]
+
     def one(self, connection: Connection, who: Person, proposal: OpId, hidden: frozenset[str]) -> Answer:
         """One proposal, decided or not. Raises `Rejected` when there is none."""
         row = connection.execute(_ROW + "WHERE p.op_id = ?", (proposal.raw,)).fetchone()
@@ -111,12 +123,15 @@ class Proposals:
         fields = Fields(body, "approve")
         proposal = fields.op_id("proposal")
         fields.done()
+        return self.book(op_id, who, proposal, lambda call, name: self._operators.approve(who, call, name, pin))
+
+    def book(self, op_id: OpId, who: Person, proposal: OpId, sign: Sign) -> Answer:
+        """Book a proposal with the signature that `sign` puts under it."""
 
         def work(connection: Connection) -> Answer:
             call, document = self._open(connection, proposal, who)
             refuse_frozen(connection, (place for line in lines_of(call) for place in (line.source, line.target)))
-            signed = self._operators.approve(who, call, proposal, pin)
-            self._site.record(signed, op_id=proposal, document=document)
+            self._site.record(sign(call, proposal), op_id=proposal, document=document)
             self._decide(connection, proposal, who, "approved", "")
             return {"proposal": str(proposal), "state": "recorded"}
 

@@ -1,8 +1,8 @@
 """The hub's streams as the node holds them: the latest value by key, in `streams`, with look-ups derived in place.
 
 Streams (sync-and-hub.md): catalogue (sku), users (actor in hex), locations (code), transfers (sender/op id in hex),
-sites (name), receipts (site size in decimal), control (sequence in decimal), policy, orders and deliveries (number).
-Values are what `ledger.codec` writes as CBOR.
+sites (name), receipts (site size in decimal), control (sequence in decimal), policy, orders and deliveries (number),
+decisions (op_id in hex). Values are what `ledger.codec` writes as CBOR.
 
 The caller owns the SQL transaction: a delta, its look-ups and its cursor are stored together or not at all.
 """
@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ledger import announced
+from ledger import announced, approvals
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
 from ledger.errors import Corrupt, Invalid
 
 STREAMS = (
     "catalogue", "users", "locations", "policy", "transfers", "sites", "receipts", "control", "orders", "deliveries",
+    "decisions",
 )  # fmt: skip
-OF_ORIGIN = ("receipts", "control")  # about one incarnation of the site, not about the site
+OF_ORIGIN = ("receipts", "control", "decisions")  # about one incarnation of the site, not about the site
 CATALOGUE = "catalogue"
 RECEIPTS = "receipts"
 
@@ -31,6 +32,8 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
     proof = _proof(key, value) if stream == RECEIPTS else None
     if stream in announced.READERS:
         announced.READERS[stream](key, value)
+    if stream == approvals.STREAM:
+        approvals.decision(value)
     connection.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (stream, key, cbor_encode(value)))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))

@@ -67,7 +67,9 @@ class Parts:
 
     def sync(self) -> dict[str, Any]:
         """Exchange with the hub now, whatever the pace says."""
-        return as_dict(self.syncer.now())
+        report = self.syncer.now()
+        self.floor.hub.apply_ready()
+        return as_dict(report)
 
     def status(self) -> dict[str, Any]:
         """The same as `tallyman node status`, with what only the process itself knows."""
@@ -141,6 +143,7 @@ def _parts(
         version=version(),
         device=machine(str(site.identity.origin)),
         health=lambda: None if health.last is None else health.last.frame(),
+        advice=floor.hub.advice,
     )
     syncer = Syncer(site, uplink, clock, random, connect)
     if not site.stopped:

@@ -22,6 +22,7 @@ from sync.frames import Frame
 
 STREAMS = (
     "catalogue", "users", "locations", "transfers", "receipts", "control", "policy", "sites", "orders", "deliveries",
+    "decisions",
 )  # fmt: skip
 
 # Status codes. What each means to a node stands in `sync.cycle`.

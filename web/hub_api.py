@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from hub import discrepancies, fleet, transfers, views
+from hub import approvers, approving, discrepancies, fleet, transfers, views
 from ledger.ids import OpId, quantity
 from ledger.wording import shown
 from web import kit
@@ -19,6 +19,7 @@ def blueprint(parts: HubParts) -> Blueprint:
     _add_log_in(routes, parts)
     _add_reads(routes, parts)
     _add_discrepancies(routes, parts)
+    _add_approvals(routes, parts)
     return routes
 
 
@@ -121,6 +122,37 @@ def _add_discrepancies(routes: Blueprint, parts: HubParts) -> None:
         else:
             raise kit.NotFound(f"{shown(verb)} is nothing one can do with a discrepancy")
         return one(number)
+
+
+def _add_approvals(routes: Blueprint, parts: HubParts) -> None:
+    hub = parts.hub
+
+    @routes.get("/approvals")
+    def waiting() -> Response:
+        parts.account()
+        with hub.reading() as session:
+            found = approving.waiting(session)[: _limit()]
+            return kit.answer({"approvals": [approving.as_json(session, each) for each in found]})
+
+    @routes.get("/approvals/<op_id>")
+    def waiting_one(op_id: str) -> Response:
+        parts.account()
+        with hub.reading() as session:
+            one = approving.find(session, str(OpId.parse(op_id)), request.args.get("origin", ""))
+            return kit.answer(approving.as_json(session, one))
+
+    @routes.post("/approvals/<op_id>/<verdict>")
+    def decide(op_id: str, verdict: str) -> Response:
+        account = parts.account(approvers.ROLE)
+        if verdict not in approving.VERDICTS:
+            raise kit.NotFound(f"{shown(verdict)} is nothing one can do with an approval")
+        wish = kit.fields()
+        password, reason = wish.text("password", most=200), wish.text("reason", most=64, need=False)
+        origin = wish.text("origin", most=128, need=False)
+        wish.done()
+        parts.confirm(account, password)
+        found = hub.decide_approval(str(OpId.parse(op_id)), account.login, password, verdict, reason, origin)
+        return kit.answer({**found, "decided": verdict})
 
 
 def _limit() -> int:

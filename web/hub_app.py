@@ -96,13 +96,23 @@ class HubParts:
 
     def log_in(self, login: str, password: str) -> str:
         """Check a password; answers the token of the new log-in."""
-        self.sessions.guess()
         try:
-            account = self.hub.log_in(login, password)
+            return self.sessions.open(self._checked(login, password))
         except Rejected as error:
             raise kit.LoginNeeded(str(error)) from error
+
+    def confirm(self, account: Account, password: str) -> None:
+        """Who is logged in shows once more that it is they. Raises Forbidden."""
+        try:
+            self._checked(account.login, password)
+        except Rejected as error:
+            raise kit.Forbidden("this is not your password") from error
+
+    def _checked(self, login: str, password: str) -> Account:
+        self.sessions.guess()
+        account = self.hub.log_in(login, password)
         self.sessions.guessed_right()
-        return self.sessions.open(account)
+        return account
 
 
 def token_given() -> str:

@@ -8,8 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from hub import transfers, views
+from hub import approvers, approving, transfers, views
 from hub.store import Session
+from ledger.errors import Rejected
+from ledger.ids import OpId
 from ledger.wording import shown
 from web import kit
 from web.hub_app import HubParts
@@ -83,6 +85,27 @@ def blueprint(parts: HubParts) -> Blueprint:
     @page
     def discrepancy(number: int) -> str:
         return render_template("hub/discrepancy.html", one=hub.discrepancy(number), arranged=arranged)
+
+    @routes.get("/approvals")
+    @page
+    def approval_list() -> str:
+        with hub.reading() as session:
+            found = [approving.as_json(session, each) for each in approving.waiting(session)[:ROWS_MAX]]
+        return render_template("hub/approvals.html", approvals=found)
+
+    @routes.get("/approvals/<op_id>")
+    @page
+    def approval(op_id: str) -> str:
+        with hub.reading() as session:
+            try:
+                one = approving.find(session, str(OpId.parse(op_id)), request.args.get("origin", ""))
+            except Rejected as error:
+                raise kit.NotFound(str(error)) from error
+            reasons = approving.fitting(session, one)
+            shown_ = approving.as_json(session, one)
+        return render_template(
+            "hub/approval.html", one=shown_, reasons=reasons, rejecting=approving.REJECT_REASONS, role=approvers.ROLE
+        )
 
     @routes.get("/transfers")
     @page

@@ -16,17 +16,20 @@ from ledger.people import ADMIN, APPROVE
 from ledger.wording import shown
 from node import stations
 from node.desk import Answer, Person
+from node.second_factors import MISSING, NEEDED
 from web import kit, languages
 from web.languages import LANGUAGES
 from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, cookie_name, tablet, token_given
 from web.node_ask import Ask, need
+from web.node_views import qr_path
 from web.routes import ANYONE, OPEN, Route
-from web.schema import ACTOR, NAME, OP_ID, WHEN, array, flag, one_of, record, text, whole
+from web.schema import ACTOR, NAME, OP_ID, WHEN, array, either, flag, one_of, or_null, record, text, whole
 
 ROLE = one_of(*people.ROLES, doc="What somebody may do at this site")
 ROLES = array(ROLE, len(people.ROLES))
 LOGIN = text("Login or badge", least=1, most=80)
 PIN = text("Six to twelve digits", least=1, most=64)
+CODE = text("Six digits, as the authenticator shows them", most=20)
 PERSON = record(
     "Person",
     {
@@ -52,15 +55,35 @@ LOGGED_IN = record(
         },
     },
 )
+ASKED = record(
+    "SecondFactorAsked",
+    {
+        "ask": text(),
+        "second": one_of(NEEDED, MISSING, doc="`code` with the same log-in, or auth/second-factor first"),
+    },
+)
+ENROLLED = record(
+    "Authenticator",
+    {
+        "secret": text("Base 32, shown this once", pattern="^[A-Z2-7]{32}$"),
+        "address": text("The same as an otpauth address, for an authenticator to scan"),
+        "side": whole("Modules on a side of that as a QR Code"),
+        "dark": text("The path of its dark modules, in SVG's words"),
+    },
+)
 SPOKEN = record("Spoken", {"language": one_of(*LANGUAGES)})
 MORE = ADMIN | APPROVE
 
 
-def _opened(ask: Ask, answer: Answer, name: str) -> Response:
+def _opened(ask: Ask, answer: Answer, name: str, *, renewed: bool = False) -> Response:
     """The answer to a log-in, for programs in its body and for browsers in its cookies."""
     known = ask.parts.floor.people
-    known.bind_device(known.session(answer["token"]), f"tablet-{name}")
     response = kit.answer(answer)
+    if "token" not in answer:
+        return response  # a second factor is asked for first
+    if not renewed:
+        _take_station(ask, answer, name)
+    known.bind_device(known.session(answer["token"]), f"tablet-{name}")
     options: dict[str, Any] = {"httponly": True, "samesite": "Strict", "secure": request.is_secure, "path": "/"}
     response.set_cookie(cookie_name(SESSION_COOKIE), str(answer["token"]), **options)
     response.set_cookie(cookie_name(TABLET_COOKIE), name, max_age=TABLET_COOKIE_S, **options)
@@ -73,17 +96,28 @@ def _opened(ask: Ask, answer: Answer, name: str) -> Response:
 
 
 def _log_in(ask: Ask) -> Response:
-    wish, name = kit.taken(ask.body, "login", "pin"), tablet(ask.parts)
-    answer = ask.parts.floor.people.log_in(wish["login"], wish["pin"], name)
-    _take_station(ask, answer, name)
+    wish, name = kit.taken(ask.body, "login", "pin", "code"), tablet(ask.parts)
+    answer = ask.parts.floor.people.log_in(wish["login"], wish["pin"], name, wish["code"])
     return _opened(ask, answer, name)
 
 
 def _register(ask: Ask) -> Response:
     wish, name = kit.taken(ask.body, "login", "code", "pin"), tablet(ask.parts)
     answer = ask.parts.floor.people.activate(ask.op_id, wish["login"], wish["code"], wish["pin"], name)
-    _take_station(ask, answer, name)
     return _opened(ask, answer, name)
+
+
+def _enrol_second(ask: Ask) -> object:
+    wish = kit.taken(ask.body, "login", "pin")
+    answer = ask.parts.floor.people.enrol_second(wish["login"], wish["pin"], tablet(ask.parts))
+    side, dark = qr_path(answer["address"])
+    return {**answer, "side": side, "dark": dark}
+
+
+def _reset_second(ask: Ask) -> object:
+    kit.taken(ask.body)
+    actor: Actor = ask.named(lambda: Actor.parse(ask.path["actor"]))
+    return ask.parts.floor.people.second.reset(ask.op_id, ask.who, actor)
 
 
 def _take_station(ask: Ask, answer: Answer, name: str) -> None:
@@ -98,7 +132,7 @@ def _take_station(ask: Ask, answer: Answer, name: str) -> None:
 def _refresh(ask: Ask) -> Response:
     kit.taken(ask.body)
     name = tablet(ask.parts)
-    return _opened(ask, ask.parts.floor.people.renew(token_given()), name)
+    return _opened(ask, ask.parts.floor.people.renew(token_given()), name, renewed=True)
 
 
 def _log_out(ask: Ask) -> Response:
@@ -166,13 +200,19 @@ USER = {"actor": ACTOR}
 ROUTES = (
     Route(
         method="POST", path="/api/v1/auth/login", allow=OPEN, summary="Log in with badge or login, and PIN",
-        body=record("LogIn", {"login": LOGIN, "pin": PIN}), answer=LOGGED_IN, handle=_log_in,
+        body=record("LogIn", {"login": LOGIN, "pin": PIN}, {"code": or_null(CODE)}), handle=_log_in,
+        answer=either(LOGGED_IN, ASKED),
+    ),
+    Route(
+        method="POST", path="/api/v1/auth/second-factor", allow=OPEN, handle=_enrol_second, answer=ENROLLED,
+        summary="A new authenticator for who has none yet; the first log-in with its code confirms it",
+        body=record("Enrol", {"login": LOGIN, "pin": PIN}),
     ),
     Route(
         method="POST", path="/api/v1/auth/register", allow=OPEN, act=True,
         summary="First log-in: a key of the person's own is made here and bound on chain by the one-time code",
         body=record("Register", {"login": LOGIN, "code": text("As the hub gave it", least=1, most=100), "pin": PIN}),
-        answer=LOGGED_IN, handle=_register,
+        answer=either(LOGGED_IN, ASKED), handle=_register,
     ),
     Route(
         method="POST", path="/api/v1/auth/refresh", allow=ANYONE, body=EMPTY, answer=LOGGED_IN, handle=_refresh,
@@ -212,5 +252,10 @@ ROUTES = (
         method="POST", path="/api/v1/users/{actor}/unlock", allow=MORE, params=USER, act=True, body=EMPTY,
         summary="Open the lock of somebody who guessed a PIN too often", handle=_unlock,
         answer=record("Unlocked", {"op_id": OP_ID}),
+    ),
+    Route(
+        method="POST", path="/api/v1/users/{actor}/reset-second-factor", allow=ADMIN, params=USER, act=True,
+        body=EMPTY, summary="Forget a lost authenticator; its owner sets up another at their next log-in",
+        handle=_reset_second, answer=record("SecondFactorReset", {"op_id": OP_ID}),
     ),
 )  # fmt: skip

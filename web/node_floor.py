@@ -8,7 +8,6 @@ from functools import partial
 
 from flask import Blueprint, Response, render_template
 
-from devices.output.page import qr_rows
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, STOCK_ROLES, TRANSFER
 from node import dispatch_paper
@@ -18,6 +17,7 @@ from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
 from web.node_pages import page
+from web.node_views import qr_path
 from web.node_words import CALLS, HELD, LADDER
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
@@ -217,7 +217,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @page(parts)
     def paper(transfer: str) -> str:
         found = dispatched(transfer)
-        codes = [_code(text) for text in dispatch_paper.parts(found["paper"])]
+        codes = [qr_path(text) for text in dispatch_paper.parts(found["paper"])]
         return render_template("node/paper.html", one=found, codes=codes)
 
     @routes.get("/papers/<transfer>/file")
@@ -229,10 +229,3 @@ def blueprint(parts: NodeParts) -> Blueprint:
         return answer
 
     return routes
-
-
-def _code(text: str) -> tuple[int, str]:
-    """A QR Code as a page draws it: modules on a side, and the path of its dark ones."""
-    rows = qr_rows(text)
-    dark = (f"M{x},{y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
-    return len(rows), "".join(dark)

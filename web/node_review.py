@@ -88,9 +88,11 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             waiting = kept.waiting(connection, who, counting.blind_bins(connection, who))
             found = node_proposals.shown(connection, waiting)
+            for_hub = parts.floor.hub.proposal_waits(connection, who.actor)
         return render_template(
-            "node/proposals.html", proposals=found, more=len(waiting) > len(found), refused=node_proposals.REFUSED
-        )
+            "node/proposals.html", proposals=found, more=len(waiting) > len(found), refused=node_proposals.REFUSED,
+            for_hub=for_hub,
+        )  # fmt: skip
 
     @routes.get("/programme")
     @page(parts)
@@ -147,6 +149,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
                 raise kit.NotFound(f"{shown(bin_)} is not in this count")
             parked = review.parked(connection, who, op_id, bin_)
             rules, people = policy(connection), counters(connection, parts.floor.people)
+            for_hub = parts.floor.hub.waits(connection, op_id, bin_)
         found = review.bin_review(who, op_id, bin_)
         return render_template(
             "node/review_bin.html",
@@ -158,6 +161,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             every_reason=_known(rules),
             again=AGAIN,
             counters=people,
+            for_hub=for_hub,
         )
 
     return routes

@@ -56,9 +56,11 @@ def test_every_catalogue_is_complete(language: str) -> None:
     assert catalogue_faults(words.read(language)) == []
 
 
-# What stands there is met by whoever starts a process, types a command or calls the API wrongly: in English.
+# What stands there is met by whoever starts a process, types a command or calls the API wrongly, or reads at
+# the hub what a site could not book: in English.
 AT_A_COMMAND = {
-    "node/certificates", "node/cli", "node/config", "node/enrolling", "node/founding", "node/identity",
+    "node/certificates", "node/cli", "node/config", "node/enrolling", "node/founding", "node/hub_approvals",
+    "node/identity",
     "web/languages", "web/node_api", "web/server",
 }  # fmt: skip
 

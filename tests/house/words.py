@@ -94,6 +94,7 @@ RULES = tuple(
         "node/proposals",
         "node/rounds",
         "node/scanning",
+        "node/second_factors",
         "node/site",
         "node/stock",
         "node/stock_documents",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from node.syncing import Syncer
 from node.uplink import NodeUplink
 from sync.client import WsgiTransport
 from sync.enrolment import Code
+from sync.messages import Advice
 from tests.hub import sitekit
 from tests.hub.sitekit import Seeded
 from web import kit
@@ -110,6 +112,7 @@ class Machine:
     def __init__(self, company: Company, folder: Path, seed: int) -> None:
         self.company, self.folder, self.chance = company, folder, Seeded(seed)
         self._site: Site | None = None
+        self.advice: Callable[[], Sequence[Advice]] = tuple
 
     def init(self) -> Machine:
         identity.init(self.folder, "oslo", self.chance, DiskStorage())
@@ -208,7 +211,7 @@ class Machine:
     def sync(self) -> str:
         """Seal, exchange, and let the hub work; answers the hub's code."""
         keys = identity.load_keys(self.site.config, self.site.identity.files)
-        uplink = NodeUplink(self.site, keys.block, DiskStorage())
+        uplink = NodeUplink(self.site, keys.block, DiskStorage(), advice=lambda: self.advice())
         transport = self.company.transport
         syncer = Syncer(self.site, uplink, self.company.clock, self.chance, connect=lambda _: transport)
         self.company.clock.advance(2_000)

@@ -89,6 +89,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "inventory/{code}/transfer": {"quantity": 1, "source": "A-02", "target": "NO-SUCH"},
     "inventory/{code}/update": {"location": "NO-SUCH", "change": 1, "reasons": ["lost"]},
     "users/{actor}/unlock": {},
+    "users/{actor}/reset-second-factor": {},
     "attachments/": {"name": "photo", "content": "aGVsbG8=", "item": "NO-SUCH"},
     "attachments/erase": {"attachment": NOBODY * 2},
 }  # fmt: skip
@@ -97,7 +98,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "users/me/language": {"language": "de"},
     "counts/preview": {"areas": ["NO-SUCH"]},
     "counts/certificate/check": {"format": "x"},
-    "auth/login": {"login": "nobody", "pin": PIN},
+    "auth/login": {"login": "nobody", "pin": PIN, "code": "000000"},
+    "auth/second-factor": {"login": "nobody", "pin": PIN},
     "auth/register": {"op_id": NOBODY, "login": "nobody", "code": "0" * 20, "pin": PIN},
     "users/{actor}/roles": {"roles": ["COUNT"]},
     "scans/": {"op_id": NOBODY, "text": "x" * 5_000},

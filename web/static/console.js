@@ -1,4 +1,4 @@
-// The console: log in and out, light or dark, entries on a discrepancy. Pages themselves come ready from the hub.
+// The console: log in and out, light or dark, entries on a discrepancy, signatures for small sites. Pages themselves come ready from the hub.
 
 import { post } from "./api.js";
 import "./times.js";
@@ -51,3 +51,20 @@ byId("entry")?.addEventListener("submit", (event) => {
   else { byId("entry-answer").textContent = "Say it in words first."; byId("text").focus(); }
 });
 byId("take")?.addEventListener("click", () => enter(byId("entry").dataset.number, "owner", byId("take").dataset.login));
+
+byId("approval")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { op, origin } = event.target.dataset, verdict = event.submitter.value;
+  const reason = byId(verdict === "approved" ? "reason" : "reason-rejected")?.value ?? "";
+  const buttons = event.target.querySelectorAll("button"), answer = byId("approval-answer");
+  if (!byId("password").value) { answer.textContent = "Enter your password: it signs what you decide."; byId("password").focus(); return; }
+  for (const each of buttons) each.disabled = true;
+  try {
+    await post(`approvals/${op}/${verdict}`, { password: byId("password").value, reason, origin });
+    location.reload();
+  } catch (error) {
+    answer.textContent = error.message;
+    for (const each of buttons) each.disabled = false;
+    byId("password").select();
+  }
+});

@@ -1,4 +1,5 @@
-// Log in by badge or name and PIN. The first time an activation code makes a person's own key.
+// Log in by badge or name and PIN. The first time an activation code makes a person's own key. Where the node asks
+// supervisors for it, the code of their authenticator follows the PIN, and setting that up comes before.
 
 import { newOpId, post } from "./api.js";
 import { Keypad } from "./keypad.js";
@@ -7,7 +8,7 @@ import { sound } from "./sounds.js";
 import { _ } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
-const [form, name, pin, code, answer] = ["login", "name", "pin", "code", "answer"].map(byId);
+const [form, name, pin, code, second, answer] = ["login", "name", "pin", "code", "second", "answer"].map(byId);
 const activation = { opId: newOpId(), wish: "" };
 
 function say(level, word) {
@@ -16,8 +17,36 @@ function say(level, word) {
   answer.querySelector(".word").textContent = word;
 }
 
-const keypad = new Keypad(form.querySelector(".keypad"), (digits) => { pin.value = digits; });
-pin.addEventListener("input", () => { keypad.digits = pin.value; });
+// The keypad writes the PIN, and after that the code of the authenticator.
+const asksCode = () => !byId("second-field").hidden;
+const typed = () => (asksCode() ? second : pin);
+const keypad = new Keypad(form.querySelector(".keypad"), (digits) => { typed().value = digits; });
+for (const each of [pin, second]) each.addEventListener("input", () => { if (each === typed()) keypad.digits = each.value; });
+
+function wantCode(wanted) {
+  byId("second-field").hidden = !wanted;
+  if (!wanted) byId("authenticator").hidden = true;
+  pin.disabled = wanted;
+  keypad.clear();
+}
+// Somebody else is about to log in.
+name.addEventListener("input", () => { if (asksCode()) wantCode(false); });
+
+async function askSecond(asked) {
+  first(false);
+  if (asked.second === "missing") showSecret(await post("auth/second-factor", { login: name.value.trim(), pin: pin.value }));
+  wantCode(true);
+  say("quiet", asked.second === "missing" ? _("Set up your authenticator, then type its code") : _("Type the code that your authenticator shows"));
+}
+
+function showSecret({ secret, side, dark }) {
+  const drawn = byId("authenticator-code");
+  drawn.setAttribute("viewBox", `0 0 ${side} ${side}`);
+  for (const length of ["width", "height"]) drawn.querySelector("rect").setAttribute(length, side);
+  drawn.querySelector("path").setAttribute("d", dark);
+  byId("authenticator-secret").textContent = secret.replace(/(.{4})(?=.)/g, "$1 ");
+  byId("authenticator").hidden = false;
+}
 
 function first(wanted) {
   byId("code-field").hidden = !wanted;
@@ -30,19 +59,22 @@ byId("first").addEventListener("click", () => first(byId("code-field").hidden));
 
 onScan((text) => {
   name.value = text.replace(/^BADGE:/, "");
+  if (asksCode()) wantCode(false);
   pin.focus();
   say("quiet", _("Now your PIN"));
-}, (text, field) => field === pin && /^[0-9]+$/.test(text) || field === code);
+}, (text, field) => [pin, second].includes(field) && /^[0-9]+$/.test(text) || field === code);
 
 function missing() {
   if (!name.value.trim()) return [name, _("Scan your badge or type your name")];
   if (!byId("code-field").hidden && !code.value.trim()) return [code, _("Type the activation code you were given")];
   if (!pin.value) return [pin, _("Type your PIN")];
+  if (asksCode() && !second.value.trim()) return [second, _("Type the code that your authenticator shows")];
   return null;
 }
 
 async function enter() {
   const login = name.value.trim();
+  if (asksCode()) return post("auth/login", { login, pin: pin.value, code: second.value });
   if (byId("code-field").hidden) return post("auth/login", { login, pin: pin.value });
   const wish = [login, code.value.trim(), pin.value];
   // The same wish keeps its op_id, so that a lost answer does not use the code up; another wish is another act.
@@ -58,15 +90,15 @@ form.addEventListener("submit", async (event) => {
   for (const each of buttons) each.disabled = true;
   say("quiet", _("One moment…"));
   try {
-    await enter();
+    const entered = await enter();
     sound("good");
-    location.assign("/");
-    return;
+    if (!entered.second) { location.assign("/"); return; }
+    await askSecond(entered);
   } catch (error) {
     sound("bad");
     keypad.clear();
     say("bad", error.message);
   }
   for (const each of buttons) each.disabled = false;
-  pin.focus();
+  typed().focus();
 });

@@ -1,0 +1,79 @@
+"""A supervisor's authenticator in a real browser: set up from what the screen shows, then asked for at log-in."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import expect
+
+from node import totp
+from tests.browser import stage
+from tests.browser.conftest import Pages
+from tests.browser.test_look import LOOKS, faults_of
+
+
+@pytest.fixture
+def asked(house: stage.House) -> Iterator[None]:
+    """The setting is on, for as long as this test takes."""
+    site = house.oslo.parts.site
+    before = site.config
+    site.config = replace(before, web=replace(before.web, second_factor=True))
+    yield
+    site.config = before
+    with site.writing() as connection:
+        connection.execute("DELETE FROM second_factors")
+
+
+def code_of(secret: str, off: int = 0) -> str:
+    raw = base64.b32decode(secret.replace(" ", ""))
+    return totp.hotp(raw, totp.step_at(stage.CLOCK.now_ms() // 1000) + off)
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_a_supervisor_sets_up_an_authenticator_and_uses_it(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login", theme=theme, size=size)
+    page.fill("#name", "kim")
+    page.fill("#pin", stage.PIN)
+    page.keyboard.press("Enter")
+    secret = page.locator("#authenticator-secret")
+    expect(secret).to_be_visible()
+    faults = faults_of(page, f"setting up an authenticator ({theme})")
+    assert not faults, "\n".join(faults)
+    text = secret.inner_text()
+    wrong = "000000" if code_of(text) != "000000" else "111111"
+    page.fill("#second", wrong)
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("The code is wrong")
+    for digit in code_of(text):
+        page.locator(f"[data-key='{digit}']").click()
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{pages.house.oslo.url}/")
+
+    # From the second time on only the code is asked for; the same one is not taken twice.
+    page = pages.open(f"{pages.house.oslo.url}/login", theme=theme, size=size)
+    page.fill("#name", "kim")
+    page.fill("#pin", stage.PIN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#second")).to_be_focused()
+    expect(secret).to_be_hidden()
+    faults = faults_of(page, f"the code of an authenticator ({theme})")
+    assert not faults, "\n".join(faults)
+    page.fill("#second", code_of(text, -1))
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("used already")
+    page.fill("#second", code_of(text, 1))
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{pages.house.oslo.url}/")
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_counter_logs_in_as_ever(pages: Pages) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
+    page.fill("#name", "ana")
+    page.fill("#pin", stage.PIN)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{pages.house.oslo.url}/")
