@@ -8,12 +8,11 @@ from functools import partial
 
 from flask import Blueprint, Response, render_template
 
-from devices.output.page import qr_rows
 from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, TRANSFER
 from node import dispatch_paper
 from node.desk import Answer
-from web import kit
+from web import drawn, kit
 from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
@@ -206,7 +205,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @page(parts)
     def paper(transfer: str) -> str:
         found = dispatched(transfer)
-        codes = [_code(text) for text in dispatch_paper.parts(found["paper"])]
+        codes = [drawn.qr(text) for text in dispatch_paper.parts(found["paper"])]
         return render_template("node/paper.html", one=found, codes=codes)
 
     @routes.get("/papers/<transfer>/file")
@@ -218,10 +217,3 @@ def blueprint(parts: NodeParts) -> Blueprint:
         return answer
 
     return routes
-
-
-def _code(text: str) -> tuple[int, str]:
-    """A QR Code as a page draws it: modules on a side, and the path of its dark ones."""
-    rows = qr_rows(text)
-    dark = (f"M{x},{y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
-    return len(rows), "".join(dark)
