@@ -15,7 +15,7 @@ from devices.decoders import symbology
 from devices.output.code128 import FNC1
 from devices.output.labels import Bars, Label, Text
 from devices.protocols.keys import KeysProtocol
-from devices.protocols.layouts import NAMES
+from devices.protocols.layouts import DEAD, NAMES, layout
 from devices.protocols.line import LineProtocol
 from devices.settings import OF_PROTOCOL
 from ledger.errors import Rejected
@@ -90,6 +90,30 @@ def of_keys(first: bytes, second: bytes) -> Findings:
     found, prefix = _around(_typed(first, name))
     settings = ({"layout": name} if name != "us" else {}) | found.settings
     return _with_separator(replace(found, settings=settings), _typed(second, name), prefix)
+
+
+def garbled() -> dict[str, tuple[tuple[str, str], ...]]:
+    """What a tablet shows of the first code for (layout of its scanner, its own layout); no pairs where it is right.
+
+    Several pairs can give the same text. A dead key shows nothing by itself, and a character that the scanner's
+    layout has no key for is not typed.
+    """
+    found: dict[str, tuple[tuple[str, str], ...]] = {LETTERS: ()}
+    for scanner in NAMES:
+        for tablet in NAMES:
+            text = "".join(_read(character, scanner, tablet) for character in LETTERS)
+            if text != LETTERS:
+                found[text] = (*found.get(text, ()), (scanner, tablet))
+    return found
+
+
+def _read(character: str, scanner: str, tablet: str) -> str:
+    pressed = layout(scanner).keys(character)
+    if pressed is None:
+        return ""
+    code, shift, altgr, _ = pressed
+    shown = layout(tablet).character(code, shift=shift, altgr=altgr)
+    return "" if shown in DEAD else shown
 
 
 def _typed(events: bytes, name: str) -> bytes:

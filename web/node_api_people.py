@@ -17,11 +17,10 @@ from ledger.wording import shown
 from node import stations
 from node.desk import Answer, Person
 from node.second_factors import MISSING, NEEDED
-from web import kit, languages
+from web import drawn, kit, languages
 from web.languages import LANGUAGES
 from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, cookie_name, tablet, token_given
 from web.node_ask import Ask, need
-from web.node_views import qr_path
 from web.routes import ANYONE, OPEN, Route
 from web.schema import ACTOR, NAME, OP_ID, WHEN, array, either, flag, one_of, or_null, record, text, whole
 
@@ -110,7 +109,7 @@ def _register(ask: Ask) -> Response:
 def _enrol_second(ask: Ask) -> object:
     wish = kit.taken(ask.body, "login", "pin")
     answer = ask.parts.floor.people.enrol_second(wish["login"], wish["pin"], tablet(ask.parts))
-    side, dark = qr_path(answer["address"])
+    side, dark = drawn.qr(answer["address"])
     return {**answer, "side": side, "dark": dark}
 
 

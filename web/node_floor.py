@@ -12,12 +12,11 @@ from ledger.ids import OpId
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, STOCK_ROLES, TRANSFER
 from node import dispatch_paper
 from node.desk import Answer
-from web import kit
+from web import drawn, kit
 from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
 from web.node_pages import page
-from web.node_views import qr_path
 from web.node_words import CALLS, HELD, LADDER
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
@@ -217,7 +216,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @page(parts)
     def paper(transfer: str) -> str:
         found = dispatched(transfer)
-        codes = [qr_path(text) for text in dispatch_paper.parts(found["paper"])]
+        codes = [drawn.qr(text) for text in dispatch_paper.parts(found["paper"])]
         return render_template("node/paper.html", one=found, codes=codes)
 
     @routes.get("/papers/<transfer>/file")

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import plistlib
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from web import kit
+from devices import calibration
+from sync.discovery import own_addresses
+from web import drawn, kit
 from web.node_app import NodeParts
 from web.node_words import grouped
 
@@ -34,8 +37,18 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @routes.get("/setup")
     def setup() -> str:
         known = parts.certificates
-        fingerprint = "" if known is None else grouped(known.authority().fingerprint)
-        return render_template("node/setup.html", fingerprint=fingerprint, secure_url=_secure_url() if known else "")
+        fingerprint = "" if known is None else known.authority().fingerprint.upper()
+        own_url = _own_url()
+        said = urlencode({"site": parts.site.config.site} | ({"ca": fingerprint} if fingerprint else {}))
+        return render_template(
+            "node/setup.html",
+            fingerprint=grouped(fingerprint),
+            secure_url=_secure_url() if known else "",
+            own_url=own_url,
+            own_code=drawn.qr(f"{own_url}#{said}"),
+            letters=drawn.qr(calibration.LETTERS),
+            layouts=calibration.garbled(),
+        )
 
     @routes.get("/setup/ca.crt")
     def certificate() -> Response:
@@ -73,17 +86,35 @@ def blueprint(parts: NodeParts) -> Blueprint:
         return parts.certificates.authority().der
 
     def _secure_url() -> str:
-        host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-        return f"https://{host}:{parts.site.config.web.https_port}"
+        return f"https://{_host()}:{parts.site.config.web.https_port}"
+
+    def _own_url() -> str:
+        """Where a new tablet begins: this page, over plain HTTP while it trusts no certificate. Empty when nobody but
+        this machine can come here."""
+        host, web = _host(), parts.site.config.web
+        if _is_loopback(host):
+            host = next((each for each in (*web.https_names, *own_addresses(web.host)) if not _is_loopback(each)), "")
+        # Behind HTTPS the port of plain HTTP is the one of the settings.
+        port = f":{web.port}" if request.is_secure and web.port else request.host.removeprefix(_host())
+        return f"http://{host}{port}/setup" if host else ""
 
     return routes
 
 
+def _host() -> str:
+    """How this node was called, without its port."""
+    return request.host if request.host.endswith("]") else request.host.rsplit(":", 1)[0]
+
+
 def _loopback() -> bool:
+    return _is_loopback(request.remote_addr or "")
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
 def _named(name: str) -> dict[str, str]:

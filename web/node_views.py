@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from devices.output.page import qr_rows
 from ledger.control import AREA
 from ledger.db import Connection
 from ledger.ids import Actor, OpId
@@ -123,10 +122,3 @@ def _left(line: Mapping[str, Any] | None) -> dict[str, Any]:
         return {"left": 0, "relocated": False}
     size = abs(line["difference"]) - line["relocated"]
     return {"left": size if line["difference"] > 0 else -size, "relocated": size == 0}
-
-
-def qr_path(text: str) -> tuple[int, str]:
-    """A QR Code as a page draws it: modules on a side, and the path of its dark ones."""
-    rows = qr_rows(text)
-    dark = (f"M{x},{y}h1v1h-1z" for y, row in enumerate(rows) for x, module in enumerate(row) if module)
-    return len(rows), "".join(dark)

@@ -125,18 +125,19 @@ def pages(browser: Any, house: stage.House) -> Iterator[Pages]:
     assert not opened.faults, "\n".join(opened.faults)
 
 
-def typed_at_once(page: Any, text: str) -> None:
-    """What a keyboard scanner does: every key without waiting for any, then Enter.
+def typed_at_once(page: Any, text: str, *, key_s: float = KEY_S, ended: bool = True) -> None:
+    """What a keyboard scanner does: every key without waiting for any, then Enter, where it is `ended`.
 
     Each key says when it was pressed, as a real one does: otherwise a busy machine types like a slow hand.
     """
     session = page.context.new_cdp_session(page)
     presses = [{"key": each, "text": each} for each in text]
-    presses.append({"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"})
+    if ended:
+        presses.append({"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"})
     send = partial(session._impl_obj.send, "Input.dispatchKeyEvent", timeout=0)
     began_s, sends = time.time(), []
     for number, press in enumerate(presses):
-        at = {"timestamp": began_s + number * KEY_S}
+        at = {"timestamp": began_s + number * key_s}
         sends.append(send(params={"type": "keyDown", **press, **at}))
         sends.append(send(params={"type": "keyUp", "key": press["key"], **at}))
 
@@ -145,6 +146,9 @@ def typed_at_once(page: Any, text: str) -> None:
 
     session._sync(together())
     session.detach()
+    page.wait_for_timeout(
+        max(0.0, (began_s + len(presses) * key_s - time.time()) * 1_000)
+    )  # no key comes from tomorrow
 
 
 @pytest.fixture

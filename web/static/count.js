@@ -12,6 +12,7 @@ import { askExpiry, askHeld, HELD, heldButton, heldWords, offer } from "./part.j
 import { reach } from "./reach.js";
 import "./held.js";
 import { askHow, showAreas } from "./share.js";
+import { Seen, titled } from "./seen.js";
 import { showUndecided } from "./undecided.js";
 import { showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
@@ -21,10 +22,8 @@ import { onScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
 
 const LINES_MAX = 200;
-let scale = "", screen = null, known = new Map(), latest = "", proofOf = null;
-
-const keyOf = (line) => [line.item, line.lot, line.serial, line.expiry, line.status].join("\u001f");
-const titled = (line) => line.name || line.item;
+const seen = new Seen();
+let scale = "", screen = null, proofOf = null;
 
 // A part of a bin that somebody else counts, as it was asked for.
 const PARTS = {
@@ -72,7 +71,7 @@ function lineOf(line) {
   const row = element("article", { className: "line card" }, what,
     element("div", { className: "amount" }, element("output", { className: "count", textContent: written(line.counted, line.decimals) }),
       element("span", { className: "quiet", textContent: beside(line) })), ...(line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held, "1"))] : []), change);
-  if (keyOf(line) === latest) row.dataset.latest = "";
+  if (seen.isLatest(line)) row.dataset.latest = "";
   return row;
 }
 
@@ -86,23 +85,10 @@ function noticeUnits(before, now) {
   else if (now.length < before.length) say("warn", _("Taken back"));
 }
 
-function notice(lines) {
-  for (const line of lines) {
-    const before = known.get(keyOf(line));
-    if (before === line.counted) continue;
-    latest = keyOf(line);
-    say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: written(line.counted, line.decimals) });
-  }
-  const now = new Map(lines.map((line) => [keyOf(line), line.counted]));
-  if ([...known.keys()].some((key) => !now.has(key))) say("warn", _("Taken back"));
-  known = now;
-}
-
 // After any interruption the line that was touched last is marked again.
 function resumed(lines) {
   const last = (screen.last || []).find((event) => event.item && !event.undone);
-  const line = last && lines.find((each) => ["item", "lot", "serial"].every((name) => (each[name] || "") === last[name]));
-  return line ? keyOf(line) : "";
+  return last && lines.find((each) => ["item", "lot", "serial"].every((name) => (each[name] || "") === last[name]));
 }
 
 function emptyWords() {
@@ -113,12 +99,11 @@ function showBin(before) {
   const lines = screen.lines || [], units = screen.sealed || [];
   const opened = !before || before.task !== screen.task;
   if (opened) {
-    known = new Map(lines.map((line) => [keyOf(line), line.counted]));
-    latest = resumed(lines);
+    seen.start(lines, resumed(lines));
     say("quiet", lines.length ? _("Bin %(bin)s: count on where you stopped", { bin: screen.target })
       : _("Bin %(bin)s is open: scan what is in it", { bin: screen.target }), { aloud: false });
   } else {
-    notice(lines);
+    seen.notice(lines);
     noticeUnits(before.sealed || [], units);
     if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, count on"));
     if (screen.empty && !before.empty) say("good", _("Noted: the bin is empty"));
@@ -137,7 +122,7 @@ function showBin(before) {
 }
 
 function showChoice(before, state) {
-  known = new Map();
+  seen.start([]);
   byId("bins").replaceChildren(...state.bins.map(tileOf));
   byId("no-bins").hidden = state.bins.length > 0;
   const scanners = (state.links.scanners || []).filter((device) => device.kind === "scanner");

@@ -8,6 +8,7 @@ import { follow } from "./ladder.js";
 import { attempt, byId, element, openDialog, say } from "./page.js";
 import { heldWords, offer } from "./part.js";
 import { onPhoto } from "./photo.js";
+import { stayAwake } from "./shell.js";
 import { dayWords } from "./times.js";
 import { codeOf } from "./told.js";
 import { onScan } from "./wedge.js";
@@ -24,6 +25,7 @@ export function onCode(take) {
     before = before.then(() => attempt(() => take(text)));
     return before;
   };
+  stayAwake();
   onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
   onPhoto(queue);
   stream.addEventListener("code", (event) => queue(event.detail)); // read by a scanner at the node

@@ -3,10 +3,10 @@
 import { byId, say } from "./page.js";
 import { secure, worker } from "./shell.js";
 import { sound } from "./sounds.js";
-import { onScan } from "./wedge.js";
+import { keep, manner, MEASURING, onScan } from "./wedge.js";
 import { _ } from "./words.js";
 
-const CLOCK_MS_MAX = 60000, GAP_MS_MAX = 50, SCANS = 5;
+const CLOCK_MS_MAX = 60000, GAP_MS_MAX = 60, SCANS = 5;
 const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○" };
 const results = new Map();
 
@@ -37,22 +37,49 @@ async function clock() {
   else tell("clock", "good", _("right"));
 }
 
-let last = 0, length = 0, gap = 0, widest = 0, scans = 0;
-addEventListener("keydown", (event) => {
-  if (event.timeStamp - last > 500) { gap = 0; length = 0; }
-  else gap = Math.max(gap, event.timeStamp - last);
-  last = event.timeStamp;
-  length += 1;
-}, true);
-onScan(() => {
-  scans += 1;
-  widest = Math.max(widest, gap);
+const keptWords = () => _("Kept on this tablet: keys up to %(gap)s ms apart are a scan.", { gap: manner().gap });
+
+function measured(scans) {
+  const widest = Math.max(...scans.map((scan) => scan.widest)), silence = scans.every((scan) => scan.silent);
+  const word = _("at most %(gap)s ms between keys", { gap: Math.ceil(widest) });
+  if (new Set(scans.map((scan) => scan.text)).size > 1) {
+    tell("wedge", "bad", _("not the same each time"), _("Scan one and the same code five times. If you did, it arrives in pieces: lower the scanner's delay between characters."));
+    return;
+  }
+  keep(widest, silence);
+  if (!silence && scans.some((scan) => scan.silent)) tell("wedge", "bad", _("sometimes no Enter"), _("Set the scanner to end each code with Enter: some came without."));
+  else if (widest > GAP_MS_MAX) tell("wedge", "warn", word, _("It types slowly: lower its delay between characters, or its scans may be taken for typing."));
+  else if (silence) tell("wedge", "warn", word, _("No key ends its codes: this tablet waits for the silence after each. Better set the scanner to end with Enter."));
+  else tell("wedge", "good", word, keptWords());
+}
+
+const countries = new Intl.DisplayNames([document.documentElement.lang], { type: "region" });
+const garbled = JSON.parse(byId("layouts").textContent);
+const swapped = (text) => [...text].map((each) => (each === each.toUpperCase() ? each.toLowerCase() : each.toUpperCase())).join("");
+// What became of the code of the layout test, {pairs: [[scanner, tablet], …], caps}; null for any other code.
+function keyboards(text) {
+  const known = (written) => Object.keys(garbled).find((each) => written.endsWith(each));
+  if (known(text)) return { pairs: garbled[known(text)], caps: false };
+  return known(swapped(text)) ? { pairs: garbled[known(swapped(text))], caps: true } : null;
+}
+
+function toldLayout({ pairs, caps }) {
+  const names = (place) => [...new Set(pairs.map((pair) => countries.of(pair[place].toUpperCase())))].join(", ");
+  if (caps) tell("layout", "bad", _("capitals exchanged"), _("Switch Caps Lock off, on the tablet and on the scanner."));
+  else if (!pairs.length) tell("layout", "good", _("as it stands in the code"), _("Scanner and tablet agree on the keyboard."));
+  else tell("layout", "bad", _("garbled"), _("The scanner types as on a keyboard of %(scanner)s, and the tablet reads it as one of %(tablet)s. Set the scanner to the tablet's country, or the tablet's physical keyboard to the scanner's.", { scanner: names(0), tablet: names(1) }));
+}
+
+let scans = [];
+onScan((text, { widest, silent }) => {
   sound("good");
-  if (scans < SCANS) tell("wedge", "quiet", _("%(number)s of %(total)s", { number: scans, total: SCANS }));
-  else if (widest <= GAP_MS_MAX) tell("wedge", "good", _("at most %(gap)s ms between keys", { gap: Math.ceil(widest) }));
-  else tell("wedge", "warn", _("%(gap)s ms between keys", { gap: Math.ceil(widest) }),
-    _("It types slowly: lower its delay between characters, or its scans may be taken for typing."));
-});
+  const found = keyboards(text);
+  if (found) toldLayout(found);
+  scans = scans.length < SCANS ? [...scans, { text, widest, silent }] : [{ text, widest, silent }];
+  if (scans.length < SCANS) tell("wedge", "quiet", _("%(number)s of %(total)s", { number: scans.length, total: SCANS }));
+  else measured(scans);
+}, () => false, MEASURING);
+if (localStorage.getItem("scanner")) byId("test-wedge").querySelector("p").textContent = keptWords();
 
 byId("play").addEventListener("click", () => {
   sound("good");
@@ -73,5 +100,14 @@ async function all() {
   if (levels.includes("bad")) say("bad", _("Something is missing: see below"), { aloud: false });
   else if (levels.includes("warn")) say("warn", _("It works, with the limits below"), { aloud: false });
   else say("good", _("This tablet is ready"), { aloud: false });
+}
+
+// Opened by the code on another tablet: is this the node that was meant?
+const meant = new URLSearchParams(location.hash.slice(1));
+if (meant.get("ca")) {
+  const same = meant.get("ca") === byId("fingerprint")?.textContent.replaceAll(" ", "");
+  if (same) tell("meant", "good", _("the same"), _("Site and fingerprint are those of the code that was scanned."));
+  else tell("meant", "bad", _("another node"), _("The code that was scanned belongs to %(site)s with another certificate: install nothing here.", { site: meant.get("site") || "?" }));
+  byId("test-meant").hidden = false;
 }
 all();

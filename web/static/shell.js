@@ -52,7 +52,11 @@ if (reduced) worker.then((kept) => { reduced.hidden = kept; });
 // The screen stays on while this page is in front; the lock is lost whenever it is not.
 export async function stayAwake() {
   if (!navigator.wakeLock) return;
-  const hold = () => document.visibilityState === "visible" && navigator.wakeLock.request("screen").catch(() => {});
+  let lock = null;
+  const hold = async () => {
+    if (document.visibilityState !== "visible" || (lock && !lock.released)) return;
+    lock = await navigator.wakeLock.request("screen").catch(() => null);
+  };
   document.addEventListener("visibilitychange", hold);
   await hold();
 }

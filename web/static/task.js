@@ -10,6 +10,7 @@ import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, element, say } from "./page.js";
 import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
+import { Seen, titled } from "./seen.js";
 import { dayWords } from "./times.js";
 import { lastOf } from "./told.js";
 import { showUnknown } from "./unknown.js";
@@ -21,10 +22,9 @@ const LINES_MAX = 200;
 const BEGINS = _("This can be begun when it answers.");
 const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
-let screen = null, known = new Map(), latest = "", unit = "", deliveries = [], loaded = false, asked = false;
+const seen = new Seen();
+let screen = null, unit = "", deliveries = [], loaded = false, asked = false;
 
-const keyOf = (line) => [line.item, line.lot, line.serial, line.place, line.status].join("\u001f");
-const titled = (line) => line.name || line.item;
 const chosen = () => {
   const kept = JSON.parse(localStorage.getItem(KEY) || "null");
   if (kept && screen && kept.task === screen.task) return kept;
@@ -65,18 +65,6 @@ function askMeasure({ park, hint, measure }) {
     (amount) => attempt(() => act("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })));
 }
 
-function notice(lines) {
-  for (const line of lines) {
-    const before = known.get(keyOf(line));
-    if (before === line.counted) continue;
-    latest = keyOf(line);
-    say(before === undefined || line.counted > before ? "good" : "warn", titled(line), { figure: written(line.counted, line.decimals) });
-  }
-  const now = new Map(lines.map((line) => [keyOf(line), line.counted]));
-  if ([...known.keys()].some((key) => !now.has(key))) say("warn", _("Taken back"));
-  known = now;
-}
-
 function next() {
   if (receiving) return screen.target ? _("Scan what came.") : _("Scan the bin that takes the goods.");
   if (!screen.source) return _("Scan the bin where the goods are.");
@@ -99,12 +87,12 @@ function showExpected() {
 function showTask(before) {
   const { lines } = screen;
   if (!before || before.task !== screen.task) {
-    known = new Map(lines.map((line) => [keyOf(line), line.counted]));
+    seen.start(lines);
     say("quiet", lines.length ? _("Go on where you stopped") : next(), { aloud: false });
   } else {
     const places = before.target !== screen.target || before.source !== screen.source;
     if (places) say("good", next());
-    notice(lines);
+    seen.notice(lines);
     if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, go on"));
   }
   byId("from").textContent = (receiving ? screen.target : screen.source) || "…";
@@ -114,7 +102,7 @@ function showTask(before) {
   byId("no-lines").textContent = next();
   byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map((line) => lineOf({
     title: titled(line), details: [...detailsOf(line), line.place && _("to %(place)s", { place: line.place })], figure: written(line.counted, line.decimals),
-    beside: beside(line), also: line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held))] : [], act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: keyOf(line) === latest,
+    beside: beside(line), also: line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held))] : [], act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: seen.isLatest(line),
   })));
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
   byId("done").disabled = !lines.some((line) => line.counted > 0);
@@ -130,7 +118,7 @@ function cameOf({ lines, being_counted: hidden }) {
 }
 
 async function showChoice(state) {
-  known = new Map();
+  seen.start([]);
   if (state.screen) {
     say("warn", _("You are busy with something else: finish that first"), { aloud: false });
   } else if (!asked) {

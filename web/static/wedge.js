@@ -1,10 +1,39 @@
-// A keyboard scanner on any page: keys that come faster than a hand types, ended by Enter or Tab.
-// Gaps are taken from the event's own time, so a busy page does not split a code; a scan never stays in a text field.
+// A keyboard scanner on any page: keys that come faster than a hand types, ended by Enter or Tab, or by silence where
+// /setup found that the scanner ends with nothing. Gaps are taken from the event's own time, so a busy page does not
+// split a code; a scan never stays in a text field. Keys without characters, as a keyboard on the screen sends them,
+// leave their text in the field that has the focus: it is read there.
 
-const GAP_MS = 100;
-const GAP_FIELD_MS = 50; // in a text field a person may be typing, and some type fast
+import { say } from "./page.js";
+import { _ } from "./words.js";
+
+const KEY = "scanner"; // what /setup measured on this tablet, {gap, silence}
+const GAP_MS = 100, GAP_MS_MIN = 50;
+const GAP_MS_MAX = 120; // between the keys of a hand that types well; slower scanners cannot be told from one
 const LENGTH_MIN = 4;
+const UNENDED_MIN = 6; // what no key ends must be longer: a hand that slides over the keys is short
 const LENGTH_MAX = 4096;
+const WAIT_MS = 300; // silence that ends a code
+const AGAIN_MS = 30;
+const NAMELESS = 229; // the key code of an input method, in every browser
+
+export const MEASURING = { gap: GAP_MS_MAX, silence: true, wait: 3 * WAIT_MS };
+
+// How scans are told from typing on this tablet.
+export function manner() {
+  try {
+    const { gap, silence } = JSON.parse(localStorage.getItem(KEY)) || {};
+    if (gap >= GAP_MS_MIN && gap <= GAP_MS_MAX) return { gap, silence: silence === true };
+  } catch { /* nobody can have measured that */ }
+  return { gap: GAP_MS, silence: false };
+}
+
+// Twice the widest gap of this tablet's scanner; a quick one leaves more room to hands.
+export function keep(widest, silence) {
+  const gap = Math.min(GAP_MS_MAX, Math.max(GAP_MS_MIN, Math.ceil(2 * widest)));
+  localStorage.setItem(KEY, JSON.stringify({ gap, silence }));
+}
+
+const inserted = ({ field, value, range }) => field.value.slice(range[0] ?? value.length, field.value.length - (value.length - (range[1] ?? value.length)));
 
 function restore({ field, value, range }) {
   if (!field) return;
@@ -18,32 +47,96 @@ function noted(target) {
   return { field, value: field?.value, range };
 }
 
-// `typed(text, field)` may claim fast keys as typing, as the digits of a PIN.
-export function onScan(take, typed = () => false) {
-  let text = "", first = 0, last = 0, before = { field: null };
-  addEventListener("keydown", (event) => {
-    if (!text || event.timeStamp - last > GAP_MS) {
-      text = "";
-      first = event.timeStamp;
-      before = noted(event.target);
-    }
-    last = event.timeStamp;
-    if (event.key === "Enter" || event.key === "Tab") {
-      const gap = (last - first) / Math.max(text.length, 1);
-      const fast = gap <= (before.field ? GAP_FIELD_MS : GAP_MS);
-      if (text.length >= LENGTH_MIN && fast && !typed(text, before.field)) {
-        event.preventDefault();
-        event.stopPropagation();
-        restore(before);
-        take(text);
-      }
-      text = "";
-      return;
-    }
+function unreadable() {
+  say("bad", _("The keys of this scanner come without characters. Set it to keyboard (HID) instead of input method, or tap a field before you scan."));
+}
+
+class Listener {
+  #text = "";
+  #first = 0;
+  #last = 0;
+  #widest = 0;
+  #nameless = 0; // keys of which only the field knows the character
+  #before = { field: null };
+  #timer = 0;
+
+  constructor(take, typed, how) { Object.assign(this, { take, typed, how }); }
+
+  key(event) {
+    this.#at(event);
+    if (event.repeat) { this.#forget(); return; } // a hand that rests on a key
+    if (event.key === "Enter" || event.key === "Tab") { this.#end(LENGTH_MIN, event); return; }
+    if (event.keyCode === NAMELESS || event.isComposing) { this.#nameless += 1; return; }
     // A space inside a code must not press the button that has the focus.
-    if (event.key === " " && text && !before.field) event.preventDefault();
-    if (event.ctrlKey && event.key === "]") text += "\u001d"; // how many scanners type the GS1 separator
-    else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && text.length < LENGTH_MAX) text += event.key;
-  }, true);
+    if (event.key === " " && this.#text && !this.#before.field) event.preventDefault();
+    if (event.ctrlKey && event.key === "]") this.#text += "\u001d"; // how many scanners type the GS1 separator
+    else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && this.#text.length < LENGTH_MAX) this.#text += event.key;
+  }
+
+  // The field has taken the character of a key that named none.
+  input(event) {
+    if (!this.#nameless || event.target !== this.#before.field) return;
+    this.#text = inserted(this.#before).slice(0, LENGTH_MAX);
+    this.#last = event.timeStamp;
+  }
+
+  // A keyboard on the screen has an Enter without a name, too.
+  lineBreak(event) { if (this.#nameless) this.#end(LENGTH_MIN, event); }
+
+  #at(event) {
+    const begun = this.#text || this.#nameless;
+    if (!begun || event.timeStamp - this.#last > this.how.gap) {
+      this.#forget();
+      this.#first = event.timeStamp;
+      this.#before = noted(event.target);
+    } else {
+      this.#widest = Math.max(this.#widest, event.timeStamp - this.#last);
+    }
+    this.#last = event.timeStamp;
+    this.#wait();
+  }
+
+  #wait() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      // Keys may wait behind a page that was busy: they come before a second time-out.
+      this.#timer = setTimeout(() => this.#silent(), AGAIN_MS);
+    }, this.how.wait || WAIT_MS);
+  }
+
+  #silent() {
+    if (this.#nameless >= LENGTH_MIN && !this.#text && !this.#before.field) unreadable();
+    // Where only the field knew the characters, a word may have come at once from a finger: no end, no scan.
+    else if (this.how.silence && !this.#nameless) this.#end(UNENDED_MIN);
+  }
+
+  #end(least, event = null) {
+    const text = this.#text, before = this.#before, gaps = text.length - (event ? 0 : 1);
+    const fast = (this.#last - this.#first) / Math.max(gaps, 1) <= (before.field ? this.how.gap / 2 : this.how.gap);
+    if (text.length >= least && fast && !this.typed(text, before.field)) {
+      event?.preventDefault();
+      event?.stopPropagation();
+      restore(before);
+      this.take(text, { widest: this.#widest, silent: !event });
+    } else if (event && this.#nameless >= LENGTH_MIN && !text && !before.field) {
+      unreadable();
+    }
+    this.#forget();
+  }
+
+  #forget() {
+    clearTimeout(this.#timer);
+    this.#text = "";
+    this.#nameless = this.#widest = 0;
+  }
+}
+
+// `take(text, {widest, silent})`: the widest gap between its keys in ms, and whether no key ended it. `typed(text,
+// field)` may claim fast keys as typing, as the digits of a PIN.
+export function onScan(take, typed = () => false, how = manner()) {
+  const listener = new Listener(take, typed, how);
+  addEventListener("keydown", (event) => listener.key(event), true);
+  addEventListener("input", (event) => listener.input(event), true);
+  addEventListener("beforeinput", (event) => { if (event.inputType === "insertLineBreak") listener.lineBreak(event); }, true);
   document.documentElement.dataset.scanner = "heard"; // from now on no key of one is missed
 }
