@@ -340,3 +340,11 @@ CREATE TABLE count_baselines (
     PRIMARY KEY (session, bin)
 ) STRICT, WITHOUT ROWID;
 """
+
+LATE_1 = """
+-- Totes that somebody picked into without contact although the rules would have refused it: beside `pick_lists.tote`.
+CREATE TABLE pick_totes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, list BLOB NOT NULL REFERENCES pick_lists, actor BLOB NOT NULL,
+    tote TEXT NOT NULL, UNIQUE (list, actor, tote)
+) STRICT;
+"""

@@ -133,6 +133,15 @@ def had_gap(connection: Connection, task: int) -> bool:
     return connection.execute("SELECT 1 FROM task_gaps WHERE task = ?", (task,)).fetchone() is not None
 
 
+def refuse_parked(connection: Connection, task: int) -> None:
+    """Refuse while nobody has said what some of its scans are."""
+    (parked,) = connection.execute(
+        "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task,)
+    ).fetchone()
+    if parked:
+        raise Rejected(f"{parked} scans are not explained: resolve or dismiss them first")
+
+
 def become(connection: Connection, task: int, state: str) -> None:
     connection.execute("UPDATE tasks SET state = ? WHERE task = ?", (state, task))
 

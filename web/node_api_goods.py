@@ -255,7 +255,11 @@ ROUTES = (
     ),
     verb(
         "picks/begin", ISSUE, "Take a list, with a tote", lambda floor: floor.picking.begin,
-        record("PickListBegun", {"op_id": OP_ID, **OF_LIST, "tote": CODE}), {**OF_LIST, "tote": CODE},
+        record(
+            "PickListBegun", {"op_id": OP_ID, **OF_LIST, "tote": CODE},
+            {"exception": flag("The rules would have refused this tote: it is kept, and is to be counted")},
+        ),
+        {**OF_LIST, "tote": CODE}, STATED,
     ),
     verb(
         "picks/pick", ISSUE, "Goods go into the tote now", lambda floor: floor.picking.pick,
