@@ -16,10 +16,10 @@ from ledger.db import Connection
 from ledger.documents import FROZEN, part_op_id, reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import Actor, OpId
-from ledger.moves import Line
+from ledger.moves import FREE, Line
 from ledger.people import APPROVE, ISSUE
 from ledger.words import LINES_MAX
-from node import catalogue, control, exceptions, orders
+from node import catalogue, control, exceptions, orders, tasks
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -28,16 +28,20 @@ from node.picking_lists import (
     Share,
     allocate,
     in_totes,
+    instead,
     need_list,
     picked,
     refuse_tote,
+    scanned_for,
     shares,
+    shown,
     still_wanted,
     take_tote,
     wishes,
 )
 from node.rounds import refuse_frozen
 from node.stock_goods import GoodsDocuments
+from node.tasks import Cause, Thing
 from node.values import Fields, listed
 from node.wish import Wish
 
@@ -100,12 +104,13 @@ class Picking:
         have given them is counted."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "begin picking")
-        name, tote = fields.op_id("list"), fields.text("tote")
+        name, tote, label = fields.op_id("list"), fields.text("tote"), fields.label("scanned")
         wish = self._stock.wish(who, fields, None)
 
         def work(connection: Connection) -> Answer:
             found = need_list(connection, name, open_=False)
             told: Answer = {}
+            self._note(connection, who, wish, name, ("", tote), [(Thing(place=tote), 0, label)])
             try:
                 refuse_tote(connection, found, tote)
             except Rejected:
@@ -117,13 +122,14 @@ class Picking:
             return {"list": str(name), "tote": tote, **told}
 
         # As it was before one could begin without contact: what is asked again after an update is the same wish.
-        said = {"happened": True} if wish.content["happened"] else {}
+        said = {**({"happened": True} if wish.content["happened"] else {}), **({"scanned": label} if label else {})}
         return self._desk.once(op_id, who.actor, "begin_picks", {"list": name.raw, "tote": tote, **said}, work)
 
     def pick(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods go into the tote now: `list`, `item` or `barcode`, `quantity`, `source`, `lot`, `serial`, `reasons`
-        (needed for another lot or bin than the promised one), `occurred_ms`, `happened`, `note`. Answers {left}, what
-        of the item is still to be picked. What happened and nothing promises any more becomes an exception."""
+        (needed for another lot or bin than the promised one), `scanned` and `scanned_source` (the labels of goods and
+        bin as they were read), `occurred_ms`, `happened`, `note`. Answers {left}, what of the item is still to be
+        picked. What happened and nothing promises any more becomes an exception."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "pick")
         name, source = fields.op_id("list"), fields.text("source")
@@ -132,8 +138,11 @@ class Picking:
             item, pack = catalogue.item_named(connection, fields)
             catalogue.refuse_tracking(item, lot, serial)
         quantity = fields.quantity("quantity", least=1) * pack
+        label, bin_label = fields.label("scanned"), fields.label("scanned_source")
         wish = self._stock.wish(who, fields, None)
         wish.content |= {"list": name.raw, "line": [item.sku, lot, serial, quantity, source]}
+        if label or bin_label:
+            wish.content["scanned"] = [label, bin_label]
 
         def work(connection: Connection) -> Answer:
             found, tote = _begun(connection, name, who, wish)
@@ -141,6 +150,9 @@ class Picking:
                 catalogue.need_bin(connection, source)
             if self._site.find(op_id) is None:
                 wish.ask(FROZEN, lambda: refuse_frozen(connection, (source, tote)))
+            said = [(Thing(place=source), 0, bin_label)] if bin_label else []
+            said.append((Thing(item.sku, lot, serial, FREE, "", tote), quantity, label))
+            wish.scans = tasks.root(connection, self._note(connection, who, wish, name, (source, tote), said))
             promised = [share for share in shares(connection, name) if share.item == item.sku]
             total = sum(share.quantity for share in promised)
             moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=tote)
@@ -163,7 +175,7 @@ class Picking:
 
             answer, booked = self._stock.book(connection, op_id, who, wish, picks, {"order": found.reference})
             # The goods are in the tote whether or not the books can say so.
-            rest = _instead(promised, here, own if booked.lines else None, quantity)
+            rest = instead(promised, here, own if booked.lines else None, quantity)
             self._give_back(connection, op_id, who, rest, found)
             left = sum(share.quantity for share in shares(connection, name) if share.item == item.sku)
             return {**answer, "list": str(name), "left": left}
@@ -188,6 +200,8 @@ class Picking:
             if not gone and not wish.happened:
                 raise Rejected(f"nothing of {sku} is promised from {location} in this list")
             quantity = sum(share.quantity for share in gone)
+            looked = self._note(connection, who, wish, name, (location, tote), [(Thing(sku, lot), 0, b"")])
+            wish.scans = tasks.root(connection, looked)
             # That it is not there was seen, whether or not anything promises it still: the bin is checked.
             line = Line(item=sku, lot=lot, quantity=quantity, source=location, target=tote)
             document = self._stock.document(connection, wish, {"order": found.reference})
@@ -226,6 +240,7 @@ class Picking:
             if not wish.lines and not wish.happened:
                 raise Rejected(f"{tote} is empty: pick something, or cancel the list")
             wish.ask(FROZEN, lambda: refuse_frozen(connection, found.totes))
+            wish.scans = tasks.root(connection, *scanned_for(connection, name))
 
             def leave(lines: tuple[Line, ...]) -> calls.Call:
                 return calls.Issue(actor=who.actor, lines=lines)
@@ -304,7 +319,7 @@ class Picking:
             "order": found.reference,
             "state": found.state,
             "tote": found.tote_of(who.actor),
-            "lines": [_shown(connection, share) for share in rest if share.location not in hidden],
+            "lines": [shown(connection, share) for share in rest if share.location not in hidden],
             "being_counted": sorted({share.location for share in rest} & hidden),
             "wanted": wanted,
             "measures": {item: catalogue.measure(connection, item) for item in wanted},
@@ -315,6 +330,19 @@ class Picking:
         }
 
     # ------------------------------------------------------------ inside
+
+    def _note(
+        self, connection: Connection, who: Person, wish: Wish, name: OpId, way: tuple[str, str],
+        said: list[tuple[Thing, int, bytes]],
+    ) -> int:  # fmt: skip
+        """Keep what was scanned, or keyed in without a label, for an act of a list; answers the task that has it."""
+        at_ms = self._desk.now_ms() if wish.occurred_ms is None else wish.occurred_ms
+        task = tasks.at_once(connection, who.actor, tasks.MOVE, *way, at_ms)
+        for thing, quantity, label in said:
+            kind, entered = ("scan", None) if label else ("set", quantity)
+            tasks.add(connection, task, who.actor, kind, thing, quantity, Cause(at_ms, None, label), entered=entered)
+        connection.execute("INSERT INTO pick_tasks VALUES (?, ?)", (task.task, name.raw))
+        return task.task
 
     def _keep(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, found: PickList, place: str
@@ -370,21 +398,6 @@ class Picking:
             self._site.record(call, op_id=part_op_id(op_id, number), document=document)
 
 
-def _instead(promised: list[Share], here: list[Share], own: OpId | None, quantity: int) -> list[tuple[Share, int]]:
-    """What a pick of `quantity` leaves promised although it is picked now: what came from another bin or lot, or what
-    another reservation of the list has of this one. `own`: the reservation that it used up itself."""
-    covered = sum(share.quantity for share in here if share.reservation == own)
-    over = max(0, quantity - covered)
-    found = []
-    others = [share for share in here if share.reservation != own] + [each for each in promised if each not in here]
-    for share in others:
-        part = min(over, share.quantity)
-        if part:
-            found.append((share, part))
-            over -= part
-    return found
-
-
 def _wanted(connection: Connection, lines: object) -> dict[str, int]:
     """Base units by item of the lines that somebody sent."""
     wanted: dict[str, int] = {}
@@ -409,18 +422,3 @@ def _begun(
     if not tote and (need or not wish.happened):
         raise Rejected("scan the tote first: this list is not begun")
     return found, tote
-
-
-def _shown(connection: Connection, share: Share) -> Answer:
-    item = catalogue.need_item(connection, share.item)
-    return {
-        "location": share.location,
-        "item": share.item,
-        "name": item.name,
-        "lot": share.lot,
-        "expiry": share.expiry,
-        "quantity": share.quantity,
-        "unit": item.unit,
-        "decimals": item.decimals,
-        "serials": item.has_serials,
-    }

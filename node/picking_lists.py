@@ -17,6 +17,7 @@ from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line, Promised
 from node import catalogue
+from node.desk import Answer
 from node.rounds import blind_bins, frozen_bins
 
 Key = tuple[str, str, str]  # location, item, lot
@@ -165,6 +166,12 @@ def in_totes(connection: Connection, totes_: Iterable[str]) -> tuple[Line, ...]:
     return tuple(found)
 
 
+def scanned_for(connection: Connection, name: OpId) -> list[int]:
+    """The tasks that hold what was scanned for a list, in order."""
+    rows = connection.execute("SELECT task FROM pick_tasks WHERE list = ? ORDER BY task", (name.raw,))
+    return [int(task) for (task,) in rows]
+
+
 def expiry_of(connection: Connection, item: str, lot: str) -> str:
     """When a lot expires, as the newest document said it; '' when none did."""
     row = connection.execute(
@@ -216,3 +223,34 @@ def still_wanted(connection: Connection, found: PickList) -> dict[str, int]:
     for share in shares(connection, found.list):
         open_[share.item] -= share.quantity
     return {item: quantity for item, quantity in open_.items() if quantity > 0}
+
+
+def instead(promised: list[Share], here: list[Share], own: OpId | None, quantity: int) -> list[tuple[Share, int]]:
+    """What a pick of `quantity` leaves promised although it is picked now: what came from another bin or lot, or what
+    another reservation of the list has of this one. `own`: the reservation that it used up itself."""
+    covered = sum(share.quantity for share in here if share.reservation == own)
+    over = max(0, quantity - covered)
+    found = []
+    others = [share for share in here if share.reservation != own] + [each for each in promised if each not in here]
+    for share in others:
+        part = min(over, share.quantity)
+        if part:
+            found.append((share, part))
+            over -= part
+    return found
+
+
+def shown(connection: Connection, share: Share) -> Answer:
+    """A share as its picker reads it."""
+    item = catalogue.need_item(connection, share.item)
+    return {
+        "location": share.location,
+        "item": share.item,
+        "name": item.name,
+        "lot": share.lot,
+        "expiry": share.expiry,
+        "quantity": share.quantity,
+        "unit": item.unit,
+        "decimals": item.decimals,
+        "serials": item.has_serials,
+    }

@@ -376,6 +376,7 @@ STEPS: tuple[str, ...] = (
     LISTED_3,
     DERIVED_4,
     floor_store.LATE_1,
+    floor_store.SCANS_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
