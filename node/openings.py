@@ -36,10 +36,10 @@ def events_of(connection: Connection, op_id: OpId) -> list[tuple[int, int, bytes
     an operation that has none, or whose events this node does not have: they stay where they were scanned."""
     document = document_of(connection, op_id)
     if document is None or document.scans is None:
-        raise Rejected(f"operation {op_id} has no scan events")
+        raise Rejected(f"operation {op_id} has no scan events: expected a count, receipt, move or pick")
     found = tasks.under(connection, document.scans)
     if not found and document.scans != merkle.root_of(()):
-        raise Rejected(f"the scan events of operation {op_id} are not at this node")
+        raise Rejected(f"the scan events of operation {op_id} are not here: expected at the node that scanned them")
     return found
 
 

@@ -31,7 +31,7 @@ from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.wording import shown
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, exceptions, limits, parts, tasks, units
+from node import catalogue, control, deliveries, exceptions, hindsight, limits, parts, tasks, units
 from node.counting import Counting
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
@@ -295,6 +295,8 @@ class Documents:
             count, booked = 0, wish if ok else wish.at(())
         else:
             count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references)
+        ends = (place for line in booked.lines for place in (line.source, line.target))
+        hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
         answer: Answer = {"state": "recorded", **({"parts": count} if count else {})}
         # To a counter a refusal would tell what the books hold of a bin that is being counted.
         if len(booked.lines) < len(wish.lines) and not self._blind_to(connection, who, wish):

@@ -16,7 +16,7 @@ from ledger.ids import CHANGE, CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import CHANGES_MAX, Goods, Line, UnitMove
 from ledger.people import ADJUST, HOLD, ISSUE, MOVE, RECEIVE
 from ledger.words import LINES_MAX
-from node import catalogue, control, exceptions
+from node import catalogue, control, exceptions, hindsight
 from node.counting_lines import iso_date
 from node.desk import Answer, Person
 from node.parts import DOCUMENT_LINES_MAX
@@ -186,6 +186,7 @@ class GoodsDocuments(Documents):
                 self.seal(connection, op_id, who, exceptions.place_of(lines), lines, document)
                 blind = places & self._counting.blind_bins(connection, who)
                 return {"state": "recorded", **({} if blind else {"exception": True})}
+            hindsight.doubt_counts(connection, self._counting, op_id, who, places, wish.occurred_ms)
             return {"state": "recorded"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)

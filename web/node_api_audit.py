@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Response
 
-from ledger.documents import MARKS as ALL_MARKS
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import ADMIN, APPROVE
@@ -16,7 +15,7 @@ from node.desk import Answer
 from web import kit
 from web.node_api_people import USER, need_self_or
 from web.node_api_stock import CODE_OF
-from web.node_api_words import DONE_BY, MEASURE
+from web.node_api_words import DONE_BY, MARKS, MEASURE
 from web.node_ask import Ask
 from web.node_words import LADDER, call_words, ladder, state_words
 from web.routes import ANYONE, Route
@@ -49,6 +48,7 @@ _OPERATION: dict[str, Schema] = {
     "what": WORDS,
     "state": STATE,
     "at_ms": or_null(WHEN),
+    "marks": MARKS,
 }
 OPERATION = record("OperationRow", _OPERATION)
 ENTRY = record(
@@ -133,7 +133,8 @@ def _opened(ask: Ask, connection: Any) -> tuple[OpId, list[tuple[int, int, bytes
 
 
 def _events(ask: Ask) -> object:
-    (after,) = ask.after or (0,)
+    (said,) = ask.after or (0,)
+    after = int(said)
     with ask.reading() as connection:
         _, found = _opened(ask, connection)
         rows = [
@@ -193,7 +194,6 @@ OPENED = record(
         "raw": or_null({**HASH, "description": "The bytes that a page read, where this node has them"}),
     },
 )
-MARKS = array(one_of(*ALL_MARKS), 8, "What changes how the document may be read")
 RUNG = record("Rung", {"name": STATE, "shape": text(), "words": WORDS, "reached": flag()})
 PART = record(
     "DocumentPart",

@@ -21,6 +21,7 @@ from web.node_api_words import (
     DONE_BY,
     EXPIRY,
     MADE,
+    MARKS,
     MEASURE,
     NOTE,
     REASONS,
@@ -79,6 +80,7 @@ MOVEMENT = record(
         **DONE_BY,
         "state": STATE,
         "at_ms": or_null(WHEN),
+        "marks": MARKS,
     },
 )
 ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})

@@ -227,6 +227,16 @@ def test_a_receipt_of_nothing_but_unknown_codes_is_kept(stage: Stage) -> None:
     began(stage, "move")  # the other one is over
 
 
+def test_a_receipt_for_which_no_bin_was_scanned_is_kept_without_a_place(stage: Stage) -> None:
+    began(stage, "receive")
+    scanned(stage, GTINS["BOLT"])
+    op_id, answer = sent_twice(stage, stage.floor.stock.finish, {})
+    assert answer["exception"] is True and document_of(stage, op_id).marks == (OUT_OF_CONTACT, UNEXPLAINED)
+    with stage.site.reading() as connection:
+        rows = connection.execute("SELECT location FROM exceptions WHERE op_id = ?", (op_id.raw,)).fetchall()
+        assert rows == [("",)] and "" not in stage.floor.lookups.suspects(connection)
+
+
 def test_a_move_whose_target_nobody_scanned_is_kept(stage: Stage) -> None:
     began(stage, "move", source="A-01")
     scanned(stage, GTINS["BOLT"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from ledger import calls
+from ledger import calls, verify_cli
 from ledger.errors import Invalid
 from ledger.ids import OpId
 from ledger.receipt import call_data, verify
@@ -44,7 +46,7 @@ def picked(stage: Stage, app: Flask) -> str:
     return str(op)
 
 
-def test_one_event_is_opened_against_the_receipt(made: tuple[Stage, Flask]) -> None:
+def test_one_event_is_opened_against_the_receipt(made: tuple[Stage, Flask], tmp_path: Path) -> None:
     stage, app = made
     op, client = picked(stage, app), kit.logged_in(app, "sven")
     stage.site.seal()
@@ -61,6 +63,19 @@ def test_one_event_is_opened_against_the_receipt(made: tuple[Stage, Flask]) -> N
     assert client.get(path).json["scans"] == document.scans.hex()
     with pytest.raises(Invalid):
         Opening.from_json({**said, "event": {**said["event"], "quantity": 5}}).verify(call.document)
+    files = {
+        "receipt": raw,
+        "event": client.get(f"{path}/events/2").data,
+        "other": client.get(f"{path}/events/1").data,
+    }
+    files["changed"] = json.dumps({**said, "event": {**said["event"], "quantity": 5}}).encode()
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    for name, code in (("event", 0), ("other", 0), ("changed", 1), ("receipt", 1)):
+        told = io.StringIO()
+        arguments = [str(tmp_path / "receipt"), "--event", str(tmp_path / name)]
+        assert verify_cli.main(arguments, out=told) == code, told.getvalue()
+        assert ("scan event" in told.getvalue()) == (code == 0)
     for number in ("0", "3", "x", "99999"):
         assert client.get(f"{path}/events/{number}").status_code == 404
     other = stage.receive({"item": "BOLT", "quantity": 1})
@@ -87,6 +102,9 @@ def test_an_operation_says_how_it_came_about(made: tuple[Stage, Flask]) -> None:
     client = kit.logged_in(app, "sven")
     said = client.get(f"/api/v1/operations/{op}").json
     assert (said["marks"], said["scans"]) == (["out-of-contact"], None)
+    for path in ("inventory/BOLT/history", "locations/DOCK/history", "operations/", "audit/"):
+        (marks,) = [row["marks"] for row in client.get(f"/api/v1/{path}").json["rows"] if row["op_id"] == str(op)]
+        assert marks == ["out-of-contact"], path
     page = client.get(f"/operations/{op}").get_data(as_text=True)
     assert "without contact to the node" in page and "stands under the root" not in page
     plain = stage.receive({"item": "BOLT", "quantity": 1})
