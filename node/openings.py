@@ -31,14 +31,24 @@ def document_of(connection: Connection, op_id: OpId) -> Document | None:
     return Document.decode(raw) if raw else None
 
 
+def root_of(connection: Connection, op_id: OpId) -> bytes | None:
+    """The root of the scan events in an operation's document; None without one."""
+    row = connection.execute(
+        "SELECT s.root FROM operations o JOIN scanned s ON s.height = o.height AND s.place = o.place"
+        " WHERE o.op_id = ?",
+        (op_id.raw,),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def events_of(connection: Connection, op_id: OpId) -> list[tuple[int, int, bytes]]:
     """(task, number, leaf) of every scan event under an operation's document, in the order of its tree. Rejected for
     an operation that has none, or whose events this node does not have: they stay where they were scanned."""
-    document = document_of(connection, op_id)
-    if document is None or document.scans is None:
+    root = root_of(connection, op_id)
+    if root is None:
         raise Rejected(f"operation {op_id} has no scan events: expected a count, receipt, move or pick")
-    found = tasks.under(connection, document.scans)
-    if not found and document.scans != merkle.root_of(()):
+    found = tasks.under(connection, root)
+    if not found and root != merkle.root_of(()):
         raise Rejected(f"the scan events of operation {op_id} are not here: expected at the node that scanned them")
     return found
 

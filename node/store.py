@@ -307,6 +307,10 @@ CREATE TABLE marks (
     height INTEGER NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL, mark TEXT NOT NULL,
     PRIMARY KEY (height, place, number)
 ) STRICT, WITHOUT ROWID;
+-- The roots of scan events that documents have.
+CREATE TABLE scanned (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (height, place)
+) STRICT, WITHOUT ROWID;
 """
 
 DERIVED = (
@@ -339,6 +343,7 @@ DERIVED = (
     "stated",
     "unit_moves",
     "marks",
+    "scanned",
     "reversals",
     "notes",
 )

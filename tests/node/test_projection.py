@@ -55,7 +55,7 @@ def live(made: World) -> Site:
     """A site that has done one of everything, part of it sealed and part of it not."""
     site = made.ready()
     bind(site)
-    dated = dataclasses.replace(DOCUMENT, expiries={1: "2026-05-01"}, marks=(FROZEN, SHARED))
+    dated = dataclasses.replace(DOCUMENT, expiries={1: "2026-05-01"}, marks=(FROZEN, SHARED), scans=bytes(32))
     goods = (line(10), line(6, item="PAINT", lot="L1"), line(1, item="DRILL", serial="S1"))
     site.record(calls.Receive(actor=ANN, lines=goods), op_id=op(1), document=dated)
     move(
