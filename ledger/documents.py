@@ -40,6 +40,8 @@ SHARED = "shared"  # several people counted parts of it, agreed between them
 # Rules that would have said no while the person was there; what had happened was booked all the same.
 BEYOND_LIMIT = "beyond-limit"
 FROZEN = "frozen"
+UNEXPLAINED = "unexplained"  # scans of it were not explained: what they are is not in its lines
+MARKS = (BY_PAPER, OUT_OF_CONTACT, NOT_BLIND, NOT_OPENED, SHARED, BEYOND_LIMIT, FROZEN, UNEXPLAINED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,13 +193,19 @@ def _check_header(receipt: Receipt) -> tuple[Header, Meta]:
 def _check_transaction(receipt: Receipt, header: Header) -> None:
     if trie.verify(header.transactions_root, receipt.tx_index, receipt.tx_proof) != receipt.tx:
         raise Invalid(f"transaction {receipt.tx_index} of the block is another one")
+    data = call_data(receipt)
+    if data[4:20] != receipt.op_id:
+        raise Invalid(f"the transaction carries operation {data[4:20].hex()}: expected {receipt.op_id.hex()}")
+
+
+def call_data(receipt: Receipt) -> bytes:
+    """What the transaction of a receipt calls; Invalid where it is none."""
     kind, body = split_type(receipt.tx, "the transaction")
     count, at = _DATA_FIELD[kind]
     fields = rlp_decode(body, depth_max=4)
     if not isinstance(fields, list) or len(fields) != count or not isinstance(fields[at], bytes):
         raise Invalid(f"the transaction is not one of type {kind} with {count} fields")
-    if fields[at][4:20] != receipt.op_id:
-        raise Invalid(f"the transaction carries operation {fields[at][4:20].hex()}: expected {receipt.op_id.hex()}")
+    return bytes(fields[at])
 
 
 def _check_evm_receipt(receipt: Receipt, header: Header, manager: bytes) -> None:

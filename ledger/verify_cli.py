@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from ledger import checkpoint, commands, receipt
+from ledger import calls, checkpoint, commands, receipt
 from ledger.block import Header, Meta
 from ledger.codec import json_canonical, json_loads
 from ledger.commands import Usage
 from ledger.errors import Invalid, Unavailable
 from ledger.receipt import Rpc, Step
 from ledger.receipt_file import SIZE_BYTES_MAX, Receipt
+from ledger.scans import Opening
 
 RPC_ANSWER_BYTES_MAX = 8 * 1024 * 1024
 
@@ -75,7 +76,8 @@ def _examined(options: argparse.Namespace, post: Post | None) -> Report:
     rpc = _rpc(options.rpc, post) if options.rpc is not None else None
     if contract and not rpc:
         raise Usage("--contract says what to look for with --rpc, and no --rpc is given")
-    return examine(_read(options.receipt), site_keys, hub_keys, rpc, contract)
+    event = None if options.event is None else _read(options.event)
+    return examine(_read(options.receipt), site_keys, hub_keys, rpc, contract, event)
 
 
 def _show(report: Report, as_json: bool, screen: TextIO) -> int:
@@ -88,15 +90,19 @@ def _show(report: Report, as_json: bool, screen: TextIO) -> int:
 
 
 def examine(
-    raw: bytes, site_keys: set[bytes], hub_keys: set[bytes], rpc: Rpc | None = None, contract: bytes | None = None
-) -> Report:
-    """Every step of the verification until the first that fails, and what follows from them."""
+    raw: bytes, site_keys: set[bytes], hub_keys: set[bytes], rpc: Rpc | None = None, contract: bytes | None = None,
+    event: bytes | None = None,
+) -> Report:  # fmt: skip
+    """Every step of the verification until the first that fails, and what follows from them. `event`: a scan event of
+    the operation as the node answers it."""
     report = Report()
     try:
         found = report.receipt = Receipt.parse(raw)
         report.steps.append(receipt.FORM)
         for step in receipt.steps(found, site_keys, hub_keys):
             report.steps.append(step)
+        if event is not None:
+            report.steps.append(_opened(found, event))
         if rpc is not None:
             if found.anchor is None:
                 raise Invalid("the receipt has no anchor that --rpc could check")
@@ -110,6 +116,18 @@ def examine(
     report.proves = _proves(found, bool(site_keys), bool(hub_keys), on_chain)
     report.proves_not = _proves_not(found, bool(site_keys), bool(hub_keys), on_chain, contract is not None)
     return report
+
+
+def _opened(found: Receipt, raw: bytes) -> Step:
+    """Raises Invalid unless the event stands under the root in the operation's document."""
+    said = json_loads(raw)
+    if not isinstance(said, dict):
+        raise Invalid("the event is not a JSON object")
+    opening = Opening.from_json(said)
+    _, call = calls.decode(receipt.call_data(found))
+    opening.verify(getattr(call, "document", b""))
+    number = f"{opening.index + 1} of {opening.size}"
+    return Step("event", f"scan event {number} stands under the root in the document that the operation names")
 
 
 def _proves(found: Receipt, site_known: bool, hub_known: bool, on_chain: bool) -> list[str]:
@@ -273,5 +291,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rpc", metavar="URL", help="look the anchor up at this JSON-RPC server of the main chain")
     parser.add_argument("--contract", metavar="ADDRESS", help="with --rpc: the anchor contract that you know")
+    parser.add_argument(
+        "--event", metavar="FILE", help="a scan event of the operation, as the node answers operations/OP/events/N"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

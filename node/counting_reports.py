@@ -12,18 +12,17 @@ from typing import Any
 
 from ledger.counts import Compared
 from ledger.db import Connection
-from ledger.documents import Document
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.plans import COUNTED_BINS
-from node import catalogue, journal
+from node import catalogue
 from node.counting_facts import PostedRound, counted_s, places_at, posted_rounds
 from node.counting_plans import reveal
 from node.desk import Answer, Desk, Person
+from node.openings import document_of
 from node.operators import Operators
 from node.rounds import ENDED, Round, latest, need_session, parts
-from node.sealing import read_block
 
 LINE_COLUMNS = (
     "bin", "state", "item", "name", "lot", "serial", "status", "unit", "decimals", "counted", "expected",
@@ -144,19 +143,6 @@ class Reports:
             ],
             "never": [bin_ for bin_ in bins if bin_ not in counted],
         }
-
-
-def document_of(connection: Connection, op_id: OpId) -> Document | None:
-    """The document of an operation, from its block or, before that is sealed, from the journal."""
-    row = connection.execute("SELECT height, place FROM operations WHERE op_id = ?", (op_id.raw,)).fetchone()
-    if row is None:
-        return None
-    block = read_block(connection, int(row[0]))
-    if block is not None:
-        raw = block.documents[int(row[1])]
-    else:
-        raw = next((entry.document for entry in journal.entries(connection) if entry.op_id == op_id), b"")
-    return Document.decode(raw) if raw else None
 
 
 def _reasons(connection: Connection, post: OpId, line: int) -> str:

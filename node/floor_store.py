@@ -357,3 +357,26 @@ CREATE TABLE second_factors (
     confirmed INTEGER NOT NULL, made_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+LATE_1 = """
+-- Totes that somebody picked into without contact although the rules would have refused it: beside `pick_lists.tote`.
+CREATE TABLE pick_totes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, list BLOB NOT NULL REFERENCES pick_lists, actor BLOB NOT NULL,
+    tote TEXT NOT NULL, UNIQUE (list, actor, tote)
+) STRICT;
+"""
+
+SCANS_1 = """
+-- Bytes of what a page read and sent with an act; those of a read that has an id are in the device journal.
+ALTER TABLE scan_events ADD COLUMN raw BLOB;
+-- The first `events` of which tasks, one after the other, stand under a root that a document has.
+CREATE TABLE scan_roots (
+    root BLOB NOT NULL, place INTEGER NOT NULL, task INTEGER NOT NULL REFERENCES tasks, events INTEGER NOT NULL,
+    PRIMARY KEY (root, place)
+) STRICT, WITHOUT ROWID;
+-- What was scanned for a pick list, in order: a task for each act.
+CREATE TABLE pick_tasks (
+    task INTEGER PRIMARY KEY REFERENCES tasks, list BLOB NOT NULL REFERENCES pick_lists
+) STRICT;
+CREATE INDEX pick_tasks_list ON pick_tasks (list, task);
+"""

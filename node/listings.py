@@ -36,6 +36,7 @@ _COLUMNS = {
     "stated": ("item, lot, serial, status, quantity, location, location, height, place, line, 0",
                "location NOT IN (SELECT value FROM json_each(?))"),
 }  # fmt: skip
+_OF_OPERATION = ("op_id", "call", "actor", "state", "at_ms", "marks")
 _MOVE_NAMES = ("item", "lot", "serial", "status", "quantity", "source", "target", "height")
 
 
@@ -195,7 +196,7 @@ def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
                 "moved": bool(row[10]),
                 "status": STATUSES[row[3]],
                 "decimals": _decimals(items[row[0]]),
-                **{name: operations[row[7], row[8]][name] for name in ("op_id", "call", "actor", "state", "at_ms")},
+                **{name: operations[row[7], row[8]][name] for name in _OF_OPERATION},
             },
         )
         for row in rows
@@ -238,7 +239,7 @@ def _place(connection: Connection, row: Sequence[Any]) -> Answer:
 def operations(connection: Connection, after: Key | None, most: int, actor: bytes | None = None) -> Found:
     """The site's operations, or those of one person, newest first: key (height, place).
 
-    {op_id, height, place, call, actor (hex, "" for nobody), state, at_ms: recorded, later sealed}
+    {op_id, height, place, call, actor (hex, "" for nobody), state, at_ms: recorded, later sealed, marks}
     """
     who, values = ("", ()) if actor is None else ("actor = ? AND ", (actor,))
     rows = connection.execute(
@@ -282,10 +283,19 @@ def _operations(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
                 "actor": "" if actor is None else bytes(actor).hex(),
                 "state": progress.state(height),
                 "at_ms": sealed_ms.get(height, recorded_ms.get(op_id)),
+                "marks": marks_of(connection, height, place),
             },
         )
         for op_id, height, place, call, actor in rows
     ]
+
+
+def marks_of(connection: Connection, height: int, place: int) -> list[str]:
+    """How an operation came about, as its document says."""
+    found = connection.execute(
+        "SELECT mark FROM marks WHERE height = ? AND place = ? ORDER BY number", (height, place)
+    ).fetchall()
+    return [str(mark) for (mark,) in found]
 
 
 def _name(item: catalogue.Item | None) -> str:

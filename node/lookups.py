@@ -14,7 +14,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
 from ledger.wording import shown
-from node import catalogue, counting_facts, listings, parts, proofs, streams
+from node import catalogue, counting_facts, listings, openings, parts, proofs, streams
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -137,6 +137,7 @@ class Lookups:
             ).fetchall()
         ]
         reversed_by = connection.execute("SELECT op_id FROM reversals WHERE of = ?", (op_id.raw,)).fetchone()
+        root = openings.root_of(connection, found[0].op_id if found else op_id)
         by = "" if row[3] is None else self._operators.name_of(connection, Actor(bytes(row[3])))
         return {
             **answer,
@@ -145,6 +146,8 @@ class Lookups:
             "lines": [_move(connection, line) for line in moved],
             **self._parts(connection, found, op_id),
             "reversed_by": "" if reversed_by is None else bytes(reversed_by[0]).hex(),
+            "marks": listings.marks_of(connection, int(row[0]), int(row[1])),
+            "scans": None if root is None else root.hex(),
         }
 
     def _parts(self, connection: Connection, found: list[parts.Stated], op_id: OpId) -> Answer:

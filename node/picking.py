@@ -15,11 +15,11 @@ from ledger import calls
 from ledger.db import Connection
 from ledger.documents import FROZEN, part_op_id, reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
-from ledger.ids import CUSTOMER, Actor, OpId
+from ledger.ids import Actor, OpId
 from ledger.moves import FREE, Line
 from ledger.people import APPROVE, ISSUE
 from ledger.words import LINES_MAX
-from node import catalogue, control, exceptions, orders
+from node import catalogue, control, exceptions, orders, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
 from node.desk import Answer, Desk, Person
@@ -28,16 +28,23 @@ from node.picking_lists import (
     PickList,
     Share,
     allocate,
+    in_totes,
+    instead,
     need_list,
     picked,
+    refuse_tote,
+    scanned_for,
     shares,
+    shown,
     still_wanted,
-    totes,
+    take_tote,
     wishes,
 )
-from node.rounds import blind_bins, refuse_frozen
+from node.rounds import refuse_frozen
 from node.stock_goods import GoodsDocuments
+from node.tasks import Cause, Thing
 from node.values import Fields, listed
+from node.wish import Wish
 
 SHORT = "short-pick"
 # Parts of an act's op_id beyond those of its document, whose numbers are lower, beside `exceptions.CHECK`: a short
@@ -92,33 +99,38 @@ class Picking:
         return self._desk.once(op_id, who.actor, "open_picks", content, work)
 
     def begin(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Take a list: `list`, `tote`, an empty bin or handling unit that nobody else picks into."""
+        """Take a list: `list`, `tote`, an empty bin or handling unit that nobody else picks into, `occurred_ms`,
+        `happened`, `note`. It is a claim and moves nothing, so it may be refused while the person is there. Once they
+        have gone on it says where their picks lie: the tote is theirs for this list, and one that the rules would not
+        have given them is counted."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "begin picking")
-        name, tote = fields.op_id("list"), fields.text("tote")
-        fields.done()
+        name, tote, label = fields.op_id("list"), fields.text("tote"), fields.label("scanned")
+        wish = self._stock.wish(who, fields, None)
 
         def work(connection: Connection) -> Answer:
-            found = need_list(connection, name)
-            if found.tote:
-                raise Rejected(f"this list is being picked into {found.tote} already")
-            catalogue.need_bin(connection, tote)
-            # Whether it is empty is what its count is to find out. A frozen bin is among these.
-            if tote in blind_bins(connection):
-                raise Rejected(f"{tote} is being counted: take another tote")
-            if tote in totes(connection) or picked(connection, tote):
-                raise Rejected(f"{tote} is not empty: take another tote")
-            connection.execute(
-                "UPDATE pick_lists SET picker = ?, tote = ? WHERE list = ?", (who.actor.raw, tote, name.raw)
-            )
-            return {"list": str(name), "tote": tote}
+            found = need_list(connection, name, open_=False)
+            told: Answer = {}
+            self._note(connection, who, wish, name, ("", tote), [(Thing(place=tote), 0, label)])
+            try:
+                refuse_tote(connection, found, tote)
+            except Rejected:
+                if not wish.happened:
+                    raise
+                if tote not in found.totes:
+                    told = self._keep(connection, op_id, who, wish, found, tote)
+            take_tote(connection, found, who.actor, tote)
+            return {"list": str(name), "tote": tote, **told}
 
-        return self._desk.once(op_id, who.actor, "begin_picks", {"list": name.raw, "tote": tote}, work)
+        # As it was before one could begin without contact: what is asked again after an update is the same wish.
+        said = {**({"happened": True} if wish.content["happened"] else {}), **({"scanned": label} if label else {})}
+        return self._desk.once(op_id, who.actor, "begin_picks", {"list": name.raw, "tote": tote, **said}, work)
 
     def pick(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods go into the tote now: `list`, `item` or `barcode`, `quantity`, `source`, `lot`, `serial`, `reasons`
-        (needed for another lot or bin than the promised one), `occurred_ms`, `happened`, `note`. Answers {left}, what
-        of the item is still to be picked. What happened and nothing promises any more becomes an exception."""
+        (needed for another lot or bin than the promised one), `scanned` and `scanned_source` (the labels of goods and
+        bin as they were read), `occurred_ms`, `happened`, `note`. Answers {left}, what of the item is still to be
+        picked. What happened and nothing promises any more becomes an exception."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "pick")
         name, source = fields.op_id("list"), fields.text("source")
@@ -126,8 +138,8 @@ class Picking:
         with self._site.reading() as connection:
             item, pack = catalogue.item_named(connection, fields)
             catalogue.refuse_tracking(item, lot, serial)
-            catalogue.need_bin(connection, source)
         quantity, sure = fields.quantity("quantity", least=1) * pack, fields.flag("confirm")
+        label, bin_label = fields.label("scanned"), fields.label("scanned_source")
         with self._site.reading() as connection:
             may_ask = not sure and self._desk.may_ask(connection, op_id, who)
             asked = asked_back(connection, item, quantity) if may_ask else ""
@@ -135,23 +147,29 @@ class Picking:
         if asked and not wish.happened:
             return {"op_id": str(op_id), "ask": asked}
         wish.content |= {"list": name.raw, "line": [item.sku, lot, serial, quantity, source]}
+        if label or bin_label:
+            wish.content["scanned"] = [label, bin_label]
 
         def work(connection: Connection) -> Answer:
-            found = _begun(connection, name, open_=not wish.happened)
+            found, tote = _begun(connection, name, who, wish)
+            if not wish.happened:
+                catalogue.need_bin(connection, source)
             if self._site.find(op_id) is None:
-                wish.ask(FROZEN, lambda: refuse_frozen(connection, (source, found.tote)))
+                wish.ask(FROZEN, lambda: refuse_frozen(connection, (source, tote)))
+            said = [(Thing(place=source), 0, bin_label)] if bin_label else []
+            said.append((Thing(item.sku, lot, serial, FREE, "", tote), quantity, label))
+            wish.scans = tasks.root(connection, self._note(connection, who, wish, name, (source, tote), said))
             promised = [share for share in shares(connection, name) if share.item == item.sku]
             total = sum(share.quantity for share in promised)
-            moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=found.tote)
+            moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=tote)
             wish.lines = (moved,)
-            if quantity > total:
+            if quantity > total or not tote:
                 if not wish.happened:
                     still = catalogue.written(connection, {item.sku: total})
                     raise Rejected(f"{still} of {item.sku} are still to be picked")
-                # Nothing of the list stands for it any more: it was picked, cancelled or issued meanwhile.
-                document = self._stock.document(connection, wish, {"order": found.reference})
-                self._stock.seal(connection, op_id, who, source, wish.lines, document)
-                told = {} if source in self._counting.blind_bins(connection, who) else {"exception": True}
+                # Nothing of the list stands for it any more: it was picked, cancelled or issued meanwhile. Or nobody
+                # has said into which tote.
+                told = self._keep(connection, op_id, who, wish, found, source)
                 return {"state": "recorded", **told, "list": str(name), "left": total}
             here = [share for share in promised if (share.location, share.lot) == (source, lot)]
             if quantity > sum(share.quantity for share in here) and not wish.every and not wish.happened:
@@ -163,7 +181,7 @@ class Picking:
 
             answer, booked = self._stock.book(connection, op_id, who, wish, picks, {"order": found.reference})
             # The goods are in the tote whether or not the books can say so.
-            rest = _instead(promised, here, own if booked.lines else None, quantity)
+            rest = instead(promised, here, own if booked.lines else None, quantity)
             self._give_back(connection, op_id, who, rest, found)
             left = sum(share.quantity for share in shares(connection, name) if share.item == item.sku)
             return {**answer, "list": str(name), "left": left}
@@ -182,26 +200,24 @@ class Picking:
         wish.content |= {"list": name.raw, "short": [location, sku, lot]}
 
         def work(connection: Connection) -> Answer:
-            found = _begun(connection, name)
+            found, tote = _begun(connection, name, who, wish)
+            catalogue.need_item(connection, sku)
             gone = [each for each in shares(connection, name) if each.key == (location, sku, lot)]
-            if not gone:
+            if not gone and not wish.happened:
                 raise Rejected(f"nothing of {sku} is promised from {location} in this list")
             quantity = sum(share.quantity for share in gone)
-            line = Line(item=sku, lot=lot, quantity=quantity, source=location, target=found.tote)
+            looked = self._note(connection, who, wish, name, (location, tote), [(Thing(sku, lot), 0, b"")])
+            wish.scans = tasks.root(connection, looked)
+            # That it is not there was seen, whether or not anything promises it still: the bin is checked.
+            line = Line(item=sku, lot=lot, quantity=quantity, source=location, target=tote)
             document = self._stock.document(connection, wish, {"order": found.reference})
-            stated = calls.ExceptDocument(actor=who.actor, location=location, reason=SHORT, lines=(line,))
-            self._site.record(stated, op_id=op_id, document=document)
-            connection.execute(
-                "INSERT INTO pick_shorts VALUES (?, ?, ?, ?, ?, ?)",
-                (op_id.raw, name.raw, location, sku, lot, quantity),
+            stated = calls.ExceptDocument(
+                actor=who.actor, location=location, reason=SHORT, lines=(line,) if gone else ()
             )
-            self._give_back(connection, op_id, who, [(share, share.quantity) for share in gone], found)
-            suspect = {str(row[0]) for row in connection.execute(
-                "SELECT location FROM pick_shorts WHERE list = ? AND item = ?", (name.raw, sku))}  # fmt: skip
-            again = part_op_id(op_id, AGAIN)
-            missing = self._reserve(connection, name, again, who, {sku: quantity}, found.reference, without=suspect)
+            self._site.record(stated, op_id=op_id, document=document)
+            missing = self._elsewhere(connection, op_id, who, found, gone) if gone else 0
             exceptions.order_count(connection, self._counting, op_id, who, location, (sku,))
-            return {"list": str(name), "short": quantity, "missing": missing.get(sku, 0)}
+            return {"list": str(name), "short": quantity, "missing": missing}
 
         return self._desk.once(op_id, who.actor, "short_pick", wish.content, work)
 
@@ -223,19 +239,26 @@ class Picking:
                 return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
 
         def work(connection: Connection) -> Answer:
-            found = _begun(connection, name)
-            wish.lines = _in_tote(connection, found.tote)
-            if not wish.lines:
-                raise Rejected(f"{found.tote} is empty: pick something, or cancel the list")
-            wish.ask(FROZEN, lambda: refuse_frozen(connection, (found.tote,)))
+            # Of a list that nobody is known to have begun nothing can have left.
+            found, tote = _begun(connection, name, who, wish, need=True)
+            # After the list has ended, what lies in its tote is another's.
+            wish.lines = in_totes(connection, found.totes) if found.state == "open" else ()
+            if not wish.lines and not wish.happened:
+                raise Rejected(f"{tote} is empty: pick something, or cancel the list")
+            wish.ask(FROZEN, lambda: refuse_frozen(connection, found.totes))
+            wish.scans = tasks.root(connection, *scanned_for(connection, name))
 
             def leave(lines: tuple[Line, ...]) -> calls.Call:
                 return calls.Issue(actor=who.actor, lines=lines)
 
-            answer, _ = self._stock.book(connection, op_id, who, wish, leave, {"order": found.reference})
-            rest = [(share, share.quantity) for share in shares(connection, name)]
-            self._give_back(connection, op_id, who, rest, found)
-            connection.execute("UPDATE pick_lists SET state = 'issued' WHERE list = ?", (name.raw,))
+            if wish.lines:
+                answer, _ = self._stock.book(connection, op_id, who, wish, leave, {"order": found.reference})
+            else:
+                answer = {"state": "recorded", **self._keep(connection, op_id, who, wish, found, tote)}
+            if found.state == "open":
+                rest = [(share, share.quantity) for share in shares(connection, name)]
+                self._give_back(connection, op_id, who, rest, found)
+                connection.execute("UPDATE pick_lists SET state = 'issued' WHERE list = ?", (name.raw,))
             return {**answer, "list": str(name), "lines": len(wish.lines)}
 
         return self._desk.once(op_id, who.actor, "issue_picks", wish.content, work)
@@ -249,8 +272,9 @@ class Picking:
 
         def work(connection: Connection) -> Answer:
             found = need_list(connection, name)
-            if picked(connection, found.tote):
-                raise Rejected(f"{found.tote} is not empty: put its goods away first")
+            full = [tote for tote in found.totes if picked(connection, (tote,))]
+            if full:
+                raise Rejected(f"{full[0]} is not empty: put its goods away first")
             rest = [(share, share.quantity) for share in shares(connection, name)]
             self._give_back(connection, op_id, who, rest, found, reason)
             connection.execute("UPDATE pick_lists SET state = 'cancelled' WHERE list = ?", (name.raw,))
@@ -300,16 +324,55 @@ class Picking:
             "list": str(name),
             "order": found.reference,
             "state": found.state,
-            "tote": found.tote,
-            "lines": [_shown(connection, share) for share in rest if share.location not in hidden],
+            "tote": found.tote_of(who.actor),
+            "lines": [shown(connection, share) for share in rest if share.location not in hidden],
             "being_counted": sorted({share.location for share in rest} & hidden),
             "wanted": wanted,
             "measures": {item: catalogue.measure(connection, item) for item in wanted},
-            "picked": picked(connection, found.tote) if found.state == "open" and found.tote not in hidden else {},
+            "picked": picked(connection, found.totes)
+            if found.state == "open" and not hidden & {*found.totes}
+            else {},
             "missing": still_wanted(connection, found) if found.state == "open" and not hidden else {},
         }
 
     # ------------------------------------------------------------ inside
+
+    def _note(
+        self, connection: Connection, who: Person, wish: Wish, name: OpId, way: tuple[str, str],
+        said: list[tuple[Thing, int, bytes]],
+    ) -> int:  # fmt: skip
+        """Keep what was scanned, or keyed in without a label, for an act of a list; answers the task that has it."""
+        at_ms = self._desk.now_ms() if wish.occurred_ms is None else wish.occurred_ms
+        task = tasks.at_once(connection, who.actor, tasks.MOVE, *way, at_ms)
+        for thing, quantity, label in said:
+            kind, entered = ("scan", None) if label else ("set", quantity)
+            tasks.add(connection, task, who.actor, kind, thing, quantity, Cause(at_ms, None, label), entered=entered)
+        connection.execute("INSERT INTO pick_tasks VALUES (?, ?)", (task.task, name.raw))
+        return task.task
+
+    def _keep(
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, found: PickList, place: str
+    ) -> Answer:
+        """Seal what happened and cannot be booked, and have its place counted; answers what the person may hear."""
+        told = {} if place in self._counting.blind_bins(connection, who) else {"exception": True}
+        document = self._stock.document(connection, wish, {"order": found.reference})
+        self._stock.seal(connection, op_id, who, place, wish.lines, document)
+        return told
+
+    def _elsewhere(self, connection: Connection, op_id: OpId, who: Person, found: PickList, gone: list[Share]) -> int:
+        """Promise from elsewhere what was not where these shares have it; answers what is nowhere."""
+        location, sku, lot = gone[0].key[0], gone[0].item, gone[0].lot
+        quantity = sum(share.quantity for share in gone)
+        connection.execute(
+            "INSERT INTO pick_shorts VALUES (?, ?, ?, ?, ?, ?)",
+            (op_id.raw, found.list.raw, location, sku, lot, quantity),
+        )
+        self._give_back(connection, op_id, who, [(share, share.quantity) for share in gone], found)
+        suspect = {str(row[0]) for row in connection.execute(
+            "SELECT location FROM pick_shorts WHERE list = ? AND item = ?", (found.list.raw, sku))}  # fmt: skip
+        again = part_op_id(op_id, AGAIN)
+        missing = self._reserve(connection, found.list, again, who, {sku: quantity}, found.reference, without=suspect)
+        return missing.get(sku, 0)
 
     def _reserve(
         self, connection: Connection, name: OpId, op_id: OpId, who: Person, wanted: dict[str, int], order: str,
@@ -341,21 +404,6 @@ class Picking:
             self._site.record(call, op_id=part_op_id(op_id, number), document=document)
 
 
-def _instead(promised: list[Share], here: list[Share], own: OpId | None, quantity: int) -> list[tuple[Share, int]]:
-    """What a pick of `quantity` leaves promised although it is picked now: what came from another bin or lot, or what
-    another reservation of the list has of this one. `own`: the reservation that it used up itself."""
-    covered = sum(share.quantity for share in here if share.reservation == own)
-    over = max(0, quantity - covered)
-    found = []
-    others = [share for share in here if share.reservation != own] + [each for each in promised if each not in here]
-    for share in others:
-        part = min(over, share.quantity)
-        if part:
-            found.append((share, part))
-            over -= part
-    return found
-
-
 def _wanted(connection: Connection, lines: object) -> dict[str, int]:
     """Base units by item of the lines that somebody sent."""
     wanted: dict[str, int] = {}
@@ -369,41 +417,14 @@ def _wanted(connection: Connection, lines: object) -> dict[str, int]:
     return wanted
 
 
-def _begun(connection: Connection, name: OpId, *, open_: bool = True) -> PickList:
-    found = need_list(connection, name, open_=open_)
-    if not found.tote:
+def _begun(
+    connection: Connection, name: OpId, who: Person, wish: Wish, *, need: bool = False
+) -> tuple[PickList, str]:
+    """The list and the tote that this person picks into, '' for what was done although nobody is known to have begun.
+    Rejected for a list that is not begun or has ended, while the person is there; with `need` always, without a tote.
+    """
+    found = need_list(connection, name, open_=not wish.happened)
+    tote = found.tote_of(who.actor)
+    if not tote and (need or not wish.happened):
         raise Rejected("scan the tote first: this list is not begun")
-    return found
-
-
-def _in_tote(connection: Connection, tote: str) -> tuple[Line, ...]:
-    """Everything that can be issued from a tote, piece by piece for serials."""
-    pieces = connection.execute(
-        "SELECT item, lot, serial, 1 FROM serials WHERE location = ? AND status = ? ORDER BY item, serial",
-        (tote, FREE),
-    ).fetchall()
-    tracked = {row[0] for row in pieces}
-    loose = connection.execute(
-        "SELECT item, lot, '', quantity FROM stock WHERE location = ? AND status = ? ORDER BY item, lot",
-        (tote, FREE),
-    ).fetchall()
-    rows = [*pieces, *(row for row in loose if row[0] not in tracked)]
-    return tuple(
-        Line(item=item, lot=lot, serial=serial, quantity=int(quantity), source=tote, target=CUSTOMER)
-        for item, lot, serial, quantity in rows
-    )
-
-
-def _shown(connection: Connection, share: Share) -> Answer:
-    item = catalogue.need_item(connection, share.item)
-    return {
-        "location": share.location,
-        "item": share.item,
-        "name": item.name,
-        "lot": share.lot,
-        "expiry": share.expiry,
-        "quantity": share.quantity,
-        "unit": item.unit,
-        "decimals": item.decimals,
-        "serials": item.has_serials,
-    }
+    return found, tote

@@ -5,6 +5,7 @@ What is promised and not picked yet is the chain's word (`reservations`); what i
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from datetime import date
 from ledger import control
 from ledger.db import Connection
 from ledger.errors import Rejected
-from ledger.ids import Actor, OpId
-from ledger.moves import FREE, Promised
+from ledger.ids import CUSTOMER, Actor, OpId
+from ledger.moves import FREE, Line, Promised
+from node import catalogue
+from node.desk import Answer
 from node.rounds import blind_bins, frozen_bins
 
 Key = tuple[str, str, str]  # location, item, lot
@@ -22,11 +25,24 @@ Key = tuple[str, str, str]  # location, item, lot
 
 @dataclass(frozen=True, slots=True)
 class PickList:
+    """`tote`: where its goods are collected, '' before a picker begins; `own`: other totes by person, newest last, of
+    those who began without contact what another had begun, or what had ended."""
+
     list: OpId
     reference: str
     state: str
     picker: Actor | None
     tote: str
+    own: tuple[tuple[Actor, str], ...] = ()
+
+    @property
+    def totes(self) -> tuple[str, ...]:
+        """Everything that is picked into for this list."""
+        return tuple(dict.fromkeys(tote for tote in (self.tote, *(tote for _, tote in self.own)) if tote))
+
+    def tote_of(self, actor: Actor) -> str:
+        """What this person picks into; '' before anybody has begun."""
+        return next((tote for by, tote in reversed(self.own) if by == actor), self.tote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +71,17 @@ def need_list(connection: Connection, name: OpId, *, open_: bool = True) -> Pick
     ).fetchone()
     if row is None:
         raise Rejected(f"there is no pick list {name}")
-    found = PickList(name, row[0], row[1], None if row[2] is None else Actor(bytes(row[2])), row[3])
-    if open_ and found.state != "open":
-        raise Rejected(f"this pick list was {found.state} already")
+    own = connection.execute("SELECT actor, tote FROM pick_totes WHERE list = ? ORDER BY number", (name.raw,))
+    late = tuple((Actor(bytes(actor)), str(tote)) for actor, tote in own)
+    found = PickList(name, row[0], row[1], None if row[2] is None else Actor(bytes(row[2])), row[3], late)
+    if open_:
+        refuse_ended(found)
     return found
+
+
+def refuse_ended(found: PickList) -> None:
+    if found.state != "open":
+        raise Rejected(f"this pick list was {found.state} already")
 
 
 def shares(connection: Connection, name: OpId) -> list[Share]:
@@ -80,17 +103,73 @@ def wishes(connection: Connection, name: OpId) -> dict[str, int]:
     return {str(item): int(quantity) for item, quantity in rows}
 
 
-def picked(connection: Connection, tote: str) -> dict[str, int]:
-    """What lies in a tote, by item."""
+def picked(connection: Connection, totes_: Iterable[str]) -> dict[str, int]:
+    """What lies in some totes, by item."""
     rows = connection.execute(
-        "SELECT item, SUM(quantity) FROM stock WHERE location = ? AND location <> '' GROUP BY item", (tote,)
+        "SELECT item, SUM(quantity) FROM stock WHERE location IN (SELECT value FROM json_each(?)) GROUP BY item",
+        (json.dumps(list(totes_)),),
     )
     return {str(item): int(quantity) for item, quantity in rows}
 
 
 def totes(connection: Connection) -> set[str]:
     """What is being picked into now."""
-    return {str(row[0]) for row in connection.execute("SELECT tote FROM pick_lists WHERE state = 'open'")}
+    rows = connection.execute(
+        "SELECT tote FROM pick_lists WHERE state = 'open'"
+        " UNION SELECT t.tote FROM pick_totes t JOIN pick_lists l ON l.list = t.list WHERE l.state = 'open'"
+    )
+    return {str(tote) for (tote,) in rows}
+
+
+def refuse_tote(connection: Connection, found: PickList, tote: str) -> None:
+    """Refuse to begin a list with this tote: it is another's, or not empty, or nobody may know whether it is."""
+    refuse_ended(found)
+    if found.totes:
+        raise Rejected(f"this list is being picked into {found.totes[0]} already")
+    catalogue.need_bin(connection, tote)
+    # Whether it is empty is what its count is to find out. A frozen bin is among these.
+    if tote in blind_bins(connection):
+        raise Rejected(f"{tote} is being counted: take another tote")
+    if tote in totes(connection) or picked(connection, (tote,)):
+        raise Rejected(f"{tote} is not empty: take another tote")
+
+
+def take_tote(connection: Connection, found: PickList, actor: Actor, tote: str) -> None:
+    """Somebody picks into a tote for a list: the list's own, where it has none and no other list has this one."""
+    if found.state == "open" and not found.tote and tote not in totes(connection):
+        connection.execute(
+            "UPDATE pick_lists SET picker = ?, tote = ? WHERE list = ?", (actor.raw, tote, found.list.raw)
+        )
+    else:
+        connection.execute(
+            "INSERT OR IGNORE INTO pick_totes (list, actor, tote) VALUES (?, ?, ?)", (found.list.raw, actor.raw, tote)
+        )
+
+
+def in_totes(connection: Connection, totes_: Iterable[str]) -> tuple[Line, ...]:
+    """Everything that can be issued from some totes, piece by piece for serials."""
+    found: list[Line] = []
+    for tote in totes_:
+        pieces = connection.execute(
+            "SELECT item, lot, serial, 1 FROM serials WHERE location = ? AND status = ? ORDER BY item, serial",
+            (tote, FREE),
+        ).fetchall()
+        tracked = {row[0] for row in pieces}
+        loose = connection.execute(
+            "SELECT item, lot, '', quantity FROM stock WHERE location = ? AND status = ? ORDER BY item, lot",
+            (tote, FREE),
+        ).fetchall()
+        found += [
+            Line(item=item, lot=lot, serial=serial, quantity=int(quantity), source=tote, target=CUSTOMER)
+            for item, lot, serial, quantity in [*pieces, *(row for row in loose if row[0] not in tracked)]
+        ]
+    return tuple(found)
+
+
+def scanned_for(connection: Connection, name: OpId) -> list[int]:
+    """The tasks that hold what was scanned for a list, in order."""
+    rows = connection.execute("SELECT task FROM pick_tasks WHERE list = ? ORDER BY task", (name.raw,))
+    return [int(task) for (task,) in rows]
 
 
 def expiry_of(connection: Connection, item: str, lot: str) -> str:
@@ -140,7 +219,38 @@ def allocate(
 def still_wanted(connection: Connection, found: PickList) -> dict[str, int]:
     """What is neither picked nor promised."""
     open_ = Counter(wishes(connection, found.list))
-    open_.subtract(picked(connection, found.tote))
+    open_.subtract(picked(connection, found.totes))
     for share in shares(connection, found.list):
         open_[share.item] -= share.quantity
     return {item: quantity for item, quantity in open_.items() if quantity > 0}
+
+
+def instead(promised: list[Share], here: list[Share], own: OpId | None, quantity: int) -> list[tuple[Share, int]]:
+    """What a pick of `quantity` leaves promised although it is picked now: what came from another bin or lot, or what
+    another reservation of the list has of this one. `own`: the reservation that it used up itself."""
+    covered = sum(share.quantity for share in here if share.reservation == own)
+    over = max(0, quantity - covered)
+    found = []
+    others = [share for share in here if share.reservation != own] + [each for each in promised if each not in here]
+    for share in others:
+        part = min(over, share.quantity)
+        if part:
+            found.append((share, part))
+            over -= part
+    return found
+
+
+def shown(connection: Connection, share: Share) -> Answer:
+    """A share as its picker reads it."""
+    item = catalogue.need_item(connection, share.item)
+    return {
+        "location": share.location,
+        "item": share.item,
+        "name": item.name,
+        "lot": share.lot,
+        "expiry": share.expiry,
+        "quantity": share.quantity,
+        "unit": item.unit,
+        "decimals": item.decimals,
+        "serials": item.has_serials,
+    }

@@ -140,7 +140,8 @@ def _count_line(connection: Connection, step: Step, event: events.CountLine) -> 
 
 
 def _read_document(connection: Connection, step: Step) -> None:
-    """What a document says of its lots' expiry, and which part it is. One that cannot be read says nothing."""
+    """What a document says of its lots' expiry, of how it came about, of its scans, and which part it is. One that
+    cannot be read says nothing."""
     lines = getattr(step.call, "lines", ())
     try:
         document = Document.decode(step.document)
@@ -148,6 +149,12 @@ def _read_document(connection: Connection, step: Step) -> None:
         return
     if document.part is not None and isinstance(step.call, calls.ExceptDocument):
         projection_goods.part_excepted(connection, step, document.part)
+    connection.executemany(
+        "INSERT INTO marks VALUES (?, ?, ?, ?)",
+        [(step.height, step.place, number, mark) for number, mark in enumerate(document.marks)],
+    )
+    if document.scans is not None:
+        connection.execute("INSERT INTO scanned VALUES (?, ?, ?)", (step.height, step.place, document.scans))
     # What is labelled anew has another lot from here on.
     relabelled = step.call.lot if isinstance(step.call, calls.Relabel) else ""
     for number, day in document.expiries.items():

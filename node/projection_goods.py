@@ -70,6 +70,10 @@ def unit_moved(connection: Connection, step: Step, event: events.UnitMoved) -> N
         "INSERT OR REPLACE INTO placements VALUES (?, ?, ?, ?)",
         (event.unit, step.height, control.UNIT, event.target),
     )
+    connection.execute(
+        "INSERT INTO unit_moves VALUES (?, ?, ?, ?, ?, ?)",
+        (step.height, step.place, event.line, event.unit, event.source, event.target),
+    )
 
 
 def part_recorded(connection: Connection, step: Step, event: events.PartRecorded) -> None:

@@ -254,13 +254,16 @@ def note_baseline(connection: Connection, session: OpId, bins: Iterable[str]) ->
 
 
 def movers_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
-    """Everyone who brought goods into this bin, took, held or adjusted some, since its count in this session began;
-    also where that could not be booked. To release is no such act: it is an approver's signature."""
+    """Everyone who brought goods into this bin, took, held, released or adjusted some since its count in this session
+    began, piece by piece or with the unit that they are on; also where that could not be booked."""
     rows = connection.execute(
         "WITH base AS (SELECT height, place FROM count_baselines WHERE session = ?1 AND bin = ?2)"
         " SELECT o.actor FROM base b JOIN movements m ON (m.source = ?2 OR m.target = ?2)"
         " AND (m.height, m.place) > (b.height, b.place)"
-        " JOIN operations o ON o.height = m.height AND o.place = m.place AND o.call <> 'release'"
+        " JOIN operations o ON o.height = m.height AND o.place = m.place"
+        " UNION SELECT o.actor FROM base b JOIN unit_moves u ON (u.source = ?2 OR u.target = ?2)"
+        " AND (u.height, u.place) > (b.height, b.place)"
+        " JOIN operations o ON o.height = u.height AND o.place = u.place"
         " UNION SELECT o.actor FROM base b JOIN exception_lines e ON e.source = ?2 OR e.target = ?2"
         " JOIN operations o ON o.op_id = e.op_id AND (o.height, o.place) > (b.height, b.place)",
         (session.raw, bin_),

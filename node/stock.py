@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import reference
+from ledger.documents import UNEXPLAINED, part_op_id, reference
 from ledger.errors import Rejected
-from ledger.ids import SUPPLIER, OpId
+from ledger.ids import SUPPLIER, VIRTUAL, OpId
 from ledger.moves import FREE, HELD_BECAUSE, Line
 from ledger.people import MOVE, RECEIVE
 from ledger.wording import shown
@@ -21,8 +22,11 @@ from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Task, Thing
 from node.values import Fields
+from node.wish import Wish
 
 ROLE_OF = {tasks.RECEIVE: RECEIVE, tasks.MOVE: MOVE}
+# The part of an act's op_id that has what was never explained of it counted; the numbers of others are in `picking`.
+DOUBT = 1_004
 
 
 class Stock(GoodsDocuments):
@@ -169,7 +173,8 @@ class Stock(GoodsDocuments):
             if task is None and self._site.find(op_id) is None:
                 raise Rejected("you have no receipt or move open")
             if task is not None:
-                wish.lines, wish.expiries, wish.line_reasons = self._scanned(connection, task)
+                wish.ask(UNEXPLAINED, partial(tasks.refuse_parked, connection, task.task))
+                wish.lines, wish.expiries, wish.line_reasons = self._scanned(connection, task, wish.happened)
                 wish.scans, wish.task = tasks.root(connection, task.task), task.task
                 wish.delivery = units.delivery_of(connection, task.task)
         kind = tasks.MOVE if task is None else task.kind
@@ -181,8 +186,11 @@ class Stock(GoodsDocuments):
                 return calls.Receive(actor=who.actor, lines=lines)
             return calls.Move(actor=who.actor, lines=lines)
 
+        def beside(connection: Connection) -> Answer:
+            return {} if task is None else self._doubt(connection, op_id, who, wish, task)
+
         # What was scanned is fixed by the task; only what is said now belongs to the wish.
-        return self._record(op_id, who, "finish", wish, build, references)
+        return self._record(op_id, who, "finish", wish, build, references, beside=beside)
 
     def drop(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Give up a scanned receipt or move; its events stay on record."""
@@ -197,23 +205,30 @@ class Stock(GoodsDocuments):
 
         return self._desk.once(op_id, who.actor, "drop", {}, work)
 
+    def _doubt(self, connection: Connection, op_id: OpId, who: Person, wish: Wish, task: Task) -> Answer:
+        """What was scanned and never explained lies somewhere and is in no line: its place is counted. The scans stay
+        parked beside the task, as they were read."""
+        if UNEXPLAINED not in wish.marks:
+            return {}
+        place = task.source if task.source and task.source not in VIRTUAL else task.target
+        document = self.document(connection, wish.at(()))
+        told = {} if place in self._counting.blind_bins(connection, who) else {"exception": True}
+        name = part_op_id(op_id, DOUBT) if wish.lines else op_id
+        self.seal(connection, name, who, place, (), document)
+        return told
+
     @staticmethod
     def _scanned(
-        connection: Connection, task: Task
+        connection: Connection, task: Task, happened: bool
     ) -> tuple[tuple[Line, ...], dict[int, str], dict[int, tuple[str, ...]]]:
         """The lines of the document with what is said of them: goods that arrive held say why."""
         lines: list[Line] = []
         expiries: dict[int, str] = {}
         reasons: dict[int, tuple[str, ...]] = {}
-        (parked,) = connection.execute(
-            "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task.task,)
-        ).fetchone()
-        if parked:
-            raise Rejected(f"{parked} scans are not explained: resolve or dismiss them first")
         for line in tasks.tally(connection, task.task):
             if line.quantity:
                 target = line.thing.place or task.target
-                if not target:
+                if not target and not happened:
                     raise Rejected("scan the bin where the goods go")
                 if line.thing.expiry:
                     expiries[len(lines)] = line.thing.expiry

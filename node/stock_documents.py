@@ -17,6 +17,7 @@ from ledger.documents import (
     BEYOND_LIMIT,
     FROZEN,
     OUT_OF_CONTACT,
+    UNEXPLAINED,
     Document,
     Part,
     booking_op_id,
@@ -30,7 +31,7 @@ from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.wording import shown
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, exceptions, limits, parts, tasks, units
+from node import catalogue, control, deliveries, exceptions, hindsight, limits, parts, tasks, units
 from node.counting import Counting
 from node.counting_amounts import doubt
 from node.counting_lines import iso_date
@@ -77,7 +78,9 @@ class Documents:
             references["delivery"] = reference(expected)
         if source == CUSTOMER:
             references["return-of"] = reference(fields.take("return_of"))
-        wish = self.wish(who, fields, lambda line: self._arriving(line, source, target), most=DOCUMENT_LINES_MAX)
+        wish = self.wish(
+            who, fields, lambda line, here: self._arriving(line, here, source, target), most=DOCUMENT_LINES_MAX
+        )
         if references.get("delivery-note"):
             with self._site.reading() as connection:
                 wish.question = deliveries.received_before(connection, op_id, references)
@@ -96,7 +99,7 @@ class Documents:
         wish = self.wish(
             who,
             fields,
-            lambda line: self._line(line, source=source, target=target, both=True),
+            lambda line, here: self._line(line, here, source=source, target=target, both=True),
             most=DOCUMENT_LINES_MAX,
         )
 
@@ -130,7 +133,7 @@ class Documents:
         who.need(STOCK_ROLES, "state an act")
         fields = Fields(body, "exception")
         location, reason = fields.text("location"), fields.text("reason")
-        wish = self.wish(who, fields, lambda line: self._line(line, source="", target="", anywhere=True))
+        wish = self.wish(who, fields, lambda line, _: self._line(line, False, source="", target="", both=True))
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.ExceptDocument(actor=who.actor, location=location, reason=reason, lines=lines)
@@ -145,13 +148,14 @@ class Documents:
         self,
         who: Person,
         fields: Fields,
-        read: Callable[[Fields], Read] | None,
+        read: Callable[[Fields, bool], Read] | None,
         *,
         need_reason: bool = False,
         most: int = LINES_MAX,
     ) -> Wish:
-        """The parts that all documents share; `read` makes a line of one entry of `lines`. What is hard to believe of
-        these is asked back unless they `confirm` it."""
+        """The parts that all documents share; `read` makes a line of one entry of `lines`; it is told whether
+        the person is there, so that a place may be refused. What is hard to believe of these is asked back unless
+        they `confirm` it."""
         every = fields.reasons()
         wish = Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), every)
         away = OUT_OF_CONTACT if self._desk.was_away(who) else ""
@@ -161,19 +165,19 @@ class Documents:
             entries = fields.objects("lines", most)
             if not entries:
                 raise Rejected("the document has no lines")
-            wish.take(read(Fields(entry, f"line {number}")) for number, entry in enumerate(entries))
+            here = not wish.happened
+            wish.take(read(Fields(entry, f"line {number}"), here) for number, entry in enumerate(entries))
         fields.done()
         if need_reason and not every and (read is None or len(wish.line_reasons) < len(wish.lines)):
             raise Rejected("a reason is needed: for the whole, or for each line")
         return wish
 
     def _line(
-        self, fields: Fields, *, source: str, target: str, both: bool = False, anywhere: bool = False,
-        outside: bool = False,
-    ) -> Read:  # fmt: skip
-        """One line of a document. `both`: it may name its own source; `anywhere`: no place is checked; `outside`: it
-        goes where its document says."""
-        if both or anywhere:
+        self, fields: Fields, here: bool, *, source: str, target: str, both: bool = False, outside: bool = False
+    ) -> Read:
+        """One line of a document. `here`: its places may be refused; `both`: it may name its own source; `outside`:
+        it goes where its document says."""
+        if both:
             source = fields.text("source", need=False) or source
         target = target if outside else fields.text("target", need=False) or target
         if not source or not target:
@@ -182,31 +186,34 @@ class Documents:
         quantity = fields.quantity("quantity", least=1) * pack
         status = fields.status()
         fields.done()
-        with self._site.reading() as connection:
-            if not anywhere:
-                if not outside:
-                    catalogue.need_bin(connection, target)
-                if both:
-                    catalogue.need_bin(connection, source)
+        if here:
+            self._need_bins(([] if outside else [target]) + ([source] if both else []))
         line = Line(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=quantity,
                     source=source, target=target)  # fmt: skip
         return line, thing.expiry, reasons
 
-    def _arriving(self, fields: Fields, source: str, target: str) -> Read:
-        line, expiry, reasons = self._line(fields, source=source, target=target)
+    def _need_bins(self, places: Iterable[str]) -> None:
+        """Refuse a place that cannot hold stock. A label can be news to a node that has heard nothing for a while:
+        what was done there is the chain's to book or not."""
+        with self._site.reading() as connection:
+            for place in places:
+                catalogue.need_bin(connection, place)
+
+    def _arriving(self, fields: Fields, here: bool, source: str, target: str) -> Read:
+        line, expiry, reasons = self._line(fields, here, source=source, target=target)
         if source == CUSTOMER and line.status == FREE:
             line = replace(line, status=QUALITY)
         return line, expiry, reasons
 
-    def _correction(self, fields: Fields) -> Read:
+    def _correction(self, fields: Fields, here: bool) -> Read:
         """One line of an adjustment."""
         thing, reasons, pack = self._thing(fields)
         location, status, change = fields.text("location"), fields.status(), fields.take("change")
         fields.done()
         if type(change) is not int or change == 0 or abs(change) >= 2**53:
             raise Rejected(f"change is {shown(change)}: expected a whole number, not 0")
-        with self._site.reading() as connection:
-            catalogue.need_bin(connection, location)
+        if here:
+            self._need_bins([location])
         source, target = (SHRINKAGE, location) if change > 0 else (location, SHRINKAGE)
         line = Line(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=abs(change) * pack,
                     source=source, target=target)  # fmt: skip
@@ -223,9 +230,10 @@ class Documents:
 
     def _record(
         self, op_id: OpId, who: Person, verb: str, wish: Wish, build: Build,
-        references: dict[str, str],
+        references: dict[str, str], *, beside: Callable[[Connection], Answer] = lambda _: {},
     ) -> Answer:  # fmt: skip
-        """Book a document; one that already happened, or would tell a counter too much, is sealed as an exception."""
+        """Book a document; one that already happened, or would tell a counter too much, is sealed as an exception.
+        `beside` seals what happened beside its lines, if anything did."""
         if asked := self._asked(op_id, wish):
             return asked
         for line in wish.lines:
@@ -234,21 +242,12 @@ class Documents:
         references = {**({"delivery": wish.delivery} if wish.delivery else {}), **references}
 
         def work(connection: Connection) -> Answer:
-            if not wish.lines:
+            if not wish.lines and UNEXPLAINED not in wish.marks:
                 raise Rejected("the document has no lines")
-            if not self._desk.is_recorded(op_id):
-                ends = {place for line in wish.lines for place in (line.source, line.target)}
-                wish.ask(FROZEN, lambda: refuse_frozen(connection, ends))
-            self._ask_limit(connection, op_id, who, wish, limits.of_call(build(()), references))
-            self._make_units(connection, op_id, who, wish)
-            answer, booked = self.book(connection, op_id, who, wish, build, references)
-            if booked.lines and "delivery" in references:
-                name = references["delivery"]
-                answer |= deliveries.take_in(
-                    connection, who, name, booked.lines, booked.line_reasons, booked.every,
-                    happened=wish.happened, now_ms=self._desk.now_ms(),
-                )  # fmt: skip
-            deliveries.keep_note(connection, op_id, references)
+            answer: Answer = {"state": "recorded"}
+            if wish.lines:
+                answer = self._booked(connection, op_id, who, wish, build, references)
+            answer |= beside(connection)
             if wish.task:
                 tasks.become(connection, wish.task, tasks.CLOSED)
             return answer
@@ -265,6 +264,24 @@ class Documents:
             amounts = doubt(connection, ((line.item, line.quantity) for line in wish.lines))
         asked = f"{wish.question} {amounts}".strip()
         return {"op_id": str(op_id), "ask": asked} if asked else {}
+
+    def _booked(
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]
+    ) -> Answer:
+        if not self._desk.is_recorded(op_id):
+            ends = {place for line in wish.lines for place in (line.source, line.target)}
+            wish.ask(FROZEN, lambda: refuse_frozen(connection, ends))
+        self._ask_limit(connection, op_id, who, wish, limits.of_call(build(()), references))
+        self._make_units(connection, op_id, who, wish)
+        answer, booked = self.book(connection, op_id, who, wish, build, references)
+        if booked.lines and "delivery" in references:
+            name = references["delivery"]
+            answer |= deliveries.take_in(
+                connection, who, name, booked.lines, booked.line_reasons, booked.every,
+                happened=wish.happened, now_ms=self._desk.now_ms(),
+            )  # fmt: skip
+        deliveries.keep_note(connection, op_id, references)
+        return answer
 
     def _make_units(self, connection: Connection, op_id: OpId, who: Person, wish: Wish) -> None:
         """The units that a scanned receipt fills stand where it said, before anything is on them."""
@@ -292,6 +309,8 @@ class Documents:
             count, booked = 0, wish if ok else wish.at(())
         else:
             count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references)
+        ends = (place for line in booked.lines for place in (line.source, line.target))
+        hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
         answer: Answer = {"state": "recorded", **({"parts": count} if count else {})}
         # To a counter a refusal would tell what the books hold of a bin that is being counted.
         if len(booked.lines) < len(wish.lines) and not self._blind_to(connection, who, wish):

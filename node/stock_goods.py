@@ -16,7 +16,7 @@ from ledger.ids import CHANGE, CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import CHANGES_MAX, Goods, Line, UnitMove
 from ledger.people import ADJUST, HOLD, ISSUE, MOVE, RECEIVE
 from ledger.words import LINES_MAX
-from node import catalogue, control, exceptions
+from node import catalogue, control, exceptions, hindsight
 from node.counting_lines import iso_date
 from node.desk import Answer, Person
 from node.parts import DOCUMENT_LINES_MAX
@@ -36,7 +36,9 @@ class GoodsDocuments(Documents):
         who.need(HOLD, "hold goods")
         fields = Fields(body, "hold")
         held, location = fields.status("held", held=True), fields.text("location", need=False)
-        wish = self.wish(who, fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        wish = self.wish(
+            who, fields, lambda line, here: self._standing(line, here, location), need_reason=True, most=CHANGES_MAX
+        )
         wish.content["held"] = held
         return self._change(op_id, who, "hold", wish, calls.Hold(actor=who.actor, held=held, lines=wish.lines))
 
@@ -47,7 +49,9 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "relabelling")
         lot, location = fields.text("lot", need=False), fields.text("location", need=False)
         expiry = iso_date(fields.take("expiry"))
-        wish = self.wish(who, fields, lambda line: self._standing(line, location), need_reason=True, most=CHANGES_MAX)
+        wish = self.wish(
+            who, fields, lambda line, here: self._standing(line, here, location), need_reason=True, most=CHANGES_MAX
+        )
         if any(line.lot == lot for line in wish.lines) and not expiry:
             raise Rejected(f"lot {lot} is on the goods already: name another lot, or another expiry")
         if expiry:
@@ -66,7 +70,7 @@ class GoodsDocuments(Documents):
         wish = self.wish(
             who,
             fields,
-            lambda line: self._leaving(line, source, CUSTOMER),
+            lambda line, here: self._leaving(line, here, source, CUSTOMER),
             need_reason=not references,
             most=DOCUMENT_LINES_MAX,
         )
@@ -82,7 +86,9 @@ class GoodsDocuments(Documents):
         who.need(ADJUST, "scrap goods")
         fields = Fields(body, "scrapping")
         source = fields.text("source", need=False)
-        wish = self.wish(who, fields, lambda line: self._leaving(line, source, SHRINKAGE), need_reason=True)
+        wish = self.wish(
+            who, fields, lambda line, here: self._leaving(line, here, source, SHRINKAGE), need_reason=True
+        )
         return self._propose(op_id, who, "scrap", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
 
     def send_back(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -92,7 +98,9 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "return")
         source = fields.text("source", need=False)
         references = {"supplier": fields.text("supplier"), "origin": reference(fields.take("origin"))}
-        wish = self.wish(who, fields, lambda line: self._leaving(line, source, SUPPLIER), need_reason=True)
+        wish = self.wish(
+            who, fields, lambda line, here: self._leaving(line, here, source, SUPPLIER), need_reason=True
+        )
         wish.content["references"] = references
         call = calls.Adjust(actor=who.actor, lines=wish.lines)
         return self._propose(op_id, who, "send_back", wish, call, references)
@@ -133,7 +141,7 @@ class GoodsDocuments(Documents):
 
     # ------------------------------------------------------------ inside
 
-    def _standing(self, fields: Fields, location: str) -> tuple[Any, str, tuple[str, ...]]:
+    def _standing(self, fields: Fields, here: bool, location: str) -> tuple[Any, str, tuple[str, ...]]:
         """One line of goods where they stand."""
         location = fields.text("location", need=False) or location
         if not location:
@@ -141,20 +149,20 @@ class GoodsDocuments(Documents):
         thing, reasons, pack = self._thing(fields)
         quantity, status = fields.quantity("quantity", least=1) * pack, fields.status()
         fields.done()
-        with self._site.reading() as connection:
-            catalogue.need_bin(connection, location)
+        if here:
+            self._need_bins([location])
         goods = Goods(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=quantity,
                       location=location)  # fmt: skip
         return goods, thing.expiry, reasons
 
-    def _leaving(self, fields: Fields, source: str, target: str) -> tuple[Any, str, tuple[str, ...]]:
+    def _leaving(self, fields: Fields, here: bool, source: str, target: str) -> tuple[Any, str, tuple[str, ...]]:
         """One line of goods that leave the site."""
         source = fields.text("source", need=False) or source
         if not source:
             raise Rejected("a line needs its source")
-        with self._site.reading() as connection:
-            catalogue.need_bin(connection, source)
-        return self._line(fields, source=source, target=target, outside=True)
+        if here:
+            self._need_bins([source])
+        return self._line(fields, here, source=source, target=target, outside=True)
 
     def _change(self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.Call) -> Answer:
         """Record what changes goods where they stand; what happened and cannot be booked becomes an exception. Not to
@@ -180,6 +188,7 @@ class GoodsDocuments(Documents):
                 self.seal(connection, op_id, who, exceptions.place_of(lines), lines, document)
                 blind = places & self._counting.blind_bins(connection, who)
                 return {"state": "recorded", **({} if blind else {"exception": True})}
+            hindsight.doubt_counts(connection, self._counting, op_id, who, places, wish.occurred_ms)
             return {"state": "recorded"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)

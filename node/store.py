@@ -293,6 +293,26 @@ INSERT INTO stated SELECT o.height, o.place, l.line + 1, e.location, l.item, l.l
     FROM exception_lines l JOIN exceptions e ON e.op_id = l.op_id JOIN operations o ON o.op_id = e.op_id;
 """
 
+DERIVED_5 = """
+-- Which units went from where to where, in which operation. What is in a unit goes along without a movement.
+CREATE TABLE unit_moves (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL, unit TEXT NOT NULL, source TEXT NOT NULL,
+    target TEXT NOT NULL, PRIMARY KEY (height, place, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX unit_moves_source ON unit_moves (source, height);
+CREATE INDEX unit_moves_target ON unit_moves (target, height);
+CREATE INDEX counts_bin ON counts (bin, height);
+-- Marks of documents (`ledger.documents.MARKS`), in their order; most documents have none.
+CREATE TABLE marks (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL, mark TEXT NOT NULL,
+    PRIMARY KEY (height, place, number)
+) STRICT, WITHOUT ROWID;
+-- The roots of scan events that documents have.
+CREATE TABLE scanned (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (height, place)
+) STRICT, WITHOUT ROWID;
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -321,6 +341,9 @@ DERIVED = (
     "exceptions",
     "exception_lines",
     "stated",
+    "unit_moves",
+    "marks",
+    "scanned",
     "reversals",
     "notes",
 )
@@ -377,6 +400,9 @@ STEPS: tuple[str, ...] = (
     DERIVED_4,
     floor_store.HUB_ANSWERS_1,
     floor_store.SECOND_FACTORS_1,
+    floor_store.LATE_1,
+    floor_store.SCANS_1,
+    DERIVED_5,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -2,21 +2,21 @@
 
 A task is the count of one bin, or a receipt or a move that is being scanned together. Its tally is the sum of its
 events; an undo is an event that takes another one back. The document that a task ends in carries the Merkle root of
-its events (RFC 6962, leaf data as in `leaf_of`), so that a receipt can open any one of them.
+its events (`ledger/scans`), so that a receipt can open any one of them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ledger import merkle
-from ledger.codec import cbor_encode
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.moves import QUANTITY_MAX
+from ledger.scans import Event
 
 COUNT, RECEIVE, MOVE = "count", "receive", "move"
 OPEN, CLOSING, CLOSED, DROPPED = "open", "closing", "closed", "dropped"
@@ -96,6 +96,16 @@ def from_paper(connection: Connection, actor: Actor, target: str, at_ms: int) ->
     return Task(int(row[0]), COUNT, actor, CLOSING, "", target)
 
 
+def at_once(connection: Connection, actor: Actor, kind: str, source: str, target: str, at_ms: int) -> Task:
+    """The task of an act that begins and ends in one go: it holds its events, and nobody is busy with it."""
+    row = connection.execute(
+        "INSERT INTO tasks (kind, actor, state, source, target, opened_at_ms) VALUES (?, ?, 'closed', ?, ?, ?)"
+        " RETURNING task",
+        (kind, actor.raw, source, target, at_ms),
+    ).fetchone()
+    return Task(int(row[0]), kind, actor, CLOSED, source, target)
+
+
 def current(connection: Connection, actor: Actor) -> Task | None:
     """What this person is busy with."""
     return _task(connection, "WHERE actor = ? AND state = 'open'", actor.raw)
@@ -133,6 +143,15 @@ def had_gap(connection: Connection, task: int) -> bool:
     return connection.execute("SELECT 1 FROM task_gaps WHERE task = ?", (task,)).fetchone() is not None
 
 
+def refuse_parked(connection: Connection, task: int) -> None:
+    """Refuse while nobody has said what some of its scans are."""
+    (parked,) = connection.execute(
+        "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task,)
+    ).fetchone()
+    if parked:
+        raise Rejected(f"{parked} scans are not explained: resolve or dismiss them first")
+
+
 def become(connection: Connection, task: int, state: str) -> None:
     connection.execute("UPDATE tasks SET state = ? WHERE task = ?", (state, task))
 
@@ -166,10 +185,14 @@ def add(
     if abs(quantity) > QUANTITY_MAX:
         raise Rejected(f"{quantity} is more than a bin can hold: expected at most {QUANTITY_MAX}")
     negated = None if negates is None else _event(connection, task, negates)
+    said = Event(
+        number=number, kind=kind, **asdict(thing), quantity=quantity, entered=entered, read=cause.read,
+        digest=cause.digest, negates=negates, at_ms=cause.at_ms, pieces=pieces,
+    )  # fmt: skip
     connection.execute(
         "INSERT INTO scan_events (task, number, kind, item, lot, serial, status, expiry, place, quantity, entered,"
-        " read, digest, negates, actor, at_ms, leaf, pieces)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " read, digest, negates, actor, at_ms, leaf, pieces, raw)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.task,
             number,
@@ -187,35 +210,54 @@ def add(
             negated,
             actor.raw,
             cause.at_ms,
-            leaf_of(number, kind, thing, quantity, entered, cause, negates, pieces),
+            said.leaf,
             pieces,
+            cause.raw or None if cause.read is None else None,
         ),
     )
     return number
 
 
-def leaf_of(
-    number: int, kind: str, thing: Thing, quantity: int, entered: int | None, cause: Cause, negates: int | None,
-    pieces: int = 0,
-) -> bytes:  # fmt: skip
-    """The leaf hash of an event: over the deterministic CBOR list of what it says, in this order; pieces come last,
-    and only where there are any."""
-    said = [number, kind, thing.item, thing.lot, thing.serial, thing.status, thing.expiry, thing.place]
-    said_pieces = [pieces] if pieces else []
-    return merkle.leaf_hash(
-        cbor_encode([*said, quantity, entered, cause.read, cause.digest, negates, cause.at_ms, *said_pieces])
-    )
-
-
 def root(connection: Connection, *of: int) -> bytes:
     """The Merkle root over the events of these tasks, one task after the other, each in order; the root of the empty
-    tree when there are none."""
-    rows = [
-        row
-        for task in of
-        for row in connection.execute("SELECT leaf FROM scan_events WHERE task = ? ORDER BY number", (task,))
+    tree when there are none. For a document: what stands under it is kept, so that an event can be opened, whatever
+    is said in these tasks afterwards."""
+    leaves = [_leaves(connection, task, EVENTS_MAX) for task in of]
+    found = merkle.root_of(leaf for each in leaves for leaf in each)
+    connection.executemany(
+        "INSERT OR IGNORE INTO scan_roots VALUES (?, ?, ?, ?)",
+        [(found, place, task, len(each)) for place, (task, each) in enumerate(zip(of, leaves, strict=True))],
+    )
+    return found
+
+
+def under(connection: Connection, found: bytes) -> list[tuple[int, int, bytes]]:
+    """(task, number, leaf) of every event under the root of a document, in order."""
+    rows = connection.execute(
+        "SELECT task, events FROM scan_roots WHERE root = ? ORDER BY place", (found,)
+    ).fetchall()
+    return [
+        (int(task), number, leaf)
+        for task, events in rows
+        for number, leaf in enumerate(_leaves(connection, int(task), int(events)), 1)
     ]
-    return merkle.root_of(bytes(row[0]) for row in rows)
+
+
+def event(connection: Connection, task: int, number: int) -> tuple[Event, bytes | None]:
+    """One event, and the bytes that a page read for it, if any."""
+    row = connection.execute(
+        "SELECT e.number, e.kind, e.item, e.lot, e.serial, e.status, e.expiry, e.place, e.quantity, e.entered,"
+        " e.read, e.digest, n.number, e.at_ms, e.pieces, e.raw FROM scan_events e LEFT JOIN scan_events n"
+        " ON n.event = e.negates WHERE e.task = ? AND e.number = ?",
+        (task, number),
+    ).fetchone()
+    names = [each.name for each in fields(Event)]
+    return Event(**dict(zip(names, row[:-1], strict=True))), row[-1]
+
+
+def _leaves(connection: Connection, task: int, most: int) -> list[bytes]:
+    rows = connection.execute("SELECT leaf FROM scan_events WHERE task = ? ORDER BY number LIMIT ?", (task, most))
+    return [bytes(leaf) for (leaf,) in rows]
 
 
 def tally(connection: Connection, task: int) -> list[TallyLine]:

@@ -16,6 +16,7 @@ from ledger.wording import shown
 
 NAME_CHARS_MAX = 80
 NOTE_CHARS_MAX = 500
+LABEL_CHARS_MAX = 4_096  # a QR code holds about as many
 
 
 class Fields:
@@ -85,6 +86,15 @@ class Fields:
         if not isinstance(value, str) or len(value) > NOTE_CHARS_MAX:
             raise Rejected(f"{self._what}: {name} is text of at most {NOTE_CHARS_MAX} characters")
         return value
+
+    def label(self, name: str) -> bytes:
+        """What a page read, as bytes; b"" when absent."""
+        value = self.take(name)
+        if value is None:
+            return b""
+        if not isinstance(value, str) or len(value) > LABEL_CHARS_MAX:
+            raise Rejected(f"{self._what}: {name} is text of at most {LABEL_CHARS_MAX} characters")
+        return value.encode("utf-8", "replace")
 
     def reasons(self, name: str = "reasons") -> tuple[str, ...]:
         value = self.take(name)

@@ -9,17 +9,19 @@ from flask import Response
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import ADMIN, APPROVE
-from node import listings, proofs
+from ledger.wording import shown
+from node import listings, openings, proofs, tasks
 from node.desk import Answer
 from web import kit
 from web.node_api_people import USER, need_self_or
 from web.node_api_stock import CODE_OF
-from web.node_api_words import DONE_BY, MEASURE
+from web.node_api_words import DONE_BY, MARKS, MEASURE
 from web.node_ask import Ask
 from web.node_words import LADDER, call_words, ladder, state_words
 from web.routes import ANYONE, Route
 from web.schema import (
     CODE,
+    HASH,
     HEIGHT,
     OP_ID,
     QUANTITY,
@@ -30,6 +32,7 @@ from web.schema import (
     Schema,
     array,
     flag,
+    one_of,
     or_null,
     record,
     text,
@@ -45,6 +48,7 @@ _OPERATION: dict[str, Schema] = {
     "what": WORDS,
     "state": STATE,
     "at_ms": or_null(WHEN),
+    "marks": MARKS,
 }
 OPERATION = record("OperationRow", _OPERATION)
 ENTRY = record(
@@ -120,7 +124,76 @@ def _receipt(ask: Ask) -> Response:
     return Response(raw, mimetype=RECEIPT_MEDIA, headers=headers)
 
 
+def _opened(ask: Ask, connection: Any) -> tuple[OpId, list[tuple[int, int, bytes]]]:
+    """The operation of the path, and the scan events under its document."""
+    wanted, _ = _known(ask, connection)
+    if not ask.parts.floor.lookups.may_open(connection, ask.who, wanted):
+        raise kit.Forbidden("this operation tells what is expected of a bin that is being counted: later")
+    return wanted, ask.named(lambda: openings.events_of(connection, wanted))
+
+
+def _events(ask: Ask) -> object:
+    (said,) = ask.after or (0,)
+    after = int(said)
+    with ask.reading() as connection:
+        _, found = _opened(ask, connection)
+        rows = [
+            ((number,), {"event": number, **tasks.event(connection, task, at)[0].to_json()})
+            for number, (task, at, _) in enumerate(found[after : after + ask.limit + 1], after + 1)
+        ]
+    return ask.page(rows)
+
+
+def _event(ask: Ask) -> object:
+    said = ask.path["number"]
+    with ask.reading() as connection:
+        wanted, found = _opened(ask, connection)
+        if not (said.isascii() and said.isdecimal() and len(said) <= 5 and 1 <= int(said) <= len(found)):
+            raise kit.NotFound(f"scan event {shown(said)} of operation {wanted}: expected 1 to {len(found)}")
+        opening, raw = openings.opening(connection, wanted, found, int(said) - 1)
+    return {
+        "op_id": str(wanted),
+        "event": opening.event.to_json(),
+        "index": opening.index,
+        "size": opening.size,
+        "path": [node.hex() for node in opening.path],
+        "document": opening.document.hex(),
+        "raw": None if raw is None else raw.hex(),
+    }
+
+
 OF_OPERATION = {"op_id": OP_ID}
+OF_EVENT = {**OF_OPERATION, "number": text("From 1, in the order in which they stand under the root", most=5)}
+_EVENT: dict[str, Schema] = {
+    "number": whole("From 1 within what was counted, received, moved or picked together"),
+    "kind": one_of("scan", "key", "set", "undo", "empty", "resolve", "repeat", "sealed"),
+    "item": CODE,
+    "lot": CODE,
+    "serial": CODE,
+    "status": {"type": "integer", "description": "As the chain numbers it; -1 where nobody said it"},
+    "expiry": text("ISO date, or empty"),
+    "place": text("Where the thing goes; without an item, the place whose label this is"),
+    "quantity": {"type": "integer", "description": "The change in base units"},
+    "entered": or_null(whole("What was keyed in, in base units")),
+    "read": or_null({**HASH, "description": "The raw read"}),
+    "digest": or_null({**HASH, "description": "SHA-256 of the bytes that were read"}),
+    "negates": or_null(whole("The number of the event that it takes back")),
+    "at_ms": WHEN,
+    "pieces": {"type": "integer", "description": "Beside a weight"},
+}
+EVENT_ROW = record("EventUnderRootRow", {"event": whole("Its number in the address"), **_EVENT})
+OPENED = record(
+    "OpenedEvent",
+    {
+        "op_id": OP_ID,
+        "event": record("EventUnderRoot", _EVENT),
+        "index": whole("Its leaf, from 0"),
+        "size": whole("Leaves under the root"),
+        "path": array({**HASH, "description": "RFC 6962 audit path, leaf side first"}, 64),
+        "document": {**HASH, "description": "The bytes whose SHA-256 the sealed call names; `scans` is the root"},
+        "raw": or_null({**HASH, "description": "The bytes that a page read, where this node has them"}),
+    },
+)
 RUNG = record("Rung", {"name": STATE, "shape": text(), "words": WORDS, "reached": flag()})
 PART = record(
     "DocumentPart",
@@ -160,6 +233,8 @@ DETAIL = record(
             "PartOf", {"op_id": OP_ID, "number": whole(), "count": whole()}, doc="The document that this is a part of"
         ),
         "reversed_by": text("The operation that booked it backwards, or empty"),
+        "marks": MARKS,
+        "scans": or_null({**HASH, "description": "The root of the scan events that its document stands on"}),
     },
 )
 
@@ -190,5 +265,13 @@ ROUTES = (
         answer={"type": "object", "title": "Receipt", "description": "What `tallyman verify` checks with no network"},
         media=RECEIPT_MEDIA, handle=_receipt, problems=(403, 422),
         summary="The proof of a sealed operation, as strong as it is by now",
+    ),
+    Route(
+        method="GET", path="/api/v1/operations/{op_id}/events/", allow=ANYONE, params=OF_OPERATION, answer=EVENT_ROW,
+        keys=(int,), handle=_events, problems=(403,), summary="What was scanned or keyed in for an operation",
+    ),
+    Route(
+        method="GET", path="/api/v1/operations/{op_id}/events/{number}", allow=ANYONE, params=OF_EVENT, answer=OPENED,
+        handle=_event, problems=(403,), summary="One scan event with its path to the root in the sealed document",
     ),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, MOVE, RECEIVE
 from node import orders
 from node.desk import Answer
 from node.holds import FIRST as FIRST_HOLD
+from node.values import LABEL_CHARS_MAX
 from web.node_api_words import (
     ADJUSTED,
     ASKED,
@@ -153,6 +154,7 @@ PICK_LIST = record(
 )
 OF_LIST = {"list": OP_ID}
 SURE: dict[str, Schema] = {"confirm": CONFIRM}
+SCANNED = text("A label as it was read: it is kept as a scan event of the act", most=LABEL_CHARS_MAX)
 STATED: dict[str, Schema] = {"reasons": REASONS, "occurred_ms": WHEN, "happened": MADE["happened"], "note": NOTE}
 
 
@@ -259,7 +261,11 @@ ROUTES = (
     ),
     verb(
         "picks/begin", ISSUE, "Take a list, with a tote", lambda floor: floor.picking.begin,
-        record("PickListBegun", {"op_id": OP_ID, **OF_LIST, "tote": CODE}), {**OF_LIST, "tote": CODE},
+        record(
+            "PickListBegun", {"op_id": OP_ID, **OF_LIST, "tote": CODE},
+            {"exception": flag("The rules would have refused this tote: it is kept, and is to be counted")},
+        ),
+        {**OF_LIST, "tote": CODE}, {"scanned": SCANNED, **STATED},
     ),
     verb(
         "picks/pick", ISSUE, "Goods go into the tote now", lambda floor: floor.picking.pick,
@@ -270,7 +276,8 @@ ROUTES = (
             ),
             ASKED,
         ),
-        {**OF_LIST, "quantity": QUANTITY, "source": CODE}, {**THING, **SURE, **STATED},
+        {**OF_LIST, "quantity": QUANTITY, "source": CODE},
+        {**THING, "scanned": SCANNED, "scanned_source": SCANNED, **SURE, **STATED},
     ),
     verb(
         "picks/short", ISSUE, "What is promised there is not there; the bin is to be counted",

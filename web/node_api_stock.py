@@ -11,7 +11,7 @@ from ledger.people import ADJUST, MOVE, TRANSFER
 from ledger.wording import shown
 from node import catalogue, listings, streams
 from node.desk import Answer
-from node.values import text_id
+from node.values import LABEL_CHARS_MAX, text_id
 from web import kit
 from web.node_api_words import (
     ADJUSTED,
@@ -22,6 +22,7 @@ from web.node_api_words import (
     DONE_BY,
     EXPIRY,
     MADE,
+    MARKS,
     MEASURE,
     NOTE,
     REASONS,
@@ -51,7 +52,6 @@ from web.schema import (
     whole,
 )
 
-CODE_CHARACTERS_MAX = 4_096
 NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the codes
 BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
 COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
@@ -81,6 +81,7 @@ MOVEMENT = record(
         **DONE_BY,
         "state": STATE,
         "at_ms": or_null(WHEN),
+        "marks": MARKS,
     },
 )
 ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})
@@ -188,7 +189,7 @@ def _names(ask: Ask) -> object:
 
 def _lookup(ask: Ask) -> Answer:
     wish = kit.Fields(ask.body)
-    spoken = wish.text("text", most=CODE_CHARACTERS_MAX)
+    spoken = wish.text("text", most=LABEL_CHARS_MAX)
     wish.done()
     raw, on = spoken.encode("utf-8", "surrogatepass"), day_of(ask.parts.clock.now_ms())
     with ask.reading() as connection:
@@ -321,7 +322,7 @@ ROUTES = (
     Route(
         method="POST", path="/api/v1/lookup", allow=ANYONE, handle=_lookup, answer=NAMED_THING, problems=(404,),
         summary="What a scanned or typed code stands for; nothing is kept and nothing begins",
-        body=record("Lookup", {"text": text("As the scanner typed it", most=CODE_CHARACTERS_MAX)}),
+        body=record("Lookup", {"text": text("As the scanner typed it", most=LABEL_CHARS_MAX)}),
     ),
     Route(
         method="GET", path="/api/v1/locations/", allow=ANYONE, summary="Places by code; what lies there is not told",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ledger.documents import MARKS as ALL_MARKS
 from node.parts import DOCUMENT_LINES_MAX
 from web.schema import (
     ACTOR,
@@ -34,6 +35,7 @@ EXPIRY = text("A date, YYYY-MM-DD", most=10)
 PIN = text("The person's own PIN: it opens their key for this one signature", most=64)
 ASKED = record("Question", {"op_id": OP_ID, "ask": WORDS}, doc="Not done yet: the same wish with `confirm` does it")
 
+MARKS = array(one_of(*ALL_MARKS), 8, "How it came about, where that changes how it may be read")
 # What a document says of itself; `happened`: the act is done, so what cannot be booked is sealed as an exception.
 MADE: dict[str, Schema] = {"occurred_ms": WHEN, "happened": flag("It has been done already"), "note": NOTE}
 THING: dict[str, Schema] = {

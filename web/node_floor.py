@@ -17,7 +17,7 @@ from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
 from web.node_pages import page
-from web.node_words import CALLS, HELD, LADDER
+from web.node_words import CALLS, HELD, LADDER, MARKS
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
 BROKEN = (("damaged", N_("It is damaged")), ("expired", N_("It has expired")), ("lost", N_("It is not to be found")))
@@ -192,6 +192,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         spoken = {
             "calls": {name: said(words) for name, words in CALLS.items()},
             "states": {name: said(name) for name in shapes},
+            "marks": {name: said(short) for name, (short, _) in MARKS.items()},
         }
         return {"floor_words": {**spoken, "shapes": shapes}}
 

@@ -20,7 +20,7 @@ from web import kit, languages
 from web.node_app import NodeParts, cookie_name
 from web.node_tiles import floor_tiles
 from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
-from web.node_words import HELD, WRONG, call_words, grouped, ladder, severity_level, state_words
+from web.node_words import HELD, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
 
@@ -143,6 +143,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             at_ms=at_ms,
             reversal="waits" if waits else "possible" if _may_reverse(who, found) else "",
             wrong=WRONG,
+            marks=MARKS,
         )
 
 

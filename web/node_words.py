@@ -31,6 +31,21 @@ CALLS = {
     "record": N_("Note"),
 }
 
+# How a document came about (`ledger.documents.MARKS`): in a list, and in a sentence.
+MARKS = {
+    "by-paper": (N_("on paper"), N_("It was counted on paper.")),
+    "out-of-contact": (N_("came in later"), N_("It was done without contact to the node and came in later.")),
+    "not-blind": (N_("not blind"), N_("Whoever counted could see what was expected.")),
+    "not-opened": (N_("not opened"), N_("Units in it were confirmed by their label, not opened.")),
+    "shared": (N_("shared"), N_("Several people counted parts of it.")),
+    "beyond-limit": (N_("beyond the limit"), N_("It was done already, beyond the limit of the day.")),
+    "frozen": (N_("in a frozen bin"), N_("It was done already, in a bin that was frozen for its count.")),
+    "unexplained": (
+        N_("unexplained codes"),
+        N_("Codes that were scanned for it were never explained: their place is counted."),
+    ),
+}
+
 # The proof ladder (product.md): name, shape, one sentence. The shape says it without colour.
 LADDER = (
     (N_("recorded"), "◔", N_("Recorded: it is safe on this node's disk.")),

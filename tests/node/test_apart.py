@@ -10,14 +10,19 @@ import pytest
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node.counting_csv import COLUMNS
-from tests.node.floor_kit import PIN, Stage, actor_of, furnished
+from tests.node.floor_kit import PIN, Stage, actor_of, code_of, furnished, introduce
 from tests.node.test_counting import approve, close_sure, session, state
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     made = furnished(tmp_path / "node")
+    introduce(made.world, made.site, "olga", ("APPROVE", "MOVE"))
+    answer = made.floor.people.activate(made.op(), "olga", code_of("olga"), PIN, "tablet-2")
+    made.tokens["olga"] = answer["token"]
     made.receive({"item": "BOLT", "quantity": 20})
+    made.receive({"item": "BOLT", "quantity": 3, "target": "DOCK"})
+    made.floor.stock.move_units(made.op(), made.as_("mona"), {"units": [{"unit": "PAL-1", "target": "A-01"}]})
     dispatch(made)  # before any count, though in the same block
     yield made
     made.site.close()
@@ -41,6 +46,27 @@ def state_an_act(stage: Stage) -> None:
     stage.floor.stock.except_document(stage.op(), stage.as_("sven"), wish)
 
 
+def bring_a_unit(stage: Stage) -> None:
+    """With goods on it, which makes no stock move of the bin."""
+    move = stage.floor.stock.move_units
+    move(stage.op(), stage.as_("olga"), {"units": [{"unit": "PAL-7", "target": "A-02"}]})
+    line = {"item": "BOLT", "quantity": 3, "source": "DOCK", "target": "PAL-7"}
+    stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": [line]})
+    move(stage.op(), stage.as_("olga"), {"units": [{"unit": "PAL-7", "target": "A-01"}]})
+
+
+def take_a_unit(stage: Stage) -> None:
+    stage.floor.stock.move_units(stage.op(), stage.as_("olga"), {"units": [{"unit": "PAL-1", "target": "A-02"}]})
+
+
+def release(stage: Stage) -> None:
+    line = {"item": "BOLT", "quantity": 1, "location": "A-01"}
+    hold, wish = stage.op(), {"held": "quality", "lines": [line], "reasons": ["lab"]}
+    stage.floor.stock.hold(hold, stage.as_("mona"), wish)
+    freed = {"hold": str(hold), "lines": [{"line": 1, "quantity": 1, "location": "A-01"}]}
+    stage.floor.holds.release(stage.op(), stage.as_("olga"), freed, PIN)
+
+
 def counted(stage: Stage, meanwhile: Callable[[Stage], None] | None) -> OpId:
     """Cora counts A-01 and something happens before the approval; one person's second count makes it clear."""
     number = session(stage, "A-01", rule={"control_percent": 0, "rounds_max": 1})
@@ -53,13 +79,17 @@ def counted(stage: Stage, meanwhile: Callable[[Stage], None] | None) -> OpId:
     return number
 
 
-@pytest.mark.parametrize("meanwhile", [dispatch, adjust, state_an_act])
+ACTS = {dispatch: "sven", adjust: "sven", state_an_act: "sven", bring_a_unit: "olga", take_a_unit: "olga",
+        release: "olga"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("meanwhile", "who"), ACTS.items(), ids=lambda each: getattr(each, "__name__", each))
 def test_who_moved_or_adjusted_goods_of_the_bin_does_not_approve_it(
-    stage: Stage, meanwhile: Callable[[Stage], None]
+    stage: Stage, meanwhile: Callable[[Stage], None], who: str
 ) -> None:
     number = counted(stage, meanwhile)
     with pytest.raises(Rejected, match="you moved or adjusted goods of A-01 after its count began"):
-        approve(stage, number, "A-01", "sven")
+        approve(stage, number, "A-01", who)
     assert approve(stage, number, "A-01", "tess")["state"] == "posted"
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from ledger import merkle
 from ledger.documents import SHARED, Document
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.seams import Killed, arm_failpoint, disarm_failpoints
-from node import tasks
 from tests.node.floor_kit import PIN, Stage, furnished
 from tests.node.test_counting import approve, close, session, state
 
@@ -189,7 +189,12 @@ def test_a_bin_is_shared_by_agreement_and_its_areas_are_summed(stage: Stage) -> 
             (operation.raw,),
         ).fetchone()
         both = [int(row[0]) for row in connection.execute("SELECT task FROM tasks ORDER BY task").fetchall()]
-        assert bytes(scans) == tasks.root(connection, *both)
+        leaves = [
+            bytes(leaf)
+            for task in both
+            for (leaf,) in connection.execute("SELECT leaf FROM scan_events WHERE task = ? ORDER BY number", (task,))
+        ]
+        assert bytes(scans) == merkle.root_of(leaves)
     assert SHARED in Document.decode(bytes(raw)).marks
     # 5 + 14 of 20: counted again, by none of the two, approved by none of them.
     assert state(stage, number, "A-01")["why"] == "variance"

@@ -13,7 +13,7 @@ import pytest
 from ledger import calls, control, db
 from ledger.calls import Accepted, Compared, Counted, Settled
 from ledger.calls_goods import RECEIVE_ACT
-from ledger.documents import part_op_id
+from ledger.documents import FROZEN, SHARED, part_op_id
 from ledger.errors import Corrupt, Rejected
 from ledger.ids import Actor, OpId
 from ledger.keys import TxKey
@@ -55,7 +55,7 @@ def live(made: World) -> Site:
     """A site that has done one of everything, part of it sealed and part of it not."""
     site = made.ready()
     bind(site)
-    dated = dataclasses.replace(DOCUMENT, expiries={1: "2026-05-01"})
+    dated = dataclasses.replace(DOCUMENT, expiries={1: "2026-05-01"}, marks=(FROZEN, SHARED), scans=bytes(32))
     goods = (line(10), line(6, item="PAINT", lot="L1"), line(1, item="DRILL", serial="S1"))
     site.record(calls.Receive(actor=ANN, lines=goods), op_id=op(1), document=dated)
     move(

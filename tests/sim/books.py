@@ -182,10 +182,13 @@ class Books:
                 if round_.begun and round_.bin in (flow.source, flow.target):
                     round_.movers.add(who)
 
-    def put_unit(self, unit: str, target: str) -> None:
+    def put_unit(self, who: str, unit: str, target: str) -> None:
         """A place changes when a unit comes or goes; what is in it does not move."""
         for place in (self.units.get(unit, ""), target):
             self.touched[place] += real(place)
+            for round_ in self.rounds.values():
+                if round_.begun and round_.bin == place:
+                    round_.movers.add(who)
         self.units[unit] = target
 
     def held(self, place: str) -> Iterator[tuple[Thing, int]]:

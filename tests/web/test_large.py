@@ -18,9 +18,10 @@ CPU_MS_MAX = 100
 # `make bench` holds them to the same 100 ms of waiting; here, beside other work, their processor time doubles.
 REPORTS = {"/api/v1/counts/programme": 250, "/api/v1/counts/programme.csv": 250, "/api/v1/names": 250}
 ROUNDS = 10
-# Routes that answer nobody here: a session without a finished round, no proposal, transfer, sheet, pick list, photo.
+# Routes that answer nobody here: a session without a finished round, no proposal, transfer, scan, sheet, list, photo.
 WITHOUT = {"/api/v1/counts/{session}/bins/{bin}", "/api/v1/proposals/{proposal}", "/api/v1/transfers/{transfer}",
-           "/api/v1/operations/{op_id}/receipt", "/api/v1/counts/sheets/{number}",
+           "/api/v1/operations/{op_id}/receipt", "/api/v1/operations/{op_id}/events/",
+           "/api/v1/operations/{op_id}/events/{number}", "/api/v1/counts/sheets/{number}",
            "/api/v1/counts/sheets/{number}.csv", "/api/v1/picks/{list}",
            "/api/v1/attachments/{attachment}", "/api/v1/attachments/{attachment}/content"}  # fmt: skip
 

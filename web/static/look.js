@@ -51,10 +51,17 @@ function proof(move) {
   return chip;
 }
 
+// What it was, and how it came about where that matters.
+function what(move) {
+  const found = cell(link(`/operations/${move.op_id}`, words.calls[move.call] || move.call));
+  if (move.marks.length) found.append(element("div", { className: "quiet", textContent: move.marks.map((mark) => words.marks[mark] || mark).join(" · ") }));
+  return found;
+}
+
 function history(moves, withItem) {
   if (!moves.length) return element("section", {}, element("h2", { textContent: _("What happened") }), empty(_("Nothing was booked here yet.")));
   const rows = moves.map((move) => row(
-    cell(link(`/operations/${move.op_id}`, words.calls[move.call] || move.call)), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
+    what(move), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
     ...(withItem ? [cell(move.item ? link(address("item", move.item), ltr(move.item)) : "–")] : []),
     cell(move.item ? written(move.quantity, move.decimals) : "–", "number"),
     cell(move.moved ? `${apart(move.source)} ${arrow} ${apart(move.target)}` : apart(move.source)), cell(apart(move.by || "–")), cell(proof(move)),

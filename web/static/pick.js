@@ -18,6 +18,7 @@ const SHORT = "not-there";
 const REASON_NEEDED = "A reason is needed"; // the kind of a refusal, never shown
 const AWAY = _("The node says what is promised where: pick on when it answers.");
 let list = null, bin = "", told = "";
+let label = ""; // of the bin, as it was read
 
 const titled = (line) => line.name || line.item;
 const total = (counts) => together(Object.entries(counts).map(([item, quantity]) => ({ quantity, ...list.measures[item] })));
@@ -113,7 +114,7 @@ async function again(level, word, more) {
 // Another bin or lot than the promised one needs a reason: it is asked for, and the same pick sent with it.
 async function pick(wish, thing) {
   const title = titled(thing), figure = written(wish.quantity, thing.decimals);
-  const whole = { list: list.list, source: bin, ...wish };
+  const whole = { list: list.list, source: bin, ...(label ? { scanned_source: label } : {}), ...wish };
   try {
     const answer = await act("picks/pick", whole);
     if (answer.ask) {
@@ -134,13 +135,14 @@ async function pick(wish, thing) {
 const askPick = (line, wish) => askAmount(titled(line), line.quantity, line.decimals, (digits) => attempt(() => pick({ ...wish, quantity: base(digits, line.decimals) }, line)));
 const wishOf = (line, quantity) => ({ item: line.item, quantity, ...(line.lot ? { lot: line.lot } : {}) });
 
-async function scanned(found) {
+async function scanned(found, text) {
   if (found.kind === "location") {
     if (!list.tote) {
-      await act("picks/begin", { list: list.list, tote: found.location });
+      await act("picks/begin", { list: list.list, tote: found.location, scanned: text });
       await again("good", _("Picking into %(place)s", { place: found.location }));
     } else {
       bin = found.location;
+      label = text;
       show();
       if (now() && bin !== now().location) say("warn", _("%(here)s is not %(place)s: nothing is promised here first", { here: bin, place: now().location }));
       else say("good", hint());
@@ -152,7 +154,7 @@ async function scanned(found) {
   } else {
     const line = list.lines.find((each) => each.item === found.item && each.location === bin);
     const lot = found.lot || line?.lot || "";
-    const wish = { item: found.item, quantity: found.quantity, ...(lot && !found.serial ? { lot } : {}), ...(found.serial ? { serial: found.serial } : {}) };
+    const wish = { item: found.item, quantity: found.quantity, scanned: text, ...(lot && !found.serial ? { lot } : {}), ...(found.serial ? { serial: found.serial } : {}) };
     if (isWeightless(found)) askPick({ ...found, quantity: line?.quantity ?? 0 }, wish);
     else await pick(wish, found);
   }
@@ -163,7 +165,7 @@ onCode(async (text) => {
   const found = await lookUp(text);
   if (!list) { say("warn", _("Choose a list first")); return; }
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
-  await scanned(found);
+  await scanned(found, text);
 });
 
 byId("pick").addEventListener("click", () => attempt(() => pick(wishOf(now(), now().quantity), now())));
@@ -190,7 +192,7 @@ async function issue(confirm) {
   const order = list.order;
   const answer = await act("picks/issue", { list: list.list, confirm }, newOpId());
   if (answer.ask) { ask(_("Issue it all the same?"), answer.ask, _("Yes, issue"), () => issue(true)); return; }
-  bin = "";
+  bin = label = "";
   window.history.replaceState(null, "", "/pick");
   await showLists();
   done(answer.op_id, _("Order %(order)s is issued", { order }));

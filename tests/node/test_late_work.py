@@ -1,0 +1,264 @@
+"""Work that was done while a tablet had no contact is kept, whatever became of its list or receipt meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.reads import NewRead
+from ledger import control
+from ledger.documents import OUT_OF_CONTACT, UNEXPLAINED
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from node.rounds import open_round
+from tests.node.floor_kit import GTINS, PIN, Stage, code_of, furnished, introduce
+from tests.node.test_contact import HOUR_MS, document_of, excepted, late, sent_twice
+
+BOLTS = {"item": "BOLT", "quantity": 4}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = furnished(tmp_path / "node")
+    bins = (control.Location(location="A-03", kind=control.BIN), control.Location(location="T-1", kind=control.BIN),
+            control.Location(location="T-2", kind=control.BIN))  # fmt: skip
+    made.world.send(made.site, control.LocationsPayload(locations=bins))
+    made.receive({"item": "BOLT", "quantity": 20})
+    yield made
+    made.site.close()
+    made.journal.close()
+
+
+def opened(stage: Stage, quantity: int = 6, order: str = "SO-1") -> str:
+    op = stage.op()
+    wish = {"order": order, "lines": [{"item": "BOLT", "quantity": quantity}]}
+    stage.floor.picking.open(op, stage.as_("mona"), wish)
+    return str(op)
+
+
+def begun(stage: Stage, name: str, tote: str = "T-1", who: str = "mona") -> None:
+    stage.floor.picking.begin(stage.op(), stage.as_(who), {"list": name, "tote": tote})
+
+
+def pick_of(name: str, quantity: int = 2) -> dict[str, Any]:
+    return {"list": name, "item": "BOLT", "quantity": quantity, "source": "A-01"}
+
+
+def suspected(stage: Stage, op_id: OpId, place: str) -> None:
+    """The act is kept as an exception at this place, which is to be counted."""
+    with stage.site.reading() as connection:
+        rows = connection.execute("SELECT location FROM exceptions WHERE op_id = ?", (op_id.raw,)).fetchall()
+        assert rows == [(place,)]
+        assert place in stage.floor.lookups.suspects(connection) and open_round(connection, place)
+    assert document_of(stage, op_id).marks[0] == OUT_OF_CONTACT
+
+
+def shown(stage: Stage, name: str, who: str = "mona") -> dict[str, Any]:
+    with stage.site.reading() as connection:
+        return stage.floor.picking.show(connection, stage.as_(who), OpId.parse(name))
+
+
+# ------------------------------------------------------------ a list begun without contact
+
+
+def second_picker(stage: Stage) -> None:
+    introduce(stage.world, stage.site, "olga", ("ISSUE", "MOVE"))
+    answer = stage.floor.people.activate(stage.op(), "olga", code_of("olga"), PIN, "tablet-2")
+    stage.tokens["olga"] = answer["token"]
+
+
+def test_a_tote_that_was_not_empty_is_the_lists_tote_when_the_picker_has_gone_on(stage: Stage) -> None:
+    stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": [BOLTS], "source": "A-01", "target": "T-1"})
+    name = opened(stage)
+    body = {"list": name, "tote": "T-1"}
+    with pytest.raises(Rejected, match="not empty"):
+        stage.floor.picking.begin(stage.op(), stage.as_("mona"), body)
+    op_id, answer = sent_twice(stage, stage.floor.picking.begin, body)
+    assert answer["exception"] is True and shown(stage, name)["tote"] == "T-1"
+    suspected(stage, op_id, "T-1")
+    _, answer = sent_twice(stage, stage.floor.picking.pick, pick_of(name))
+    assert "exception" not in answer and stage.stock("T-1", "BOLT") == 6
+
+
+def test_who_began_a_list_that_another_had_begun_picks_into_the_tote_they_have(stage: Stage) -> None:
+    second_picker(stage)
+    name = opened(stage)
+    begun(stage, name, "T-1")
+    body = {"list": name, "tote": "T-2"}
+    with pytest.raises(Rejected, match="picked into T-1 already"):
+        stage.floor.picking.begin(stage.op(), stage.as_("olga"), body)
+    op_id, answer = sent_twice(stage, stage.floor.picking.begin, body, "olga")
+    assert answer["exception"] is True and answer["tote"] == "T-2"
+    suspected(stage, op_id, "T-2")
+    sent_twice(stage, stage.floor.picking.pick, pick_of(name), "olga")
+    stage.floor.picking.pick(stage.op(), stage.as_("mona"), pick_of(name))
+    assert (stage.stock("T-1", "BOLT"), stage.stock("T-2", "BOLT")) == (2, 2)
+    assert shown(stage, name)["picked"] == {"BOLT": 4} and shown(stage, name)["missing"] == {}
+    assert (shown(stage, name)["tote"], shown(stage, name, "olga")["tote"]) == ("T-1", "T-2")
+    with pytest.raises(Rejected, match="T-1 is not empty"):
+        stage.floor.picking.cancel(stage.op(), stage.as_("mona"), {"list": name, "reason": "later"})
+    stage.floor.picking.issue(stage.op(), stage.as_("mona"), {"list": name, "confirm": True})
+    assert (stage.stock("T-1", "BOLT"), stage.stock("T-2", "BOLT"), stage.stock("CUSTOMER", "BOLT")) == (0, 0, 4)
+
+
+def test_what_was_picked_for_a_list_that_had_ended_is_kept_with_the_tote_it_went_into(stage: Stage) -> None:
+    name = opened(stage)
+    stage.floor.picking.cancel(stage.op(), stage.as_("mona"), {"list": name, "reason": "later"})
+    op_id, answer = sent_twice(stage, stage.floor.picking.begin, {"list": name, "tote": "T-2"})
+    assert answer["exception"] is True
+    suspected(stage, op_id, "T-2")
+    op_id, answer = sent_twice(stage, stage.floor.picking.pick, pick_of(name))
+    assert answer["exception"] is True
+    assert excepted(stage, op_id) == [("A-01", "BOLT", 2, "A-01", "T-2")]
+    assert shown(stage, name)["state"] == "cancelled"
+
+
+def test_a_pick_for_a_list_that_nobody_began_is_kept_without_its_tote(stage: Stage) -> None:
+    name = opened(stage)
+    with pytest.raises(Rejected, match="scan the tote first"):
+        stage.floor.picking.pick(stage.op(), stage.as_("mona"), pick_of(name))
+    op_id, answer = sent_twice(stage, stage.floor.picking.pick, pick_of(name))
+    assert answer["exception"] is True and answer["left"] == 6
+    assert excepted(stage, op_id) == [("A-01", "BOLT", 2, "A-01", "")]
+
+
+def test_the_same_tote_said_again_is_no_doubt(stage: Stage) -> None:
+    name = opened(stage)
+    begun(stage, name)
+    _, answer = sent_twice(stage, stage.floor.picking.begin, {"list": name, "tote": "T-1"})
+    assert "exception" not in answer
+
+
+# ------------------------------------------------------------ short, and issued
+
+
+def test_a_short_pick_of_a_list_that_has_ended_has_its_bin_checked(stage: Stage) -> None:
+    name = opened(stage)
+    begun(stage, name)
+    stage.floor.picking.cancel(stage.op(), stage.as_("mona"), {"list": name, "reason": "later"})
+    body = {"list": name, "location": "A-01", "item": "BOLT", "reasons": ["not-there"]}
+    with pytest.raises(Rejected, match="cancelled already"):
+        stage.floor.picking.short(stage.op(), stage.as_("mona"), body)
+    op_id, answer = sent_twice(stage, stage.floor.picking.short, body)
+    assert (answer["short"], answer["missing"]) == (0, 0)
+    suspected(stage, op_id, "A-01")
+    with pytest.raises(Rejected, match="item"):
+        stage.floor.picking.short(stage.op(), late(stage, "mona", HOUR_MS), {**body, "item": "NONE"})
+
+
+def test_a_short_pick_that_nothing_promises_any_more_is_kept(stage: Stage) -> None:
+    name = opened(stage)
+    begun(stage, name)
+    body = {"list": name, "location": "A-01", "item": "BOLT"}
+    stage.floor.picking.pick(stage.op(), stage.as_("mona"), pick_of(name, 6))
+    with pytest.raises(Rejected, match="nothing of BOLT is promised"):
+        stage.floor.picking.short(stage.op(), stage.as_("mona"), body)
+    op_id, answer = sent_twice(stage, stage.floor.picking.short, body)
+    assert answer["short"] == 0
+    suspected(stage, op_id, "A-01")
+
+
+def test_an_issue_of_a_list_that_has_ended_has_its_tote_counted_and_touches_nobody_elses_goods(stage: Stage) -> None:
+    name = opened(stage)
+    begun(stage, name)
+    stage.floor.picking.pick(stage.op(), stage.as_("mona"), pick_of(name, 6))
+    stage.floor.picking.issue(stage.op(), stage.as_("mona"), {"list": name})
+    again = opened(stage, 3, "SO-2")
+    begun(stage, again)
+    stage.floor.picking.pick(stage.op(), stage.as_("mona"), pick_of(again, 3))
+    with pytest.raises(Rejected, match="issued already"):
+        stage.floor.picking.issue(stage.op(), stage.as_("mona"), {"list": name})
+    op_id, answer = sent_twice(stage, stage.floor.picking.issue, {"list": name})
+    assert answer["exception"] is True and answer["lines"] == 0
+    suspected(stage, op_id, "T-1")
+    assert stage.stock("T-1", "BOLT") == 3 and shown(stage, again)["state"] == "open"
+
+
+def test_an_issue_from_a_tote_that_the_books_have_empty_ends_the_list(stage: Stage) -> None:
+    name = opened(stage)
+    begun(stage, name)
+    with pytest.raises(Rejected, match="T-1 is empty"):
+        stage.floor.picking.issue(stage.op(), stage.as_("mona"), {"list": name, "confirm": True})
+    op_id, answer = sent_twice(stage, stage.floor.picking.issue, {"list": name})
+    assert answer["exception"] is True
+    suspected(stage, op_id, "T-1")
+    assert shown(stage, name)["state"] == "issued"
+    opened(stage, 20, "SO-2")  # everything is free again
+
+
+# ------------------------------------------------------------ scanned together
+
+
+def scanned(stage: Stage, *codes: str) -> None:
+    stage.floor.people.bind_device(stage.as_("mona"), "gun")
+    for code in codes:
+        stage.world.clock.advance(1_000)
+        stage.journal.record([NewRead("gun", code.encode())])
+        stage.floor.scanning.drain(stage.journal)
+
+
+def began(stage: Stage, kind: str, **where: str) -> None:
+    stage.floor.stock.begin(stage.op(), stage.as_("mona"), {"kind": kind, **where})
+
+
+def test_a_receipt_with_codes_that_nobody_explained_is_booked_and_its_bin_counted(stage: Stage) -> None:
+    began(stage, "receive", target="A-02")
+    scanned(stage, GTINS["BOLT"], GTINS["BOLT"], "4012345678901")
+    with pytest.raises(Rejected, match="1 scans are not explained"):
+        stage.floor.stock.finish(stage.op(), stage.as_("mona"), {})
+    op_id, answer = sent_twice(stage, stage.floor.stock.finish, {})
+    assert answer["exception"] is True and stage.stock("A-02", "BOLT") == 2
+    assert document_of(stage, op_id).marks == (OUT_OF_CONTACT, UNEXPLAINED)
+    with stage.site.reading() as connection:
+        assert "A-02" in stage.floor.lookups.suspects(connection) and open_round(connection, "A-02")
+        assert connection.execute("SELECT state FROM parked").fetchall() == [("open",)]
+        assert connection.execute("SELECT state FROM tasks WHERE kind = 'receive'").fetchall() == [("closed",)]
+
+
+def test_a_receipt_of_nothing_but_unknown_codes_is_kept(stage: Stage) -> None:
+    began(stage, "receive", target="A-02")
+    scanned(stage, "4012345678901")
+    op_id, answer = sent_twice(stage, stage.floor.stock.finish, {})
+    assert answer["exception"] is True
+    suspected(stage, op_id, "A-02")
+    began(stage, "move")  # the other one is over
+
+
+def test_a_receipt_for_which_no_bin_was_scanned_is_kept_without_a_place(stage: Stage) -> None:
+    began(stage, "receive")
+    scanned(stage, GTINS["BOLT"])
+    op_id, answer = sent_twice(stage, stage.floor.stock.finish, {})
+    assert answer["exception"] is True and document_of(stage, op_id).marks == (OUT_OF_CONTACT, UNEXPLAINED)
+    with stage.site.reading() as connection:
+        rows = connection.execute("SELECT location FROM exceptions WHERE op_id = ?", (op_id.raw,)).fetchall()
+        assert rows == [("",)] and "" not in stage.floor.lookups.suspects(connection)
+
+
+def test_a_move_whose_target_nobody_scanned_is_kept(stage: Stage) -> None:
+    began(stage, "move", source="A-01")
+    scanned(stage, GTINS["BOLT"])
+    with pytest.raises(Rejected, match="scan the bin where the goods go"):
+        stage.floor.stock.finish(stage.op(), stage.as_("mona"), {})
+    op_id, answer = sent_twice(stage, stage.floor.stock.finish, {})
+    assert answer["exception"] is True and excepted(stage, op_id) == [("A-01", "BOLT", 1, "A-01", "")]
+
+
+# ------------------------------------------------------------ a place that the node does not know yet
+
+
+def test_goods_brought_to_a_bin_whose_label_is_news_to_the_node_are_kept(stage: Stage) -> None:
+    name = opened(stage)
+    begun(stage, name)
+    body = {"lines": [BOLTS], "source": "A-01", "target": "A-33"}
+    with pytest.raises(Rejected, match="not known here"):
+        stage.floor.stock.move(stage.op(), stage.as_("mona"), body)
+    op_id, answer = sent_twice(stage, stage.floor.stock.move, body)
+    assert answer["exception"] is True and excepted(stage, op_id) == [("A-01", "BOLT", 4, "A-01", "A-33")]
+    op_id, answer = sent_twice(stage, stage.floor.picking.pick, {**pick_of(name), "source": "A-34"})
+    assert answer["exception"] is True
+    with stage.site.reading() as connection:
+        rows = connection.execute("SELECT location FROM exceptions WHERE op_id = ?", (op_id.raw,)).fetchall()
+    assert rows == [("A-34",)]
