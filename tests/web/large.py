@@ -8,6 +8,7 @@ as the chain would give them; only the execution is left out, which takes long a
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import http.client
 import json
@@ -63,7 +64,11 @@ def _places(connection: Connection, items: int, bins: int) -> None:
         things = tuple(control.Item(item=code, tracking=0, unit="pc", decimals=0) for code in named)
         applied(control.ItemsPayload(items=things))
         for code in named:
-            entry = {"name": f"Thing {code}", "gtins": [[str(20_000_000 + int(code[-5:])), 1]], "unit": "pc"}
+            number = int(code[-5:])
+            entry = {
+                "name": f"Thing {code}", "gtins": [[str(20_000_000 + number), 1]], "unit": "pc",
+                "cost_minor": 1 + number % 997, "abc": "ABC"[number % 3],
+            }  # fmt: skip
             streams.put(connection, "catalogue", code, entry)
     for first in range(0, bins, BATCH):
         places = [bin_code(number) for number in range(first, min(first + BATCH, bins))]
@@ -164,6 +169,8 @@ def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
     stage, app = kit.node(folder, watched=False)
     with kit.closing(stage):
         fill(stage)
+        gc.collect()
+        gc.freeze()  # as `node/run` does when it is ready
         server = Server(app, "127.0.0.1", 0)
         _, port = server.start()
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -178,6 +185,7 @@ def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
         finally:
             line.close()
             server.stop()
+            gc.unfreeze()
 
 
 def times(stage: Stage, get: Get, rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
