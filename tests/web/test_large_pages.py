@@ -11,19 +11,11 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 
-from ledger.ids import OpId
 from tests.node.floor_kit import Stage
 from tests.web import large
 from web.schema import ROWS_MAX
 
-LONG = ROWS_MAX + 5
-LINES = 2 * ROWS_MAX + 30
 CPU_MS_MAX = 150  # `make bench` holds answers to 100 ms of waiting; here, beside other work, processor time doubles
-FILES = {"static", "versioned", "node_setup.certificate", "node_setup.profile", "node_floor.paper_file", "words",
-         "node_offline.worker", "node_offline.manifest",
-         "node_api.get_metrics", "node_events.get_events"}  # fmt: skip
-# A sheet is paper: it has every bin it was issued for, and blank lines to write on.
-PAPER = {"node_review.sheet"}
 VOID = {"input", "meta", "link", "br", "img", "hr"}
 
 
@@ -58,45 +50,7 @@ class Rows(HTMLParser):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Flask, large.Get, dict[str, str]]]:
     with large.served(tmp_path_factory.mktemp("large") / "node") as (stage, app, get):
-        yield stage, app, get, lengthened(stage)
-
-
-def lengthened(stage: Stage) -> dict[str, str]:
-    """Many counts, proposals and sheets, and a bin with many lines in review, each by the verbs that make them."""
-    counting, stock = stage.floor.counting, stage.floor.stock
-    with stage.site.reading() as connection:
-        (large_session,) = connection.execute("SELECT session FROM count_sessions").fetchone()
-    session = stage.op()
-    # The chain itself knows a few bins and items only: what it executes is about those.
-    wish = {"name": "Long", "bins": ["A-01"], "rule": {"control_percent": 0, "rounds_max": 1}}
-    counting.open_session(session, stage.as_("sven"), wish)
-    counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
-    for number in range(LINES):
-        counting.enter(stage.op(), stage.as_("cora"), {"item": "PAINT", "lot": f"L{number}", "quantity": 1})
-    counting.close_bin(stage.op(), stage.as_("cora"), {"bin": "A-01", "confirm": True})
-    for number in range(LONG):
-        op = stage.op()
-        counting.open_session(op, stage.as_("sven"), {"name": f"Old {number}", "bins": ["A-02"], "rule": {}})
-        counting.cancel(stage.op(), stage.as_("sven"), {"session": str(op), "reason": "late"})
-        line = {"item": "DRILL", "serial": f"P{number}", "quantity": 1, "source": "A-02"}
-        stock.scrap(stage.op(), stage.as_("mona"), {"lines": [line], "reasons": ["lost"]})
-    return {"session": str(OpId(bytes(large_session))), "long": str(session)}
-
-
-def addresses(app: Flask, known: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each page with an address that leads to the longest of its kind."""
-    values = {
-        "session": known["session"], "bin_": large.bin_code(1), "number": "1", "kind": "hold", "language": "en",
-        "name": "pick",
-        "op_id": "0" * 32, "transfer": "0" * 32,
-    }  # fmt: skip
-    for rule in app.url_map.iter_rules():
-        if rule.endpoint in FILES | PAPER or "GET" not in rule.methods or rule.rule.startswith("/api/"):
-            continue
-        yield rule.endpoint, re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", lambda found: values[found[1]], rule.rule)
-    yield "a bin", f"/review/{known['long']}/A-01"
-    yield "by hand", "/review/new?from=B"
-    yield "a zone", f"/review/certificate?zone={large.bin_code(4_000)}"
+        yield stage, app, get, large.lengthened(stage)
 
 
 def test_no_page_shows_more_than_two_hundred_rows_and_none_is_slow(
@@ -104,7 +58,7 @@ def test_no_page_shows_more_than_two_hundred_rows_and_none_is_slow(
 ) -> None:
     _, app, get, known = made
     long, slow, said = {}, {}, {}
-    for name, path in addresses(app, known):
+    for name, path in large.pages(app, known):
         took = []
         for _ in range(10):
             began = time.process_time()
@@ -131,10 +85,10 @@ def test_no_page_shows_more_than_two_hundred_rows_and_none_is_slow(
 @pytest.mark.parametrize(
     ("page", "row", "total"),
     [
-        ("/review/", r'href="/review/([0-9a-f]{32})"', LONG + 2),
-        ("/review/proposals", r'data-proposal="([0-9a-f]{32})"', LONG),
+        ("/review/", r'href="/review/([0-9a-f]{32})"', large.LONG + 2),
+        ("/review/proposals", r'data-proposal="([0-9a-f]{32})"', large.LONG),
         ("/review/{session}", r'data-assign="([^"]+)"', large.COUNTED_BINS),
-        ("/review/{long}/A-01", r'data-line="([0-9]+)"', LINES),
+        ("/review/{long}/A-01", r'data-line="([0-9]+)"', large.LINES),
     ],
 )
 def test_the_rest_of_a_list_is_reached_page_by_page(
