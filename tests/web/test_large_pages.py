@@ -53,25 +53,30 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Flas
         yield stage, app, get, large.lengthened(stage)
 
 
-def test_no_page_shows_more_than_two_hundred_rows_and_none_is_slow(
+def test_no_page_takes_long(made: tuple[Stage, Flask, large.Get, dict[str, str]]) -> None:
+    """By the processor's time, which other work on the machine does not stretch; `make bench` has the wait itself."""
+    _, app, get, known = made
+    took = {
+        name: large.percentile(times, 90)
+        for name, times in large.page_times(app, get, known, 10, time.process_time).items()
+    }
+    assert len(took) > 20
+    assert {name: ms for name, ms in took.items() if ms > CPU_MS_MAX} == {}
+
+
+def test_no_page_shows_more_than_two_hundred_rows_of_a_list(
     made: tuple[Stage, Flask, large.Get, dict[str, str]],
 ) -> None:
     _, app, get, known = made
-    long, slow, said = {}, {}, {}
+    long, said = {}, {}
     for name, path in large.pages(app, known):
-        took = []
-        for _ in range(10):
-            began = time.process_time()
-            status, content = get(path)
-            took.append((time.process_time() - began) * 1000)
+        status, content = get(path)
         assert status < 500, (path, content)
         page = Rows(content.decode())
         if page.most > ROWS_MAX:
             long[name] = page.most
-        if large.percentile(took, 90) > CPU_MS_MAX:
-            slow[name] = took
         said[name] = page.lists
-    assert not long and not slow, (long, slow)
+    assert not long
     assert {name: lists for name, lists in said.items() if lists} == {
         "node_review.sessions": {"from"},
         "node_review.plan": {"bins"},
