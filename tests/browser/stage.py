@@ -73,7 +73,6 @@ BINS = {
         "O-01",
         "O-02",
         "S-03",
-        "R-01",
         *(f"F-{number:02}" for number in range(1, 10)),
         *(f"R-{number:02}" for number in range(1, 5)),
         *(f"M-{number:02}" for number in range(1, 8)),

@@ -8,7 +8,7 @@ from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import faults_of
 
-BIN, LINES = "R-01", 120  # moves; of a place the first answer brings 50
+BIN, LINES = "T-04", 120  # moves; of a place the first answer brings 50
 
 
 def test_the_moves_of_a_place_go_on_behind_the_first_ones(house: stage.House, pages: Pages) -> None:
