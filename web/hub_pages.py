@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -103,7 +104,8 @@ def blueprint(parts: HubParts) -> Blueprint:
     @page
     def approval_list() -> str:
         with hub.reading() as session:
-            found = [approving.as_json(session, each) for each in approving.waiting(session)[:ROWS_MAX]]
+            found = excerpt(approving.waiting(session))
+            found = replace(found, rows=[approving.as_json(session, each) for each in found.rows])
         return render_template("hub/approvals.html", approvals=found)
 
     @routes.get("/approvals/<op_id>")
