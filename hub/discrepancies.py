@@ -177,14 +177,25 @@ def find(session: Session, number: int, now_ms: int) -> Discrepancy:
     return _value(row, now_ms, tuple(_entry(each) for each in entries))
 
 
-def listed(session: Session, now_ms: int, *, everything: bool = False, limit: int = 1_000) -> list[Discrepancy]:
+def listed(
+    session: Session, now_ms: int, *, everything: bool = False, limit: int = 1_000, skip: int = 0
+) -> list[Discrepancy]:
     """The open ones, oldest first, or all of them."""
-    where = "" if everything else " WHERE state IN ('open', 'working')"
     rows = session.all(
-        f"SELECT * FROM discrepancies{where} ORDER BY opened_ms, id LIMIT :limit",  # noqa: S608
+        f"SELECT * FROM discrepancies{_which(everything)} ORDER BY opened_ms, id LIMIT :limit OFFSET :skip",  # noqa: S608
         limit=limit,
+        skip=skip,
     )
     return [_value(row, now_ms) for row in rows]
+
+
+def count(session: Session, *, everything: bool = False) -> int:
+    """How many `listed` has of them."""
+    return int(session.value(f"SELECT count(*) FROM discrepancies{_which(everything)}") or 0)  # noqa: S608
+
+
+def _which(everything: bool) -> str:
+    return "" if everything else " WHERE state IN ('open', 'working')"
 
 
 def alive(session: Session, site: str, kinds: tuple[str, ...]) -> list[tuple[int, str, str]]:

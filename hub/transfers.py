@@ -135,16 +135,22 @@ def load(session: Session, name: TransferName) -> Transfer:
     )
 
 
-def listed(session: Session, *, open_only: bool = False, limit: int = 1_000) -> list[Transfer]:
+def listed(session: Session, *, open_only: bool = False, limit: int = 1_000, skip: int = 0) -> list[Transfer]:
     """Transfers, newest first; `open_only` leaves out those that are wholly settled."""
     rows = session.all(
         "SELECT sender, transfer FROM transfers t ORDER BY coalesce(dispatched_s, (SELECT max(at_s)"
         " FROM transfer_arrivals a WHERE a.transfer = t.transfer AND a.sender = t.sender)) DESC, transfer, sender"
-        " LIMIT :limit",
+        " LIMIT :limit OFFSET :skip",
         limit=limit,
+        skip=skip,
     )
     found = [load(session, _name(row)) for row in rows]
     return [each for each in found if not open_only or each.state != SETTLED]
+
+
+def count(session: Session) -> int:
+    """How many `listed` has of them."""
+    return int(session.value("SELECT count(*) FROM transfers") or 0)
 
 
 def count_not_arrived(session: Session) -> int:

@@ -15,7 +15,7 @@ ROWS_MAX = 1_000
 
 
 def stock(
-    session: Session, *, site: str = "", item: str = "", location: str = "", limit: int = ROWS_MAX
+    session: Session, *, site: str = "", item: str = "", location: str = "", limit: int = ROWS_MAX, skip: int = 0
 ) -> list[dict[str, Any]]:
     """What is where at real locations, over all sites or as asked. Quantities in base units."""
     wanted = {"site": site, "item": item, "location": location}
@@ -24,8 +24,9 @@ def stock(
     return session.all(
         "SELECT s.site, s.location, s.item, s.lot, s.status, s.quantity, i.name, i.unit, i.decimals FROM stock s"  # noqa: S608
         f" LEFT JOIN items i ON i.sku = s.item WHERE s.quantity <> 0 AND s.location NOT IN ({virtual}){conditions}"
-        " ORDER BY s.site, s.location, s.item, s.lot, s.status LIMIT :limit",
+        " ORDER BY s.site, s.location, s.item, s.lot, s.status LIMIT :limit OFFSET :skip",
         limit=limit,
+        skip=skip,
         **{name: value for name, value in wanted.items() if value},
     )
 
@@ -40,12 +41,23 @@ def measures(session: Session, items: Iterable[str]) -> dict[str, tuple[str, int
     return found
 
 
-def anchors(session: Session, limit: int = 100) -> list[dict[str, Any]]:
+def stock_rows(session: Session, *, site: str) -> int:
+    """How many rows `stock` has of a site."""
+    virtual = ", ".join(f"'{name}'" for name in VIRTUAL)
+    found = session.value(
+        f"SELECT count(*) FROM stock WHERE quantity <> 0 AND location NOT IN ({virtual}) AND site = :site",  # noqa: S608
+        site=site,
+    )
+    return int(found or 0)
+
+
+def anchors(session: Session, limit: int = 100, skip: int = 0) -> list[dict[str, Any]]:
     """Anchors, newest first; hashes in hex."""
     rows = session.all(
         "SELECT sequence, size, root, prev_size, manifest, state, reason, tx_hash, chain_id, contract, block_number,"
-        " made_ms, final_ms FROM anchors ORDER BY sequence DESC LIMIT :limit",
+        " made_ms, final_ms FROM anchors ORDER BY sequence DESC LIMIT :limit OFFSET :skip",
         limit=limit,
+        skip=skip,
     )
     return [{name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()} for row in rows]
 

@@ -20,6 +20,8 @@ LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
 UNIT = control.UNIT
 HOLDS_STOCK = (control.BIN, control.UNIT, control.CLOSED)
 ENTRIES_KEPT = 20_000  # some 600 bytes each
+_VALUED = "SELECT s.key, s.value, i.decimals FROM streams s LEFT JOIN items i ON i.item = s.key WHERE s.stream = ?"
+_VALUED_OF = f"{_VALUED} AND s.key IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own words
 _TRACKINGS = {"none": 0, "lot": LOT, "serial": SERIAL, "lot+serial": LOT | SERIAL, "both": LOT | SERIAL}
 
 
@@ -153,19 +155,22 @@ def costs(connection: Connection, skus: Iterable[str]) -> dict[str, Cost]:
     return {sku: cost for sku, (cost, _) in valued(connection, skus).items() if cost is not None}
 
 
-def valued(connection: Connection, skus: Iterable[str]) -> dict[str, tuple[Cost | None, str]]:
-    """Standard cost and ABC class ("" for none) of those items that the catalogue has."""
-    rows = connection.execute(
-        "SELECT s.key, s.value, i.decimals FROM streams s LEFT JOIN items i ON i.item = s.key"
-        " WHERE s.stream = ? AND s.key IN (SELECT value FROM json_each(?))",
-        (streams.CATALOGUE, json.dumps(sorted(set(skus)))),
-    )
-    found: dict[str, tuple[Cost | None, str]] = {}
-    for sku, stored, decimals in rows:
-        said = _entry(str(sku), bytes(stored))
-        minor, whole = said.cost_minor, said.decimals if decimals is None else int(decimals)
-        found[str(sku)] = (None if minor is None else Cost(minor, whole), said.abc)
-    return found
+def valued(connection: Connection, skus: Iterable[str] | None = None) -> dict[str, tuple[Cost | None, str]]:
+    """Standard cost and ABC class ("" for none) of those items that the catalogue has; without `skus` of all."""
+    if skus is None:
+        rows = connection.execute(_VALUED, (streams.CATALOGUE,))
+    else:
+        rows = connection.execute(_VALUED_OF, (streams.CATALOGUE, json.dumps(sorted(set(skus)))))
+    return {sku: _valued(sku, stored, decimals) for sku, stored, decimals in rows}
+
+
+@lru_cache(maxsize=ENTRIES_KEPT)
+def _valued(sku: str, stored: bytes, decimals: int | None) -> tuple[Cost | None, str]:
+    """`decimals` as the chain has them, None where it does not know the item. Kept, because ten thousand new things
+    at once make the garbage collector walk over everything that lives."""
+    said = _entry(sku, stored)
+    whole = said.decimals if decimals is None else decimals
+    return (None if said.cost_minor is None else Cost(said.cost_minor, whole), said.abc)
 
 
 def need_bin(connection: Connection, code: str) -> str:

@@ -33,14 +33,12 @@ class PostedRound:
 def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[PostedRound]:
     """Every round that was posted completely by that height, in the order of their recording."""
     rows = connection.execute(
-        "WITH parts AS (SELECT c.session, c.bin, c.round, c.whole, c.stable, c.height,"
-        " (SELECT MAX(p.height) FROM count_posts p WHERE p.count = c.op_id AND p.height <= ?1) AS posted,"
-        " EXISTS (SELECT 1 FROM count_posts p WHERE p.count = c.op_id AND p.height <= ?1) AND NOT EXISTS"
-        " (SELECT 1 FROM count_lines l LEFT JOIN operations o ON o.op_id = l.posted"
-        "  WHERE l.count = c.op_id AND (l.posted IS NULL OR o.height > ?1)) AS done"
-        " FROM counts c WHERE c.height <= ?1)"
-        " SELECT session, bin, round, MIN(whole), MIN(stable), MAX(height), MAX(posted) FROM parts"
-        " GROUP BY session, bin, round HAVING MIN(done) ORDER BY MAX(height), bin, round",
+        "WITH posts AS (SELECT count, MAX(height) AS height FROM count_posts WHERE height <= ?1 GROUP BY count),"
+        " unposted AS (SELECT count FROM count_lines WHERE posted IS NULL"
+        "  OR posted IN (SELECT op_id FROM count_posts WHERE height > ?1))"
+        " SELECT c.session, c.bin, c.round, MIN(c.whole), MIN(c.stable), MAX(c.height), MAX(p.height)"
+        " FROM counts c LEFT JOIN posts p ON p.count = c.op_id WHERE c.height <= ?1 GROUP BY c.session, c.bin,"
+        " c.round HAVING MIN(p.count IS NOT NULL AND c.op_id NOT IN unposted) ORDER BY MAX(c.height), c.bin, c.round",
         (height,),
     ).fetchall()
     times = _times(connection)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected
@@ -29,17 +31,22 @@ class Review:
     # ------------------------------------------------------------ looking
 
     def sessions(
-        self, connection: Connection, who: Person, after: tuple[int, str] = (2**62, ""), most: int = 200
+        self,
+        connection: Connection,
+        who: Person,
+        after: tuple[int, str] = (2**62, ""),
+        most: int = 200,
+        skip: int = 0,
     ) -> list[Answer]:
         """Sessions, newest first, with how many bins stand where. No quantity is in it.
 
-        `after`: (opened_at_ms, session in hex) of the one after which to go on.
+        `after`: (opened_at_ms, session in hex) of the one after which to go on; `skip`: how many more to leave out.
         """
         who.need(APPROVE, "see how counts stand")
         rows = connection.execute(
             "SELECT session, name, state, opened_at_ms FROM count_sessions WHERE (opened_at_ms, session) < (?, ?)"
-            " ORDER BY opened_at_ms DESC, session DESC LIMIT ?",
-            (after[0], bytes.fromhex(after[1]), most),
+            " ORDER BY opened_at_ms DESC, session DESC LIMIT ? OFFSET ?",
+            (after[0], bytes.fromhex(after[1]), most, skip),
         ).fetchall()
         found = []
         for session, name, state, opened_at_ms in rows:
@@ -65,15 +72,21 @@ class Review:
             )
         return found
 
-    def overview(self, connection: Connection, who: Person, session: OpId) -> Answer:
-        """A session's bins, for the supervisor: state, round, who counts. Quantities are in `bin_review` alone."""
+    def overview(
+        self, connection: Connection, who: Person, session: OpId, shown: Container[str] | None = None
+    ) -> Answer:
+        """A session's bins, for the supervisor: state, round, who counts. Quantities are in `bin_review` alone. Of
+        bins that are not `shown` there is the state alone."""
         who.need(APPROVE, "see how a count stands")
         known = need_session(connection, session)
         rows = connection.execute(
-            "SELECT bin FROM count_bins WHERE session = ? ORDER BY bin", (session.raw,)
+            "SELECT bin, state FROM count_bins WHERE session = ? ORDER BY bin", (session.raw,)
         ).fetchall()
-        bins = []
-        for (bin_,) in rows:
+        bins: list[Answer] = []
+        for bin_, state in rows:
+            if shown is not None and bin_ not in shown:
+                bins.append({"bin": bin_, "state": state})
+                continue
             row = latest(connection, session, bin_)
             bins.append(
                 {

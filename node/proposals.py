@@ -54,16 +54,22 @@ class Proposals:
 
     def waiting(
         self, connection: Connection, who: Person, hidden: frozenset[str], after: tuple[int, str] = (0, ""),
-        most: int = 200,
+        most: int = 200, skip: int = 0,
     ) -> list[Answer]:  # fmt: skip
-        """What waits for a signature, oldest first. `after`: (at_ms, proposal in hex) of the one before; `hidden`:
-        bins of which the person must learn nothing now."""
+        """What waits for a signature, oldest first. `after`: (at_ms, proposal in hex) of the one before; `skip`: how
+        many more to leave out; `hidden`: bins of which the person must learn nothing now."""
         who.need(APPROVE, "see what waits for approval")
         rows = connection.execute(
-            _ROW + "WHERE p.state = 'open' AND (p.at_ms, p.op_id) > (?, ?) ORDER BY p.at_ms, p.op_id LIMIT ?",
-            (after[0], bytes.fromhex(after[1]), most),
+            _ROW
+            + "WHERE p.state = 'open' AND (p.at_ms, p.op_id) > (?, ?) ORDER BY p.at_ms, p.op_id LIMIT ? OFFSET ?",
+            (after[0], bytes.fromhex(after[1]), most, skip),
         ).fetchall()
         return [self._shown(connection, row, who, hidden) for row in rows]
+
+    def count(self, connection: Connection) -> int:
+        """How many wait for a signature, whoever may give it."""
+        (count,) = connection.execute("SELECT count(*) FROM proposals WHERE state = 'open'").fetchone()
+        return int(count)
 
     def count_for(self, connection: Connection, who: Person) -> int:
         """How many wait for a signature that this person may give: not those of their own."""

@@ -56,7 +56,7 @@ def _add_reads(routes: Blueprint, parts: HubParts) -> None:
         parts.account()
         wish = {name: request.args.get(name, "") for name in ("site", "item", "location")}
         with hub.reading() as session:
-            return kit.answer({"stock": views.stock(session, limit=_limit(), **wish)})
+            return kit.answer({"stock": views.stock(session, limit=_limit(), skip=0, **wish)})
 
     @routes.get("/transfers")
     def transfer_list() -> Response:

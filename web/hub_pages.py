@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from hub import approvers, approving, transfers, views
+from hub import approvers, approving, discrepancies, transfers, views
 from hub.store import Session
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.wording import shown
 from web import kit
+from web.excerpts import excerpt, taken
 from web.hub_app import HubParts
 from web.hub_words import arranged
 
 LEVELS = {"well": "good", "new": "quiet", "behind": "warn", "silent": "warn", "ill": "warn"}
-ROWS_MAX = 200
 SHAPES = {"good": "●", "quiet": "○", "warn": "▲", "bad": "■"}
 
 
@@ -71,26 +72,40 @@ def blueprint(parts: HubParts) -> Blueprint:
         if not found:
             raise kit.NotFound(f"no chain {shown(origin)} was enrolled here")
         with hub.reading() as session:
-            stock = views.stock(session, site=found[0].site, limit=ROWS_MAX)
-        return render_template("hub/site.html", site=found[0], stock=stock, limit=ROWS_MAX)
+            name = found[0].site
+            stock = taken(
+                views.stock_rows(session, site=name),
+                lambda skip, most: views.stock(session, site=name, limit=most, skip=skip),
+            )
+        return render_template("hub/site.html", site=found[0], stock=stock)
 
     @routes.get("/discrepancies")
     @page
     def discrepancy_list() -> str:
         everything = request.args.get("all") == "true"
-        found = hub.discrepancies(everything=everything)[:ROWS_MAX]
+        with hub.reading() as session:
+            found = taken(
+                discrepancies.count(session, everything=everything),
+                lambda skip, most: discrepancies.listed(
+                    session, hub.clock.now_ms(), everything=everything, limit=most, skip=skip
+                ),
+            )
         return render_template("hub/discrepancies.html", discrepancies=found, everything=everything)
 
     @routes.get("/discrepancies/<int(max=999999999):number>")
     @page
     def discrepancy(number: int) -> str:
-        return render_template("hub/discrepancy.html", one=hub.discrepancy(number), arranged=arranged)
+        found = hub.discrepancy(number)
+        return render_template(
+            "hub/discrepancy.html", one=found, entries=excerpt(found.entries[::-1]), arranged=arranged
+        )
 
     @routes.get("/approvals")
     @page
     def approval_list() -> str:
         with hub.reading() as session:
-            found = [approving.as_json(session, each) for each in approving.waiting(session)[:ROWS_MAX]]
+            found = excerpt(approving.waiting(session))
+            found = replace(found, rows=[approving.as_json(session, each) for each in found.rows])
         return render_template("hub/approvals.html", approvals=found)
 
     @routes.get("/approvals/<op_id>")
@@ -110,16 +125,21 @@ def blueprint(parts: HubParts) -> Blueprint:
     @routes.get("/transfers")
     @page
     def transfer_list() -> str:
-        found = hub.transfers()[:ROWS_MAX]
         with hub.reading() as session:
-            measures = views.measures(session, {line.item for transfer in found for line in transfer.lines})
+            found = taken(
+                transfers.count(session),
+                lambda skip, most: transfers.listed(session, limit=most, skip=skip),
+                weigh=lambda each: len(each.lines),
+            )
+            measures = views.measures(session, {line.item for transfer in found.rows for line in transfer.lines})
         return render_template("hub/transfers.html", transfers=found, measures=measures)
 
     @routes.get("/anchors")
     @page
     def anchors() -> str:
         with hub.reading() as session:
-            found = views.anchors(session, ROWS_MAX)
+            total = int(session.value("SELECT count(*) FROM anchors") or 0)
+            found = taken(total, lambda skip, most: views.anchors(session, most, skip))
         return render_template("hub/anchors.html", anchors=found, now_ms=hub.clock.now_ms())
 
     return routes

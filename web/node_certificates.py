@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from ledger import certificates
 from ledger.db import Connection
 from ledger.errors import Rejected
 from node.desk import Person
+from web.excerpts import excerpt
 from web.languages import said
 from web.node_app import NodeParts
 from web.node_views import LIST_MAX, areas_of
@@ -35,9 +37,10 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
         made = found["certificate"]
         rows = [(each["bin"], each["recorded"], each["counts"][0], each["stable"]) for each in made["bins"]]
         rows += [(each["unit"], each["recorded"], each["operation"], None) for each in made["sealed"]]
-        covered = [
+        covered = excerpt(rows)
+        shown = [
             {"place": place, "at_ms": _sealed_ms(connection, recorded), "operation": operation, "stable": stable}
-            for place, recorded, operation, stable in rows[:LIST_MAX]
+            for place, recorded, operation, stable in covered.rows
         ]
         return {
             **page,
@@ -46,9 +49,8 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
             "digest": certificates.digest(made).hex(),
             "at_ms": _sealed_ms(connection, made["height"]),
             "begun_ms": _sealed_ms(connection, made["since"]) if made["since"] else None,
-            "covered": covered,
+            "covered": replace(covered, rows=shown),
             "places": len(rows) + len(made["missing"]),
-            "left": max(0, len(rows) - LIST_MAX),
             "most": LIST_MAX,
         }
 

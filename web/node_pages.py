@@ -17,9 +17,10 @@ from node.counting_close import SURE
 from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
 from web import kit, languages
+from web.excerpts import excerpt
 from web.node_app import NodeParts, cookie_name
 from web.node_tiles import floor_tiles
-from web.node_views import LIST_MAX, call_and_time, newest_operations, scanners_of
+from web.node_views import call_and_time, newest_operations, scanners_of
 from web.node_words import HELD, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
@@ -138,7 +139,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             "node/operation.html",
             one=found,
             what=call_words(found["call"] if pieces else call),
-            rows_max=LIST_MAX,
+            lines=excerpt(found.get("lines") or ()),
             words=state_words(found["state"]),
             at_ms=at_ms,
             reversal="waits" if waits else "possible" if _may_reverse(who, found) else "",

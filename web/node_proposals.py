@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ledger.db import Connection
 from ledger.ids import VIRTUAL
 from node import catalogue
-from node.desk import Answer
+from node.desk import Person
+from node.proposals import Proposals
+from web.excerpts import Excerpt, taken
 from web.languages import N_, said
 from web.node_floor import BROKEN, CORRECTED, LABELS, UNORDERED
 from web.node_words import WRONG
@@ -26,25 +29,26 @@ REFUSED = (
     ("not-needed", N_("It is not needed any more")),
 )
 REASONS = dict((*BROKEN, *LABELS, *UNORDERED, *CORRECTED, *WRONG))
-ROWS_MAX = 200
 
 
-def shown(connection: Connection, waiting: list[Answer]) -> list[dict[str, Any]]:
-    """The oldest of these, as many as have 200 lines together and at least one, in an operator's words."""
-    found: list[dict[str, Any]] = []
-    for each in waiting:
-        if found and sum(len(one["lines"]) for one in found) + len(each["lines"]) > ROWS_MAX:
-            break
-        found.append(
-            {
-                **each,
-                "title": ACTS[each["act"]],
-                "why": [_why(code) for code in each["reasons"]],
-                "said": [(REFERENCES.get(kind, kind), text) for kind, text in each["references"].items()],
-                "lines": [_line(connection, line, back=each["act"] == "reverse") for line in each["lines"]],
-            }
-        )
-    return found
+def shown(connection: Connection, kept: Proposals, who: Person, hidden: frozenset[str]) -> Excerpt:
+    """As many of those that wait as have 200 lines together, in an operator's words."""
+    found = taken(
+        kept.count(connection),
+        lambda skip, most: kept.waiting(connection, who, hidden, most=most, skip=skip),
+        weigh=lambda each: len(each["lines"]),
+    )
+    rows = [
+        {
+            **each,
+            "title": ACTS[each["act"]],
+            "why": [_why(code) for code in each["reasons"]],
+            "said": [(REFERENCES.get(kind, kind), text) for kind, text in each["references"].items()],
+            "lines": [_line(connection, line, back=each["act"] == "reverse") for line in each["lines"]],
+        }
+        for each in found.rows
+    ]
+    return replace(found, rows=rows)
 
 
 def _line(connection: Connection, line: dict[str, Any], *, back: bool) -> dict[str, Any]:

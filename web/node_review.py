@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -13,6 +14,7 @@ from ledger.policy import BOTH, RELOCATED, Counting
 from ledger.wording import shown
 from node.counting_policy import policy
 from web import kit, node_certificates, node_proposals
+from web.excerpts import excerpt, taken
 from web.languages import N_
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
@@ -20,8 +22,10 @@ from web.node_pages import page
 from web.node_views import areas_of, bins_to_count, counters, variance
 from web.node_words import AGAIN as AGAIN_WORDS
 from web.node_words import BIN_STATES, SESSION_STATES, SHEET_STATES
+from web.schema import ROWS_MAX
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
+PARKED_MAX = 10_000
 SHEET_ROWS = 12  # blank lines for each bin of a printed sheet
 AGAIN = (
     ("doubtful", N_("The count looks doubtful")),
@@ -66,7 +70,9 @@ def blueprint(parts: NodeParts) -> Blueprint:
     def sessions() -> str:
         who = parts.person()
         with parts.site.reading() as connection:
-            return render_template("node/review.html", sessions=review.sessions(connection, who))
+            (total,) = connection.execute("SELECT COUNT(*) FROM count_sessions").fetchone()
+            found = taken(int(total), lambda skip, most: review.sessions(connection, who, most=most, skip=skip))
+        return render_template("node/review.html", sessions=found)
 
     @routes.get("/new")
     @page(parts)
@@ -77,8 +83,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
             bins, areas = bins_to_count(connection, beginning), areas_of(connection)
             people = counters(connection, parts.floor.people)
         return render_template(
-            "node/review_new.html", bins=bins, areas=areas, beginning=beginning, by_hand="from" in request.args,
-            counters=people,
+            "node/review_new.html", bins=excerpt(bins, "bins"), areas=areas, beginning=beginning,
+            by_hand="from" in request.args, counters=people,
         )  # fmt: skip
 
     @routes.get("/proposals")
@@ -86,13 +92,11 @@ def blueprint(parts: NodeParts) -> Blueprint:
     def proposals() -> str:
         who, kept = parts.person(), parts.floor.stock.proposals
         with parts.site.reading() as connection:
-            waiting = kept.waiting(connection, who, counting.blind_bins(connection, who))
-            found = node_proposals.shown(connection, waiting)
+            found = node_proposals.shown(connection, kept, who, counting.blind_bins(connection, who))
             for_hub = parts.floor.hub.proposal_waits(connection, who.actor)
         return render_template(
-            "node/proposals.html", proposals=found, more=len(waiting) > len(found), refused=node_proposals.REFUSED,
-            for_hub=for_hub,
-        )  # fmt: skip
+            "node/proposals.html", proposals=found, refused=node_proposals.REFUSED, for_hub=for_hub
+        )
 
     @routes.get("/programme")
     @page(parts)
@@ -115,9 +119,11 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @routes.get("/<session>")
     @page(parts)
     def session(session: str) -> str:
-        who, op_id = parts.person(), OpId.parse(session)
+        who, op_id, begin = parts.person(), OpId.parse(session), request.args.get("begin", "")[:31].strip()
         with parts.site.reading() as connection:
-            found = review.overview(connection, who, op_id)
+            codes = [each["bin"] for each in review.overview(connection, who, op_id, ())["bins"]]
+            shown = excerpt([code for code in codes if code.startswith(begin)])
+            found = review.overview(connection, who, op_id, shown.rows)
             ready = {each["bin"]: each for each in review.ready(connection, who, op_id)}
             sheets = counting.sheets.of_session(connection, who, op_id)
             rules, people = policy(connection), counters(connection, parts.floor.people)
@@ -126,7 +132,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
         ]
         return render_template(
             "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
-            refuse=AGAIN, counters=people,
+            refuse=AGAIN, counters=people, begin=begin, most=ROWS_MAX,
+            bins=replace(shown, rows=[each for each in found["bins"] if each["bin"] in shown.rows]),
         )  # fmt: skip
 
     @routes.get("/<session>/sheets")
@@ -134,32 +141,42 @@ def blueprint(parts: NodeParts) -> Blueprint:
     def sheets(session: str) -> str:
         who, op_id = parts.person(), OpId.parse(session)
         with parts.site.reading() as connection:
-            found = review.overview(connection, who, op_id)
+            found = review.overview(connection, who, op_id, ())
             known = counting.sheets.of_session(connection, who, op_id)
             people = counters(connection, parts.floor.people)
-        return render_template("node/sheets.html", one=found, sheets=known, counters=people, lost=LOST)
+        return render_template("node/sheets.html", one=found, sheets=excerpt(known), counters=people, lost=LOST)
 
     @routes.get("/<session>/<path:bin_>")
     @page(parts)
     def bin_page(session: str, bin_: str) -> str:
         who, op_id = parts.person(), OpId.parse(session)
         with parts.site.reading() as connection:
-            known = review.overview(connection, who, op_id)
+            known = review.overview(connection, who, op_id, ())
             if bin_ not in [each["bin"] for each in known["bins"]]:
                 raise kit.NotFound(f"{shown(bin_)} is not in this count")
-            parked = review.parked(connection, who, op_id, bin_)
+            parked = review.parked(connection, who, op_id, bin_, most=PARKED_MAX)
             rules, people = policy(connection), counters(connection, parts.floor.people)
             for_hub = parts.floor.hub.waits(connection, op_id, bin_)
         found = review.bin_review(who, op_id, bin_)
+        lines = variance(found["rounds"])
+        differing = [line for line in lines if line["difference"]]
+        if len(lines) > ROWS_MAX:
+            lines.sort(key=lambda line: not line["difference"])  # what there is to decide on comes first
         return render_template(
             "node/review_bin.html",
             one=found,
             name=known["name"],
-            lines=variance(found["rounds"]),
-            scans=[{**each, "text": readable(bytes.fromhex(each["raw"]))} for each in parked],
+            lines=excerpt(lines, "lines"),
+            differing=len(differing),
+            relocated=sum(1 for line in differing if line["relocated"]),
+            offers=excerpt(found["relocations"], "offers"),
+            units=excerpt(found["units"], "units"),
+            moves=excerpt(found["moves"], "moves"),
+            scans=excerpt([{**each, "text": readable(bytes.fromhex(each["raw"]))} for each in parked], "scans"),
             reasons=_fitting(rules, found),
             every_reason=_known(rules),
             again=AGAIN,
+            most=ROWS_MAX,
             counters=people,
             for_hub=for_hub,
         )

@@ -68,8 +68,8 @@ def bins_to_count(connection: Connection, beginning: str) -> list[str]:
         "SELECT location FROM locations WHERE kind IN (1, 4) AND substr(location, 1, length(?1)) = ?1"
         " AND location NOT IN (SELECT b.bin FROM count_bins b JOIN count_sessions s ON s.session = b.session"
         " WHERE s.state IN ('draft', 'active') AND b.state NOT IN ('posted', 'uncounted'))"
-        " ORDER BY location LIMIT ?2",
-        (beginning, LIST_MAX),
+        " ORDER BY location",
+        (beginning,),
     ).fetchall()
     return [str(row[0]) for row in rows]
 

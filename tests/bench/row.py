@@ -46,5 +46,12 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def verdict(rows: Sequence[Row]) -> str:
+    """How many bars are met, and a line for each that is not."""
+    missed = [row for row in rows if not row.met]
+    told = [f"not met: {row.promise} {row.what}: {row.judged:.4g}, the bar is {row.bar:g}" for row in missed]
+    return "\n".join([f"{len(rows) - len(missed)} of {len(rows)} bars met", *told])
+
+
 def _short(figure: float) -> str:
     return f"{figure:.0f}" if figure >= 100 else f"{figure:.3g}"

@@ -8,9 +8,11 @@ as the chain would give them; only the execution is left out, which takes long a
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import http.client
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from ledger.moves import Line
 from node import projection, streams
 from tests.node.floor_kit import Stage, actor_of
 from tests.web import kit, walk
+from web.schema import ROWS_MAX
 from web.server import Server
 
 ITEMS, BINS, OPERATIONS = 10_000, 5_000, 100_000
@@ -34,7 +37,18 @@ HOT = 10  # every tenth operation is about one item, every second one about one 
 FIRST_HEIGHT = 100  # the stage's own operations stay below
 BATCH = 50
 PIECES = 5_000
+LONG, LINES = ROWS_MAX + 5, 2 * ROWS_MAX + 30  # longer than a screen: lists, and the lines of a bin
 ROUNDS, LINES_A_ROUND = 2_000, 4  # posted counts, before the one that is under way
+
+# What a browser does not show as a page, or what never ends.
+FILES = {"static", "versioned", "node_setup.certificate", "node_setup.profile", "node_floor.paper_file", "words",
+         "node_offline.worker", "node_offline.manifest",
+         "node_api.get_metrics", "node_events.get_events"}  # fmt: skip
+# The certificate of a zone looks back from the tables to the site's own head, which stands before all of `fill`: here
+# 100,000 moves are taken back for it, at a node none or a few. Its rows are looked at, its time is not.
+LOOKING_BACK = {"a zone"}
+# A sheet is paper: it has every bin it was issued for, and blank lines to write on.
+PAPER = {"node_review.sheet"}
 
 
 def item_code(number: int) -> str:
@@ -63,7 +77,11 @@ def _places(connection: Connection, items: int, bins: int) -> None:
         things = tuple(control.Item(item=code, tracking=0, unit="pc", decimals=0) for code in named)
         applied(control.ItemsPayload(items=things))
         for code in named:
-            entry = {"name": f"Thing {code}", "gtins": [[str(20_000_000 + int(code[-5:])), 1]], "unit": "pc"}
+            number = int(code[-5:])
+            entry = {
+                "name": f"Thing {code}", "gtins": [[str(20_000_000 + number), 1]], "unit": "pc",
+                "cost_minor": 1 + number % 997, "abc": "ABC"[number % 3],
+            }  # fmt: skip
             streams.put(connection, "catalogue", code, entry)
     for first in range(0, bins, BATCH):
         places = [bin_code(number) for number in range(first, min(first + BATCH, bins))]
@@ -164,6 +182,8 @@ def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
     stage, app = kit.node(folder, watched=False)
     with kit.closing(stage):
         fill(stage)
+        gc.collect()
+        gc.freeze()  # as `node/run` does when it is ready
         server = Server(app, "127.0.0.1", 0)
         _, port = server.start()
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -178,6 +198,7 @@ def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
         finally:
             line.close()
             server.stop()
+            gc.unfreeze()
 
 
 def times(stage: Stage, get: Get, rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
@@ -205,6 +226,59 @@ def times(stage: Stage, get: Get, rounds: int, clock: Callable[[], float]) -> di
                     found.setdefault(route.path, []).append(took_ms)
                 cursor = json.loads(content).get("next") if route.keys is not None and following == path else None
                 following = f"{path}?cursor={cursor}" if cursor else path
+    return found
+
+
+def lengthened(stage: Stage) -> dict[str, str]:
+    """Many counts, proposals and sheets, and a bin with many lines in review, each by the verbs that make them."""
+    counting, stock = stage.floor.counting, stage.floor.stock
+    with stage.site.reading() as connection:
+        (large_session,) = connection.execute("SELECT session FROM count_sessions").fetchone()
+    session = stage.op()
+    # The chain itself knows a few bins and items only: what it executes is about those.
+    wish = {"name": "Long", "bins": ["A-01"], "rule": {"control_percent": 0, "rounds_max": 1}}
+    counting.open_session(session, stage.as_("sven"), wish)
+    counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
+    for number in range(LINES):
+        counting.enter(stage.op(), stage.as_("cora"), {"item": "PAINT", "lot": f"L{number}", "quantity": 1})
+    counting.close_bin(stage.op(), stage.as_("cora"), {"bin": "A-01", "confirm": True})
+    for number in range(LONG):
+        op = stage.op()
+        counting.open_session(op, stage.as_("sven"), {"name": f"Old {number}", "bins": ["A-02"], "rule": {}})
+        counting.cancel(stage.op(), stage.as_("sven"), {"session": str(op), "reason": "late"})
+        line = {"item": "DRILL", "serial": f"P{number}", "quantity": 1, "source": "A-02"}
+        stock.scrap(stage.op(), stage.as_("mona"), {"lines": [line], "reasons": ["lost"]})
+    return {"session": str(OpId(bytes(large_session))), "long": str(session)}
+
+
+def pages(app: Flask, known: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Each page with an address that leads to the longest of its kind."""
+    values = {
+        "session": known["session"], "bin_": bin_code(1), "number": "1", "kind": "hold", "language": "en",
+        "name": "pick",
+        "op_id": "0" * 32, "transfer": "0" * 32,
+    }  # fmt: skip
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in FILES | PAPER or "GET" not in rule.methods or rule.rule.startswith("/api/"):
+            continue
+        yield rule.endpoint, re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", lambda found: values[found[1]], rule.rule)
+    yield "a bin", f"/review/{known['long']}/A-01"
+    yield "by hand", "/review/new?from=B"
+    yield "a zone", f"/review/certificate?zone={bin_code(4_000)}"
+
+
+def page_times(
+    app: Flask, get: Get, known: dict[str, str], rounds: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
+    """Milliseconds by `clock` of each page, the first look at it left out."""
+    found: dict[str, list[float]] = {}
+    for name, path in pages(app, known):
+        get(path)
+        for _ in range(0 if name in LOOKING_BACK else rounds):
+            began = clock()
+            status, _ = get(path)
+            if status == 200:
+                found.setdefault(name, []).append((clock() - began) * 1000)
     return found
 
 

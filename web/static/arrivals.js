@@ -9,6 +9,7 @@ import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFoll
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
+import { rest } from "./rest.js";
 import { lastOf } from "./told.js";
 import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
@@ -63,10 +64,16 @@ async function load() {
   const [answer] = await Promise.all([lastOf("transfers/?direction=coming"), loadNames()]);
   coming = answer.rows;
   told = since(answer);
+  showComing(coming);
+  rest(byId("coming"), "transfers/?direction=coming", answer, showComing);
+  byId("none").hidden = coming.length > 0;
+}
+
+function showComing(rows) {
+  coming = rows;
   byId("coming").replaceChildren(...coming.map((each) => tileOf(_("From %(place)s", { place: each.sender }),
     [linesOf(each), _("%(number)s in all", { number: together(each.lines.map((line) => ({ ...line, quantity: line.open }))) }), apart(each.transfer.slice(0, 8))].join(" · "),
     () => choose(each))));
-  byId("none").hidden = coming.length > 0;
 }
 
 function choose({ transfer: name, sender, lines, paper = null }) {

@@ -8,6 +8,7 @@ import { ACTS, detailsOf, done, lineOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
 import { HELD } from "./part.js";
+import { rest } from "./rest.js";
 import { lastOf } from "./told.js";
 import { _, n_ } from "./words.js";
 
@@ -18,12 +19,17 @@ async function load() {
   const [answer] = await Promise.all([lastOf("holds/"), loadNames()]), { rows } = answer;
   told = since(answer);
   byId("none").hidden = rows.length > 0;
+  show(rows);
+  rest(byId("holds"), "holds/", answer, show);
+  return rows.length;
+}
+
+function show(rows) {
   byId("holds").replaceChildren(...rows.map((row) => lineOf({
     title: _("%(name)s: %(status)s", { name: nameOf(row.item) || row.item, status: HELD[row.status] || row.status }),
     details: [...detailsOf({ ...row, status: "" }), ...(row.places ?? []).map((each) => _("%(number)s at %(place)s", { number: measured(each.quantity, row), place: each.location })), row.own ? _("held by you: somebody else releases it") : _("held by %(name)s", { name: row.by })],
     figure: row.places ? written(row.left, row.decimals) : "", beside: row.decimals ? row.unit : "", act: mayRelease && !row.own && row.places?.length ? [ACTS.release, () => { chosen = row; opId = newOpId(); open("release"); }] : null,
   })));
-  return rows.length;
 }
 
 // As much of each place as is still held by this line.

@@ -7,11 +7,12 @@ import { whenAway } from "./away.js";
 import { lookUp, onCode } from "./goods.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
 import { reach } from "./reach.js";
+import { rest } from "./rest.js";
 import { momentWords } from "./times.js";
 import { _, apart, arrow, n_ } from "./words.js";
 
 const words = JSON.parse(byId("floor-words").textContent);
-const ROWS_MAX = 200;
+const ROWS_MAX = 200, MOVES_MAX = 50; // of the first answer about something
 const STATUS = { free: _("free"), quality: _("held: quality"), damage: _("held: damage"), expired: _("held: expired") };
 const GONE = { SUPPLIER: _("back at its supplier"), CUSTOMER: _("with a customer"), IN_TRANSIT: _("on its way to another site"), SHRINKAGE: _("written off") };
 const KINDS = { bin: _("bin"), unit: _("handling unit"), area: _("area") };
@@ -23,12 +24,18 @@ const path = (list, code) => `${list}/${encodeURIComponent(code)}`;
 const link = (href, ...children) => element("a", { className: "row", href }, ...children);
 const cell = (content, className = "") => element("td", { className }, content);
 
-function table(name, heads, rows) {
+// `list`: at the API, of what the table shows the first `most` of; `rowOf` makes a row of each.
+function table(name, heads, rows, rowOf, list, most = ROWS_MAX) {
   const head = element("tr", {}, ...heads.map(([word, number]) => element("th", { textContent: word, className: number ? "number" : "" })));
-  const frame = element("div", { className: "card scroll", tabIndex: 0 }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows.slice(0, ROWS_MAX))));
+  const body = element("tbody", {});
+  const show = (some) => body.replaceChildren(...some.map(rowOf));
+  const frame = element("div", { className: "card scroll", tabIndex: 0 }, element("table", {}, element("thead", {}, head), body));
   frame.setAttribute("role", "region");
   frame.setAttribute("aria-label", name);
-  return element("section", {}, element("h2", { textContent: name }), frame);
+  const made = element("section", {}, element("h2", { textContent: name }), frame);
+  show(rows);
+  if (rows.length >= most) rest(frame, list, { rows }, show);
+  return made;
 }
 
 const empty = (text) => element("div", { className: "card empty", textContent: text });
@@ -58,16 +65,16 @@ function what(move) {
   return found;
 }
 
-function history(moves, withItem) {
+function history(moves, withItem, list) {
   if (!moves.length) return element("section", {}, element("h2", { textContent: _("What happened") }), empty(_("Nothing was booked here yet.")));
-  const rows = moves.map((move) => row(
+  const rowOf = (move) => row(
     what(move), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
     ...(withItem ? [cell(move.item ? link(address("item", move.item), ltr(move.item)) : "–")] : []),
     cell(move.item ? written(move.quantity, move.decimals) : "–", "number"),
     cell(move.moved ? `${apart(move.source)} ${arrow} ${apart(move.target)}` : apart(move.source)), cell(apart(move.by || "–")), cell(proof(move)),
-  ));
+  );
   return table(_("What happened, newest first"),
-    [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Who")], [_("Proof")]], rows);
+    [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Who")], [_("Proof")]], moves, rowOf, list, MOVES_MAX);
 }
 
 // ---------------------------------------------------------------- an item, a place
@@ -82,10 +89,11 @@ async function item(code, lot = "", serial = "") {
   if (serial) parts.push(piece ? whereabouts(piece) : note(_("Where a piece is, is shown when no count is under way.")));
   else parts.push(element("div", { className: "grid figures" }, figure(_("Here"), show(all), found.unit), figure(_("Free"), show(free), found.unit), figure(_("Held"), show(all - free), found.unit)));
   if (found.being_counted.length) parts.push(note(_("Bins that are being counted are left out until the count is finished.")));
-  const rows = stock.map((line) => row(cell(link(address("place", line.location), ltr(line.location))), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number")));
-  if (!serial) parts.push(rows.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], rows)
+  const rowOf = (line) => row(cell(link(address("place", line.location), ltr(line.location))), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number"));
+  const list = path("inventory", found.item);
+  if (!serial) parts.push(stock.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], stock, rowOf, `${list}/locations?${new URLSearchParams(lot && { lot })}`)
     : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
-  parts.push(history(found.moves, false));
+  parts.push(history(found.moves, false, `${list}/history?${about}`));
   const name = found.name || found.item;
   show_(parts, serial ? _("%(name)s: serial %(serial)s", { name, serial }) : _("%(name)s: %(number)s here", { name, number: show(all) }), { item: found.item });
 }
@@ -99,7 +107,8 @@ function whereabouts({ location, lot, status }) {
 }
 
 async function place(code) {
-  const [found, { rows: inside }] = await Promise.all([get(path("locations", code)), get(`locations/?parent=${encodeURIComponent(code)}`)]);
+  const list = path("locations", code), within = `locations/?parent=${encodeURIComponent(code)}`;
+  const [found, { rows: inside }] = await Promise.all([get(list), get(within)]);
   const parent = { place: found.parent };
   const where = found.kind !== "unit" ? found.parent && _("in %(place)s", parent)
     : found.parent ? _("handling unit in %(place)s", parent) : _("handling unit");
@@ -110,13 +119,13 @@ async function place(code) {
     show_(parts, _("%(place)s is being counted", { place: found.location }));
     return;
   }
-  const rows = found.stock.map((line) => row(cell(link(address("item", line.item), ltr(line.item))), cell(line.name, "wide"), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(written(line.quantity, line.decimals), "number")));
-  parts.push(rows.length ? table(_("What lies here"), [[_("Item")], [_("Name")], [_("Lot")], [_("Status")], [_("Quantity"), true]], rows)
+  const lineRow = (line) => row(cell(link(address("item", line.item), ltr(line.item))), cell(line.name, "wide"), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(written(line.quantity, line.decimals), "number"));
+  parts.push(found.stock.length ? table(_("What lies here"), [[_("Item")], [_("Name")], [_("Lot")], [_("Status")], [_("Quantity"), true]], found.stock, lineRow, `${list}/stock`)
     : empty(_("Nothing lies here by the books.")));
-  if (found.serials.length) parts.push(table(_("Pieces"), [[_("Item")], [_("Serial")], [_("Status")]], found.serials.map((piece) => row(cell(link(address("item", piece.item), ltr(piece.item))), cell(ltr(piece.serial)), cell(STATUS[piece.status])))));
-  if (inside.length) parts.push(table(_("Inside"), [[_("Place")], [_("Kind")]], inside.map((each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(KINDS[each.kind] || each.kind)))));
-  parts.push(history(found.moves, true));
-  const lines = n_("%(num)s line", "%(num)s lines", rows.length);
+  if (found.serials.length) parts.push(table(_("Pieces"), [[_("Item")], [_("Serial")], [_("Status")]], found.serials, (piece) => row(cell(link(address("item", piece.item), ltr(piece.item))), cell(ltr(piece.serial)), cell(STATUS[piece.status])), `${list}/serials`));
+  if (inside.length) parts.push(table(_("Inside"), [[_("Place")], [_("Kind")]], inside, (each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(KINDS[each.kind] || each.kind)), within));
+  parts.push(history(found.moves, true, `${list}/history`));
+  const lines = n_("%(num)s line", "%(num)s lines", found.stock.length);
   show_(parts, _("%(place)s: %(lines)s", { place: found.location, lines }), { location: found.location });
 }
 

@@ -6,6 +6,7 @@ import { OUT, since, whenAway } from "./away.js";
 import { ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
+import { rest } from "./rest.js";
 import { dayWords } from "./times.js";
 import { lastOf } from "./told.js";
 import { Refused } from "./wire.js";
@@ -29,18 +30,28 @@ const now = () => list?.lines[0];
 
 async function showLists() {
   list = null;
-  const [answer, { rows: ordered }] = await Promise.all([lastOf("picks/"), lastOf("orders/")]), { rows } = answer;
+  const [answer, orders] = await Promise.all([lastOf("picks/"), lastOf("orders/")]), { rows } = answer, { rows: ordered } = orders;
   told = since(answer);
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
+  showOpen(rows);
+  rest(byId("lists"), "picks/", answer, showOpen);
+  byId("ordered").hidden = !ordered.length;
+  showOrdered(ordered);
+  rest(byId("orders"), "orders/", orders, showOrdered);
+  byId("no-lists").hidden = rows.length + ordered.length > 0;
+}
+
+function showOpen(rows) {
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
     [each.lines ? n_("%(num)s line to pick", "%(num)s lines to pick", each.lines) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
     () => open(each.list))));
-  byId("ordered").hidden = !ordered.length;
-  byId("orders").replaceChildren(...ordered.map((each) => tileOf(each.order,
+}
+
+function showOrdered(rows) {
+  byId("orders").replaceChildren(...rows.map((each) => tileOf(each.order,
     [n_("%(num)s line", "%(num)s lines", each.lines.length), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "),
     () => startOn(each.order))));
-  byId("no-lists").hidden = rows.length + ordered.length > 0;
 }
 
 async function open(name) {

@@ -33,6 +33,14 @@ for (const each of document.querySelectorAll("[data-relocate]")) {
 }
 
 const explained = explanations();
+// Explanations are nowhere but here until they are signed: another page of the lines would forget them.
+for (const each of document.querySelectorAll("nav.rest a")) {
+  each.addEventListener("click", (event) => {
+    if (!explained.size) return;
+    event.preventDefault();
+    say("warn", _("Sign first: on another page what you explained here is forgotten"));
+  });
+}
 const toExplain = () => differs - explained.size - relocated > 0;
 const again = () => ({ session, bin, reason: byId("reason-again").value });
 const back = () => location.assign(`/review/${session}`);

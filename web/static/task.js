@@ -12,6 +12,7 @@ import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
 import { Seen, titled } from "./seen.js";
 import { dayWords } from "./times.js";
+import { rest } from "./rest.js";
 import { lastOf } from "./told.js";
 import { showUnknown } from "./unknown.js";
 import { _, apart, n_ } from "./words.js";
@@ -127,11 +128,16 @@ async function showChoice(state) {
   asked = true;
   if (!receiving) return;
   byId("blind").disabled = Boolean(state.screen) || reach.ok === false;
-  byId("deliveries").replaceChildren(...deliveries.map((each) => {
-    return tileOf(each.delivery, [apart(each.supplier), cameOf(each), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
-  }));
+  showDeliveries(deliveries);
   byId("close-delivery").hidden = !deliveries.length;
   byId("no-deliveries").hidden = deliveries.length > 0 || !loaded;
+}
+
+function showDeliveries(rows) {
+  deliveries = rows;
+  byId("deliveries").replaceChildren(...rows.map((each) => {
+    return tileOf(each.delivery, [apart(each.supplier), cameOf(each), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "), () => begin(each));
+  }));
 }
 
 function show(state) {
@@ -150,6 +156,7 @@ async function loadDeliveries() {
   const [answer] = await Promise.all([lastOf("deliveries/"), loadNames()]);
   deliveries = answer.rows;
   loaded = true;
+  rest(byId("deliveries"), "deliveries/", answer, showDeliveries);
   if (screen) showExpected();
   else if (asked) showChoice({ screen: null });
 }
