@@ -21,14 +21,15 @@ def test_the_moves_of_a_place_go_on_behind_the_first_ones(house: stage.House, pa
     more = page.get_by_role("navigation", name="More of this list")
     expect(more).to_contain_text("1 to 50, and there are more")
     assert moves.count() == 50
-    first = moves.first.inner_text()
+    operation = moves.first.locator("a").first
+    first = operation.get_attribute("href")
     more.get_by_role("button", name="Next ones").focus()
     page.keyboard.press("Enter")
     expect(more).to_contain_text(f"51 to {LINES + 1}, the last ones")
-    assert moves.count() == LINES + 1 - 50 and moves.first.inner_text() != first
+    assert moves.count() == LINES + 1 - 50 and operation.get_attribute("href") != first
     expect(more.get_by_role("button", name="Next ones")).to_be_hidden()
     assert faults_of(page, "dark") == []
     more.get_by_role("button", name="From the beginning").press("Enter")
     expect(moves).to_have_count(LINES + 1)  # all of it fits
-    assert moves.first.inner_text() == first
+    assert operation.get_attribute("href") == first
     expect(more).to_have_count(0)
