@@ -3,7 +3,8 @@
 `delivery,supplier,item,quantity[,lot,sscc,over_percent,due]` and `order,item,quantity[,due]`: a line for each item,
 several deliveries or orders in one file. `item` is an sku or a barcode, `quantity` in the item's unit, with its
 decimals, or in packs of that barcode. What stands for a whole delivery may be empty in its further lines. A number
-that is announced already gets the new content. The site's stream is all that is kept of them (`ledger/announced`).
+that is announced already gets the new content. The site's stream is all that is kept of them
+(`ledger/announced`); what came or went of them is read from the blocks of the site, whose documents name them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ledger import announced
 from ledger.announced import OVER_PERCENT_MAX, Delivery, Expected, Order
 from ledger.documents import reference
 from ledger.errors import Invalid, Rejected
-from ledger.ids import text_to_word
+from ledger.ids import CUSTOMER, SUPPLIER, text_to_word
 from ledger.moves import QUANTITY_MAX
 from ledger.words import LINES_MAX
 
@@ -97,20 +98,57 @@ def withdraw(session: Session, stream: str, site: str, name: str) -> None:
         raise Rejected(f"no {KINDS[stream].word} {name!r} is announced to {site}")
 
 
-def listed(session: Session) -> list[dict[str, Any]]:
-    """What is announced: [{site, kind, number, due, supplier ("" for orders), lines}], `lines` being their number."""
-    return [
-        {
-            "site": site,
-            "kind": KINDS[stream].word,
-            "number": key,
-            "due": value.get("due", ""),
-            "supplier": value.get("supplier", ""),
-            "lines": len(value["lines"]),
-        }
-        for stream in KINDS
-        for site, key, value in streams.entries(session, stream)
-    ]
+def progress(session: Session, *, site: str = "", number: str = "") -> list[dict[str, Any]]:
+    """What is announced and how much of it is done by the blocks that are verified, those that are due first:
+    [{site, kind, number, due, supplier, state, lines [{item, name, unit, decimals, wanted, done, left}]}], in base
+    units. `state`: waits, part, whole, over. What was done beyond the lines stands there with `wanted` 0."""
+    found = []
+    for stream, kind in KINDS.items():
+        for where, key, value in streams.entries(session, stream):
+            if site in ("", where) and number in ("", key):
+                lines = _lines_done(session, where, kind.word, key, announced.READERS[stream](key, value).wanted)
+                found.append(
+                    {
+                        "site": where, "kind": kind.word, "number": key, "due": value.get("due", ""),
+                        "supplier": value.get("supplier", ""), "state": _state(lines), "lines": lines,
+                    }
+                )  # fmt: skip
+    found.sort(key=lambda each: (announced.due_key(each["due"]), each["site"], each["kind"], each["number"]))
+    return found
+
+
+def _lines_done(
+    session: Session, site: str, kind: str, number: str, wanted: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Goods of a delivery come from SUPPLIER, those of an order go to CUSTOMER; a reversal moves them back."""
+    there, here = ("source", "target") if kind == "delivery" else ("target", "source")
+    rows = session.all(
+        f"SELECT m.item, sum(CASE WHEN m.{there} = :outside THEN m.quantity ELSE -m.quantity END) AS done"  # noqa: S608
+        " FROM announced_acts a JOIN movements m ON m.origin = a.origin AND m.op_id = a.op_id"
+        " WHERE a.site = :site AND a.kind = :kind AND a.number = :number"
+        f" AND (m.{there} = :outside OR m.{here} = :outside) GROUP BY m.item",
+        site=site, kind=kind, number=number, outside=SUPPLIER if kind == "delivery" else CUSTOMER,
+    )  # fmt: skip
+    done = {str(row["item"]): int(row["done"]) for row in rows}
+    lines = []
+    for item in sorted({*wanted, *done}):
+        measure = session.one("SELECT name, unit, decimals FROM items WHERE sku = :sku", sku=item)
+        size, so_far = wanted.get(item, 0), done.get(item, 0)
+        lines.append(
+            {
+                "item": item, **(measure or {"name": "", "unit": "", "decimals": 0}), "wanted": size, "done": so_far,
+                "left": max(0, size - so_far),
+            }
+        )  # fmt: skip
+    return lines
+
+
+def _state(lines: list[dict[str, Any]]) -> str:
+    if not any(line["done"] for line in lines):
+        return "waits"
+    if any(line["left"] for line in lines):
+        return "part"
+    return "over" if any(line["done"] > line["wanted"] for line in lines) else "whole"
 
 
 def _read(kind: _Kind, raw: bytes, items: Mapping[str, Item]) -> tuple[list[Delivery | Order], int]:

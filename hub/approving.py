@@ -165,7 +165,8 @@ def _judged(session: Session, origin: str, site: str, wish: Wish) -> Waiting | N
         origin=origin,
         op=str(wish.name),
     )
-    number = 0 if newest is None else int(newest["number"])
+    # A hub put back from a backup may know less of it than the site has tried.
+    number = max(0 if newest is None else int(newest["number"]), wish.tried)
     # What the site says it tried is decided anew; until then the decision is on its way.
     decided = "" if newest is None or wish.tried >= number else str(newest["verdict"])
     try:

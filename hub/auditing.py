@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hub import blocks as stored_blocks
 from hub import logbook, projection, replica, sites, store
 from hub.config import HubConfig
 from hub.heads import SignedHead
@@ -105,7 +107,7 @@ class Auditor:
                     copy = Replica.create(path, identity, *blocks[0], before=_replica_of(folder, identity.previous))
                     blocks = blocks[1:]
                 copy.advance(blocks)
-                self._project(fresh, Origin.parse(origin), copy, start)
+                self._project(session, fresh, Origin.parse(origin), copy, start)
             if copy is not None:
                 audit.blocks += size
                 self._compare_head(session, row, copy, audit)
@@ -139,10 +141,12 @@ class Auditor:
                 [(block, sites.block_key(session, origin, start + place)) for place, block in enumerate(found)],
             )
 
-    def _project(self, fresh: Store, origin: Origin, copy: Replica, start: int) -> None:
+    def _project(self, session: Session, fresh: Store, origin: Origin, copy: Replica, start: int) -> None:
         with fresh.write() as target:
             for height, at_s, receipts in copy.outcomes(start, BLOCKS_AT_ONCE):
-                projection.project(target, origin, height, at_s, projection.read(receipts), projection.Findings())
+                said, found = projection.read(receipts), projection.Findings()
+                documents = partial(stored_blocks.documents_at, session, str(origin), height)
+                projection.project(target, origin, height, at_s, said, found, documents)
 
     def _compare_head(self, session: Session, row: dict[str, Any], copy: Replica, audit: Audit) -> None:
         held = session.value(

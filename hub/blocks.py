@@ -145,6 +145,11 @@ def tell_keys(session: Session) -> None:
     streams.put_many(session, streams.SITES, "", keys.items())
 
 
+def documents_at(session: Session, origin: str, height: int) -> Sequence[bytes]:
+    """What travelled beside the transactions of a block, in their order."""
+    return block_at(session, origin, height).documents
+
+
 def block_at(session: Session, origin: str, height: int) -> Block:
     """A block that the hub holds; Corrupt if it does not."""
     row = session.one(

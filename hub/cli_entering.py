@@ -52,7 +52,9 @@ def _add_announcements(add: Add) -> None:
         announced.add_argument("site", metavar="SITE")
         announced.add_argument("file", type=Path, metavar="FILE", help="the CSV file; - reads standard input")
         announced.add_argument("--dry-run", action="store_true", help="only say what it would do")
-    add("announced", _announced, shown.announced, "list the deliveries and orders that sites were told of")
+    found = add("announced", _announced, shown.announced, "list deliveries and orders, and how much of each is done")
+    found.add_argument("number", nargs="?", default="", metavar="NUMBER", help="only this one, with its lines")
+    found.add_argument("--site", default="", metavar="SITE", help="only what this site was told of")
     back = add("withdraw", command("withdraw", "site", "kind", "number"), shown.line, "take a delivery or order back")
     back.add_argument("site", metavar="SITE")
     back.add_argument("kind", choices=("delivery", "order"))
@@ -130,7 +132,10 @@ def _announced(arguments: argparse.Namespace) -> Result:
     _, opened = reading(arguments)
     try:
         with opened.read() as session:
-            return {"announced": announcing.listed(session)}
+            found = announcing.progress(session, site=arguments.site, number=arguments.number)
+            if arguments.number and not found:
+                raise Rejected(f"nothing is announced under {arguments.number!r}")
+            return {"announced": found, **({"number": arguments.number} if arguments.number else {})}
     finally:
         opened.close()
 

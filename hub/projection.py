@@ -7,7 +7,7 @@ command. What the events make suspicious is left in `Findings`: judging it is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hub.schema import DERIVED
@@ -15,6 +15,8 @@ from hub.store import Session
 from ledger import calls, control, events
 from ledger.block import EvmReceipt
 from ledger.claims import CLAIM
+from ledger.documents import Document
+from ledger.errors import Invalid, Rejected
 from ledger.events import Event, decode_logs
 from ledger.ids import Origin
 from ledger.transfers import TransferName
@@ -23,6 +25,7 @@ from ledger.transfers import TransferName
 _NUMBER_MAX = 2**62
 
 _METHODS = {calls.selector(cls): cls.METHOD for cls in calls.CALLS}
+_NAMING = ("receive", "issue", "book_part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,24 @@ def read(receipts: Sequence[bytes]) -> list[list[Event]]:
 
 
 def project(
-    session: Session, origin: Origin, height: int, at_s: int, said: Sequence[list[Event]], findings: Findings
+    session: Session,
+    origin: Origin,
+    height: int,
+    at_s: int,
+    said: Sequence[list[Event]],
+    findings: Findings,
+    documents: Callable[[], Sequence[bytes]],
 ) -> None:
-    """Add the block at `height` to the tables. `said` is what `read` made of its outcome."""
+    """Add the block at `height` to the tables. `said` is what `read` made of its outcome; `documents` gets what
+    travelled beside its transactions, and is asked only where one of them may name a delivery or order."""
     stock: dict[tuple[str, str, str, int], int] = {}
+    beside: Sequence[bytes] | None = None
     for index, logs in enumerate(said):
-        _transaction(session, Place(origin, height, index, at_s), logs, stock, findings)
+        place = Place(origin, height, index, at_s)
+        _transaction(session, place, logs, stock, findings)
+        if any(isinstance(each, events.Recorded) and _METHODS.get(each.call) in _NAMING for each in logs):
+            beside = documents() if beside is None else beside
+            _names(session, place, str(logs[0].op_id), beside[index])
     _book(session, origin.site, stock)
 
 
@@ -100,6 +115,26 @@ def _transaction(
     _count(session, place, logs, findings)
     for event in logs:
         _special(session, place, event, moves, logs, findings)
+
+
+def _names(session: Session, place: Place, op_id: str, document: bytes) -> None:
+    """Remember which delivery or order an operation was done for; a document that cannot be read names none."""
+    try:
+        references = Document.decode(document).references
+    except (Invalid, Rejected):
+        return
+    rows = [
+        {
+            "origin": str(place.origin),
+            "op_id": op_id,
+            "site": place.origin.site,
+            "kind": kind,
+            "number": references[kind],
+        }
+        for kind in ("delivery", "order")
+        if references.get(kind)
+    ]
+    session.insert("announced_acts", rows)
 
 
 def _movement(place: Place, index: int, event: events.Moved) -> dict[str, object]:
@@ -308,6 +343,16 @@ def _special(
         case events.ControlRefused():
             _answered(session, place, event.sequence, "refused")
             findings.refused.append((event.sequence, event.kind))
+        case events.Reversed():
+            # It books the same lines backwards, so it was done for what they were done for.
+            session.run(
+                "INSERT INTO announced_acts SELECT DISTINCT :origin, :op, site, kind, number FROM announced_acts"
+                " WHERE site = :site AND op_id = :of",
+                origin=str(place.origin),
+                op=op_id,
+                site=place.origin.site,
+                of=str(event.of),
+            )
         case events.Noted() if event.kind == CLAIM:
             findings.claimed.append((event.subject[:16].hex(), place.height, place.tx_index))
         case events.Bound():

@@ -26,6 +26,7 @@ DERIVED = (
     "transfer_arrivals",
     "binds",
     "parts",
+    "announced_acts",
 )
 
 CORE = """
@@ -304,4 +305,14 @@ CREATE TABLE decisions(
 ){end}
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES, APPROVALS)
+# Operations whose document names a delivery or order (`kind`) by its number.
+ANNOUNCED = """
+CREATE TABLE announced_acts(
+    origin TEXT NOT NULL, op_id TEXT NOT NULL, site TEXT NOT NULL, kind TEXT NOT NULL, number TEXT NOT NULL,
+    PRIMARY KEY(origin, op_id, kind)
+){end}
+CREATE INDEX announced_acts_number ON announced_acts(site, kind, number);
+CREATE INDEX movements_op ON movements(origin, op_id);
+"""
+
+STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES, APPROVALS, ANNOUNCED)

@@ -108,11 +108,19 @@ def announced(result: Result) -> str:
     found = result["announced"]
     if not found:
         return "nothing is announced"
-    return "\n".join(
-        f"{each['site']:<14} {each['kind']:<9} {each['number']:<20} {each['due'] or '-':<11}"
-        f" {counted(each['lines'], 'line'):<10} {each['supplier']}"
-        for each in found
-    )
+    lines = []
+    for each in found:
+        lines.append(
+            f"{each['site']:<14} {each['kind']:<9} {each['number']:<20} {each['due'] or '-':<11} {each['state']:<6}"
+            f" {counted(len(each['lines']), 'line'):<10} {each['supplier']}".rstrip()
+        )
+        if "number" in result:
+            lines += [
+                f"  {line['item']}: {in_units(line['done'], line['decimals'])} of"
+                f" {in_units(line['wanted'], line['decimals'])} {line['unit']}"
+                for line in each["lines"]
+            ]
+    return "\n".join(lines)
 
 
 def approvals(result: Result) -> str:

@@ -16,11 +16,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from hub import discrepancies, findings, projection, replica, sites
+from hub import blocks, discrepancies, findings, projection, replica, sites
 from hub.blocks import COUNTED
 from hub.config import RulesConfig
 from hub.replica import Replica
@@ -208,7 +209,8 @@ class Verifier:
         name, end, now_ms = str(origin), start + len(read), self._clock.now_ms()
         found = projection.Findings()
         for height, at_s, said in read:
-            projection.project(session, origin, height, at_s, said, found)
+            documents = partial(blocks.documents_at, session, name, height)
+            projection.project(session, origin, height, at_s, said, found, documents)
         for checkpoint in session.all(
             "SELECT size, root FROM checkpoints WHERE origin = :origin AND size > :start AND size <= :end",
             origin=name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from hub import approvers, approving, discrepancies, fleet, transfers, views
+from hub import announcing, approvers, approving, discrepancies, fleet, transfers, views
 from ledger.ids import OpId, quantity
 from ledger.wording import shown
 from web import kit
@@ -57,6 +57,13 @@ def _add_reads(routes: Blueprint, parts: HubParts) -> None:
         wish = {name: request.args.get(name, "") for name in ("site", "item", "location")}
         with hub.reading() as session:
             return kit.answer({"stock": views.stock(session, limit=_limit(), skip=0, **wish)})
+
+    @routes.get("/announced")
+    def announced() -> Response:
+        parts.account()
+        wish = {name: request.args.get(name, "") for name in ("site", "number")}
+        with hub.reading() as session:
+            return kit.answer({"announced": announcing.progress(session, **wish)[: _limit()]})
 
     @routes.get("/transfers")
     def transfer_list() -> Response:

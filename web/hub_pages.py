@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from hub import approvers, approving, discrepancies, transfers, views
+from hub import announcing, approvers, approving, discrepancies, transfers, views
 from hub.store import Session
 from ledger.errors import Rejected
 from ledger.ids import OpId
@@ -121,6 +121,13 @@ def blueprint(parts: HubParts) -> Blueprint:
         return render_template(
             "hub/approval.html", one=shown_, reasons=reasons, rejecting=approving.REJECT_REASONS, role=approvers.ROLE
         )
+
+    @routes.get("/announced")
+    @page
+    def announced_list() -> str:
+        with hub.reading() as session:
+            found = announcing.progress(session)
+        return render_template("hub/announced.html", announced=found[:ROWS_MAX], more=len(found) > ROWS_MAX)
 
     @routes.get("/transfers")
     @page

@@ -78,6 +78,7 @@ def console_screens(house: stage.House) -> Screens:
         "site": [f"/sites/{origin}", "/sites/none"],
         "discrepancy_list": ["/discrepancies", "/discrepancies?all=true"],
         "discrepancy": [*found, "/discrepancies/999999"],
+        "announced_list": ["/announced"],
         "approval_list": ["/approvals"],
         "approval": ["/approvals/" + "0" * 32],
         "transfer_list": ["/transfers"],

@@ -65,12 +65,13 @@ def test_a_file_announces_several_and_says_what_stands_for_all_of_one_once(hub: 
     hub.announce(ORDERS, "oslo", _csv(GOING, "SO-1,BOLT,3,2026-12-24", "SO-1,CHEESE,0.5,"))
     assert _told(hub, ORDERS, "SO-1") == {"lines": [["BOLT", 3], ["CHEESE", 500]], "due": "2026-12-24"}
     with hub.store.read() as session:
-        found = announcing.listed(session)
-    assert [(each["kind"], each["number"], each["lines"], each["due"]) for each in found] == [
-        ("delivery", "D-1", 3, "2026-12-01"),
-        ("delivery", "D-2", 1, ""),
+        found = announcing.progress(session)
+    assert [(each["kind"], each["number"], len(each["lines"]), each["due"]) for each in found] == [
+        ("delivery", "D-1", 2, "2026-12-01"),
         ("order", "SO-1", 2, "2026-12-24"),
+        ("delivery", "D-2", 1, ""),
     ]
+    assert {each["state"] for each in found} == {"waits"}
     for stream, number in ((DELIVERIES, "D-1"), (DELIVERIES, "D-2"), (ORDERS, "SO-1")):
         hub.withdraw(stream, "oslo", number)
         with pytest.raises(Rejected, match=f"{number}' is announced to oslo"):
