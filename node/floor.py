@@ -4,6 +4,7 @@ Floor(site, pepper, random)
   .people      log-in, personal keys, approvals            node/operators
   .counting    sessions, bins, rounds, close, review       node/counting, counting_close, counting_review
   .scanning    raw reads become lines of the open task     node/scanning
+  .pairing     a scanner that reads a screen's code        node/pairing
   .undecided   reads that a person has to decide about     node/undecided
   .stock       receive, move, adjust, hold, issue, …       node/stock, stock_documents, stock_goods
   .deliveries  what suppliers announced                    node/deliveries
@@ -30,6 +31,7 @@ from node.hub_approvals import HubApprovals
 from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
+from node.pairing import Pairing
 from node.parking import Parking
 from node.picking import Picking
 from node.proposals import Proposals
@@ -56,7 +58,10 @@ class Floor:
         self.picking = Picking(desk, self.people, self.counting, self.stock)
         self.lookups = Lookups(desk, self.people, self.counting)
         self.listening = Listening()
-        self.scanning = Scanning(desk, self.people, self.counting, self.stock, self.lookups, self.listening, labels)
+        self.pairing = Pairing(site.clock, random)
+        self.scanning = Scanning(
+            desk, self.people, self.counting, self.stock, self.lookups, self.listening, self.pairing, labels
+        )
         self.undecided = Undecided(desk, self.scanning)
         self.transfers = Transfers(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)

@@ -36,6 +36,7 @@ from node.desk import Answer, Desk, Person
 from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
+from node.pairing import Pairing
 from node.parking import park
 from node.presenting import Presented, alone, is_companion, presented, says_too_little
 from node.rounds import open_round
@@ -60,11 +61,12 @@ class Scanning:
 
     def __init__(
         self, desk: Desk, operators: Operators, counting: Counting, stock: Stock, lookups: Lookups,
-        listening: Listening, labels: Labels = OUR_LABELS,
+        listening: Listening, pairing: Pairing, labels: Labels = OUR_LABELS,
     ) -> None:  # fmt: skip
         self._desk = desk
         self._lookups = lookups
         self._listening = listening
+        self._pairing = pairing
         self._site = desk.site
         self._operators = operators
         self._counting = counting
@@ -120,7 +122,7 @@ class Scanning:
         """Apply one read to the open task of whoever holds the scanner, or of `who`. The same read acts once.
 
         Answers {outcome: counted | opened | steered | parked | late | refused | item | bin | badge | control |
-        joined | handed | ignored | nobody, …}; nothing in it depends on what the books expect.
+        joined | handed | paired | ignored | nobody, …}; nothing in it depends on what the books expect.
         """
         return self._take(alone(read, self._labels), who)
 
@@ -180,6 +182,14 @@ class Scanning:
         said = read.context.get("actor")
         return self._operators.with_rights(connection, Actor.parse(said)) if said else None
 
+    def _pair(self, connection: Connection, device: str, actor: Actor) -> Answer:
+        """The scanner has read the code on somebody's screen: from now on its reads are theirs."""
+        who = self._operators.with_rights(connection, actor)
+        if who is None:
+            return {"outcome": "nobody", "why": "whoever showed this code has no rights here any more"}
+        self._operators.bind_device(who, device)
+        return {"outcome": "paired", "actor": str(actor)}
+
     def _keep(self, one: Presented, outcome: Answer) -> None:
         with self._site.writing() as connection:
             for read in one.reads:
@@ -191,6 +201,8 @@ class Scanning:
 
     def _apply(self, connection: Connection, one: Presented, who: Person | None) -> Answer:
         read, scan = one.first, one.scan
+        if not read.client_id and (paired := self._pairing.whose(scan.text)) is not None:
+            return self._pair(connection, read.device, paired)
         if who is None:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)

@@ -16,7 +16,7 @@ from node import proofs
 from node.counting_close import SURE
 from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
-from web import kit, languages
+from web import drawn, kit, languages
 from web.excerpts import excerpt
 from web.node_app import NodeParts, cookie_name
 from web.node_tiles import floor_tiles
@@ -60,6 +60,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             mine=mine,
             tablets=tablets,
             now_ms=parts.clock.now_ms(),
+            pairing=drawn.qr(parts.floor.pairing.code_for(who.actor)),
             fingerprint="" if parts.certificates is None else grouped(parts.certificates.authority().fingerprint),
         )
 

@@ -1,6 +1,7 @@
 // The node's own page: call the hub, take a scanner, settle what a tablet lost.
 
 import { act, post } from "./api.js";
+import { stream } from "./bar.js";
 import { attempt, byId, say } from "./page.js";
 import { showUndecided } from "./undecided.js";
 import { _ } from "./words.js";
@@ -22,6 +23,14 @@ for (const each of document.querySelectorAll("[data-use]")) {
     location.reload();
   }));
 }
+
+// Paired by its code, or taken on another page: the table says whose it is now.
+let mine = null;
+stream.addEventListener("state", ({ detail }) => {
+  const now = [...detail.scanners_mine].sort().join("\n");
+  if (mine !== null && now !== mine) location.reload();
+  mine = now;
+});
 
 attempt(async () => {
   const some = await showUndecided(byId("undecided-list"), () => { byId("undecided").hidden = true; });
