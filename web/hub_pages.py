@@ -126,8 +126,8 @@ def blueprint(parts: HubParts) -> Blueprint:
     @page
     def announced_list() -> str:
         with hub.reading() as session:
-            found = announcing.progress(session)
-        return render_template("hub/announced.html", announced=found[:ROWS_MAX], more=len(found) > ROWS_MAX)
+            found = excerpt(announcing.progress(session), weigh=lambda each: len(each["lines"]))
+        return render_template("hub/announced.html", announced=found)
 
     @routes.get("/transfers")
     @page
