@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from ledger.wording import shown
 from node.counting_policy import policy
 from web import kit, node_certificates, node_proposals
 from web.excerpts import excerpt, taken
-from web.languages import N_
+from web.languages import N_, said
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
 from web.node_pages import page
@@ -38,6 +39,17 @@ LEFT = (
     ("not-needed", N_("It need not be counted")),
 )
 LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
+
+
+def _unknown(reads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the cards of `unknown.js` are made from."""
+    return [
+        {
+            "park": each["park"], "text": readable(bytes.fromhex(each["raw"])), "why": said(each["why"]),
+            "hint": json.loads(each["hint"]),
+        }
+        for each in reads
+    ]  # fmt: skip
 
 
 def _fitting(rules: Counting, found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -172,7 +184,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
             offers=excerpt(found["relocations"], "offers"),
             units=excerpt(found["units"], "units"),
             moves=excerpt(found["moves"], "moves"),
-            scans=excerpt([{**each, "text": readable(bytes.fromhex(each["raw"]))} for each in parked], "scans"),
+            scans=excerpt(parked, "scans"),
+            unknown=_unknown,
             reasons=_fitting(rules, found),
             every_reason=_known(rules),
             again=AGAIN,

@@ -6,6 +6,7 @@ import { explanations } from "./explain.js";
 import { given } from "./give.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, openDialog, say } from "./page.js";
+import { cardOf } from "./unknown.js";
 import { onScan } from "./wedge.js";
 import { _ } from "./words.js";
 
@@ -15,12 +16,9 @@ const differs = Number(page.dataset.differs), relocated = Number(page.dataset.re
 const watch = (opId) => follow(opId, proof, () => proof.dataset.op === opId);
 if (proof.dataset.op) watch(proof.dataset.op);
 
-for (const each of document.querySelectorAll("[data-dismiss]")) {
-  each.addEventListener("click", () => attempt(async () => {
-    await act("scans/dismiss", { park: Number(each.dataset.dismiss), reason: "not-stock" });
-    location.reload();
-  }));
-}
+// A code that was an item after all joins no count that is closed: the bin is counted once more.
+byId("scans")?.append(...JSON.parse(byId("scans-said").textContent)
+  .map((read) => cardOf(read, () => location.reload(), { yes: _("It is this: count the bin again") })));
 
 for (const each of document.querySelectorAll("[data-relocate]")) {
   each.addEventListener("click", () => attempt(async () => {

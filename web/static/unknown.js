@@ -33,30 +33,36 @@ function weigher(form) {
   return [button, words];
 }
 
-function cardOf(read, gone, scale) {
+// Why a code counts for nothing: codes of a reason, and what the button says.
+const NOTHING = [["not-stock", _("Not stock")], ["read-twice", _("Read twice")], ["not-here", _("Not from this bin")]];
+
+// One read to explain. `gone(answer)` when it is; `yes`: what is done with it as an item.
+export function cardOf(read, gone, { scale = "", yes = _("Count it so") } = {}) {
   const hint = read.hint || {};
   const form = element("form", { className: "resolve", noValidate: true, hidden: true },
     field(read.park, "item", _("Item code"), hint.item), field(read.park, "lot", _("Lot"), hint.lot),
     field(read.park, "expiry", _("Expiry"), hint.expiry), field(read.park, "serial", _("Serial"), hint.serial),
     field(read.park, "amount", _("Quantity"), String(hint.amount || hint.quantity || 1)),
     ...(hint.pieces ? [field(read.park, "pieces", _("Pieces"), String(hint.pieces))] : []),
-    element("button", { className: "button", type: "submit", textContent: _("Count it so") }));
+    element("button", { className: "button", type: "submit", textContent: yes }));
   const refusal = element("p", { className: "refusal" });
   if (scale) form.lastElementChild.before(...weigher(form));
   refusal.setAttribute("role", "alert");
   const act_ = (path, wish) => attempt(async () => {
     try {
-      await act(path, wish);
-      gone();
+      gone(await act(path, wish));
     } catch (error) { refusal.textContent = error.message; throw error; }
   });
   const known = element("button", { className: "button", type: "button", textContent: _("It is an item…") });
   known.addEventListener("click", () => { form.hidden = !form.hidden; form.elements.namedItem("item").focus(); });
-  const dismiss = element("button", { className: "button", type: "button", textContent: _("Not stock") });
-  dismiss.addEventListener("click", () => act_("scans/dismiss", { park: read.park, reason: "not-stock" }));
+  const nothing = NOTHING.map(([reason, words]) => {
+    const button = element("button", { className: "button", type: "button", textContent: words });
+    button.addEventListener("click", () => act_("scans/dismiss", { park: read.park, reason }));
+    return button;
+  });
   form.addEventListener("submit", (event) => { event.preventDefault(); act_("scans/resolve", wishOf(form, read)); });
   return element("article", { className: "card unknown" }, ltr(read.text, "code"),
-    element("p", { className: "quiet", textContent: read.why }), element("div", { className: "actions" }, known, dismiss), form, refusal);
+    element("p", { className: "quiet", textContent: read.why }), element("div", { className: "actions" }, known, ...nothing), form, refusal);
 }
 
 export async function showUnknown(scale = "") {
@@ -66,7 +72,7 @@ export async function showUnknown(scale = "") {
     const card = cardOf(read, () => {
       card.remove();
       if (!list.children.length) byId("unknown").close();
-    }, scale);
+    }, { scale });
     return card;
   });
   list.replaceChildren(...cards);
