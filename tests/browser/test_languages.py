@@ -208,7 +208,7 @@ def test_counting_in_every_language(
     page = speaking(pages, "ana", language, theme=theme, size=size)
     page.goto(pages.house.oslo.url + "/count")
     page.wait_for_selector("#choose:not([hidden])")
-    scanned(page, f"BIN:{COUNTED}", CABLE, "9521234500094", "NOBODY-KNOWS")
+    scanned(page, f"BIN:{COUNTED}", CABLE, "]C101095212345000943103001250", "NOBODY-KNOWS")
     expect(page.locator("#parked")).to_contain_text("1")
     faults = looked_at(page, language, size, where)
     faults += dialogs(page, language, size, where, ("#lines .line .button", "#keypad"), ("#type", "#code"),

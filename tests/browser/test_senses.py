@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import GLOVES, open_bin
+from tests.browser.test_review import cancel_all
 
 SPIES = """
   window.spied = { tones: [], buzz: [], locks: [] };
@@ -53,11 +54,11 @@ def felt(page: Any, work: Callable[[], None]) -> tuple[Any, Any]:
 
 def test_good_doubtful_and_bad_sound_and_feel_different(pages: Pages, scanned: Callable[..., None]) -> None:
     stage.leave_all(pages.house)
-    stage.open_count(pages.house, "Senses", "T-12")
+    stage.open_count(pages.house, "Senses", "R-04")
     page = spied_on(pages, "ana", "/count")
     page.wait_for_selector("#choose:not([hidden])")
     page.mouse.click(5, 790)  # a browser makes no sound before the first touch
-    open_bin(page, scanned, "T-12")
+    open_bin(page, scanned, "R-04")
 
     def scan(code: str, level: str) -> None:
         scanned(page, code)
@@ -74,6 +75,7 @@ def test_good_doubtful_and_bad_sound_and_feel_different(pages: Pages, scanned: C
     page.click("#leave")
     page.click("#ask-yes")
     page.wait_for_selector("#choose:not([hidden])")
+    cancel_all(pages.house)
 
 
 @pytest.mark.parametrize(
