@@ -130,6 +130,7 @@ def test_each_line_of_a_transfer_says_what_is_damaged_and_why_it_differs(pages: 
     page = pages.tablet("bo", "/bring-in", place="bergen")
     ready(page)
     page.set_input_files("#file", {"name": "p.json", "mimeType": "application/json", "buffer": paper.encode()})
+    expect(page.locator("#arriving")).to_be_visible()  # the file is read: what is scanned now belongs to it
     scanned(page, "BIN:B-01")
     damaged(page, "Extension cable", "7")
     ready(page, "bad")
