@@ -13,6 +13,7 @@ from typing import Protocol
 from devices.protocols import datalogic, honeywell
 from devices.protocols.hidpos import DATA_MAX as REPORT_DATA_MAX
 from devices.protocols.hidpos import REPORT_BYTES
+from devices.protocols.keys import CAPS_LOCK
 from devices.protocols.ssi_packet import (
     ACK,
     BEEP,
@@ -115,11 +116,12 @@ class PlainSide:
         return self.prefix + data
 
     def garbled(self, dice: bytes) -> bytes:
-        """Keys that somebody leans on, reports of another kind, or bytes with a suffix."""
+        """Keys that somebody leans on (not CapsLock, which would stay on), reports of another kind, or bytes with a
+        suffix."""
         if self.form == "hidpos":
             return bytes((OTHER_REPORT,)) + dice[: REPORT_BYTES - 1].ljust(REPORT_BYTES - 1, b"\0")
         if self.form == "keys":
-            return b"".join(pressed(code & 0x7F) for code in dice)
+            return b"".join(pressed(code & 0x7F) for code in dice if code & 0x7F != CAPS_LOCK)
         return dice + self.suffix
 
     def _shaped(self, data: bytes) -> bytes:

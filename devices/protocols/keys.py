@@ -41,6 +41,7 @@ class KeysProtocol(OnlyHeard):
     _caps: bool = False
     _dead: str = ""
     _code: str = ""
+    _silent_ms: int = 0
 
     @property
     def counters(self) -> Counter[str]:
@@ -50,6 +51,7 @@ class KeysProtocol(OnlyHeard):
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
         self._held += chunk
+        self._silent_ms = 0
         whole = len(self._held) - len(self._held) % EVENT.size
         events = bytes(self._held[:whole])
         del self._held[:whole]
@@ -64,7 +66,10 @@ class KeysProtocol(OnlyHeard):
         return frames
 
     def tick(self, silent_ms: int) -> list[Frame]:
-        """As the line does."""
+        """As the line does. A dead key that nothing follows stands for itself, and is not put on the next read."""
+        self._silent_ms += silent_ms
+        if self._dead and self._silent_ms >= self.line.idle_ms:
+            return self.line.feed(self._flushed().encode()) + self.line.tick(self._silent_ms)
         return self.line.tick(silent_ms)
 
     def lost(self) -> list[Frame]:
@@ -78,8 +83,8 @@ class KeysProtocol(OnlyHeard):
         return self.line.lost()
 
     def wait_ms(self) -> int | None:
-        """As the line does."""
-        return self.line.wait_ms()
+        """As the line does, for a dead key too."""
+        return max(1, self.line.idle_ms - self._silent_ms) if self._dead else self.line.wait_ms()
 
     def _key(self, code: int, down: bool) -> str:
         if code in MODIFIERS:

@@ -17,7 +17,7 @@ from devices.protocols.base import SIGNALS, Frame
 from devices.protocols.hidpos import HidPosProtocol
 from devices.protocols.keys import EVENT, KeysProtocol
 from devices.protocols.layouts import NAMES, layout
-from devices.protocols.line import LineProtocol
+from devices.protocols.line import DOUBT_MS, LineProtocol
 from devices.protocols.scales import SicsProtocol, Toledo8217, ToledoContinuous
 from devices.protocols.ssi import COMMAND_MS, IDLE_MS, MESSAGE_MS, SETUP, SsiProtocol
 from devices.protocols.ssi_packet import (
@@ -34,6 +34,7 @@ from devices.protocols.ssi_packet import (
     Packets,
 )
 from devices.simulated_keys import typed
+from devices.simulated_sides import PlainSide
 from ledger.errors import Rejected
 from tests.devices import hostile
 from tests.devices.protocol_kit import CASES, key, report, said, ssi
@@ -278,6 +279,28 @@ def test_keys_as_scanners_press_them() -> None:
     protocol = KeysProtocol()
     assert protocol.feed(key(30) + EVENT.pack(0, 0, 0, 3, 0))[0].fault == "truncated", "the kernel dropped events"
     assert protocol.feed(key(200) + key(200, 0)) == [] and protocol.counters["unknown_keys"] == 1
+
+
+def test_a_dead_key_that_nothing_follows_is_not_put_on_the_next_read() -> None:
+    protocol = KeysProtocol("de")
+    assert protocol.feed(key(41) + key(41, 0)) == [] and protocol.wait_ms() == protocol.line.idle_ms
+    assert protocol.tick(protocol.line.idle_ms - 1) == [] and protocol.wait_ms() == 1, "a slow accent is still one"
+    assert [(frame.data, frame.fault) for frame in protocol.tick(1)] == [(b"^", "truncated")]
+    assert protocol.wait_ms() is None
+    assert protocol.feed(typed("e\r", "de"))[0].data == b"e"
+    ends = KeysProtocol("de", LineProtocol(silence_ends=True))
+    assert ends.feed(typed("AB", "de") + key(41) + key(41, 0)) == []
+    assert ends.tick(ends.line.idle_ms) == [Frame(b"AB^", "", 3)], "a scanner without suffix said it"
+
+
+@given(dice=st.binary(min_size=20, max_size=20), name=st.sampled_from(NAMES))
+@settings(max_examples=200, deadline=None)
+def test_a_read_after_keys_leant_on_is_whole(dice: bytes, name: str) -> None:
+    side, protocol = PlainSide(form="keys", layout=name), KeysProtocol(name)
+    protocol.feed(side.garbled(dice))
+    protocol.tick(protocol.line.idle_ms)
+    protocol.tick(DOUBT_MS)
+    assert protocol.feed(typed("]E05901234123457\r", name))[-1] == Frame(b"]E05901234123457", "", 16)
 
 
 def test_an_unknown_layout_is_refused() -> None:
