@@ -70,6 +70,19 @@ class Hold:
 
 
 @dataclass(slots=True)
+class PickList:
+    """What is promised to it and not picked yet, and where what is picked lies."""
+
+    left: Counter[Key]
+    tote: str = ""
+    ended: bool = False
+
+    def less(self, key: Key, quantity: int) -> None:
+        self.left[key] -= quantity
+        self.left = +self.left
+
+
+@dataclass(slots=True)
 class Way:
     """One line of a transfer."""
 
@@ -129,6 +142,7 @@ class Books:
         self.calls: dict[str, str] = {}
         self.reversed: set[str] = set()
         self.holds: dict[str, Hold] = {}
+        self.lists: dict[str, PickList] = {}
         self.units: dict[str, str] = {}  # where each stands
         self.rounds: dict[str, Round] = {}
         # What is open about a bin until a count of it is posted that was recorded later: (bin, acts by then).
@@ -137,8 +151,9 @@ class Books:
 
     # ------------------------------------------------------------ stock
 
-    def can(self, flows: Iterable[Flow]) -> bool:
-        """Whether the rules let all of this be booked, line after line."""
+    def can(self, flows: Iterable[Flow], *, own: int = 0, forced: bool = False) -> bool:
+        """Whether the rules let all of this be booked, line after line. What is promised to a list stays for it:
+        `own` of it is the act's own, and what is `forced` asks nobody."""
         stock: dict[Key, int] = {}
         serials: dict[tuple[str, str], str] = {}
         for flow in flows:
@@ -154,10 +169,41 @@ class Books:
             left = stock.get(key, self.stock.get(key, 0)) - flow.quantity
             if real(flow.source) and left < 0:
                 return False
+            covered = min(own, flow.quantity)
+            if real(flow.source) and not forced and covered < flow.quantity:
+                promised = self.promised(key)
+                if promised and left < promised - covered:
+                    return False
             stock[key] = left
             taker = (flow.target, item, lot)
             stock[taker] = stock.get(taker, self.stock.get(taker, 0)) + flow.quantity
         return True
+
+    def promised(self, key: Key) -> int:
+        return sum(list_.left[key] for list_ in self.lists.values())
+
+    @property
+    def open_lists(self) -> dict[str, PickList]:
+        return {name: each for name, each in self.lists.items() if not each.ended}
+
+    @property
+    def totes(self) -> set[str]:
+        return {each.tote for each in self.open_lists.values() if each.tote}
+
+    def allot(self, wanted: dict[str, int]) -> tuple[Counter[Key], dict[str, int]]:
+        """Where so much would be promised, and what is missing: place by place, but not where a count is going on nor
+        out of somebody's tote. No goods here expire."""
+        found: Counter[Key] = Counter()
+        missing = {}
+        for item, quantity in wanted.items():
+            for key, there in sorted(self.stock.items()):
+                place, other, lot = key
+                if other == item and real(place) and HELD not in lot and place not in self.blind | self.totes:
+                    found[key] = max(0, min(quantity, there - self.promised(key)))
+                    quantity -= found[key]
+            if quantity:
+                missing[item] = quantity
+        return +found, missing
 
     def book(self, flows: Iterable[Flow]) -> None:
         for flow in flows:

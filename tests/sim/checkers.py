@@ -263,6 +263,11 @@ def _same_goods(world: World, machine: NodeMachine) -> Iterator[str]:
             site=machine.name,
         )
         standing = session.all("SELECT unit, parent FROM units WHERE site = :site", site=machine.name)
+    books = world.ledger.sites[machine.name]
+    if {(row[0], row[1:4]): row[6] for row in promised if row[6]} != {
+        (name, key): left for name, each in books.lists.items() for key, left in each.left.items()
+    }:
+        yield f"{machine.name}: {promised} is promised, the lists are {books.lists}"
     if {tuple(row.values()) for row in theirs} != promised:
         yield f"{machine.name}: hub and node differ in what is promised"
     if units != set(world.ledger.sites[machine.name].units.items()):

@@ -35,8 +35,9 @@ START_MS = 1_800_000_000_000
 URL = "http://hub.test"
 SITES = ("oslo", "bergen", "tromso")
 BINS = ("DOCK", "A-01", "A-02", "A-03", "A-04")
+TOTES = ("T-1", "T-2")
 PEOPLE = {
-    "ann": ("RECEIVE", "MOVE", "ADJUST", "HOLD", "TRANSFER"),
+    "ann": ("RECEIVE", "MOVE", "ADJUST", "HOLD", "TRANSFER", "ISSUE"),
     "bea": ("COUNT", "MOVE"),
     "cyd": ("COUNT",),
     "dan": ("COUNT", "RECEIVE"),
@@ -96,7 +97,7 @@ def _found_site(made: Company, name: str, hub: Hub, line: WsgiTransport, clock: 
     enrolling.enrol(first, code.encode(), clock, DiskStorage(), connect=lambda _: line)
     with (folder / node_config.CONFIG_FILE).open("a", encoding="utf-8") as file:
         file.write(NODE_SETTINGS)
-    hub.add_locations(name, BINS)
+    hub.add_locations(name, (*BINS, *TOTES))
     codes = {login: hub.add_person(name, f"{login}.{name}", login, roles).code for login, roles in PEOPLE.items()}
     chance = Seeded(f"first start of {name}")
     with wiring.opened(node_config.load(folder), clock, chance, DiskStorage(), connect=lambda _: line) as parts:

@@ -45,7 +45,7 @@ class GoodsWork(Tablets):
             op,
             lambda node: node.parts.floor.stock.hold(op, node.who("ann"), body),
             done,
-            books.can(flows),
+            books.can(flows, forced=True),
         )
 
     def _release(self, site: str) -> Act | None:

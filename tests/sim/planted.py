@@ -23,6 +23,7 @@ from ledger.ids import OpId
 from node import mark, sealing, store, streams
 from node.desk import Desk
 from node.keeper import Keeper
+from node.picking import Picking
 from node.site import Recorded, Site
 from node.timekeeping import Timekeeper
 from node.uplink import FACT_HUB, NodeUplink
@@ -293,6 +294,22 @@ def _held_taken_for_free() -> list[tuple[Any, str, Any]]:
     return [(projection, "_add", add_all)]
 
 
+def _ended_list_keeps() -> list[tuple[Any, str, Any]]:
+    """A list that is issued or cancelled keeps what was promised to it and not picked."""
+    return [(Picking, "_give_back", lambda *_: None)]
+
+
+def _promised_twice() -> list[tuple[Any, str, Any]]:
+    """The hub hears of what is promised, and not of what is given back or picked."""
+    promise = projection.__dict__["_promise"]
+
+    def only_new(session: Session, place: Any, event: Any, reservation: str, change: int) -> None:
+        if change > 0:
+            promise(session, place, event, reservation, change)
+
+    return [(projection, "_promise", only_new)]
+
+
 PLANTED = (
     Planted("the node acknowledges before the commit", _acknowledges_before_commit),
     Planted("a stream's cursor moves before its data", _cursor_before_data),
@@ -307,6 +324,8 @@ PLANTED = (
     Planted("a refusal is taken for done", _refusal_taken_for_done),
     Planted("a block is skipped in the hub's picture", _skips_a_block),
     Planted("held goods stand with free ones", _held_taken_for_free),
+    Planted("a list that ended keeps what was promised", _ended_list_keeps),
+    Planted("what was picked stays promised at the hub", _promised_twice),
 )
 
 

@@ -143,7 +143,7 @@ class StockWork(Tablets):
             if of:
                 books.reversed.add(of)
 
-        legal = books.can(flows) and of not in books.reversed
+        legal = books.can(flows, forced=not of) and of not in books.reversed
         return Act(
             site,
             "approve",

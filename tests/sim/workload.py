@@ -9,6 +9,7 @@ from tests.sim.books import COST
 from tests.sim.count_work import CountWork
 from tests.sim.goods_work import GoodsWork
 from tests.sim.machines import Down
+from tests.sim.pick_work import PickWork
 from tests.sim.stock_work import StockWork
 from tests.sim.tablets import Act
 from tests.sim.transfer_work import TransferWork
@@ -16,7 +17,7 @@ from tests.sim.transfer_work import TransferWork
 HEADER = "sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals"
 
 
-class Workload(StockWork, CountWork, TransferWork, GoodsWork):
+class Workload(StockWork, CountWork, TransferWork, GoodsWork, PickWork):
     """Draws acts from the seed, at the sites and at the hub."""
 
     def turn(self, site: str) -> None:
@@ -38,6 +39,7 @@ class Workload(StockWork, CountWork, TransferWork, GoodsWork):
             (6, self._hold),
             (12, self._release),
             (4, self._move_unit),
+            (26, self._pick),
             (30, self._count),
             (10, self._dispatch),
             (14, self._accept),
