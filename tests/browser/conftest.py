@@ -98,9 +98,9 @@ class Pages:
         return self.known(url, path, "tallyman_console", token, {"size": DESK, **options})
 
     def known(self, url: str, path: str, cookie: str, token: str, options: dict[str, Any]) -> Any:
+        """A page of a browser that has this log-in."""
         page = self.open(**options)
         known = {cookie: token, "tallyman_tablet": secrets.token_hex(16)}  # each profile is a tablet of its own
-        """A page of a browser that has this log-in."""
         page.context.add_cookies(
             [
                 {"name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Strict"}
