@@ -9,6 +9,7 @@ from tests.browser.conftest import Pages
 from tests.browser.test_look import faults_of
 
 BIN, LINES = "T-04", 120  # moves; of a place the first answer brings 50
+ROWS_MAX = 200
 
 
 def test_the_moves_of_a_place_go_on_behind_the_first_ones(house: stage.House, pages: Pages) -> None:
@@ -33,3 +34,16 @@ def test_the_moves_of_a_place_go_on_behind_the_first_ones(house: stage.House, pa
     expect(moves).to_have_count(LINES + 1)  # all of it fits
     assert operation.get_attribute("href") == first
     expect(more).to_have_count(0)
+
+
+def test_what_lies_in_a_full_place_goes_on_too(house: stage.House, pages: Pages) -> None:
+    rita, pia = house.oslo.people["rita"], house.oslo.people["pia"]
+    lots = [{"item": "GLUE-1", "lot": f"R-{number:03}", "quantity": 1} for number in range(ROWS_MAX + 1)]
+    rita.act("documents/receive", lines=[{**each, "target": BIN} for each in lots])
+    page = pages.tablet("rita", f"/look?place={BIN}")
+    lies = page.get_by_role("region", name="What lies here").locator("tbody tr")
+    expect(lies).to_have_count(ROWS_MAX)
+    page.get_by_role("button", name="Next ones").first.click()
+    expect(lies).to_have_count(1)
+    expect(lies).to_contain_text(f"R-{ROWS_MAX:03}")
+    pia.act("documents/issue", lines=[{**each, "source": BIN} for each in lots], reasons=["sample"])

@@ -120,7 +120,7 @@ async function place(code) {
     return;
   }
   const lineRow = (line) => row(cell(link(address("item", line.item), ltr(line.item))), cell(line.name, "wide"), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(written(line.quantity, line.decimals), "number"));
-  parts.push(found.stock.length ? table(_("What lies here"), [[_("Item")], [_("Name")], [_("Lot")], [_("Status")], [_("Quantity"), true]], found.stock, lineRow, `${list}/stock`)
+  parts.push(found.stock.length ? table(_("What lies here"), [[_("Item")], [_("Name")], [_("Lot")], [_("Status")], [_("Quantity"), true]], found.stock, lineRow, `${list}/inventory`)
     : empty(_("Nothing lies here by the books.")));
   if (found.serials.length) parts.push(table(_("Pieces"), [[_("Item")], [_("Serial")], [_("Status")]], found.serials, (piece) => row(cell(link(address("item", piece.item), ltr(piece.item))), cell(ltr(piece.serial)), cell(STATUS[piece.status])), `${list}/serials`));
   if (inside.length) parts.push(table(_("Inside"), [[_("Place")], [_("Kind")]], inside, (each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(KINDS[each.kind] || each.kind)), within));
