@@ -379,7 +379,8 @@ class Picking:
         without: Any = (),
     ) -> dict[str, int]:  # fmt: skip
         """Reserve for a list under `op_id` what is free of this, and answer what is not."""
-        rows, missing = allocate(connection, wanted, self._desk.day_of(self._desk.now_ms()), without)
+        hidden = self._counting.blind_bins(connection, who)
+        rows, missing = allocate(connection, wanted, self._desk.day_of(self._desk.now_ms()), {*without, *hidden})
         if len(rows) > LINES_MAX:
             raise Rejected(f"this would be taken from {len(rows)} places: at most {LINES_MAX}; make it several lists")
         if rows:

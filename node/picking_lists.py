@@ -18,7 +18,7 @@ from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line, Promised
 from node import catalogue
 from node.desk import Answer
-from node.rounds import blind_bins, frozen_bins
+from node.rounds import blind_bins, counted_now, frozen_bins
 
 Key = tuple[str, str, str]  # location, item, lot
 
@@ -185,10 +185,10 @@ def allocate(
 ) -> tuple[list[Promised], dict[str, int]]:
     """Where so much of each item could be taken: first expired first, then place by place; and what is missing.
 
-    Left out are lots that have expired by the `day`, bins being counted or frozen, closed places, other pickers'
-    totes, and `without`.
+    Left out are lots that have expired by the `day`, bins that somebody counts just now or that are frozen, closed
+    places, other pickers' totes, and `without`.
     """
-    taken = blind_bins(connection) | frozen_bins(connection) | set(without)
+    taken = counted_now(connection) | frozen_bins(connection) | set(without)
     taken |= totes(connection)
     today = day.isoformat()
     found: list[Promised] = []

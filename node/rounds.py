@@ -165,6 +165,12 @@ def frozen_bins(connection: Connection) -> frozenset[str]:
     return frozenset(str(row[0]) for row in rows)
 
 
+def counted_now(connection: Connection) -> frozenset[str]:
+    """Bins in which somebody stands and counts: what is taken from them meanwhile has them counted again."""
+    rows = connection.execute("SELECT bin FROM count_bins WHERE state IN ('counting', 'closing')").fetchall()
+    return frozenset(str(row[0]) for row in rows)
+
+
 def refuse_frozen(connection: Connection, bins: Iterable[str]) -> None:
     """Refuse work in a bin that is frozen for its count."""
     for bin_ in sorted(set(bins) & frozen_bins(connection)):

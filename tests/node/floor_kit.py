@@ -24,7 +24,7 @@ from tests.node.world import World
 
 PEOPLE = {
     "cora": ("COUNT", "RECEIVE", "MOVE"),
-    "carl": ("COUNT", "MOVE"),
+    "carl": ("COUNT", "MOVE", "ISSUE"),
     "mona": ("MOVE", "RECEIVE", "ADJUST", "ISSUE", "HOLD"),
     "sven": ("APPROVE", "ADJUST", "TRANSFER"),
     "tess": ("APPROVE", "COUNT", "TRANSFER"),

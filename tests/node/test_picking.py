@@ -209,16 +209,21 @@ def test_a_tote_belongs_to_one_list(stage: Stage) -> None:
     ]  # fmt: skip
 
 
-def test_bins_in_a_count_are_neither_promised_nor_told(stage: Stage) -> None:
+def test_bins_in_a_count_are_not_told_to_who_counts_and_not_promised_while_somebody_does(stage: Stage) -> None:
     stage.receive({"item": "BOLT", "quantity": 6})
     name = opened(stage, {"item": "BOLT", "quantity": 2})
     stage.floor.counting.open_session(stage.op(), stage.as_("sven"), {"name": "now", "bins": ["A-01"]})
-    with pytest.raises(Rejected, match="nothing of this order is free"):
-        wish = {"order": "SO-2", "lines": [{"item": "BOLT", "quantity": 1}]}
-        stage.floor.picking.open(stage.op(), stage.as_("mona"), wish)
     seen = shown(stage, name, "tess")
     assert (seen["lines"], seen["being_counted"], seen["missing"]) == ([], ["A-01"], {})
     assert places(stage, name) == [("A-01", "", 2)]
+    wish = {"order": "SO-2", "lines": [{"item": "BOLT", "quantity": 1}]}
+    with pytest.raises(Rejected, match="nothing of this order is free"):
+        stage.floor.picking.open(stage.op(), stage.as_("carl"), wish)
+    # A count of every bin that waits to be done stops nobody else's work.
+    assert places(stage, opened(stage, {"item": "BOLT", "quantity": 1})) == [("A-01", "", 1)]
+    stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
+    with pytest.raises(Rejected, match="nothing of this order is free"):
+        stage.floor.picking.open(stage.op(), stage.as_("mona"), wish)
     with pytest.raises(Rejected, match="ISSUE"):
         shown(stage, name, "cora")
 

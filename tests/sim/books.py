@@ -191,14 +191,15 @@ class Books:
         return {each.tote for each in self.open_lists.values() if each.tote}
 
     def allot(self, wanted: dict[str, int]) -> tuple[Counter[Key], dict[str, int]]:
-        """Where so much would be promised, and what is missing: place by place, but not where a count is going on nor
-        out of somebody's tote. No goods here expire."""
+        """Where so much would be promised, and what is missing: place by place, but not where somebody counts just now,
+        nor out of somebody's tote. No goods here expire."""
+        taken = self.totes | {each.bin for each in self.rounds.values() if each.state == "counting"}
         found: Counter[Key] = Counter()
         missing = {}
         for item, quantity in wanted.items():
             for key, there in sorted(self.stock.items()):
                 place, other, lot = key
-                if other == item and real(place) and HELD not in lot and place not in self.blind | self.totes:
+                if other == item and real(place) and HELD not in lot and place not in taken:
                     found[key] = max(0, min(quantity, there - self.promised(key)))
                     quantity -= found[key]
             if quantity:

@@ -25,7 +25,8 @@ export function whenAway(words, back = () => {}) {
     say("quiet", _("The node is in reach again"), { aloud: false });
     back();
   });
-  setTimeout(() => { if (!reach.ok) tell(); }, GRACE_MS);
+  // Once is enough: what was done in between is what the person reads now.
+  setTimeout(() => { if (!reach.ok && !away) tell(); }, GRACE_MS);
 }
 
 export const since = (answer) => (answer.told ? _("What is shown is %(age)s old.", { age: ageWords(Date.now() - answer.told) }) : "");

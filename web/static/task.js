@@ -25,6 +25,7 @@ const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
 const seen = new Seen();
 let screen = null, unit = "", deliveries = [], loaded = false, asked = false;
+let told = null; // what the node answered to a unit whose lines are not on the screen yet
 
 const chosen = () => {
   const kept = JSON.parse(localStorage.getItem(KEY) || "null");
@@ -94,6 +95,8 @@ function showTask(before) {
     const places = before.target !== screen.target || before.source !== screen.source;
     if (places) say("good", next());
     seen.notice(lines);
+    if (told) sayUnit(told);
+    told = null;
     if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, go on"));
   }
   byId("from").textContent = (receiving ? screen.target : screen.source) || "…";
@@ -196,10 +199,10 @@ function sayUnit({ unit, target, open = [] }) {
 
 // The outbox keeps the order: the next scan need not wait for what the node says to this one.
 async function scan(text) {
-  const answer = await act("scans", { text });
+  const before = screen, answer = await act("scans", { text });
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.measure) askMeasure(answer);
-  else if (answer.unit) sayUnit(answer);
+  else if (answer.unit) { sayUnit(answer); told = screen === before ? answer : null; }
 }
 onCode(async (text) => {
   if (screen) attempt(() => scan(text));
