@@ -24,14 +24,12 @@ def doubt_counts(
     `op_id` has changed what the books have. A round that is still to be counted, or is open, is left to itself."""
     if done_ms is None:
         return
-    for place in sorted(set(places)):
-        if not _counted_since(connection, place, done_ms):
-            continue
+    doubted = [place for place in sorted(set(places)) if _counted_since(connection, place, done_ms)]
+    for place in doubted:
         row = open_round(connection, place)
-        if row is None:
-            exceptions.order_count(connection, counting, op_id, who, place)
-        elif row.bin_state == "review":
+        if row is not None and row.bin_state == "review":
             next_round(connection, row, "unstable")
+    exceptions.order_count(connection, counting, op_id, who, doubted)
 
 
 def _counted_since(connection: Connection, place: str, done_ms: int) -> bool:

@@ -355,7 +355,7 @@ class Documents:
             self.seal(connection, op_id, who, exceptions.place_of(wish.lines), wish.lines, document)
             return False
         if stated is not None:
-            exceptions.order_count(connection, self._counting, op_id, who, stated.location)
+            exceptions.order_count(connection, self._counting, op_id, who, (stated.location,))
         return True
 
     def seal(
@@ -366,9 +366,11 @@ class Documents:
         place: str,
         lines: tuple[Line, ...],
         document: Document,
+        *,
+        also: Iterable[str] = (),
     ) -> None:
-        """Keep what happened and could not be booked, and have its place counted."""
-        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document)
+        """Keep what happened and could not be booked, and have its place counted, and those in `also`."""
+        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document, also=also)
 
     def _blind_to(self, connection: Connection, who: Person, wish: Wish) -> bool:
         """Whether the person counts a bin that the document takes from."""
