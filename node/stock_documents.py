@@ -309,8 +309,9 @@ class Documents:
             count, booked = 0, wish if ok else wish.at(())
         else:
             count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references)
-        ends = (place for line in booked.lines for place in (line.source, line.target))
-        hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
+        if not isinstance(build(()), calls.ExceptDocument):  # that changes no books
+            ends = (place for line in booked.lines for place in (line.source, line.target))
+            hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
         answer: Answer = {"state": "recorded", **({"parts": count} if count else {})}
         # To a counter a refusal would tell what the books hold of a bin that is being counted.
         if len(booked.lines) < len(wish.lines) and not self._blind_to(connection, who, wish):
