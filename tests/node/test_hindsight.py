@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from ledger.ids import OpId
-from node import streams
 from node.desk import Person
 from node.rounds import open_round
-from tests.node.floor_kit import PIN, Stage, actor_of, furnished
+from tests.node.floor_kit import PIN, Stage, furnished
 from tests.node.test_counting import approve, close_sure, session
 from tests.node.test_transfers import tell
 
