@@ -13,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, OpId
 from ledger.moves import Line
 from node import catalogue
-from node.counting import Counting
+from node.counting_sessions import Sessions
 from node.desk import Person
 from node.rounds import open_round
 from node.site import Site
@@ -29,7 +29,7 @@ def place_of(lines: Sequence[Line]) -> str:
 
 
 def seal(
-    site: Site, connection: Connection, counting: Counting, op_id: OpId, who: Person, place: str,
+    site: Site, connection: Connection, counting: Sessions, op_id: OpId, who: Person, place: str,
     lines: tuple[Line, ...], document: Document, *, also: Iterable[str] = (),
 ) -> None:  # fmt: skip
     """Keep what happened and could not be booked. `also`: other places that are to be counted because of it."""
@@ -39,7 +39,7 @@ def seal(
 
 
 def order_count(
-    connection: Connection, counting: Counting, op_id: OpId, who: Person, places: Iterable[str],
+    connection: Connection, counting: Sessions, op_id: OpId, who: Person, places: Iterable[str],
     items: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Have places counted because of the act `op_id`, in one count, with `items` only for these. Nothing where stock

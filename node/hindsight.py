@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from ledger.db import Connection
 from ledger.ids import OpId
 from node import exceptions
-from node.counting import Counting
+from node.counting_sessions import Sessions
 from node.desk import Person
 from node.rounds import next_round, open_round
 
 
 def doubt_counts(
-    connection: Connection, counting: Counting, op_id: OpId, who: Person, places: Iterable[str], done_ms: int | None
+    connection: Connection, counting: Sessions, op_id: OpId, who: Person, places: Iterable[str], done_ms: int | None
 ) -> None:
     """Have each of these places counted again that was counted after `done_ms` (None: only now), where the act
     `op_id` has changed what the books have. A round that is still to be counted, or is open, is left to itself."""
