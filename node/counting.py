@@ -20,7 +20,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, COUNT
 from ledger.wording import shown
-from node import counting_shared, tasks
+from node import counting_late, counting_shared, tasks
 from node.counting_certificates import Certificates
 from node.counting_close import Closing
 from node.counting_judge import judge
@@ -197,12 +197,18 @@ class Counting(Sessions, Lines):
             set_bin(connection, row.session, row.bin, "waiting")
 
     def close_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Finish the open bin: `bin`, `confirm`. A whole bin asks once, in the same words whatever it holds."""
+        """Finish the open bin: `bin`, `confirm`. A whole bin asks once, in the same words whatever it holds. What was
+        finished without contact and had been taken away by then is kept."""
+        named = body.get("bin") if isinstance(body, Mapping) else None
+        bin_ = named if isinstance(named, str) else ""
         with self._site.reading() as connection:
-            bin_ = body.get("bin") if isinstance(body, Mapping) else None
             part = self.shared.closes(connection, op_id, who, bin_)
-        if part and isinstance(bin_, str):
+            done = is_done(connection, op_id)
+            taken = not done and self.taken(connection, who, bin_) is not None
+        if part and bin_:
             return self.shared.close(op_id, who, bin_)
+        if taken:
+            return counting_late.keep(self._desk, self, op_id, who, body)
         return self.closing.close_bin(op_id, who, body)
 
     # ------------------------------------------------------------ what a counter sees

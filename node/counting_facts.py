@@ -13,12 +13,13 @@ from ledger.ids import OpId
 from ledger.plans import Picture
 
 EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
+AHEAD_MS = 60_000  # so much later than its block something can have happened: not more, whatever its document says
 
 
 @dataclass(frozen=True, slots=True)
 class PostedRound:
-    """A round of which every line is posted. `recorded`, `posted`: heights; `counted_s`: its block's
-    time."""
+    """A round of which every line is posted. `recorded`, `posted`: heights; `counted_s`: its block's time; `done_ms`:
+    when its counting was finished, by its document."""
 
     session: OpId
     bin: str
@@ -28,6 +29,7 @@ class PostedRound:
     recorded: int
     posted: int
     counted_s: int
+    done_ms: int
 
 
 def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[PostedRound]:
@@ -36,8 +38,10 @@ def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[Post
         "WITH posts AS (SELECT count, MAX(height) AS height FROM count_posts WHERE height <= ?1 GROUP BY count),"
         " unposted AS (SELECT count FROM count_lines WHERE posted IS NULL"
         "  OR posted IN (SELECT op_id FROM count_posts WHERE height > ?1))"
-        " SELECT c.session, c.bin, c.round, MIN(c.whole), MIN(c.stable), MAX(c.height), MAX(p.height)"
-        " FROM counts c LEFT JOIN posts p ON p.count = c.op_id WHERE c.height <= ?1 GROUP BY c.session, c.bin,"
+        " SELECT c.session, c.bin, c.round, MIN(c.whole), MIN(c.stable), MAX(c.height), MAX(p.height),"
+        " COALESCE(MAX(h.at_ms), 0) FROM counts c LEFT JOIN posts p ON p.count = c.op_id"
+        " JOIN operations o ON o.op_id = c.op_id LEFT JOIN happened h ON h.height = o.height AND h.place = o.place"
+        " WHERE c.height <= ?1 GROUP BY c.session, c.bin,"
         " c.round HAVING MIN(p.count IS NOT NULL AND c.op_id NOT IN unposted) ORDER BY MAX(c.height), c.bin, c.round",
         (height,),
     ).fetchall()
@@ -45,7 +49,7 @@ def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[Post
     return [
         PostedRound(
             OpId(bytes(row[0])), row[1], int(row[2]), bool(row[3]), bool(row[4]), int(row[5]), int(row[6]),
-            times.get(int(row[5]), 0),
+            times.get(int(row[5]), 0), _moment(times, int(row[7]), int(row[5])),
         )
         for row in rows
     ]  # fmt: skip
@@ -61,19 +65,27 @@ def counted_s(rounds: list[PostedRound]) -> dict[str, int]:
 
 
 def suspects(connection: Connection, rounds: list[PostedRound], height: int = EVERYTHING) -> list[str]:
-    """Bins where an act could not be booked, or a count was short, and that nobody has counted since."""
-    newest: dict[str, int] = {}
+    """Bins where an act could not be booked, or a count was short, and that nobody has counted since: by when it
+    happened, for a paper comes in later than it was written. At one moment, or where no document says when, the order
+    of recording decides."""
+    newest: dict[str, tuple[int, int]] = {}
     for each in rounds:
-        newest[each.bin] = max(newest.get(each.bin, -1), each.recorded)
+        newest[each.bin] = max(newest.get(each.bin, (-1, 0)), (each.done_ms, each.recorded))
     rows = connection.execute(
-        "SELECT e.location, MAX(e.height), 0 FROM exceptions e JOIN locations l ON l.location = e.location"
-        " AND l.kind <> 2 WHERE e.height <= ?1 GROUP BY e.location"
-        " UNION ALL SELECT c.bin, MAX(o.height), 1 FROM count_lines x JOIN counts c ON c.op_id = x.count"
-        " JOIN operations o ON o.op_id = x.posted WHERE x.missing > 0 AND o.height <= ?1 GROUP BY c.bin",
+        "WITH doubts AS (SELECT location, op_id, 0 AS later FROM exceptions WHERE location IN"
+        " (SELECT location FROM locations WHERE kind <> 2) UNION SELECT c.bin, x.posted, 1 FROM count_lines x"
+        " JOIN counts c ON c.op_id = x.count WHERE x.missing > 0)"
+        " SELECT d.location, COALESCE(h.at_ms, 0), o.height, d.later FROM doubts d JOIN operations o"
+        " ON o.op_id = d.op_id AND o.height <= ?1 LEFT JOIN happened h ON h.height = o.height AND h.place = o.place",
         (height,),
     ).fetchall()
+    times = _times(connection)
     # A count recorded in the exception's own block may have come after it; a short posting is after its own count.
-    return sorted({str(bin_) for bin_, since, later in rows if newest.get(bin_, -1) < int(since) + int(later)})
+    return sorted({
+        str(bin_)
+        for bin_, at_ms, since, later in rows
+        if newest.get(bin_, (-1, 0)) < (_moment(times, int(at_ms), int(since)), int(since) + int(later))
+    })  # fmt: skip
 
 
 def places_at(connection: Connection, height: int = EVERYTHING) -> dict[str, tuple[int, str]]:
@@ -120,12 +132,17 @@ def _stock_at(connection: Connection, height: int) -> dict[str, set[tuple[str, s
     return found
 
 
+def _moment(times: dict[int, int], at_ms: int, height: int) -> int:
+    """When something happened that a block of this height holds. A time to come would outlast every count."""
+    return min(at_ms, times.get(height, 0) * 1000 + AHEAD_MS)
+
+
 def _times(connection: Connection) -> dict[int, int]:
-    """The time of each block that a count is in, the pending one included."""
+    """The time of each block that a count or an exception is in, the pending one included."""
     return {
         int(height): int(time_s)
         for height, time_s in connection.execute(
-            "SELECT height, time_s FROM blocks WHERE height IN (SELECT height FROM counts)"
+            "SELECT height, time_s FROM blocks WHERE height IN (SELECT height FROM happened)"
             " UNION SELECT height, time_s FROM journal"
         )
     }

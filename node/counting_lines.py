@@ -107,11 +107,9 @@ class Lines:
             amount(number, "number", least=1)
 
         def work(connection: Connection) -> Answer:
-            task = tasks.current(connection, who.actor)
+            task = self.open_task(connection, who, bin_) if bin_ else tasks.current(connection, who.actor)
             if task is None:
                 raise Rejected("you have nothing open to undo")
-            if bin_:
-                task = self.open_task(connection, who, bin_)
             thing = tasks.undo(connection, task, who.actor, number, self.by_hand(who))
             return {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
 
@@ -134,10 +132,16 @@ class Lines:
         return self._desk.once(op_id, who.actor, "empty", _within(bin_), work)
 
     def open_task(self, connection: Connection, who: Person, bin_: str = "") -> tasks.Task:
-        """The person's open count, of `bin_` if the act names one: what was done in one bin stays out of others."""
-        task = tasks.need(connection, who.actor, tasks.COUNT, bin_)
+        """The person's open count, of `bin_` if the act names one: what was done in one bin stays out of others, also
+        when the count of it was taken away before that came in."""
+        task = self.taken(connection, who, bin_) or tasks.need(connection, who.actor, tasks.COUNT, bin_)
         self.contact(connection, task, who)
         return task
+
+    def taken(self, connection: Connection, who: Person, bin_: str) -> tasks.Task | None:
+        """The count in which the person did what comes in now, when it was taken away from them meanwhile: their
+        tablet had no contact, so they have counted all the same (`counting_late`)."""
+        return tasks.dropped(connection, who.actor, bin_) if bin_ and self._desk.was_away(who) else None
 
     def contact(self, connection: Connection, task: tasks.Task, who: Person) -> None:
         """A count in which something waited on a tablet for long is unstable (product.md, Counting 5): nobody can say
@@ -154,9 +158,6 @@ class Lines:
         task = tasks.current(connection, who.actor)
         if task is None:
             return None
-        (parked,) = connection.execute(
-            "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task.task,)
-        ).fetchone()
         lines = tasks.tally(connection, task.task)
         names = {line.thing.item: catalogue.item(connection, line.thing.item) for line in lines}
         return {
@@ -165,7 +166,7 @@ class Lines:
             "source": task.source,
             "target": task.target,
             "empty": tasks.said_empty(connection, task.task),
-            "parked": int(parked),
+            "parked": tasks.unexplained(connection, task.task),
             "lines": [_line(line, names[line.thing.item]) for line in lines],
             "last": tasks.history(connection, task.task),
             **({"delivery": name} if (name := units.delivery_of(connection, task.task)) else {}),

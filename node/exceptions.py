@@ -4,7 +4,7 @@ ordered in the same transaction. A count that is recorded later, and posted by a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger import calls
 from ledger.db import Connection
@@ -13,8 +13,9 @@ from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, OpId
 from ledger.moves import Line
 from node import catalogue
-from node.counting import Counting
+from node.counting_sessions import Sessions
 from node.desk import Person
+from node.rounds import open_round
 from node.site import Site
 
 NOT_BOOKABLE = "not-bookable"
@@ -28,23 +29,32 @@ def place_of(lines: Sequence[Line]) -> str:
 
 
 def seal(
-    site: Site, connection: Connection, counting: Counting, op_id: OpId, who: Person, place: str,
-    lines: tuple[Line, ...], document: Document,
+    site: Site, connection: Connection, counting: Sessions, op_id: OpId, who: Person, place: str,
+    lines: tuple[Line, ...], document: Document, *, also: Iterable[str] = (),
 ) -> None:  # fmt: skip
-    """Keep what happened and could not be booked."""
+    """Keep what happened and could not be booked. `also`: other places that are to be counted because of it."""
     stated = calls.ExceptDocument(actor=who.actor, location=place, reason=NOT_BOOKABLE, lines=lines)
     site.record(stated, op_id=op_id, document=document)
-    order_count(connection, counting, op_id, who, place)
+    order_count(connection, counting, op_id, who, (place, *also))
 
 
 def order_count(
-    connection: Connection, counting: Counting, op_id: OpId, who: Person, place: str, items: tuple[str, ...] = ()
-) -> None:
-    """Have a place counted because of the act `op_id`, with `items` only for these. Nothing where stock cannot lie;
-    a place that is in a count already is left to that one."""
+    connection: Connection, counting: Sessions, op_id: OpId, who: Person, places: Iterable[str],
+    items: tuple[str, ...] = (),
+) -> None:  # fmt: skip
+    """Have places counted because of the act `op_id`, in one count, with `items` only for these. Nothing where stock
+    cannot lie; a place that is in a count already is left to that one."""
+    free = [place for place in dict.fromkeys(places) if open_round(connection, place) is None]
+    found = [place for place in free if _holds_stock(connection, place)]
+    if found:
+        more = f" and {len(found) - 1} more" if found[1:] else ""
+        name = f"{'Zero-check' if items else 'Check'} {found[0]}{more}"
+        counting.order(connection, part_op_id(op_id, CHECK), who, name, dict.fromkeys(found, items))
+
+
+def _holds_stock(connection: Connection, place: str) -> bool:
     try:
         catalogue.need_bin(connection, place)
     except Rejected:
-        return
-    name = f"{'Zero-check' if items else 'Check'} {place}"
-    counting.order(connection, part_op_id(op_id, CHECK), who, name, {place: items})
+        return False
+    return True

@@ -216,7 +216,7 @@ class Picking:
             )
             self._site.record(stated, op_id=op_id, document=document)
             missing = self._elsewhere(connection, op_id, who, found, gone) if gone else 0
-            exceptions.order_count(connection, self._counting, op_id, who, location, (sku,))
+            exceptions.order_count(connection, self._counting, op_id, who, (location,), (sku,))
             return {"list": str(name), "short": quantity, "missing": missing}
 
         return self._desk.once(op_id, who.actor, "short_pick", wish.content, work)
@@ -239,8 +239,7 @@ class Picking:
                 return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
 
         def work(connection: Connection) -> Answer:
-            # Of a list that nobody is known to have begun nothing can have left.
-            found, tote = _begun(connection, name, who, wish, need=True)
+            found, tote = _begun(connection, name, who, wish)
             # After the list has ended, what lies in its tote is another's.
             wish.lines = in_totes(connection, found.totes) if found.state == "open" else ()
             if not wish.lines and not wish.happened:
@@ -251,12 +250,14 @@ class Picking:
             def leave(lines: tuple[Line, ...]) -> calls.Call:
                 return calls.Issue(actor=who.actor, lines=lines)
 
+            rest = [(share, share.quantity) for share in shares(connection, name)]
             if wish.lines:
                 answer, _ = self._stock.book(connection, op_id, who, wish, leave, {"order": found.reference})
             else:
-                answer = {"state": "recorded", **self._keep(connection, op_id, who, wish, found, tote)}
+                # By the books nothing was in a tote. Where there was none, it came from where it was promised.
+                places = [tote] if tote else [share.location for share, _ in rest] or [""]
+                answer = {"state": "recorded", **self._keep(connection, op_id, who, wish, found, *places)}
             if found.state == "open":
-                rest = [(share, share.quantity) for share in shares(connection, name)]
                 self._give_back(connection, op_id, who, rest, found)
                 connection.execute("UPDATE pick_lists SET state = 'issued' WHERE list = ?", (name.raw,))
             return {**answer, "list": str(name), "lines": len(wish.lines)}
@@ -351,12 +352,13 @@ class Picking:
         return task.task
 
     def _keep(
-        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, found: PickList, place: str
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, found: PickList, place: str, *also: str
     ) -> Answer:
-        """Seal what happened and cannot be booked, and have its place counted; answers what the person may hear."""
-        told = {} if place in self._counting.blind_bins(connection, who) else {"exception": True}
+        """Seal what happened and cannot be booked, and have its place counted, and those in `also`; answers what the
+        person may hear."""
+        told = {} if self._counting.blind_bins(connection, who) & {place, *also} else {"exception": True}
         document = self._stock.document(connection, wish, {"order": found.reference})
-        self._stock.seal(connection, op_id, who, place, wish.lines, document)
+        self._stock.seal(connection, op_id, who, place, wish.lines, document, also=also)
         return told
 
     def _elsewhere(self, connection: Connection, op_id: OpId, who: Person, found: PickList, gone: list[Share]) -> int:
@@ -418,14 +420,11 @@ def _wanted(connection: Connection, lines: object) -> dict[str, int]:
     return wanted
 
 
-def _begun(
-    connection: Connection, name: OpId, who: Person, wish: Wish, *, need: bool = False
-) -> tuple[PickList, str]:
+def _begun(connection: Connection, name: OpId, who: Person, wish: Wish) -> tuple[PickList, str]:
     """The list and the tote that this person picks into, '' for what was done although nobody is known to have begun.
-    Rejected for a list that is not begun or has ended, while the person is there; with `need` always, without a tote.
-    """
+    Rejected for a list that is not begun or has ended, while the person is there."""
     found = need_list(connection, name, open_=not wish.happened)
     tote = found.tote_of(who.actor)
-    if not tote and (need or not wish.happened):
+    if not tote and not wish.happened:
         raise Rejected("scan the tote first: this list is not begun")
     return found, tote

@@ -140,8 +140,8 @@ def _count_line(connection: Connection, step: Step, event: events.CountLine) -> 
 
 
 def _read_document(connection: Connection, step: Step) -> None:
-    """What a document says of its lots' expiry, of how it came about, of its scans, and which part it is. One that
-    cannot be read says nothing."""
+    """What a document says of its lots' expiry, of when and how it came about, of its scans, and which part it is.
+    One that cannot be read says nothing."""
     lines = getattr(step.call, "lines", ())
     try:
         document = Document.decode(step.document)
@@ -153,6 +153,8 @@ def _read_document(connection: Connection, step: Step) -> None:
         "INSERT INTO marks VALUES (?, ?, ?, ?)",
         [(step.height, step.place, number, mark) for number, mark in enumerate(document.marks)],
     )
+    if isinstance(step.call, (calls.RecordCount, calls.PostCount, calls.ExceptDocument)):
+        connection.execute("INSERT INTO happened VALUES (?, ?, ?)", (step.height, step.place, document.occurred_ms))
     if document.scans is not None:
         connection.execute("INSERT INTO scanned VALUES (?, ?, ?)", (step.height, step.place, document.scans))
     # What is labelled anew has another lot from here on.

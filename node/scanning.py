@@ -220,7 +220,9 @@ class Scanning:
             return self._bin(connection, who, task, scan)
         place = str(read.context.get("bin", ""))
         if place and (task is None or task.kind != tasks.COUNT or task.target != place):
-            return self._late(connection, who, place, scan, cause)
+            task = self._counting.taken(connection, who, place)
+            if task is None:
+                return self._late(connection, who, place, scan, cause)
         if task is not None:
             self._counting.contact(connection, task, who)
         if scan.kind == "control":

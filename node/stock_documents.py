@@ -309,8 +309,9 @@ class Documents:
             count, booked = 0, wish if ok else wish.at(())
         else:
             count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references)
-        ends = (place for line in booked.lines for place in (line.source, line.target))
-        hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
+        if not isinstance(build(()), calls.ExceptDocument):  # that changes no books
+            ends = (place for line in booked.lines for place in (line.source, line.target))
+            hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
         answer: Answer = {"state": "recorded", **({"parts": count} if count else {})}
         # To a counter a refusal would tell what the books hold of a bin that is being counted.
         if len(booked.lines) < len(wish.lines) and not self._blind_to(connection, who, wish):
@@ -355,7 +356,7 @@ class Documents:
             self.seal(connection, op_id, who, exceptions.place_of(wish.lines), wish.lines, document)
             return False
         if stated is not None:
-            exceptions.order_count(connection, self._counting, op_id, who, stated.location)
+            exceptions.order_count(connection, self._counting, op_id, who, (stated.location,))
         return True
 
     def seal(
@@ -366,9 +367,11 @@ class Documents:
         place: str,
         lines: tuple[Line, ...],
         document: Document,
+        *,
+        also: Iterable[str] = (),
     ) -> None:
-        """Keep what happened and could not be booked, and have its place counted."""
-        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document)
+        """Keep what happened and could not be booked, and have its place counted, and those in `also`."""
+        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document, also=also)
 
     def _blind_to(self, connection: Connection, who: Person, wish: Wish) -> bool:
         """Whether the person counts a bin that the document takes from."""

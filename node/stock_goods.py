@@ -134,6 +134,8 @@ class GoodsDocuments(Documents):
                 content, ends = _content_of(connection, named), _ends_of(connection, named)
                 self.seal(connection, op_id, who, ends[0], content, document)
                 return {"state": "recorded", "exception": True}
+            places = (place for line in lines for place in (line.source, line.target))
+            hindsight.doubt_counts(connection, self._counting, op_id, who, places, wish.occurred_ms)
             return {"state": "recorded"}
 
         content = {"units": [list(each) for each in named], "occurred_ms": wish.content["occurred_ms"], **said}

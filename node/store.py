@@ -313,6 +313,16 @@ CREATE TABLE scanned (
 ) STRICT, WITHOUT ROWID;
 """
 
+DERIVED_6 = """
+-- When a count was finished, and posted, and when what became an exception was done, as its document says. What was
+-- recorded before this table has the time of its block here, until the tables are made again.
+CREATE TABLE happened (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (height, place)
+) STRICT, WITHOUT ROWID;
+INSERT INTO happened SELECT o.height, o.place, b.time_s * 1000 FROM operations o JOIN blocks b ON b.height = o.height
+    WHERE o.call IN ('record_count', 'post_count', 'except_document');
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -344,6 +354,7 @@ DERIVED = (
     "unit_moves",
     "marks",
     "scanned",
+    "happened",
     "reversals",
     "notes",
 )
@@ -403,6 +414,7 @@ STEPS: tuple[str, ...] = (
     floor_store.LATE_1,
     floor_store.SCANS_1,
     DERIVED_5,
+    DERIVED_6,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -131,6 +131,12 @@ def newest(connection: Connection, actor: Actor, kind: str, target: str) -> Task
     return _task(connection, where, actor.raw, kind, target)
 
 
+def dropped(connection: Connection, actor: Actor, target: str) -> Task | None:
+    """The person's last count of this bin, if it was taken away from them."""
+    found = newest(connection, actor, COUNT, target)
+    return found if found is not None and found.state == DROPPED else None
+
+
 def note_gap(connection: Connection, task: int, waited_ms: int) -> None:
     """Remember that something of this task waited so long on a tablet without contact."""
     connection.execute(
@@ -145,11 +151,16 @@ def had_gap(connection: Connection, task: int) -> bool:
 
 def refuse_parked(connection: Connection, task: int) -> None:
     """Refuse while nobody has said what some of its scans are."""
+    if parked := unexplained(connection, task):
+        raise Rejected(f"{parked} scans are not explained: resolve or dismiss them first")
+
+
+def unexplained(connection: Connection, task: int) -> int:
+    """How many of its scans nobody has explained yet."""
     (parked,) = connection.execute(
         "SELECT COUNT(*) FROM parked WHERE task = ? AND state = 'open'", (task,)
     ).fetchone()
-    if parked:
-        raise Rejected(f"{parked} scans are not explained: resolve or dismiss them first")
+    return int(parked)
 
 
 def become(connection: Connection, task: int, state: str) -> None:

@@ -23,7 +23,7 @@ from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line
 from ledger.people import TRANSFER
 from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
-from node import catalogue, control, parts, streams
+from node import catalogue, control, hindsight, parts, streams
 from node.counting import Counting
 from node.counting_amounts import doubt
 from node.counting_lines import iso_date
@@ -97,16 +97,19 @@ class Transfers:
             if hidden:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
             chunks, key = parts.chunks(len(lines)), self._operators.signing_key(who, pin)
+            did_at_ms = self._desk.did_at_ms(who, occurred_ms)
             names = [op_id] if len(chunks) == 1 else [part_op_id(op_id, n) for n in range(1, len(chunks) + 1)]
             for number, (name, chunk) in enumerate(zip(names, chunks, strict=True), 1):
                 call = calls.Dispatch(actor=who.actor, receiver=receiver, lines=tuple(lines[n] for n in chunk))
                 document = self._desk.document(
-                    occurred_ms,
+                    did_at_ms,
                     part=None if len(names) == 1 else Part(op_id, number, len(names)),
                     commitments=self._desk.erasable(connection, note if number == 1 else ""),
                 )
                 signed = self._operators.sign(who, call, name, key)
                 self._site.record(signed, op_id=name, document=document)
+            sources = {line.source for line in lines}
+            hindsight.doubt_counts(connection, self._counting, op_id, who, sources, did_at_ms)
             several = {"transfers": [str(name) for name in names]} if len(names) > 1 else {}
             return {"state": "recorded", "transfer": str(names[0]), **several}
 
@@ -308,14 +311,17 @@ class Transfers:
                 sender=known.name.sender,
                 lines=tuple(line for line, _, _ in read),
             )
+            did_at_ms = self._desk.did_at_ms(who, occurred_ms)
             document = self._desk.document(
-                occurred_ms,
+                did_at_ms,
                 line_reasons={at: reasons for at, (_, reasons, _) in enumerate(read) if reasons},
                 expiries={at: expiry for at, (_, _, expiry) in enumerate(read) if expiry},
                 marks=(BY_PAPER,) if known.by_paper else (),
                 commitments=self._desk.erasable(connection, note),
             )
             self._site.record(self._operators.approve(who, call, op_id, pin), op_id=op_id, document=document)
+            targets = {line.target for line, _, _ in read if line.quantity}
+            hindsight.doubt_counts(connection, self._counting, op_id, who, targets, did_at_ms)
             return {"state": "recorded", "transfer": str(transfer)}
 
         content = {

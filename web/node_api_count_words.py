@@ -320,7 +320,8 @@ SESSION_BINS = record(
 PARKED = record("ParkedScan", {**PARKED_ROW, "text": text("Its bytes, readable"), "hint": HINT})
 PARKED_OF_BIN = record("ParkedScanOfBin", {**PARKED_ROW, "hint": text("What is known of it, as JSON"), "at_ms": WHEN})
 CLOSED = record(
-    "BinClosed", {"op_id": OP_ID, "bin": CODE, "state": one_of("counted"), "operations": array(OP_ID)},
+    "BinClosed", {"op_id": OP_ID, "bin": CODE, "state": one_of("counted", "kept"), "operations": array(OP_ID)},
+    {"exception": flag("It was taken away before this came in: it is kept as an exception, and the bin is counted")},
     doc="The same answer whatever was counted",
 )  # fmt: skip
 PLAN = record(

@@ -67,6 +67,7 @@ RULES = tuple(
         "node/counting_certificates",
         "node/counting_close",
         "node/counting_csv",
+        "node/counting_late",
         "node/counting_lines",
         "node/counting_plans",
         "node/counting_policy",

@@ -189,6 +189,30 @@ def test_an_issue_from_a_tote_that_the_books_have_empty_ends_the_list(stage: Sta
     opened(stage, 20, "SO-2")  # everything is free again
 
 
+def test_an_issue_of_a_list_that_nobody_began_ends_it_and_has_the_promised_bins_counted(stage: Stage) -> None:
+    stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": [BOLTS], "source": "A-01", "target": "A-03"})
+    name = opened(stage, 20)
+    with pytest.raises(Rejected, match="scan the tote first"):
+        stage.floor.picking.issue(stage.op(), stage.as_("mona"), {"list": name, "confirm": True})
+    op_id, answer = sent_twice(stage, stage.floor.picking.issue, {"list": name})
+    assert (answer["exception"], answer["lines"]) == (True, 0)
+    suspected(stage, op_id, "A-01")
+    with stage.site.reading() as connection:
+        assert open_round(connection, "A-03")
+    assert shown(stage, name)["state"] == "issued"
+    assert (stage.stock("A-01", "BOLT"), stage.stock("A-03", "BOLT")) == (16, 4)
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT SUM(rest) FROM reservations").fetchone() == (0,)
+
+
+def test_an_issue_of_a_list_that_was_cancelled_before_anybody_began_is_kept_without_a_place(stage: Stage) -> None:
+    name = opened(stage)
+    stage.floor.picking.cancel(stage.op(), stage.as_("mona"), {"list": name, "reason": "later"})
+    op_id, answer = sent_twice(stage, stage.floor.picking.issue, {"list": name})
+    assert answer["exception"] is True and document_of(stage, op_id).references == {"order": "SO-1"}
+    assert shown(stage, name)["state"] == "cancelled"
+
+
 # ------------------------------------------------------------ scanned together
 
 
