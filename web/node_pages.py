@@ -13,6 +13,7 @@ from devices import pictures
 from ledger import people
 from ledger.ids import OpId
 from node import proofs
+from node.alerts import MAY_SEE
 from node.counting_close import SURE
 from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
@@ -53,12 +54,15 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             mine = scanners_of(connection, who)
             tablets = parts.floor.tablets.overview(connection)
+            alerts = parts.floor.alerts.standing(connection)
         return render_template(
             "node/node.html",
             status=parts.status(),
             devices=parts.devices(),
             mine=mine,
             tablets=tablets,
+            alerts=alerts,
+            may_see=who.has(MAY_SEE),
             now_ms=parts.clock.now_ms(),
             pairing=drawn.qr(parts.floor.pairing.code_for(who.actor)),
             fingerprint="" if parts.certificates is None else grouped(parts.certificates.authority().fingerprint),
