@@ -1,4 +1,4 @@
-"""The tablet's pages: log in, start, count a bin, an operation's proof, the node itself."""
+"""The tablet's pages: log in, start, count a bin, an operation's proof, the node itself, the people of the site."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from devices import pictures
 from ledger import people
 from ledger.ids import OpId
+from ledger.people import ADMIN
 from node import proofs
 from node.alerts import MAY_SEE
 from node.counting_close import SURE
@@ -25,6 +26,7 @@ from web.node_views import call_and_time, newest_operations, scanners_of
 from web.node_words import HELD, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
+PEOPLE_MAX = 10_000
 
 
 def blueprint(parts: NodeParts) -> Blueprint:
@@ -46,6 +48,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         return render_template("node/login.html")
 
     _add_work(routes, parts)
+    _add_people(routes, parts)
 
     @routes.get("/node")
     @page(parts)
@@ -151,6 +154,19 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             wrong=WRONG,
             marks=MARKS,
         )
+
+
+def _add_people(routes: Blueprint, parts: NodeParts) -> None:
+    @routes.get("/people")
+    @page(parts)
+    def people() -> str:
+        who = parts.person()
+        who.need(ADMIN, "administer the people of this site")
+        with parts.site.reading() as connection:
+            known = parts.floor.people.everyone(connection, "", PEOPLE_MAX)
+            having = parts.floor.people.second.having(connection)
+        known.sort(key=lambda each: (each["revoked"], each["name"].casefold(), each["actor"]))
+        return render_template("node/people.html", known=excerpt(known), having=having)
 
 
 def _may_reverse(who: Person, found: Answer) -> bool:
