@@ -14,6 +14,7 @@ Floor(site, pepper, random)
   .lookups     an item, a bin, an operation                node/lookups
   .tablets     what came out of their outboxes             node/tablets
   .attachments photos and files, erasable                  node/attachments
+  .alerts      what is wrong, and who has seen it       node/alerts
   .hub         what waits for a signature of the hub       node/hub_approvals
 """
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 from devices.decoders.labels import Labels
 from devices.decoders.scan import OUR_LABELS
 from ledger.seams import Random
+from node.alerts import Alerts
 from node.attachments import Attachments
 from node.counting import Counting
 from node.deliveries import Deliveries
@@ -65,6 +67,7 @@ class Floor:
         self.undecided = Undecided(desk, self.scanning)
         self.transfers = Transfers(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)
+        self.alerts = Alerts(desk, self.tablets)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
         self.hub = HubApprovals(desk, self.people, self.counting, self.stock.proposals)
 

@@ -380,3 +380,11 @@ CREATE TABLE pick_tasks (
 ) STRICT;
 CREATE INDEX pick_tasks_list ON pick_tasks (list, task);
 """
+
+ALERTS_1 = """
+-- Who has seen an alert that stands: by the code and subject of the finding, with its severity as it was then.
+CREATE TABLE seen_alerts (
+    code TEXT NOT NULL, subject TEXT NOT NULL, severity TEXT NOT NULL, actor BLOB NOT NULL, at_ms INTEGER NOT NULL,
+    note TEXT NOT NULL, PRIMARY KEY (code, subject)
+) STRICT, WITHOUT ROWID;
+"""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger import db
 from ledger.errors import Corrupt, Invalid
-from node import journal, store
+from node import journal, store, streams
 from node.agents import monitor, vitals
 from node.agents.monitor import Finding
 from node.agents.vitals import DeviceVitals, LedgerVitals, Machine, Vitals
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the engine behind it is slow to import, and a status needs 
 FINDINGS_SENT_MAX = 4
 
 Devices = Callable[[], Sequence[DeviceVitals]]
+Notice = Callable[[db.Connection, tuple[Finding, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,14 @@ class Report:
 
 
 class Health:
-    """Observes one site. It changes nothing but the table of samples."""
+    """Observes one site. It changes nothing but the table of samples; `notice` hears what each look has found."""
 
-    def __init__(self, site: Site, devices: Devices = lambda: ()) -> None:
+    def __init__(
+        self, site: Site, devices: Devices = lambda: (), notice: Notice = lambda connection, found: None
+    ) -> None:
         self._site = site
         self._devices = devices
+        self._notice = notice
         self._machine = Machine(site.config.folder, site.clock)
         self._complaint = ""
         self.last: Report | None = None
@@ -63,6 +67,7 @@ class Health:
         finally:
             reader.close()
         sample = vitals.take(now_ms, ledger, self._machine.measure(), self._devices())
+        report = Report(sample, monitor.examine(sample, site.config.health))
         with site.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO vitals VALUES (?, ?)", (now_ms, sample.encode()))
             connection.execute(
@@ -70,8 +75,9 @@ class Health:
                 " LIMIT 1 OFFSET ?)",
                 (site.config.health.kept,),
             )
-        self.last = Report(sample, monitor.examine(sample, site.config.health))
-        return self.last
+            self._notice(connection, report.findings)
+        self.last = report
+        return report
 
     def check_database(self) -> None:
         """SQLite's own check of the whole file, on a connection of its own: slow on a large one, so seldom."""
@@ -101,6 +107,20 @@ def latest(connection: db.Connection, config: NodeConfig) -> Report | None:
     except Invalid:
         return None
     return Report(sample, monitor.examine(sample, config.health))
+
+
+def seen(connection: db.Connection) -> dict[tuple[str, str], dict[str, Any]]:
+    """Who has seen which finding (`node/alerts`): {actor, name, at_ms, note} by its code and subject."""
+    rows = connection.execute("SELECT code, subject, actor, at_ms, note FROM seen_alerts").fetchall()
+    return {
+        (code, subject): {
+            "actor": bytes(actor).hex(),
+            "name": streams.person_name(connection, bytes(actor).hex()) or bytes(actor).hex()[:8],
+            "at_ms": at_ms,
+            "note": note,
+        }
+        for code, subject, actor, at_ms, note in rows
+    }
 
 
 def ledger_vitals(site: Site, reader: db.Connection, complaint: str = "") -> LedgerVitals:

@@ -24,7 +24,7 @@ from node import control, streams
 from node.counting import Counting
 from node.counting_relocations import refuse_open
 from node.desk import Desk, Person, is_done
-from node.operators import USERS, Operators
+from node.operators import Operators
 from node.proposals import Proposals
 from node.rounds import latest, parked_count, parts
 from sync.messages import Advice
@@ -254,7 +254,7 @@ def _act_op_id(name: OpId, number: int) -> OpId:
 def _hub_people(connection: Connection) -> Mapping[Actor, tuple[bytes, str]]:
     """People of the hub by id: the address of their key and the one-time code that binds it."""
     found = {}
-    for actor, value in streams.every(connection, USERS):
+    for actor, value in streams.every(connection, streams.USERS):
         key, code = (value.get("key"), value.get("code")) if isinstance(value, dict) else (None, None)
         if isinstance(key, bytes) and len(key) == 20 and isinstance(code, str):
             found[Actor.parse(actor)] = (key, code)

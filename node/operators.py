@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 32
 SEEN_STEP_MS = 60_000
-USERS = "users"
 WRONG = "badge, login or PIN is wrong"
 ASKED = {
     NEEDED: "type the code that your authenticator shows",
@@ -306,13 +305,13 @@ class Operators:
     def everyone(self, connection: Connection, after: str, most: int) -> list[Answer]:
         """Up to `most` people that the hub sent here, by id, after the one with the id `after`."""
         rows = connection.execute(
-            "SELECT key FROM streams WHERE stream = ? AND key > ? ORDER BY key LIMIT ?", (USERS, after, most)
+            "SELECT key FROM streams WHERE stream = ? AND key > ? ORDER BY key LIMIT ?", (streams.USERS, after, most)
         ).fetchall()
         return [self.one(connection, Actor.parse(actor)) for (actor,) in rows]
 
     def one(self, connection: Connection, actor: Actor) -> Answer:
         """One person as hub and chain know them. Raises `Rejected` for one that neither does."""
-        value = streams.get(connection, USERS, str(actor))
+        value = streams.get(connection, streams.USERS, str(actor))
         row = connection.execute("SELECT roles, revoked, key FROM people WHERE actor = ?", (actor.raw,)).fetchone()
         if value is None and row is None:
             raise Rejected(f"nobody with the id {str(actor)[:8]}… is known here")
@@ -344,14 +343,14 @@ class Operators:
     def _person(self, connection: Connection, login: object) -> tuple[Actor | None, str]:
         if not isinstance(login, str) or not 0 < len(login) <= 80:
             return None, ""
-        for actor, value in streams.every(connection, USERS):
+        for actor, value in streams.every(connection, streams.USERS):
             if login in (_text(value, "login"), _text(value, "badge")):
                 return Actor.parse(actor), _text(value, "name")
         return None, ""
 
     @staticmethod
     def _name(connection: Connection, actor: Actor) -> str:
-        return _text(streams.get(connection, USERS, str(actor)), "name")
+        return streams.person_name(connection, str(actor))
 
     def _rights(self, connection: Connection, actor: Actor) -> int:
         """The roles that the chain would grant now; `Rejected` in words when there are none."""

@@ -98,6 +98,12 @@ class SecondFactors:
         return self._desk.once(op_id, who.actor, "reset_second_factor", {"actor": actor.raw}, work)
 
     @staticmethod
+    def having(connection: Connection) -> set[str]:
+        """The ids, in hex, of those whose authenticator a code has confirmed."""
+        rows = connection.execute("SELECT actor FROM second_factors WHERE confirmed").fetchall()
+        return {bytes(actor).hex() for (actor,) in rows}
+
+    @staticmethod
     def forget(connection: Connection, actor: Actor) -> None:
         """A new key and PIN end it too: it was sealed by the old PIN."""
         connection.execute("DELETE FROM second_factors WHERE actor = ?", (actor.raw,))

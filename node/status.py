@@ -76,7 +76,10 @@ def _health(connection: db.Connection, config: NodeConfig, now_ms: int) -> dict[
     report = health.latest(connection, config)
     if report is None:
         return {}
-    return {"health": {**report.as_dict(), "age_ms": max(0, now_ms - report.sample.taken_at_ms)}}
+    told, known = report.as_dict(), health.seen(connection)
+    for finding in told["findings"]:
+        finding["seen"] = known.get((finding["code"], finding["subject"]))
+    return {"health": {**told, "age_ms": max(0, now_ms - report.sample.taken_at_ms)}}
 
 
 def show(result: dict[str, Any]) -> str:
@@ -108,6 +111,8 @@ def show(result: dict[str, Any]) -> str:
         lines.append(f"what follows was so {_duration(found['age_ms'])} ago:")
     for finding in found.get("findings", ()):
         lines.append(f"{finding['severity']}: {finding['words']}\n  {finding['action']}")
+        if finding["seen"]:
+            lines.append(f"  seen by {finding['seen']['name']}")
     lines.append(result["database"])
     return "\n".join(lines)
 

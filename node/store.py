@@ -415,6 +415,7 @@ STEPS: tuple[str, ...] = (
     floor_store.SCANS_1,
     DERIVED_5,
     DERIVED_6,
+    floor_store.ALERTS_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -24,6 +24,7 @@ STREAMS = (
 OF_ORIGIN = ("receipts", "control", "decisions")  # about one incarnation of the site, not about the site
 CATALOGUE = "catalogue"
 RECEIPTS = "receipts"
+USERS = "users"
 
 
 def put(connection: Connection, stream: str, key: str, value: Any) -> None:
@@ -49,6 +50,13 @@ def remove(connection: Connection, stream: str, key: str) -> None:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
     if stream == RECEIPTS:
         connection.execute("DELETE FROM proofs WHERE CAST(size AS TEXT) = ?", (key,))
+
+
+def person_name(connection: Connection, actor: str) -> str:
+    """The name of a person by their id in hex; "" once it was erased."""
+    value = get(connection, USERS, actor)
+    name = value.get("name", "") if isinstance(value, dict) else ""
+    return name if isinstance(name, str) else ""
 
 
 def clear(connection: Connection, stream: str) -> None:

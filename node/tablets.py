@@ -18,12 +18,14 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import ADMIN, APPROVE
+from node.agents.monitor import WARNING, Finding
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.values import Fields, amount
 
 SHOWN_MAX = 5
 LANES_MAX = 200
+ASK = "ask the counter what was done there; if it is gone, say so on this node's page"
 _SENT = re.compile(r"([0-9a-f]{32}) ([0-9a-f]{64}) ([1-9][0-9]{0,14}) ([0-9a-f]{32}) ([0-9]{1,14})", re.ASCII)
 
 
@@ -102,7 +104,14 @@ class Tablets:
     # ------------------------------------------------------------ what is wrong
 
     def overview(self, connection: Connection) -> list[Answer]:
-        """Every tablet, newest first: {tablet, heard_ms, acts, missing, alerts}."""
+        """Every tablet, newest first: {tablet, heard_ms, acts, missing, alerts}, `alerts` in words."""
+        return [{**tablet, "alerts": [each.words for each in alerts]} for tablet, alerts in self._all(connection)]
+
+    def findings(self, connection: Connection) -> list[Finding]:
+        """The alerts as findings of the node's health."""
+        return [each for _, alerts in self._all(connection) for each in alerts]
+
+    def _all(self, connection: Connection) -> list[tuple[Answer, list[Finding]]]:
         rows = connection.execute(
             "SELECT t.number, t.heard_ms, t.renewed_ms, COALESCE(SUM(l.newest), 0) FROM tablets t"
             " LEFT JOIN outbox_lanes l ON l.tablet = t.number GROUP BY t.number ORDER BY t.heard_ms DESC LIMIT ?",
@@ -115,36 +124,29 @@ class Tablets:
                 " AND (newest > settled + came OR twice > 0) ORDER BY lane LIMIT ?",
                 (number, LANES_MAX),
             ).fetchall()
-            alerts = [words for lane in lanes for words in self._alerts(connection, int(number), *lane)]
+            alerts = [alert for lane in lanes for alert in self._alerts(connection, int(number), *lane)]
             if renewed_ms is not None:
-                alerts.append(f"T{number} began a new store: what it had not sent before is gone")
+                words = f"T{number} began a new store: what it had not sent before is gone"
+                alerts.append(Finding("tablet_emptied", f"T{number}", WARNING, words, ASK))
             missing = sum(int(lane[2]) for lane in lanes)
-            found.append(
-                {"tablet": int(number), "heard_ms": heard_ms, "acts": int(acts), "missing": missing, "alerts": alerts}
-            )
+            tablet = {"tablet": int(number), "heard_ms": heard_ms, "acts": int(acts), "missing": missing}
+            found.append((tablet, alerts))
         return found
 
     def _alerts(
         self, connection: Connection, number: int, lane: int, actor: bytes, missing: int, twice: int
-    ) -> list[str]:
+    ) -> list[Finding]:
         who = self._operators.name_of(connection, Actor(bytes(actor)))
-        alerts = []
+        subject, alerts = f"T{number} {bytes(actor).hex()}", []
         if missing > 0:
             first = ", ".join(map(str, missing_of(connection, lane)))
             words = f"number {first} never came" if missing == 1 else f"{missing} acts never came: numbers {first}"
-            alerts.append(f"T{number}, {who}: {words}{' …' if missing > SHOWN_MAX else ''}")
+            words = f"T{number}, {who}: {words}{' …' if missing > SHOWN_MAX else ''}"
+            alerts.append(Finding("tablet_gap", subject, WARNING, words, ASK))
         if twice:
-            alerts.append(f"T{number}, {who}: a number came twice for different acts, so its store went back")
+            words = f"T{number}, {who}: a number came twice for different acts, so its store went back"
+            alerts.append(Finding("tablet_went_back", subject, WARNING, words, ASK))
         return alerts
-
-    def findings(self, connection: Connection) -> list[dict[str, str]]:
-        """The alerts as findings of the node's health."""
-        action = "ask the counter what was done there; if it is gone, say so on this node's page"
-        return [
-            {"severity": "warning", "words": words, "action": action}
-            for tablet in self.overview(connection)
-            for words in tablet["alerts"]
-        ]
 
     def settle(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Accept that what a tablet has not sent is gone: `tablet`. The alerts end; a number that comes late acts."""

@@ -88,12 +88,10 @@ class Parts:
     def _read_links(self) -> dict[str, Any]:
         with self.site.reading() as connection:
             answered_ms = hub_status(connection).get("at_ms")
-            tablets = self.floor.tablets.findings(connection)
-        report = self.health.last
-        findings = [*([] if report is None else (each.as_dict() for each in report.findings)), *tablets]
+            findings = self.floor.alerts.standing(connection)
         return {
             "hub_ms": answered_ms,
-            "findings": [{name: each[name] for name in ("severity", "words", "action")} for each in findings],
+            "findings": [{"severity": each["severity"], "seen": each["seen"] is not None} for each in findings],
             "scanners": [{name: each[name] for name in DEVICE_SHOWN} for each in self.devices()],
         }
 
@@ -135,7 +133,7 @@ def _parts(
     connect: Callable[[str], Transport],
 ) -> Parts:
     floor = Floor(site, keys.pepper, random, site.config.own_labels())
-    health = Health(site, lambda: [_device_vitals(each, clock.now_ms()) for each in devices()])
+    health = Health(site, lambda: [_device_vitals(each, clock.now_ms()) for each in devices()], floor.alerts.notice)
     uplink = NodeUplink(
         site,
         keys.block,

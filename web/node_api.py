@@ -14,6 +14,7 @@ from flask import Blueprint, Response
 from ledger import people
 from web import (
     node_api_admin,
+    node_api_alerts,
     node_api_attachments,
     node_api_audit,
     node_api_counts,
@@ -45,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     *node_api_attachments.ROUTES,
     *node_api_audit.ROUTES,
     *node_api_devices.ROUTES,
+    *node_api_alerts.ROUTES,
     *node_api_admin.ROUTES,
     Route(
         method="GET", path="/api/v1/openapi.json", allow=OPEN, summary="This description", handle=_description,

@@ -9,8 +9,8 @@ from flask import Response
 from ledger.errors import Unavailable
 from ledger.people import ADMIN, APPROVE
 from node import stations
-from node.agents import monitor
 from web import kit
+from web.node_api_alerts import FINDING, SEVERITY
 from web.node_ask import Ask
 from web.routes import ANYONE, OPEN, Route
 from web.schema import (
@@ -33,8 +33,6 @@ from web.schema import (
 
 METRICS_MEDIA = "text/plain"
 LADDER = ("sealed", "delivered", "verified", "anchored")
-SEVERITY = one_of("ok", *monitor.SEVERITIES)
-FINDING = record("Finding", {"code": text(), "severity": SEVERITY, "words": WORDS, "action": WORDS})
 _SIZES: dict[str, Schema] = {name: whole("Blocks") for name in LADDER}
 _WAITING: dict[str, Schema] = {
     "unsealed": whole("Operations that wait for their block"),

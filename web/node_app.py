@@ -38,7 +38,7 @@ class NodeParts:
     """What the pages act on. `sync` calls the hub now; `devices`, `links` and `status` say how things are; `weigh`
     waits for a stable weight from a scale.
 
-    `links`: {hub_ms: last answer of the hub or None, findings: [{severity, words, action}],
+    `links`: {hub_ms: last answer of the hub or None, findings: [{severity, seen}],
     scanners: [{name, kind, station, state, problem}]}, cheap enough for several calls a second.
     """
 

@@ -1,4 +1,4 @@
-"""The tablet's pages: log in, start, count a bin, an operation's proof, the node itself."""
+"""The tablet's pages: log in, start, count a bin, an operation's proof, the node itself, the people of the site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from werkzeug.wrappers import Response
 from devices import pictures
 from ledger import people
 from ledger.ids import OpId
+from ledger.people import ADMIN
 from node import proofs
+from node.alerts import MAY_SEE
 from node.counting_close import SURE
 from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
@@ -24,6 +26,7 @@ from web.node_views import call_and_time, newest_operations, scanners_of
 from web.node_words import HELD, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
+PEOPLE_MAX = 10_000
 
 
 def blueprint(parts: NodeParts) -> Blueprint:
@@ -45,6 +48,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         return render_template("node/login.html")
 
     _add_work(routes, parts)
+    _add_people(routes, parts)
 
     @routes.get("/node")
     @page(parts)
@@ -53,12 +57,15 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             mine = scanners_of(connection, who)
             tablets = parts.floor.tablets.overview(connection)
+            alerts = parts.floor.alerts.standing(connection)
         return render_template(
             "node/node.html",
             status=parts.status(),
             devices=parts.devices(),
             mine=mine,
             tablets=tablets,
+            alerts=alerts,
+            may_see=who.has(MAY_SEE),
             now_ms=parts.clock.now_ms(),
             pairing=drawn.qr(parts.floor.pairing.code_for(who.actor)),
             fingerprint="" if parts.certificates is None else grouped(parts.certificates.authority().fingerprint),
@@ -147,6 +154,19 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             wrong=WRONG,
             marks=MARKS,
         )
+
+
+def _add_people(routes: Blueprint, parts: NodeParts) -> None:
+    @routes.get("/people")
+    @page(parts)
+    def people() -> str:
+        who = parts.person()
+        who.need(ADMIN, "administer the people of this site")
+        with parts.site.reading() as connection:
+            known = parts.floor.people.everyone(connection, "", PEOPLE_MAX)
+            having = parts.floor.people.second.having(connection)
+        known.sort(key=lambda each: (each["revoked"], each["name"].casefold(), each["actor"]))
+        return render_template("node/people.html", known=excerpt(known), having=having)
 
 
 def _may_reverse(who: Person, found: Answer) -> bool:

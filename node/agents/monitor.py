@@ -22,9 +22,11 @@ OF_DEVICES = ("device_away", "device_silent", "device_errors")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to know. `code` is stable for machines, `words` and `action` are for people."""
+    """Something to know. `code` and `subject`, what it is about, are stable for machines and tell it from every other
+    one; `words` and `action`, what to do next, are for people."""
 
     code: str
+    subject: str
     severity: str
     words: str
     action: str
@@ -51,6 +53,7 @@ def _signing(sample: Vitals, _: HealthConfig) -> Iterator[Finding]:
     if sample.ledger.stopped:
         yield Finding(
             "signing_stopped",
+            "chain",
             URGENT,
             f"this node does not sign blocks: {sample.ledger.stopped}",
             "call the hub's administrator; do not restore, copy or delete anything",
@@ -61,6 +64,7 @@ def _database(sample: Vitals, _: HealthConfig) -> Iterator[Finding]:
     if sample.ledger.database_complaint:
         yield Finding(
             "database_damaged",
+            "database",
             URGENT,
             f"the database check says: {sample.ledger.database_complaint}",
             "replace the disk and enrol the node again; what the hub holds comes back",
@@ -73,6 +77,7 @@ def _disk(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         urgent = free * 10 < limits.disk_free_bytes_min
         yield Finding(
             "disk_low",
+            "disk",
             URGENT if urgent else WARNING,
             f"{_size(free)} are free on the disk; at least {_size(limits.disk_free_bytes_min)} are wanted",
             "free some room: without any, this node refuses scans rather than lose them",
@@ -84,6 +89,7 @@ def _clock(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
     if abs(step) > limits.clock_step_ms_max:
         yield Finding(
             "clock_stepped",
+            "clock",
             WARNING,
             f"the clock jumped {'forward' if step > 0 else 'back'} by {_duration(abs(step))}",
             "check the machine's time and its battery; order and quantities are not affected",
@@ -91,6 +97,7 @@ def _clock(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
     if sample.ledger.clock_quality == 2:
         yield Finding(
             "clock_doubtful",
+            "clock",
             WARNING,
             "the clock is not believed: it stands before the last block, or far past the last trusted time",
             "set the machine's time, or connect to the hub, which confirms it; blocks say 'doubtful' until then",
@@ -102,6 +109,7 @@ def _sealing(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
     if age is not None and age > limits.unsealed_age_ms_max:
         yield Finding(
             "unsealed_backlog",
+            "chain",
             URGENT,
             f"{counted(sample.ledger.unsealed, 'operation')} not sealed since {_duration(age)}",
             "they are safe in the journal; restart the node, and call for help if that does not clear it",
@@ -113,6 +121,7 @@ def _delivery(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
     if age is not None and age > limits.undelivered_age_ms_max:
         yield Finding(
             "undelivered_backlog",
+            "hub",
             WARNING,
             f"{counted(sample.ledger.undelivered, 'block')} on this disk alone, the oldest since {_duration(age)}",
             "restore the link to the hub, or carry the blocks there by USB stick",
@@ -123,6 +132,7 @@ def _control(sample: Vitals, _: HealthConfig) -> Iterator[Finding]:
     if sample.ledger.control_problem:
         yield Finding(
             "control_stuck",
+            "hub",
             WARNING,
             f"the hub's next instruction cannot be followed: {sample.ledger.control_problem}",
             "tell the hub's administrator; roles, items and locations stay as they are until it is put right",
@@ -134,6 +144,7 @@ def _devices(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         if device.state != READY:
             yield Finding(
                 "device_away",
+                device.name,
                 WARNING,
                 f"the device {device.name} is {device.state}",
                 "check its cable, charge and radio; it is taken back by itself",
@@ -141,6 +152,7 @@ def _devices(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         elif device.last_read_age_ms is not None and device.last_read_age_ms > limits.scanner_silent_ms_max:
             yield Finding(
                 "device_silent",
+                device.name,
                 INFO,
                 f"{device.name} has read nothing for {_duration(device.last_read_age_ms)}",
                 "scan any label to see whether it still works",
@@ -148,6 +160,7 @@ def _devices(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
         if device.errors and device.errors * 10 > device.reads:
             yield Finding(
                 "device_errors",
+                device.name,
                 WARNING,
                 f"{device.name} sent {device.errors} broken messages beside {device.reads} good ones",
                 "check its baud rate, suffix and cable; `tallyman devices decode` shows what a scan means",
@@ -158,6 +171,7 @@ def _memory(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
     if sample.machine.memory_bytes > limits.memory_bytes_max:
         yield Finding(
             "memory_high",
+            "memory",
             WARNING,
             f"the node holds {_size(sample.machine.memory_bytes)} of memory; it should need less than "
             f"{_size(limits.memory_bytes_max)}",

@@ -60,6 +60,7 @@ PEOPLE = {
         ("tor", "Tor Vik", ("TRANSFER",)),
         ("pia", "Pia Lie", ("ISSUE", "HOLD")),
         ("nia", "Nia Roth", ("COUNT",)),
+        ("ada", "Ada Moe", ("ADMIN",)),
     ),
     "bergen": (("bo", "Bo Nes", ("TRANSFER", "RECEIVE", "COUNT")),),
 }

@@ -39,10 +39,11 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
     waits = stage.propose(house, "scrap", "A-09")
     yield {
         "node_pages.login": [("", "/login"), ("", "/login?ended=1")],
-        "node_pages.home": [("ana", "/"), ("kim", "/"), ("rita", "/"), ("pia", "/"), ("tor", "/")],
+        "node_pages.home": [("ana", "/"), ("kim", "/"), ("rita", "/"), ("pia", "/"), ("tor", "/"), ("ada", "/")],
         "node_pages.count": [("ana", "/count")],
         "node_pages.operation": [("kim", f"/operations/{transfer}"), ("kim", "/operations/" + "0" * 32)],
         "node_pages.node": [("ana", "/node"), ("kim", "/node")],
+        "node_pages.people": [("ada", "/people"), ("kim", "/people")],
         "node_floor.look": [("pia", "/look"), ("ana", "/look")],
         "node_floor.receive": [("rita", "/receive")],
         "node_floor.move": [("rita", "/move")],

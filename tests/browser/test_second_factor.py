@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from node import totp
 from tests.browser import stage
 from tests.browser.conftest import Pages
+from tests.browser.test_devices import shot
 from tests.browser.test_look import LOOKS, faults_of
 
 
@@ -77,3 +78,36 @@ def test_a_counter_logs_in_as_ever(pages: Pages) -> None:
     page.fill("#pin", stage.PIN)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{pages.house.oslo.url}/")
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_an_administrator_resets_a_lost_authenticator(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    house, faults = pages.house, []
+    secret = house.oslo.parts.floor.people.enrol_second("kim", stage.PIN, "lost")["secret"]
+    house.oslo.parts.floor.people.log_in("kim", stage.PIN, "lost", code_of(secret))
+    page = pages.tablet("ada", "/people", theme=theme, size=size)
+    kim = page.locator("tr", has_text="Kim Holt")
+    expect(kim).to_contain_text("set up")
+    expect(page.locator("tr", has_text="Ana Berg")).not_to_contain_text("set up")
+    expect(page.get_by_role("button", name="Reset")).to_have_count(1)
+    shot(page, f"people-{theme}")
+    faults += faults_of(page, f"people ({theme})")
+    kim.get_by_role("button", name="Reset").click()
+    expect(page.locator("#reset-title")).to_contain_text("Kim Holt")
+    shot(page, f"people-dialog-{theme}")
+    faults += faults_of(page, f"resetting an authenticator ({theme})")
+    page.locator("#reset [data-close]").click()
+    expect(kim).to_contain_text("set up")
+    kim.get_by_role("button", name="Reset").click()
+    page.click("#reset-yes")
+    expect(kim).not_to_contain_text("set up")
+    expect(page.get_by_role("button", name="Reset")).to_have_count(0)
+
+    # Whoever lost it sets up another one.
+    page = pages.open(f"{house.oslo.url}/login", theme=theme, size=size)
+    page.fill("#name", "kim")
+    page.fill("#pin", stage.PIN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#authenticator-secret")).to_be_visible()
+    assert not faults, "\n".join(faults)

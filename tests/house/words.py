@@ -58,6 +58,7 @@ RULES = tuple(
         "ledger/plans",
         "ledger/policy",
         "node/agents/monitor",
+        "node/alerts",
         "node/attachments",
         "node/audit",
         "node/catalogue",

@@ -42,7 +42,7 @@ def came(
 
 def alerts(stage: Stage) -> list[str]:
     with stage.site.reading() as connection:
-        return [each["words"] for each in stage.floor.tablets.findings(connection)]
+        return [each.words for each in stage.floor.tablets.findings(connection)]
 
 
 def test_a_gap_is_an_alert_until_its_number_comes(stage: Stage) -> None:

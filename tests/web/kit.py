@@ -43,7 +43,7 @@ SCANNERS = [
 def parts_of(stage: Stage) -> Parts:
     """The parts of a node as its process puts them together; no hub is to be found."""
     world, site = stage.world, stage.site
-    health = node_health.Health(site, lambda: [DeviceVitals("gun", "ready", None, 3, 0)])
+    health = node_health.Health(site, lambda: [DeviceVitals("gun", "ready", None, 3, 0)], stage.floor.alerts.notice)
     uplink = NodeUplink(
         site, identity.load_keys(world.config).block, DiskStorage(), version="test", device="", health=lambda: None
     )

@@ -38,7 +38,7 @@ def post(client: FlaskClient, path: str, number: int, op_id: str, who: str = "co
 
 def alerts(stage: Stage) -> list[str]:
     with stage.site.reading() as connection:
-        return [each["words"] for each in stage.floor.tablets.findings(connection)]
+        return [each.words for each in stage.floor.tablets.findings(connection)]
 
 
 def numbers(stage: Stage) -> list[int]:

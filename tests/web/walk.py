@@ -64,6 +64,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "picks/issue": {"list": NOBODY, "confirm": True},
     "picks/cancel": {"list": NOBODY, "reason": "withdrawn"},
     "tablets/settle": {"tablet": 1},
+    "alerts/seen": {"code": "none", "subject": "", "severity": "info"},
+    "alerts/unseen": {"code": "none", "subject": ""},
     "reads/count": {"read": NOBODY},
     "reads/dismiss": {"read": NOBODY, "reason": "same-piece"},
     "counts/relocate": {**SESSION, "item": "BOLT", "source": "A-01", "target": "A-02", "accept": True},

@@ -45,8 +45,10 @@ function scanner() {
 
 function show() {
   if (reach.ok === false) { set("chip-node", "bad", _("Node out of reach")); return; }
-  const worst = (state.links.findings || []).map((finding) => LOUD[finding.severity]).sort()[0];
+  const loud = (state.links.findings || []).filter((finding) => LOUD[finding.severity]);
+  const worst = loud.filter((finding) => !finding.seen).map((finding) => LOUD[finding.severity]).sort()[0];
   if (worst) set("chip-node", worst, _("Node needs help"));
+  else if (loud.length) set("chip-node", "quiet", _("Alerts seen"));
   else set("chip-node", "good", _("Node ok"));
   hub();
   scanner();

@@ -1,5 +1,6 @@
 // The node's own page: call the hub, take a scanner, settle what a tablet lost.
 
+import "./alerts.js";
 import { act, post } from "./api.js";
 import { stream } from "./bar.js";
 import { attempt, byId, say } from "./page.js";
