@@ -313,6 +313,13 @@ CREATE TABLE scanned (
 ) STRICT, WITHOUT ROWID;
 """
 
+# What is not free, place by place, and what brought it there (`node/holds`).
+LISTED_4 = """
+DROP INDEX holds_open;
+CREATE INDEX stock_held ON stock (location, item, lot, status) WHERE status > 0 AND quantity > 0;
+CREATE INDEX movements_held ON movements (item, lot, serial, status) WHERE status > 0;
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -403,6 +410,7 @@ STEPS: tuple[str, ...] = (
     floor_store.LATE_1,
     floor_store.SCANS_1,
     DERIVED_5,
+    LISTED_4,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
