@@ -179,8 +179,10 @@ def _holds(ask: Ask) -> object:
 
 def _deliveries(ask: Ask) -> object:
     due, name = ask.after or ("", "")
+    only = ask.query.get("delivery", "")
     with ask.reading() as connection:
-        found = ask.parts.floor.deliveries.waiting(connection, ask.who, (str(due), str(name)), ask.limit + 1)
+        after = (str(due), str(name))
+        found = ask.parts.floor.deliveries.waiting(connection, ask.who, after, ask.limit + 1, only=only)
     return ask.page([((due_key(row["due"]), row["delivery"]), row) for row in found])
 
 
@@ -260,6 +262,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/deliveries/", allow=RECEIVE | APPROVE, summary="What is expected and what came",
+        query={"delivery": text("Only this one", most=64)},
         answer=DELIVERY, keys=(str, str), handle=_deliveries,
     ),
     Route(
