@@ -172,7 +172,7 @@ SCREENS: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": (), "held": HELD}),
     "/pick": ("pick", {"not_promised": NOT_PROMISED}),
-    "/bring-in": ("arrivals", {"differs": ARRIVED}),
+    "/bring-in": ("arrivals", {"differs": ARRIVED, "held": HELD}),
     "/held": ("held", {"held": HELD, "because": BECAUSE, "broken": BROKEN}),
     **{f"/floor/{kind}": ("basket", {"kind": kind, "work": work}) for kind, work in WORKS.items()},
 }
