@@ -262,8 +262,8 @@ class Transfers:
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
         damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons,
-        expiry}], `target` for lines that name none, `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `note`, `confirm`. Answers {ask}
-        before so much comes in that somebody has to confirm it."""
+        expiry}], `target` for lines that name none, `paper` (its text, when the hub has not told of the transfer),
+        `occurred_ms`, `note`, `confirm`. Answers {ask} before so much comes in that somebody has to confirm it."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
         transfer, sender = fields.op_id("transfer"), fields.text("sender", need=False)

@@ -1,4 +1,4 @@
-"""What arrives by a transfer and is not free says which way: damaged, in doubt or expired; and until when its lot keeps."""
+"""What arrives by a transfer and is not free says how: damaged, in doubt or expired; and a lot until when it keeps."""
 
 from __future__ import annotations
 
