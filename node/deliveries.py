@@ -88,16 +88,24 @@ class Deliveries:
         return self._desk.once(op_id, who.actor, "close_delivery", {"delivery": name, "reason": reason}, work)
 
     def waiting(
-        self, connection: Connection, who: Person, after: tuple[str, str] = ("", ""), most: int = LISTED_MAX
+        self,
+        connection: Connection,
+        who: Person,
+        after: tuple[str, str] = ("", ""),
+        most: int = LISTED_MAX,
+        *,
+        only: str = "",
     ) -> list[Answer]:
         """Open deliveries, those that are due first, then by their number: [{delivery, supplier, due, lines
         [{item, unit, decimals, wanted, came, lots, units}], being_counted}], `lots` and `units` (SSCCs) being those
         that were announced. `came` is None where the person must not know it now. `after`: (`due_key`, number) of the
-        one after which to go on."""
+        one after which to go on. `only`: the one of this number."""
         who.need(RECEIVE | APPROVE, "see what is expected")
         names = {str(name) for (name,) in connection.execute("SELECT delivery FROM expected WHERE state = 'open'")}
         told = {name for name, _ in streams.every_stored(connection, DELIVERIES)}
         names |= told - {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
+        if only:
+            names &= {only}
         found = [known for known in (find(connection, name) for name in names) if known is not None and known.short]
         keys = {known.name: (announced.due_key(known.due), known.name) for known in found}
         found.sort(key=lambda known: keys[known.name])

@@ -1,17 +1,22 @@
-"""Held goods until somebody else releases them: what waits, and the signed release."""
+"""Goods that are not free: what stands held and who or what found it so, and the signed release by somebody else.
+
+What is held is what the stock says, and nothing else: a hold, a receipt, an acceptance, a count and a correction all
+book it there. The chain knows a holder only of holds and receipts, and releases only what somebody holds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import astuple
-from typing import Any
+import json
+from dataclasses import astuple, dataclass
+from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import reference
 from ledger.errors import Rejected
-from ledger.ids import Actor, OpId
+from ledger.ids import VIRTUAL, Actor, OpId
 from ledger.moves import CHANGES_MAX, STATUSES, Freed
-from ledger.people import APPROVE, HOLD
+from ledger.people import ADJUST, APPROVE, HOLD
 from node import catalogue
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
@@ -20,11 +25,28 @@ from node.rounds import refuse_frozen
 from node.values import Fields
 
 ROWS_MAX = 200
-FIRST = (-(2**62), "", -1)
+ORIGINS_MAX = 50
+FIRST = ("", "", "", -1, "")
+_VIRTUAL = json.dumps(list(VIRTUAL))
+
+# Item, lot, serial, status.
+Thing: TypeAlias = tuple[str, str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A booked line that made goods not free. `line`: of its hold, None where nobody holds them by it."""
+
+    op_id: bytes
+    call: str
+    actor: bytes | None
+    target: str
+    line: int | None
+    quantity: int
 
 
 class Holds:
-    """Holds of this site, and receipts that took goods in held."""
+    """What is not free at this site, and the release of what somebody holds."""
 
     def __init__(self, desk: Desk, operators: Operators, counting: Counting) -> None:
         self._desk = desk
@@ -33,48 +55,83 @@ class Holds:
         self._counting = counting
 
     def waiting(
-        self, connection: Connection, who: Person, after: tuple[int, str, int] = FIRST, most: int = ROWS_MAX
+        self,
+        connection: Connection,
+        who: Person,
+        after: tuple[str, str, str, int, str] = FIRST,
+        most: int = ROWS_MAX,
+        *,
+        item: str = "",
+        location: str = "",
     ) -> list[Answer]:
-        """What is held and not released, oldest first: [{height, hold, line, by, own, item, lot, serial, status,
-        unit, decimals, left, places [{location, quantity}]}]. Bins that are being counted are left out for those who
-        count. `after`: (height, hold, line) of the one after which to go on."""
-        who.need(HOLD | APPROVE, "see what is held")
+        """What is not free, place by place, whoever found it so: [{location, item, lot, serial, status, quantity,
+        unit, decimals, origins [{op_id, call, by, own, line, quantity}]}], by these names in this order. `origins`:
+        the operations that brought it in, newest first, each with how much of this may be its own; `line` is what a
+        release names, and None where an operation has no holder: such goods are held anew, then released. Bins that
+        are being counted are left out for those who count. `after`: (location, item, lot, status, serial) of the row
+        after which to go on. `item`, `location`: only that."""
+        who.need(ADJUST | HOLD | APPROVE, "see what is held")
         hidden = self._counting.blind_bins(connection, who)
         rows = connection.execute(
-            "SELECT h.hold, h.line, o.actor, h.item, h.lot, h.serial, h.status, h.quantity - h.freed,"
-            " h.height FROM holds h JOIN operations o ON o.op_id = h.hold WHERE h.freed < h.quantity"
-            " AND (h.height, h.hold, h.line) > (?, ?, ?) AND EXISTS (SELECT 1 FROM stock s"
-            " JOIN locations l ON l.location = s.location AND l.kind <> 2 WHERE s.item = h.item AND s.lot = h.lot"
-            " AND s.status = h.status AND s.quantity > 0) ORDER BY h.height, h.hold, h.line",
-            (after[0], bytes.fromhex(after[1]), after[2]),
-        )
+            "SELECT s.location, s.item, s.lot, s.status, COALESCE(p.serial, ''),"
+            " CASE WHEN p.serial IS NULL THEN s.quantity ELSE 1 END FROM stock s INDEXED BY stock_held"
+            " LEFT JOIN serials p ON p.location = s.location AND p.item = s.item AND p.lot = s.lot"
+            " AND p.status = s.status WHERE s.status > 0 AND s.quantity > 0 AND s.location >= ?"
+            " AND (s.location, s.item, s.lot, s.status,"
+            " COALESCE(p.serial, '')) > (?, ?, ?, ?, ?) AND s.location NOT IN (SELECT value FROM json_each(?))"
+            " AND ? IN ('', s.item) AND ? IN ('', s.location)"
+            " ORDER BY s.location, s.item, s.lot, s.status, p.serial LIMIT ?",
+            (after[0], *after, json.dumps([*VIRTUAL, *hidden]), item, location, most),
+        ).fetchall()
+        shares: dict[Thing, dict[str, list[Answer]]] = {}
         found: list[Answer] = []
-        # Row by row: how many of them stand only in hidden places is not known before.
-        for hold, line, actor, item, lot, serial, status, left, height in rows:
-            if len(found) == most:
-                break
-            places = [
-                each for each in _places(connection, item, lot, serial, status) if each["location"] not in hidden
-            ]
-            if places:
-                holder = Actor(bytes(actor))
-                found.append(
-                    {
-                        "height": int(height),
-                        "hold": bytes(hold).hex(),
-                        "line": int(line),
-                        "by": self._operators.name_of(connection, holder),
-                        "own": holder == who.actor,
-                        "item": item,
-                        "lot": lot,
-                        "serial": serial,
-                        "status": STATUSES[status],
-                        **catalogue.measure(connection, item),
-                        "left": int(left),
-                        "places": places,
-                    }
-                )
+        for place, sku, lot, status, serial, quantity in rows:
+            thing = (sku, lot, serial, status)
+            if thing not in shares:
+                shares[thing] = self._shares(connection, who, thing, hidden)
+            found.append(
+                {
+                    "location": place,
+                    "item": sku,
+                    "lot": lot,
+                    "serial": serial,
+                    "status": STATUSES[status],
+                    "quantity": quantity,
+                    **catalogue.measure(connection, sku),
+                    "origins": shares[thing].get(place, []),
+                }
+            )
         return found
+
+    def _shares(
+        self, connection: Connection, who: Person, thing: Thing, hidden: frozenset[str]
+    ) -> dict[str, list[Answer]]:
+        """By place, which operations brought in what stands there. The books do not follow single pieces from bin to
+        bin, so the newest ones have what stands where they put it, and then of what stands elsewhere."""
+        left = {place: quantity for place, quantity in _places(connection, thing) if place not in hidden}
+        origins = [origin for origin in _origins(connection, thing) if origin.target not in hidden]
+        rest = [origin.quantity for origin in origins]
+        found: dict[str, list[Answer]] = {}
+        for elsewhere in (False, True):
+            for at, origin in enumerate(origins):
+                for place in left if elsewhere else {origin.target} & left.keys():
+                    share = min(rest[at], left[place])
+                    if not share:
+                        continue
+                    rest[at] -= share
+                    left[place] -= share
+                    found.setdefault(place, []).append(self._shown(connection, who, origin, share))
+        return found
+
+    def _shown(self, connection: Connection, who: Person, origin: Origin, share: int) -> Answer:
+        return {
+            "op_id": origin.op_id.hex(),
+            "call": origin.call,
+            "by": "" if origin.actor is None else self._operators.name_of(connection, Actor(origin.actor)),
+            "own": origin.actor == who.actor.raw,
+            "line": origin.line,
+            "quantity": share,
+        }
 
     def release(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Held goods are free again: `hold`, `lines` [{line, quantity, location}] with the numbers that `waiting`
@@ -132,18 +189,30 @@ def _freed(connection: Connection, hold: OpId, fields: Fields) -> Freed:
     )
 
 
-def _places(connection: Connection, item: str, lot: str, serial: str, status: int) -> list[dict[str, Any]]:
-    """Where such goods stand now."""
+def _places(connection: Connection, thing: Thing) -> list[tuple[str, int]]:
+    """Where such goods stand now, and how many."""
+    item, lot, serial, status = thing
     if serial:
-        rows = connection.execute(
-            "SELECT s.location, 1 FROM serials s JOIN locations l ON l.location = s.location AND l.kind <> 2"
-            " WHERE s.item = ? AND s.serial = ? AND s.status = ?",
-            (item, serial, status),
-        ).fetchall()
+        rows = connection.execute("SELECT location, 1 FROM serials WHERE item = ? AND serial = ?", (item, serial))
     else:
         rows = connection.execute(
-            "SELECT s.location, s.quantity FROM stock s JOIN locations l ON l.location = s.location AND l.kind <> 2"
-            " WHERE s.item = ? AND s.lot = ? AND s.status = ? AND s.quantity > 0 ORDER BY s.location",
+            "SELECT location, quantity FROM stock WHERE item = ? AND lot = ? AND status = ? AND quantity > 0"
+            " ORDER BY location",
             (item, lot, status),
-        ).fetchall()
-    return [{"location": str(row[0]), "quantity": int(row[1])} for row in rows]
+        )
+    return [(str(place), int(quantity)) for place, quantity in rows if place not in VIRTUAL]
+
+
+def _origins(connection: Connection, thing: Thing) -> list[Origin]:
+    """The lines that made goods such, newest first: they came from no place of the site. What was released of a hold
+    is not its own any more."""
+    rows = connection.execute(
+        "SELECT o.op_id, o.call, o.actor, m.target, h.line, m.quantity - COALESCE(h.freed, 0) AS rest"
+        " FROM movements m JOIN operations o ON o.height = m.height AND o.place = m.place"
+        " LEFT JOIN holds h ON h.hold = o.op_id AND h.line = m.line"
+        " WHERE m.item = ? AND m.lot = ? AND m.serial = ? AND m.status = ? AND m.status > 0 AND rest > 0"
+        " AND m.source IN (SELECT value FROM json_each(?)) AND m.target NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY m.height DESC, m.place DESC, m.line DESC LIMIT ?",
+        (*thing, _VIRTUAL, _VIRTUAL, ORIGINS_MAX),
+    )
+    return [Origin(bytes(row[0]), row[1], None if row[2] is None else bytes(row[2]), *row[3:]) for row in rows]

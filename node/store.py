@@ -323,6 +323,13 @@ INSERT INTO happened SELECT o.height, o.place, b.time_s * 1000 FROM operations o
     WHERE o.call IN ('record_count', 'post_count', 'except_document');
 """
 
+# What is not free, place by place, and what brought it there (`node/holds`).
+LISTED_4 = """
+DROP INDEX holds_open;
+CREATE INDEX stock_held ON stock (location, item, lot, status) WHERE status > 0 AND quantity > 0;
+CREATE INDEX movements_held ON movements (item, lot, serial, status) WHERE status > 0;
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -416,6 +423,7 @@ STEPS: tuple[str, ...] = (
     DERIVED_5,
     DERIVED_6,
     floor_store.ALERTS_1,
+    LISTED_4,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

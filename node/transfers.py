@@ -43,6 +43,8 @@ NAMED_MAX = 5
 
 # A line of an acceptance, its reasons, its expiry.
 Arrived: TypeAlias = tuple[Accepted, tuple[str, ...], str]
+# How much of a line is not free, and which status it has.
+Damaged: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +264,9 @@ class Transfers:
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
-        damaged (of these, taken in held), missing, target, reasons, expiry}], `target` for lines that name none,
-        `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `note`, `confirm`. Answers {ask}
-        before so much comes in that somebody has to confirm it."""
+        damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons,
+        expiry}], `target` for lines that name none, `paper` (its text, when the hub has not told of the transfer),
+        `occurred_ms`, `note`, `confirm`. Answers {ask} before so much comes in that somebody has to confirm it."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
         transfer, sender = fields.op_id("transfer"), fields.text("sender", need=False)
@@ -286,7 +288,7 @@ class Transfers:
             asked = doubt(connection, ((line.item, line.quantity) for (line, _, _), _ in told)) if may_ask else ""
         if asked:
             return {"op_id": str(op_id), "ask": asked}
-        read = [part for (line, reasons, expiry), damaged in told for part in _apart(line, reasons, expiry, damaged)]
+        read = [part for arrived, damaged in told for part in _apart(arrived, damaged)]
         if len(read) > LINES_MAX:
             raise Rejected(f"with what is damaged these are more than {LINES_MAX} lines: accept some of them apart")
         for line, _, _ in read:
@@ -329,20 +331,21 @@ class Transfers:
             "sender": known.name.sender,
             "lines": [
                 [line.index, line.quantity, line.missing, line.target, list(reasons), expiry, damaged]
-                for (line, reasons, expiry), damaged in told
+                + ([held] if held != DAMAGE else [])
+                for (line, reasons, expiry), (damaged, held) in told
             ],
             "occurred_ms": occurred_ms,
         }
         return self._desk.once(op_id, who.actor, "accept", content, work)
 
-    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str) -> tuple[Arrived, int]:
-        """One line as it was said, and how much of it is damaged."""
+    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str) -> tuple[Arrived, Damaged]:
+        """One line as it was said, and what of it is not free."""
         index = fields.quantity("index")
         if index not in sent:
             raise Rejected(f"the transfer has no line {index}")
         line = sent[index]
         quantity, missing = fields.quantity("quantity"), fields.quantity("missing", default=0)
-        damaged = fields.quantity("damaged", default=0)
+        damaged, held = fields.quantity("damaged", default=0), fields.status("held", held=True, absent=DAMAGE)
         target = fields.text("target", need=False) or target
         reasons, expiry = fields.reasons(), iso_date(fields.take("expiry"))
         fields.done()
@@ -356,7 +359,7 @@ class Transfers:
             catalogue.need_bin(connection, target)
         accepted = Accepted(index=index, item=line.item, lot=line.lot, serial=line.serial, status=line.status,
                             quantity=quantity, missing=missing, target=target)  # fmt: skip
-        return (accepted, reasons, expiry), damaged
+        return (accepted, reasons, expiry), (damaged, held)
 
     @staticmethod
     def _came(connection: Connection, name: TransferName) -> dict[int, int]:
@@ -373,15 +376,15 @@ class Transfers:
         return self._site.identity.origin.site
 
 
-def _apart(line: Accepted, reasons: tuple[str, ...], expiry: str, damaged: int) -> Iterator[Arrived]:
+def _apart(arrived: Arrived, part: Damaged) -> Iterator[Arrived]:
     """The line in the statuses in which it arrives: a dispatch has none but free goods, so the chain takes what the
     receiver says. The damaged part says so itself; reasons are for what came, or did not."""
+    (line, reasons, expiry), (damaged, held) = arrived, part
     if damaged < line.quantity or line.missing or not damaged:
         yield replace(line, quantity=line.quantity - damaged), reasons, expiry
         reasons = ()
     if damaged:
-        held = replace(line, status=DAMAGE, quantity=damaged, missing=0)
-        yield held, (*reasons, HELD_BECAUSE[DAMAGE]), expiry
+        yield replace(line, status=held, quantity=damaged, missing=0), (*reasons, HELD_BECAUSE[held]), expiry
 
 
 def _known(connection: Connection, transfer: OpId, sender: str, paper: object) -> Coming:

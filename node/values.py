@@ -11,7 +11,7 @@ from typing import Any
 from ledger.documents import OCCURRED_MS_MAX, reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId, quantity, text_to_word
-from ledger.moves import QUANTITY_MAX, STATUSES
+from ledger.moves import FREE, QUANTITY_MAX, STATUSES
 from ledger.wording import shown
 
 NAME_CHARS_MAX = 80
@@ -60,11 +60,11 @@ class Fields:
         value = self.take(name)
         return None if value is None else Actor.parse(value)
 
-    def status(self, name: str = "status", *, held: bool = False) -> int:
-        """A status as the chain numbers it; absent means free. `held`: it has to be one of the others."""
+    def status(self, name: str = "status", *, held: bool = False, absent: int = FREE) -> int:
+        """A status as the chain numbers it; `absent` where none is said. `held`: it has to be another than free."""
         value = self.take(name)
-        if value is None and not held:
-            return 0
+        if value is None and (absent != FREE or not held):
+            return absent
         known = STATUSES[1:] if held else STATUSES
         if not isinstance(value, str) or value not in known:
             raise Rejected(f"{self._what}: {name} {shown(value)}: expected {', '.join(known)}")

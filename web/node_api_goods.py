@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ledger.announced import due_key
 from ledger.ids import OpId
+from ledger.moves import STATUSES
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, MOVE, RECEIVE
 from node import orders
 from node.desk import Answer
-from node.holds import FIRST as FIRST_HOLD
+from node.holds import FIRST as FIRST_HELD
 from node.values import LABEL_CHARS_MAX
 from web.node_api_words import (
     ADJUSTED,
@@ -30,7 +31,6 @@ from web.node_ask import Ask
 from web.routes import Route
 from web.schema import (
     CODE,
-    HEIGHT,
     NAME,
     OP_ID,
     QUANTITY,
@@ -63,21 +63,28 @@ LEAVING = record(
 )
 WANTED = record("WantedLine", {"quantity": QUANTITY}, {"item": CODE, "barcode": text(most=14)})
 FREED = record("FreedLine", {"line": whole(), "quantity": QUANTITY, "location": CODE})
+HELD_BY = record(
+    "HeldBy",
+    {
+        "op_id": OP_ID,
+        "call": text("What it was"),
+        "by": NAME,
+        "own": flag("The asker did it: somebody else has to release it"),
+        "line": or_null(whole("Of the hold, for a release; null: nobody holds it, and it is held anew before that")),
+        "quantity": QUANTITY,
+    },
+)
 HELD_ROW = record(
     "HeldRow",
     {
-        "height": {**HEIGHT, "description": "Of the block that held it"},
-        "hold": OP_ID,
-        "line": whole(),
-        "by": NAME,
-        "own": flag("The asker holds it: somebody else has to release it"),
+        "location": CODE,
         "item": CODE,
         "lot": CODE,
         "serial": CODE,
         "status": STATUS,
+        "quantity": QUANTITY,
         **MEASURE,
-        "left": QUANTITY,
-        "places": array(record("HeldPlace", {"location": CODE, "quantity": QUANTITY}), None),
+        "origins": array(HELD_BY, None, doc="What brought it there, newest first; older ones may be left out"),
     },
 )
 DELIVERY = record(
@@ -159,17 +166,23 @@ STATED: dict[str, Schema] = {"reasons": REASONS, "occurred_ms": WHEN, "happened"
 
 
 def _holds(ask: Ask) -> object:
-    height, hold, line = ask.after or FIRST_HOLD
-    after = (int(height), hex_of(hold), int(line))
+    location, item, lot, status, serial = ask.after or FIRST_HELD
+    after = (str(location), str(item), str(lot), int(status), str(serial))
+    only = {name: ask.query.get(name, "") for name in ("item", "location")}
     with ask.reading() as connection:
-        found = ask.parts.floor.holds.waiting(connection, ask.who, after, ask.limit + 1)
-    return ask.page([((row["height"], row["hold"], row["line"]), row) for row in found])
+        found = ask.parts.floor.holds.waiting(connection, ask.who, after, ask.limit + 1, **only)
+    names = ("location", "item", "lot", "status", "serial")
+    return ask.page(
+        [(tuple(STATUSES.index(row[n]) if n == "status" else row[n] for n in names), row) for row in found]
+    )
 
 
 def _deliveries(ask: Ask) -> object:
     due, name = ask.after or ("", "")
+    only = ask.query.get("delivery", "")
     with ask.reading() as connection:
-        found = ask.parts.floor.deliveries.waiting(connection, ask.who, (str(due), str(name)), ask.limit + 1)
+        after = (str(due), str(name))
+        found = ask.parts.floor.deliveries.waiting(connection, ask.who, after, ask.limit + 1, only=only)
     return ask.page([((due_key(row["due"]), row["delivery"]), row) for row in found])
 
 
@@ -230,8 +243,10 @@ ROUTES = (
         {"target": CODE, **STATED},
     ),
     Route(
-        method="GET", path="/api/v1/holds/", allow=HOLD | APPROVE, summary="What is held and not released",
-        answer=HELD_ROW, keys=(int, str, int), handle=_holds,
+        method="GET", path="/api/v1/holds/", allow=ADJUST | HOLD | APPROVE,
+        summary="What is not free, bin by bin, and what brought it there",
+        query={"item": text("Only this item", most=31), "location": text("Only this bin", most=31)},
+        answer=HELD_ROW, keys=(str, str, str, int, str), handle=_holds,
     ),
     verb(
         "deliveries/", RECEIVE | APPROVE, "A delivery is announced", lambda floor: floor.deliveries.expect,
@@ -247,6 +262,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/deliveries/", allow=RECEIVE | APPROVE, summary="What is expected and what came",
+        query={"delivery": text("Only this one", most=64)},
         answer=DELIVERY, keys=(str, str), handle=_deliveries,
     ),
     Route(

@@ -65,6 +65,7 @@ ARRIVED_LINE = record(
     {"index": whole("The line of the dispatch"), "quantity": QUANTITY},
     {
         "damaged": {**QUANTITY, "description": "Of `quantity`: taken in held"},
+        "held": one_of("quality", "damage", "expired", doc="How; damage where it is not said"),
         "missing": QUANTITY,
         "target": CODE,
         "reasons": REASONS,

@@ -9,6 +9,7 @@ from functools import partial
 from flask import Blueprint, Response, render_template
 
 from ledger.ids import OpId
+from ledger.moves import HELD_BECAUSE, STATUSES
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, STOCK_ROLES, TRANSFER
 from node import dispatch_paper
 from node.desk import Answer
@@ -21,6 +22,8 @@ from web.node_words import CALLS, HELD, LADDER, MARKS
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
 BROKEN = (("damaged", N_("It is damaged")), ("expired", N_("It has expired")), ("lost", N_("It is not to be found")))
+# By the status that goods get: why.
+BECAUSE = {STATUSES[status]: code for status, code in HELD_BECAUSE.items()}
 DIFFERS = (("over", N_("More came than was expected")), ("short", N_("Less came than was expected")))
 ARRIVED = (*DIFFERS, ("lost-on-the-way", N_("It was lost on the way")))
 SHORT = (
@@ -169,8 +172,8 @@ SCREENS: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "/move": ("task", {"kind": "move", "title": N_("Move goods"), "reasons": (), "held": HELD}),
     "/pick": ("pick", {"not_promised": NOT_PROMISED}),
-    "/bring-in": ("arrivals", {"differs": ARRIVED}),
-    "/held": ("held", {}),
+    "/bring-in": ("arrivals", {"differs": ARRIVED, "held": HELD}),
+    "/held": ("held", {"held": HELD, "because": BECAUSE, "broken": BROKEN}),
     **{f"/floor/{kind}": ("basket", {"kind": kind, "work": work}) for kind, work in WORKS.items()},
 }
 

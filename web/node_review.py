@@ -180,6 +180,9 @@ def blueprint(parts: NodeParts) -> Blueprint:
             name=known["name"],
             lines=excerpt(lines, "lines"),
             differing=len(differing),
+            to_explain={
+                line["line"]: line["left"] for line in differing if not (line["posted"] or line["relocated"])
+            },
             relocated=sum(1 for line in differing if line["relocated"]),
             offers=excerpt(found["relocations"], "offers"),
             units=excerpt(found["units"], "units"),

@@ -12,7 +12,7 @@ TILES = (
     ("/pick", "⇉", N_("Pick and issue"), N_("Orders to a customer"), ISSUE),
     ("/floor/dispatch", "↗", N_("Send out"), N_("To another site"), TRANSFER),
     ("/bring-in", "↙", N_("Bring in"), N_("From another site"), TRANSFER),
-    ("/held", "■", N_("Held goods"), N_("Hold and release"), HOLD | APPROVE),
+    ("/held", "■", N_("Held goods"), N_("Hold and release"), ADJUST | HOLD | APPROVE),
     ("/floor/return", "↺", N_("Customer return"), N_("Arrives held"), RECEIVE),
     ("/floor/scrap", "✕", N_("Scrap"), N_("With a second signature"), ADJUST),
     ("/floor/send-back", "↶", N_("Back to supplier"), N_("With a second signature"), ADJUST),

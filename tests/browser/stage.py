@@ -79,6 +79,7 @@ BINS = {
         *(f"M-{number:02}" for number in range(1, 8)),
         *(f"L-{number:02}" for number in range(1, 6)),
         *(f"D-{number:02}" for number in range(1, 7)),
+        *(f"H-{number:02}" for number in range(1, 7)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

@@ -95,7 +95,7 @@ def test_a_label_without_a_weight_asks_for_it_in_a_basket(pages: Pages, scanned:
     page.click("#papers button[type=submit]")
     expect(page.locator("#proof-title")).to_have_text("Held")
     held = [row for row in house.oslo.people["kim"].get("holds/")["rows"] if row["item"] == "HAM-KG"]
-    assert [(row["left"], row["unit"], row["decimals"]) for row in held] == [(750, "KG", 3)]
+    assert [(row["quantity"], row["unit"], row["decimals"]) for row in held] == [(750, "KG", 3)]
 
 
 def test_held_and_expected_goods_are_shown_in_the_items_unit(pages: Pages) -> None:

@@ -270,9 +270,10 @@ def test_goods_are_held_without_the_node_and_once(pages: Pages, scanned: Scan) -
     stock = house.oslo.people["rita"].get("locations/S-01")["stock"]
     assert sorted((line["status"], line["quantity"]) for line in stock) == [("damage", 2), ("free", 3)]
     kim = house.oslo.people["kim"]
-    held = [row for row in kim.get("holds/")["rows"] if any(each["location"] == "S-01" for each in row["places"])][-1]
+    [row] = kim.get("holds/?location=S-01")["rows"]
+    [held] = row["origins"]
     lines = [{"line": held["line"], "quantity": 2, "location": "S-01"}]
-    kim.act("documents/release", hold=held["hold"], lines=lines, pin=stage.PIN)
+    kim.act("documents/release", hold=held["op_id"], lines=lines, pin=stage.PIN)
 
 
 def test_a_pick_list_is_shown_as_it_was_and_picked_when_the_node_answers(pages: Pages, scanned: Scan) -> None:

@@ -74,8 +74,9 @@ def test_a_part_of_a_received_line_arrives_held_and_says_why(stage: Stage) -> No
     assert document_of(stage, op).line_reasons == {1: ("damaged",)} and document_of(stage, op).reasons == ()
     with stage.site.reading() as connection:
         [held] = stage.floor.holds.waiting(connection, stage.as_("sven"))
-    assert (held["hold"], held["status"], held["left"]) == (str(op), "damage", 3)
-    release = {"hold": str(op), "lines": [{"line": held["line"], "quantity": 3, "location": "A-01"}]}
+    [origin] = held["origins"]
+    assert (origin["op_id"], held["status"], held["quantity"]) == (str(op), "damage", 3)
+    release = {"hold": str(op), "lines": [{"line": origin["line"], "quantity": 3, "location": "A-01"}]}
     stage.floor.holds.release(stage.op(), stage.as_("sven"), release, PIN)
     assert lies(stage, "A-01") == {("BOLT", "free"): 10}
 

@@ -61,9 +61,11 @@ def test_held_goods_stay_until_another_person_signs_their_release(stage: Stage) 
         stage.floor.stock.issue(stage.op(), stage.as_("mona"), issue)
     line = {"item": "BOLT", "quantity": 3, "status": "damage"}
     stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": [line], "source": "A-01", "target": "DOCK"})
-    (shown,) = waiting(stage, "sven")
-    assert (shown["hold"], shown["line"], shown["by"], shown["own"], shown["left"]) == (str(op), 1, "Mona", False, 4)
-    assert shown["places"] == [{"location": "A-01", "quantity": 1}, {"location": "DOCK", "quantity": 3}]
+    shown = waiting(stage, "sven")
+    assert [(row["location"], row["quantity"]) for row in shown] == [("A-01", 1), ("DOCK", 3)]
+    for row in shown:
+        by = {"op_id": str(op), "call": "hold", "by": "Mona", "own": False}
+        assert row["origins"] == [{**by, "line": 1, "quantity": row["quantity"]}]
     body = {"hold": str(op), "lines": [{"line": 1, "quantity": 3, "location": "DOCK"}], "order": "QA-77"}
     with pytest.raises(Rejected, match="APPROVE"):
         stage.floor.holds.release(stage.op(), stage.as_("mona"), body, PIN)
@@ -105,7 +107,7 @@ def test_a_return_names_its_origin_and_arrives_held(stage: Stage) -> None:
     stage.floor.stock.receive(op, mona, {**body, "lines": lines, "return_of": "SO-1"})
     assert document_of(stage, op).references == {"return-of": "SO-1"}
     assert (held(stage, "DOCK", "BOLT", 1), held(stage, "DOCK", "DRILL")) == (2, 1)
-    assert [(each["item"], each["status"], each["line"]) for each in waiting(stage, "sven")] == [
+    assert [(each["item"], each["status"], each["origins"][0]["line"]) for each in waiting(stage, "sven")] == [
         ("BOLT", "quality", 0), ("DRILL", "damage", 1)
     ]  # fmt: skip
     body = {"hold": str(op), "lines": [{"line": 1, "quantity": 1, "location": "DOCK"}]}

@@ -191,8 +191,8 @@ class Books:
         return {each.tote for each in self.open_lists.values() if each.tote}
 
     def allot(self, wanted: dict[str, int]) -> tuple[Counter[Key], dict[str, int]]:
-        """Where so much would be promised, and what is missing: place by place, but not where somebody counts just now,
-        nor out of somebody's tote. No goods here expire."""
+        """Where so much would be promised, and what is missing: place by place, but not where somebody counts just
+        now, nor out of somebody's tote. No goods here expire."""
         taken = self.totes | {each.bin for each in self.rounds.values() if each.state == "counting"}
         found: Counter[Key] = Counter()
         missing = {}

@@ -8,6 +8,7 @@ import { decider } from "./decide.js";
 import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, say } from "./page.js";
+import { askExpiry, askHeld, HELD } from "./part.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
 import { lastOf } from "./told.js";
@@ -23,7 +24,7 @@ const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
 const linesOf = ({ lines }) => n_("%(num)s line", "%(num)s lines", lines.length);
 
-const damage = (line) => line.damaged && `■ ${_("%(number)s damaged", { number: measured(line.damaged, line) })}`;
+const damage = (line) => line.damaged && `■ ${_("%(number)s %(held)s", { number: measured(line.damaged, line), held: HELD[line.held] })}`;
 const gap = (line) => off(line) && `▲ ${off(line) < 0 ? _("%(number)s short", { number: measured(-off(line), line) }) : _("%(number)s over", { number: measured(off(line), line) })}`;
 const differs = (line) => [line.decimals ? line.unit : "", gap(line), damage(line), gap(line) || damage(line) ? "" : `✓ ${_("all of it")}`].filter(Boolean).join(" · ");
 
@@ -39,16 +40,17 @@ function show() {
   byId("lines").replaceChildren(...transfer.lines.slice(0, LINES_MAX).map((line) => lineOf({
     title: titled(line), details: detailsOf(line), figure: `${written(line.came, line.decimals)} / ${written(line.open, line.decimals)}`,
     beside: differs(line), latest: line === transfer.latest,
-    act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, line.decimals, (digits) => attempt(() => set(line, { came: base(digits, line.decimals) })), { part: () => askDamaged(line) })],
+    act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, line.decimals, (digits) => attempt(() => set(line, { came: base(digits, line.decimals) })), { part: () => askHeld(titled(line), (held) => askDamaged(line, held)),
+      ...(line.lot ? { expiry: () => askExpiry(titled(line), line.expiry, (expiry) => set(line, { expiry })) } : {}) })],
   })));
 }
 
 // Of what came; the rest is free.
-function askDamaged(line) {
-  askAmount(_("%(name)s: how many of them are damaged?", { name: titled(line) }), line.damaged, line.decimals, (digits) => attempt(() => {
+function askDamaged(line, held) {
+  askAmount(_("%(name)s, %(held)s: how many?", { name: titled(line), held: HELD[held] }), line.damaged, line.decimals, (digits) => attempt(() => {
     const damaged = base(digits, line.decimals);
-    if (damaged > line.came) throw new Refused(_("More is damaged than came: say first how many came."));
-    set(line, { damaged });
+    if (damaged > line.came) throw new Refused(_("That is more than came: say first how many came."));
+    set(line, { damaged, held });
   }));
 }
 
@@ -77,7 +79,7 @@ function showComing(rows) {
 }
 
 function choose({ transfer: name, sender, lines, paper = null }) {
-  transfer = { name, sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0 })), latest: null };
+  transfer = { name, sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0, held: "damage", expiry: "" })), latest: null };
   stopFollowing();
   show();
   say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
@@ -118,6 +120,7 @@ onCode(async (text) => {
   }
   const line = transfer.lines.find((each) => each.item === found.item && (!found.lot || each.lot === found.lot) && (!found.serial || each.serial === found.serial));
   if (!line) { say("bad", _("%(name)s is not in this transfer", { name: found.name || found.item || text })); return; }
+  if (line.lot && found.expiry) line.expiry = found.expiry;
   transfer.latest = line;
   show();
   say(off(line) ? "warn" : "good", _("%(name)s: %(number)s were sent", { name: titled(line), number: measured(line.open, line) }), { figure: written(line.came, line.decimals) });
@@ -134,7 +137,7 @@ byId("back").addEventListener("click", () => { transfer = null; show(); });
 function wish() {
   const lines = transfer.lines.map((line) => ({
     index: line.index, quantity: line.came, target,
-    ...(line.damaged ? { damaged: line.damaged } : {}), ...(off(line) < 0 ? { missing: -off(line) } : {}), ...(off(line) ? { reasons: [line.why] } : {}),
+    ...(line.damaged ? { damaged: line.damaged, held: line.held } : {}), ...(line.expiry && line.came ? { expiry: line.expiry } : {}), ...(off(line) < 0 ? { missing: -off(line) } : {}), ...(off(line) ? { reasons: [line.why] } : {}),
   }));
   return { transfer: transfer.name, sender: transfer.sender, lines, ...(transfer.paper ? { paper: transfer.paper } : {}) };
 }

@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import "./times.js";
+import { unsent } from "./unsent.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -32,11 +33,17 @@ byId("console-login")?.addEventListener("submit", async (event) => {
   }
 });
 
+// What somebody writes stands there again when they have looked at the rest of what is known.
+const entry = byId("entry") && unsent(byId("entry").dataset.login);
+if (entry?.said) byId("text").value = entry.said;
+byId("text")?.addEventListener("input", () => entry.keep(byId("text").value));
+
 async function enter(number, verb, text) {
   const buttons = byId("entry").querySelectorAll("button");
   for (const each of buttons) each.disabled = true;
   try {
     await post(`discrepancies/${number}/${verb}`, { text });
+    if (verb !== "owner") entry.drop();
     location.reload();
   } catch (error) {
     byId("entry-answer").textContent = error.message;

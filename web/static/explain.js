@@ -6,11 +6,14 @@ import { _ } from "./words.js";
 
 const ROWS = 4;
 
-// Answers a map of line number to [[code, share], …] that grows as lines are explained.
-export function explanations() {
-  const found = new Map(), dialog = byId("explain");
-  if (!dialog) return found;
-  const reasons = JSON.parse(byId("explain-reasons").textContent);
+// Answers a map of line number to [[code, share], …] that grows as lines are explained. `kept`: see `unsent.js`; what
+// was said of a line whose difference is another since then is not taken up.
+export function explanations(kept) {
+  const dialog = byId("explain");
+  if (!dialog) return new Map();
+  const { reasons, left: sizes } = JSON.parse(byId("explain-reasons").textContent);
+  const whole = ([number, shares]) => shares.reduce((sum, [, share]) => sum + share, 0) === Math.abs(sizes[number] ?? 0);
+  const found = new Map((kept.said || []).filter(whole));
   let line = null;
 
   const rows = () => [...dialog.querySelectorAll(".share")];
@@ -56,10 +59,20 @@ export function explanations() {
   byId("explain-yes").addEventListener("click", () => {
     const said = rows().map((row) => [row.querySelector("select").value, shareOf(row)]).filter(([, share]) => share);
     found.set(line.number, said);
-    const words = Object.fromEntries(reasons.map((each) => [each.code, each.words]));
-    line.button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${measured(share, line)} ${words[code]}`).join(", ");
+    kept.keep([...found]);
+    tell(line.button);
     dialog.close();
   });
-  for (const each of document.querySelectorAll("[data-explain]")) each.addEventListener("click", () => open(each));
+
+  function tell(button) {
+    const { line: number, unit, decimals } = button.dataset, words = Object.fromEntries(reasons.map((each) => [each.code, each.words]));
+    const said = found.get(number) || [];
+    button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${measured(share, { unit, decimals: Number(decimals) })} ${words[code]}`).join(", ");
+  }
+
+  for (const each of document.querySelectorAll("[data-explain]")) {
+    each.addEventListener("click", () => open(each));
+    tell(each);
+  }
   return found;
 }

@@ -27,9 +27,10 @@ export function offer(what) {
 }
 
 let held = () => {};
-// What is wrong: `take` gets the status.
-export function askHeld(title, take) {
+// What is wrong: `take` gets the status; `now` is the one that it has already.
+export function askHeld(title, take, now = "") {
   byId("part-title").textContent = title;
+  for (const each of byId("part").querySelectorAll("[data-held]")) each.hidden = each.dataset.held === now;
   held = take;
   byId("part").showModal();
 }

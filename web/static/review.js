@@ -7,6 +7,7 @@ import { given } from "./give.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, openDialog, say } from "./page.js";
 import { cardOf } from "./unknown.js";
+import { unsent } from "./unsent.js";
 import { onScan } from "./wedge.js";
 import { _ } from "./words.js";
 
@@ -30,15 +31,7 @@ for (const each of document.querySelectorAll("[data-relocate]")) {
   }));
 }
 
-const explained = explanations();
-// Explanations are nowhere but here until they are signed: another page of the lines would forget them.
-for (const each of document.querySelectorAll("nav.rest a")) {
-  each.addEventListener("click", (event) => {
-    if (!explained.size) return;
-    event.preventDefault();
-    say("warn", _("Sign first: on another page what you explained here is forgotten"));
-  });
-}
+const kept = unsent(byId("bar").dataset.actor, page.dataset.round), explained = explanations(kept);
 const toExplain = () => differs - explained.size - relocated > 0;
 const again = () => ({ session, bin, reason: byId("reason-again").value });
 const back = () => location.assign(`/review/${session}`);
@@ -69,6 +62,7 @@ if (byId("decide")) {
 }
 
 function posted(answer) {
+  kept.drop();
   if (answer.state !== "posted") { location.reload(); return; }
   byId("dock").hidden = true;
   byId("onwards").hidden = false;

@@ -4,17 +4,31 @@ import { act } from "./api.js";
 import { decider } from "./decide.js";
 import { before, given } from "./give.js";
 import { attempt, byId, say } from "./page.js";
+import { unsent } from "./unsent.js";
 import { _, n_ } from "./words.js";
 
-const { session, same } = byId("session").dataset;
-const bins = same ? same.split("\n") : [];
+const { session, same, waiting } = byId("session").dataset;
+const listed = (text) => (text ? text.split("\n") : []);
+const bins = listed(same);
 const again = () => byId("reason-again").value;
 const reload = () => location.reload();
 const boxes = [...document.querySelectorAll("[data-choose]")];
-const chosen = () => boxes.filter((each) => each.checked).map((each) => each.value);
-const toExplain = () => boxes.some((each) => each.checked && !bins.includes(each.value));
+// Those on the list's other pages are chosen as well, as long as they wait for a decision.
+const kept = unsent(byId("bar").dataset.actor), among = new Set(listed(waiting).filter((bin) => kept.said?.includes(bin)));
+const chosen = () => [...among];
+const toExplain = () => chosen().some((bin) => !bins.includes(bin));
 const LEFT_OVER = `left-over:${session}`;
 let leaving = "", assigned = "";
+
+// A node takes so many bins at a time.
+const BULK_MAX = 200;
+async function approve(some, said) {
+  const refused = {};
+  for (let at = 0; at < some.length; at += BULK_MAX) {
+    Object.assign(refused, (await act("counts/approve-bins", { session, bins: some.slice(at, at + BULK_MAX), pin: byId("pin").value, ...said })).refused);
+  }
+  return { refused };
+}
 
 // What could not be posted with the others, said once the page shows how the bins stand now.
 function posted({ refused }) {
@@ -29,13 +43,13 @@ if (byId("decide")) {
       title: _("Approve what agrees"), yes: _("Sign and post"), signed: true, why: "",
       words: () => n_("%(num)s bin is posted. Nothing is booked: your signature proves that it was counted.",
         "%(num)s bins are posted, each on its own. Nothing is booked: your signature proves that they were counted.", bins.length),
-      act: () => act("counts/approve-bins", { session, bins, pin: byId("pin").value }), done: posted,
+      act: () => approve(bins), done: posted,
     },
     "approve-chosen": {
       title: _("Approve the chosen bins"), yes: _("Sign and post"), signed: true, why: () => (toExplain() ? "why-approve" : ""),
       words: () => n_("%(num)s bin is posted. Its differences are booked now, for this reason, and your signature stands beside them.",
         "%(num)s bins are posted, each on its own. Their differences are booked now, for this reason, and your signature stands beside them.", chosen().length),
-      act: () => act("counts/approve-bins", { session, bins: chosen(), pin: byId("pin").value, ...(toExplain() && { reason: byId("reason-approve").value }) }), done: posted,
+      act: () => approve(chosen(), toExplain() && { reason: byId("reason-approve").value }), done: posted,
     },
     "reject-chosen": {
       title: _("Reject these counts"), yes: _("Reject them"), why: "why-reject",
@@ -71,21 +85,29 @@ if (byId("decide")) {
   }
 }
 function showChosen() {
-  const { length } = chosen();
+  const { length } = chosen(), here = boxes.filter((each) => each.checked).length;
   byId("chosen").hidden = !length;
   byId("dock").hidden = length > 0;
-  byId("choose-all").hidden = length === boxes.length;
+  byId("choose-all").hidden = here === boxes.length;
   byId("approve-chosen").textContent = n_("Approve %(num)s bin", "Approve %(num)s bins", length);
   byId("reject-chosen").textContent = n_("Reject %(num)s bin", "Reject %(num)s bins", length);
 }
-function choose(checked) {
-  for (const each of boxes) each.checked = checked;
+function choose(some, checked) {
+  for (const each of some) each.checked = checked;
+  for (const each of boxes) {
+    if (each.checked) among.add(each.value);
+    else among.delete(each.value);
+  }
+  kept.keep(chosen());
   showChosen();
 }
-for (const each of boxes) each.addEventListener("change", showChosen);
-byId("choose-all")?.addEventListener("click", () => choose(true));
-byId("choose-none")?.addEventListener("click", () => choose(false));
-if (boxes.length) showChosen(); // a browser keeps the ticks of a page that is loaded again
+for (const each of boxes) {
+  each.checked = among.has(each.value); // whatever ticks the browser kept of a page that is loaded again
+  each.addEventListener("change", () => choose([], true));
+}
+byId("choose-all")?.addEventListener("click", () => choose(boxes, true));
+byId("choose-none")?.addEventListener("click", () => { among.clear(); choose(boxes, false); });
+if (byId("chosen")) showChosen();
 
 const leftOver = JSON.parse(sessionStorage.getItem(LEFT_OVER) || "[]");
 sessionStorage.removeItem(LEFT_OVER);

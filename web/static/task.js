@@ -26,12 +26,15 @@ const KEY = "delivery"; // which expected delivery this receipt belongs to, {tas
 const seen = new Seen();
 let screen = null, unit = "", deliveries = [], loaded = false, asked = false;
 let told = null; // what the node answered to a unit whose lines are not on the screen yet
+let expected = null; // the delivery of this receipt, which need not be among those that are listed
 
+const known = (name) => (expected?.delivery === name ? expected : deliveries.find((each) => each.delivery === name));
+const supplierOf = (name) => known(name)?.supplier;
 const chosen = () => {
   const kept = JSON.parse(localStorage.getItem(KEY) || "null");
   if (kept && screen && kept.task === screen.task) return kept;
   // A unit says which delivery it is of.
-  return screen?.delivery ? deliveries.find((each) => each.delivery === screen.delivery) || { delivery: screen.delivery } : null;
+  return screen?.delivery ? { delivery: screen.delivery, supplier: supplierOf(screen.delivery) } : null;
 };
 
 // ---------------------------------------------------------------- what is shown
@@ -73,14 +76,27 @@ function next() {
   return screen.lines.length && !screen.target ? _("Scan the bin where they go.") : _("Scan what you take, then the bin where it goes.");
 }
 
+// Asked for by its number, and kept on this tablet so: it may stand far behind in the list.
+let wished = "";
+async function loadExpected(name) {
+  wished = name;
+  const { rows } = await lastOf(`deliveries/?${new URLSearchParams({ delivery: name })}`, "delivery");
+  [expected = null] = rows;
+  if (screen) showExpected();
+}
+
 // What of the chosen delivery came by now, this receipt included.
 function showExpected() {
-  const mine = chosen(), found = mine && deliveries.find((each) => each.delivery === mine.delivery);
+  const mine = chosen(), found = mine && known(mine.delivery);
+  if (mine && mine.delivery !== wished) loadExpected(mine.delivery).catch(() => {}); // without an answer it is received all the same
   byId("expected").hidden = !found;
   if (!found) return;
   byId("expected-title").textContent = _("Expected in %(delivery)s", { delivery: found.delivery });
   const here = (item) => screen.lines.filter((line) => line.item === item).reduce((sum, line) => sum + line.counted, 0);
-  byId("expected-lines").replaceChildren(...found.lines.map((line) => lineOf({
+  // What came last stands first, then what is still to come.
+  const newest = new Map(screen.lines.map((line, at) => [line.item, at])), at = ({ item }) => newest.get(item) ?? -1;
+  const lines = [...found.lines].sort((one, other) => at(other) - at(one)).slice(0, LINES_MAX);
+  byId("expected-lines").replaceChildren(...lines.map((line) => lineOf({
     title: nameOf(line.item) || line.item, figure: `${written((line.came ?? 0) + here(line.item), line.decimals)} / ${written(line.wanted, line.decimals)}`, beside: line.decimals ? line.unit : "",
     details: [apart(line.item), ...line.lots.map((lot) => _("lot %(lot)s", { lot })), line.units.length === 1 ? _("on %(unit)s", { unit: line.units[0] }) : line.units.length ? n_("on %(num)s unit", "on %(num)s units", line.units.length) : ""].filter(Boolean),
   })));
@@ -159,6 +175,7 @@ async function loadDeliveries() {
   const [answer] = await Promise.all([lastOf("deliveries/"), loadNames()]);
   deliveries = answer.rows;
   loaded = true;
+  wished = ""; // what came of it may be another by now
   rest(byId("deliveries"), "deliveries/", answer, showDeliveries);
   if (screen) showExpected();
   else if (asked) showChoice({ screen: null });

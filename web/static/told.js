@@ -7,8 +7,8 @@ import { change, fact, setFact } from "./store.js";
 import { LoggedOut, Unreachable } from "./wire.js";
 
 const CODES = "told:codes", CODES_MAX = 500;
-// What came of a delivery lies where it was put, and of held goods it is said how much there is: the node alone tells.
-const STOCK = ["came", "left", "places"];
+// What came of a delivery lies where it was put: the node alone tells.
+const STOCK = ["came"];
 const kept = (answer) => JSON.parse(JSON.stringify(answer, (name, value) => (STOCK.includes(name) ? undefined : value)));
 const keyOf = async (path) => `told:${(await whose())?.actor}:${path}`;
 
