@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import BY_PAPER, Part, part_op_id
+from ledger.documents import BY_PAPER, Part, part_op_id, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.keys import VerifyKey
@@ -23,7 +23,7 @@ from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line
 from ledger.people import TRANSFER
 from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
-from node import catalogue, control, hindsight, parts, streams
+from node import catalogue, control, hindsight, parts, sent, streams
 from node.counting import Counting
 from node.counting_amounts import doubt
 from node.counting_lines import iso_date
@@ -32,14 +32,14 @@ from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
 from node.operators import Operators
 from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import refuse_frozen
+from node.sent import STREAM
 from node.values import Fields
 
 log = logging.getLogger(__name__)
 
-STREAM = "transfers"
 SITES = "sites"
 NAMED_MAX = 5
-
+CARRIED = ("vehicle", "seal")  # what a dispatch goes by, and what closes it
 
 # A line of an acceptance, its reasons, its expiry.
 Arrived: TypeAlias = tuple[Accepted, tuple[str, ...], str]
@@ -71,14 +71,15 @@ class Transfers:
 
     def dispatch(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods leave: `receiver` (a site), `lines` [{item or barcode, quantity, lot, serial, source, reasons}],
-        `source` for lines that name none, `confirm` (although nobody here has heard of the receiver), `occurred_ms`,
-        `note`. A large dispatch is several transfers, all of them or none. Answers {op_id, state, transfer,
-        transfers}."""
+        `source` for lines that name none, `vehicle` and `seal` (numbers, as they stand on it), `confirm` (although
+        nobody here has heard of the receiver), `occurred_ms`, `note`. A large dispatch is several transfers, all of
+        them or none. Answers {op_id, state, transfer, transfers}."""
         who.need(TRANSFER, "dispatch goods")
         fields = Fields(body, "dispatch")
         receiver, source = fields.text("receiver"), fields.text("source", need=False)
         entries, sure = fields.objects("lines", DOCUMENT_LINES_MAX), fields.flag("confirm")
         occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
+        carried = {kind: reference(said) for kind in CARRIED if (said := fields.take(kind)) is not None}
         fields.done()
         if receiver == self.site_name:
             raise Rejected("a dispatch goes to another site: book a move instead")
@@ -106,6 +107,7 @@ class Transfers:
                 document = self._desk.document(
                     did_at_ms,
                     part=None if len(names) == 1 else Part(op_id, number, len(names)),
+                    references=carried,
                     commitments=self._desk.erasable(connection, note if number == 1 else ""),
                 )
                 signed = self._operators.sign(who, call, name, key)
@@ -119,6 +121,7 @@ class Transfers:
             "receiver": receiver,
             "lines": [[line.item, line.lot, line.serial, line.quantity, line.source] for line in lines],
             "occurred_ms": occurred_ms,
+            **carried,
         }
         return self._desk.once(op_id, who.actor, "dispatch", content, work)
 
@@ -187,15 +190,14 @@ class Transfers:
         ).fetchall()
         found = []
         for transfer, receiver, quantity, settled in rows:
-            said = streams.get(connection, STREAM, str(TransferName(self.site_name, OpId(bytes(transfer)))))
-            state = said.get("state", "") if isinstance(said, dict) else ""
+            told = sent.outcome(connection, TransferName(self.site_name, OpId(bytes(transfer))))
             found.append(
                 {
                     "transfer": bytes(transfer).hex(),
                     "receiver": receiver,
                     "quantity": quantity,
                     "settled": settled,
-                    "state": state if isinstance(state, str) else "",
+                    "state": told.state,
                 }
             )
         return found
@@ -245,20 +247,24 @@ class Transfers:
                 " ORDER BY line",
                 (transfer.raw,),
             ).fetchall()
-            lines = [{**_shown(connection, Sent(*line[:6])), "done": line[6]} for line in rows]
+            told = sent.outcome(connection, name)
+            lines = [
+                {**_shown(connection, Sent(*line[:6])), "done": line[6]}
+                | dict(zip(("accepted", "missing"), told.lines.get(line[0], ()), strict=False))
+                for line in rows
+            ]
         else:
             known = _known(connection, transfer, "", None)
             if known.receiver != self.site_name:
                 raise Rejected(f"transfer {transfer} is between other sites")
             name, receiver, came = known.name, known.receiver, self._came(connection, known.name)
             lines = [{**_shown(connection, line), "done": came.get(line.index, 0)} for line in known.lines]
-        said = streams.get(connection, STREAM, str(name))
-        state = said.get("state", "") if isinstance(said, dict) else ""
+            told = sent.outcome(connection, name)
         return {
             "transfer": str(transfer),
             "sender": name.sender,
             "receiver": receiver,
-            "state": state if isinstance(state, str) else "",
+            "state": told.state,
             "lines": lines,
         }
 

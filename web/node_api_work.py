@@ -309,7 +309,7 @@ ROUTES = (
     signed_verb(
         "transfers/dispatch", TRANSFER, "Goods leave for another site", lambda floor: floor.transfers.dispatch,
         either(DISPATCHED, ASKED), {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
-        {"source": CODE, "confirm": UNHEARD_OF, **OCCURRED},
+        {"source": CODE, "vehicle": CODE, "seal": CODE, "confirm": UNHEARD_OF, **OCCURRED},
     ),
     signed_verb(
         "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept,
@@ -348,7 +348,13 @@ ROUTES = (
             "Transfer",
             {
                 "transfer": OP_ID, "sender": NAME, "receiver": NAME, "state": text(),
-                "lines": array(record("TransferLine", {**TRANSFER_LINE, "done": QUANTITY})),
+                "lines": array(
+                    record(
+                        "TransferLine", {**TRANSFER_LINE, "done": QUANTITY},
+                        may={"accepted": QUANTITY, "missing": QUANTITY},
+                        doc="`accepted` and `missing` of what left here, as soon as the hub has told",
+                    )
+                ),
                 "being_counted": flag("It touches a bin that is being counted, and the asker counts"),
                 "paper": or_null(text("What travels with the goods and is accepted there without a network")),
             },

@@ -11,9 +11,10 @@ from flask import Blueprint, Response, render_template
 from ledger.ids import OpId
 from ledger.moves import HELD_BECAUSE, STATUSES
 from ledger.people import ADJUST, APPROVE, HOLD, ISSUE, RECEIVE, STOCK_ROLES, TRANSFER
-from node import dispatch_paper
+from node import dispatch_paper, sent
 from node.desk import Answer
 from web import drawn, kit
+from web.excerpts import taken
 from web.languages import N_, said
 from web.node_api_work import transfer_for
 from web.node_app import NodeParts
@@ -158,9 +159,22 @@ WORKS = {
     ),
     "dispatch": Work(
         "transfers/dispatch", N_("Send to another site"), N_("Sign and send"), N_("Sent"), TRANSFER, "source",
-        (Said("receiver", N_("To which site"), kind="site"),), signed=True,
+        (Said("receiver", N_("To which site"), kind="site"), Said("vehicle", N_("Truck or trailer"), need=False),
+         Said("seal", N_("Seal number"), need=False)), signed=True,
     ),
 }  # fmt: skip
+
+
+# What became of a transfer, by the hub's word for it: level, shape, words.
+SENT = {
+    "": ("quiet", "○", N_("the hub has not told of it")),
+    "in transit": ("quiet", "◐", N_("on its way")),
+    "arrived": ("good", "✓", N_("has arrived")),
+    "settled": ("good", "✓", N_("is settled")),
+    "short": ("bad", "■", N_("something is missing")),
+    "over": ("warn", "▲", N_("more came than was sent")),
+    "unmatched": ("bad", "■", N_("the hub does not know it")),
+}
 
 
 # Template and values of each page, which are the same for everybody: a tablet keeps it for when the node is away.
@@ -216,12 +230,21 @@ def blueprint(parts: NodeParts) -> Blueprint:
             )
         return found
 
+    @routes.get("/sent")
+    @page(parts)
+    def left() -> str:
+        parts.person().need(TRANSFER | APPROVE, "see what was sent")
+        with parts.site.reading() as connection:
+            site = parts.floor.transfers.site_name
+            found = taken(sent.count(connection), lambda skip, most: sent.newest(connection, site, skip, most))
+        return render_template("node/sent.html", sent=found, states=SENT)
+
     @routes.get("/papers/<transfer>")
     @page(parts)
     def paper(transfer: str) -> str:
         found = dispatched(transfer)
         codes = [drawn.qr(text) for text in dispatch_paper.parts(found["paper"])]
-        return render_template("node/paper.html", one=found, codes=codes)
+        return render_template("node/paper.html", one=found, codes=codes, states=SENT)
 
     @routes.get("/papers/<transfer>/file")
     @page(parts)

@@ -50,6 +50,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_floor.pick": [("pia", "/pick")],
         "node_floor.bring-in": [("tor", "/bring-in")],
         "node_floor.held": [("pia", "/held")],
+        "node_floor.left": [("tor", "/sent")],
         "node_floor.work": [("rita", f"/floor/{kind}") for kind in (*WORKS, "none")],
         "node_floor.paper": [("tor", f"/papers/{transfer}"), ("tor", "/papers/" + "0" * 32)],
         "node_review.sessions": [("kim", "/review/"), ("ana", "/review/")],

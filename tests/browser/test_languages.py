@@ -25,7 +25,7 @@ FLOOR = {
              *(f"/floor/{kind}" for kind in ("scrap", "return", "relabel", "send-back", "adjust", "deliver"))),
     "pia": ("/", "/look", "/look?item=CABLE-3", f"/look?place={BIN}", "/pick", "/held",
             *(f"/floor/{kind}" for kind in ("order", "issue", "hold"))),
-    "tor": ("/", "/bring-in", "/floor/dispatch"),
+    "tor": ("/", "/bring-in", "/floor/dispatch", "/sent"),
     "ana": ("/", "/count", "/node", "/review/", "/operations/" + "0" * 32),
     "kim": ("/", "/review/", "/review/new", "/review/new?from=A", "/review/programme", "/review/proposals",
             "/review/certificate", f"/review/certificate?zone={BIN}", "/setup",

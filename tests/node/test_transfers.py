@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from ledger.codec import json_canonical
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from node import streams
+from node import sent, streams
 from node.dispatch_paper import PART_BYTES, DispatchPaper, Sent, joined, parts
 from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.test_contact import document_of
 
 TWO = ("sven", "mona", "tess")
 
@@ -45,7 +46,7 @@ def dispatch(oslo: Stage) -> OpId:
 
 def tell(
     bergen: Stage, transfer: OpId, state: str = "in transit", sender: str = "oslo", bolts: int = 24,
-    receiver: str = "bergen",
+    receiver: str = "bergen", accepted: int = 0, missing: int = 0,
 ) -> None:  # fmt: skip
     """What the hub's stream says once it has the dispatch."""
     value = {
@@ -55,7 +56,7 @@ def tell(
         "state": state,
         "dispatched_s": 1_700_000_000,
         "arrived_s": 0,
-        "lines": [[0, "BOLT", "", "", 0, bolts, 0, 0, 0], [1, "PAINT", "L1", "", 0, 4, 0, 0, 0]],
+        "lines": [[0, "BOLT", "", "", 0, bolts, accepted, missing, 0], [1, "PAINT", "L1", "", 0, 4, 0, 0, 0]],
     }
     with bergen.site.writing() as connection:
         streams.put(connection, "transfers", f"{sender}/{transfer}", value)
@@ -282,3 +283,34 @@ def test_a_transfer_that_makes_no_sense_hides_no_other(sites: tuple[Stage, Stage
     with bergen.site.reading() as connection:
         assert [each["sender"] for each in bergen.floor.transfers.coming(connection)] == ["oslo"]
     accept(bergen, transfer, {"index": 0, "quantity": 24}, sender="oslo")
+
+
+def test_the_sender_sees_what_became_of_it_newest_first(sites: tuple[Stage, Stage]) -> None:
+    oslo, _ = sites
+    first = dispatch(oslo)
+    body = {"receiver": "bergen", "source": "A-01", "lines": [{"item": "BOLT", "quantity": 2}], "confirm": True}
+    carried = {"vehicle": "DL 12 345", "seal": "S-0071"}
+    second = oslo.op()
+    oslo.floor.transfers.dispatch(second, oslo.as_("sven"), {**body, **carried}, PIN)
+    with pytest.raises(Rejected, match="not a document number"):
+        oslo.floor.transfers.dispatch(oslo.op(), oslo.as_("sven"), {**body, "seal": ""}, PIN)
+    assert document_of(oslo, second).references == carried
+    oslo.site.seal()
+
+    def seen() -> list[tuple[str, int, str, int]]:
+        with oslo.site.reading() as connection:
+            rows = sent.newest(connection, "oslo")
+            assert sent.count(connection) == 2 and sent.newest(connection, "oslo", 1, 1) == rows[1:]
+        assert all(row["receiver"] == "bergen" and row["at_ms"] for row in rows)
+        return [(row["transfer"], row["lines"], row["state"], row["missing"]) for row in rows]
+
+    assert seen() == [(str(second), 1, "", 0), (str(first), 2, "", 0)]
+    tell(oslo, first, "short", accepted=20, missing=4)
+    assert seen()[1] == (str(first), 2, "short", 1)
+    with oslo.site.reading() as connection:
+        lines = oslo.floor.transfers.one(connection, first)["lines"]
+    assert [(line.get("accepted"), line.get("missing")) for line in lines] == [(20, 4), (0, 0)]
+    for nonsense in ({"state": 7, "lines": [[0], [0, "", "", "", 0, 1, True, -1, 0], None]}, [], "short"):
+        with oslo.site.writing() as connection:
+            streams.put(connection, "transfers", f"oslo/{first}", nonsense)
+        assert seen()[1] == (str(first), 2, "", 0)

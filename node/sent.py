@@ -1,0 +1,76 @@
+"""What left for other sites, and what became of it as far as the hub has told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.db import Connection
+from ledger.ids import OpId
+from ledger.transfers import TransferName
+from node import streams
+from node.desk import Answer
+
+STREAM = "transfers"
+# The hub's words for a transfer, and ours for one that it has not told of yet.
+STATES = ("", "in transit", "arrived", "short", "over", "unmatched", "settled")
+_LINE, _ACCEPTED, _MISSING = 0, 6, 7  # members of a line in the stream (`hub/transfers.as_json`)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`state`: one of STATES; `lines`: (accepted, missing) by the number of a line."""
+
+    state: str = ""
+    lines: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+def outcome(connection: Connection, name: TransferName) -> Outcome:
+    """What the hub says of a transfer; nothing for one that it has not told of, or in a way that nobody can read."""
+    said = streams.get(connection, STREAM, str(name))
+    if not isinstance(said, dict):
+        return Outcome()
+    state, lines = said.get("state"), said.get("lines")
+    found = {
+        line[_LINE]: (line[_ACCEPTED], line[_MISSING])
+        for line in (lines if isinstance(lines, list) else ())
+        if isinstance(line, list)
+        and len(line) > _MISSING
+        and all(_whole(line[n]) for n in (_LINE, _ACCEPTED, _MISSING))
+    }
+    return Outcome(state if state in STATES else "", found)
+
+
+def count(connection: Connection) -> int:
+    """How many dispatches there are."""
+    return int(connection.execute("SELECT COUNT(*) FROM transfers").fetchone()[0])
+
+
+def newest(connection: Connection, site: str, skip: int = 0, most: int = 200) -> list[Answer]:
+    """Dispatches of this site, newest first: [{transfer, receiver, at_ms, lines, state, missing}]. `at_ms`: of its
+    block, None while it is in none; `lines`: how many; `missing`: of how many of them something is."""
+    rows = connection.execute(
+        "SELECT t.transfer, t.receiver, b.time_s,"
+        " (SELECT COUNT(*) FROM transfer_lines l WHERE l.transfer = t.transfer)"
+        " FROM transfers t JOIN operations o ON o.op_id = t.transfer LEFT JOIN blocks b ON b.height = o.height"
+        " ORDER BY o.height DESC, o.place DESC LIMIT ? OFFSET ?",
+        (most, skip),
+    )
+    found = []
+    for transfer, receiver, time_s, lines in rows.fetchall():
+        told = outcome(connection, TransferName(site, OpId(bytes(transfer))))
+        found.append(
+            {
+                "transfer": bytes(transfer).hex(),
+                "receiver": str(receiver),
+                "at_ms": None if time_s is None else int(time_s) * 1000,
+                "lines": int(lines),
+                "state": told.state,
+                "missing": sum(missing > 0 for _, missing in told.lines.values()),
+            }
+        )
+    return found
+
+
+def _whole(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
