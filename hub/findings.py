@@ -12,6 +12,7 @@ from ledger import calls
 from ledger.claims import Claim
 from ledger.control import ITEMS, LOCATIONS, NOTE, PERSON, RELEASE, SETTLE
 from ledger.counts import Compared, Cost, Rule
+from ledger.documents import Document, happened_ms
 from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, Origin
 
@@ -194,8 +195,8 @@ def _bin_of(session: Session, site: str, posting: str, line: int) -> str:
 
 
 def _explain(session: Session, site: str, op_id: str, now_ms: int) -> None:
-    """A count that is wholly posted ends what was open about its bin when it was recorded: acts that could not be
-    booked there, and counts that fell short. An approver has signed it."""
+    """A count that is wholly posted ends what was open about its bin when it was done: acts that could not be booked
+    there, and counts that fell short. An approver has signed it. At one moment the order of recording decides."""
     count = session.one("SELECT * FROM counts WHERE site = :site AND op_id = :op", site=site, op=op_id)
     if count is None:
         return
@@ -209,25 +210,33 @@ def _explain(session: Session, site: str, op_id: str, now_ms: int) -> None:
     )
     if left:
         return
-    counted = _order(session, count["origin"], op_id)
+    counted = _done(session, count["origin"], op_id)
     for number, kind, subject in discrepancies.alive(session, site, ENDED_BY_COUNT):
         said = discrepancies.evidence(session, number)
-        if said.get("location") != count["bin"] or _order(session, said["origin"], said["op_id"]) >= counted:
+        if said.get("location") != count["bin"] or _done(session, said["origin"], said["op_id"]) >= counted:
             continue
         text = f"bin {count['bin']} was counted and the count posted after it"
         proof = {"origin": count["origin"], "op_id": op_id, "session": count["session"], "bin": count["bin"]}
         discrepancies.clear(session, kind, subject, text, proof, now_ms)
 
 
-def _order(session: Session, origin: str, op_id: str) -> tuple[int, int, int]:
-    """Where an operation stands in the history of its site."""
+def _done(session: Session, origin: str, op_id: str) -> tuple[int, int, int, int]:
+    """When an operation was done, by its document, and where it stands in the history of its site."""
     row = session.one(
-        "SELECT i.incarnation, o.height, o.tx_index FROM operations o JOIN origins i ON i.origin = o.origin"
+        "SELECT i.incarnation, o.height, o.tx_index, o.at_s FROM operations o JOIN origins i ON i.origin = o.origin"
         " WHERE o.origin = :origin AND o.op_id = :op",
         origin=origin,
         op=op_id,
     )
-    return (0, 0, 0) if row is None else (int(row["incarnation"]), int(row["height"]), int(row["tx_index"]))
+    if row is None:
+        return (0, 0, 0, 0)
+    height, place = int(row["height"]), int(row["tx_index"])
+    try:
+        said = Document.decode(blocks.block_at(session, origin, height).documents[place])
+        at_ms = happened_ms(said.occurred_ms, int(row["at_s"]))
+    except Invalid:
+        at_ms = 0
+    return (at_ms, int(row["incarnation"]), height, place)
 
 
 def _compared(row: dict[str, Any]) -> Compared:

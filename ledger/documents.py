@@ -27,6 +27,7 @@ READS_MAX = 2_000
 PARTS_MAX = 500
 # Milliseconds up to the year 2200: beyond lies a broken clock, not an act.
 OCCURRED_MS_MAX = 7_258_118_400_000
+AHEAD_MS_MAX = 60_000
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,30}", re.ASCII)
 _REFERENCE_CHARS_MAX = 64
@@ -160,6 +161,12 @@ class Document:
 def digest(raw: bytes) -> bytes:
     """What a call carries of its document: SHA-256 of the encoded bytes."""
     return hashlib.sha256(raw).digest()
+
+
+def happened_ms(said_ms: int, block_s: int) -> int:
+    """When something happened by its document, which is in a block of this time: at most a minute after that. A time
+    to come is a wrong clock or a false word, and would outlast all that is done until then."""
+    return min(said_ms, block_s * 1000 + AHEAD_MS_MAX)
 
 
 def commit(salt: bytes, content: bytes) -> bytes:

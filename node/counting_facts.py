@@ -9,11 +9,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from ledger.db import Connection
+from ledger.documents import happened_ms
 from ledger.ids import OpId
 from ledger.plans import Picture
 
 EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
-AHEAD_MS = 60_000  # so much later than its block something can have happened: not more, whatever its document says
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[Post
     return [
         PostedRound(
             OpId(bytes(row[0])), row[1], int(row[2]), bool(row[3]), bool(row[4]), int(row[5]), int(row[6]),
-            times.get(int(row[5]), 0), _moment(times, int(row[7]), int(row[5])),
+            times.get(int(row[5]), 0), happened_ms(int(row[7]), times.get(int(row[5]), 0)),
         )
         for row in rows
     ]  # fmt: skip
@@ -84,7 +84,7 @@ def suspects(connection: Connection, rounds: list[PostedRound], height: int = EV
     return sorted({
         str(bin_)
         for bin_, at_ms, since, later in rows
-        if newest.get(bin_, (-1, 0)) < (_moment(times, int(at_ms), int(since)), int(since) + int(later))
+        if newest.get(bin_, (-1, 0)) < (happened_ms(int(at_ms), times.get(int(since), 0)), int(since) + int(later))
     })  # fmt: skip
 
 
@@ -130,11 +130,6 @@ def _stock_at(connection: Connection, height: int) -> dict[str, set[tuple[str, s
         if quantity > 0:
             found[location].add((item, lot))
     return found
-
-
-def _moment(times: dict[int, int], at_ms: int, height: int) -> int:
-    """When something happened that a block of this height holds. A time to come would outlast every count."""
-    return min(at_ms, times.get(height, 0) * 1000 + AHEAD_MS)
 
 
 def _times(connection: Connection) -> dict[int, int]:

@@ -18,14 +18,13 @@ from zoneinfo import ZoneInfo
 from ledger import people
 from ledger.codec import cbor_encode
 from ledger.db import Connection
-from ledger.documents import OCCURRED_MS_MAX, Document, commit, part_op_id
+from ledger.documents import AHEAD_MS_MAX, OCCURRED_MS_MAX, Document, commit, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.seams import Random
 from node.site import Site
 from node.timekeeping import DOUBTFUL
 
-AHEAD_MS_MAX = 60_000
 Answer: TypeAlias = dict[str, Any]
 
 

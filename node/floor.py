@@ -54,7 +54,7 @@ class Floor:
         self.people = Operators(desk, pepper)
         self.counting = Counting(desk, self.people)
         self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
-        self.parking = Parking(desk, self.counting, self.stock)
+        self.parking = Parking(desk, self.people, self.counting, self.stock)
         self.deliveries = Deliveries(desk)
         self.holds = Holds(desk, self.people, self.counting)
         self.picking = Picking(desk, self.people, self.counting, self.stock)

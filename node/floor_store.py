@@ -388,3 +388,8 @@ CREATE TABLE seen_alerts (
     note TEXT NOT NULL, PRIMARY KEY (code, subject)
 ) STRICT, WITHOUT ROWID;
 """
+
+PARKED_2 = """
+-- Of all the reads that were ever parked few are open.
+CREATE INDEX parked_open ON parked (park) WHERE state = 'open';
+"""

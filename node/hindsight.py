@@ -24,7 +24,7 @@ def doubt_counts(
     `op_id` has changed what the books have. A round that is still to be counted, or is open, is left to itself."""
     if done_ms is None:
         return
-    doubted = [place for place in sorted(set(places)) if _counted_since(connection, place, done_ms)]
+    doubted = [place for place in sorted(set(places)) if counted_since(connection, place, done_ms)]
     for place in doubted:
         row = open_round(connection, place)
         if row is not None and row.bin_state == "review":
@@ -32,7 +32,7 @@ def doubt_counts(
     exceptions.order_count(connection, counting, op_id, who, doubted)
 
 
-def _counted_since(connection: Connection, place: str, done_ms: int) -> bool:
+def counted_since(connection: Connection, place: str, done_ms: int) -> bool:
     """Whether a count of a place was finished at that moment or later."""
     row = connection.execute(
         "SELECT 1 FROM counts c JOIN operations o ON o.op_id = c.op_id JOIN happened h ON h.height = o.height"

@@ -9,13 +9,15 @@ from devices.reads import readable
 from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected
-from ledger.ids import OpId
+from ledger.ids import VIRTUAL, Actor, OpId
 from ledger.people import APPROVE
-from node import catalogue, tasks
+from node import catalogue, exceptions, hindsight, tasks
+from node.counting import Counting
 from node.counting_amounts import amount_of
-from node.counting_lines import Lines, thing_of
+from node.counting_lines import thing_of
 from node.desk import Answer, Desk, Person
-from node.rounds import Round, latest, next_round
+from node.operators import Operators
+from node.rounds import ENDED, latest, next_round
 from node.stock import Stock
 from node.tasks import Cause, Task
 from node.values import Fields
@@ -34,9 +36,10 @@ def park(connection: Connection, task: Task, cause: Cause, symbology: str, why: 
 class Parking:
     """Settling parked reads."""
 
-    def __init__(self, desk: Desk, lines: Lines, stock: Stock) -> None:
+    def __init__(self, desk: Desk, operators: Operators, counting: Counting, stock: Stock) -> None:
         self._desk = desk
-        self._lines = lines
+        self._operators = operators
+        self._counting = counting
         self._stock = stock
 
     def mine(self, connection: Connection, who: Person, after: int = 0, most: int = 200) -> list[Answer]:
@@ -52,12 +55,37 @@ class Parking:
             for park, raw, symbology, why, hint in rows
         ]  # fmt: skip
 
+    def left(
+        self, connection: Connection, who: Person, after: int = 0, most: int = 200, skip: int = 0
+    ) -> list[Answer]:
+        """What nobody has explained of receipts, moves and counts that are over, oldest first. Codes of a bin that is
+        still to be decided on stand there (`Review.parked`), and those of an open task with whoever has it."""
+        who.need(APPROVE, "see parked scans")
+        rows = connection.execute(
+            "SELECT p.park, p.raw, p.symbology, p.why, p.hint, p.at_ms, t.task, t.kind, t.source, t.target, t.actor"
+            + _LEFT
+            + " AND p.park > ? ORDER BY p.park LIMIT ? OFFSET ?",
+            (*ENDED, after, most, skip),
+        ).fetchall()
+        return [
+            {"park": int(park), "raw": bytes(raw).hex(), "text": readable(bytes(raw)), "symbology": symbology,
+             "why": why, "hint": json.loads(hint), "at_ms": at_ms, "task": int(task), "kind": kind,
+             "place": _place(source, target), "by": self._operators.name_of(connection, Actor(bytes(actor)))}
+            for park, raw, symbology, why, hint, at_ms, task, kind, source, target, actor in rows
+        ]  # fmt: skip
+
+    @staticmethod
+    def left_count(connection: Connection) -> int:
+        """How many these are."""
+        (count,) = connection.execute("SELECT COUNT(*)" + _LEFT, ENDED).fetchone()
+        return int(count)
+
     def resolve(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Say what a parked read was: `park`, `item`, `lot`, `serial`, `status`, `expiry`, and
         how much (`counting_amounts.amount_of`).
 
-        In the open task it becomes a line. After its bin was closed it cannot join that count any more: a supervisor
-        resolves it, and the bin is counted once more.
+        In the open task it becomes a line. Once that is over it cannot join it any more: a supervisor resolves it and
+        the bin is counted once more. Answers {recount} then: false where it has been since, or nobody knows the bin.
         """
         fields = Fields(body, "resolve")
         number, thing = fields.quantity("park", least=1), thing_of(fields)
@@ -72,7 +100,7 @@ class Parking:
             task, cause = self._open(connection, number)
             if task.state == tasks.OPEN and task.actor == who.actor:
                 if task.kind == tasks.COUNT:
-                    answer = self._lines.add(
+                    answer = self._counting.add(
                         connection, who, task, thing, quantity, cause, kind="resolve", entered=quantity,
                         pieces=said.pieces or 0,
                     )  # fmt: skip
@@ -81,8 +109,7 @@ class Parking:
                         connection, who, task, thing, quantity, cause, kind="resolve", entered=quantity
                     )
             else:
-                self._count_again(connection, who, task)
-                answer = {"recount": True}
+                answer = {"recount": self._count_again(connection, op_id, who, task, cause.at_ms)}
             self._settle(connection, number, "resolved", "", who)
             return answer
 
@@ -125,12 +152,33 @@ class Parking:
             (state, reason, who.actor.raw, number),
         )
 
-    @staticmethod
-    def _count_again(connection: Connection, who: Person, task: Task) -> None:
-        who.need(APPROVE, "resolve a scan of another person or of a closed count")
+    def _count_again(self, connection: Connection, op_id: OpId, who: Person, task: Task, scanned_ms: int) -> bool:
+        """Nothing is booked beside a count that will find it, or has."""
+        who.need(APPROVE, "resolve a scan of another person or of a task that is over")
         row = connection.execute("SELECT session, bin FROM count_tallies WHERE task = ?", (task.task,)).fetchone()
-        found: Round | None = None if row is None else latest(connection, OpId(bytes(row[0])), row[1])
-        if found is None or found.bin_state not in ("review", "waiting"):
-            raise Rejected("this scan can only be dismissed now: its bin is open elsewhere, posted or left uncounted")
-        if found.bin_state == "review":
-            next_round(connection, found, "parked")
+        found = None if row is None else latest(connection, OpId(bytes(row[0])), row[1])
+        if found is not None and found.bin_state in ("counting", "closing"):
+            raise Rejected("this scan can only be dismissed now: its bin is open elsewhere")
+        if found is not None and found.bin_state not in ENDED:
+            if found.bin_state == "review":
+                next_round(connection, found, "parked")
+            return True
+        place = _place(task.source, task.target)
+        if not place or hindsight.counted_since(connection, place, scanned_ms):
+            return False
+        exceptions.order_count(connection, self._counting, op_id, who, (place,))
+        return True
+
+
+# Of a tally that was given back nothing is left: its bin is counted afresh.
+_LEFT = (
+    " FROM parked p INDEXED BY parked_open CROSS JOIN tasks t ON t.task = p.task"
+    " LEFT JOIN count_rounds r ON r.task = t.task LEFT JOIN count_areas a ON a.task = t.task"
+    " LEFT JOIN count_bins b ON b.session = COALESCE(r.session, a.session) AND b.bin = COALESCE(r.bin, a.bin)"
+    " WHERE p.state = 'open' AND (b.state IN (?, ?, ?) OR (b.state IS NULL AND t.state = 'closed'))"
+)
+
+
+def _place(source: str, target: str) -> str:
+    """Where the goods of a task lie of which nobody knows more: where it took from, or else brought to."""
+    return source if source and source not in VIRTUAL else target

@@ -319,6 +319,14 @@ SESSION_BINS = record(
 )
 PARKED = record("ParkedScan", {**PARKED_ROW, "text": text("Its bytes, readable"), "hint": HINT})
 PARKED_OF_BIN = record("ParkedScanOfBin", {**PARKED_ROW, "hint": text("What is known of it, as JSON"), "at_ms": WHEN})
+PARKED_LEFT = record(
+    "ParkedScanLeft",
+    {
+        **PARKED_ROW, "text": text("Its bytes, readable"), "hint": HINT, "at_ms": WHEN,
+        "task": whole("One receipt, move or count"), "kind": one_of("receive", "move", "count"),
+        "place": text("Where it was scanned, empty where nobody said"), "by": NAME,
+    },
+)  # fmt: skip
 CLOSED = record(
     "BinClosed", {"op_id": OP_ID, "bin": CODE, "state": one_of("counted", "kept"), "operations": array(OP_ID)},
     {"exception": flag("It was taken away before this came in: it is kept as an exception, and the bin is counted")},

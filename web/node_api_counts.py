@@ -122,6 +122,13 @@ def _parked_here(ask: Ask) -> object:
     return ask.page([((each["park"],), each) for each in found])
 
 
+def _parked_left(ask: Ask) -> object:
+    (after,) = ask.after or (0,)
+    with ask.reading() as connection:
+        found = ask.parts.floor.parking.left(connection, ask.who, int(after), ask.limit + 1)
+    return ask.page([((each["park"],), each) for each in found])
+
+
 # ---------------------------------------------------------------- scanning
 
 
@@ -320,6 +327,11 @@ ROUTES = (
     Route(
         method="GET", path="/api/v1/scans/parked", allow=ANYONE, answer=words.PARKED, keys=(int,),
         summary="Scans of the open task that wait for an explanation", handle=_parked_here,
+    ),
+    Route(
+        method="GET", path="/api/v1/scans/left", allow=APPROVE, answer=words.PARKED_LEFT, keys=(int,),
+        summary="Scans of receipts, moves and counts that are over, which wait for an explanation",
+        handle=_parked_left,
     ),
     verb(
         "scans/resolve", _AT_WORK | APPROVE, "Say what a parked scan was", lambda floor: floor.parking.resolve,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -38,6 +39,8 @@ LEFT = (
     ("out-of-reach", N_("Nobody can get to it")),
     ("not-needed", N_("It need not be counted")),
 )
+# What codes were scanned in that nobody explained before it was over.
+SCANNED_IN = {"receive": N_("Goods received"), "move": N_("Goods moved"), "count": N_("Count")}
 LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
 
 
@@ -84,7 +87,19 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             (total,) = connection.execute("SELECT COUNT(*) FROM count_sessions").fetchone()
             found = taken(int(total), lambda skip, most: review.sessions(connection, who, most=most, skip=skip))
-        return render_template("node/review.html", sessions=found)
+            left = parts.floor.parking.left_count(connection)
+        return render_template("node/review.html", sessions=found, left=left)
+
+    @routes.get("/scans")
+    @page(parts)
+    def scans() -> str:
+        who, parking = parts.person(), parts.floor.parking
+        with parts.site.reading() as connection:
+            total = parking.left_count(connection)
+            found = taken(total, lambda skip, most: parking.left(connection, who, most=most, skip=skip))
+        rows = [{**each, "why": said(each["why"])} for each in found.rows]
+        tasks = [list(each) for _, each in groupby(rows, lambda row: row["task"])]
+        return render_template("node/scans.html", scans=found, tasks=tasks, kinds=SCANNED_IN)
 
     @routes.get("/new")
     @page(parts)

@@ -76,7 +76,7 @@ BINS = {
         "S-03",
         *(f"F-{number:02}" for number in range(1, 10)),
         *(f"R-{number:02}" for number in range(1, 5)),
-        *(f"M-{number:02}" for number in range(1, 8)),
+        *(f"M-{number:02}" for number in range(1, 9)),
         *(f"L-{number:02}" for number in range(1, 6)),
         *(f"D-{number:02}" for number in range(1, 7)),
         *(f"H-{number:02}" for number in range(1, 7)),

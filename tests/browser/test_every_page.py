@@ -56,6 +56,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_review.sessions": [("kim", "/review/"), ("ana", "/review/")],
         "node_review.plan": [("kim", "/review/new"), ("kim", "/review/new?from=A")],
         "node_review.proposals": [("kim", "/review/proposals"), ("ana", "/review/proposals")],
+        "node_review.scans": [("kim", "/review/scans"), ("ana", "/review/scans")],
         "node_review.certificate": [("kim", f"/review/certificate{asked}") for asked in ("", "?zone=A-05")],
         "node_review.programme": [("kim", "/review/programme")],
         "node_review.sheet": [("kim", f"/review/sheets/{number}"), ("kim", "/review/sheets/9999")],

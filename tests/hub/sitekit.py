@@ -241,10 +241,13 @@ class Site:
     def new_op(self) -> OpId:
         return OpId(self.chance.bytes(16))
 
-    def act(self, call: Any, by: str = "ann", signer: str = "", op_id: OpId | None = None) -> OpId:
-        """Execute a person's call; an approved one is signed by `signer`. Answers its op_id."""
+    def act(
+        self, call: Any, by: str = "ann", signer: str = "", op_id: OpId | None = None, at_ms: int = START_MS
+    ) -> OpId:
+        """Execute a person's call, done at `at_ms`; an approved one is signed by `signer`. Answers its op_id."""
         op_id = op_id or self.new_op()
-        call = replace(call, actor=self.people[by].actor, document=document_hash(DOCUMENT))
+        document = Document(occurred_ms=at_ms, business_date="2027-01-15").encode()
+        call = replace(call, actor=self.people[by].actor, document=document_hash(document))
         if isinstance(call, ApprovedCall):
             person = self.people[signer or by]
             digest = call.digest(
@@ -253,7 +256,7 @@ class Site:
             made = person.key.sign_digest(digest)
             approval = Approval(actor=person.actor, v=made.v, r=made.raw[:32], s=made.raw[32:64])
             call = calls.with_approval(call, approval)
-        self.chain.call(op_id, call, DOCUMENT)
+        self.chain.call(op_id, call, document)
         return op_id
 
     def deliver(self) -> None:
@@ -282,7 +285,9 @@ class Site:
             Adjust(actor=NOBODY, lines=(_line(quantity, item, source, SHRINKAGE, serial=serial),)), signer="bob"
         )
 
-    def count(self, bin_: str, *lines: tuple[str, int], session: OpId | None = None, round_: int = 0) -> OpId:
+    def count(
+        self, bin_: str, *lines: tuple[str, int], session: OpId | None = None, round_: int = 0, at_ms: int = START_MS
+    ) -> OpId:
         opened = int.from_bytes(self._view("changes_of", bin_), "big")
         return self.act(
             calls.RecordCount(
@@ -294,7 +299,8 @@ class Site:
                 whole=True,
                 scans=bytes(32),
                 lines=tuple(Counted(item=item, counted=counted) for item, counted in lines),
-            )
+            ),
+            at_ms=at_ms,
         )
 
     def post(self, count: OpId, session: OpId, bin_: str, *lines: tuple[str, int, int], round_: int = 0) -> OpId:
