@@ -48,7 +48,9 @@ log = logging.getLogger(__name__)
 
 BATCH = 50
 # What the journal is told. A read with a place beside a task (`park`) waits there, any other late one in the journal.
-_STATES: dict[str, State] = {"late": "parked", "nobody": "ignored", "ignored": "ignored"}
+_STATES: dict[str, State] = {"late": "parked", "nobody": "parked", "ignored": "ignored"}
+# What a person decides about later.
+_OPEN = ("late", "nobody")
 # What the scanner is told beside its good tone, which says that the read is durable: a question, or no.
 _SIGNALS: dict[str, Signal] = {
     "parked": "unknown", "late": "unknown", "taken": "unknown", "refused": "error", "nobody": "error",
@@ -149,7 +151,7 @@ class Scanning:
     def is_settled(connection: Connection, read: Read) -> bool:
         """Whether something became of it already that is not only told in the journal."""
         outcome = _outcome(connection, read)
-        return outcome is not None and (outcome["outcome"] != "late" or "park" in outcome)
+        return outcome is not None and (outcome["outcome"] not in _OPEN or "park" in outcome)
 
     def take_after_all(self, read: Read, who: Person) -> Answer:
         """Apply a read that waited for a person's decision. Rejected when nothing comes of it now either."""
