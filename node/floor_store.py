@@ -388,3 +388,9 @@ CREATE TABLE seen_alerts (
     note TEXT NOT NULL, PRIMARY KEY (code, subject)
 ) STRICT, WITHOUT ROWID;
 """
+
+PAIRED_1 = """
+-- At which tablet a scanner was taken last: it stays there when its owner logs out.
+CREATE TABLE paired_devices (device TEXT PRIMARY KEY, tablet TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX paired_devices_tablet ON paired_devices (tablet);
+"""

@@ -27,7 +27,7 @@ from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from ledger.wording import in_units, shown
-from node import catalogue, listening, listings, streams, tasks
+from node import catalogue, listening, listings, stations, streams, tasks
 from node.counting import TAKEN, Counting
 from node.counting_amounts import asked_back
 from node.counting_shared import CHOICES
@@ -36,7 +36,7 @@ from node.desk import Answer, Desk, Person
 from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
-from node.pairing import Pairing
+from node.pairing import Pairing, Shown
 from node.parking import park
 from node.presenting import Presented, alone, is_companion, presented, says_too_little
 from node.rounds import open_round
@@ -184,13 +184,16 @@ class Scanning:
         said = read.context.get("actor")
         return self._operators.with_rights(connection, Actor.parse(said)) if said else None
 
-    def _pair(self, connection: Connection, device: str, actor: Actor) -> Answer:
-        """The scanner has read the code on somebody's screen: from now on its reads are theirs."""
-        who = self._operators.with_rights(connection, actor)
+    def _pair(self, connection: Connection, device: str, shown: Shown) -> Answer:
+        """The scanner has read the code on somebody's screen: from now on its reads are theirs, and so is what stands
+        beside it."""
+        who = self._operators.with_rights(connection, shown.actor)
         if who is None:
             return {"outcome": "nobody", "why": "whoever showed this code has no rights here any more"}
-        self._operators.bind_device(who, device)
-        return {"outcome": "paired", "actor": str(actor)}
+        for name in stations.with_neighbours(device, self._pairing.devices()):
+            self._operators.bind_device(who, name)
+            stations.stays_at(connection, name, shown.tablet)
+        return {"outcome": "paired", "actor": str(shown.actor)}
 
     def _keep(self, one: Presented, outcome: Answer) -> None:
         with self._site.writing() as connection:

@@ -424,6 +424,7 @@ STEPS: tuple[str, ...] = (
     DERIVED_6,
     floor_store.ALERTS_1,
     LISTED_4,
+    floor_store.PAIRED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
