@@ -25,7 +25,18 @@ from typing import Any
 
 from devices.decoders import symbology
 from devices.reads import Again, NewRead, Read, State
-from devices.rows import COLUMNS, INSERT, NOTE_LENGTH_MAX, SCHEMA, checked, place_of, plainly, read_from, read_id
+from devices.rows import (
+    COLUMNS,
+    INSERT,
+    NOTE_LENGTH_MAX,
+    OF_NOBODY,
+    SCHEMA,
+    checked,
+    place_of,
+    plainly,
+    read_from,
+    read_id,
+)
 from ledger import db
 from ledger.clock import Clock
 from ledger.errors import Rejected, Unavailable
@@ -185,9 +196,14 @@ class Journal:
             "WHERE position > ? AND state = 'recorded' ORDER BY position LIMIT ?", (max(after, self._settled), limit)
         )
 
-    def parked(self, limit: int = 100, *, after: int = 0) -> list[Read]:
-        """The oldest parked reads, in order of position."""
-        return self._select("WHERE state = 'parked' AND position > ? ORDER BY position LIMIT ?", (after, limit))
+    def parked(self, limit: int = 100, *, after: int = 0, owned: bool | None = None) -> list[Read]:
+        """The oldest parked reads, in order of position; of those whose context names an `actor`, of the others, or
+        of all."""
+        which = "1" if owned is None else f"{OF_NOBODY} = {int(not owned)}"
+        return self._select(
+            f"WHERE state = 'parked' AND {which} AND position > ? ORDER BY position LIMIT ?",
+            (after, limit),
+        )
 
     def latest(self, limit: int = 100) -> list[Read]:
         """The newest reads in any state, newest first."""

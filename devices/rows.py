@@ -48,7 +48,14 @@ SCHEMA = (
     """,
     # Up to which sequence the device is known to have heard our answers, written when the program ends in order.
     "ALTER TABLE devices ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;",
+    # Nobody's scanner may have read thousands: they must not stand before what somebody has to decide.
+    """
+    CREATE INDEX reads_parked_owned ON reads ((coalesce(json_extract(context, '$.actor'), '') = ''), position)
+        WHERE state = 'parked';
+    """,
 )
+# Word for word as in the index, which is used only so.
+OF_NOBODY = "(coalesce(json_extract(context, '$.actor'), '') = '')"
 INSERT = """INSERT INTO reads (position, run, device, sequence, at_ms, ran_ms, clock, symbology, raw, fault, length,
     repeat_of, client_id, context, state, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 COLUMNS = """position, run, device, sequence, at_ms, ran_ms, clock, symbology, raw, fault, length, repeat_of,

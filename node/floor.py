@@ -20,6 +20,8 @@ Floor(site, pepper, random)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from devices.decoders.labels import Labels
 from devices.decoders.scan import OUR_LABELS
 from ledger.seams import Random
@@ -39,6 +41,7 @@ from node.picking import Picking
 from node.proposals import Proposals
 from node.scanning import Scanning
 from node.site import Site
+from node.stations import Devices
 from node.stock import Stock
 from node.tablets import Tablets
 from node.transfers import Transfers
@@ -48,7 +51,10 @@ from node.undecided import Undecided
 class Floor:
     """The floor work of one site. Its parts share the site's connection and lock; all state is in the database."""
 
-    def __init__(self, site: Site, pepper: bytes, random: Random, labels: Labels = OUR_LABELS) -> None:
+    def __init__(
+        self, site: Site, pepper: bytes, random: Random, labels: Labels = OUR_LABELS,
+        devices: Callable[[], Devices] = lambda: (),
+    ) -> None:  # fmt: skip
         desk = Desk(site, random)
         self.site = site
         self.people = Operators(desk, pepper)
@@ -60,7 +66,7 @@ class Floor:
         self.picking = Picking(desk, self.people, self.counting, self.stock)
         self.lookups = Lookups(desk, self.people, self.counting)
         self.listening = Listening()
-        self.pairing = Pairing(site.clock, random)
+        self.pairing = Pairing(site.clock, random, devices)
         self.scanning = Scanning(
             desk, self.people, self.counting, self.stock, self.lookups, self.listening, self.pairing, labels
         )

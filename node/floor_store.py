@@ -393,3 +393,9 @@ PARKED_2 = """
 -- Of all the reads that were ever parked few are open.
 CREATE INDEX parked_open ON parked (park) WHERE state = 'open';
 """
+
+PAIRED_1 = """
+-- At which tablet a scanner was taken last: it stays there when its owner logs out.
+CREATE TABLE paired_devices (device TEXT PRIMARY KEY, tablet TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX paired_devices_tablet ON paired_devices (tablet);
+"""

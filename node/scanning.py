@@ -27,7 +27,7 @@ from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.people import COUNT
 from ledger.wording import in_units, shown
-from node import catalogue, listening, listings, streams, tasks
+from node import catalogue, listening, listings, stations, streams, tasks
 from node.counting import TAKEN, Counting
 from node.counting_amounts import asked_back
 from node.counting_shared import CHOICES
@@ -36,7 +36,7 @@ from node.desk import Answer, Desk, Person
 from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
-from node.pairing import Pairing
+from node.pairing import Pairing, Shown
 from node.parking import park
 from node.presenting import Presented, alone, is_companion, presented, says_too_little
 from node.rounds import open_round
@@ -48,7 +48,9 @@ log = logging.getLogger(__name__)
 
 BATCH = 50
 # What the journal is told. A read with a place beside a task (`park`) waits there, any other late one in the journal.
-_STATES: dict[str, State] = {"late": "parked", "nobody": "ignored", "ignored": "ignored"}
+_STATES: dict[str, State] = {"late": "parked", "nobody": "parked", "ignored": "ignored"}
+# What a person decides about later.
+_OPEN = ("late", "nobody")
 # What the scanner is told beside its good tone, which says that the read is durable: a question, or no.
 _SIGNALS: dict[str, Signal] = {
     "parked": "unknown", "late": "unknown", "taken": "unknown", "refused": "error", "nobody": "error",
@@ -149,7 +151,7 @@ class Scanning:
     def is_settled(connection: Connection, read: Read) -> bool:
         """Whether something became of it already that is not only told in the journal."""
         outcome = _outcome(connection, read)
-        return outcome is not None and (outcome["outcome"] != "late" or "park" in outcome)
+        return outcome is not None and (outcome["outcome"] not in _OPEN or "park" in outcome)
 
     def take_after_all(self, read: Read, who: Person) -> Answer:
         """Apply a read that waited for a person's decision. Rejected when nothing comes of it now either."""
@@ -182,13 +184,16 @@ class Scanning:
         said = read.context.get("actor")
         return self._operators.with_rights(connection, Actor.parse(said)) if said else None
 
-    def _pair(self, connection: Connection, device: str, actor: Actor) -> Answer:
-        """The scanner has read the code on somebody's screen: from now on its reads are theirs."""
-        who = self._operators.with_rights(connection, actor)
+    def _pair(self, connection: Connection, device: str, shown: Shown) -> Answer:
+        """The scanner has read the code on somebody's screen: from now on its reads are theirs, and so is what stands
+        beside it."""
+        who = self._operators.with_rights(connection, shown.actor)
         if who is None:
             return {"outcome": "nobody", "why": "whoever showed this code has no rights here any more"}
-        self._operators.bind_device(who, device)
-        return {"outcome": "paired", "actor": str(actor)}
+        for name in stations.with_neighbours(device, self._pairing.devices()):
+            self._operators.bind_device(who, name)
+            stations.stays_at(connection, name, shown.tablet)
+        return {"outcome": "paired", "actor": str(shown.actor)}
 
     def _keep(self, one: Presented, outcome: Answer) -> None:
         with self._site.writing() as connection:

@@ -1,5 +1,8 @@
 """What stands together: a scanner and a scale at one packing table (`station=pack-1` in their addresses), or at a
 tablet (`station=t3` for T3). Whoever takes one thing of a station takes all of it; logging in at a tablet does.
+
+A scanner that moves about has no such address: it stays at the tablet where it was taken last, by the code on its
+screen or by a button. When its owner logs out it is nobody's, and then of whoever logs in there next.
 """
 
 from __future__ import annotations
@@ -21,6 +24,17 @@ def of_tablet(connection: Connection, tablet: str) -> str:
 def at(station: str, devices: Devices) -> list[str]:
     """The names of what stands there; nothing stands at no station."""
     return [str(each["name"]) for each in devices if station and each["station"] == station]
+
+
+def stays_at(connection: Connection, device: str, tablet: str) -> None:
+    """A device was taken at this tablet."""
+    connection.execute("INSERT OR REPLACE INTO paired_devices VALUES (?, ?)", (device, tablet))
+
+
+def staying_at(connection: Connection, tablet: str) -> list[str]:
+    """The names of the devices that were taken at this tablet last."""
+    rows = connection.execute("SELECT device FROM paired_devices WHERE tablet = ? ORDER BY device", (tablet,))
+    return [str(name) for (name,) in rows.fetchall()]
 
 
 def with_neighbours(device: str, devices: Devices) -> list[str]:

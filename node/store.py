@@ -425,6 +425,7 @@ STEPS: tuple[str, ...] = (
     floor_store.ALERTS_1,
     LISTED_4,
     floor_store.PARKED_2,
+    floor_store.PAIRED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -1,7 +1,8 @@
 """Reads about which a person has to decide: kept in the journal, counted nowhere, and shown until somebody has.
 
-Two kinds. A scanner that heard no answer may have sent its read again, and nobody can know whether it means another
-piece. And a read may have come when its bin was closed with no count left beside which it could wait.
+Three kinds. A scanner that heard no answer may have sent its read again, and nobody can know whether it means another
+piece. A read may have come when its bin was closed with no count left beside which it could wait. And a scanner may
+have been nobody's: its reads are shown apart, to everyone, and belong to whoever counts them.
 """
 
 from __future__ import annotations
@@ -31,18 +32,20 @@ class Undecided:
         self._desk = desk
         self._scanning = scanning
 
-    def rows(self, connection: Connection, journal: Journal, who: Person, after: int, most: int) -> list[Answer]:
-        """Those that this person may decide about, oldest first, from behind the position `after`."""
+    def rows(
+        self, connection: Connection, journal: Journal, who: Person, after: int, most: int, *, owned: bool = True
+    ) -> list[Answer]:
+        """Those that this person may decide about, oldest first, from behind the position `after`; or nobody's."""
         found: list[Answer] = []
-        while len(found) < most and (reads := journal.parked(PAGE, after=after)):
+        while len(found) < most and (reads := journal.parked(PAGE, after=after, owned=owned)):
             after = reads[-1].position
             open_ = [read for read in reads if _may(read, who) and not self._scanning.is_settled(connection, read)]
             found += [_shown(read, journal) for read in open_]
         return found[:most]
 
     def count_of(self, connection: Connection, journal: Journal, who: Person) -> int:
-        """How many wait for this person, up to 99."""
-        reads = journal.parked(SHOWN_MAX)
+        """How many wait for this person, up to 99; nobody's are not among them."""
+        reads = journal.parked(SHOWN_MAX, owned=True)
         return sum(_may(read, who) and not self._scanning.is_settled(connection, read) for read in reads)
 
     def count(self, journal: Journal, op_id: OpId, who: Person, body: object) -> Answer:

@@ -132,7 +132,7 @@ def _parts(
     devices: Snapshots,
     connect: Callable[[str], Transport],
 ) -> Parts:
-    floor = Floor(site, keys.pepper, random, site.config.own_labels())
+    floor = Floor(site, keys.pepper, random, site.config.own_labels(), devices)
     health = Health(site, lambda: [_device_vitals(each, clock.now_ms()) for each in devices()], floor.alerts.notice)
     uplink = NodeUplink(
         site,

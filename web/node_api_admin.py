@@ -11,6 +11,7 @@ from ledger.people import ADMIN, APPROVE
 from node import stations
 from web import kit
 from web.node_api_alerts import FINDING, SEVERITY
+from web.node_app import tablet
 from web.node_ask import Ask
 from web.routes import ANYONE, OPEN, Route
 from web.schema import (
@@ -145,6 +146,9 @@ def _bind(ask: Ask) -> object:
     taken = stations.with_neighbours(device, ask.parts.devices())
     for name in taken:
         ask.parts.floor.people.bind_device(ask.who, name)
+    with ask.parts.site.writing() as connection:
+        for name in taken:
+            stations.stays_at(connection, name, tablet(ask.parts))
     return {"device": device, "devices": taken, "actor": str(ask.who.actor)}
 
 

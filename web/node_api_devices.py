@@ -48,11 +48,16 @@ WEIGHT = record(
 )
 
 
-def _undecided(ask: Ask) -> object:
+def _undecided(ask: Ask, *, owned: bool = True) -> object:
     (after,) = ask.after or (0,)
+    floor, journal = ask.parts.floor, ask.parts.journal
     with ask.reading() as connection:
-        found = ask.parts.floor.undecided.rows(connection, ask.parts.journal, ask.who, int(after), ask.limit + 1)
+        found = floor.undecided.rows(connection, journal, ask.who, int(after), ask.limit + 1, owned=owned)
     return ask.page([((each["position"],), each) for each in found])
+
+
+def _unclaimed(ask: Ask) -> object:
+    return _undecided(ask, owned=False)
 
 
 def _count(ask: Ask) -> object:
@@ -101,13 +106,20 @@ ROUTES = (
         summary="Reads that may have been sent twice, or came too late: a person decides",
     ),
     Route(
+        method="GET", path="/api/v1/reads/unclaimed", allow=_DECIDERS, answer=UNDECIDED, keys=(int,),
+        handle=_unclaimed, summary="Reads of scanners that were nobody's: whoever counts one has scanned it",
+    ),
+    Route(
         method="POST", path="/api/v1/reads/count", allow=_DECIDERS, act=True, handle=_count,
         summary="An undecided read is one more piece: it counts now", body=record("CountRead", {"read": READ}),
         answer=record(
             "ReadCounted",
             {
                 "op_id": OP_ID, "read": READ,
-                "outcome": one_of("counted", "parked", "late", "opened", "steered", "badge", "control", "joined"),
+                "outcome": one_of(
+                    "counted", "sealed", "parked", "late", "opened", "taken", "steered", "badge", "control", "joined",
+                    "handed",
+                ),
             },
         ),
     ),

@@ -120,10 +120,12 @@ def _reset_second(ask: Ask) -> object:
 
 
 def _take_station(ask: Ask, answer: Answer, name: str) -> None:
-    """What stands at a tablet belongs to whoever logs in there."""
+    """What stands at a tablet belongs to whoever logs in there; so does what stays there and is nobody's."""
     known = ask.parts.floor.people
-    with ask.reading() as connection:
+    with ask.parts.site.writing() as connection:
         here = stations.at(stations.of_tablet(connection, name), ask.parts.devices())
+        staying = stations.staying_at(connection, name)
+        here += [device for device in staying if known.owner_of(connection, device) is None]
     for device in here:
         known.bind_device(known.session(answer["token"]), device)
 

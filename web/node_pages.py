@@ -20,7 +20,7 @@ from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
 from web import drawn, kit, languages
 from web.excerpts import excerpt
-from web.node_app import NodeParts, cookie_name
+from web.node_app import NodeParts, cookie_name, tablet
 from web.node_tiles import floor_tiles
 from web.node_views import call_and_time, newest_operations, scanners_of
 from web.node_words import HELD, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
@@ -67,7 +67,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             alerts=alerts,
             may_see=who.has(MAY_SEE),
             now_ms=parts.clock.now_ms(),
-            pairing=drawn.qr(parts.floor.pairing.code_for(who.actor)),
+            pairing=drawn.qr(parts.floor.pairing.code_for(who.actor, tablet(parts))),
             fingerprint="" if parts.certificates is None else grouped(parts.certificates.authority().fingerprint),
         )
 

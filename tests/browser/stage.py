@@ -80,6 +80,8 @@ BINS = {
         *(f"L-{number:02}" for number in range(1, 6)),
         *(f"D-{number:02}" for number in range(1, 7)),
         *(f"H-{number:02}" for number in range(1, 7)),
+        "U-01",
+        "U-02",
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

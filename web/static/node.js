@@ -4,7 +4,7 @@ import "./alerts.js";
 import { act, post } from "./api.js";
 import { stream } from "./bar.js";
 import { attempt, byId, say } from "./page.js";
-import { showUndecided } from "./undecided.js";
+import { showUnclaimed, showUndecided } from "./undecided.js";
 import { _ } from "./words.js";
 
 byId("call").addEventListener("click", async () => {
@@ -37,6 +37,14 @@ attempt(async () => {
   const some = await showUndecided(byId("undecided-list"), () => { byId("undecided").hidden = true; });
   byId("undecided").hidden = !some;
 });
+
+const unclaimed = byId("unclaimed");
+if (unclaimed) {
+  attempt(async () => {
+    const some = await showUnclaimed(byId("unclaimed-list"), () => { unclaimed.hidden = true; });
+    unclaimed.hidden = !some;
+  });
+}
 
 let settled = 0;
 for (const each of document.querySelectorAll("[data-settle]")) {
