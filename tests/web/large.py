@@ -23,7 +23,7 @@ from ledger import calls, control, events
 from ledger.db import Connection
 from ledger.ids import SUPPLIER, Actor, OpId
 from ledger.merkle import leaf_hash
-from ledger.moves import Line
+from ledger.moves import DAMAGE, Line
 from node import projection, streams
 from tests.node.floor_kit import Stage, actor_of
 from tests.web import kit, walk
@@ -38,6 +38,7 @@ HOT = 10  # every tenth operation is about one item, every second one about one 
 FIRST_HEIGHT = 100  # the stage's own operations stay below
 BATCH = 50
 PIECES = 5_000
+HELD, HELD_ITEMS = 4_000, 500  # lines that came in damaged, and of how many items
 LONG, LINES = ROWS_MAX + 5, 2 * ROWS_MAX + 30  # longer than a screen: lists, and the lines of a bin
 ROUNDS, LINES_A_ROUND = 2_000, 4  # posted counts, before the one that is under way
 
@@ -153,10 +154,14 @@ def fill(stage: Stage, items: int = ITEMS, bins: int = BINS, operations: int = O
         for number in range(PIECES):
             line = Line(item="DRILL", serial=f"P{number}", quantity=1, source=SUPPLIER, target="A-02")
             projection.apply(connection, _operation(operations + number, people[0], line, calls.Receive))
+        for number in range(HELD):
+            bin_, item = bin_code(number * 7 % bins), item_code(number % HELD_ITEMS)
+            line = Line(item=item, status=DAMAGE, quantity=2, source=SUPPLIER, target=bin_)
+            projection.apply(connection, _operation(operations + PIECES + number, people[0], line, calls.Receive))
         for number in range(ROUNDS):
             for step in _round(number, items, bins, people):
                 projection.apply(connection, step)
-        last = FIRST_HEIGHT + (operations + PIECES) // TO_A_BLOCK
+        last = FIRST_HEIGHT + (operations + PIECES + HELD) // TO_A_BLOCK
         head = stage.site.head
         for height in range(head.height + 1, last + 1):
             name = hashlib.sha256(f"block {height}".encode()).digest()
