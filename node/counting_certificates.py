@@ -10,7 +10,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
-from node.counting_facts import PostedRound, picture_at, posted_rounds
+from node.counting_facts import PostedRound, posted_rounds, zone_at
 from node.desk import Answer, Desk, Person
 from node.values import Fields
 
@@ -47,12 +47,14 @@ class Certificates:
         return self._desk.once(op_id, who.actor, "certify", {"zone": zone, "since": since}, work)
 
     def show(self, connection: Connection, who: Person, zone: str, since: int, height: int | None) -> Answer:
-        """The certificate that the blocks give, now or as of `height`, and `noted`, the operation by which the site
-        put its name under it, or ''. Nothing is recorded."""
+        """The certificate that the blocks give, now or as of `height`, its `digest` in hex, and `noted`, the
+        operation by which the site put its name under it, or ''. Nothing is recorded."""
         who.need(APPROVE, "certify a zone")
-        head = self._site.head
-        made = derive(connection, str(head.origin), zone, since, head.height if height is None else height)
-        return {"certificate": made, "noted": _noted(connection, made)}
+        if height is None:  # the newest block of this moment of the database: another may be sealed meanwhile
+            (height,) = connection.execute("SELECT max(height) FROM blocks").fetchone()
+        made = derive(connection, str(self._site.head.origin), zone, since, int(height or 0))
+        digest = certificates.digest(made)
+        return {"certificate": made, "digest": digest.hex(), "noted": _noted(connection, digest)}
 
     def check(self, connection: Connection, value: object) -> Answer:
         """Whether the blocks here give this very certificate: {true, complete, faults, noted}. `noted`: the operation
@@ -65,13 +67,13 @@ def derive(connection: Connection, origin: str, zone: str, since: int, height: i
     block = connection.execute("SELECT hash FROM blocks WHERE height = ?", (height,)).fetchone()
     if block is None:
         raise Rejected(f"there is no block {height} here yet")
-    picture = picture_at(connection, height)
-    if zone not in picture.places:
+    places = zone_at(connection, zone, height)
+    if places is None:
         raise Rejected(f"{zone!r} was no area or bin at block {height}: check its code")
-    newest = {each.bin: each for each in posted_rounds(connection, height) if each.whole}
-    covered = {bin_: _covered(connection, each, height) for bin_, each in newest.items()}
-    places, name = list(picture.bins([zone])), bytes(block[0]).hex()
-    confirmed = {unit: found for unit in places if (found := _confirmed(connection, unit, height)) is not None}
+    among = set(places)
+    newest = {each.bin: each for each in posted_rounds(connection, height) if each.whole and each.bin in among}
+    covered, name = _covered(connection, newest, height), bytes(block[0]).hex()
+    confirmed = _confirmed(connection, places, height)
     return certificates.complete(origin, zone, since, height, name, places, covered, confirmed)
 
 
@@ -84,42 +86,53 @@ def check(connection: Connection, origin: str, value: object) -> Answer:
         "true": not found,
         "complete": not found and derived["complete"],
         "faults": found,
-        "noted": _noted(connection, given),
+        "noted": _noted(connection, certificates.digest(given)),
     }
 
 
-def _noted(connection: Connection, certificate: dict[str, Any]) -> str:
-    row = connection.execute(
-        "SELECT op_id FROM notes WHERE kind = ? AND subject = ?", (NOTE_KIND, certificates.digest(certificate))
-    ).fetchone()
+def _noted(connection: Connection, digest: bytes) -> str:
+    row = connection.execute("SELECT op_id FROM notes WHERE kind = ? AND subject = ?", (NOTE_KIND, digest)).fetchone()
     return "" if row is None else bytes(row[0]).hex()
 
 
-def _confirmed(connection: Connection, unit: str, height: int) -> Confirmed | None:
-    row = connection.execute(
-        "SELECT op_id, height FROM notes WHERE kind = ? AND subject = ? AND height <= ?"
-        " ORDER BY height DESC, op_id LIMIT 1",
-        (certificates.SEALED_KIND, certificates.sealed_subject(unit), height),
-    ).fetchone()
-    return None if row is None else Confirmed(bytes(row[0]).hex(), int(row[1]))
-
-
-def _covered(connection: Connection, each: PostedRound, height: int) -> Covered:
-    counts = connection.execute(
-        "SELECT op_id FROM counts WHERE session = ? AND bin = ? AND round = ? AND height <= ? ORDER BY op_id",
-        (each.session.raw, each.bin, each.round, height),
-    ).fetchall()
-    posts = connection.execute(
-        "SELECT DISTINCT p.op_id FROM counts c JOIN count_posts p ON p.count = c.op_id"
-        " WHERE c.session = ? AND c.bin = ? AND c.round = ? AND p.height <= ? ORDER BY p.op_id",
-        (each.session.raw, each.bin, each.round, height),
-    ).fetchall()
-    return Covered(
-        each.bin,
-        tuple(bytes(op_id).hex() for (op_id,) in counts),
-        tuple(bytes(op_id).hex() for (op_id,) in posts),
-        each.recorded,
-        each.posted,
-        each.stable,
-        each.round,
+def _confirmed(connection: Connection, places: list[str], height: int) -> dict[str, Confirmed]:
+    """The newest note by which each unit that nobody opened was confirmed."""
+    rows = connection.execute(
+        "SELECT subject, op_id, height FROM notes WHERE kind = ? AND height <= ? ORDER BY height, op_id DESC",
+        (certificates.SEALED_KIND, height),
     )
+    notes = {bytes(subject): Confirmed(bytes(op_id).hex(), int(noted)) for subject, op_id, noted in rows}
+    named = {place: certificates.sealed_subject(place) for place in places} if notes else {}
+    return {place: notes[subject] for place, subject in named.items() if subject in notes}
+
+
+def _covered(connection: Connection, newest: dict[str, PostedRound], height: int) -> dict[str, Covered]:
+    """Of each bin's newest posted round: the operations that recorded and posted it."""
+    counts = _operations_of(connection, "SELECT session, bin, round, op_id FROM counts WHERE height <= ?", height)
+    posts = _operations_of(
+        connection,
+        "SELECT DISTINCT c.session, c.bin, c.round, p.op_id FROM counts c JOIN count_posts p ON p.count = c.op_id"
+        " WHERE p.height <= ?",
+        height,
+    )
+    found = {}
+    for bin_, each in newest.items():
+        key = (each.session.raw, bin_, each.round)
+        found[bin_] = Covered(
+            bin_,
+            tuple(counts.get(key, ())),
+            tuple(posts.get(key, ())),
+            each.recorded,
+            each.posted,
+            each.stable,
+            each.round,
+        )
+    return found
+
+
+def _operations_of(connection: Connection, sql: str, height: int) -> dict[tuple[bytes, str, int], list[str]]:
+    """Operations in their order, by the round that they belong to."""
+    found: dict[tuple[bytes, str, int], list[str]] = {}
+    for session, bin_, round_, op_id in sorted(connection.execute(sql, (height,)), key=lambda row: bytes(row[3])):
+        found.setdefault((bytes(session), str(bin_), int(round_)), []).append(bytes(op_id).hex())
+    return found

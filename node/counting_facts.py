@@ -5,9 +5,12 @@ Everything here is a function of the blocks up to that height, so that whoever h
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ledger.control import UNIT
 from ledger.db import Connection
 from ledger.documents import happened_ms
 from ledger.ids import OpId
@@ -115,13 +118,32 @@ def picture_at(connection: Connection, height: int = EVERYTHING) -> Picture:
     )
 
 
-def _stock_at(connection: Connection, height: int) -> dict[str, set[tuple[str, str]]]:
-    """What lay where: what lies there now, with everything since taken back."""
+def zone_at(connection: Connection, zone: str, height: int) -> list[str] | None:
+    """The bins and the units with goods of a zone at a height, in order; None where there was no such zone. What
+    `picture_at` gives, of nothing else."""
+    places = places_at(connection, height)
+    if zone not in places:
+        return None
+    held = _stock_at(connection, height, {place for place, (kind, _) in places.items() if kind == UNIT})
+    stock = {unit: frozenset(goods) for unit, goods in held.items()}
+    picture = Picture(height=height, places=places, stock=stock, counted_s={}, suspects=frozenset(), expiries={})
+    return list(picture.bins([zone]))
+
+
+def _stock_at(
+    connection: Connection, height: int, only: Iterable[str] | None = None
+) -> dict[str, set[tuple[str, str]]]:
+    """What lay where: what lies there now, with everything since taken back. `only`: of no other places."""
     held: dict[tuple[str, str, str, int], int] = defaultdict(int)
-    for location, item, lot, status, quantity in connection.execute("SELECT * FROM stock"):
+    these = "" if only is None else " WHERE location IN (SELECT value FROM json_each(?1))"
+    among = "IN (SELECT value FROM json_each(?2))"
+    moved = "" if only is None else f" AND (source {among} OR target {among})"
+    places = () if only is None else (json.dumps(sorted(only)),)
+    for location, item, lot, status, quantity in connection.execute(f"SELECT * FROM stock{these}", places):  # noqa: S608
         held[location, item, lot, status] = quantity
     for item, lot, status, quantity, source, target in connection.execute(
-        "SELECT item, lot, status, quantity, source, target FROM movements WHERE height > ?", (height,)
+        f"SELECT item, lot, status, quantity, source, target FROM movements WHERE height > ?1{moved}",  # noqa: S608
+        (height, *places),
     ):
         held[source, item, lot, status] += quantity
         held[target, item, lot, status] -= quantity

@@ -27,7 +27,7 @@ from node.values import Fields
 ROWS_MAX = 200
 ORIGINS_MAX = 50
 FIRST = ("", "", "", -1, "")
-_VIRTUAL = json.dumps(list(VIRTUAL))
+_VIRTUAL = ", ".join(f"'{place}'" for place in VIRTUAL)
 
 # Item, lot, serial, status.
 Thing: TypeAlias = tuple[str, str, str, int]
@@ -43,6 +43,10 @@ class Origin:
     target: str
     line: int | None
     quantity: int
+
+
+# By place: the lines that brought in what stands there, and how much of it.
+Shares: TypeAlias = dict[str, list[tuple[Origin, int]]]
 
 
 class Holds:
@@ -83,12 +87,16 @@ class Holds:
             " ORDER BY s.location, s.item, s.lot, s.status, p.serial LIMIT ?",
             (after[0], *after, json.dumps([*VIRTUAL, *hidden]), item, location, most),
         ).fetchall()
-        shares: dict[Thing, dict[str, list[Answer]]] = {}
+        shares: dict[Thing, Shares] = {}
+        names: dict[bytes | None, str] = {None: ""}
         found: list[Answer] = []
         for place, sku, lot, status, serial, quantity in rows:
             thing = (sku, lot, serial, status)
             if thing not in shares:
-                shares[thing] = self._shares(connection, who, thing, hidden)
+                shares[thing] = _shares(connection, thing, hidden)
+            for origin, _ in shares[thing].get(place, ()):
+                if origin.actor is not None and origin.actor not in names:
+                    names[origin.actor] = self._operators.name_of(connection, Actor(origin.actor))
             found.append(
                 {
                     "location": place,
@@ -98,40 +106,20 @@ class Holds:
                     "status": STATUSES[status],
                     "quantity": quantity,
                     **catalogue.measure(connection, sku),
-                    "origins": shares[thing].get(place, []),
+                    "origins": [
+                        {
+                            "op_id": origin.op_id.hex(),
+                            "call": origin.call,
+                            "by": names[origin.actor],
+                            "own": origin.actor == who.actor.raw,
+                            "line": origin.line,
+                            "quantity": share,
+                        }
+                        for origin, share in shares[thing].get(place, ())
+                    ],
                 }
             )
         return found
-
-    def _shares(
-        self, connection: Connection, who: Person, thing: Thing, hidden: frozenset[str]
-    ) -> dict[str, list[Answer]]:
-        """By place, which operations brought in what stands there. The books do not follow single pieces from bin to
-        bin, so the newest ones have what stands where they put it, and then of what stands elsewhere."""
-        left = {place: quantity for place, quantity in _places(connection, thing) if place not in hidden}
-        origins = [origin for origin in _origins(connection, thing) if origin.target not in hidden]
-        rest = [origin.quantity for origin in origins]
-        found: dict[str, list[Answer]] = {}
-        for elsewhere in (False, True):
-            for at, origin in enumerate(origins):
-                for place in left if elsewhere else {origin.target} & left.keys():
-                    share = min(rest[at], left[place])
-                    if not share:
-                        continue
-                    rest[at] -= share
-                    left[place] -= share
-                    found.setdefault(place, []).append(self._shown(connection, who, origin, share))
-        return found
-
-    def _shown(self, connection: Connection, who: Person, origin: Origin, share: int) -> Answer:
-        return {
-            "op_id": origin.op_id.hex(),
-            "call": origin.call,
-            "by": "" if origin.actor is None else self._operators.name_of(connection, Actor(origin.actor)),
-            "own": origin.actor == who.actor.raw,
-            "line": origin.line,
-            "quantity": share,
-        }
 
     def release(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Held goods are free again: `hold`, `lines` [{line, quantity, location}] with the numbers that `waiting`
@@ -189,6 +177,23 @@ def _freed(connection: Connection, hold: OpId, fields: Fields) -> Freed:
     )
 
 
+def _shares(connection: Connection, thing: Thing, hidden: frozenset[str]) -> Shares:
+    """By place, which lines brought in what stands there. The books do not follow single pieces from bin to bin, so
+    the newest ones have what stands where they put it, and then of what stands elsewhere."""
+    left = {place: quantity for place, quantity in _places(connection, thing) if place not in hidden}
+    origins = [origin for origin in _origins(connection, thing) if origin.target not in hidden]
+    rest = [origin.quantity for origin in origins]
+    found: Shares = {}
+    for elsewhere in (False, True):
+        for at, origin in enumerate(origins):
+            for place in left if elsewhere else {origin.target} & left.keys():
+                if share := min(rest[at], left[place]):
+                    rest[at] -= share
+                    left[place] -= share
+                    found.setdefault(place, []).append((origin, share))
+    return found
+
+
 def _places(connection: Connection, thing: Thing) -> list[tuple[str, int]]:
     """Where such goods stand now, and how many."""
     item, lot, serial, status = thing
@@ -207,12 +212,12 @@ def _origins(connection: Connection, thing: Thing) -> list[Origin]:
     """The lines that made goods such, newest first: they came from no place of the site. What was released of a hold
     is not its own any more."""
     rows = connection.execute(
-        "SELECT o.op_id, o.call, o.actor, m.target, h.line, m.quantity - COALESCE(h.freed, 0) AS rest"
+        "SELECT o.op_id, o.call, o.actor, m.target, h.line, m.quantity - COALESCE(h.freed, 0) AS rest"  # noqa: S608 - our own names
         " FROM movements m JOIN operations o ON o.height = m.height AND o.place = m.place"
         " LEFT JOIN holds h ON h.hold = o.op_id AND h.line = m.line"
         " WHERE m.item = ? AND m.lot = ? AND m.serial = ? AND m.status = ? AND m.status > 0 AND rest > 0"
-        " AND m.source IN (SELECT value FROM json_each(?)) AND m.target NOT IN (SELECT value FROM json_each(?))"
+        f" AND m.source IN ({_VIRTUAL}) AND m.target NOT IN ({_VIRTUAL})"
         " ORDER BY m.height DESC, m.place DESC, m.line DESC LIMIT ?",
-        (*thing, _VIRTUAL, _VIRTUAL, ORIGINS_MAX),
+        (*thing, ORIGINS_MAX),
     )
     return [Origin(bytes(row[0]), row[1], None if row[2] is None else bytes(row[2]), *row[3:]) for row in rows]

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ledger import certificates
 from ledger.db import Connection
 from ledger.errors import Rejected
 from node.desk import Person
@@ -46,7 +45,7 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
             **page,
             "one": made,
             "noted": found["noted"],
-            "digest": certificates.digest(made).hex(),
+            "digest": found["digest"],
             "at_ms": _sealed_ms(connection, made["height"]),
             "begun_ms": _sealed_ms(connection, made["since"]) if made["since"] else None,
             "covered": replace(covered, rows=shown),

@@ -13,7 +13,8 @@ export const SCAN_ON = _("Scan on. It is on this tablet, and sent as soon as the
 
 // `words()`: what can be done now; `back()`: the node answers again.
 export function whenAway(words, back = () => {}) {
-  let away = false;
+  let away = false, done = false;
+  outbox.addEventListener("put", () => { done = true; });
   const tell = () => {
     away = true;
     say("warn", `${OUT} ${words()}`, { aloud: false });
@@ -25,8 +26,8 @@ export function whenAway(words, back = () => {}) {
     say("quiet", _("The node is in reach again"), { aloud: false });
     back();
   });
-  // Once is enough: what was done in between is what the person reads now.
-  setTimeout(() => { if (!reach.ok && !away) tell(); }, GRACE_MS);
+  // What the page said meanwhile of what it could not load gives way; what the person did meanwhile is read on.
+  setTimeout(() => { if (!reach.ok && !(away && done)) tell(); }, GRACE_MS);
 }
 
 export const since = (answer) => (answer.told ? _("What is shown is %(age)s old.", { age: ageWords(Date.now() - answer.told) }) : "");
