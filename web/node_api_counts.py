@@ -253,6 +253,10 @@ ROUTES = (
         {"assignee": or_null(ACTOR), "deadline_ms": or_null(WHEN)},
         version=_whole_review,
     ),
+    verb(
+        "counts/take", APPROVE, "Take what was counted: a bin that waits to be counted again goes to review",
+        lambda floor: floor.counting.review.take, ACTED_ON_BIN, {**OF_BIN, **WHY}, version=_whole_session,
+    ),
     signed_verb(
         "counts/approve", APPROVE, "Post a bin in review", lambda floor: floor.counting.posting.approve,
         record("BinApproved", {"op_id": OP_ID, **OF_BIN, "state": one_of("posted", "review")}), OF_BIN,

@@ -38,6 +38,11 @@ LEFT = (
     ("out-of-reach", N_("Nobody can get to it")),
     ("not-needed", N_("It need not be counted")),
 )
+ENOUGH = (
+    ("nobody-else", N_("Nobody else may count it")),
+    ("no-time", N_("No time for it now")),
+    ("beyond-doubt", N_("It is beyond doubt")),
+)
 LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
 
 
@@ -144,7 +149,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         ]
         return render_template(
             "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
-            refuse=AGAIN, counters=people, begin=begin, most=ROWS_MAX,
+            refuse=AGAIN, enough=ENOUGH, counters=people, begin=begin, most=ROWS_MAX,
             bins=replace(shown, rows=[each for each in found["bins"] if each["bin"] in shown.rows]),
         )  # fmt: skip
 
@@ -189,6 +194,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             reasons=_fitting(rules, found),
             every_reason=_known(rules),
             again=AGAIN,
+            ended=dict(ENOUGH).get(found.get("ended", ""), found.get("ended", "")),
             most=ROWS_MAX,
             counters=people,
             for_hub=for_hub,

@@ -41,6 +41,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/empty": {},
     "counts/close": {"bin": "A-01", "confirm": True},
     "counts/reject": {**SESSION, "reason": "doubtful"},
+    "counts/take": {**SESSION, "bin": "A-01", "reason": "nobody-else"},
     "counts/recount": {**SESSION, "bin": "A-01", "reason": "doubtful"},
     "counts/approve": {**SESSION, "bin": "A-01", "lines": [0], "reason": "lost", "pin": PIN},
     "counts/approve-bins": {**SESSION, "bins": ["A-01"], "pin": PIN},

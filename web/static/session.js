@@ -14,7 +14,7 @@ const boxes = [...document.querySelectorAll("[data-choose]")];
 const chosen = () => boxes.filter((each) => each.checked).map((each) => each.value);
 const toExplain = () => boxes.some((each) => each.checked && !bins.includes(each.value));
 const LEFT_OVER = `left-over:${session}`;
-let leaving = "", assigned = "";
+let leaving = "", assigned = "", taken = "";
 
 // What could not be posted with the others, said once the page shows how the bins stand now.
 function posted({ refused }) {
@@ -53,6 +53,11 @@ if (byId("decide")) {
       words: () => _("Bin %(bin)s stands in that person's list, with its deadline.", { bin: assigned }),
       act: () => act("counts/assign", { session, bin: assigned, ...given() }), done: reload,
     },
+    take: {
+      title: _("Take the count"), yes: _("Take the count"), why: "why-enough",
+      words: () => _("Bin %(bin)s is not counted again. It waits for a decision as it was counted, with this reason beside it.", { bin: taken }),
+      act: () => act("counts/take", { session, bin: taken, reason: byId("reason-enough").value }), done: reload,
+    },
     cancel: {
       title: _("Cancel the count"), yes: _("Cancel it"), why: "why-again",
       words: _("Bins that are not posted stay uncounted. What was posted stays posted."),
@@ -61,6 +66,9 @@ if (byId("decide")) {
   });
   for (const each of document.querySelectorAll("[data-leave]")) {
     each.addEventListener("click", () => { leaving = each.dataset.leave; open("leave"); });
+  }
+  for (const each of document.querySelectorAll("[data-take]")) {
+    each.addEventListener("click", () => { taken = each.dataset.take; open("take"); });
   }
   for (const each of document.querySelectorAll("[data-assign]")) {
     each.addEventListener("click", () => {
