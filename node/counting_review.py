@@ -11,7 +11,7 @@ from ledger.ids import OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.words import LINES_MAX
-from node import catalogue, counting_units
+from node import catalogue, counting_shared, counting_units
 from node.counting_judge import verdict_of
 from node.counting_relocations import Offer, offers, relocated
 from node.desk import Answer, Desk, Person
@@ -115,12 +115,19 @@ class Review:
                     "overdue": _is_overdue(row, self._desk.now_ms()),
                     "parked": parked_count(connection, session, bin_),
                     **_stuck(connection, row),
+                    **self._open(connection, row),
                     **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
                 }
             )
         return {
             "session": str(session), "name": known.name, "state": known.state, "frozen": known.frozen, "bins": bins
         }  # fmt: skip
+
+    def _open(self, connection: Connection, row: Round) -> Answer:
+        """Who counts a bin now, all of it or a part."""
+        found = counting_shared.counting(connection, row.session, row.bin) if row.bin_state == "counting" else ()
+        people = [{"actor": str(actor), "name": self._operators.name_of(connection, actor)} for actor in found]
+        return {"open": people} if people else {}
 
     def bin_review(self, who: Person, session: OpId, bin_: str) -> Answer:
         """Every finished round of a bin with its variance as of the count. Whoever sees it cannot count the bin."""

@@ -259,11 +259,11 @@ def ended(connection: Connection, session: OpId, bin_: str) -> str:
 
 
 def give_back(connection: Connection, row: Round) -> None:
-    """Nobody counts this round now. A second count of the whole bin is taken out; after a first one the second, if
-    there is one, stands in its place."""
+    """Nobody counts this round now, nor a part of it. A second count of the whole bin is taken out; after a first one
+    the second, if there is one, stands in its place."""
     key = (row.session.raw, row.bin, row.round)
+    connection.execute("DELETE FROM count_areas WHERE session = ? AND bin = ? AND round = ?", key)
     if row.why == SECOND:
-        connection.execute("DELETE FROM count_areas WHERE session = ? AND bin = ? AND round = ?", key)
         connection.execute("DELETE FROM count_rounds WHERE session = ? AND bin = ? AND round = ?", key)
         return
     connection.execute(

@@ -228,6 +228,7 @@ SESSION_BIN = record(
     {
         "counted": flag("It waits to be counted again; what was counted can be taken"),
         "nobody": flag("It waits, and nobody here may count it"),
+        "open": array(record("Counter", {"actor": ACTOR, "name": NAME}), doc="Who counts it now, or a part of it"),
         "sealed": flag("A unit that was confirmed by its label, and not counted"),
     },
 )

@@ -184,6 +184,12 @@ ROUTES = (
         version=_whole_session,
     ),
     verb(
+        "counts/free", APPROVE, "Take an open bin from who will not finish it, for another person to begin afresh",
+        lambda floor: floor.counting.free, ACTED_ON_BIN, OF_BIN,
+        {"assignee": {**or_null(ACTOR), "description": "Who of those that count it; absent: all"}},
+        version=_whole_session,
+    ),
+    verb(
         "counts/uncounted", APPROVE, "Leave a bin uncounted", lambda floor: floor.counting.uncounted, ACTED_ON_BIN,
         {**OF_BIN, **WHY}, version=_whole_session,
     ),

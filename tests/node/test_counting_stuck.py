@@ -12,9 +12,9 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from node.openings import document_of
 from tests.node import floor_kit
-from tests.node.floor_kit import PIN, Stage, fresh, furnished
+from tests.node.floor_kit import PIN, Stage, actor_of, fresh, furnished, introduce
 from tests.node.test_counting import NEVER, approve, close, session, state
-from tests.node.test_counting_shared import enter, opens, rounds
+from tests.node.test_counting_shared import enter, opens, rounds, share
 
 
 @pytest.fixture
@@ -77,6 +77,89 @@ def test_controls_and_second_counters_do_not_hold_a_bin_either(alone: Stage, rul
     assert state(alone, number, "A-01")["nobody"]
     take(alone, number)
     assert approve(alone, number, "A-01")["state"] == "posted"
+
+
+def free(stage: Stage, number: OpId, assignee: str | None = None, who: str = "sven") -> dict[str, Any]:
+    body = {"session": str(number), "bin": "A-01", "assignee": assignee and str(actor_of(assignee))}
+    return stage.floor.counting.free(stage.op(), stage.as_(who), body)
+
+
+def test_a_bin_is_taken_from_who_went_home_and_counted_by_somebody_else(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "carl")
+    enter(stage, "carl", 3)
+    assert state(stage, number, "A-01")["open"] == [{"actor": str(actor_of("carl")), "name": "Carl"}]
+    with pytest.raises(Rejected, match="APPROVE"):
+        free(stage, number, who="cora")
+    free(stage, number)
+    shown = state(stage, number, "A-01")
+    assert (shown["state"], shown["assignee"]) == ("waiting", "") and "open" not in shown
+    with pytest.raises(Rejected, match="nobody counts A-01"):
+        free(stage, number)
+    with pytest.raises(Rejected, match="open"):
+        enter(stage, "carl", 4)
+    with stage.site.reading() as connection:
+        kept = connection.execute("SELECT quantity FROM scan_events").fetchall()
+    assert kept == [(3,)]  # what he scanned stays on record, and counts for nothing
+    count(stage, "cora", 20)
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+
+
+def test_a_finished_second_count_stands_when_the_first_is_taken_from_who_left(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "carl")
+    opens(stage, "cora", how="second")
+    enter(stage, "cora", 20)
+    close(stage, "A-01", "cora")
+    assert state(stage, number, "A-01")["state"] == "counting"
+    free(stage, number, "carl")
+    assert state(stage, number, "A-01")["state"] == "review"
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+    assert approve(stage, number, "A-01")["state"] == "posted"
+
+
+def test_of_two_who_count_only_the_one_who_is_named_is_freed(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "carl")
+    opens(stage, "cora", how="second")
+    assert [each["name"] for each in state(stage, number, "A-01")["open"]] == ["Carl", "Cora"]
+    with pytest.raises(Rejected, match="does not count A-01"):
+        free(stage, number, "mona")
+    free(stage, number, "carl")
+    enter(stage, "cora", 20)
+    close(stage, "A-01", "cora")
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+
+
+def test_parts_of_a_shared_bin_are_freed_with_it_or_alone(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "cora")
+    opens(stage, "carl", how="share", area="the right half")
+    share(stage, "cora")
+    opens(stage, "carl")
+    enter(stage, "carl", 5)
+    assert [each["name"] for each in state(stage, number, "A-01")["open"]] == ["Cora", "Carl"]
+    free(stage, number, "carl")  # he left: Cora counts his part too
+    enter(stage, "cora", 20)
+    opens(stage, "tess", how="share", area="the right half")
+    share(stage, "cora", area=2)
+    opens(stage, "tess")
+    free(stage, number, "cora")
+    shown = state(stage, number, "A-01")
+    assert shown["state"] == "waiting" and "open" not in shown
+    count(stage, "carl", 20)
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+
+
+def test_what_somebody_revoked_had_open_is_free_by_itself(stage: Stage) -> None:
+    number = session(stage, "A-01", "A-02")
+    opens(stage, "carl")
+    opens(stage, "cora", "A-02")
+    introduce(stage.world, stage.site, "carl", ("COUNT", "MOVE"), revoked=True)
+    stage.floor.counting.free_revoked()
+    assert [state(stage, number, bin_)["state"] for bin_ in ("A-01", "A-02")] == ["waiting", "counting"]
+    count(stage, "tess", 20)
+    assert state(stage, number, "A-01")["state"] == "review"
 
 
 def test_two_who_disagree_are_decided_between_and_may_still_be_counted_by_a_third(stage: Stage) -> None:

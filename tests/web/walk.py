@@ -32,6 +32,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/start": SESSION,
     "counts/cancel": {**SESSION, "reason": "late"},
     "counts/assign": {**SESSION, "bin": "A-01", "assignee": None},
+    "counts/free": {**SESSION, "bin": "A-01", "assignee": None},
     "counts/uncounted": {**SESSION, "bin": "A-01", "reason": "late"},
     "counts/open": {"bin": "A-01"},
     "counts/leave": {"bin": "A-01"},

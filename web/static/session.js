@@ -14,7 +14,7 @@ const boxes = [...document.querySelectorAll("[data-choose]")];
 const chosen = () => boxes.filter((each) => each.checked).map((each) => each.value);
 const toExplain = () => boxes.some((each) => each.checked && !bins.includes(each.value));
 const LEFT_OVER = `left-over:${session}`;
-let leaving = "", assigned = "", taken = "";
+let leaving = "", assigned = "", taken = "", freed = {};
 
 // What could not be posted with the others, said once the page shows how the bins stand now.
 function posted({ refused }) {
@@ -53,6 +53,11 @@ if (byId("decide")) {
       words: () => _("Bin %(bin)s stands in that person's list, with its deadline.", { bin: assigned }),
       act: () => act("counts/assign", { session, bin: assigned, ...given() }), done: reload,
     },
+    free: {
+      title: _("Somebody else counts it"), yes: _("Take it from them"), why: "",
+      words: () => _("%(name)s counts bin %(bin)s no more. What was scanned there stays on record and counts for nothing: another person begins afresh.", freed),
+      act: () => act("counts/free", { session, bin: freed.bin, assignee: freed.actor }), done: reload,
+    },
     take: {
       title: _("Take the count"), yes: _("Take the count"), why: "why-enough",
       words: () => _("Bin %(bin)s is not counted again. It waits for a decision as it was counted, with this reason beside it.", { bin: taken }),
@@ -66,6 +71,12 @@ if (byId("decide")) {
   });
   for (const each of document.querySelectorAll("[data-leave]")) {
     each.addEventListener("click", () => { leaving = each.dataset.leave; open("leave"); });
+  }
+  for (const each of document.querySelectorAll("[data-free]")) {
+    each.addEventListener("click", () => {
+      freed = { bin: each.dataset.free, actor: each.dataset.actor, name: each.dataset.name };
+      open("free");
+    });
   }
   for (const each of document.querySelectorAll("[data-take]")) {
     each.addEventListener("click", () => { taken = each.dataset.take; open("take"); });
