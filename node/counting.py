@@ -49,6 +49,7 @@ from node.rounds import (
     parts,
     refuse_counter,
     set_bin,
+    tallies,
 )
 from node.values import Fields
 
@@ -177,6 +178,8 @@ class Counting(Sessions, Lines):
             if area is not None:
                 counting_shared.leave(connection, area)
             elif row is not None and row.bin_state == "counting":
+                if counting_shared.is_shared(connection, row):
+                    raise Rejected(f"others counted parts of {bin_} for you: finish it, or have it left uncounted")
                 self._leave(connection, row)
             else:
                 raise Rejected(f"you have not opened {bin_}")
@@ -184,11 +187,57 @@ class Counting(Sessions, Lines):
 
         return self._desk.once(op_id, who.actor, "leave_bin", {"bin": bin_}, work)
 
+    def free(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Take an open bin from who will not finish it, for another person to begin afresh: `session`, `bin`,
+        `assignee` (who of those that count it; absent: all). Their events stay on record; what somebody else has
+        counted stands."""
+        who.need(APPROVE, "take an open bin from its counter")
+        fields = Fields(body, "free")
+        session, bin_, assignee = fields.op_id("session"), fields.text("bin"), fields.actor("assignee")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            if latest(connection, session, bin_).bin_state == "closing":
+                raise Rejected(f"{bin_} is being recorded at this moment: repeat this")
+            found = counting_shared.counting(connection, session, bin_)
+            if not found:
+                raise Rejected(f"nobody counts {bin_} now")
+            if assignee is not None and assignee not in found:
+                raise Rejected(f"{str(assignee)[:8]}… does not count {bin_}")
+            # The newest first: a second count that is taken out leaves the first where it was.
+            for actor in reversed(found) if assignee is None else (assignee,):
+                self._free(connection, bin_, actor)
+            return {"session": str(session), "bin": bin_}
+
+        content = {"session": session.raw, "bin": bin_, "assignee": str(assignee or "")}
+        return self._desk.once(op_id, who.actor, "free_bin", content, work)
+
+    def free_revoked(self) -> None:
+        """Free what people have open who may count no more: the hub has revoked them, or taken the role."""
+        with self._site.reading() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT b.bin, t.actor FROM count_bins b"
+                " JOIN count_tallies r ON r.session = b.session AND r.bin = b.bin"
+                " JOIN tasks t ON t.task = r.task AND t.state = 'open'"
+                " JOIN people p ON p.actor = t.actor AND (p.revoked OR NOT p.roles & ?) WHERE b.state = 'counting'",
+                (COUNT,),
+            ).fetchall()
+        for bin_, actor in rows:
+            with self._site.writing() as connection:
+                self._free(connection, bin_, Actor(bytes(actor)))
+
+    def _free(self, connection: Connection, bin_: str, actor: Actor) -> None:
+        """Give back what this person counts of a bin, if they still do: their part of it, or all with its parts."""
+        area, row = counting_shared.own_area(connection, bin_, actor), own_round(connection, bin_, actor)
+        if area is not None:
+            counting_shared.leave(connection, area)
+        elif row is not None and row.bin_state == "counting":
+            self._leave(connection, row)
+
     @staticmethod
     def _leave(connection: Connection, row: Round) -> None:
-        if counting_shared.is_shared(connection, row):
-            raise Rejected(f"others counted parts of {row.bin} for you: finish it, or have it left uncounted")
-        tasks.become(connection, row.task or 0, tasks.DROPPED)
+        for task in tallies(connection, row):
+            tasks.become(connection, task, tasks.DROPPED)
         give_back(connection, row)
         newest = latest(connection, row.session, row.bin)
         if parts(connection, row.session, row.bin, newest.round):

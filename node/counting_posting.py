@@ -32,6 +32,7 @@ from node.rounds import (
     Round,
     close_if_done,
     counters_of,
+    ended,
     latest,
     movers_of,
     need_session,
@@ -197,7 +198,7 @@ class Posting:
             self._post_part(connection, wish, row, part, select, name)
         done = all(each.done for each in parts(connection, wish.session, wish.bin, row.round))
         if done:
-            set_bin(connection, wish.session, wish.bin, "posted")
+            set_bin(connection, wish.session, wish.bin, "posted", ended(connection, wish.session, wish.bin))
             close_if_done(connection, wish.session)
         return {"session": str(wish.session), "bin": wish.bin, "state": "posted" if done else "review"}
 
@@ -221,8 +222,10 @@ class Posting:
             lines=part.lines,
             select=select,
         )
+        why = ended(connection, wish.session, wish.bin)
         document = self._desk.document(
             wish.occurred_ms,
+            reasons=(why,) if why else (),
             line_reasons={line: tuple(code for code, _ in said) for line, said in reasons.items()},
             shares={line: tuple(share for _, share in said) for line, said in reasons.items() if len(said) > 1},
             part=None if wish.parts == 1 else DocumentPart(wish.op_id, part.part, wish.parts),

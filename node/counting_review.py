@@ -11,12 +11,27 @@ from ledger.ids import OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.words import LINES_MAX
-from node import catalogue, counting_units
+from node import catalogue, counting_shared, counting_units
 from node.counting_judge import verdict_of
 from node.counting_relocations import Offer, offers, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.rounds import ENDED, Round, give, latest, need_session, next_round, parked_count, parts
+from node.rounds import (
+    ENDED,
+    Round,
+    counters_of,
+    end_rounds,
+    ended,
+    give,
+    latest,
+    may_count,
+    need_session,
+    next_round,
+    parked_count,
+    parts,
+    people_with,
+    recorded,
+)
 from node.values import Fields
 
 
@@ -99,12 +114,20 @@ class Review:
                     "deadline_ms": row.deadline_ms,
                     "overdue": _is_overdue(row, self._desk.now_ms()),
                     "parked": parked_count(connection, session, bin_),
+                    **_stuck(connection, row),
+                    **self._open(connection, row),
                     **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
                 }
             )
         return {
             "session": str(session), "name": known.name, "state": known.state, "frozen": known.frozen, "bins": bins
         }  # fmt: skip
+
+    def _open(self, connection: Connection, row: Round) -> Answer:
+        """Who counts a bin now, all of it or a part."""
+        found = counting_shared.counting(connection, row.session, row.bin) if row.bin_state == "counting" else ()
+        people = [{"actor": str(actor), "name": self._operators.name_of(connection, actor)} for actor in found]
+        return {"open": people} if people else {}
 
     def bin_review(self, who: Person, session: OpId, bin_: str) -> Answer:
         """Every finished round of a bin with its variance as of the count. Whoever sees it cannot count the bin."""
@@ -128,6 +151,7 @@ class Review:
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
                 "units": counting_units.found_in(connection, session, bin_),
+                **({"ended": why} if (why := ended(connection, session, bin_)) else {}),
                 **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
             }
 
@@ -220,6 +244,31 @@ class Review:
         }  # fmt: skip
         return self._desk.once(op_id, who.actor, "recount", content, work)
 
+    def take(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Take what was counted: a bin that waits to be counted again goes to review as it is. `session`, `bin`,
+        `reason`, which its posting keeps. Whoever counted it leaves that to another approver, if there is one."""
+        who.need(APPROVE, "take what was counted")
+        fields = Fields(body, "take")
+        session, bin_ = fields.op_id("session"), fields.text("bin")
+        reason = reason_code(fields.take("reason"))
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            row = latest(connection, session, bin_)
+            if row.bin_state != "waiting":
+                raise Rejected(f"{bin_} does not wait to be counted: nothing to take")
+            number = recorded(connection, session, bin_)
+            if number is None:
+                raise Rejected(f"{bin_} was not counted yet: nothing to take")
+            counters = counters_of(connection, session, bin_)
+            if who.actor in counters and people_with(connection, APPROVE) - counters:
+                raise Rejected(f"you counted {bin_}: somebody else has to say whether that is enough")
+            end_rounds(connection, row, number, reason)
+            return {"session": str(session), "bin": bin_}
+
+        content = {"session": session.raw, "bin": bin_, "reason": reason}
+        return self._desk.once(op_id, who.actor, "take_count", content, work)
+
     # ------------------------------------------------------------ parked reads
 
     def parked(
@@ -239,6 +288,17 @@ class Review:
 
 def _is_overdue(row: Round, now_ms: int) -> bool:
     return row.deadline_ms is not None and row.deadline_ms < now_ms and row.bin_state in ("waiting", "counting")
+
+
+def _stuck(connection: Connection, row: Round) -> Answer:
+    """Of a bin that waits: whether a count of it stands that could be taken, and whether nobody may count it."""
+    if row.bin_state != "waiting":
+        return {}
+    said = {
+        "counted": recorded(connection, row.session, row.bin) is not None,
+        "nobody": not may_count(connection, row.session, row.bin),
+    }
+    return {name: True for name, is_so in said.items() if is_so}
 
 
 def _how(connection: Connection, row: Round, number: int) -> Answer:

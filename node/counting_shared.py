@@ -152,6 +152,14 @@ def own_area(connection: Connection, bin_: str, actor: Actor) -> Area | None:
     return None if found is None else _area(found)
 
 
+def counting(connection: Connection, session: OpId, bin_: str) -> list[Actor]:
+    """Who counts a bin now, all of it or a part: each once, those of all of it first."""
+    rows = [row for row in being_counted(connection, bin_) if row.session == session]
+    shares = [each for row in rows for each in areas(connection, row) if each.area]
+    found = [row.assignee for row in rows if row.assignee is not None]
+    return list(dict.fromkeys([*found, *(each.actor for each in shares if each.state in (AGREED, COUNTING))]))
+
+
 def begin(connection: Connection, area: Area, task: int) -> None:
     """The person begins to count their part."""
     connection.execute(

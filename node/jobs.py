@@ -65,9 +65,10 @@ def of_node(
     shadow: Shadow,
     sync: Callable[[], object] | None = None,
     decisions: Callable[[], object] | None = None,
+    free_revoked: Callable[[], object] | None = None,
 ) -> tuple[Job, ...]:
     """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace; `decisions` books what
-    somebody at the hub approved."""
+    somebody at the hub approved; `free_revoked` frees the bins that people left open who may count no more."""
     jobs = [
         Job("seal", SEAL_EVERY_MS, site.seal_if_due),
         Job("control", CONTROL_EVERY_MS, lambda: control.apply_ready(site)),
@@ -79,6 +80,8 @@ def of_node(
     ]
     if decisions is not None:
         jobs.append(Job("decisions", CONTROL_EVERY_MS, decisions))
+    if free_revoked is not None:
+        jobs.append(Job("revoked", CONTROL_EVERY_MS, free_revoked))
     if sync is not None:
         jobs.append(Job("sync", 1_000, lambda: sync() or NOT_DUE))
     return tuple(jobs)

@@ -209,6 +209,23 @@ def need_counter(connection: Connection, actor: Actor) -> None:
         raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
 
 
+def people_with(connection: Connection, role: int) -> set[Actor]:
+    """Everyone who has the role now and has a key here: who never logged in cannot be waited for."""
+    rows = connection.execute(
+        "SELECT actor FROM people WHERE roles & ? AND NOT revoked AND key IS NOT NULL", (role,)
+    ).fetchall()
+    return {Actor(bytes(row[0])) for row in rows}
+
+
+def may_count(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
+    """Everyone whom `refuse_counter` would let count this bin now."""
+    seen = connection.execute(
+        "SELECT actor FROM count_reveals WHERE session = ? AND bin = ?", (session.raw, bin_)
+    ).fetchall()
+    barred = {Actor(bytes(row[0])) for row in seen} | counters_of(connection, session, bin_)
+    return people_with(connection, COUNT) - barred - movers_of(connection, session, bin_)
+
+
 def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
     """Everyone who counted this bin in this session or entered a count of it, in any round, finished or not."""
     rows = connection.execute(
@@ -222,12 +239,37 @@ def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
     return {Actor(bytes(row[0])) for row in rows}
 
 
+def recorded(connection: Connection, session: OpId, bin_: str) -> int | None:
+    """The newest round of a bin that was counted to its end; None when there is no such."""
+    (number,) = connection.execute(
+        "SELECT MAX(round) FROM count_parts WHERE session = ? AND bin = ?", (session.raw, bin_)
+    ).fetchone()
+    return None if number is None else int(number)
+
+
+def end_rounds(connection: Connection, row: Round, number: int, reason: str) -> None:
+    """No round after this one is counted: the bin goes to review as it is, and keeps why."""
+    key = (row.session.raw, row.bin, number)
+    connection.execute("DELETE FROM count_areas WHERE session = ? AND bin = ? AND round > ?", key)
+    connection.execute("DELETE FROM count_rounds WHERE session = ? AND bin = ? AND round > ?", key)
+    set_bin(connection, row.session, row.bin, "review", reason)
+
+
+def ended(connection: Connection, session: OpId, bin_: str) -> str:
+    """Why the rounds of a bin were ended before the rule was satisfied; "" when they were not."""
+    row = connection.execute(
+        "SELECT reason FROM count_bins WHERE session = ? AND bin = ? AND state IN ('review', 'posted')",
+        (session.raw, bin_),
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def give_back(connection: Connection, row: Round) -> None:
-    """Nobody counts this round now. A second count of the whole bin is taken out; after a first one the second, if
-    there is one, stands in its place."""
+    """Nobody counts this round now, nor a part of it. A second count of the whole bin is taken out; after a first one
+    the second, if there is one, stands in its place."""
     key = (row.session.raw, row.bin, row.round)
+    connection.execute("DELETE FROM count_areas WHERE session = ? AND bin = ? AND round = ?", key)
     if row.why == SECOND:
-        connection.execute("DELETE FROM count_areas WHERE session = ? AND bin = ? AND round = ?", key)
         connection.execute("DELETE FROM count_rounds WHERE session = ? AND bin = ? AND round = ?", key)
         return
     connection.execute(

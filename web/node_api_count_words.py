@@ -225,7 +225,12 @@ SESSION_BIN = record(
         "overdue": flag("It is not counted and its deadline is over"),
         "parked": whole(),
     },
-    {"sealed": flag("A unit that was confirmed by its label, and not counted")},
+    {
+        "counted": flag("It waits to be counted again; what was counted can be taken"),
+        "nobody": flag("It waits, and nobody here may count it"),
+        "open": array(record("Counter", {"actor": ACTOR, "name": NAME}), doc="Who counts it now, or a part of it"),
+        "sealed": flag("A unit that was confirmed by its label, and not counted"),
+    },
 )
 REVIEW_LINE = record(
     "ReviewLine",
@@ -294,7 +299,10 @@ REVIEW = record(
         ),
         "next": or_null(text()),
     },
-    {"sealed": flag("A unit that was confirmed by its label, and not counted")},
+    {
+        "ended": text("Why it was not counted again as its rule has it", most=31),
+        "sealed": flag("A unit that was confirmed by its label, and not counted"),
+    },
 )
 SESSION = record(
     "Session",

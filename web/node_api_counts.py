@@ -191,6 +191,12 @@ ROUTES = (
         version=_whole_session,
     ),
     verb(
+        "counts/free", APPROVE, "Take an open bin from who will not finish it, for another person to begin afresh",
+        lambda floor: floor.counting.free, ACTED_ON_BIN, OF_BIN,
+        {"assignee": {**or_null(ACTOR), "description": "Who of those that count it; absent: all"}},
+        version=_whole_session,
+    ),
+    verb(
         "counts/uncounted", APPROVE, "Leave a bin uncounted", lambda floor: floor.counting.uncounted, ACTED_ON_BIN,
         {**OF_BIN, **WHY}, version=_whole_session,
     ),
@@ -259,6 +265,10 @@ ROUTES = (
         lambda floor: floor.counting.review.recount, ACTED_ON_BIN, {**OF_BIN, **WHY},
         {"assignee": or_null(ACTOR), "deadline_ms": or_null(WHEN)},
         version=_whole_review,
+    ),
+    verb(
+        "counts/take", APPROVE, "Take what was counted: a bin that waits to be counted again goes to review",
+        lambda floor: floor.counting.review.take, ACTED_ON_BIN, {**OF_BIN, **WHY}, version=_whole_session,
     ),
     signed_verb(
         "counts/approve", APPROVE, "Post a bin in review", lambda floor: floor.counting.posting.approve,

@@ -41,6 +41,11 @@ LEFT = (
 )
 # What codes were scanned in that nobody explained before it was over.
 SCANNED_IN = {"receive": N_("Goods received"), "move": N_("Goods moved"), "count": N_("Count")}
+ENOUGH = (
+    ("nobody-else", N_("Nobody else may count it")),
+    ("no-time", N_("No time for it now")),
+    ("beyond-doubt", N_("It is beyond doubt")),
+)
 LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
 
 
@@ -159,7 +164,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         ]
         return render_template(
             "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
-            refuse=AGAIN, counters=people, begin=begin, most=ROWS_MAX,
+            refuse=AGAIN, enough=ENOUGH, counters=people, begin=begin, most=ROWS_MAX,
             bins=replace(shown, rows=[each for each in found["bins"] if each["bin"] in shown.rows]),
         )  # fmt: skip
 
@@ -207,6 +212,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             reasons=_fitting(rules, found),
             every_reason=_known(rules),
             again=AGAIN,
+            ended=dict(ENOUGH).get(found.get("ended", ""), found.get("ended", "")),
             most=ROWS_MAX,
             counters=people,
             for_hub=for_hub,

@@ -199,8 +199,9 @@ class NodeMachine(Machine):
         """What the process does by itself. The samples of vitals look at the real machine and are left out."""
         parts = self.parts
         found = node_jobs.of_node(
-            parts.site, parts.health, parts.shadow, parts.syncer.turn, parts.floor.hub.apply_ready
-        )
+            parts.site, parts.health, parts.shadow, parts.syncer.turn, parts.floor.hub.apply_ready,
+            parts.floor.counting.free_revoked,
+        )  # fmt: skip
         return {job.name: job.run for job in found if job.name not in ("vitals", "database")}
 
     def durable(self, op_id: bytes) -> bool:

@@ -18,7 +18,7 @@ const kept = unsent(byId("bar").dataset.actor), among = new Set(listed(waiting).
 const chosen = () => [...among];
 const toExplain = () => chosen().some((bin) => !bins.includes(bin));
 const LEFT_OVER = `left-over:${session}`;
-let leaving = "", assigned = "";
+let leaving = "", assigned = "", taken = "", freed = {};
 
 // A node takes so many bins at a time.
 const BULK_MAX = 200;
@@ -67,6 +67,16 @@ if (byId("decide")) {
       words: () => _("Bin %(bin)s stands in that person's list, with its deadline.", { bin: assigned }),
       act: () => act("counts/assign", { session, bin: assigned, ...given() }), done: reload,
     },
+    free: {
+      title: _("Somebody else counts it"), yes: _("Take it from them"), why: "",
+      words: () => _("%(name)s counts bin %(bin)s no more. What was scanned there stays on record and counts for nothing: another person begins afresh.", freed),
+      act: () => act("counts/free", { session, bin: freed.bin, assignee: freed.actor }), done: reload,
+    },
+    take: {
+      title: _("Take the count"), yes: _("Take the count"), why: "why-enough",
+      words: () => _("Bin %(bin)s is not counted again. It waits for a decision as it was counted, with this reason beside it.", { bin: taken }),
+      act: () => act("counts/take", { session, bin: taken, reason: byId("reason-enough").value }), done: reload,
+    },
     cancel: {
       title: _("Cancel the count"), yes: _("Cancel it"), why: "why-again",
       words: _("Bins that are not posted stay uncounted. What was posted stays posted."),
@@ -75,6 +85,15 @@ if (byId("decide")) {
   });
   for (const each of document.querySelectorAll("[data-leave]")) {
     each.addEventListener("click", () => { leaving = each.dataset.leave; open("leave"); });
+  }
+  for (const each of document.querySelectorAll("[data-free]")) {
+    each.addEventListener("click", () => {
+      freed = { bin: each.dataset.free, actor: each.dataset.actor, name: each.dataset.name };
+      open("free");
+    });
+  }
+  for (const each of document.querySelectorAll("[data-take]")) {
+    each.addEventListener("click", () => { taken = each.dataset.take; open("take"); });
   }
   for (const each of document.querySelectorAll("[data-assign]")) {
     each.addEventListener("click", () => {

@@ -1,0 +1,213 @@
+"""A bin whose count cannot go on by itself: nobody left who may count it again, or whoever opened it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from node.openings import document_of
+from tests.node import floor_kit
+from tests.node.floor_kit import PIN, Stage, actor_of, fresh, furnished, introduce
+from tests.node.test_counting import NEVER, approve, close, session, state
+from tests.node.test_counting_shared import enter, opens, rounds, share
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = furnished(tmp_path / "node")
+    made.receive({"item": "BOLT", "quantity": 20})
+    yield made
+    made.site.close()
+    made.journal.close()
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A site with one counter, and one approver who does not count."""
+    monkeypatch.setattr(floor_kit, "PEOPLE", {
+        "cora": ("COUNT", "RECEIVE"), "mona": ("RECEIVE",), "sven": ("APPROVE",)})  # fmt: skip
+    made = fresh(tmp_path / "node", people=("cora", "mona", "sven"))
+    made.receive({"item": "BOLT", "quantity": 20})
+    yield made
+    made.site.close()
+    made.journal.close()
+
+
+def count(stage: Stage, who: str, quantity: int, bin_: str = "A-01") -> None:
+    opens(stage, who, bin_)
+    enter(stage, who, quantity)
+    close(stage, bin_, who)
+
+
+def take(stage: Stage, number: OpId, who: str = "sven", reason: str = "nobody-else") -> dict[str, Any]:
+    body = {"session": str(number), "bin": "A-01", "reason": reason}
+    return stage.floor.counting.review.take(stage.op(), stage.as_(who), body)
+
+
+def test_a_bin_that_nobody_else_may_count_again_is_decided_as_it_was_counted(alone: Stage) -> None:
+    number = session(alone, "A-01")
+    count(alone, "cora", 12)
+    shown = state(alone, number, "A-01")
+    assert (shown["state"], shown["round"], shown["nobody"], shown["counted"]) == ("waiting", 1, True, True)
+
+    take(alone, number)
+    shown = state(alone, number, "A-01")
+    assert (shown["state"], shown["round"]) == ("review", 0) and "nobody" not in shown
+    review = alone.floor.counting.review.bin_review(alone.as_("sven"), number, "A-01")
+    assert review["ended"] == "nobody-else" and rounds(alone, number) == [[("BOLT", 12)]]
+
+    done = approve(alone, number, "A-01")
+    assert done["state"] == "posted" and alone.stock("A-01", "BOLT") == 12
+    with alone.site.reading() as connection:
+        document = document_of(connection, OpId.parse(done["op_id"]))
+    assert document is not None and document.reasons == ("nobody-else",)
+    again = alone.floor.counting.review.bin_review(alone.as_("sven"), number, "A-01")
+    assert again["ended"] == "nobody-else"
+
+
+@pytest.mark.parametrize("rule", [{"control_percent": 100}, {"counters": 2, "control_percent": 0}])
+def test_controls_and_second_counters_do_not_hold_a_bin_either(alone: Stage, rule: dict[str, int]) -> None:
+    number = session(alone, "A-01", rule=rule)
+    count(alone, "cora", 20)
+    assert state(alone, number, "A-01")["nobody"]
+    take(alone, number)
+    assert approve(alone, number, "A-01")["state"] == "posted"
+
+
+def free(stage: Stage, number: OpId, assignee: str | None = None, who: str = "sven") -> dict[str, Any]:
+    body = {"session": str(number), "bin": "A-01", "assignee": assignee and str(actor_of(assignee))}
+    return stage.floor.counting.free(stage.op(), stage.as_(who), body)
+
+
+def test_a_bin_is_taken_from_who_went_home_and_counted_by_somebody_else(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "carl")
+    enter(stage, "carl", 3)
+    assert state(stage, number, "A-01")["open"] == [{"actor": str(actor_of("carl")), "name": "Carl"}]
+    with pytest.raises(Rejected, match="APPROVE"):
+        free(stage, number, who="cora")
+    free(stage, number)
+    shown = state(stage, number, "A-01")
+    assert (shown["state"], shown["assignee"]) == ("waiting", "") and "open" not in shown
+    with pytest.raises(Rejected, match="nobody counts A-01"):
+        free(stage, number)
+    with pytest.raises(Rejected, match="open"):
+        enter(stage, "carl", 4)
+    with stage.site.reading() as connection:
+        kept = connection.execute("SELECT quantity FROM scan_events").fetchall()
+    assert kept == [(3,)]  # what he scanned stays on record, and counts for nothing
+    count(stage, "cora", 20)
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+
+
+def test_a_finished_second_count_stands_when_the_first_is_taken_from_who_left(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "carl")
+    opens(stage, "cora", how="second")
+    enter(stage, "cora", 20)
+    close(stage, "A-01", "cora")
+    assert state(stage, number, "A-01")["state"] == "counting"
+    free(stage, number, "carl")
+    assert state(stage, number, "A-01")["state"] == "review"
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+    assert approve(stage, number, "A-01")["state"] == "posted"
+
+
+def test_of_two_who_count_only_the_one_who_is_named_is_freed(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "carl")
+    opens(stage, "cora", how="second")
+    assert [each["name"] for each in state(stage, number, "A-01")["open"]] == ["Carl", "Cora"]
+    with pytest.raises(Rejected, match="does not count A-01"):
+        free(stage, number, "mona")
+    free(stage, number, "carl")
+    enter(stage, "cora", 20)
+    close(stage, "A-01", "cora")
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+
+
+def test_parts_of_a_shared_bin_are_freed_with_it_or_alone(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    opens(stage, "cora")
+    opens(stage, "carl", how="share", area="the right half")
+    share(stage, "cora")
+    opens(stage, "carl")
+    enter(stage, "carl", 5)
+    assert [each["name"] for each in state(stage, number, "A-01")["open"]] == ["Cora", "Carl"]
+    free(stage, number, "carl")  # he left: Cora counts his part too
+    enter(stage, "cora", 20)
+    opens(stage, "tess", how="share", area="the right half")
+    share(stage, "cora", area=2)
+    opens(stage, "tess")
+    free(stage, number, "cora")
+    shown = state(stage, number, "A-01")
+    assert shown["state"] == "waiting" and "open" not in shown
+    count(stage, "carl", 20)
+    assert rounds(stage, number) == [[("BOLT", 20)]]
+
+
+def test_what_somebody_revoked_had_open_is_free_by_itself(stage: Stage) -> None:
+    number = session(stage, "A-01", "A-02")
+    opens(stage, "carl")
+    opens(stage, "cora", "A-02")
+    introduce(stage.world, stage.site, "carl", ("COUNT", "MOVE"), revoked=True)
+    stage.floor.counting.free_revoked()
+    assert [state(stage, number, bin_)["state"] for bin_ in ("A-01", "A-02")] == ["waiting", "counting"]
+    count(stage, "tess", 20)
+    assert state(stage, number, "A-01")["state"] == "review"
+
+
+def test_two_who_disagree_are_decided_between_and_may_still_be_counted_by_a_third(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    count(stage, "cora", 12)
+    count(stage, "carl", 13)
+    shown = state(stage, number, "A-01")
+    assert shown["counted"] and "nobody" not in shown  # Tess may count it
+    take(stage, number, reason="no-time")
+    assert rounds(stage, number) == [[("BOLT", 12)], [("BOLT", 13)]]
+    # It is a decision like any other: a recount can be ordered, and ends what was said.
+    body = {"session": str(number), "bin": "A-01", "reason": "doubtful"}
+    stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), body)
+    count(stage, "tess", 12)
+    review = stage.floor.counting.review.bin_review(stage.as_("sven"), number, "A-01")
+    assert "ended" not in review and len(review["rounds"]) == 3
+
+
+def test_only_a_waiting_bin_that_was_counted_is_taken_and_not_by_its_counter(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    with pytest.raises(Rejected, match="was not counted yet"):
+        take(stage, number)
+    opens(stage, "tess")
+    with pytest.raises(Rejected, match="does not wait"):
+        take(stage, number)
+    enter(stage, "tess", 12)
+    close(stage, "A-01", "tess")
+    with pytest.raises(Rejected, match="you counted A-01"):
+        take(stage, number, "tess")
+    with pytest.raises(Rejected, match="APPROVE"):
+        take(stage, number, "cora")
+    take(stage, number)
+    with pytest.raises(Rejected, match="you counted A-01"):
+        approve(stage, number, "A-01", "tess")
+
+
+def test_the_only_approver_of_a_site_may_pass_on_a_count_of_hers_and_not_post_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(floor_kit, "PEOPLE", {"tess": ("APPROVE", "COUNT", "RECEIVE")})
+    made = fresh(tmp_path / "node", people=("tess",))
+    body = {"name": "Week", "bins": ["A-02"], "rule": {**NEVER, "counters": 2}}
+    number = made.op()
+    made.floor.counting.open_session(number, made.as_("tess"), body)
+    count(made, "tess", 3, "A-02")
+    said = {"session": str(number), "bin": "A-02", "reason": "nobody-else"}
+    made.floor.counting.review.take(made.op(), made.as_("tess"), said)
+    with pytest.raises(Rejected, match="you counted A-02"):
+        made.floor.counting.posting.approve(made.op(), made.as_("tess"), {**said, "reason": "found"}, PIN)
+    made.site.close()
+    made.journal.close()
