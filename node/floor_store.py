@@ -380,3 +380,13 @@ CREATE TABLE pick_tasks (
 ) STRICT;
 CREATE INDEX pick_tasks_list ON pick_tasks (list, task);
 """
+
+ISSUED_1 = """
+-- What has left for which order, whoever announced it. Lists that ended before this was kept have issued all that they
+-- wanted.
+CREATE TABLE order_issues (
+    reference TEXT NOT NULL, item TEXT NOT NULL, quantity INTEGER NOT NULL, PRIMARY KEY (reference, item)
+) STRICT, WITHOUT ROWID;
+INSERT INTO order_issues SELECT l.reference, w.item, SUM(w.quantity)
+    FROM pick_wishes w JOIN pick_lists l ON l.list = w.list WHERE l.state = 'issued' GROUP BY 1, 2;
+"""

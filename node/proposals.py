@@ -13,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
-from node import catalogue
+from node import catalogue, openings, orders
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
@@ -138,6 +138,8 @@ class Proposals:
             call, document = self._open(connection, proposal, who)
             refuse_frozen(connection, (place for line in lines_of(call) for place in (line.source, line.target)))
             self._site.record(sign(call, proposal), op_id=proposal, document=document)
+            if isinstance(call, calls.Reverse):
+                _take_back(connection, call)
             self._decide(connection, proposal, who, "approved", "")
             return {"proposal": str(proposal), "state": "recorded"}
 
@@ -180,6 +182,14 @@ class Proposals:
             "UPDATE proposals SET state = ?, reason = ?, decided_by = ? WHERE op_id = ?",
             (state, reason, who.actor.raw, proposal.raw),
         )
+
+
+def _take_back(connection: Connection, call: calls.Reverse) -> None:
+    """What was reversed is still to be done for what it was done for."""
+    document = openings.document_of(connection, call.of)
+    references = {} if document is None else document.references
+    if "order" in references:
+        orders.take_back(connection, references["order"], call.lines)
 
 
 def lines_of(call: calls.Call) -> Sequence[Line]:

@@ -31,7 +31,7 @@ from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.wording import shown
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, exceptions, hindsight, limits, parts, tasks, units
+from node import catalogue, control, deliveries, exceptions, hindsight, limits, orders, parts, tasks, units
 from node.counting import Counting
 from node.counting_amounts import doubt
 from node.counting_lines import iso_date
@@ -280,6 +280,8 @@ class Documents:
                 connection, who, name, booked.lines, booked.line_reasons, booked.every,
                 happened=wish.happened, now_ms=self._desk.now_ms(),
             )  # fmt: skip
+        if "order" in references:
+            orders.issued(connection, references["order"], booked.lines)
         deliveries.keep_note(connection, op_id, references)
         return answer
 

@@ -403,6 +403,7 @@ STEPS: tuple[str, ...] = (
     floor_store.LATE_1,
     floor_store.SCANS_1,
     DERIVED_5,
+    floor_store.ISSUED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -250,7 +250,7 @@ ROUTES = (
         answer=DELIVERY, keys=(str, str), handle=_deliveries,
     ),
     Route(
-        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, summary="Announced orders without a pick list",
+        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, summary="Announced orders without an open pick list, as far as they have not left",
         answer=ORDER, keys=(str, str), handle=_orders,
     ),
     verb(
@@ -266,6 +266,11 @@ ROUTES = (
             {"exception": flag("The rules would have refused this tote: it is kept, and is to be counted")},
         ),
         {**OF_LIST, "tote": CODE}, {"scanned": SCANNED, **STATED},
+    ),
+    verb(
+        "picks/again", ISSUE, "What is free now of what is missing is promised to the list",
+        lambda floor: floor.picking.again,
+        record("PickListAgain", {"op_id": OP_ID, **OF_LIST, "missing": counts("By item")}), OF_LIST,
     ),
     verb(
         "picks/pick", ISSUE, "Goods go into the tote now", lambda floor: floor.picking.pick,
