@@ -13,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
-from node import catalogue, openings, orders
+from node import catalogue, deliveries, openings, orders
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
@@ -184,12 +184,22 @@ class Proposals:
         )
 
 
+def done_for(connection: Connection, op_id: OpId) -> dict[str, str]:
+    """The delivery or order that an operation was done for, as its document says. A reversal says the same, or whoever
+    adds up what was done for them would not take it off."""
+    document = openings.document_of(connection, op_id)
+    said = {} if document is None else document.references
+    return {name: said[name] for name in ("delivery", "order") if name in said}
+
+
 def _take_back(connection: Connection, call: calls.Reverse) -> None:
     """What was reversed is still to be done for what it was done for."""
-    document = openings.document_of(connection, call.of)
-    references = {} if document is None else document.references
-    if "order" in references:
-        orders.take_back(connection, references["order"], call.lines)
+    named = done_for(connection, call.of)
+    if "order" in named:
+        orders.take_back(connection, named["order"], call.lines)
+    if "delivery" in named:
+        deliveries.take_back(connection, named["delivery"], call.lines)
+    deliveries.forget_note(connection, call.of)
 
 
 def lines_of(call: calls.Call) -> Sequence[Line]:

@@ -31,7 +31,7 @@ from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.wording import shown
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, exceptions, hindsight, limits, orders, parts, tasks, units
+from node import catalogue, control, deliveries, exceptions, hindsight, limits, orders, parts, proposals, tasks, units
 from node.counting import Counting
 from node.counting_amounts import doubt
 from node.counting_lines import iso_date
@@ -122,10 +122,11 @@ class Documents:
         fields = Fields(body, "reversal")
         of = fields.op_id("of")
         with self._site.reading() as connection:
-            lines = _lines_of(connection, of)
+            lines, named = _lines_of(connection, of), proposals.done_for(connection, of)
         wish = self.wish(who, fields, None, need_reason=True)
         wish.lines, wish.content = lines, {**wish.content, "of": of.raw}
-        return self._propose(op_id, who, "reverse", wish, calls.Reverse(actor=who.actor, of=of, lines=lines))
+        call = calls.Reverse(actor=who.actor, of=of, lines=lines)
+        return self._propose(op_id, who, "reverse", wish, call, named)
 
     def except_document(self, op_id: OpId, who: Person, body: object) -> Answer:
         """State an act that happened and that the rules cannot book: `location`, `reason`, `lines` [{item, …,
