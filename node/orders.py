@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ledger import announced
 from ledger.announced import ORDERS, Order
@@ -48,6 +48,11 @@ def find(connection: Connection, name: str) -> Order:
     if said is None:
         raise Rejected(f"no order {name} was announced here: name its lines, or let the site sync with the hub")
     return announced.order(name, said)
+
+
+def is_known(connection: Connection, references: Mapping[str, str]) -> bool:
+    """Whether a document names an order that the hub announced."""
+    return streams.get(connection, ORDERS, references.get("order", "")) is not None
 
 
 def to_pick(connection: Connection, name: str) -> dict[str, int]:

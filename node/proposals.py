@@ -13,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
-from node import catalogue, deliveries, openings, orders
+from node import catalogue, deliveries, limits, openings, orders
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
@@ -155,6 +155,7 @@ class Proposals:
         def work(connection: Connection) -> Answer:
             self._open(connection, proposal, None)
             self._decide(connection, proposal, who, "rejected", reason)
+            limits.forget(connection, proposal)
             return {"proposal": str(proposal), "state": "rejected"}
 
         content = {"proposal": proposal.raw, "reason": reason}

@@ -272,7 +272,7 @@ class Documents:
         if not self._desk.is_recorded(op_id):
             ends = {place for line in wish.lines for place in (line.source, line.target)}
             wish.ask(FROZEN, lambda: refuse_frozen(connection, ends))
-        self._ask_limit(connection, op_id, who, wish, limits.of_call(build(()), references))
+        self._ask_limit(connection, op_id, who, wish, limits.of_call(connection, build(()), references))
         self._make_units(connection, op_id, who, wish)
         answer, booked = self.book(connection, op_id, who, wish, build, references)
         if booked.lines and "delivery" in references:
@@ -390,7 +390,7 @@ class Documents:
             if not wish.happened:
                 ends = (end for line in wish.lines for end in (line.source, line.target))
                 self._refuse_blind(connection, who, ends)
-            self._ask_limit(connection, op_id, who, wish, limits.of_call(call, references or {}))
+            self._ask_limit(connection, op_id, who, wish, limits.of_call(connection, call, references or {}))
             document = self.document(connection, wish, references)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}
