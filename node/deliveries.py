@@ -21,7 +21,7 @@ from ledger.ids import OpId
 from ledger.moves import HELD_BECAUSE, Line
 from ledger.people import APPROVE, COUNT, RECEIVE
 from ledger.words import LINES_MAX
-from node import catalogue, streams
+from node import catalogue, parts, streams
 from node.desk import Answer, Desk, Person
 from node.rounds import blind_bins
 from node.values import Fields, amount
@@ -259,6 +259,29 @@ def keep_note(connection: Connection, op_id: OpId, references: Mapping[str, str]
             "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
             (references.get("supplier", ""), references["delivery-note"], op_id.raw),
         )
+
+
+def take_back(connection: Connection, name: str, lines: Iterable[Line]) -> None:
+    """A receipt of these lines was reversed: what is short again is expected again, also of a delivery that was
+    closed."""
+    connection.executemany(
+        "UPDATE expected_lines SET came = MAX(0, came - ?) WHERE delivery = ? AND item = ?",
+        [(line.quantity, name, line.item) for line in lines],
+    )
+    known = find(connection, name)
+    if known is not None and known.short:
+        connection.execute("UPDATE expected SET state = 'open', reason = '' WHERE delivery = ?", (name,))
+
+
+def forget_note(connection: Connection, of: OpId) -> None:
+    """What a delivery note brought was reversed, if it came in parts all of them: it can be received again."""
+    part = parts.one(connection, of)
+    whole = of if part is None else part.whole
+    connection.execute(
+        "DELETE FROM deliveries WHERE op_id = ?1 AND NOT EXISTS (SELECT 1 FROM parts WHERE whole = ?1"
+        " AND booked NOT IN (SELECT of FROM reversals))",
+        (whole.raw,),
+    )
 
 
 def _keep(connection: Connection, known: Known, now_ms: int) -> None:

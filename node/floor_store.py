@@ -399,3 +399,13 @@ PAIRED_1 = """
 CREATE TABLE paired_devices (device TEXT PRIMARY KEY, tablet TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX paired_devices_tablet ON paired_devices (tablet);
 """
+
+ISSUED_1 = """
+-- What has left for which order, whoever announced it. Lists that ended before this was kept have issued all that
+-- they wanted.
+CREATE TABLE order_issues (
+    reference TEXT NOT NULL, item TEXT NOT NULL, quantity INTEGER NOT NULL, PRIMARY KEY (reference, item)
+) STRICT, WITHOUT ROWID;
+INSERT INTO order_issues SELECT l.reference, w.item, SUM(w.quantity)
+    FROM pick_wishes w JOIN pick_lists l ON l.list = w.list WHERE l.state = 'issued' GROUP BY 1, 2;
+"""

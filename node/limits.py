@@ -15,13 +15,13 @@ from ledger.db import Connection
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.policy import ADJUST, BLIND_RECEIPT, LOOSE_ISSUE, DayLimit
-from node import catalogue, streams
+from node import catalogue, deliveries, orders, streams
 from node.counting_policy import STREAM
 from node.desk import Person
 
 WORDS = {
     ADJUST: "adjust",
-    BLIND_RECEIPT: "receive without a delivery note",
+    BLIND_RECEIPT: "receive without an expected delivery",
     LOOSE_ISSUE: "issue without an order",
 }
 FIRST_DAY = date(1970, 1, 1)
@@ -78,10 +78,16 @@ def _number(day: date) -> int:
     return (day - FIRST_DAY).days
 
 
-def of_call(call: calls.Call, references: dict[str, str]) -> str:
-    """Which limit a document falls under; '' for none."""
+def forget(connection: Connection, op_id: OpId) -> None:
+    """What a document was to do is not done."""
+    connection.execute("DELETE FROM day_sizes WHERE op_id = ?", (op_id.raw,))
+
+
+def of_call(connection: Connection, call: calls.Call, references: dict[str, str]) -> str:
+    """Which limit a document falls under; '' for none. The number of a delivery or order that nobody announced is
+    anything that somebody typed."""
     if isinstance(call, calls.Adjust):
         return ADJUST
-    if isinstance(call, calls.Receive) and not {"delivery-note", "delivery", "return-of"} & set(references):
-        return BLIND_RECEIPT
-    return LOOSE_ISSUE if isinstance(call, calls.Issue) and "order" not in references else ""
+    if isinstance(call, calls.Receive) and "return-of" not in references:
+        return "" if deliveries.find(connection, references.get("delivery", "")) else BLIND_RECEIPT
+    return LOOSE_ISSUE if isinstance(call, calls.Issue) and not orders.is_known(connection, references) else ""

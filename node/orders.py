@@ -1,11 +1,15 @@
-"""Orders that the hub announced, until somebody picks them. What is done about one is its list (`node/picking`)."""
+"""Orders that the hub announced, until all of each has left. What is done about one is its lists (`node/picking`)."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 from ledger import announced
 from ledger.announced import ORDERS, Order
 from ledger.db import Connection
 from ledger.errors import Rejected
+from ledger.ids import CUSTOMER
+from ledger.moves import Line
 from ledger.people import APPROVE, ISSUE
 from node import catalogue, streams
 from node.desk import Answer, Person
@@ -16,26 +20,25 @@ LISTED_MAX = 200
 def waiting(
     connection: Connection, who: Person, after: tuple[str, str] = ("", ""), most: int = LISTED_MAX
 ) -> list[Answer]:
-    """Orders without a pick list, those that are due first: [{order, due, lines [{item, quantity, unit,
-    decimals}]}]. One whose list was cancelled waits again. `after`: (`due_key`, number) of the one after which to go
-    on."""
+    """Orders without an open pick list, as far as they have not left, those that are due first: [{order, due, lines
+    [{item, quantity, unit, decimals}]}]. One whose list was cancelled waits again. `after`: (`due_key`, number) of
+    the one after which to go on."""
     who.need(ISSUE | APPROVE, "see what is ordered")
-    taken = {
-        str(name) for (name,) in connection.execute("SELECT reference FROM pick_lists WHERE state <> 'cancelled'")
-    }
-    found = [announced.order(name, said) for name, said in streams.every(connection, ORDERS) if name not in taken]
-    keys = {order.number: (announced.due_key(order.due), order.number) for order in found}
-    found.sort(key=lambda order: keys[order.number])
+    taken = {str(name) for (name,) in connection.execute("SELECT reference FROM pick_lists WHERE state = 'open'")}
+    told = (announced.order(name, said) for name, said in streams.every(connection, ORDERS) if name not in taken)
+    found = [(order, left) for order in told if (left := _left(connection, order))]
+    keys = {order.number: (announced.due_key(order.due), order.number) for order, _ in found}
+    found.sort(key=lambda each: keys[each[0].number])
     return [
         {
             "order": order.number,
             "due": order.due,
             "lines": [
                 {"item": item, "quantity": quantity, **catalogue.measure(connection, item)}
-                for item, quantity in sorted(order.wanted.items())
+                for item, quantity in sorted(left.items())
             ],
         }
-        for order in [order for order in found if keys[order.number] > after][:most]
+        for order, left in [each for each in found if keys[each[0].number] > after][:most]
     ]
 
 
@@ -47,10 +50,44 @@ def find(connection: Connection, name: str) -> Order:
     return announced.order(name, said)
 
 
-def refuse_taken(connection: Connection, name: str) -> None:
-    """Refuse a second list for an order that has one."""
-    row = connection.execute(
-        "SELECT state FROM pick_lists WHERE reference = ? AND state <> 'cancelled' ORDER BY state", (name,)
-    ).fetchone()
+def is_known(connection: Connection, references: Mapping[str, str]) -> bool:
+    """Whether a document names an order that the hub announced."""
+    return streams.get(connection, ORDERS, references.get("order", "")) is not None
+
+
+def to_pick(connection: Connection, name: str) -> dict[str, int]:
+    """What of an announced order a new list is to pick, base units by item; `Rejected` while it has an open one, and
+    when all of it has left."""
+    left = _left(connection, find(connection, name))
+    row = connection.execute("SELECT 1 FROM pick_lists WHERE reference = ? AND state = 'open'", (name,)).fetchone()
     if row is not None:
-        raise Rejected(f"order {name} " + ("was picked already" if row[0] == "issued" else "has a pick list already"))
+        raise Rejected(f"order {name} has a pick list already")
+    if not left:
+        raise Rejected(f"order {name} was picked already")
+    return left
+
+
+def issued(connection: Connection, name: str, lines: Iterable[Line]) -> None:
+    """What of these lines leaves for a customer has left for this order."""
+    _add(connection, name, 1, lines)
+
+
+def take_back(connection: Connection, name: str, lines: Iterable[Line]) -> None:
+    """What had left by these lines came back: it is still to be delivered."""
+    _add(connection, name, -1, lines)
+
+
+def _add(connection: Connection, name: str, sign: int, lines: Iterable[Line]) -> None:
+    connection.executemany(
+        "INSERT INTO order_issues VALUES (?, ?, ?) ON CONFLICT (reference, item)"
+        " DO UPDATE SET quantity = quantity + excluded.quantity",
+        [(name, line.item, sign * line.quantity) for line in lines if line.target == CUSTOMER],
+    )
+
+
+def _left(connection: Connection, order: Order) -> dict[str, int]:
+    """What of an order has not left."""
+    rows = connection.execute("SELECT item, quantity FROM order_issues WHERE reference = ?", (order.number,))
+    gone = {str(item): int(quantity) for item, quantity in rows}
+    left = {item: quantity - gone.get(item, 0) for item, quantity in order.wanted.items()}
+    return {item: quantity for item, quantity in left.items() if quantity > 0}

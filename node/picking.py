@@ -9,7 +9,6 @@ one transaction.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
@@ -35,6 +34,7 @@ from node.picking_lists import (
     refuse_tote,
     scanned_for,
     shares,
+    short_places,
     shown,
     still_wanted,
     take_tote,
@@ -72,14 +72,13 @@ class Picking:
         order, lines = reference(fields.take("order")), fields.take("lines")
         fields.done()
         with self._site.reading() as connection:
-            wanted = orders.find(connection, order).wanted if lines is None else _wanted(connection, lines)
-        for sku in wanted:
+            named = orders.find(connection, order).wanted if lines is None else _wanted(connection, lines)
+        for sku in named:
             control.apply_until_item(self._site, sku)
 
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
-            if lines is None:
-                orders.refuse_taken(connection, order)
+            wanted = orders.to_pick(connection, order) if lines is None else named
             connection.execute(
                 "INSERT INTO pick_lists VALUES (?, ?, ?, ?, 'open', NULL, '')",
                 (op_id.raw, order, who.actor.raw, self._desk.now_ms()),
@@ -94,9 +93,28 @@ class Picking:
             return {"list": str(op_id), "missing": missing}
 
         # A retry says the same although the hub has changed its order in between.
-        said = "announced" if lines is None else sorted([item, quantity] for item, quantity in wanted.items())
+        said = "announced" if lines is None else sorted([item, quantity] for item, quantity in named.items())
         content = {"order": order, "lines": said}
         return self._desk.once(op_id, who.actor, "open_picks", content, work)
+
+    def again(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Look again for what is missing of an open list: `list`. What is free now is promised to it, but not from
+        where it was missing before, until that bin is counted. Answers {list, missing}."""
+        who.need(ISSUE, "pick")
+        fields = Fields(body, "look again")
+        name = fields.op_id("list")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            self._desk.refuse_used(connection, op_id)
+            found, hidden = need_list(connection, name), self._counting.blind_bins(connection, who)
+            # What is missing would tell what the books have in the tote.
+            for tote in hidden & {*found.totes}:
+                raise Rejected(f"{tote} is being counted: wait until that count is finished")
+            missing = self._reserve(connection, name, op_id, who, still_wanted(connection, found), found.reference)
+            return {"list": str(name), "missing": {} if hidden else missing}
+
+        return self._desk.once(op_id, who.actor, "pick_again", {"list": name.raw}, work)
 
     def begin(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Take a list: `list`, `tote`, an empty bin or handling unit that nobody else picks into, `occurred_ms`,
@@ -258,6 +276,8 @@ class Picking:
                 places = [tote] if tote else [share.location for share, _ in rest] or [""]
                 answer = {"state": "recorded", **self._keep(connection, op_id, who, wish, found, *places)}
             if found.state == "open":
+                # What left is gone, whether or not the books can say so.
+                orders.issued(connection, found.reference, wish.lines)
                 self._give_back(connection, op_id, who, rest, found)
                 connection.execute("UPDATE pick_lists SET state = 'issued' WHERE list = ?", (name.raw,))
             return {**answer, "list": str(name), "lines": len(wish.lines)}
@@ -363,26 +383,23 @@ class Picking:
 
     def _elsewhere(self, connection: Connection, op_id: OpId, who: Person, found: PickList, gone: list[Share]) -> int:
         """Promise from elsewhere what was not where these shares have it; answers what is nowhere."""
-        location, sku, lot = gone[0].key[0], gone[0].item, gone[0].lot
+        location, sku, lot = gone[0].key
         quantity = sum(share.quantity for share in gone)
         connection.execute(
             "INSERT INTO pick_shorts VALUES (?, ?, ?, ?, ?, ?)",
             (op_id.raw, found.list.raw, location, sku, lot, quantity),
         )
         self._give_back(connection, op_id, who, [(share, share.quantity) for share in gone], found)
-        suspect = {str(row[0]) for row in connection.execute(
-            "SELECT location FROM pick_shorts WHERE list = ? AND item = ?", (found.list.raw, sku))}  # fmt: skip
         again = part_op_id(op_id, AGAIN)
-        missing = self._reserve(connection, found.list, again, who, {sku: quantity}, found.reference, without=suspect)
+        missing = self._reserve(connection, found.list, again, who, {sku: quantity}, found.reference)
         return missing.get(sku, 0)
 
     def _reserve(
-        self, connection: Connection, name: OpId, op_id: OpId, who: Person, wanted: dict[str, int], order: str,
-        without: Any = (),
-    ) -> dict[str, int]:  # fmt: skip
+        self, connection: Connection, name: OpId, op_id: OpId, who: Person, wanted: dict[str, int], order: str
+    ) -> dict[str, int]:
         """Reserve for a list under `op_id` what is free of this, and answer what is not."""
-        hidden = self._counting.blind_bins(connection, who)
-        rows, missing = allocate(connection, wanted, self._desk.day_of(self._desk.now_ms()), {*without, *hidden})
+        today, hidden = self._desk.day_of(self._desk.now_ms()), self._counting.blind_bins(connection, who)
+        rows, missing = allocate(connection, wanted, today, hidden, short_places(connection, name))
         if len(rows) > LINES_MAX:
             raise Rejected(f"this would be taken from {len(rows)} places: at most {LINES_MAX}; make it several lists")
         if rows:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,7 +16,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, Actor, OpId
 from ledger.moves import FREE, Line, Promised
-from node import catalogue
+from node import catalogue, counting_facts
 from node.desk import Answer
 from node.rounds import blind_bins, counted_now, frozen_bins
 
@@ -181,15 +181,14 @@ def expiry_of(connection: Connection, item: str, lot: str) -> str:
 
 
 def allocate(
-    connection: Connection, wanted: dict[str, int], day: date, without: Iterable[str] = ()
+    connection: Connection, wanted: dict[str, int], day: date, hidden: Set[str], without: Set[tuple[str, str]]
 ) -> tuple[list[Promised], dict[str, int]]:
     """Where so much of each item could be taken: first expired first, then place by place; and what is missing.
 
-    Left out are lots that have expired by the `day`, bins that somebody counts just now or that are frozen, closed
-    places, other pickers' totes, and `without`.
+    Left out are lots that have expired by the `day`, bins that somebody counts just now or that are frozen or
+    `hidden` from whoever asks, closed places, other pickers' totes, and `without`: pairs of a location and an item.
     """
-    taken = counted_now(connection) | frozen_bins(connection) | set(without)
-    taken |= totes(connection)
+    taken = counted_now(connection) | frozen_bins(connection) | totes(connection) | set(hidden)
     today = day.isoformat()
     found: list[Promised] = []
     missing: dict[str, int] = {}
@@ -204,7 +203,7 @@ def allocate(
         free = [
             (expiry_of(connection, item, lot) or "9999", str(location), str(lot), int(left))
             for location, lot, left in rows
-            if left > 0 and location not in taken
+            if left > 0 and location not in taken and (location, item) not in without
         ]
         for expiry, location, lot, left in sorted(free):
             if quantity and expiry >= today:
@@ -214,6 +213,17 @@ def allocate(
         if quantity:
             missing[item] = quantity
     return found, missing
+
+
+def short_places(connection: Connection, name: OpId) -> set[tuple[str, str]]:
+    """Where which item was not when a list came for it, unless that place was counted since."""
+    rows = connection.execute(
+        "SELECT DISTINCT location, item FROM pick_shorts WHERE list = ?", (name.raw,)
+    ).fetchall()
+    if not rows:
+        return set()
+    suspect = counting_facts.suspects(connection, counting_facts.posted_rounds(connection))
+    return {(str(location), str(item)) for location, item in rows if location in suspect}
 
 
 def still_wanted(connection: Connection, found: PickList) -> dict[str, int]:

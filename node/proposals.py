@@ -13,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
-from node import catalogue
+from node import catalogue, deliveries, limits, openings, orders
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
@@ -138,6 +138,8 @@ class Proposals:
             call, document = self._open(connection, proposal, who)
             refuse_frozen(connection, (place for line in lines_of(call) for place in (line.source, line.target)))
             self._site.record(sign(call, proposal), op_id=proposal, document=document)
+            if isinstance(call, calls.Reverse):
+                _take_back(connection, call)
             self._decide(connection, proposal, who, "approved", "")
             return {"proposal": str(proposal), "state": "recorded"}
 
@@ -153,6 +155,7 @@ class Proposals:
         def work(connection: Connection) -> Answer:
             self._open(connection, proposal, None)
             self._decide(connection, proposal, who, "rejected", reason)
+            limits.forget(connection, proposal)
             return {"proposal": str(proposal), "state": "rejected"}
 
         content = {"proposal": proposal.raw, "reason": reason}
@@ -180,6 +183,24 @@ class Proposals:
             "UPDATE proposals SET state = ?, reason = ?, decided_by = ? WHERE op_id = ?",
             (state, reason, who.actor.raw, proposal.raw),
         )
+
+
+def done_for(connection: Connection, op_id: OpId) -> dict[str, str]:
+    """The delivery or order that an operation was done for, as its document says. A reversal says the same, or
+    whoever adds up what was done for them would not take it off."""
+    document = openings.document_of(connection, op_id)
+    said = {} if document is None else document.references
+    return {name: said[name] for name in ("delivery", "order") if name in said}
+
+
+def _take_back(connection: Connection, call: calls.Reverse) -> None:
+    """What was reversed is still to be done for what it was done for."""
+    named = done_for(connection, call.of)
+    if "order" in named:
+        orders.take_back(connection, named["order"], call.lines)
+    if "delivery" in named:
+        deliveries.take_back(connection, named["delivery"], call.lines)
+    deliveries.forget_note(connection, call.of)
 
 
 def lines_of(call: calls.Call) -> Sequence[Line]:

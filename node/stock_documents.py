@@ -31,7 +31,7 @@ from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.wording import shown
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, exceptions, hindsight, limits, parts, tasks, units
+from node import catalogue, control, deliveries, exceptions, hindsight, limits, orders, parts, proposals, tasks, units
 from node.counting import Counting
 from node.counting_amounts import doubt
 from node.counting_lines import iso_date
@@ -122,10 +122,11 @@ class Documents:
         fields = Fields(body, "reversal")
         of = fields.op_id("of")
         with self._site.reading() as connection:
-            lines = _lines_of(connection, of)
+            lines, named = _lines_of(connection, of), proposals.done_for(connection, of)
         wish = self.wish(who, fields, None, need_reason=True)
         wish.lines, wish.content = lines, {**wish.content, "of": of.raw}
-        return self._propose(op_id, who, "reverse", wish, calls.Reverse(actor=who.actor, of=of, lines=lines))
+        call = calls.Reverse(actor=who.actor, of=of, lines=lines)
+        return self._propose(op_id, who, "reverse", wish, call, named)
 
     def except_document(self, op_id: OpId, who: Person, body: object) -> Answer:
         """State an act that happened and that the rules cannot book: `location`, `reason`, `lines` [{item, …,
@@ -271,7 +272,7 @@ class Documents:
         if not self._desk.is_recorded(op_id):
             ends = {place for line in wish.lines for place in (line.source, line.target)}
             wish.ask(FROZEN, lambda: refuse_frozen(connection, ends))
-        self._ask_limit(connection, op_id, who, wish, limits.of_call(build(()), references))
+        self._ask_limit(connection, op_id, who, wish, limits.of_call(connection, build(()), references))
         self._make_units(connection, op_id, who, wish)
         answer, booked = self.book(connection, op_id, who, wish, build, references)
         if booked.lines and "delivery" in references:
@@ -280,6 +281,8 @@ class Documents:
                 connection, who, name, booked.lines, booked.line_reasons, booked.every,
                 happened=wish.happened, now_ms=self._desk.now_ms(),
             )  # fmt: skip
+        if "order" in references:
+            orders.issued(connection, references["order"], booked.lines)
         deliveries.keep_note(connection, op_id, references)
         return answer
 
@@ -390,7 +393,7 @@ class Documents:
             if not wish.happened:
                 ends = (end for line in wish.lines for end in (line.source, line.target))
                 self._refuse_blind(connection, who, ends)
-            self._ask_limit(connection, op_id, who, wish, limits.of_call(call, references or {}))
+            self._ask_limit(connection, op_id, who, wish, limits.of_call(connection, call, references or {}))
             document = self.document(connection, wish, references)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}

@@ -11,14 +11,14 @@ from typing import Any
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import FROZEN, reference
-from ledger.errors import Rejected
+from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import CHANGE, CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import CHANGES_MAX, Goods, Line, UnitMove
 from ledger.people import ADJUST, HOLD, ISSUE, MOVE, RECEIVE
 from ledger.words import LINES_MAX
-from node import catalogue, control, exceptions, hindsight
+from node import catalogue, control, exceptions, hindsight, orders
 from node.counting_lines import iso_date
-from node.desk import Answer, Person
+from node.desk import Answer, Person, is_done
 from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import refuse_frozen
 from node.stock_documents import Documents
@@ -62,7 +62,8 @@ class GoodsDocuments(Documents):
 
     def issue(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Goods leave to a customer: `lines` [{item or barcode, lot, serial, quantity, source}], `source` for lines
-        that name none, `order` (without one a reason is needed), `reasons`, `occurred_ms`, `happened`, `note`."""
+        that name none, `order` (without one that was announced a reason is needed), `reasons`, `occurred_ms`,
+        `happened`, `note`."""
         who.need(ISSUE, "issue goods")
         fields = Fields(body, "issue")
         source, order = fields.text("source", need=False), fields.take("order")
@@ -74,6 +75,11 @@ class GoodsDocuments(Documents):
             need_reason=not references,
             most=DOCUMENT_LINES_MAX,
         )
+        unsaid = not wish.every and len(wish.line_reasons) < len(wish.lines)
+        if unsaid and not wish.happened:
+            with self._site.reading() as connection:
+                if not orders.is_known(connection, references) and not is_done(connection, op_id):
+                    raise ReasonNeeded(f"order {order} was not announced here: give a reason")
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Issue(actor=who.actor, lines=lines)

@@ -426,6 +426,7 @@ STEPS: tuple[str, ...] = (
     LISTED_4,
     floor_store.PARKED_2,
     floor_store.PAIRED_1,
+    floor_store.ISSUED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

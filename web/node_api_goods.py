@@ -266,8 +266,8 @@ ROUTES = (
         answer=DELIVERY, keys=(str, str), handle=_deliveries,
     ),
     Route(
-        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, summary="Announced orders without a pick list",
-        answer=ORDER, keys=(str, str), handle=_orders,
+        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, answer=ORDER, keys=(str, str), handle=_orders,
+        summary="Announced orders without an open pick list, as far as they have not left",
     ),
     verb(
         "picks/", ISSUE, "A new pick list, without lines for an announced order: what is free is promised to it",
@@ -282,6 +282,11 @@ ROUTES = (
             {"exception": flag("The rules would have refused this tote: it is kept, and is to be counted")},
         ),
         {**OF_LIST, "tote": CODE}, {"scanned": SCANNED, **STATED},
+    ),
+    verb(
+        "picks/again", ISSUE, "What is free now of what is missing is promised to the list",
+        lambda floor: floor.picking.again,
+        record("PickListAgain", {"op_id": OP_ID, **OF_LIST, "missing": counts("By item")}), OF_LIST,
     ),
     verb(
         "picks/pick", ISSUE, "Goods go into the tote now", lambda floor: floor.picking.pick,

@@ -12,8 +12,8 @@ from ledger import control
 from ledger.announced import DELIVERIES, ORDERS
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
-from node import orders, streams
-from tests.node.floor_kit import Stage, furnished
+from node import openings, orders, parts, streams
+from tests.node.floor_kit import PIN, Stage, furnished
 
 PALLET = "106141412345678908"
 
@@ -140,6 +140,57 @@ def test_an_entry_that_makes_no_sense_is_left_out_and_nothing_else(stage: Stage)
         stage.floor.picking.open(stage.op(), stage.as_("mona"), {"order": "SO-1"})
 
 
+def reverse(stage: Stage, of: str) -> OpId:
+    proposal = stage.floor.stock.reverse(stage.op(), stage.as_("mona"), {"of": of, "reasons": ["wrong"]})
+    stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": proposal["op_id"]}, PIN)
+    return OpId.parse(proposal["op_id"])
+
+
+def test_what_is_reversed_is_expected_again(stage: Stage) -> None:
+    coming(stage, "D-1", ["BOLT", 10, "", ""])
+    note = {"supplier": "ACME", "delivery_note": "N-1"}
+    first = receive(stage, "D-1", 4, **note)
+    rest = receive(stage, "D-1", 6)
+    assert waiting(stage) == {}
+    backwards = reverse(stage, rest["op_id"])
+    assert waiting(stage) == {"D-1": [("BOLT", 4, 10)]}
+    # By this the hub takes it off as well.
+    with stage.site.reading() as connection:
+        document = openings.document_of(connection, backwards)
+    assert document is not None and document.references == {"delivery": "D-1"}
+    assert "was received before" in receive(stage, "D-1", 6, **note)["ask"]
+    reverse(stage, first["op_id"])
+    assert waiting(stage) == {"D-1": [("BOLT", 0, 10)]}
+    again = receive(stage, "D-1", 10, **note)
+    assert again["open"] == {} and waiting(stage) == {}
+    # What came beside an announced delivery changes nothing about it.
+    beside = receive(stage, "D-1", 3, happened=True)
+    reverse(stage, beside["op_id"])
+    assert waiting(stage) == {}
+    with pytest.raises(Rejected, match="was closed already"):
+        receive(stage, "D-1", 1)
+
+
+def test_a_delivery_that_was_closed_short_is_open_again_when_its_goods_are_reversed(stage: Stage) -> None:
+    coming(stage, "D-1", ["BOLT", 10, "", ""])
+    some = receive(stage, "D-1", 4)
+    stage.floor.deliveries.close(stage.op(), stage.as_("mona"), {"delivery": "D-1", "reason": "short"})
+    reverse(stage, some["op_id"])
+    assert waiting(stage) == {"D-1": [("BOLT", 0, 10)]}
+
+
+def test_a_note_of_a_document_in_parts_can_be_received_again_when_all_parts_are_reversed(stage: Stage) -> None:
+    lines = [{"item": "BOLT", "quantity": 1, "target": "A-01"}] * 201
+    wish = {"supplier": "ACME", "delivery_note": "N-1", "lines": lines}
+    name = stage.floor.stock.receive(stage.op(), stage.as_("mona"), wish)["op_id"]
+    with stage.site.reading() as connection:
+        booked = [str(part.booked) for part in parts.of(connection, OpId.parse(name))]
+    for part in booked:
+        assert "was received before" in stage.floor.stock.receive(stage.op(), stage.as_("mona"), wish)["ask"]
+        reverse(stage, part)
+    assert stage.floor.stock.receive(stage.op(), stage.as_("mona"), wish)["state"] == "recorded"
+
+
 # ---------------------------------------------------------------- orders
 
 
@@ -166,6 +217,8 @@ def test_an_order_of_the_hub_is_picked_once_and_waits_again_when_its_list_is_can
     picking.begin(stage.op(), mona, {"list": str(name), "tote": "TOTE-1"})
     picking.pick(stage.op(), mona, {"list": str(name), "item": "BOLT", "quantity": 8, "source": "A-01"})
     picking.issue(stage.op(), mona, {"list": str(name), "confirm": True})
+    assert ordered(stage) == ["SO-2", "SO-1", "SO-3"], "one of SO-2 has not left yet"
+    going(stage, "SO-2", ["BOLT", 8])  # the hub changes its mind
     assert ordered(stage) == ["SO-1", "SO-3"]
     with pytest.raises(Rejected, match="was picked already"):
         picking.open(stage.op(), mona, {"order": "SO-2"})

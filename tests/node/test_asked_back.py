@@ -47,7 +47,7 @@ WISHES: dict[str, tuple[str, dict[str, Any]]] = {
     "move": ("mona", from_a01(target="A-02")),
     "adjust": ("mona", {"lines": [{"item": "BOLT", "change": -501, "location": "A-01"}], "reasons": ["lost"]}),
     "hold": ("mona", standing(held="damage")),
-    "issue": ("mona", {**from_a01(), "order": "SO-1"}),
+    "issue": ("mona", {**from_a01(), "order": "SO-1", "reasons": ["urgent"]}),
     "scrap": ("mona", {**from_a01(), "reasons": ["damaged"]}),
     "send_back": ("mona", {**from_a01(), "supplier": "ACME", "origin": "DN-1", "reasons": ["damaged"]}),
 }

@@ -56,7 +56,7 @@ def test_held_goods_stay_until_another_person_signs_their_release(stage: Stage) 
     stage.receive({"item": "BOLT", "quantity": 10})
     op = hold(stage)
     assert (held(stage, "A-01", "BOLT"), held(stage, "A-01", "BOLT", 0)) == (4, 6)
-    issue = {"lines": [{"item": "BOLT", "quantity": 7}], "source": "A-01", "order": "SO-1"}
+    issue = {"lines": [{"item": "BOLT", "quantity": 7}], "source": "A-01", "order": "SO-1", "reasons": ["urgent"]}
     with pytest.raises(Rejected, match="not enough stock"):
         stage.floor.stock.issue(stage.op(), stage.as_("mona"), issue)
     line = {"item": "BOLT", "quantity": 3, "status": "damage"}
@@ -137,7 +137,7 @@ def test_goods_leave_to_a_customer_with_an_order_or_a_reason(stage: Stage) -> No
     with pytest.raises(Rejected, match="reason is needed"):
         stage.floor.stock.issue(stage.op(), mona, body)
     op = stage.op()
-    stage.floor.stock.issue(op, mona, {**body, "order": "SO-4711"})
+    stage.floor.stock.issue(op, mona, {**body, "order": "SO-4711", "reasons": ["urgent"]})
     assert document_of(stage, op).references == {"order": "SO-4711"}
     assert (stage.stock("A-01", "BOLT"), stage.stock("CUSTOMER", "BOLT")) == (6, 4)
     gone = {**body, "lines": [{"item": "BOLT", "quantity": 40}], "order": "SO-2", "happened": True}

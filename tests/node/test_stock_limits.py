@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import Rejected, Unavailable
+from ledger.announced import ORDERS
+from ledger.errors import ReasonNeeded, Rejected, Unavailable
 from node import streams
 from tests.node.floor_kit import PIN, Stage, furnished
 
@@ -91,11 +92,16 @@ def test_a_short_delivery_is_closed_with_a_reason(stage: Stage) -> None:
 def test_blind_receipts_are_limited_for_each_person_item_and_day(stage: Stage) -> None:
     policy(stage, blind_receipt={"quantity_max": 15})
     receive(stage, quantity=10)
-    with pytest.raises(Rejected, match="that would be 20 of BOLT today and you may receive without a delivery note"):
+    with pytest.raises(Rejected, match="20 of BOLT today and you may receive without an expected delivery"):
         receive(stage, quantity=10)
-    receive(stage, quantity=10, supplier="ACME", delivery_note="DN-1")
+    # Anything can be typed for the number of a note or delivery.
+    with pytest.raises(Rejected, match="that would be 20 of BOLT today"):
+        receive(stage, quantity=10, supplier="ACME", delivery_note="DN-1")
+    with pytest.raises(Rejected, match="that would be 20 of BOLT today"):
+        receive(stage, quantity=10, delivery="PO-1")
+    expect(stage)
+    receive(stage, quantity=25, delivery="PO-7")
     receive(stage, quantity=10, who="cora")
-    receive(stage, quantity=15, item="BOLT", who="mona", delivery_note="DN-2")
     stage.world.clock.advance(86_400_000)
     stage.tokens["mona"] = stage.floor.people.log_in("mona", PIN, "tablet-1")["token"]
     receive(stage, quantity=15)
@@ -127,9 +133,45 @@ def test_an_issue_without_an_order_is_limited_and_one_that_happened_is_kept(stag
     body = {"lines": [{"item": "BOLT", "quantity": 6}], "source": "A-01", "reasons": ["sample"]}
     with pytest.raises(Rejected, match="issue without an order 5"):
         stage.floor.stock.issue(stage.op(), stage.as_("mona"), body)
+    with pytest.raises(Rejected, match="issue without an order 5"):
+        stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "order": "SO-1"})
+    with stage.site.writing() as connection:
+        streams.put(connection, ORDERS, "SO-1", {"lines": [["BOLT", 6]]})
     stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "order": "SO-1"})
     stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "happened": True})
     assert stage.stock("CUSTOMER", "BOLT") == 12
+
+
+def test_an_order_that_nobody_knows_needs_a_reason_like_none(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 100})
+    mona, issue = stage.as_("mona"), stage.floor.stock.issue
+    body = {"lines": [{"item": "BOLT", "quantity": 6}], "source": "A-01", "order": "typed"}
+    with pytest.raises(ReasonNeeded, match="order typed was not announced here: give a reason"):
+        issue(stage.op(), mona, body)
+    issue(stage.op(), mona, {**body, "reasons": ["sample"]})
+    issue(stage.op(), mona, {**body, "lines": [{**body["lines"][0], "reasons": ["sample"]}]})
+    issue(stage.op(), mona, {**body, "happened": True})
+    op = stage.op()
+    with stage.site.writing() as connection:
+        streams.put(connection, ORDERS, "SO-1", {"lines": [["BOLT", 6]]})
+    issue(op, mona, {**body, "order": "SO-1"})
+    with stage.site.writing() as connection:
+        streams.remove(connection, ORDERS, "SO-1")
+    assert issue(op, mona, {**body, "order": "SO-1"})["state"] == "recorded", "a retry is answered all the same"
+    assert stage.stock("CUSTOMER", "BOLT") == 24
+
+
+def test_a_proposal_that_is_rejected_uses_nothing_up(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 100})
+    policy(stage, adjust={"quantity_max": 6})
+    wish = {"lines": [{"item": "BOLT", "location": "A-01", "change": -5, "reasons": ["lost"]}]}
+    first = stage.op()
+    stage.floor.stock.adjust(first, stage.as_("mona"), wish)
+    with pytest.raises(Rejected, match="that would be 10 of BOLT today"):
+        stage.floor.stock.adjust(stage.op(), stage.as_("mona"), wish)
+    no = {"proposal": str(first), "reason": "wrong"}
+    stage.floor.stock.proposals.reject(stage.op(), stage.as_("sven"), no)
+    stage.floor.stock.adjust(stage.op(), stage.as_("mona"), wish)
 
 
 def test_a_policy_that_cannot_be_read_lets_nothing_pass(stage: Stage) -> None:

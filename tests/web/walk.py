@@ -60,6 +60,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "deliveries/": {"delivery": "D-1", "supplier": "ACME", "lines": [{"item": "NO-SUCH", "quantity": 1}]},
     "deliveries/close": {"delivery": "NO-SUCH"},
     "picks/": {"order": "SO-1", "lines": [{"item": "NO-SUCH", "quantity": 1}]},
+    "picks/again": {"list": NOBODY},
     "picks/begin": {"list": NOBODY, "tote": "A-01"},
     "picks/pick": {"list": NOBODY, "item": "BOLT", "quantity": 1, "source": "A-01"},
     "picks/short": {"list": NOBODY, "location": "A-01", "item": "BOLT"},

@@ -107,11 +107,13 @@ function show() {
   byId("pick").disabled = !ready || bin !== line.location || line.serials;
   byId("amount").hidden = byId("short").hidden = !ready;
   byId("amount").disabled = !ready || bin !== line.location || line.serials;
+  byId("look-again").hidden = !missing;
+  byId("look-again").disabled = false;
   byId("cancel").hidden = picked;
   byId("cancel").disabled = byId("short").disabled = false;
   byId("issue").hidden = !list.tote || !picked;
   byId("issue").disabled = false;
-  for (const id of ["pick", "amount", "short", "cancel", "issue"]) byId(id).disabled ||= reach.ok === false;
+  for (const id of ["pick", "amount", "short", "look-again", "cancel", "issue"]) byId(id).disabled ||= reach.ok === false;
   byId("issue").classList.toggle("primary", !ready);
 }
 
@@ -192,6 +194,10 @@ byId("short").addEventListener("click", () => {
     await again("warn", answer.missing ? _("%(number)s nowhere to be had", { number: measured(answer.missing, line) }) : _("It is taken from elsewhere"));
   });
 });
+byId("look-again").addEventListener("click", () => attempt(async () => {
+  const { missing } = await act("picks/again", { list: list.list });
+  await again(some(missing) ? "warn" : "good", some(missing) ? _("%(number)s nowhere to be had", { number: total(missing) }) : _("All that was missing is promised now"));
+}));
 byId("cancel").addEventListener("click", () => ask(_("Cancel this list?"), _("What is promised to it is free again."), _("Cancel it"), async (reason) => {
   await act("picks/cancel", { list: list.list, reason });
   window.history.replaceState(null, "", "/pick");
