@@ -373,6 +373,11 @@ CREATE TABLE fetched (
 ) STRICT, WITHOUT ROWID;
 """
 
+DERIVED_6 = """
+-- What a count said of its lot's expiry: a lot that has none takes it when the line is posted.
+ALTER TABLE count_lines ADD COLUMN expiry TEXT NOT NULL DEFAULT '';
+"""
+
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
 STEPS: tuple[str, ...] = (
     KEPT_1,
@@ -403,6 +408,7 @@ STEPS: tuple[str, ...] = (
     floor_store.LATE_1,
     floor_store.SCANS_1,
     DERIVED_5,
+    DERIVED_6,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
