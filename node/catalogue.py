@@ -205,3 +205,11 @@ def _tracking(value: object) -> int:
 
 def _whole(value: object) -> int:
     return value if type(value) is int and 0 <= value <= 18 else 0
+
+
+def expiry_of(connection: Connection, item: str, lot: str) -> str:
+    """When a lot expires: as it was first booked, or labelled anew since; '' when nobody said."""
+    row = connection.execute(
+        "SELECT expiry FROM lots WHERE item = ? AND lot = ? ORDER BY height DESC LIMIT 1", (item, lot)
+    ).fetchone()
+    return "" if row is None else str(row[0])

@@ -85,3 +85,23 @@ def asked_back(connection: Connection, item: catalogue.Item, quantity: int) -> s
     if quantity <= most:
         return ""
     return f"{in_units(quantity, item.decimals)} {item.unit} of {item.name}: is that right?"
+
+
+def dates_doubted(connection: Connection, said: Iterable[tuple[str, str, str]]) -> str:
+    """What to ask before lots come in, [(item, lot, expiry or '')], that have another expiry here; or empty."""
+    found = (_date_doubted(connection, sku, lot, day) for sku, lot, day in dict.fromkeys(said))
+    return " ".join(islice((question for question in found if question), DOUBTS_MAX))
+
+
+def _date_doubted(connection: Connection, sku: str, lot: str, day: str) -> str:
+    known = catalogue.expiry_of(connection, sku, lot)
+    if not day or known in ("", day):
+        return ""
+    return f"Lot {lot} of {sku} expires on {known}, not on {day}: is that right? Relabel changes it, this does not."
+
+
+def date_asked(connection: Connection, sku: str, lot: str, day: str) -> str:
+    """The same for somebody who counts: they are to look again, and are not told what is known."""
+    if not day or catalogue.expiry_of(connection, sku, lot) in ("", day):
+        return ""
+    return f"Lot {lot} of {sku} is known with another expiry than {day}: is it on the label?"

@@ -10,7 +10,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import FREE, STATUSES
 from node import catalogue, tasks, units
-from node.counting_amounts import amount_of, asked_back
+from node.counting_amounts import amount_of, asked_back, date_asked
 from node.counting_shared import Shared
 from node.counting_units import sealed_in
 from node.desk import Answer, Desk, Person
@@ -43,6 +43,8 @@ class Lines:
             quantity = said.base(connection, item)
             may_ask = not sure and self._desk.may_ask(connection, op_id, who)
             asked = asked_back(connection, item, quantity) if may_ask else ""
+            if may_ask and not asked:
+                asked = date_asked(connection, thing.item, thing.lot, thing.expiry)
         if asked:
             return {"op_id": str(op_id), "ask": asked}
         pieces = said.pieces or 0

@@ -18,6 +18,7 @@ from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import (
     ENDED,
+    Part,
     Round,
     counters_of,
     end_rounds,
@@ -185,6 +186,7 @@ class Review:
         moved = relocated(connection, row.session, row.bin) if number == row.round else {}
         shown: list[Answer] = []
         for part in found:
+            dates = self._dates(connection, part)
             for at, line in enumerate(part.lines):
                 index = part.part * LINES_MAX - LINES_MAX + at
                 item = catalogue.item(connection, line.item)
@@ -204,6 +206,7 @@ class Review:
                         "over": "" if verdict is None else verdict.reasons.get(len(shown), ""),
                         "posted": part.posted[at],
                         "relocated": moved.get(line.key, 0),
+                        **dates.get(at, {}),
                     }
                 )
         counter = next((part.counter for part in found if part.counter is not None), None)
@@ -217,6 +220,17 @@ class Review:
             "operations": [str(part.op_id) for part in found],
             "lines": shown,
         }
+
+    @staticmethod
+    def _dates(connection: Connection, part: Part) -> dict[int, Answer]:
+        """By line what was said of its lot's expiry, and what the lot has where that is another day."""
+        said = {}
+        for at, item, lot, day in connection.execute(
+            "SELECT line, item, lot, expiry FROM count_lines WHERE count = ? AND expiry <> ''", (part.op_id.raw,)
+        ).fetchall():
+            known = catalogue.expiry_of(connection, item, lot)
+            said[int(at)] = {"expiry": day, **({"lot_expiry": known} if known not in ("", day) else {})}
+        return said
 
     # ------------------------------------------------------------ deciding
 

@@ -92,7 +92,9 @@ def shares(connection: Connection, name: OpId) -> list[Share]:
         (name.raw,),
     ).fetchall()
     found = [
-        Share(OpId(bytes(row[0])), row[1], row[2], row[3], expiry_of(connection, row[2], row[3]), int(row[4]))
+        Share(
+            OpId(bytes(row[0])), row[1], row[2], row[3], catalogue.expiry_of(connection, row[2], row[3]), int(row[4])
+        )
         for row in rows
     ]
     return sorted(found, key=lambda each: (each.location, each.item, each.expiry or "9", each.lot, each.quantity))
@@ -172,14 +174,6 @@ def scanned_for(connection: Connection, name: OpId) -> list[int]:
     return [int(task) for (task,) in rows]
 
 
-def expiry_of(connection: Connection, item: str, lot: str) -> str:
-    """When a lot expires, as the newest document said it; '' when none did."""
-    row = connection.execute(
-        "SELECT expiry FROM lots WHERE item = ? AND lot = ? ORDER BY height DESC LIMIT 1", (item, lot)
-    ).fetchone()
-    return "" if row is None else str(row[0])
-
-
 def allocate(
     connection: Connection, wanted: dict[str, int], day: date, hidden: Set[str], without: Set[tuple[str, str]]
 ) -> tuple[list[Promised], dict[str, int]]:
@@ -201,7 +195,7 @@ def allocate(
             (control.BIN, control.UNIT, item, FREE),
         ).fetchall()
         free = [
-            (expiry_of(connection, item, lot) or "9999", str(location), str(lot), int(left))
+            (catalogue.expiry_of(connection, item, lot) or "9999", str(location), str(lot), int(left))
             for location, lot, left in rows
             if left > 0 and location not in taken and (location, item) not in without
         ]

@@ -157,14 +157,31 @@ def _read_document(connection: Connection, step: Step) -> None:
         connection.execute("INSERT INTO happened VALUES (?, ?, ?)", (step.height, step.place, document.occurred_ms))
     if document.scans is not None:
         connection.execute("INSERT INTO scanned VALUES (?, ?, ?)", (step.height, step.place, document.scans))
-    # What is labelled anew has another lot from here on.
-    relabelled = step.call.lot if isinstance(step.call, calls.Relabel) else ""
     for number, day in document.expiries.items():
-        lot = relabelled or (getattr(lines[number], "lot", "") if number < len(lines) else "")
-        if number < len(lines) and lot:
-            connection.execute(
-                "INSERT OR REPLACE INTO lots VALUES (?, ?, ?, ?)", (lines[number].item, lot, step.height, day)
-            )
+        if number < len(lines):
+            _expires(connection, step, number, lines[number], day)
+
+
+def _expires(connection: Connection, step: Step, number: int, line: Any, day: str) -> None:
+    """What a line says of its lot's expiry. The first date that was booked stands until goods are labelled anew,
+    which have the new lot from here on. What a count says waits for its posting."""
+    if isinstance(step.call, calls.Relabel):
+        said = (line.item, step.call.lot or line.lot, step.height, day)
+        if said[1]:
+            connection.execute("INSERT OR REPLACE INTO lots VALUES (?, ?, ?, ?)", said)
+    elif isinstance(step.call, calls.RecordCount):
+        connection.execute(
+            "UPDATE count_lines SET expiry = ? WHERE count = ? AND line = ?", (day, step.op_id.raw, number)
+        )
+    elif lot := getattr(line, "lot", ""):
+        _first_date(connection, step, line.item, lot, day)
+
+
+def _first_date(connection: Connection, step: Step, item: str, lot: str, day: str) -> None:
+    connection.execute(
+        "INSERT INTO lots SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM lots WHERE item = ?1 AND lot = ?2)",
+        (item, lot, step.height, day),
+    )
 
 
 def _count_posted(connection: Connection, step: Step, event: events.CountPosted) -> None:
@@ -176,6 +193,13 @@ def _count_posted(connection: Connection, step: Step, event: events.CountPosted)
         "UPDATE count_lines SET posted = ? WHERE count = ? AND line = ?",
         [(step.op_id.raw, event.count.raw, line) for line in _bits(event.select)],
     )
+    dated = connection.execute(
+        "SELECT item, lot, expiry FROM count_lines WHERE count = ? AND posted = ? AND expiry <> '' AND counted > 0"
+        " ORDER BY line",
+        (event.count.raw, step.op_id.raw),
+    ).fetchall()
+    for item, lot, day in dated:
+        _first_date(connection, step, item, lot, day)
 
 
 def _count_short(connection: Connection, step: Step, event: events.CountShort) -> None:

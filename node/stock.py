@@ -17,7 +17,7 @@ from node import catalogue, deliveries, tasks, units
 from node.counting_amounts import amount_of, asked_back
 from node.counting_lines import iso_date, thing_of
 from node.counting_lines import shown as shown_thing
-from node.desk import Answer, Person
+from node.desk import Answer, Person, is_done
 from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Task, Thing
@@ -177,6 +177,10 @@ class Stock(GoodsDocuments):
                 wish.lines, wish.expiries, wish.line_reasons = self._scanned(connection, task, wish.happened)
                 wish.scans, wish.task = tasks.root(connection, task.task), task.task
                 wish.delivery = units.delivery_of(connection, task.task)
+                if task.kind == tasks.RECEIVE and not sure and not wish.happened and not is_done(connection, op_id):
+                    asked = wish.dates_doubted(connection)
+        if asked:
+            return {"op_id": str(op_id), "ask": asked}
         kind = tasks.MOVE if task is None else task.kind
         if task is not None:
             who.need(ROLE_OF[kind], f"{kind} goods")

@@ -81,9 +81,10 @@ class Documents:
         wish = self.wish(
             who, fields, lambda line, here: self._arriving(line, here, source, target), most=DOCUMENT_LINES_MAX
         )
-        if references.get("delivery-note"):
-            with self._site.reading() as connection:
-                wish.question = deliveries.received_before(connection, op_id, references)
+        with self._site.reading() as connection:
+            wish.question = wish.dates_doubted(connection)
+            if references.get("delivery-note"):
+                wish.question = f"{deliveries.received_before(connection, op_id, references)} {wish.question}".strip()
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Receive(actor=who.actor, lines=lines)

@@ -391,6 +391,11 @@ CREATE TABLE fetched (
 ) STRICT, WITHOUT ROWID;
 """
 
+DERIVED_6 = """
+-- What a count said of its lot's expiry: a lot that has none takes it when the line is posted.
+ALTER TABLE count_lines ADD COLUMN expiry TEXT NOT NULL DEFAULT '';
+"""
+
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
 STEPS: tuple[str, ...] = (
     KEPT_1,

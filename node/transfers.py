@@ -25,7 +25,7 @@ from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
 from node import catalogue, control, hindsight, parts, sent, streams
 from node.counting import Counting
-from node.counting_amounts import doubt
+from node.counting_amounts import dates_doubted, doubt
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person, is_done
 from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
@@ -292,6 +292,9 @@ class Transfers:
         with self._site.reading() as connection:
             may_ask = not sure and not is_done(connection, op_id)
             asked = doubt(connection, ((line.item, line.quantity) for (line, _, _), _ in told)) if may_ask else ""
+            if may_ask:
+                dated = ((line.item, line.lot, expiry) for (line, _, expiry), _ in told)
+                asked = f"{asked} {dates_doubted(connection, dated)}".strip()
         if asked:
             return {"op_id": str(op_id), "ask": asked}
         read = [part for arrived, damaged in told for part in _apart(arrived, damaged)]

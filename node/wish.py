@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple
 from typing import Any
 
+from ledger.db import Connection
 from ledger.errors import Rejected
+from node.counting_amounts import dates_doubted
 
 # A line, its expiry, its reasons.
 Read = tuple[Any, str, tuple[str, ...]]
@@ -62,6 +64,12 @@ class Wish:
             [*astuple(line), self.expiries.get(number, ""), list(self.line_reasons.get(number, ()))]
             for number, line in enumerate(lines)
         ]
+
+    def dates_doubted(self, connection: Connection) -> str:
+        """What to ask of lots that come in with another expiry than they have here."""
+        return dates_doubted(
+            connection, ((self.lines[at].item, self.lines[at].lot, day) for at, day in self.expiries.items())
+        )
 
     def at(self, numbers: Sequence[int]) -> Wish:
         """The same document with these lines only, numbered anew. The note stays with the first line."""

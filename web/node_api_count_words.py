@@ -250,6 +250,7 @@ REVIEW_LINE = record(
         "over": text("Why it has to be counted again, or empty"),
         "posted": flag(),
     },
+    {"expiry": EXPIRY, "lot_expiry": {**EXPIRY, "description": "What the lot has, where that is another day"}},
 )
 ROUND = record(
     "Round",

@@ -110,6 +110,7 @@ def variance(rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "difference": None if line is None else line["difference"],
                 "over": "" if line is None else line["over"],
                 "posted": line is not None and line["posted"],
+                **{name: known[name] for name in ("expiry", "lot_expiry") if name in known},
                 **_left(line),
             }
         )
