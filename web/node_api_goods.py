@@ -21,6 +21,7 @@ from web.node_api_words import (
     NOTE,
     REASON,
     REASONS,
+    STANDS_IN,
     THING,
     lines_of,
     many_lines_of,
@@ -134,6 +135,7 @@ PICK_LIST = record(
                 "PromisedLine",
                 {
                     "location": CODE,
+                    "stands_in": STANDS_IN,
                     "item": CODE,
                     "name": NAME,
                     "lot": CODE,
