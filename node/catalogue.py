@@ -185,6 +185,18 @@ def need_bin(connection: Connection, code: str) -> str:
     return code
 
 
+def stands_in(connection: Connection, code: str) -> str:
+    """The bin that a handling unit stands in, on another unit or not; "" for one that stands nowhere, and for any
+    other place."""
+    row = connection.execute(
+        "WITH RECURSIVE above (location) AS (SELECT parent FROM locations WHERE location = ?1 AND kind = ?2"
+        " UNION SELECT l.parent FROM locations l JOIN above a ON a.location = l.location WHERE l.kind = ?2)"
+        " SELECT l.location FROM locations l JOIN above a ON a.location = l.location WHERE l.kind <> ?2",
+        (code, UNIT),
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def bins_under(connection: Connection, area: str) -> list[str]:
     """Every bin, and every unit with goods, in an area and the areas within it, in the order of their codes."""
     rows = connection.execute(

@@ -29,12 +29,17 @@ KINDS = {control.BIN: "bin", control.VIRTUAL: "virtual", control.UNIT: "unit", c
 LOCATIONS = "locations"
 _LAST = "\U0010ffff"
 _NEWEST = 2**62
+_HIDDEN = "(SELECT value FROM json_each(?))"
 _VISIBLE = "source NOT IN (SELECT value FROM json_each(?)) AND target NOT IN (SELECT value FROM json_each(?))"
 # Of the tables in which something happens: the columns of a row, and which rows may be seen.
 _COLUMNS = {
-    "movements": ("item, lot, serial, status, quantity, source, target, height, place, line, 1", _VISIBLE),
-    "stated": ("item, lot, serial, status, quantity, location, location, height, place, line, 0",
-               "location NOT IN (SELECT value FROM json_each(?))"),
+    "movements": ("item, lot, serial, status, quantity, source, target, height, place, line, 1, ''", _VISIBLE),
+    "stated": ("item, lot, serial, status, quantity, location, location, height, place, line, 0, ''",
+               f"location NOT IN {_HIDDEN}"),
+    "unit_moves": ("'', '', '', 0, 0, source, target, height, place, line, 1, unit",
+                   f"{_VISIBLE} AND unit NOT IN {_HIDDEN}"),
+    "carried": ("item, lot, serial, status, quantity, source, target, height, place, line, 1, unit",
+                f"{_VISIBLE} AND unit NOT IN {_HIDDEN}"),
 }  # fmt: skip
 _OF_OPERATION = ("op_id", "call", "actor", "state", "at_ms", "marks")
 _MOVE_NAMES = ("item", "lot", "serial", "status", "quantity", "source", "target", "height")
@@ -102,8 +107,13 @@ def stock_of(
         (sku, *(after or ("", "", -1)), lot, json.dumps([*hidden, *VIRTUAL]), most + 1),
     ).fetchall()
     return [
-        (row[:3], {"location": row[0], "lot": row[1], "status": STATUSES[row[2]], "quantity": row[3]}) for row in rows
-    ]
+        (
+            row[:3],
+            {"location": row[0], "stands_in": catalogue.stands_in(connection, row[0]), "lot": row[1],
+             "status": STATUSES[row[2]], "quantity": row[3]},
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def stock_in(connection: Connection, bin_: str, after: Key | None, most: int) -> Found:
@@ -138,21 +148,23 @@ def moves_of(
     connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int, lot: str = "",
     serial: str = "",
 ) -> Found:  # fmt: skip
-    """What happened to an item, or to one lot or piece of it, newest first: key (height, place, line)."""
+    """What happened to an item, or to one lot or piece of it, also on a unit that went, newest first: key (height,
+    place, line)."""
     # That it is not empty has to be said, or the index of those that are not is not used.
     about = {"item": sku, **{name: value for name, value in (("lot", lot), ("serial", serial)) if value}}
     clauses = " AND ".join(f"{name} = ? AND {name} <> ''" for name in about)
-    sides = [(table, clauses, tuple(about.values())) for table in ("movements", "stated")]
+    sides = [(table, clauses, tuple(about.values())) for table in ("movements", "stated", "carried")]
     return _moves(connection, _newest(connection, sides, hidden, after, most))
 
 
 def moves_at(connection: Connection, bin_: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:
-    """Booked lines from or to a location, and the counts and exceptions of it, newest first: key (height, place,
-    line)."""
+    """Booked lines from or to a location, the units that came or went, and the counts and exceptions of it, newest
+    first: key (height, place, line). Of a unit also where it went itself."""
     sides = [
         ("movements", "source = ?", (bin_,)),
         ("movements", "target = ?", (bin_,)),
         ("stated", "location = ? AND item = ''", (bin_,)),
+        *(("unit_moves", f"{end} = ?", (bin_,)) for end in ("source", "target", "unit")),
     ]
     return _moves(connection, _newest(connection, sides, hidden, after, most))
 
@@ -194,6 +206,7 @@ def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
             {
                 **dict(zip(_MOVE_NAMES, row, strict=False)),
                 "moved": bool(row[10]),
+                "unit": row[11],
                 "status": STATUSES[row[3]],
                 "decimals": _decimals(items[row[0]]),
                 **{name: operations[row[7], row[8]][name] for name in _OF_OPERATION},

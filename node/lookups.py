@@ -144,6 +144,13 @@ class Lookups:
             "call": found[0].call if found else row[2],
             "by": by,
             "lines": [_move(connection, line) for line in moved],
+            "units": [
+                dict(zip(("unit", "source", "target"), unit, strict=True))
+                for unit in connection.execute(
+                    "SELECT unit, source, target FROM unit_moves WHERE height = ? AND place = ? ORDER BY line",
+                    row[:2],
+                )
+            ],
             **self._parts(connection, found, op_id),
             "reversed_by": "" if reversed_by is None else bytes(reversed_by[0]).hex(),
             "marks": listings.marks_of(connection, int(row[0]), int(row[1])),
@@ -188,7 +195,9 @@ class Lookups:
             " UNION SELECT m.source FROM operations o JOIN movements m ON m.height = o.height AND m.place = o.place"
             " WHERE o.op_id = ?1 UNION SELECT m.target FROM operations o JOIN movements m ON m.height = o.height"
             " AND m.place = o.place WHERE o.op_id = ?1 UNION SELECT location FROM exceptions WHERE op_id = ?1"
-            " UNION SELECT location FROM reservations WHERE reservation = ?1",
+            " UNION SELECT location FROM reservations WHERE reservation = ?1 UNION SELECT e.value FROM operations o"
+            " JOIN unit_moves u ON u.height = o.height AND u.place = o.place"
+            " JOIN json_each(json_array(u.unit, u.source, u.target)) e WHERE o.op_id = ?1",
             (op_id.raw,),
         ).fetchall()
         return {str(row[0]) for row in touched}

@@ -249,6 +249,7 @@ def shown(connection: Connection, share: Share) -> Answer:
     item = catalogue.need_item(connection, share.item)
     return {
         "location": share.location,
+        "stands_in": catalogue.stands_in(connection, share.location),
         "item": share.item,
         "name": item.name,
         "lot": share.lot,

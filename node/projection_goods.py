@@ -74,6 +74,19 @@ def unit_moved(connection: Connection, step: Step, event: events.UnitMoved) -> N
         "INSERT INTO unit_moves VALUES (?, ?, ?, ?, ?, ?)",
         (step.height, step.place, event.line, event.unit, event.source, event.target),
     )
+    connection.execute(
+        "WITH RECURSIVE inside (location) AS (SELECT ?3 UNION SELECT l.location FROM locations l"
+        " JOIN inside i ON l.parent = i.location)"
+        " INSERT INTO carried SELECT ?1, ?2, ROW_NUMBER() OVER () - 1"
+        " + (SELECT COUNT(*) FROM carried WHERE height = ?1 AND place = ?2),"
+        " ?3, item, lot, serial, status, quantity, ?4, ?5 FROM ("
+        "SELECT s.item, s.lot, '' AS serial, s.status, SUM(s.quantity) AS quantity FROM stock s"
+        " JOIN inside i ON s.location = i.location JOIN items t ON t.item = s.item"
+        " WHERE s.quantity > 0 AND NOT t.tracking & 2 GROUP BY s.item, s.lot, s.status"
+        " UNION ALL SELECT p.item, p.lot, p.serial, p.status, 1 FROM serials p"
+        " JOIN inside i ON p.location = i.location ORDER BY 1, 2, 3, 4)",
+        (step.height, step.place, event.unit, event.source, event.target),
+    )
 
 
 def part_recorded(connection: Connection, step: Step, event: events.PartRecorded) -> None:

@@ -330,6 +330,32 @@ CREATE INDEX stock_held ON stock (location, item, lot, status) WHERE status > 0 
 CREATE INDEX movements_held ON movements (item, lot, serial, status) WHERE status > 0;
 """
 
+DERIVED_7 = """
+-- What went along with a unit, in which operation: what was in it then by the books, and in the units in it.
+CREATE TABLE carried (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, line INTEGER NOT NULL, unit TEXT NOT NULL,
+    item TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL, status INTEGER NOT NULL, quantity INTEGER NOT NULL,
+    source TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (height, place, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX carried_item ON carried (item);
+CREATE INDEX carried_lot ON carried (item, lot) WHERE lot <> '';
+CREATE INDEX carried_serial ON carried (item, serial) WHERE serial <> '';
+CREATE INDEX unit_moves_unit ON unit_moves (unit);
+INSERT INTO carried SELECT height, place, ROW_NUMBER() OVER (PARTITION BY height, place) - 1, unit, item, lot, serial,
+    status, quantity, source, target FROM (
+        SELECT u.height, u.place, u.line, u.unit, m.item, m.lot, m.serial, m.status, u.source, u.target,
+            SUM(CASE WHEN m.target = u.unit THEN m.quantity ELSE -m.quantity END) AS quantity
+        FROM unit_moves u JOIN movements m ON (m.target = u.unit OR m.source = u.unit)
+            AND (m.height, m.place) < (u.height, u.place)
+        GROUP BY u.height, u.place, u.line, m.item, m.lot, m.serial, m.status HAVING SUM(
+            CASE WHEN m.target = u.unit THEN m.quantity ELSE -m.quantity END) > 0);
+"""
+
+DERIVED_8 = """
+-- What a count said of its lot's expiry: a lot that has none takes it when the line is posted.
+ALTER TABLE count_lines ADD COLUMN expiry TEXT NOT NULL DEFAULT '';
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -359,6 +385,7 @@ DERIVED = (
     "exception_lines",
     "stated",
     "unit_moves",
+    "carried",
     "marks",
     "scanned",
     "happened",
@@ -389,11 +416,6 @@ CREATE TABLE fetched (
     origin TEXT NOT NULL, branch INTEGER NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (origin, branch, place)
 ) STRICT, WITHOUT ROWID;
-"""
-
-DERIVED_6 = """
--- What a count said of its lot's expiry: a lot that has none takes it when the line is posted.
-ALTER TABLE count_lines ADD COLUMN expiry TEXT NOT NULL DEFAULT '';
 """
 
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
@@ -432,6 +454,8 @@ STEPS: tuple[str, ...] = (
     floor_store.PARKED_2,
     floor_store.PAIRED_1,
     floor_store.ISSUED_1,
+    DERIVED_7,
+    DERIVED_8,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -232,6 +232,7 @@ DETAIL = record(
         "part_of": record(
             "PartOf", {"op_id": OP_ID, "number": whole(), "count": whole()}, doc="The document that this is a part of"
         ),
+        "units": array(record("UnitMoves", {"unit": CODE, "source": CODE, "target": CODE})),
         "reversed_by": text("The operation that booked it backwards, or empty"),
         "marks": MARKS,
         "scans": or_null({**HASH, "description": "The root of the scan events that its document stands on"}),

@@ -22,6 +22,7 @@ from web.node_api_words import (
     NOTE,
     REASON,
     REASONS,
+    STANDS_IN,
     THING,
     lines_of,
     many_lines_of,
@@ -141,6 +142,7 @@ PICK_LIST = record(
                 "PromisedLine",
                 {
                     "location": CODE,
+                    "stands_in": STANDS_IN,
                     "item": CODE,
                     "name": NAME,
                     "lot": CODE,

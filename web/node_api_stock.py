@@ -26,6 +26,7 @@ from web.node_api_words import (
     MEASURE,
     NOTE,
     REASONS,
+    STANDS_IN,
     UNHEARD_OF,
     signed,
 )
@@ -76,6 +77,7 @@ MOVEMENT = record(
         "height": HEIGHT,
         "op_id": OP_ID,
         "decimals": MEASURE["decimals"],
+        "unit": text("The handling unit that went, with what was in it; or empty", most=31),
         "moved": flag("Else it is a count or an exception at that place: it states the quantity and moves nothing"),
         "call": text("What it was"),
         **DONE_BY,
@@ -85,7 +87,9 @@ MOVEMENT = record(
     },
 )
 ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})
-STOCK_OF = record("StockOfItem", {"location": CODE, "lot": CODE, "status": STATUS, "quantity": SIGNED})
+STOCK_OF = record(
+    "StockOfItem", {"location": CODE, "stands_in": STANDS_IN, "lot": CODE, "status": STATUS, "quantity": SIGNED}
+)
 STOCK_IN = record(
     "StockInLocation",
     {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED, "decimals": MEASURE["decimals"]},

@@ -31,6 +31,7 @@ LARGE = "More than 200 lines are recorded in parts, all or none of them"
 REASON = text("A reason code: 1 to 31 of a-z 0-9 . -", least=1, most=31)
 REASONS = array(REASON, 8, "Reason codes")
 NOTE = text("Free text for people; stays at this node, where it can be erased", most=500)
+STANDS_IN = text("The place that it stands in when it is a handling unit; or empty", most=31)
 EXPIRY = text("A date, YYYY-MM-DD", most=10)
 PIN = text("The person's own PIN: it opens their key for this one signature", most=64)
 ASKED = record("Question", {"op_id": OP_ID, "ask": WORDS}, doc="Not done yet: the same wish with `confirm` does it")

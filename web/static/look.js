@@ -61,6 +61,7 @@ function proof(move) {
 // What it was, and how it came about where that matters.
 function what(move) {
   const found = cell(link(`/operations/${move.op_id}`, words.calls[move.call] || move.call));
+  if (move.unit) found.append(element("div", { className: "quiet" }, link(address("place", move.unit), _("Unit %(code)s", { code: move.unit }))));
   if (move.marks.length) found.append(element("div", { className: "quiet", textContent: move.marks.map((mark) => words.marks[mark] || mark).join(" · ") }));
   return found;
 }
@@ -71,7 +72,7 @@ function history(moves, withItem, list) {
     what(move), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
     ...(withItem ? [cell(move.item ? link(address("item", move.item), ltr(move.item)) : "–")] : []),
     cell(move.item ? written(move.quantity, move.decimals) : "–", "number"),
-    cell(move.moved ? `${apart(move.source)} ${arrow} ${apart(move.target)}` : apart(move.source)), cell(apart(move.by || "–")), cell(proof(move)),
+    cell(move.moved ? `${apart(move.source || "–")} ${arrow} ${apart(move.target || "–")}` : apart(move.source)), cell(apart(move.by || "–")), cell(proof(move)),
   );
   return table(_("What happened, newest first"),
     [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Who")], [_("Proof")]], moves, rowOf, list, MOVES_MAX);
@@ -89,13 +90,20 @@ async function item(code, lot = "", serial = "") {
   if (serial) parts.push(piece ? whereabouts(piece) : note(_("Where a piece is, is shown when no count is under way.")));
   else parts.push(element("div", { className: "grid figures" }, figure(_("Here"), show(all), found.unit), figure(_("Free"), show(free), found.unit), figure(_("Held"), show(all - free), found.unit)));
   if (found.being_counted.length) parts.push(note(_("Bins that are being counted are left out until the count is finished.")));
-  const rowOf = (line) => row(cell(link(address("place", line.location), ltr(line.location))), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number"));
+  const rowOf = (line) => row(spot(line), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number"));
   const list = path("inventory", found.item);
   if (!serial) parts.push(stock.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], stock, rowOf, `${list}/locations?${new URLSearchParams(lot && { lot })}`)
     : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
   parts.push(history(found.moves, false, `${list}/history?${about}`));
   const name = found.name || found.item;
   show_(parts, serial ? _("%(name)s: serial %(serial)s", { name, serial }) : _("%(name)s: %(number)s here", { name, number: show(all) }), { item: found.item });
+}
+
+// A place, and where that stands when it is a unit.
+function spot({ location, stands_in: place }) {
+  const found = cell(link(address("place", location), ltr(location)));
+  if (place) found.append(element("div", { className: "quiet", textContent: _("in %(place)s", { place }) }));
+  return found;
 }
 
 // Where one piece is: on the floor, or how it left it.

@@ -75,7 +75,8 @@ function hint() {
   if (!list.tote) return _("Scan an empty tote for this list");
   if (!now()) return _("Everything is picked: issue the tote");
   const { location: place, quantity } = now(), number = measured(quantity, now());
-  return bin === place ? _("Take %(number)s of %(name)s", { number, name: titled(now()) }) : _("Go to %(place)s and scan it", { place });
+  if (bin === place) return _("Take %(number)s of %(name)s", { number, name: titled(now()) });
+  return now().stands_in ? _("Go to %(place)s and scan unit %(unit)s", { place: now().stands_in, unit: place }) : _("Go to %(place)s and scan it", { place });
 }
 
 function show() {
@@ -92,15 +93,15 @@ function show() {
   byId("all-picked").textContent = list.being_counted.length ? _("%(place)s is being counted: what lies there can be picked afterwards.", { place: list.being_counted.join(", ") })
     : missing ? _("What is left is not here: %(number)s are missing.", { number: missing }) : _("Nothing is left to pick.");
   if (line) {
-    byId("go").textContent = line.location;
+    byId("go").textContent = line.stands_in || line.location;
     byId("now-name").textContent = titled(line);
-    byId("now-details").textContent = detailsOf(line).filter(Boolean).join(" · ");
+    byId("now-details").textContent = [line.stands_in && _("Unit %(code)s", { code: line.location }), ...detailsOf(line)].filter(Boolean).join(" · ");
     byId("now-quantity").textContent = measured(line.quantity, line);
   }
   const rest = list.lines.slice(list.tote ? 1 : 0, LINES_MAX);
   byId("rest").hidden = !rest.length;
   byId("rest-title").textContent = list.tote ? _("Then") : _("To pick");
-  byId("lines").replaceChildren(...rest.map((each) => lineOf({ title: titled(each), details: [apart(each.location), ...detailsOf(each)], figure: written(each.quantity, each.decimals), beside: each.decimals ? each.unit : "" })));
+  byId("lines").replaceChildren(...rest.map((each) => lineOf({ title: titled(each), details: [each.stands_in && apart(each.stands_in), apart(each.location), ...detailsOf(each)], figure: written(each.quantity, each.decimals), beside: each.decimals ? each.unit : "" })));
   const ready = Boolean(line && list.tote);
   byId("pick").hidden = !ready;
   byId("pick").textContent = ready ? _("Picked %(number)s", { number: line.serials ? 1 : measured(line.quantity, line) }) : "";
