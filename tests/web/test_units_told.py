@@ -76,7 +76,7 @@ def test_the_move_of_a_unit_is_in_the_histories_of_unit_and_bins_and_of_what_it_
     assert len(kept) == 2
     writer = store.open_writer(stage.world.folder)
     writer.execute("DELETE FROM carried")
-    writer.execute(store.DERIVED_6[store.DERIVED_6.index("INSERT INTO carried") :])
+    writer.execute(store.DERIVED_7[store.DERIVED_7.index("INSERT INTO carried") :])
     assert writer.execute(direct).fetchall() == kept
     writer.close()
 
