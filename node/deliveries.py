@@ -254,7 +254,7 @@ def keep_note(connection: Connection, op_id: OpId, references: Mapping[str, str]
 
 
 def take_back(connection: Connection, name: str, lines: Iterable[Line]) -> None:
-    """A receipt of these lines was reversed: what is short again is expected again, although the delivery was closed."""
+    """A receipt of these lines was reversed: what is short again is expected again, also of a closed delivery."""
     connection.executemany(
         "UPDATE expected_lines SET came = MAX(0, came - ?) WHERE delivery = ? AND item = ?",
         [(line.quantity, name, line.item) for line in lines],

@@ -382,8 +382,8 @@ CREATE INDEX pick_tasks_list ON pick_tasks (list, task);
 """
 
 ISSUED_1 = """
--- What has left for which order, whoever announced it. Lists that ended before this was kept have issued all that they
--- wanted.
+-- What has left for which order, whoever announced it. Lists that ended before this was kept have issued all that
+-- they wanted.
 CREATE TABLE order_issues (
     reference TEXT NOT NULL, item TEXT NOT NULL, quantity INTEGER NOT NULL, PRIMARY KEY (reference, item)
 ) STRICT, WITHOUT ROWID;

@@ -148,7 +148,8 @@ def moves_of(
     connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int, lot: str = "",
     serial: str = "",
 ) -> Found:  # fmt: skip
-    """What happened to an item, or to one lot or piece of it, also on a unit that went, newest first: key (height, place, line)."""
+    """What happened to an item, or to one lot or piece of it, also on a unit that went, newest first: key (height,
+    place, line)."""
     # That it is not empty has to be said, or the index of those that are not is not used.
     about = {"item": sku, **{name: value for name, value in (("lot", lot), ("serial", serial)) if value}}
     clauses = " AND ".join(f"{name} = ? AND {name} <> ''" for name in about)

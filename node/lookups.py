@@ -147,7 +147,8 @@ class Lookups:
             "units": [
                 dict(zip(("unit", "source", "target"), unit, strict=True))
                 for unit in connection.execute(
-                    "SELECT unit, source, target FROM unit_moves WHERE height = ? AND place = ? ORDER BY line", row[:2]
+                    "SELECT unit, source, target FROM unit_moves WHERE height = ? AND place = ? ORDER BY line",
+                    row[:2],
                 )
             ],
             **self._parts(connection, found, op_id),

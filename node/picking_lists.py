@@ -217,7 +217,9 @@ def allocate(
 
 def short_places(connection: Connection, name: OpId) -> set[tuple[str, str]]:
     """Where which item was not when a list came for it, unless that place was counted since."""
-    rows = connection.execute("SELECT DISTINCT location, item FROM pick_shorts WHERE list = ?", (name.raw,)).fetchall()
+    rows = connection.execute(
+        "SELECT DISTINCT location, item FROM pick_shorts WHERE list = ?", (name.raw,)
+    ).fetchall()
     if not rows:
         return set()
     suspect = counting_facts.suspects(connection, counting_facts.posted_rounds(connection))

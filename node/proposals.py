@@ -186,8 +186,8 @@ class Proposals:
 
 
 def done_for(connection: Connection, op_id: OpId) -> dict[str, str]:
-    """The delivery or order that an operation was done for, as its document says. A reversal says the same, or whoever
-    adds up what was done for them would not take it off."""
+    """The delivery or order that an operation was done for, as its document says. A reversal says the same, or
+    whoever adds up what was done for them would not take it off."""
     document = openings.document_of(connection, op_id)
     said = {} if document is None else document.references
     return {name: said[name] for name in ("delivery", "order") if name in said}

@@ -252,7 +252,8 @@ ROUTES = (
         answer=DELIVERY, keys=(str, str), handle=_deliveries,
     ),
     Route(
-        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE, summary="Announced orders without an open pick list, as far as they have not left",
+        method="GET", path="/api/v1/orders/", allow=ISSUE | APPROVE,
+        summary="Announced orders without an open pick list, as far as they have not left",
         answer=ORDER, keys=(str, str), handle=_orders,
     ),
     verb(

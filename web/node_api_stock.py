@@ -87,7 +87,9 @@ MOVEMENT = record(
     },
 )
 ITEM = record("ItemTotal", {**FACTS, "quantity": SIGNED, "free": SIGNED})
-STOCK_OF = record("StockOfItem", {"location": CODE, "stands_in": STANDS_IN, "lot": CODE, "status": STATUS, "quantity": SIGNED})
+STOCK_OF = record(
+    "StockOfItem", {"location": CODE, "stands_in": STANDS_IN, "lot": CODE, "status": STATUS, "quantity": SIGNED}
+)
 STOCK_IN = record(
     "StockInLocation",
     {"item": CODE, "name": NAME, "lot": CODE, "status": STATUS, "quantity": SIGNED, "decimals": MEASURE["decimals"]},

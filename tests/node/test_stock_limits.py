@@ -92,7 +92,9 @@ def test_a_short_delivery_is_closed_with_a_reason(stage: Stage) -> None:
 def test_blind_receipts_are_limited_for_each_person_item_and_day(stage: Stage) -> None:
     policy(stage, blind_receipt={"quantity_max": 15})
     receive(stage, quantity=10)
-    with pytest.raises(Rejected, match="that would be 20 of BOLT today and you may receive without an expected delivery"):
+    with pytest.raises(
+        Rejected, match="that would be 20 of BOLT today and you may receive without an expected delivery"
+    ):
         receive(stage, quantity=10)
     # Anything can be typed for the number of a note or delivery.
     with pytest.raises(Rejected, match="that would be 20 of BOLT today"):

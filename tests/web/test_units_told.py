@@ -69,7 +69,9 @@ def test_the_move_of_a_unit_is_in_the_histories_of_unit_and_bins_and_of_what_it_
     reader = stage.site.reader()
     assert reader.execute("SELECT * FROM carried").fetchall() == before
     # And from what a node had before it kept this, but for what was on an inner unit.
-    direct = "SELECT height, place, unit, item, serial, quantity, target FROM carried WHERE item <> 'PAINT' ORDER BY item"
+    direct = (
+        "SELECT height, place, unit, item, serial, quantity, target FROM carried WHERE item <> 'PAINT' ORDER BY item"
+    )
     kept = reader.execute(direct).fetchall()
     assert len(kept) == 2
     writer = store.open_writer(stage.world.folder)
