@@ -84,11 +84,9 @@ def test_a_scan_a_page_a_block_and_a_clean_end(made: World) -> None:
         os.write(master, READ + b"\r")
         until(lambda: reads(made) == [READ], "the scan in the journal")
         assert requests.get(f"{said['url']}/login", timeout=10).status_code == 200
-        # Nobody holds the scanner: the read is kept as such, and not waiting for anyone any more.
+        # Nobody holds the scanner: the read waits until somebody takes it over or says why it does not count.
         reader = db.open_reader(made.folder / READS_FILE)
-        until(
-            lambda: reader.execute("SELECT count(*) FROM reads WHERE state = 'ignored'").fetchone()[0] == 1, "drain"
-        )
+        until(lambda: reader.execute("SELECT count(*) FROM reads WHERE state = 'parked'").fetchone()[0] == 1, "drain")
         reader.close()
         status = control_socket.ask(made.folder, "status")
         assert status is not None and status["running"] and status["stopped"] == ""

@@ -245,7 +245,7 @@ def test_look_ups(stage: Stage) -> None:
     mona = stage.as_("mona")
     with stage.site.reading() as connection:
         item = stage.floor.lookups.item(connection, mona, GTINS["BOLT"])
-        assert item["stock"] == [{"location": "A-01", "lot": "", "status": "free", "quantity": 10}]
+        assert item["stock"] == [{"location": "A-01", "stands_in": "", "lot": "", "status": "free", "quantity": 10}]
         assert item["name"] == "Bolt 8" and item["moves"][0]["target"] == "A-01"
         assert stage.floor.lookups.bin(connection, mona, "A-01")["serials"][0]["serial"] == "S1"
         assert stage.floor.lookups.serial(connection, mona, "DRILL", "S1")["location"] == "A-01"
