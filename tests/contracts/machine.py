@@ -30,7 +30,8 @@ LATER = kit.START + 1_000
 SESSION = OpId(bytes([7]) * 16)
 FAR_TRANSFER = OpId(bytes([8]) * 16)
 REVERSIBLE = calls.Receive | calls.Move | calls.Pick | calls.Issue | calls.Adjust | calls.BookPart
-SEEDS = st.integers(0, 2**32 - 1)
+SEED_MAX = 2**32
+SEEDS = st.integers(0, SEED_MAX - 1)
 
 
 _opened: dict[tuple[bytes, ...], tuple[kit.Frozen, list[tuple[Person, Rights]]]] = {}
