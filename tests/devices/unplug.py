@@ -29,8 +29,10 @@ def cycles(folder: Path, count: int, protocol: str) -> int:
         try:
             for number in range(count):
                 started = time.monotonic()
-                _scanned(scanner, protocol, b"BIN:%d" % number, started)
-                while rig.journal.position <= number:
+                data = b"BIN:%d" % number
+                _scanned(scanner, protocol, data, started)
+                # What broke off is kept as well, so how many there are says nothing.
+                while not any(read.raw.endswith(data) and not read.fault for read in rig.journal.latest(3)):
                     assert time.monotonic() - started < 5, f"cycle {number}: no read"
                     time.sleep(0.002)
                 worst = max(worst, time.monotonic() - started)
@@ -40,7 +42,8 @@ def cycles(folder: Path, count: int, protocol: str) -> int:
                 time.sleep(0.05 * (number % 4))
                 scanner.plug()
             raws = [read.raw.removeprefix(b"]C0") for read in rig.journal.waiting(1_000) if not read.fault]
-            assert raws == [b"BIN:%d" % number for number in range(count)], "each once, in order"
+            expected = [b"BIN:%d" % number for number in range(count)]
+            assert raws == expected, f"each once, in order: {raws} are not {count}"
         finally:
             rig.close()
     return int(worst * 1000)
