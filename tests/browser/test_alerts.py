@@ -53,6 +53,7 @@ def test_an_alert_is_seen_and_stays(
     expect(card(page)).to_contain_text("has seen it")
     expect(card(page)).to_contain_text("A new disk comes on Monday")
     expect(page.locator("#chip-node")).to_contain_text("Alerts seen")
+    page.wait_for_load_state()
     shot(page, f"alerts-seen-{theme}")
     faults += faults_of(page, f"seen alerts ({theme})")
 
@@ -63,6 +64,7 @@ def test_an_alert_is_seen_and_stays(
 
     card(page).get_by_role("button", name="Undo").click()
     expect(card(page)).not_to_contain_text("has seen it")
+    page.wait_for_load_state()
     card(page).get_by_role("button", name="I have seen it").click()
     disk(50)  # while the dialog stands there
     page.click("#see-yes")
