@@ -125,21 +125,29 @@ def pages(browser: Any, house: stage.House) -> Iterator[Pages]:
     assert not opened.faults, "\n".join(opened.faults)
 
 
-def typed_at_once(page: Any, text: str, *, key_s: float = KEY_S, ended: bool = True) -> None:
+NAMELESS = {"key": "Unidentified", "windowsVirtualKeyCode": 229}
+ENTER = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+
+
+def typed_at_once(page: Any, text: str, *, key_s: float = KEY_S, ended: bool = True, nameless: bool = False) -> None:
     """What a keyboard scanner does: every key without waiting for any, then Enter, where it is `ended`.
 
-    Each key says when it was pressed, as a real one does: otherwise a busy machine types like a slow hand.
+    Each key says when it was pressed, as a real one does: otherwise a busy machine types like a slow hand. Through
+    an input method the keys are `nameless`, each with its character in the field, if there is one.
     """
     session = page.context.new_cdp_session(page)
-    presses = [{"key": each, "text": each} for each in text]
-    if ended:
-        presses.append({"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"})
-    send = partial(session._impl_obj.send, "Input.dispatchKeyEvent", timeout=0)
+    send = partial(session._impl_obj.send, timeout=0)
     began_s, sends = time.time(), []
-    for number, press in enumerate(presses):
+    strokes = [*text, *(["\r"] if ended else [])]
+    for number, each in enumerate(strokes):
         at = {"timestamp": began_s + number * key_s}
-        sends.append(send(params={"type": "keyDown", **press, **at}))
-        sends.append(send(params={"type": "keyUp", "key": press["key"], **at}))
+        inserted = nameless and each != "\r"
+        name = NAMELESS if inserted else ENTER if each == "\r" else {"key": each}
+        pressed = {"type": "rawKeyDown"} if inserted else {"type": "keyDown", "text": each}
+        sends.append(send("Input.dispatchKeyEvent", params={**pressed, **name, **at}))
+        if inserted:
+            sends.append(send("Input.insertText", params={"text": each}))
+        sends.append(send("Input.dispatchKeyEvent", params={"type": "keyUp", **name, **at}))
 
     async def together() -> None:
         await asyncio.gather(*sends)
@@ -147,7 +155,7 @@ def typed_at_once(page: Any, text: str, *, key_s: float = KEY_S, ended: bool = T
     session._sync(together())
     session.detach()
     page.wait_for_timeout(
-        max(0.0, (began_s + len(presses) * key_s - time.time()) * 1_000)
+        max(0.0, (began_s + len(strokes) * key_s - time.time()) * 1_000)
     )  # no key comes from tomorrow
 
 

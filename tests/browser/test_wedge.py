@@ -111,26 +111,14 @@ def test_without_that_only_a_key_ends_a_code(pages: Pages) -> None:
     expect(name).to_have_value("")
 
 
-def nameless(page: Any, text: str) -> None:
-    """What an input method does: keys without a name, each with its character in the field, if there is one."""
-    session = page.context.new_cdp_session(page)
-    for each in text:
-        key = {"key": "Unidentified", "windowsVirtualKeyCode": 229}
-        session.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
-        session.send("Input.insertText", {"text": each})
-        session.send("Input.dispatchKeyEvent", {"type": "keyUp", **key})
-    page.keyboard.press("Enter")
-    session.detach()
-
-
 def test_keys_without_characters_are_read_from_the_field_or_complained_about(pages: Pages) -> None:
     page = pages.tablet("rita", "/move")
     page.wait_for_selector("#choose:not([hidden])")
-    nameless(page, TAPE)
+    typed_at_once(page, TAPE, nameless=True)
     expect(page.locator("#answer")).to_contain_text("come without characters")
     page.click("#type")
     page.keyboard.type("9521", delay=HAND_MS)
-    nameless(page, TAPE)
+    typed_at_once(page, TAPE, nameless=True)
     expect(page.locator("#answer")).to_contain_text("Scan the bin first")
     expect(page.locator("#code-text")).to_have_value("9521")
     expect(page.locator("#code")).not_to_have_attribute("open", "")
