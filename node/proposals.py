@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 from ledger import calls
@@ -64,7 +65,8 @@ class Proposals:
             + "WHERE p.state = 'open' AND (p.at_ms, p.op_id) > (?, ?) ORDER BY p.at_ms, p.op_id LIMIT ? OFFSET ?",
             (after[0], bytes.fromhex(after[1]), most, skip),
         ).fetchall()
-        return [self._shown(connection, row, who, hidden) for row in rows]
+        names = cache(partial(self._operators.name_of, connection))
+        return [self._shown(connection, row, who, hidden, names) for row in rows]
 
     def count(self, connection: Connection) -> int:
         """How many wait for a signature, whoever may give it."""
@@ -102,9 +104,13 @@ class Proposals:
         row = connection.execute(_ROW + "WHERE p.op_id = ?", (proposal.raw,)).fetchone()
         if row is None:
             raise Rejected(f"there is no proposal {proposal}")
-        return self._shown(connection, row, who, hidden)
+        return self._shown(connection, row, who, hidden, partial(self._operators.name_of, connection))
 
-    def _shown(self, connection: Connection, row: tuple[Any, ...], who: Person, hidden: frozenset[str]) -> Answer:
+    @staticmethod
+    def _shown(
+        connection: Connection, row: tuple[Any, ...], who: Person, hidden: frozenset[str],
+        name_of: Callable[[Actor], str],
+    ) -> Answer:  # fmt: skip
         op_id, data, document, actor, at_ms, state, reason, verb = row
         _, call = calls.decode(bytes(data))
         lines = lines_of(call)
@@ -114,7 +120,7 @@ class Proposals:
             "call": call.METHOD,
             "act": verb.replace("_", "-"),
             "of": str(call.of) if isinstance(call, calls.Reverse) else "",
-            "by": self._operators.name_of(connection, Actor(bytes(actor))),
+            "by": name_of(Actor(bytes(actor))),
             "own": bytes(actor) == who.actor.raw,
             "at_ms": at_ms,
             "state": state,

@@ -11,17 +11,18 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from functools import cache, cached_property, partial
+from datetime import UTC, datetime, tzinfo
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from babel import Locale, dates
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, Response, request
-from flask_babel import Babel, Domain, format_datetime, format_percent, get_locale, gettext, ngettext
+from flask_babel import Babel, Domain, format_percent, get_locale, get_timezone, gettext, ngettext
 from markupsafe import Markup
 
 from ledger.wording import in_units
@@ -121,9 +122,14 @@ def of_scripts(language: str) -> dict[str, str | list[str]]:
     return found
 
 
+def _known() -> NullTranslations:
+    """What is known in the language of this request."""
+    return translations(str(get_locale() or ENGLISH))
+
+
 class _Words(Domain):  # type: ignore[misc]
     def get_translations(self) -> NullTranslations:
-        return translations(str(get_locale() or ENGLISH))
+        return _known()
 
 
 class _Babel(Babel):  # type: ignore[misc]
@@ -145,6 +151,12 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
     """Let an application speak. `zone`: the IANA name of the time zone in which moments are shown, "" for the
     reader's own (the page's script knows it; until then, UTC)."""
     _Babel(app, locale_selector=choose, default_timezone=zone or "UTC")
+    # A page of two hundred rows says a thousand words: each is looked up without asking first which domain it is of.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: _known().ugettext(text),
+        ngettext=lambda one, many, number: _known().ungettext(one, many, number),
+        newstyle=True,
+    )
     app.jinja_env.filters.update(
         bdi=bdi, units=units, moment=moment, duration=duration, percent=percent, said=said, choices=choices
     )
@@ -235,7 +247,13 @@ def percent(share: float) -> str:
 
 def moment(at_ms: int) -> str:
     """A moment as people write it here, with its time zone said."""
-    return str(format_datetime(datetime.fromtimestamp(at_ms / 1000, UTC), "d MMM y HH:mm z"))
+    return _minute(at_ms // 60_000, get_locale() or Locale(ENGLISH), get_timezone())
+
+
+@lru_cache(maxsize=1024)
+def _minute(minute: int, locale: Locale, zone: tzinfo) -> str:
+    at = datetime.fromtimestamp(60 * minute, UTC)
+    return str(dates.format_datetime(at, "d MMM y HH:mm z", tzinfo=zone, locale=locale))
 
 
 def duration(length_ms: int | None) -> str:
