@@ -93,10 +93,30 @@ def test_the_caches_hold_no_name_and_no_quantity(pages: Pages, scanned: Scan) ->
         }"""
     )
     paths = {path for path, _ in found}
-    assert {"/offline/en", "/offline/ar/count"} < paths and len(paths) > 20
+    assert {"/offline/en", "/offline/en/count"} < paths and len(paths) > 20
     assert all(path.startswith(("/offline", "/s/", "/language")) for path in paths), paths
     told = [path for path, text in found for word in ("Kim", "Ana", "A-01", "MARK-BL", "GLOVE-10") if word in text]
     assert not told, told
+
+
+def test_the_pages_without_the_node_are_in_the_languages_that_the_tablet_was_read_in(pages: Pages) -> None:
+    pages.forgive(GONE)
+    pages.forgive(NO_ANSWER)
+    page = pages.tablet("kim", "/count")
+    kept(page)
+    has = "async (path) => Boolean(await caches.match(path))"
+    assert page.evaluate(has, "/offline/en/count") and not page.evaluate(has, "/offline/ar/count")
+    page.goto(f"{pages.house.oslo.url}/login")
+    page.select_option("#language", "ar")
+    page.wait_for_selector("html[lang=ar]")
+    wait_for("the pages in Arabic", lambda: page.evaluate(has, "/offline/ar/count"))
+    page.context.set_offline(True)
+    page.goto(f"{pages.house.oslo.url}/count")
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    page.evaluate("caches.open('language').then((kept) => kept.put('/language', new Response('de')))")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.context.set_offline(False)
 
 
 def test_without_a_secure_connection_there_is_no_worker_and_the_page_says_so(pages: Pages) -> None:

@@ -40,11 +40,14 @@ if (secure) {
   worker = navigator.serviceWorker.register("/sw.js").then(() => true, (error) => { console.info(error.message); return false; });
 }
 
-// The empty pages that the worker keeps are there in every language: this is the one to show.
+// The language of the empty pages that the worker keeps.
 export async function pagesSpeak(language) {
-  if (secure) await caches.open("language").then((kept) => kept.put("/language", new Response(language))).catch(() => {});
+  if (!secure) return;
+  await caches.open("language").then((kept) => kept.put("/language", new Response(language))).catch(() => {});
+  navigator.serviceWorker.ready.then(({ active }) => active.postMessage({ language }));
 }
-pagesSpeak(document.documentElement.lang);
+// An empty page may be in another language than the tablet's, for want of the node.
+if (!document.querySelector("[data-shell]")) pagesSpeak(document.documentElement.lang);
 
 const reduced = document.getElementById("reduced");
 if (reduced) worker.then((kept) => { reduced.hidden = kept; });

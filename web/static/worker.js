@@ -1,18 +1,37 @@
-// The service worker: pages open without the node. It keeps files of this version and empty pages in each language, and
-// nothing that anybody counted, expects or may not know. `VERSION`, `FILES`, `LANGUAGES` and `PAGES` (the addresses that
-// have an empty page of their own) are put before this text by the node.
+// The service worker: pages open without the node. It keeps files of this version and empty pages in the languages that
+// this tablet was read in, and nothing that anybody counted, expects or may not know. `VERSION`, `FILES`, `LANGUAGES` and
+// `PAGES` (the addresses that have an empty page of their own) are put before this text by the node.
 
 const CACHE = `tallyman-${VERSION}`;
 const NAVIGATION_MS = 5000; // a node that hangs is as good as none: the empty page goes on by itself when it answers
 
+async function spoken() {
+  const chosen = await caches.match("/language", { cacheName: "language" });
+  const language = await chosen?.text();
+  return LANGUAGES.includes(language) ? language : "en";
+}
+
+// All pages of a language come together, or none: the first one stands for them.
+async function keep(cache, language) {
+  if (!LANGUAGES.includes(language) || await cache.match(`/offline/${language}`)) return;
+  const pages = ["", ...PAGES].map((path) => `/offline/${language}${path}`);
+  await cache.addAll(pages.map((path) => new Request(path, { credentials: "omit" })));
+}
+
 addEventListener("install", (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
-    const empty = LANGUAGES.flatMap((language) => ["", ...PAGES].map((path) => `/offline/${language}${path}`));
-    await cache.addAll([...FILES, ...empty].map((path) => new Request(path, { cache: "reload", credentials: "omit" })));
+    // What the page that registers this has loaded already need not cross the air again: an address is of one content.
+    await cache.addAll(FILES);
+    await keep(cache, await spoken());
     // Open pages go on with what they have loaded: nothing is taken from under an open count.
     await self.skipWaiting();
   })());
+});
+
+// A page says the language that it is read in.
+addEventListener("message", (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => keep(cache, event.data.language)));
 });
 
 addEventListener("activate", (event) => {
@@ -33,9 +52,12 @@ async function page(request, path) {
     clearTimeout(timer);
   }
   const cache = await caches.open(CACHE);
-  const chosen = await caches.match("/language", { cacheName: "language" });
-  const language = (await chosen?.text()) || "en";
-  return (await cache.match(`/offline/${language}${PAGES.includes(path) ? path : ""}`)) || Response.error();
+  // The tablet may have changed its language when there was no node to get the pages from.
+  for (const language of [await spoken(), ...LANGUAGES]) {
+    const kept = await cache.match(`/offline/${language}${PAGES.includes(path) ? path : ""}`);
+    if (kept) return kept;
+  }
+  return Response.error();
 }
 
 addEventListener("fetch", (event) => {
