@@ -6,7 +6,7 @@ The limits are the hub's (`ledger/policy`, entry `stock`). An act that it does n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ from ledger import calls, policy
 from ledger.db import Connection
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
+from ledger.moves import Line
 from ledger.policy import ADJUST, BLIND_RECEIPT, LOOSE_ISSUE, DayLimit
 from node import catalogue, deliveries, orders, streams
 from node.counting_policy import STREAM
@@ -83,11 +84,19 @@ def forget(connection: Connection, op_id: OpId) -> None:
     connection.execute("DELETE FROM day_sizes WHERE op_id = ?", (op_id.raw,))
 
 
-def of_call(connection: Connection, call: calls.Call, references: dict[str, str]) -> str:
-    """Which limit a document falls under; '' for none. The number of a delivery or order that nobody announced is
-    anything that somebody typed."""
-    if isinstance(call, calls.Adjust):
-        return ADJUST
-    if isinstance(call, calls.Receive) and "return-of" not in references:
-        return "" if deliveries.find(connection, references.get("delivery", "")) else BLIND_RECEIPT
-    return LOOSE_ISSUE if isinstance(call, calls.Issue) and not orders.is_known(connection, references) else ""
+def of_call(
+    connection: Connection, call: calls.Call, references: Mapping[str, str], lines: Iterable[Line]
+) -> tuple[str, Sequence[Line]]:
+    """Which limit a document falls under, '' for none, and with what of its lines. The number of a delivery or order
+    that nobody announced is anything that somebody typed."""
+    match call:
+        case calls.Adjust():
+            return ADJUST, tuple(lines)
+        case calls.Receive() if not (
+            deliveries.find(connection, references.get("delivery", ""))
+            or orders.is_known(connection, references.get("return-of", ""))
+        ):
+            return BLIND_RECEIPT, tuple(lines)
+        case calls.Issue():
+            return LOOSE_ISSUE, orders.beyond(connection, references.get("order", ""), lines)
+    return "", ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 
 from ledger import announced
 from ledger.announced import ORDERS, Order
@@ -50,9 +51,21 @@ def find(connection: Connection, name: str) -> Order:
     return announced.order(name, said)
 
 
-def is_known(connection: Connection, references: Mapping[str, str]) -> bool:
-    """Whether a document names an order that the hub announced."""
-    return streams.get(connection, ORDERS, references.get("order", "")) is not None
+def is_known(connection: Connection, name: str) -> bool:
+    """Whether the hub announced an order of this number."""
+    return streams.get(connection, ORDERS, name) is not None
+
+
+def beyond(connection: Connection, name: str, lines: Iterable[Line]) -> list[Line]:
+    """What of these lines the order does not want, or not any more; all of them when nobody announced it."""
+    left = _left(connection, find(connection, name)) if is_known(connection, name) else {}
+    found = []
+    for line in lines:
+        wanted = min(left.get(line.item, 0), line.quantity)
+        if wanted < line.quantity:
+            found.append(replace(line, quantity=line.quantity - wanted))
+        left[line.item] = left.get(line.item, 0) - wanted
+    return found
 
 
 def to_pick(connection: Connection, name: str) -> dict[str, int]:

@@ -270,7 +270,9 @@ class Picking:
 
             rest = [(share, share.quantity) for share in shares(connection, name)]
             if wish.lines:
-                answer, _ = self._stock.book(connection, op_id, who, wish, leave, {"order": found.reference})
+                named = {"order": found.reference}
+                self._stock.ask_limit(connection, op_id, who, wish, leave(()), named)
+                answer, _ = self._stock.book(connection, op_id, who, wish, leave, named)
             else:
                 # By the books nothing was in a tote. Where there was none, it came from where it was promised.
                 places = [tote] if tote else [share.location for share, _ in rest] or [""]

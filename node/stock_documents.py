@@ -6,7 +6,7 @@ Adjustments and reversals wait as proposals for another person's signature.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
@@ -273,7 +273,7 @@ class Documents:
         if not self._desk.is_recorded(op_id):
             ends = {place for line in wish.lines for place in (line.source, line.target)}
             wish.ask(FROZEN, lambda: refuse_frozen(connection, ends))
-        self._ask_limit(connection, op_id, who, wish, limits.of_call(connection, build(()), references))
+        self.ask_limit(connection, op_id, who, wish, build(()), references)
         self._make_units(connection, op_id, who, wish)
         answer, booked = self.book(connection, op_id, who, wish, build, references)
         if booked.lines and "delivery" in references:
@@ -294,12 +294,16 @@ class Documents:
             call, document = calls.MoveUnit(actor=who.actor, lines=moves), self._desk.document(wish.occurred_ms)
             self._site.record(call, op_id=units_op_id(op_id), document=document)
 
-    def _ask_limit(self, connection: Connection, op_id: OpId, who: Person, wish: Wish, act: str) -> None:
+    def ask_limit(
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, call: calls.Call,
+        references: Mapping[str, str],
+    ) -> None:  # fmt: skip
         """The limit of the day for an act that has one; it stands for what comes later that day."""
-        if act:
+        act, lines = limits.of_call(connection, call, references, wish.lines)
+        if lines:
             today = self._desk.day_of(self._desk.now_ms())
-            wish.ask(BEYOND_LIMIT, partial(limits.refuse_beyond, connection, who, act, op_id, wish.lines, today))
-            limits.keep(connection, who, act, op_id, wish.lines, today)
+            wish.ask(BEYOND_LIMIT, partial(limits.refuse_beyond, connection, who, act, op_id, lines, today))
+            limits.keep(connection, who, act, op_id, lines, today)
 
     def book(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]
@@ -394,7 +398,7 @@ class Documents:
             if not wish.happened:
                 ends = (end for line in wish.lines for end in (line.source, line.target))
                 self._refuse_blind(connection, who, ends)
-            self._ask_limit(connection, op_id, who, wish, limits.of_call(connection, call, references or {}))
+            self.ask_limit(connection, op_id, who, wish, call, references or {})
             document = self.document(connection, wish, references)
             self.proposals.keep(connection, op_id, who, call, document)
             return {"state": "proposed"}

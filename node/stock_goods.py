@@ -78,7 +78,7 @@ class GoodsDocuments(Documents):
         unsaid = not wish.every and len(wish.line_reasons) < len(wish.lines)
         if unsaid and not wish.happened:
             with self._site.reading() as connection:
-                if not orders.is_known(connection, references) and not is_done(connection, op_id):
+                if not orders.is_known(connection, references.get("order", "")) and not is_done(connection, op_id):
                     raise ReasonNeeded(f"order {order} was not announced here: give a reason")
 
         def build(lines: tuple[Line, ...]) -> calls.Call:

@@ -36,6 +36,11 @@ def policy(stage: Stage, **said: Any) -> None:
         streams.put(connection, "policy", "stock", {name.replace("_", "-"): value for name, value in said.items()})
 
 
+def announce(stage: Stage, order: str, bolts: int) -> None:
+    with stage.site.writing() as connection:
+        streams.put(connection, ORDERS, order, {"lines": [["BOLT", bolts]]})
+
+
 def expect(stage: Stage, **more: Any) -> None:
     lines = [{"item": "BOLT", "quantity": 100}, {"item": "PAINT", "quantity": 5}]
     body = {"delivery": "PO-7", "supplier": "ACME", "lines": lines, **more}
@@ -99,13 +104,18 @@ def test_blind_receipts_are_limited_for_each_person_item_and_day(stage: Stage) -
         receive(stage, quantity=10, supplier="ACME", delivery_note="DN-1")
     with pytest.raises(Rejected, match="that would be 20 of BOLT today"):
         receive(stage, quantity=10, delivery="PO-1")
+    back = {"origin": "customer", "return_of": "SO-9"}
+    with pytest.raises(Rejected, match="that would be 20 of BOLT today"):
+        receive(stage, quantity=10, **back)
+    announce(stage, "SO-9", 10)
+    receive(stage, quantity=10, **back)
     expect(stage)
     receive(stage, quantity=25, delivery="PO-7")
     receive(stage, quantity=10, who="cora")
     stage.world.clock.advance(86_400_000)
     stage.tokens["mona"] = stage.floor.people.log_in("mona", PIN, "tablet-1")["token"]
     receive(stage, quantity=15)
-    assert stage.stock("DOCK", "BOLT") == 60
+    assert stage.stock("DOCK", "BOLT") == 70
 
 
 def test_adjustments_are_limited_gross_and_by_value(stage: Stage) -> None:
@@ -135,11 +145,42 @@ def test_an_issue_without_an_order_is_limited_and_one_that_happened_is_kept(stag
         stage.floor.stock.issue(stage.op(), stage.as_("mona"), body)
     with pytest.raises(Rejected, match="issue without an order 5"):
         stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "order": "SO-1"})
-    with stage.site.writing() as connection:
-        streams.put(connection, ORDERS, "SO-1", {"lines": [["BOLT", 6]]})
+    announce(stage, "SO-1", 6)
     stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "order": "SO-1"})
     stage.floor.stock.issue(stage.op(), stage.as_("mona"), {**body, "happened": True})
     assert stage.stock("CUSTOMER", "BOLT") == 12
+
+
+def test_what_an_order_does_not_want_is_issued_without_one(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 100}, {"item": "DRILL", "serial": "D1", "quantity": 1})
+    policy(stage, issue_without_order={"quantity_max": 5})
+    announce(stage, "SO-1", 6)
+    issue, mona = stage.floor.stock.issue, stage.as_("mona")
+    bolts = [{"item": "BOLT", "quantity": 3} for _ in range(4)]
+    with pytest.raises(Rejected, match="that would be 6 of BOLT today"):
+        issue(stage.op(), mona, {"lines": bolts, "source": "A-01", "order": "SO-1"})
+    issue(stage.op(), mona, {"lines": bolts[:3], "source": "A-01", "order": "SO-1"})
+    issue(
+        stage.op(),
+        mona,
+        {"lines": [{"item": "DRILL", "serial": "D1", "quantity": 1}], "source": "A-01", "order": "SO-1"},
+    )
+    with pytest.raises(Rejected, match="that would be 6 of BOLT today"):
+        issue(stage.op(), mona, {"lines": bolts[:1], "source": "A-01", "order": "SO-1"})
+
+
+def test_a_list_of_an_order_that_somebody_typed_is_an_issue_without_one(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 100})
+    policy(stage, issue_without_order={"quantity_max": 5})
+    picking, mona, name = stage.floor.picking, stage.as_("mona"), stage.op()
+    picking.open(name, mona, {"order": "typed", "lines": [{"item": "BOLT", "quantity": 6}]})
+    picking.begin(stage.op(), mona, {"list": str(name), "tote": "A-02"})
+    picked = {"list": str(name), "item": "BOLT", "quantity": 6, "source": "A-01"}
+    picking.pick(stage.op(), mona, picked)
+    with pytest.raises(Rejected, match="that would be 6 of BOLT today and you may issue without an order 5"):
+        picking.issue(stage.op(), mona, {"list": str(name)})
+    announce(stage, "typed", 6)
+    assert picking.issue(stage.op(), mona, {"list": str(name)})["state"] == "recorded"
 
 
 def test_an_order_that_nobody_knows_needs_a_reason_like_none(stage: Stage) -> None:
