@@ -59,7 +59,7 @@ class Floor:
         self.site = site
         self.people = Operators(desk, pepper)
         self.counting = Counting(desk, self.people)
-        self.stock = Stock(desk, self.counting, Proposals(desk, self.people))
+        self.stock = Stock(desk, self.counting, Proposals(desk, self.people, self.counting))
         self.parking = Parking(desk, self.people, self.counting, self.stock)
         self.deliveries = Deliveries(desk)
         self.holds = Holds(desk, self.people, self.counting)

@@ -14,7 +14,8 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
 from ledger.people import APPROVE
-from node import catalogue, deliveries, limits, openings, orders
+from node import catalogue, deliveries, hindsight, limits, openings, orders
+from node.counting_sessions import Sessions
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen
@@ -31,10 +32,11 @@ _ROW = (
 class Proposals:
     """Keeps proposals, and records them with the approver's own signature under the op_id of the proposal."""
 
-    def __init__(self, desk: Desk, operators: Operators) -> None:
+    def __init__(self, desk: Desk, operators: Operators, counting: Sessions) -> None:
         self._desk = desk
         self._site = desk.site
         self._operators = operators
+        self._counting = counting
 
     def keep(
         self, connection: Connection, op_id: OpId, who: Person, call: calls.ApprovedCall, document: Document
@@ -141,9 +143,12 @@ class Proposals:
         """Book a proposal with the signature that `sign` puts under it."""
 
         def work(connection: Connection) -> Answer:
-            call, document = self._open(connection, proposal, who)
-            refuse_frozen(connection, (place for line in lines_of(call) for place in (line.source, line.target)))
+            call, document, proposed_ms = self._open(connection, proposal, who)
+            ends = {place for line in lines_of(call) for place in (line.source, line.target)}
+            refuse_frozen(connection, ends)
             self._site.record(sign(call, proposal), op_id=proposal, document=document)
+            # What was wrong when it was proposed may be put right by a count of meanwhile already.
+            hindsight.doubt_counts(connection, self._counting, op_id, who, ends, proposed_ms)
             if isinstance(call, calls.Reverse):
                 _take_back(connection, call)
             self._decide(connection, proposal, who, "approved", "")
@@ -168,9 +173,10 @@ class Proposals:
         return self._desk.once(op_id, who.actor, "reject_proposal", content, work)
 
     @staticmethod
-    def _open(connection: Connection, proposal: OpId, who: Person | None) -> tuple[calls.ApprovedCall, bytes]:
+    def _open(connection: Connection, proposal: OpId, who: Person | None) -> tuple[calls.ApprovedCall, bytes, int]:
+        """Its call, its document, and when it was proposed."""
         row = connection.execute(
-            "SELECT call, document, actor, state FROM proposals WHERE op_id = ?", (proposal.raw,)
+            "SELECT call, document, actor, state, at_ms FROM proposals WHERE op_id = ?", (proposal.raw,)
         ).fetchone()
         if row is None:
             raise Rejected(f"there is no proposal {proposal}")
@@ -181,7 +187,7 @@ class Proposals:
         _, call = calls.decode(bytes(row[0]))
         if not isinstance(call, calls.ApprovedCall):
             raise Rejected(f"proposal {proposal} needs no signature")
-        return call, bytes(row[1])
+        return call, bytes(row[1]), int(row[4])
 
     @staticmethod
     def _decide(connection: Connection, proposal: OpId, who: Person, state: str, reason: str) -> None:
