@@ -15,7 +15,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.moves import QUANTITY_MAX
 from ledger.wording import in_units, shown
-from node import catalogue, streams
+from node import catalogue, streams, tasks
 from node.counting_policy import policy
 from node.values import Fields, amount
 
@@ -100,8 +100,17 @@ def _date_doubted(connection: Connection, sku: str, lot: str, day: str) -> str:
     return f"Lot {lot} of {sku} expires on {known}, not on {day}: is that right? Relabel changes it, this does not."
 
 
-def date_asked(connection: Connection, sku: str, lot: str, day: str) -> str:
-    """The same for somebody who counts: they are to look again, and are not told what is known."""
-    if not day or catalogue.expiry_of(connection, sku, lot) in ("", day):
+def date_asked(connection: Connection, sku: str, lot: str, day: str, before: str = "") -> str:
+    """The same for somebody who counts: they are to look again, and are not told what is known. `before`: what was
+    said of a lot of which nothing else is known."""
+    known = catalogue.expiry_of(connection, sku, lot) or before
+    if not day or known in ("", day):
         return ""
     return f"Lot {lot} of {sku} is known with another expiry than {day}: is it on the label?"
+
+
+def scanned_dates_asked(connection: Connection, of: Iterable[int]) -> str:
+    """The same before what these tasks counted is recorded, of labels that were only scanned; or empty."""
+    said = (key for task in of for key, by_hand in tasks.dates_of(connection, task).items() if not by_hand)
+    found = (date_asked(connection, *key) for key in dict.fromkeys(said))
+    return " ".join(islice((question for question in found if question), DOUBTS_MAX))

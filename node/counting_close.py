@@ -21,6 +21,7 @@ from ledger.moves import FREE
 from ledger.seams import failpoint
 from ledger.words import LINES_MAX
 from node import catalogue, control, counting_units, tasks
+from node.counting_amounts import scanned_dates_asked
 from node.counting_judge import judge
 from node.counting_shared import decline_asked, is_shared, refuse_open_areas
 from node.counting_units import sealed_in
@@ -40,7 +41,8 @@ class Closing:
         self._site = desk.site
 
     def close_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Finish the open bin: `bin`, `confirm`, `occurred_ms`. Answers {ask} first, then {bin, state}."""
+        """Finish the open bin: `bin`, `confirm`, `occurred_ms`. Answers {ask} first for a whole bin, and where a
+        label that was scanned has another expiry than its lot; then {bin, state}."""
         fields = Fields(body, "close bin")
         bin_, sure, occurred_ms = fields.text("bin"), fields.flag("confirm"), fields.moment("occurred_ms")
         fields.done()
@@ -50,8 +52,9 @@ class Closing:
                 if row is None or row.bin_state != "counting":
                     raise Rejected(f"you have not opened {bin_}")
                 refuse_open_areas(connection, row)
-                if row.whole and not sure:
-                    return {"op_id": str(op_id), "ask": SURE}
+                asked = "" if sure else self._asked(connection, op_id, who, row)
+                if asked:
+                    return {"op_id": str(op_id), "ask": asked}
             of = () if row is None else tallies(connection, row)
             counted = [line for task in of for line in tasks.tally(connection, task)]
             count = 1 if row is None else self._parts_needed(connection, row)
@@ -63,6 +66,11 @@ class Closing:
             for number in range(1, count + 1)
         ]
         return self._desk.steps(op_id, who.actor, "close_bin", content, steps)
+
+    def _asked(self, connection: Connection, op_id: OpId, who: Person, row: Round) -> str:
+        may_ask = self._desk.may_ask(connection, op_id, who)
+        dates = scanned_dates_asked(connection, tallies(connection, row)) if may_ask else ""
+        return " ".join(question for question in (dates, SURE if row.whole else "") if question)
 
     def resume(self) -> None:
         """Record the missing parts of every bin that a crash left closing."""

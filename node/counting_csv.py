@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.db import Connection
@@ -21,7 +21,7 @@ from ledger.ids import OpId
 from ledger.moves import STATUSES
 from ledger.wording import shown
 from node import catalogue
-from node.counting_amounts import amount_of, asked_back
+from node.counting_amounts import amount_of, asked_back, date_asked
 from node.counting_lines import refuse_pieces, thing_of
 from node.rounds import latest
 from node.tasks import Thing
@@ -99,7 +99,8 @@ def read(connection: Connection, sheet: Sheet, text: str) -> Read:
     """What a file says about the bins of a sheet. Blank rows are skipped, everything else has to be right."""
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     problems: list[str] = []
-    found: dict[str, dict[Thing, tuple[int, int]]] = {}
+    found: dict[str, dict[Thing, tuple[Thing, int, int]]] = {}
+    dates: dict[tuple[str, str], str] = {}
     empty: set[str] = set()
     asked: list[str] = []
     try:
@@ -115,7 +116,7 @@ def read(connection: Connection, sheet: Sheet, text: str) -> Read:
             try:
                 if len(cells) != len(heading):
                     raise Rejected(f"it has {len(cells)} cells, the heading {len(heading)}")
-                asked += _take(connection, sheet, row, found, empty)
+                asked += _take(connection, sheet, row, found, empty, dates)
             except Rejected as error:
                 problems.append(f"row {number}: {error}")
                 if len(problems) == PROBLEMS_MAX:
@@ -124,20 +125,18 @@ def read(connection: Connection, sheet: Sheet, text: str) -> Read:
         problems.append(f"the file cannot be read as CSV: {error}")
     problems += [f"{bin_} is said to be empty and to hold something" for bin_ in sorted(empty & found.keys())]
     return Read(
-        tuple(
-            Bin(bin_, tuple((thing, *amounts) for thing, amounts in found.get(bin_, {}).items()), bin_ in empty)
-            for bin_ in sorted(found.keys() | empty)
-        ),
+        tuple(Bin(bin_, tuple(found.get(bin_, {}).values()), bin_ in empty) for bin_ in sorted(found.keys() | empty)),
         tuple(problems[:PROBLEMS_MAX]),
         tuple(asked[:PROBLEMS_MAX]),
     )
 
 
 def _take(
-    connection: Connection, sheet: Sheet, row: dict[str, str], found: dict[str, dict[Thing, tuple[int, int]]],
-    empty: set[str],
+    connection: Connection, sheet: Sheet, row: dict[str, str],
+    found: dict[str, dict[Thing, tuple[Thing, int, int]]], empty: set[str], dates: dict[tuple[str, str], str],
 ) -> list[str]:  # fmt: skip
-    """One row; `Rejected` says what is wrong with it. Answers what is to be asked back."""
+    """One row; `Rejected` says what is wrong with it. Answers what is to be asked back. `found`: what each bin has,
+    by the thing without its date; `dates`: what the rows before said of lots."""
     if row["sheet"] != str(sheet.number):
         raise Rejected(f"sheet {shown(row['sheet'])}: this is sheet {sheet.number}")
     bin_ = row["bin"]
@@ -165,12 +164,16 @@ def _take(
     items = latest(connection, sheet.session, bin_).items
     if items and thing.item not in items:
         raise Rejected(f"{thing.item} is not part of this task: only {', '.join(items)}")
-    lines = found.setdefault(bin_, {})
-    if thing in lines:
+    lines, undated = found.setdefault(bin_, {}), replace(thing, expiry="")
+    if undated in lines:
         raise Rejected(f"{thing.item} stands twice in {bin_}: add the two up")
-    lines[thing] = (quantity, pieces)
-    question = asked_back(connection, item, quantity)
-    return [f"{bin_}: {question}"] if question else []
+    lines[undated] = (thing, quantity, pieces)
+    before = dates.setdefault((thing.item, thing.lot), thing.expiry) if thing.expiry else ""
+    questions = (
+        asked_back(connection, item, quantity),
+        date_asked(connection, thing.item, thing.lot, thing.expiry, before),
+    )
+    return [f"{bin_}: {question}" for question in questions if question]
 
 
 def _whole(text: str) -> int:

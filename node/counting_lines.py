@@ -42,9 +42,8 @@ class Lines:
             item = catalogue.need_item(connection, thing.item)
             quantity = said.base(connection, item)
             may_ask = not sure and self._desk.may_ask(connection, op_id, who)
-            asked = asked_back(connection, item, quantity) if may_ask else ""
-            if may_ask and not asked:
-                asked = date_asked(connection, thing.item, thing.lot, thing.expiry)
+            task = tasks.current(connection, who.actor)
+            asked = self.asked(connection, task, item, thing, quantity) if may_ask else ""
         if asked:
             return {"op_id": str(op_id), "ask": asked}
         pieces = said.pieces or 0
@@ -60,6 +59,17 @@ class Lines:
 
         content = {**_content(thing), "quantity": quantity, "mode": mode, "pieces": pieces, **_within(bin_)}
         return self._desk.once(op_id, who.actor, "enter", content, work)
+
+    @staticmethod
+    def asked(
+        connection: Connection, task: tasks.Task | None, item: catalogue.Item, thing: Thing, quantity: int
+    ) -> str:
+        """The question to ask before so much of a thing is counted by hand; or empty. Of a date once in a count."""
+        if doubtful := asked_back(connection, item, quantity):
+            return doubtful
+        said = (thing.item, thing.lot, thing.expiry)
+        known = {} if task is None else tasks.dates_of(connection, task.task)
+        return "" if known.get(said) else date_asked(connection, *said)
 
     def add(
         self,

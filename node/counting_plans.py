@@ -8,9 +8,9 @@ holds the blocks derives the same bins again (`ledger.plans.planned`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
@@ -45,8 +45,9 @@ class Draft:
     busy: tuple[str, ...]
 
 
-def scope_of(body: object) -> Scope:
-    """A plan's rule as it is wished: the names of `Scope`, `not_counted_since` as a date."""
+def scope_of(body: object, start_of: Callable[[date], int]) -> Scope:
+    """A plan's rule as it is wished: the names of `Scope`, `not_counted_since` as a date of the site, which
+    `start_of` it began by (`Desk.start_of`)."""
     fields = Fields(body, "plan")
     since = iso_date(fields.take("not_counted_since"))
     whole = fields.take("whole")
@@ -54,7 +55,7 @@ def scope_of(body: object) -> Scope:
         areas=_texts(fields, "areas"),
         items=_texts(fields, "items"),
         abc=_texts(fields, "abc"),
-        not_counted_since_s=_start_of(since) if since else None,
+        not_counted_since_s=start_of(date.fromisoformat(since)) // 1000 if since else None,
         expiring_before=iso_date(fields.take("expiring_before")),
         empty=fields.flag("empty"),
         suspect=fields.flag("suspect"),
@@ -77,7 +78,7 @@ class Plans:
         """What a plan would give now: {bins [{bin, items, counted_ms}], total, busy, too_many}; `drawn_from` instead
         of bins for a sample, which is drawn when the count is opened. Changes nothing."""
         who.need(APPROVE, "plan a count")
-        scope = scope_of(body)
+        scope = scope_of(body, self._desk.start_of)
         with self._site.reading() as connection:
             draft = self.draft(connection, replace(scope, sample=None), _NOBODY, EVERYTHING)
             counted = picture_at(connection).counted_s
@@ -218,9 +219,3 @@ def _count(fields: Fields, name: str) -> int | None:
     if amount(value, f"plan: {name}", least=1) > BINS_MAX:
         raise Rejected(f"plan: {name} is {shown(value)}: a session has at most {BINS_MAX} bins")
     return int(value)
-
-
-def _start_of(day: str) -> int:
-    """The first second of a day, UTC."""
-    start = date.fromisoformat(day)
-    return int(datetime(start.year, start.month, start.day, tzinfo=UTC).timestamp())

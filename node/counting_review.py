@@ -121,7 +121,8 @@ class Review:
                 }
             )
         return {
-            "session": str(session), "name": known.name, "state": known.state, "frozen": known.frozen, "bins": bins
+            "session": str(session), "name": known.name, "state": known.state, "frozen": known.frozen,
+            "rule": known.rule.as_json(), "bins": bins,
         }  # fmt: skip
 
     def _open(self, connection: Connection, row: Round) -> Answer:

@@ -60,7 +60,7 @@ class Sessions:
         fields.done()
         wishes = [] if bins is None else [_task(wish) for wish in listed(bins, "bins", BINS_MAX)]
         areas = [] if areas is None else [text_id(area, "area") for area in listed(areas, "areas", BINS_MAX)]
-        scope = None if plan is None else counting_plans.scope_of(plan)
+        scope = None if plan is None else counting_plans.scope_of(plan, self._desk.start_of)
         if scope is not None and (wishes or areas):
             raise Rejected("a session has either named bins or a plan")
         content = {

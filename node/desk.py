@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -145,8 +145,18 @@ class Desk:
     def day_of(self, at_ms: int) -> date:
         """The site's own calendar day of a moment: by `web.time_zone`, without one by UTC. A clock gone mad stays
         within the calendar."""
-        zone, at_ms = self.site.config.web.time_zone, min(max(at_ms, 0), OCCURRED_MS_MAX)
-        return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone) if zone else UTC).date()
+        at_ms = min(max(at_ms, 0), OCCURRED_MS_MAX)
+        return datetime.fromtimestamp(at_ms / 1000, self._zone()).date()
+
+    def start_of(self, day: date) -> int:
+        """The first moment of a day of the site, UTC milliseconds. Where clocks go forward at midnight that is the
+        moment they do; where midnight comes twice, the first one."""
+        began = datetime(day.year, day.month, day.day, tzinfo=self._zone()).timestamp()
+        return min(max(int(began), 0) * 1000, OCCURRED_MS_MAX)
+
+    def _zone(self) -> tzinfo:
+        name = self.site.config.web.time_zone
+        return ZoneInfo(name) if name else UTC
 
     def was_away(self, who: Person) -> bool:
         """Whether what they ask for waited on their tablet for longer than ordinary Wi-Fi is silent: it has happened,

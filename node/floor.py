@@ -55,7 +55,7 @@ class Floor:
         self, site: Site, pepper: bytes, random: Random, labels: Labels = OUR_LABELS,
         devices: Callable[[], Devices] = lambda: (),
     ) -> None:  # fmt: skip
-        desk = Desk(site, random)
+        self.desk = desk = Desk(site, random)
         self.site = site
         self.people = Operators(desk, pepper)
         self.counting = Counting(desk, self.people)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from devices.reads import readable
@@ -19,7 +20,7 @@ from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import ENDED, latest, next_round
 from node.stock import Stock
-from node.tasks import Cause, Task
+from node.tasks import Cause, Task, Thing
 from node.values import Fields
 
 
@@ -82,19 +83,24 @@ class Parking:
 
     def resolve(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Say what a parked read was: `park`, `item`, `lot`, `serial`, `status`, `expiry`, and
-        how much (`counting_amounts.amount_of`).
+        how much (`counting_amounts.amount_of`); `confirm`. Answers {ask} where a line that it becomes is hard to
+        believe, unless that was what was asked when the read was parked.
 
         In the open task it becomes a line. Once that is over it cannot join it any more: a supervisor resolves it and
         the bin is counted once more. Answers {recount} then: false where it has been since, or nobody knows the bin.
         """
         fields = Fields(body, "resolve")
         number, thing = fields.quantity("park", least=1), thing_of(fields)
-        said = amount_of(fields)
+        said, sure = amount_of(fields), fields.flag("confirm")
         fields.done()
         with self._desk.site.reading() as connection:
             quantity = said.base(connection, catalogue.need_item(connection, thing.item))
+            may_ask = not sure and self._desk.may_ask(connection, op_id, who)
+            asked = self._asked(connection, who, number, thing, quantity) if may_ask else ""
         if not quantity:
             raise Rejected("quantity: say how much it is, or dismiss the scan")
+        if asked:
+            return {"op_id": str(op_id), "ask": asked}
 
         def work(connection: Connection) -> Answer:
             task, cause = self._open(connection, number)
@@ -132,6 +138,19 @@ class Parking:
             return {"park": number}
 
         return self._desk.once(op_id, who.actor, "dismiss", {"park": number, "reason": reason}, work)
+
+    def _asked(self, connection: Connection, who: Person, number: int, thing: Thing, quantity: int) -> str:
+        """The question to ask before a parked read becomes this line; to the one that it was parked with this is the
+        answer. Of what joins no line nothing is asked, nor of dates in a receipt, which asks when it is finished."""
+        row = connection.execute("SELECT task, why FROM parked WHERE park = ?", (number,)).fetchone()
+        task = None if row is None else tasks.get(connection, int(row[0]))
+        if task is None or task.state != tasks.OPEN or task.actor != who.actor:
+            return ""
+        item = catalogue.need_item(connection, thing.item)
+        if task.kind != tasks.COUNT:
+            thing = replace(thing, expiry="")
+        question = self._counting.asked(connection, task, item, thing, quantity)
+        return "" if question == row[1] else question
 
     @staticmethod
     def _open(connection: Connection, number: int) -> tuple[Task, Cause]:

@@ -294,6 +294,19 @@ def tally(connection: Connection, task: int) -> list[TallyLine]:
     return [line for line in lines if line.quantity or line.stated or line.pieces]
 
 
+def dates_of(connection: Connection, task: int) -> dict[tuple[str, str, str], bool]:
+    """(item, lot, expiry) of every date that was said in the task and stands, in order: whether it was also said by
+    hand, so that somebody was asked about it."""
+    rows = connection.execute(
+        "SELECT item, lot, expiry, MAX(kind <> 'scan') FROM scan_events e WHERE task = ? AND expiry <> ''"
+        " AND kind NOT IN ('undo', 'repeat')"
+        " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event)"
+        " GROUP BY item, lot, expiry ORDER BY MIN(number)",
+        (task,),
+    ).fetchall()
+    return {(str(item), str(lot), str(day)): bool(by_hand) for item, lot, day, by_hand in rows}
+
+
 def lot_of(connection: Connection, task: int, thing: Thing) -> str | None:
     """The other lot under which a piece stands in the task already; None where it does not."""
     row = connection.execute(

@@ -322,6 +322,7 @@ SESSION_BINS = record(
         "name": NAME,
         "state": SESSION_STATE,
         "frozen": flag("Its bins take no other work meanwhile"),
+        "rule": RULE,
         "bins": array(SESSION_BIN),
         "next": or_null(text()),
     },

@@ -345,8 +345,8 @@ ROUTES = (
     ),
     verb(
         "scans/resolve", _AT_WORK | APPROVE, "Say what a parked scan was", lambda floor: floor.parking.resolve,
-        either(COUNTED, record("CountedAgain", {"op_id": OP_ID, "recount": flag()})),
-        {**PARK, **_NEED_THING}, {**_MAY_THING, **words.AMOUNT},
+        either(COUNTED, record("CountedAgain", {"op_id": OP_ID, "recount": flag()}), ASKED),
+        {**PARK, **_NEED_THING}, {**_MAY_THING, **words.AMOUNT, "confirm": flag()},
     ),
     verb(
         "scans/dismiss", _AT_WORK | APPROVE, "Say why a parked scan does not count",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from ledger.db import Connection
 from ledger.errors import Rejected
@@ -29,7 +28,7 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
         try:
             begin = _number(asked.get("from"))
             if begin is None:
-                begin = _last_before(connection, day, parts.site.config.web.time_zone)
+                begin = _last_before(connection, day, parts.floor.desk.start_of)
             found = parts.floor.counting.certificates.show(connection, who, zone, begin, _number(asked.get("height")))
         except Rejected as error:
             return {**page, "since": "", "wrong": said(error)}
@@ -58,7 +57,7 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
-def _last_before(connection: Connection, day: str, zone: str) -> int:
+def _last_before(connection: Connection, day: str, start_of: Callable[[date], int]) -> int:
     """The last block before a day of the site began; 0 for no day. Raises Rejected for what is no day."""
     if not day:
         return 0
@@ -66,9 +65,8 @@ def _last_before(connection: Connection, day: str, zone: str) -> int:
         first = date.fromisoformat(day)
     except ValueError:
         raise Rejected(f"{day} is no date: say it as YYYY-MM-DD") from None
-    start = datetime(first.year, first.month, first.day, tzinfo=ZoneInfo(zone) if zone else UTC)
     (height,) = connection.execute(
-        "SELECT coalesce(max(height), 0) FROM blocks WHERE time_s < ?", (int(start.timestamp()),)
+        "SELECT coalesce(max(height), 0) FROM blocks WHERE time_s < ?", (start_of(first) // 1000,)
     ).fetchone()
     return int(height)
 

@@ -23,7 +23,7 @@ from web.node_app import NodeParts
 from web.node_pages import page
 from web.node_views import areas_of, bins_to_count, counters, variance
 from web.node_words import AGAIN as AGAIN_WORDS
-from web.node_words import BIN_STATES, SESSION_STATES, SHEET_STATES
+from web.node_words import BIN_STATES, LIMITS, SESSION_STATES, SHEET_STATES
 from web.schema import ROWS_MAX
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
@@ -83,7 +83,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @routes.context_processor
     def shared() -> dict[str, object]:
         return {"bin_states": BIN_STATES, "session_states": SESSION_STATES, "sheet_states": SHEET_STATES,
-                "again_words": AGAIN_WORDS}  # fmt: skip
+                "again_words": AGAIN_WORDS, "limits": LIMITS}  # fmt: skip
 
     @routes.get("/")
     @page(parts)
@@ -113,10 +113,10 @@ def blueprint(parts: NodeParts) -> Blueprint:
         beginning = request.args.get("from", "")[:31]
         with parts.site.reading() as connection:
             bins, areas = bins_to_count(connection, beginning), areas_of(connection)
-            people = counters(connection, parts.floor.people)
+            people, rule = counters(connection, parts.floor.people), policy(connection).rule_of({})
         return render_template(
             "node/review_new.html", bins=excerpt(bins, "bins"), areas=areas, beginning=beginning,
-            by_hand="from" in request.args, counters=people,
+            by_hand="from" in request.args, counters=people, rule=rule.as_json(),
         )  # fmt: skip
 
     @routes.get("/proposals")

@@ -124,6 +124,36 @@ SHOWN = (
     N_("expired"),
 )
 
+# The limits of a count's rule: what a group of them is about, and of each its name, its words, and the decimals of
+# its number. Those of what differs can be left out: then they limit nothing.
+LIMITS = (
+    (
+        N_("A line differs by more than"),
+        (
+            ("line_quantity_max", N_("Quantity, in smallest units"), 0),
+            ("line_percent_max", N_("Per cent of what the books have"), 0),
+            ("line_value_max", N_("Value of a line"), 2),
+        ),
+    ),
+    (
+        N_("Its bin or the whole count differs, more and less added up, by more than"),
+        (
+            ("bin_quantity_max", N_("Quantity in a bin, in smallest units"), 0),
+            ("bin_value_max", N_("Value in a bin"), 2),
+            ("session_value_max", N_("Value in the whole count"), 2),
+        ),
+    ),
+    (
+        N_("How often"),
+        (
+            ("counters", N_("People who count each bin in any case"), 0),
+            ("rounds_max", N_("Counts of a bin at most"), 0),
+            ("control_percent", N_("Per cent of the bins that agree, as a control"), 0),
+            ("open_percent", N_("Per cent of the unopened units to be opened"), 0),
+        ),
+    ),
+)
+
 
 def severity_level(severity: str) -> str:
     """How loud a finding is shown; an unknown severity is loud."""

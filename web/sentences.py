@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+END = re.compile(r"[.?] ")
 PLACE = re.compile(r"%\((\w+)\)s")
 
 
@@ -48,13 +49,22 @@ class Sentences:
         self._apart = apart
 
     def said(self, english: str) -> str:
-        """The sentence in this language, or as it is. A sentence may stand in another one."""
+        """The sentence in this language, or as it is. A sentence may stand in another one, or follow one."""
+        known = self._one(english)
+        ends = [end.start() + 1 for end in END.finditer(english)] if known is None else []
+        for end in reversed(ends):
+            if (first := self._one(english[:end])) is not None:
+                return f"{first} {self.said(english[end + 1 :])}"
+        return english if known is None else known
+
+    def _one(self, english: str) -> str | None:
+        """One sentence, None where it is not known: what stands at its places asks nothing itself."""
         for each in self._known:
             match = each.pattern.fullmatch(english) if each.longest in english else None
-            if match is not None:
+            if match is not None and not any("? " in value for value in match.groups()):
                 values = dict(zip(PLACE.findall(each.text), match.groups(), strict=True))
                 return PLACE.sub(lambda place, values=values: self._at(values[place[1]]), each.said)  # type: ignore[misc]
-        return english
+        return None
 
     def _at(self, value: str) -> str:
         said = self.said(value) if " " in value else value

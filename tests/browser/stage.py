@@ -80,6 +80,7 @@ BINS = {
         *(f"L-{number:02}" for number in range(1, 6)),
         *(f"D-{number:02}" for number in range(1, 7)),
         *(f"H-{number:02}" for number in range(1, 7)),
+        *(f"P-{number:02}" for number in range(1, 5)),
         "U-01",
         "U-02",
     ),

@@ -11,6 +11,7 @@ from devices.decoders.scan import decode
 from devices.registry import Device
 from devices.simulated import scan_bytes
 from ledger.errors import ReasonNeeded, Unavailable
+from node.counting_close import SURE
 from tests.devices.test_vectors import OWN
 from tests.house import words
 from tests.web import kit
@@ -37,6 +38,20 @@ def test_a_sentence_keeps_what_stands_at_its_places() -> None:
     assert nested == "der Schein stimmt nicht: die Summe passt nicht"
     assert known.said("nobody foresaw this: 7") == "nobody foresaw this: 7"
     assert Sentences(KNOWN, lambda word: word, "<{}>").said("A is promised") == "<A> ist zugesagt"
+
+
+def test_several_questions_are_said_one_after_the_other() -> None:
+    german = languages.sentences("de")
+    many = (
+        "501 pc of Bolt 8: is that right?",
+        "Lot L1 of PAINT is known with another expiry than 2024-02-01: is it on the label?",
+    )
+    said = [german.said(each) for each in (*many, SURE)]
+    assert german.said(" ".join((*many, *many, SURE))) == " ".join((*said[:2], *said))
+    relabel = (
+        "Lot L1 of PAINT expires on 2028-01-01, not on 2024-02-01: is that right? Relabel changes it, this does not."
+    )
+    assert german.said(f"{relabel} {relabel}") == f"{german.said(relabel)} {german.said(relabel)}"
 
 
 @pytest.mark.parametrize("language", OTHERS)

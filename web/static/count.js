@@ -272,14 +272,14 @@ function wishOf({ item, lot, serial, expiry, status, decimals }, amount, pieces)
   return { item, ...how, ...Object.fromEntries(said) };
 }
 
-const resolve = (line, ...said) => act("scans/resolve", { park: line.park, ...wishOf(line, ...said) });
 const hold = (line, held, ...said) => attempt(() => act("tasks/part", { ...wishOf(line, ...said), held, ...place.here() }));
 
-async function enter(line, ...said) {
-  const wish = { ...wishOf(line, ...said), mode: "set", ...place.here() };
-  const answer = await act("counts/enter", wish);
-  if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, count it"), () => attempt(() => act("counts/enter", { ...wish, confirm: true })));
+async function sure(path, wish) {
+  const answer = await act(path, wish);
+  if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, count it"), () => attempt(() => act(path, { ...wish, confirm: true })));
 }
+const enter = (line, ...said) => sure("counts/enter", { ...wishOf(line, ...said), mode: "set", ...place.here() });
+const resolve = (line, ...said) => sure("scans/resolve", { park: line.park, ...wishOf(line, ...said) });
 
 byId("type").addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
 byId("code-form").addEventListener("submit", () => {

@@ -1,8 +1,10 @@
 // Open a count: a name, and its bins by a rule that is tried as it is typed, or chosen one by one.
 
+import { base } from "./amounts.js";
 import { act, post } from "./api.js";
 import { given } from "./give.js";
 import { attempt, byId, say } from "./page.js";
+import { Refused } from "./wire.js";
 import { _, n_ } from "./words.js";
 
 const WAIT_MS = 300, SHOWN = 6;
@@ -71,20 +73,41 @@ function preview() {
 byId("all").addEventListener("click", () => { for (const box of boxes) box.checked = true; count(); });
 byId("show").addEventListener("click", () => location.assign(`/review/new?from=${encodeURIComponent(byId("from").value.trim())}`));
 byId("plan").addEventListener("input", () => { showRule(); count(); if (byRule()) preview(); });
-byId("plan").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const name = byId("plan-name").value.trim(), plan = rule();
-  if (!name) { say("warn", _("Give the count a name")); byId("plan-name").focus(); return; }
-  if (byRule() && typeof plan === "string") { say("warn", plan); return; }
-  if (!byRule() && !chosen().length) { say("warn", _("Choose at least one bin")); return; }
-  const wish = { name, ...(byRule() ? { plan } : { bins: chosen() }), freeze: byId("freeze").checked, ...given() };
-  if (byId("two").checked) wish.rule = { counters: 2 };
-  byId("open").disabled = true;
+byId("plan").addEventListener("submit", (event) => { event.preventDefault(); open(false); });
+byId("draft").addEventListener("click", () => open(true));
+
+function open(draft) {
+  const buttons = [byId("open"), byId("draft")];
+  let asked;
+  try { asked = { ...wish(), draft }; } catch (error) { say("warn", error.message); return; }
+  for (const each of buttons) each.disabled = true;
   attempt(async () => {
-    const opened = await act("counts", wish);
+    const opened = await act("counts", asked);
     location.assign(`/review/${opened.session}`);
-  }).finally(() => { byId("open").disabled = false; });
-});
+  }).finally(() => { for (const each of buttons) each.disabled = false; });
+}
+
+// What is asked for; what is missing is said and refused.
+function wish() {
+  const name = byId("plan-name").value.trim(), plan = rule(), only = words("only");
+  if (!name) { byId("plan-name").focus(); throw new Refused(_("Give the count a name")); }
+  if (byRule() && typeof plan === "string") throw new Refused(plan);
+  if (!byRule() && !chosen().length) throw new Refused(_("Choose at least one bin"));
+  const bins = chosen().map((bin) => (only.length ? { bin, items: only } : bin)), limits = changedLimits();
+  return { name, ...(byRule() ? { plan } : { bins }), rule: limits, freeze: byId("freeze").checked, ...given() };
+}
+
+// What was changed of the limits: the rest stays as the site has it.
+function changedLimits() {
+  const said = {};
+  for (const field of document.querySelectorAll("[data-limit]")) {
+    const text = field.value.trim().replace(",", ".");
+    if (field.value.trim() === field.defaultValue) continue;
+    if (text && !/^[0-9]+([.][0-9]+)?$/.test(text)) { field.focus(); throw new Refused(_("This limit is no number")); }
+    said[field.dataset.limit] = text ? base(text, Number(field.dataset.decimals)) : null;
+  }
+  return said;
+}
 showRule();
 count();
 if (byRule()) preview();

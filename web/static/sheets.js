@@ -53,9 +53,10 @@ async function send() {
   }
   const lines = found.bins.reduce((sum, each) => sum + each.lines, 0);
   const left = found.left.length ? ` ${_("Not on it: %(bins)s.", { bins: found.left.join(", ") })}` : "";
-  byId("tried").textContent = `${n_("%(num)s bin", "%(num)s bins", found.bins.length)}, ${n_("%(num)s line", "%(num)s lines", lines)}.${left}`;
-  byId("back-yes").textContent = _("Take it");
-  wish = tried;
+  const counted = `${n_("%(num)s bin", "%(num)s bins", found.bins.length)}, ${n_("%(num)s line", "%(num)s lines", lines)}.${left}`;
+  byId("tried").textContent = [counted, ...found.asked.slice(0, 5)].join(" ▲ ");
+  byId("back-yes").textContent = found.asked.length ? _("Yes, take it") : _("Take it");
+  wish = found.asked.length ? { ...tried, confirm: true } : tried;
 }
 
 for (const each of document.querySelectorAll("[data-lost]")) {

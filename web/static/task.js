@@ -39,10 +39,11 @@ const chosen = () => {
 
 // ---------------------------------------------------------------- what is shown
 
-async function enter(wish) {
-  const answer = await act("tasks/enter", wish);
-  if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, so much"), () => act("tasks/enter", { ...wish, confirm: true }));
+async function sure(path, wish) {
+  const answer = await act(path, wish);
+  if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, so much"), () => act(path, { ...wish, confirm: true }));
 }
+const enter = (wish) => sure("tasks/enter", wish);
 
 const named = ({ item, lot, serial, expiry, place, status }) => Object.fromEntries(
   Object.entries({ item, lot, serial, expiry, place, status }).filter(([, value]) => value));
@@ -67,7 +68,7 @@ function hold(line, held) {
 function askMeasure({ park, hint, measure }) {
   const { item, lot, serial, expiry } = hint;
   askAmount(_("%(name)s in %(unit)s", { name: nameOf(item) || item, unit: measure.unit }), 0, measure.decimals,
-    (amount) => attempt(() => act("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })));
+    (amount) => attempt(() => sure("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })));
 }
 
 function next() {

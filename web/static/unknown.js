@@ -45,12 +45,18 @@ export function cardOf(read, gone, { scale = "", yes = _("Count it so") } = {}) 
     field(read.park, "amount", _("Quantity"), String(hint.amount || hint.quantity || 1)),
     ...(hint.pieces ? [field(read.park, "pieces", _("Pieces"), String(hint.pieces))] : []),
     element("button", { className: "button", type: "submit", textContent: yes }));
+  const { lastElementChild: send } = form;
+  let sure = false; // that what was asked about it is so
   const refusal = element("p", { className: "refusal" });
-  if (scale) form.lastElementChild.before(...weigher(form));
+  if (scale) send.before(...weigher(form));
   refusal.setAttribute("role", "alert");
   const act_ = (path, wish) => attempt(async () => {
     try {
-      gone(await act(path, wish));
+      const answer = await act(path, wish);
+      if (!answer.ask) { gone(answer); return; }
+      refusal.textContent = answer.ask;
+      send.textContent = _("Yes, count it");
+      sure = true;
     } catch (error) { refusal.textContent = error.message; throw error; }
   });
   const known = element("button", { className: "button", type: "button", textContent: _("It is an item…") });
@@ -60,7 +66,11 @@ export function cardOf(read, gone, { scale = "", yes = _("Count it so") } = {}) 
     button.addEventListener("click", () => act_("scans/dismiss", { park: read.park, reason }));
     return button;
   });
-  form.addEventListener("submit", (event) => { event.preventDefault(); act_("scans/resolve", wishOf(form, read)); });
+  form.addEventListener("input", () => { sure = false; send.textContent = yes; refusal.textContent = ""; });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act_("scans/resolve", { ...wishOf(form, read), ...(sure && { confirm: true }) });
+  });
   return element("article", { className: "card unknown" }, ltr(read.text, "code"),
     element("p", { className: "quiet", textContent: read.why }), element("div", { className: "actions" }, known, ...nothing), form, refusal);
 }
