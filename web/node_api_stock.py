@@ -9,7 +9,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import ADJUST, MOVE, TRANSFER
 from ledger.wording import shown
-from node import catalogue, listings, streams
+from node import catalogue, listings, streams, transit
 from node.desk import Answer
 from node.values import LABEL_CHARS_MAX, text_id
 from web import kit
@@ -103,6 +103,30 @@ PLACE = {
 }
 CODE_OF = {"code": CODE}
 OF_PART = {"lot": text("Only this lot", most=31), "serial": text("Only this piece", most=31)}
+TRANSIT_WORDS = "What is on its way between sites, apart from what is here; null to a counter during a count"
+IN_TRANSIT = record(
+    "InTransit",
+    {
+        "to_here": QUANTITY,
+        "from_here": QUANTITY,
+        "transfers": array(
+            record(
+                "UnderWay",
+                {
+                    "transfer": OP_ID,
+                    "site": text("The other site", most=31),
+                    "comes": flag("To here; else it left from here"),
+                    "lot": CODE,
+                    "serial": CODE,
+                    "quantity": QUANTITY,
+                    "missing": QUANTITY,
+                },
+            ),
+            transit.ROWS_MAX,
+        ),
+    },
+    doc=TRANSIT_WORDS,
+)
 PIECE_WORDS = "Where the piece of `serial` is; null without one, and for a counter while any count is unfinished"
 
 
@@ -291,7 +315,7 @@ ROUTES = (
             "Item",
             {
                 **FACTS, "quantity": SIGNED, "free": SIGNED, "stock": array(STOCK_OF), "being_counted": COUNTED_BINS,
-                "moves": array(MOVEMENT, 50),
+                "moves": array(MOVEMENT, 50), "in_transit": or_null(IN_TRANSIT),
                 "piece": or_null(
                     record("PieceOfItem", {"location": CODE, "lot": CODE, "status": STATUS}, doc=PIECE_WORDS)
                 ),

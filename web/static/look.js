@@ -88,15 +88,30 @@ async function item(code, lot = "", serial = "") {
   const kept = [found.lots && _("by lot"), found.serials && _("by serial")].filter(Boolean).join(", ");
   const parts = [heading(found.name || found.item, found.item, [lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial }), kept].filter(Boolean).join(" · "))];
   if (serial) parts.push(piece ? whereabouts(piece) : note(_("Where a piece is, is shown when no count is under way.")));
-  else parts.push(element("div", { className: "grid figures" }, figure(_("Here"), show(all), found.unit), figure(_("Free"), show(free), found.unit), figure(_("Held"), show(all - free), found.unit)));
+  else {
+    const { to_here: comes = 0, from_here: left = 0 } = found.in_transit || {};
+    const away = [[_("On the way here"), comes], [_("On the way out"), left]].filter(([, quantity]) => quantity);
+    const figures = [[_("Here"), all], [_("Free"), free], [_("Held"), all - free], ...away];
+    parts.push(element("div", { className: "grid figures" }, ...figures.map(([title, quantity]) => figure(title, show(quantity), found.unit))));
+  }
   if (found.being_counted.length) parts.push(note(_("Bins that are being counted are left out until the count is finished.")));
   const rowOf = (line) => row(spot(line), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number"));
   const list = path("inventory", found.item);
   if (!serial) parts.push(stock.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], stock, rowOf, `${list}/locations?${new URLSearchParams(lot && { lot })}`)
     : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
+  if (found.in_transit?.transfers.length) parts.push(underWay(found.in_transit.transfers, show));
   parts.push(history(found.moves, false, `${list}/history?${about}`));
   const name = found.name || found.item;
   show_(parts, serial ? _("%(name)s: serial %(serial)s", { name, serial }) : _("%(name)s: %(number)s here", { name, number: show(all) }), { item: found.item });
+}
+
+// What is on its way between sites: it stands in no bin here.
+function underWay(transfers, show) {
+  const rowOf = (each) => row(
+    cell(each.comes ? _("from %(site)s", { site: each.site }) : link(`/operations/${each.transfer}`, _("to %(site)s", { site: each.site }))),
+    cell(ltr(each.serial || each.lot || "–")), cell(show(each.quantity), "number"), cell(each.missing ? show(each.missing) : "–", "number"),
+  );
+  return table(_("On its way between sites"), [[_("Transfer")], [_("Lot or serial")], [_("Quantity"), true], [_("Missing"), true]], transfers, rowOf, "");
 }
 
 // A place, and where that stands when it is a unit.
