@@ -367,6 +367,15 @@ CREATE INDEX transfer_lines_open ON transfer_lines (item) WHERE quantity > settl
 DELETE FROM cursors WHERE stream = 'transfers';
 """
 
+NAMES_1 = """
+-- What a search of items and places looks through: code and name in small letters (`streams.put` keeps it).
+CREATE TABLE named (
+    stream TEXT NOT NULL, key TEXT NOT NULL, words TEXT NOT NULL, PRIMARY KEY (stream, key)
+) STRICT, WITHOUT ROWID;
+-- The hub tells of each again, and its name is noted then.
+DELETE FROM cursors WHERE stream IN ('catalogue', 'locations');
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -468,6 +477,7 @@ STEPS: tuple[str, ...] = (
     DERIVED_7,
     DERIVED_8,
     TRANSIT_1,
+    NAMES_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

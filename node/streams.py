@@ -27,6 +27,7 @@ RECEIPTS = "receipts"
 TRANSFERS = "transfers"
 ENDED = ("arrived", "settled")  # states of a transfer of which nothing is on its way
 USERS = "users"
+SEARCHED = (CATALOGUE, "locations")  # of these, codes and names are searched
 
 
 def put(connection: Connection, stream: str, key: str, value: Any) -> None:
@@ -38,6 +39,8 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
     if stream == approvals.STREAM:
         approvals.decision(value)
     connection.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (stream, key, cbor_encode(value)))
+    if stream in SEARCHED:
+        connection.execute("INSERT OR REPLACE INTO named VALUES (?, ?, ?)", (stream, key, _searched(key, value)))
     if stream == TRANSFERS:
         connection.execute("DELETE FROM under_way WHERE transfer = ?", (key,))
         connection.executemany("INSERT OR IGNORE INTO under_way VALUES (?, ?)", _under_way(key, value))
@@ -50,7 +53,8 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
 
 def remove(connection: Connection, stream: str, key: str) -> None:
     """Forget one value."""
-    connection.execute("DELETE FROM streams WHERE stream = ? AND key = ?", (stream, key))
+    for table in ("streams", "named"):
+        connection.execute(f"DELETE FROM {table} WHERE stream = ? AND key = ?", (stream, key))  # noqa: S608
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
     if stream == TRANSFERS:
@@ -73,7 +77,8 @@ def clear(connection: Connection, stream: str) -> None:
     """
     if stream == RECEIPTS:
         return
-    connection.execute("DELETE FROM streams WHERE stream = ?", (stream,))
+    for table in ("streams", "named"):
+        connection.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins")
     if stream == TRANSFERS:
@@ -144,6 +149,12 @@ def _proof(size: str, value: Any) -> tuple[int, bool]:
     if not (size.isascii() and size.isdecimal() and len(size) < 19 and isinstance(value, dict) and "hub" in value):
         raise Invalid(f"receipt {size!r} is not a site's size with the hub's proof")
     return int(size), "anchor" in value
+
+
+def _searched(key: str, value: Any) -> str:
+    """What a search looks through: code and name, in small letters."""
+    name = value.get("name") if isinstance(value, dict) else None
+    return f"{key} {name if isinstance(name, str) else ''}".casefold()
 
 
 def _under_way(key: str, value: Any) -> set[tuple[str, str]]:

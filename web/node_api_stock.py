@@ -54,7 +54,10 @@ from web.schema import (
 )
 
 NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the codes
-BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
+BEGINNING = {
+    "beginning": text("Only codes that begin so", most=31),
+    "search": text("Only those whose code or name has each of these words", most=80),
+}
 COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
 COUNTED_BINS = array(CODE, doc="Bins in an unfinished count, left out of everything here because the asker counts")
 FACTS = {
@@ -149,8 +152,12 @@ def _part(ask: Ask) -> tuple[str, str]:
 def _items(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
-        found = listings.items(connection, hidden, ask.after, ask.limit, ask.query.get("beginning", ""))
+        found = listings.items(connection, hidden, ask.after, ask.limit, **_narrowed(ask))
     return ask.page(found, being_counted=sorted(hidden)[: ask.limit])
+
+
+def _narrowed(ask: Ask) -> dict[str, str]:
+    return {name: ask.query[name] for name in BEGINNING if name in ask.query}
 
 
 def _item(ask: Ask) -> Answer:
@@ -229,9 +236,9 @@ def _lookup(ask: Ask) -> Answer:
 
 
 def _locations(ask: Ask) -> object:
-    beginning, parent = ask.query.get("beginning", ""), ask.query.get("parent")
     with ask.reading() as connection:
-        return ask.page(listings.locations(connection, ask.after, ask.limit, beginning, parent))
+        found = listings.locations(connection, ask.after, ask.limit, parent=ask.query.get("parent"), **_narrowed(ask))
+    return ask.page(found)
 
 
 def _location(ask: Ask) -> Answer:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ledger import db
 from ledger.ids import OpId
+from ledger.seams import DiskStorage
 from node import store, streams
 from tests.node.floor_kit import Stage, furnished
 from tests.node.test_transfers import accept, dispatch, sites, tell  # noqa: F401 - a fixture
@@ -56,20 +58,15 @@ def test_between_others_or_unreadable_nothing_is_told(sites: tuple[Stage, Stage]
         assert connection.execute("SELECT COUNT(*) FROM under_way").fetchone() == (0,)
 
 
-def test_a_database_of_before_hears_of_the_transfers_again(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
-    oslo, bergen = sites
-    transfer = dispatch(oslo)
-    tell(bergen, transfer)
-    with bergen.site.writing() as connection:
-        streams.set_cursor(connection, "transfers", 3, 17)
-        for drop in ("TABLE under_way", "INDEX transfer_lines_open"):
-            connection.execute(f"DROP {drop}")
-        connection.execute(f"PRAGMA user_version={store.STEPS.index(store.TRANSIT_1)}")
-    bergen = bergen.restart()
-    with bergen.site.reading() as connection:
-        assert streams.cursor(connection, "transfers") == (0, 0)
-    tell(bergen, transfer)
-    assert in_transit(bergen)["to_here"] == 24
+def test_a_database_of_before_hears_of_all_that_is_looked_for_again(tmp_path: Path) -> None:
+    old = db.create(tmp_path / "old.db", DiskStorage(), page_bytes=store.PAGE_BYTES)
+    db.migrate(old, store.STEPS[: store.STEPS.index(store.TRANSIT_1)])
+    for stream in streams.STREAMS:
+        streams.set_cursor(old, stream, 3, 17)
+    db.migrate(old, store.STEPS)
+    again = {stream for stream in streams.STREAMS if streams.cursor(old, stream) == (0, 0)}
+    assert again == {"transfers", "catalogue", "locations"}
+    old.close()
 
 
 def test_who_counts_is_not_told_what_left(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 // Look up an item, a place or an operation. What a count must not tell, the node does not tell here either.
 
-import { get } from "./api.js";
+import { get, Refused } from "./api.js";
 import { attachTo } from "./attachments.js";
 import { written } from "./amounts.js";
 import { whenAway } from "./away.js";
@@ -12,6 +12,7 @@ import { momentWords } from "./times.js";
 import { _, apart, arrow, n_ } from "./words.js";
 
 const words = JSON.parse(byId("floor-words").textContent);
+const TYPED_MIN = 2, TYPED_MS = 300; // how much of a word is looked for, and how long after its last letter
 const ROWS_MAX = 200, MOVES_MAX = 50; // of the first answer about something
 const STATUS = { free: _("free"), quality: _("held: quality"), damage: _("held: damage"), expired: _("held: expired") };
 const GONE = { SUPPLIER: _("back at its supplier"), CUSTOMER: _("with a customer"), IN_TRANSIT: _("on its way to another site"), SHRINKAGE: _("written off") };
@@ -164,7 +165,7 @@ function show_(parts, title, about = null) {
 
 // ---------------------------------------------------------------- asking
 
-const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code) };
+const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code), search };
 
 async function open(found) {
   if (reach.ok === false && found.kind === "item") { say("warn", _("%(name)s: how much there is, the node says when it answers", { name: found.name || found.item })); return; }
@@ -187,16 +188,57 @@ async function fromAddress() {
   if (kind) await attempt(() => shown[kind](query.get(kind), query));
 }
 
+// What has these words in its code or name. Answers whether there is any.
+async function search(text) {
+  const query = new URLSearchParams({ search: text });
+  const [items, places] = await Promise.all(["inventory", "locations"].map((list) => get(`${list}/?${query}`)));
+  const itemRow = (each) => row(cell(link(address("item", each.item), ltr(each.item))), cell(each.name, "wide"), cell(written(each.quantity, each.decimals), "number"), cell(each.unit));
+  const placeRow = (each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(each.name === each.location ? "" : each.name, "wide"), cell(KINDS[each.kind] || each.kind));
+  const parts = [];
+  if (items.rows.length) parts.push(table(_("Items"), [[_("Item")], [_("Name")], [_("Here"), true], [_("Unit")]], items.rows, itemRow, `inventory/?${query}`));
+  if (places.rows.length) parts.push(table(_("Places"), [[_("Place")], [_("Name")], [_("Kind")]], places.rows, placeRow, `locations/?${query}`));
+  if (!parts.length) return false;
+  byId("what").value = text;
+  show_(parts, _("Found by “%(text)s”: open one of them", { text }));
+  return true;
+}
+
 async function find(text) {
+  clearTimeout(soon);
   byId("what").value = text;
   await open(await lookUp(text));
 }
 
+// Typed by hand: what is no code as a whole may be a part of one, or of a name.
+async function findTyped(text) {
+  try {
+    await find(text);
+  } catch (error) {
+    if (!(error instanceof Refused) || !(await searchFor(text))) throw error;
+  }
+}
+
+// The words stand in the address, once for all that was typed: back leads from what was opened to what was found.
+async function searchFor(text) {
+  const found = await search(text);
+  const step = new URLSearchParams(location.search).has("search") ? "replaceState" : "pushState";
+  if (found) window.history[step](null, "", `/look?${new URLSearchParams({ search: text })}`);
+  return found;
+}
+
+let soon = 0;
+byId("what").addEventListener("input", () => {
+  clearTimeout(soon);
+  const text = byId("what").value.trim();
+  if (text.length < TYPED_MIN || reach.ok === false) return;
+  // A scanner's keys are gone from the field again before this.
+  soon = setTimeout(() => { if (byId("what").value.trim() === text) attempt(() => searchFor(text)); }, TYPED_MS);
+});
 onCode(find);
 byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = byId("what").value.trim();
-  if (text) attempt(() => find(text));
+  if (text) attempt(() => findTyped(text));
   else say("warn", _("Scan a label, or type a code"), { aloud: false });
 });
 addEventListener("popstate", fromAddress);
