@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,9 +39,13 @@ class Report:
             "vitals": self.sample.as_dict(),
         }
 
-    def frame(self) -> dict[str, Any]:
-        """For the hub: the sample in short, and the worst findings without what is to be done here about them."""
-        told = [_told(each) for each in self.findings[:FINDINGS_SENT_MAX]]
+    def frame(self, known: Container[tuple[str, str]] = ()) -> dict[str, Any]:
+        """For the hub: the sample in short, and the worst findings without what is to be done here about them. Of
+        those that are `known`, by code and subject, somebody here has said that they have seen them."""
+        told = [
+            {**_told(each), **({"seen": True} if (each.code, each.subject) in known else {})}
+            for each in self.findings[:FINDINGS_SENT_MAX]
+        ]
         return {**vitals.summary(self.sample), "findings": told}
 
 
@@ -79,6 +83,16 @@ class Health:
         self.last = report
         return report
 
+    def frame(self) -> dict[str, Any] | None:
+        """What the hub is told, or None before the first sample."""
+        if self.last is None:
+            return None
+        reader = self._site.reader()
+        try:
+            return self.last.frame(seen(reader))
+        finally:
+            reader.close()
+
     def check_database(self) -> None:
         """SQLite's own check of the whole file, on a connection of its own: slow on a large one, so seldom."""
         reader = self._site.reader()
@@ -91,7 +105,7 @@ class Health:
             reader.close()
 
 
-def _told(finding: Finding) -> dict[str, str]:
+def _told(finding: Finding) -> dict[str, Any]:
     told = {"code": finding.code, "severity": finding.severity}
     # The name of a device may hold a person's: it stays here.
     return told if finding.code in monitor.OF_DEVICES else {**told, "words": finding.words[: vitals.TEXT_MAX]}

@@ -27,6 +27,7 @@ Found: TypeAlias = list[tuple[Key, Answer]]
 KINDS = {control.BIN: "bin", control.VIRTUAL: "virtual", control.UNIT: "unit", control.CLOSED: "closed",
          control.AREA: "area"}  # fmt: skip
 LOCATIONS = "locations"
+_WORDS_OF = "coalesce((SELECT words FROM named WHERE stream = 'locations' AND key = location), lower(location))"
 _LAST = "\U0010ffff"
 _NEWEST = 2**62
 _HIDDEN = "(SELECT value FROM json_each(?))"
@@ -45,14 +46,21 @@ _OF_OPERATION = ("op_id", "call", "actor", "state", "at_ms", "marks")
 _MOVE_NAMES = ("item", "lot", "serial", "status", "quantity", "source", "target", "height")
 
 
-def items(connection: Connection, hidden: Iterable[str], after: Key | None, most: int, beginning: str = "") -> Found:
-    """Items whose code begins so, with what lies here of each, held stock included: key (item)."""
+def items(
+    connection: Connection, hidden: Iterable[str], after: Key | None, most: int, beginning: str = "", search: str = ""
+) -> Found:
+    """Items whose code begins so, or whose code or name has each word of `search`, with what lies here of each, held
+    stock included: key (item)."""
     (last,) = after or ("",)
     bounds = (last, beginning, beginning + _LAST)
+    sides = ["SELECT key FROM streams WHERE stream = 'catalogue' AND key > ? AND key >= ? AND key < ?",
+             "SELECT item FROM items WHERE item > ? AND item >= ? AND item < ?"]  # fmt: skip
+    words = search.casefold().split()
+    if words:
+        sides[0] = sides[0].replace("streams", "named") + " AND instr(words, ?)" * len(words)
+        sides[1] += " AND instr(lower(item), ?)" * len(words)
     codes = connection.execute(
-        "SELECT key FROM streams WHERE stream = 'catalogue' AND key > ? AND key >= ? AND key < ?"
-        " UNION SELECT item FROM items WHERE item > ? AND item >= ? AND item < ? ORDER BY 1 LIMIT ?",
-        (*bounds, *bounds, most + 1),
+        f"{' UNION '.join(sides)} ORDER BY 1 LIMIT ?", (*bounds, *words, *bounds, *words, most + 1)
     ).fetchall()
     skus = [str(code) for (code,) in codes]
     held = _totals(connection, skus, hidden)
@@ -217,14 +225,17 @@ def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
 
 
 def locations(
-    connection: Connection, after: Key | None, most: int, beginning: str = "", parent: str | None = None
-) -> Found:
-    """Places whose code begins so, or that lie in `parent`: key (location)."""
+    connection: Connection, after: Key | None, most: int, beginning: str = "", parent: str | None = None,
+    search: str = "",
+) -> Found:  # fmt: skip
+    """Places whose code begins so, or that lie in `parent`, or whose code or name has each word of `search`: key
+    (location)."""
     (last,) = after or ("",)
+    words = search.casefold().split()
     rows = connection.execute(
-        "SELECT location, kind, parent FROM locations WHERE location > ? AND location >= ? AND location < ?"
-        " AND (? IS NULL OR parent = ?) ORDER BY location LIMIT ?",
-        (last, beginning, beginning + _LAST, parent, parent, most + 1),
+        "SELECT location, kind, parent FROM locations WHERE location > ? AND location >= ? AND location < ?"  # noqa: S608
+        f" AND (? IS NULL OR parent = ?){f' AND instr({_WORDS_OF}, ?)' * len(words)} ORDER BY location LIMIT ?",
+        (last, beginning, beginning + _LAST, parent, parent, *words, most + 1),
     ).fetchall()
     return [((row[0],), _place(connection, row)) for row in rows]
 

@@ -14,7 +14,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
 from ledger.wording import shown
-from node import catalogue, counting_facts, listings, openings, parts, proofs, streams
+from node import catalogue, counting_facts, listings, openings, parts, proofs, streams, transit
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -35,16 +35,19 @@ class Lookups:
 
     def item(self, connection: Connection, who: Person, code: object, lot: str = "", serial: str = "") -> Answer:
         """An item by code or barcode, or one lot or piece of it: what it is, how much of it is where, its last moves.
-        `piece`: where that is, unless a count keeps it from the asker (see `serial`)."""
+        `piece`: where that is, and `in_transit`: what is on its way (see `transit.of_item`), unless a count keeps
+        it from the asker: what has left says what can be left."""
         sku = self.sku(connection, code)
         hidden = self._counting.blind_bins(connection, who)
         moves = listings.moves_of(connection, sku, hidden, None, MOVES_MAX, lot, serial)
         piece = self.serial(connection, who, sku, serial) if serial and not hidden else None
+        site = self._site.identity.origin.site
         return {
             **listings.facts_of(catalogue.need_item(connection, sku)),
             **listings.total_of(connection, sku, hidden, lot),
             "piece": None if piece is None else {name: piece[name] for name in ("location", "lot", "status")},
             "stock": _rows(listings.stock_of(connection, sku, hidden, None, ROWS_MAX, lot), ROWS_MAX),
+            "in_transit": None if hidden else transit.of_item(connection, site, sku, lot, serial),
             "being_counted": sorted(hidden)[:ROWS_MAX],
             "moves": _rows(self.named(connection, moves), MOVES_MAX),
         }

@@ -323,6 +323,7 @@ class Operators:
             "roles": role_names(int(roles)),
             "revoked": bool(revoked),
             "active": key is not None,
+            "locked": self._throttle.waits(connection, throttle.person(str(actor))),
         }
 
     def name_of(self, connection: Connection, actor: Actor) -> str:

@@ -356,6 +356,26 @@ DERIVED_8 = """
 ALTER TABLE count_lines ADD COLUMN expiry TEXT NOT NULL DEFAULT '';
 """
 
+TRANSIT_1 = """
+-- Which items a transfer of the hub's stream is about, while it has not ended (`streams.put` keeps it).
+CREATE TABLE under_way (
+    item TEXT NOT NULL, transfer TEXT NOT NULL, PRIMARY KEY (item, transfer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX under_way_transfer ON under_way (transfer);
+CREATE INDEX transfer_lines_open ON transfer_lines (item) WHERE quantity > settled;
+-- The hub tells of every transfer again, and each is noted then.
+DELETE FROM cursors WHERE stream = 'transfers';
+"""
+
+NAMES_1 = """
+-- What a search of items and places looks through: code and name in small letters (`streams.put` keeps it).
+CREATE TABLE named (
+    stream TEXT NOT NULL, key TEXT NOT NULL, words TEXT NOT NULL, PRIMARY KEY (stream, key)
+) STRICT, WITHOUT ROWID;
+-- The hub tells of each again, and its name is noted then.
+DELETE FROM cursors WHERE stream IN ('catalogue', 'locations');
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -456,6 +476,8 @@ STEPS: tuple[str, ...] = (
     floor_store.ISSUED_1,
     DERIVED_7,
     DERIVED_8,
+    TRANSIT_1,
+    NAMES_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -24,7 +24,10 @@ STREAMS = (
 OF_ORIGIN = ("receipts", "control", "decisions")  # about one incarnation of the site, not about the site
 CATALOGUE = "catalogue"
 RECEIPTS = "receipts"
+TRANSFERS = "transfers"
+ENDED = ("arrived", "settled")  # states of a transfer of which nothing is on its way
 USERS = "users"
+SEARCHED = (CATALOGUE, "locations")  # of these, codes and names are searched
 
 
 def put(connection: Connection, stream: str, key: str, value: Any) -> None:
@@ -36,6 +39,11 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
     if stream == approvals.STREAM:
         approvals.decision(value)
     connection.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (stream, key, cbor_encode(value)))
+    if stream in SEARCHED:
+        connection.execute("INSERT OR REPLACE INTO named VALUES (?, ?, ?)", (stream, key, _searched(key, value)))
+    if stream == TRANSFERS:
+        connection.execute("DELETE FROM under_way WHERE transfer = ?", (key,))
+        connection.executemany("INSERT OR IGNORE INTO under_way VALUES (?, ?)", _under_way(key, value))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
         connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?)", gtins)
@@ -45,9 +53,12 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
 
 def remove(connection: Connection, stream: str, key: str) -> None:
     """Forget one value."""
-    connection.execute("DELETE FROM streams WHERE stream = ? AND key = ?", (stream, key))
+    for table in ("streams", "named"):
+        connection.execute(f"DELETE FROM {table} WHERE stream = ? AND key = ?", (stream, key))  # noqa: S608
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
+    if stream == TRANSFERS:
+        connection.execute("DELETE FROM under_way WHERE transfer = ?", (key,))
     if stream == RECEIPTS:
         connection.execute("DELETE FROM proofs WHERE CAST(size AS TEXT) = ?", (key,))
 
@@ -66,9 +77,12 @@ def clear(connection: Connection, stream: str) -> None:
     """
     if stream == RECEIPTS:
         return
-    connection.execute("DELETE FROM streams WHERE stream = ?", (stream,))
+    for table in ("streams", "named"):
+        connection.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins")
+    if stream == TRANSFERS:
+        connection.execute("DELETE FROM under_way")
 
 
 def get(connection: Connection, stream: str, key: str) -> Any | None:
@@ -135,6 +149,21 @@ def _proof(size: str, value: Any) -> tuple[int, bool]:
     if not (size.isascii() and size.isdecimal() and len(size) < 19 and isinstance(value, dict) and "hub" in value):
         raise Invalid(f"receipt {size!r} is not a site's size with the hub's proof")
     return int(size), "anchor" in value
+
+
+def _searched(key: str, value: Any) -> str:
+    """What a search looks through: code and name, in small letters."""
+    name = value.get("name") if isinstance(value, dict) else None
+    return f"{key} {name if isinstance(name, str) else ''}".casefold()
+
+
+def _under_way(key: str, value: Any) -> set[tuple[str, str]]:
+    """(item, key) for each item of a transfer that has not ended. Who reads a transfer judges it, not we."""
+    if not isinstance(value, dict) or value.get("state") in ENDED:
+        return set()
+    lines = value.get("lines")
+    named = [line[1:2] for line in (lines if isinstance(lines, list) else ()) if isinstance(line, list)]
+    return {(item, key) for (item,) in filter(None, named) if isinstance(item, str)}
 
 
 def _gtins(item: str, value: Any) -> tuple[tuple[str, str, int], ...]:

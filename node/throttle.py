@@ -71,6 +71,10 @@ class Throttle:
         row = connection.execute("SELECT failures FROM guesses WHERE subject = ?", (subject.name,)).fetchone()
         return 0 if row is None else int(row[0])
 
+    def waits(self, connection: Connection, subject: Subject) -> bool:
+        """Whether this one has guessed so often that they wait, or are locked out."""
+        return self.failures(connection, subject) >= subject.free
+
     def _refuse(self, subject: Subject, failures: int) -> None:
         if failures < subject.free:
             return

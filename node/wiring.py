@@ -140,7 +140,7 @@ def _parts(
         storage,
         version=version(),
         device=machine(str(site.identity.origin)),
-        health=lambda: None if health.last is None else health.last.frame(),
+        health=health.frame,
         advice=floor.hub.advice,
     )
     syncer = Syncer(site, uplink, clock, random, connect)

@@ -38,6 +38,7 @@ PERSON = record(
         "roles": ROLES,
         "revoked": flag("All rights at this site were withdrawn"),
         "active": flag("Has logged in for the first time: a key of their own is bound on chain"),
+        "locked": flag("Too many wrong PINs: they wait, or are locked out until somebody unlocks them"),
     },
 )
 LOGGED_IN = record(

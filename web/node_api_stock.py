@@ -9,7 +9,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.people import ADJUST, MOVE, TRANSFER
 from ledger.wording import shown
-from node import catalogue, listings, streams
+from node import catalogue, listings, streams, transit
 from node.desk import Answer
 from node.values import LABEL_CHARS_MAX, text_id
 from web import kit
@@ -54,7 +54,10 @@ from web.schema import (
 )
 
 NAMES_MAX = 50_000  # more are too much for a tablet on bad Wi-Fi: it shows the codes
-BEGINNING = {"beginning": text("Only codes that begin so", most=31)}
+BEGINNING = {
+    "beginning": text("Only codes that begin so", most=31),
+    "search": text("Only those whose code or name has each of these words", most=80),
+}
 COUNTED = flag("It is being counted, and the asker counts: nothing is told until that is over")
 COUNTED_BINS = array(CODE, doc="Bins in an unfinished count, left out of everything here because the asker counts")
 FACTS = {
@@ -103,6 +106,30 @@ PLACE = {
 }
 CODE_OF = {"code": CODE}
 OF_PART = {"lot": text("Only this lot", most=31), "serial": text("Only this piece", most=31)}
+TRANSIT_WORDS = "What is on its way between sites, apart from what is here; null to a counter during a count"
+IN_TRANSIT = record(
+    "InTransit",
+    {
+        "to_here": QUANTITY,
+        "from_here": QUANTITY,
+        "transfers": array(
+            record(
+                "UnderWay",
+                {
+                    "transfer": OP_ID,
+                    "site": text("The other site", most=31),
+                    "comes": flag("To here; else it left from here"),
+                    "lot": CODE,
+                    "serial": CODE,
+                    "quantity": QUANTITY,
+                    "missing": QUANTITY,
+                },
+            ),
+            transit.ROWS_MAX,
+        ),
+    },
+    doc=TRANSIT_WORDS,
+)
 PIECE_WORDS = "Where the piece of `serial` is; null without one, and for a counter while any count is unfinished"
 
 
@@ -125,8 +152,12 @@ def _part(ask: Ask) -> tuple[str, str]:
 def _items(ask: Ask) -> object:
     with ask.reading() as connection:
         hidden = _hidden(ask, connection)
-        found = listings.items(connection, hidden, ask.after, ask.limit, ask.query.get("beginning", ""))
+        found = listings.items(connection, hidden, ask.after, ask.limit, **_narrowed(ask))
     return ask.page(found, being_counted=sorted(hidden)[: ask.limit])
+
+
+def _narrowed(ask: Ask) -> dict[str, str]:
+    return {name: ask.query[name] for name in BEGINNING if name in ask.query}
 
 
 def _item(ask: Ask) -> Answer:
@@ -205,9 +236,9 @@ def _lookup(ask: Ask) -> Answer:
 
 
 def _locations(ask: Ask) -> object:
-    beginning, parent = ask.query.get("beginning", ""), ask.query.get("parent")
     with ask.reading() as connection:
-        return ask.page(listings.locations(connection, ask.after, ask.limit, beginning, parent))
+        found = listings.locations(connection, ask.after, ask.limit, parent=ask.query.get("parent"), **_narrowed(ask))
+    return ask.page(found)
 
 
 def _location(ask: Ask) -> Answer:
@@ -291,7 +322,7 @@ ROUTES = (
             "Item",
             {
                 **FACTS, "quantity": SIGNED, "free": SIGNED, "stock": array(STOCK_OF), "being_counted": COUNTED_BINS,
-                "moves": array(MOVEMENT, 50),
+                "moves": array(MOVEMENT, 50), "in_transit": or_null(IN_TRANSIT),
                 "piece": or_null(
                     record("PieceOfItem", {"location": CODE, "lot": CODE, "status": STATUS}, doc=PIECE_WORDS)
                 ),

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from devices import pictures
 from ledger import people
 from ledger.ids import OpId
-from ledger.people import ADMIN
+from ledger.people import ADMIN, APPROVE
 from node import proofs
 from node.alerts import MAY_SEE
 from node.counting_close import SURE
@@ -161,12 +161,18 @@ def _add_people(routes: Blueprint, parts: NodeParts) -> None:
     @page(parts)
     def people() -> str:
         who = parts.person()
-        who.need(ADMIN, "administer the people of this site")
+        who.need(ADMIN | APPROVE, "see the people of this site")
+        search = request.args.get("search", "")[:80]
         with parts.site.reading() as connection:
             known = parts.floor.people.everyone(connection, "", PEOPLE_MAX)
             having = parts.floor.people.second.having(connection)
-        known.sort(key=lambda each: (each["revoked"], each["name"].casefold(), each["actor"]))
-        return render_template("node/people.html", known=excerpt(known), having=having)
+        words = search.casefold().split()
+        found = [
+            each for each in known if all(word in f"{each['name']} {each['login']}".casefold() for word in words)
+        ]
+        # Who waits to be let in comes first, who has left last.
+        found.sort(key=lambda each: (each["revoked"], not each["locked"], each["name"].casefold(), each["actor"]))
+        return render_template("node/people.html", known=excerpt(found), having=having, search=search)
 
 
 def _may_reverse(who: Person, found: Answer) -> bool:

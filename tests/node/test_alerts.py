@@ -87,6 +87,17 @@ def test_who_has_seen_an_alert_stands_beside_it_and_it_stays(watch: Watch) -> No
     assert all(each["action"] for each in watch.all())
 
 
+def test_the_hub_hears_which_alert_somebody_has_seen(watch: Watch) -> None:
+    assert watch.monitor.frame() is None
+    watch.look(gone(GUN))
+    away = {"code": "device_away", "severity": "warning"}
+    assert (watch.monitor.frame() or {})["findings"] == [away]
+    watch.seen()
+    assert (watch.monitor.frame() or {})["findings"] == [{**away, "seen": True}]
+    watch.unseen()
+    assert (watch.monitor.frame() or {})["findings"] == [away]
+
+
 def test_an_alert_that_went_and_came_back_is_new(watch: Watch) -> None:
     watch.look(gone(GUN))
     watch.seen()

@@ -42,6 +42,10 @@ HELD, HELD_ITEMS = 4_000, 500  # lines that came in damaged, and of how many ite
 LONG, LINES = ROWS_MAX + 5, 2 * ROWS_MAX + 30  # longer than a screen: lists, and the lines of a bin
 ROUNDS, LINES_A_ROUND = 2_000, 4  # posted counts, before the one that is under way
 
+# What is typed while somebody looks for something: much, one thing, nothing.
+SEARCHES = [f"/api/v1/{list_}/?search={words}" for list_ in ("inventory", "locations")
+            for words in ("b-4", "item", "part+4711", "no+such+thing")]  # fmt: skip
+
 # What a browser does not show as a page, or what never ends.
 FILES = {"static", "versioned", "node_setup.certificate", "node_setup.profile", "node_floor.paper_file", "words",
          "node_offline.worker", "node_offline.manifest",
@@ -230,6 +234,11 @@ def times(stage: Stage, get: Get, rounds: int, clock: Callable[[], float]) -> di
                     found.setdefault(route.path, []).append(took_ms)
                 cursor = json.loads(content).get("next") if route.keys is not None and following == path else None
                 following = f"{path}?cursor={cursor}" if cursor else path
+    for path in SEARCHES:
+        for _ in range(2 * rounds):
+            began = clock()
+            assert get(path)[0] == 200
+            found.setdefault(path, []).append((clock() - began) * 1000)
     return found
 
 

@@ -1,6 +1,6 @@
 // Look up an item, a place or an operation. What a count must not tell, the node does not tell here either.
 
-import { get } from "./api.js";
+import { get, Refused } from "./api.js";
 import { attachTo } from "./attachments.js";
 import { written } from "./amounts.js";
 import { whenAway } from "./away.js";
@@ -12,6 +12,7 @@ import { momentWords } from "./times.js";
 import { _, apart, arrow, n_ } from "./words.js";
 
 const words = JSON.parse(byId("floor-words").textContent);
+const TYPED_MIN = 2, TYPED_MS = 300; // how much of a word is looked for, and how long after its last letter
 const ROWS_MAX = 200, MOVES_MAX = 50; // of the first answer about something
 const STATUS = { free: _("free"), quality: _("held: quality"), damage: _("held: damage"), expired: _("held: expired") };
 const GONE = { SUPPLIER: _("back at its supplier"), CUSTOMER: _("with a customer"), IN_TRANSIT: _("on its way to another site"), SHRINKAGE: _("written off") };
@@ -88,15 +89,30 @@ async function item(code, lot = "", serial = "") {
   const kept = [found.lots && _("by lot"), found.serials && _("by serial")].filter(Boolean).join(", ");
   const parts = [heading(found.name || found.item, found.item, [lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial }), kept].filter(Boolean).join(" · "))];
   if (serial) parts.push(piece ? whereabouts(piece) : note(_("Where a piece is, is shown when no count is under way.")));
-  else parts.push(element("div", { className: "grid figures" }, figure(_("Here"), show(all), found.unit), figure(_("Free"), show(free), found.unit), figure(_("Held"), show(all - free), found.unit)));
+  else {
+    const { to_here: comes = 0, from_here: left = 0 } = found.in_transit || {};
+    const away = [[_("On the way here"), comes], [_("On the way out"), left]].filter(([, quantity]) => quantity);
+    const figures = [[_("Here"), all], [_("Free"), free], [_("Held"), all - free], ...away];
+    parts.push(element("div", { className: "grid figures" }, ...figures.map(([title, quantity]) => figure(title, show(quantity), found.unit))));
+  }
   if (found.being_counted.length) parts.push(note(_("Bins that are being counted are left out until the count is finished.")));
   const rowOf = (line) => row(spot(line), cell(ltr(line.lot || "–")), cell(STATUS[line.status]), cell(show(line.quantity), "number"));
   const list = path("inventory", found.item);
   if (!serial) parts.push(stock.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], stock, rowOf, `${list}/locations?${new URLSearchParams(lot && { lot })}`)
     : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
+  if (found.in_transit?.transfers.length) parts.push(underWay(found.in_transit.transfers, show));
   parts.push(history(found.moves, false, `${list}/history?${about}`));
   const name = found.name || found.item;
   show_(parts, serial ? _("%(name)s: serial %(serial)s", { name, serial }) : _("%(name)s: %(number)s here", { name, number: show(all) }), { item: found.item });
+}
+
+// What is on its way between sites: it stands in no bin here.
+function underWay(transfers, show) {
+  const rowOf = (each) => row(
+    cell(each.comes ? _("from %(site)s", { site: each.site }) : link(`/operations/${each.transfer}`, _("to %(site)s", { site: each.site }))),
+    cell(ltr(each.serial || each.lot || "–")), cell(show(each.quantity), "number"), cell(each.missing ? show(each.missing) : "–", "number"),
+  );
+  return table(_("On its way between sites"), [[_("Transfer")], [_("Lot or serial")], [_("Quantity"), true], [_("Missing"), true]], transfers, rowOf, "");
 }
 
 // A place, and where that stands when it is a unit.
@@ -149,7 +165,7 @@ function show_(parts, title, about = null) {
 
 // ---------------------------------------------------------------- asking
 
-const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code) };
+const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code), search };
 
 async function open(found) {
   if (reach.ok === false && found.kind === "item") { say("warn", _("%(name)s: how much there is, the node says when it answers", { name: found.name || found.item })); return; }
@@ -172,16 +188,57 @@ async function fromAddress() {
   if (kind) await attempt(() => shown[kind](query.get(kind), query));
 }
 
+// What has these words in its code or name. Answers whether there is any.
+async function search(text) {
+  const query = new URLSearchParams({ search: text });
+  const [items, places] = await Promise.all(["inventory", "locations"].map((list) => get(`${list}/?${query}`)));
+  const itemRow = (each) => row(cell(link(address("item", each.item), ltr(each.item))), cell(each.name, "wide"), cell(written(each.quantity, each.decimals), "number"), cell(each.unit));
+  const placeRow = (each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(each.name === each.location ? "" : each.name, "wide"), cell(KINDS[each.kind] || each.kind));
+  const parts = [];
+  if (items.rows.length) parts.push(table(_("Items"), [[_("Item")], [_("Name")], [_("Here"), true], [_("Unit")]], items.rows, itemRow, `inventory/?${query}`));
+  if (places.rows.length) parts.push(table(_("Places"), [[_("Place")], [_("Name")], [_("Kind")]], places.rows, placeRow, `locations/?${query}`));
+  if (!parts.length) return false;
+  byId("what").value = text;
+  show_(parts, _("Found by “%(text)s”: open one of them", { text }));
+  return true;
+}
+
 async function find(text) {
+  clearTimeout(soon);
   byId("what").value = text;
   await open(await lookUp(text));
 }
 
+// Typed by hand: what is no code as a whole may be a part of one, or of a name.
+async function findTyped(text) {
+  try {
+    await find(text);
+  } catch (error) {
+    if (!(error instanceof Refused) || !(await searchFor(text))) throw error;
+  }
+}
+
+// The words stand in the address, once for all that was typed: back leads from what was opened to what was found.
+async function searchFor(text) {
+  const found = await search(text);
+  const step = new URLSearchParams(location.search).has("search") ? "replaceState" : "pushState";
+  if (found) window.history[step](null, "", `/look?${new URLSearchParams({ search: text })}`);
+  return found;
+}
+
+let soon = 0;
+byId("what").addEventListener("input", () => {
+  clearTimeout(soon);
+  const text = byId("what").value.trim();
+  if (text.length < TYPED_MIN || reach.ok === false) return;
+  // A scanner's keys are gone from the field again before this.
+  soon = setTimeout(() => { if (byId("what").value.trim() === text) attempt(() => searchFor(text)); }, TYPED_MS);
+});
 onCode(find);
 byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = byId("what").value.trim();
-  if (text) attempt(() => find(text));
+  if (text) attempt(() => findTyped(text));
   else say("warn", _("Scan a label, or type a code"), { aloud: false });
 });
 addEventListener("popstate", fromAddress);

@@ -1,0 +1,96 @@
+"""What is on its way between sites, item by item: to here and from here, apart from what stands in bins.
+
+Goods that left are the sender's until the hub has settled their transfer; what was named missing is not on its way
+any more and is told beside it. Of what comes, the newest word of the hub counts, less what was accepted here since.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from ledger.transfers import TransferName
+from node import sent, streams
+from node.desk import Answer
+from node.dispatch_paper import Sent
+
+log = logging.getLogger(__name__)
+
+ROWS_MAX = 50
+_ACCEPTED, _MISSING = 6, 7  # members of a line in the stream (`hub/transfers.as_json`)
+
+
+def of_item(connection: Connection, site: str, sku: str, lot: str = "", serial: str = "") -> Answer:
+    """Of an item, or of one lot or piece of it: {to_here, from_here, transfers}; the last are at most 50 rows
+    {transfer, site (the other one), comes, lot, serial, quantity, missing}, each line of a transfer one."""
+    rows = [
+        row
+        for row in (*_coming(connection, site, sku), *_leaving(connection, site, sku))
+        if lot in ("", row["lot"]) and serial in ("", row["serial"]) and (row["quantity"] or row["missing"])
+    ]
+    return {
+        "to_here": sum(row["quantity"] for row in rows if row["comes"]),
+        "from_here": sum(row["quantity"] for row in rows if not row["comes"]),
+        "transfers": rows[:ROWS_MAX],
+    }
+
+
+def _coming(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
+    keys = connection.execute("SELECT transfer FROM under_way WHERE item = ? ORDER BY transfer", (sku,)).fetchall()
+    for (key,) in keys:
+        said = streams.get(connection, sent.STREAM, key)
+        if not isinstance(said, dict) or said.get("receiver") != site:
+            continue
+        try:
+            name, lines = TransferName.parse(key), said["lines"]
+            each = [(Sent.parse(line), line[_ACCEPTED] + line[_MISSING], line[_MISSING]) for line in lines]
+        except (Rejected, KeyError, IndexError, TypeError) as error:
+            # What one sender made up must not hide what the others sent.
+            log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
+            continue
+        came = _came(connection, name)
+        for line, told, missing in each:
+            if line.item == sku:
+                here = max(told, came.get(line.index, 0))
+                yield _row(name.transfer, name.sender, True, line.lot, line.serial, line.quantity - here, missing)
+
+
+def _came(connection: Connection, name: TransferName) -> dict[int, int]:
+    """What of each line was accepted or named missing here."""
+    rows = connection.execute(
+        "SELECT l.position, SUM(l.quantity + l.missing) FROM acceptances a JOIN acceptance_lines l"
+        " ON l.op_id = a.op_id WHERE a.transfer = ? AND a.sender = ? GROUP BY l.position",
+        (name.transfer.raw, name.sender),
+    ).fetchall()
+    return {int(position): int(total) for position, total in rows}
+
+
+def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
+    rows = connection.execute(
+        "SELECT l.transfer, t.receiver, l.line, l.lot, l.serial, l.quantity, l.settled FROM transfer_lines l"
+        " JOIN transfers t ON t.transfer = l.transfer WHERE l.item = ? AND l.quantity > l.settled"
+        " ORDER BY l.transfer, l.line",
+        (sku,),
+    ).fetchall()
+    told: dict[bytes, sent.Outcome] = {}
+    for transfer, receiver, line, lot, serial, quantity, settled in rows:
+        name = OpId(bytes(transfer))
+        if name.raw not in told:
+            told[name.raw] = sent.outcome(connection, TransferName(site, name))
+        accepted, missing = told[name.raw].lines.get(line, (0, 0))
+        yield _row(name, receiver, False, lot, serial, quantity - max(settled, accepted) - missing, missing)
+
+
+def _row(transfer: OpId, site: str, comes: bool, lot: str, serial: str, quantity: int, missing: int) -> Answer:
+    return {
+        "transfer": str(transfer),
+        "site": site,
+        "comes": comes,
+        "lot": lot,
+        "serial": serial,
+        "quantity": max(0, quantity),
+        "missing": missing,
+    }

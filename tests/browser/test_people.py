@@ -1,0 +1,37 @@
+"""The people of the site: found by a part of their name, and let in again after too many wrong PINs."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from node import throttle
+from tests.browser.conftest import Pages
+from tests.browser.test_look import LOOKS, faults_of
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_who_guessed_too_often_is_unlocked(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    site = pages.house.oslo.parts.site
+    tor = pages.house.oslo.people["tor"].get("users/me")["actor"]
+    with site.writing() as connection:
+        connection.execute("INSERT INTO guesses VALUES (?, ?)", (throttle.person(tor).name, throttle.LOCKED))
+    page = pages.tablet("kim" if theme == "dark" else "ada", "/people", theme=theme, size=size)
+    first = page.locator("tbody tr").first
+    expect(first).to_contain_text("Tor Vik")
+    expect(first).to_contain_text("too many wrong PINs")
+    first.get_by_role("button", name="Unlock").click()
+    expect(page.locator("#unlock-title")).to_have_text("Unlock Tor Vik?")
+    faults = faults_of(page, f"unlocking ({theme})")
+    page.click("#unlock-yes")
+    expect(page.locator("[data-unlock]")).to_have_count(0)
+    with site.reading() as connection:
+        assert not connection.execute("SELECT 1 FROM guesses WHERE subject LIKE 'person:%'").fetchall()
+    page.fill("#search", "VIK t")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    faults += faults_of(page, f"people found ({theme})")
+    page.fill("#search", "nobody of that name")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("Nobody here is called that.")
+    assert not faults, "\n".join(faults)
