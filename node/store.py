@@ -356,6 +356,11 @@ DERIVED_8 = """
 ALTER TABLE count_lines ADD COLUMN expiry TEXT NOT NULL DEFAULT '';
 """
 
+DERIVED_9 = """
+-- The handling unit in which a line of a dispatch travels, or '' where it is loose.
+ALTER TABLE transfer_lines ADD COLUMN unit TEXT NOT NULL DEFAULT '';
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -456,6 +461,7 @@ STEPS: tuple[str, ...] = (
     floor_store.ISSUED_1,
     DERIVED_7,
     DERIVED_8,
+    DERIVED_9,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
