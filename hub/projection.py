@@ -25,7 +25,7 @@ from ledger.transfers import TransferName
 _NUMBER_MAX = 2**62
 
 _METHODS = {calls.selector(cls): cls.METHOD for cls in calls.CALLS}
-_NAMING = ("receive", "issue", "book_part")
+_NAMING = ("receive", "issue", "book_part", "dispatch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def project(
     documents: Callable[[], Sequence[bytes]],
 ) -> None:
     """Add the block at `height` to the tables. `said` is what `read` made of its outcome; `documents` gets what
-    travelled beside its transactions, and is asked only where one of them may name a delivery or order."""
+    travelled beside its transactions, and is asked only where one of them may name what is kept of it (`_names`)."""
     stock: dict[tuple[str, str, str, int], int] = {}
     beside: Sequence[bytes] | None = None
     for index, logs in enumerate(said):
@@ -117,12 +117,33 @@ def _transaction(
         _special(session, place, event, moves, logs, findings)
 
 
+def _aboard(session: Session, place: Place, op_id: str, units: Sequence[str]) -> None:
+    """The lines of a dispatch that travel in a handling unit: those out of one that goes whole."""
+    mine = session.value(
+        "SELECT 1 FROM transfers WHERE transfer = :transfer AND sender = :sender AND dispatch_origin = :origin"
+        " AND dispatch_height = :height",
+        transfer=op_id,
+        sender=place.origin.site,
+        origin=str(place.origin),
+        height=place.height,
+    )
+    if mine is not None:
+        session.many(
+            "UPDATE transfer_lines SET unit = source"
+            " WHERE transfer = :transfer AND sender = :sender AND source = :unit",
+            [{"transfer": op_id, "sender": place.origin.site, "unit": unit} for unit in units],
+        )
+
+
 def _names(session: Session, place: Place, op_id: str, document: bytes) -> None:
-    """Remember which delivery or order an operation was done for; a document that cannot be read names none."""
+    """Remember which delivery or order an operation was done for, and in which units goods travel; a document that
+    cannot be read names none."""
     try:
-        references = Document.decode(document).references
+        said = Document.decode(document)
     except (Invalid, Rejected):
         return
+    _aboard(session, place, op_id, said.units)
+    references = said.references
     rows = [
         {
             "origin": str(place.origin),
@@ -442,6 +463,7 @@ def _dispatched(
                 "status": move.status,
                 "quantity": move.quantity,
                 "source": move.source,
+                "unit": "",
             }
             for line, move in sorted(moves.items())
         ],

@@ -315,4 +315,9 @@ CREATE INDEX announced_acts_number ON announced_acts(site, kind, number);
 CREATE INDEX movements_op ON movements(origin, op_id);
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES, APPROVALS, ANNOUNCED)
+# The handling unit in which a line travels, '' where it is loose: what the dispatch's document says.
+IN_UNITS = """
+ALTER TABLE transfer_lines ADD COLUMN unit TEXT NOT NULL DEFAULT '';
+"""
+
+STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES, APPROVALS, ANNOUNCED, IN_UNITS)

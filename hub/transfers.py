@@ -56,6 +56,7 @@ class TransferLine:
     accepted: int
     missing: int
     settled: int
+    unit: str = ""
 
     @property
     def in_flight(self) -> int:
@@ -205,8 +206,8 @@ def write_off(session: Session, transfer: Transfer, target: str, now_ms: int) ->
 def as_json(transfer: Transfer) -> dict[str, Any]:
     """The value in the transfers stream and of the API.
 
-    A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled]: a list without names, because
-    200 lines must fit one stream value.
+    A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled], with the handling unit in
+    which it travels if it does: a list without names, because 200 lines must fit one stream value.
     """
     return {
         "sender": transfer.sender,
@@ -219,6 +220,7 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
             [
                 *(line.line, line.item, line.lot, line.serial, line.status),
                 *(min(number, NUMBER_MAX) for number in (line.dispatched, line.accepted, line.missing, line.settled)),
+                *([line.unit] if line.unit else []),
             ]
             for line in transfer.lines[:LINES_SHOWN_MAX]
         ],
@@ -243,6 +245,7 @@ def _line(
         accepted=came,
         missing=missing,
         settled=settled + written_off,
+        unit=sent["unit"],
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.errors import Invalid, LedgerError, Rejected
-from ledger.ids import OpId
+from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.wording import shown
 from ledger.words import LINES_MAX
 
@@ -64,7 +64,8 @@ class Document:
     pieces, of items counted by weight as well; `expiries`: line number to ISO date; `scans`: Merkle root of the
     ordered scan events, or none; `reads`: ids of the raw reads behind it, in order; `references`: foreign document
     numbers by kind, such as a delivery note; `commitments`: salted hashes by kind (`commit`); `marks`: see above;
-    `part`: for an act of several documents; `plan`: what a count's plan says, whose hash the call names.
+    `part`: for an act of several documents; `plan`: what a count's plan says, whose hash the call names; `units`: the
+    handling units that leave whole with a dispatch: its lines out of one of them travel in it.
     """
 
     occurred_ms: int
@@ -82,6 +83,7 @@ class Document:
     marks: tuple[str, ...] = ()
     part: Part | None = None
     plan: bytes | None = None
+    units: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if type(self.occurred_ms) is not int or not 0 <= self.occurred_ms <= OCCURRED_MS_MAX:
@@ -123,6 +125,7 @@ class Document:
         if len(self.references) > 8 or len(self.commitments) > 8:
             raise Rejected("a document has at most 8 references and 8 commitments")
         _codes(self.marks)
+        _units(self.units)
         if self.part is not None and not 1 <= self.part.number <= self.part.count <= PARTS_MAX:
             raise Rejected(f"part {self.part.number} of {self.part.count}: expected 1 to {PARTS_MAX}")
 
@@ -219,6 +222,14 @@ def _codes(codes: tuple[str, ...]) -> None:
         reason_code(code)
 
 
+def _units(units: tuple[str, ...]) -> None:
+    if len(set(units)) < len(units) or len(units) > LINES_MAX:
+        raise Rejected(f"{len(units)} handling units: each once, and at most {LINES_MAX}")
+    for unit in units:
+        if type(unit) is not str or not 0 < len(unit.encode()) <= TEXT_BYTES_MAX:
+            raise Rejected(f"{shown(unit)} is not a handling unit: 1 to {TEXT_BYTES_MAX} bytes of text")
+
+
 def _line(line: object) -> None:
     if type(line) is not int or not 0 <= line < LINES_MAX:
         raise Rejected(f"{shown(line)} is not a line number: expected 0 to {LINES_MAX - 1}")
@@ -264,4 +275,5 @@ _OPTIONAL: dict[int, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     13: ("shares", dict, _tuples),
     14: ("pieces", dict, dict),
     15: ("plan", _same, _same),
+    16: ("units", list, tuple),
 }

@@ -1,9 +1,10 @@
 """The dispatch paper: what one site says it has sent, signed by its node, as a text that travels with the goods.
 
 Canonical JSON (RFC 8785) `{form, lines, origin, receiver, signature, transfer}`. `lines` are [line, item, lot,
-serial, status, quantity] as in the dispatch; `signature` is the sending node's Ed25519 one in hex, over `TAG` and the
-same JSON without it. The receiver holds the keys of the other sites from the hub's `sites` stream, so that a paper is
-checked where nobody can be reached, and a paper that somebody made up moves no goods.
+serial, status, quantity] as in the dispatch, with the handling unit in which the line travels if it does; `signature`
+is the sending node's Ed25519 one in hex, over `TAG` and the same JSON without it. The receiver holds the keys of the
+other sites from the hub's `sites` stream, so that a paper is checked where nobody can be reached, and a paper that
+somebody made up moves no goods.
 
 A text that is too long for one readable QR Code is printed as numbered parts, `tallyman/part/1 DIGEST K/N CHUNK`,
 which are scanned in any order. DIGEST is the first 16 hex digits of the text's SHA-256: parts of two papers never
@@ -46,10 +47,12 @@ class Sent:
     serial: str
     status: int
     quantity: int
+    unit: str = ""
 
     @classmethod
-    def parse(cls, line: object) -> Sent:
-        """From [line, item, lot, serial, status, quantity, …], as paper and stream write it."""
+    def parse(cls, line: object, unit: int = 6) -> Sent:
+        """From [line, item, lot, serial, status, quantity, …], as paper and stream write it; member `unit` is the
+        handling unit that it travels in, and is not there for what is loose."""
         if not isinstance(line, list) or len(line) < 6:
             raise Rejected("a line of the transfer is not complete")
         index, item, lot, serial, status, quantity = line[:6]
@@ -63,12 +66,14 @@ class Sent:
             text_id(serial, "serial", empty=True),
             status,
             quantity,
+            text_id(line[unit], "unit", empty=True) if len(line) > unit else "",
         )
 
     @property
     def written(self) -> list[Any]:
         """See `parse`."""
-        return [self.index, self.item, self.lot, self.serial, self.status, self.quantity]
+        said = [self.index, self.item, self.lot, self.serial, self.status, self.quantity]
+        return [*said, self.unit] if self.unit else said
 
 
 @dataclass(frozen=True, slots=True)

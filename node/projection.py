@@ -157,6 +157,11 @@ def _read_document(connection: Connection, step: Step) -> None:
         connection.execute("INSERT INTO happened VALUES (?, ?, ?)", (step.height, step.place, document.occurred_ms))
     if document.scans is not None:
         connection.execute("INSERT INTO scanned VALUES (?, ?, ?)", (step.height, step.place, document.scans))
+    if document.units and isinstance(step.call, calls.Dispatch):
+        connection.executemany(
+            "UPDATE transfer_lines SET unit = source WHERE transfer = ? AND source = ?",
+            [(step.op_id.raw, unit) for unit in document.units],
+        )
     for number, day in document.expiries.items():
         if number < len(lines):
             _expires(connection, step, number, lines[number], day)

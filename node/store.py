@@ -376,6 +376,11 @@ CREATE TABLE named (
 DELETE FROM cursors WHERE stream IN ('catalogue', 'locations');
 """
 
+DERIVED_9 = """
+-- The handling unit in which a line of a dispatch travels, or '' where it is loose.
+ALTER TABLE transfer_lines ADD COLUMN unit TEXT NOT NULL DEFAULT '';
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -478,6 +483,7 @@ STEPS: tuple[str, ...] = (
     DERIVED_8,
     TRANSIT_1,
     NAMES_1,
+    DERIVED_9,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -9,35 +9,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import BY_PAPER, Part, part_op_id, reference
+from ledger.documents import BY_PAPER, Part, part_op_id, reference, units_op_id
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
-from ledger.keys import VerifyKey
-from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line
-from ledger.people import TRANSFER
+from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line, UnitMove
+from ledger.people import ISSUE, MOVE, RECEIVE, TRANSFER
 from ledger.transfers import Accepted, TransferName
 from ledger.words import LINES_MAX
-from node import catalogue, control, hindsight, parts, sent, streams
+from node import catalogue, control, hindsight, incoming, parts, sent, streams, units
 from node.counting import Counting
 from node.counting_amounts import dates_doubted, doubt
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person, is_done
 from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
+from node.incoming import Coming
 from node.operators import Operators
 from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import refuse_frozen
 from node.sent import STREAM
-from node.values import Fields
+from node.values import Fields, listed, text_id
 
 log = logging.getLogger(__name__)
 
-SITES = "sites"
 NAMED_MAX = 5
 CARRIED = ("vehicle", "seal")  # what a dispatch goes by, and what closes it
 
@@ -45,17 +44,6 @@ CARRIED = ("vehicle", "seal")  # what a dispatch goes by, and what closes it
 Arrived: TypeAlias = tuple[Accepted, tuple[str, ...], str]
 # How much of a line is not free, and which status it has.
 Damaged: TypeAlias = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """A dispatch to this site. `by_paper`: known only from what came with the goods."""
-
-    name: TransferName
-    receiver: str
-    lines: tuple[Sent, ...]
-    by_paper: bool
-    settled: bool = False
 
 
 class Transfers:
@@ -73,7 +61,8 @@ class Transfers:
         """Goods leave: `receiver` (a site), `lines` [{item or barcode, quantity, lot, serial, source, reasons}],
         `source` for lines that name none, `vehicle` and `seal` (numbers, as they stand on it), `confirm` (although
         nobody here has heard of the receiver), `occurred_ms`, `note`. A large dispatch is several transfers, all of
-        them or none. Answers {op_id, state, transfer, transfers}."""
+        them or none. A handling unit of which all goes travels whole: the document names it, and it is out of use
+        here. Answers {op_id, state, transfer, transfers}."""
         who.need(TRANSFER, "dispatch goods")
         fields = Fields(body, "dispatch")
         receiver, source = fields.text("receiver"), fields.text("source", need=False)
@@ -101,17 +90,22 @@ class Transfers:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
             chunks, key = parts.chunks(len(lines)), self._operators.signing_key(who, pin)
             did_at_ms = self._desk.did_at_ms(who, occurred_ms)
+            whole = units.taken_whole(connection, [[lines[n] for n in chunk] for chunk in chunks])
             names = [op_id] if len(chunks) == 1 else [part_op_id(op_id, n) for n in range(1, len(chunks) + 1)]
             for number, (name, chunk) in enumerate(zip(names, chunks, strict=True), 1):
                 call = calls.Dispatch(actor=who.actor, receiver=receiver, lines=tuple(lines[n] for n in chunk))
+                inside = {line.source for line in call.lines}
                 document = self._desk.document(
                     did_at_ms,
                     part=None if len(names) == 1 else Part(op_id, number, len(names)),
                     references=carried,
+                    units=tuple(sorted(inside & set(whole))),
                     commitments=self._desk.erasable(connection, note if number == 1 else ""),
                 )
                 signed = self._operators.sign(who, call, name, key)
                 self._site.record(signed, op_id=name, document=document)
+            if who.has(RECEIVE | MOVE | ISSUE):  # for others it stays in use, empty
+                self._move_units(op_id, who, units.leaving(connection, whole), did_at_ms)
             sources = {line.source for line in lines}
             hindsight.doubt_counts(connection, self._counting, op_id, who, sources, did_at_ms)
             several = {"transfers": [str(name) for name in names]} if len(names) > 1 else {}
@@ -127,7 +121,7 @@ class Transfers:
 
     def sites(self, connection: Connection, after: str = "", most: int = 200) -> list[str]:
         """The other sites that the hub has told of, by name."""
-        told = (name for name, _ in streams.every_stored(connection, SITES, after) if name != self.site_name)
+        told = (name for name, _ in streams.every_stored(connection, incoming.SITES, after) if name != self.site_name)
         return list(islice(told, most))
 
     def _doubt(self, connection: Connection, receiver: str) -> str:
@@ -162,7 +156,8 @@ class Transfers:
         if row is None:
             raise Rejected(f"transfer {transfer} was not dispatched here")
         lines = connection.execute(
-            "SELECT line, item, lot, serial, status, quantity FROM transfer_lines WHERE transfer = ? ORDER BY line",
+            "SELECT line, item, lot, serial, status, quantity, unit FROM transfer_lines WHERE transfer = ?"
+            " ORDER BY line",
             (transfer.raw,),
         ).fetchall()
         sent = tuple(Sent(*line) for line in lines)
@@ -175,9 +170,9 @@ class Transfers:
         fields = Fields(body, "dispatch paper")
         text = joined(fields.objects("scanned", SCANNED_MAX))
         fields.done()
-        printed = _from_paper(connection, text)
+        printed = incoming.from_paper(connection, text)
         self._refuse_others(printed)
-        known = _known(connection, printed.name.transfer, printed.name.sender, text)
+        known = incoming.known(connection, printed.name.transfer, printed.name.sender, text)
         return {**self._open(connection, known), "paper": text}
 
     def leaving(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
@@ -209,7 +204,7 @@ class Transfers:
         found: list[Answer] = []
         for key, value in streams.every(connection, STREAM, after):
             try:
-                known = _from_stream(key, value)
+                known = incoming.from_stream(key, value)
             except Rejected as error:
                 # What one sender made up must not hide what the others sent.
                 log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
@@ -243,18 +238,18 @@ class Transfers:
         if row is not None:
             name, receiver = TransferName(self.site_name, transfer), str(row[0])
             rows = connection.execute(
-                "SELECT line, item, lot, serial, status, quantity, settled FROM transfer_lines WHERE transfer = ?"
-                " ORDER BY line",
+                "SELECT line, item, lot, serial, status, quantity, unit, settled FROM transfer_lines"
+                " WHERE transfer = ? ORDER BY line",
                 (transfer.raw,),
             ).fetchall()
             told = sent.outcome(connection, name)
             lines = [
-                {**_shown(connection, Sent(*line[:6])), "done": line[6]}
+                {**_shown(connection, Sent(*line[:7])), "done": line[7]}
                 | dict(zip(("accepted", "missing"), told.lines.get(line[0], ()), strict=False))
                 for line in rows
             ]
         else:
-            known = _known(connection, transfer, "", None)
+            known = incoming.known(connection, transfer, "", None)
             if known.receiver != self.site_name:
                 raise Rejected(f"transfer {transfer} is between other sites")
             name, receiver, came = known.name, known.receiver, self._came(connection, known.name)
@@ -271,17 +266,19 @@ class Transfers:
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
         damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons,
-        expiry}], `target` for lines that name none, `paper` (its text, when the hub has not told of the transfer),
-        `occurred_ms`, `note`, `confirm`. Answers {ask} before so much comes in that somebody has to confirm it."""
+        expiry}], `target` for lines that name none, `units` (those that arrived whole: they stand in `target` with
+        their lines in them), `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `note`,
+        `confirm`. Answers {ask} before so much comes in that somebody has to confirm it."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
         transfer, sender = fields.op_id("transfer"), fields.text("sender", need=False)
         target = fields.text("target", need=False)
+        whole = _named(fields.take("units"))
         entries, paper = fields.objects("lines", LINES_MAX), fields.take("paper")
         occurred_ms, note, sure = fields.moment("occurred_ms"), fields.note("note"), fields.flag("confirm")
         fields.done()
         with self._site.reading() as connection:
-            known = _known(connection, transfer, sender, paper)
+            known = incoming.known(connection, transfer, sender, paper)
         self._refuse_others(known)
         if known.name.sender == self.site_name:
             raise Rejected("this transfer was dispatched here: goods that come back are settled by the hub")
@@ -297,6 +294,11 @@ class Transfers:
                 asked = f"{asked} {dates_doubted(connection, dated)}".strip()
         if asked:
             return {"op_id": str(op_id), "ask": asked}
+        if whole:
+            who.need(RECEIVE | MOVE | ISSUE, "take in a handling unit")
+            with self._site.reading() as connection:
+                catalogue.need_bin(connection, target)
+            told = [_aboard(each, sent[each[0][0].index].unit, whole) for each in told]
         read = [part for arrived, damaged in told for part in _apart(arrived, damaged)]
         if len(read) > LINES_MAX:
             raise Rejected(f"with what is damaged these are more than {LINES_MAX} lines: accept some of them apart")
@@ -304,7 +306,7 @@ class Transfers:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
-            refuse_frozen(connection, (line.target for line, _, _ in read))
+            refuse_frozen(connection, (*(line.target for line, _, _ in read), *([target] if whole else ())))
             came = self._came(connection, known.name)
             for number, ((line, reasons, _), _) in enumerate(told):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
@@ -316,6 +318,7 @@ class Transfers:
                 if line.missing and not reasons:
                     missing = catalogue.written(connection, {line.item: line.missing})
                     raise ReasonNeeded(f"line {number}: {missing} of {line.item} are missing: give a reason")
+            _refuse_broken(known, whole, told, came)
             call = calls.AcceptTransfer(
                 actor=who.actor,
                 transfer=transfer,
@@ -323,6 +326,7 @@ class Transfers:
                 lines=tuple(line for line, _, _ in read),
             )
             did_at_ms = self._desk.did_at_ms(who, occurred_ms)
+            self._move_units(op_id, who, units.arriving(connection, whole, target), did_at_ms)
             document = self._desk.document(
                 did_at_ms,
                 line_reasons={at: reasons for at, (_, reasons, _) in enumerate(read) if reasons},
@@ -344,8 +348,15 @@ class Transfers:
                 for (line, reasons, expiry), (damaged, held) in told
             ],
             "occurred_ms": occurred_ms,
+            **({"units": whole} if whole else {}),
         }
         return self._desk.once(op_id, who.actor, "accept", content, work)
+
+    def _move_units(self, op_id: OpId, who: Person, moves: tuple[UnitMove, ...], at_ms: int | None) -> None:
+        """Units that come into use, or go out of it, with the act `op_id`."""
+        if moves:
+            call = calls.MoveUnit(actor=who.actor, lines=moves)
+            self._site.record(call, op_id=units_op_id(op_id), document=self._desk.document(at_ms))
 
     def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str) -> tuple[Arrived, Damaged]:
         """One line as it was said, and what of it is not free."""
@@ -385,6 +396,30 @@ class Transfers:
         return self._site.identity.origin.site
 
 
+def _named(said: object) -> list[str]:
+    return [] if said is None else [text_id(unit, "unit") for unit in listed(said, "acceptance: units", LINES_MAX)]
+
+
+def _aboard(told: tuple[Arrived, Damaged], unit: str, whole: list[str]) -> tuple[Arrived, Damaged]:
+    """The line in its handling unit where that arrived whole."""
+    (line, reasons, expiry), damaged = told
+    return (replace(line, target=unit) if unit in whole else line, reasons, expiry), damaged
+
+
+def _refuse_broken(
+    known: Coming, whole: list[str], told: list[tuple[Arrived, Damaged]], came: dict[int, int]
+) -> None:
+    """A unit has arrived whole when every line in it has, at once and undamaged; what has not comes line by
+    line."""
+    right = {line.index: line.quantity for (line, reasons, _), (bad, _) in told if not (reasons or bad)}
+    for unit in whole:
+        inside = [line for line in known.lines if line.unit == unit]
+        if not inside:
+            raise Rejected(f"handling unit {unit} is not in this transfer")
+        if any(came.get(line.index) or right.get(line.index) != line.quantity for line in inside):
+            raise Rejected(f"handling unit {unit} has not arrived whole: accept its lines into a bin")
+
+
 def _apart(arrived: Arrived, part: Damaged) -> Iterator[Arrived]:
     """The line in the statuses in which it arrives: a dispatch has none but free goods, so the chain takes what the
     receiver says. The damaged part says so itself; reasons are for what came, or did not."""
@@ -396,50 +431,6 @@ def _apart(arrived: Arrived, part: Damaged) -> Iterator[Arrived]:
         yield replace(line, status=held, quantity=damaged, missing=0), (*reasons, HELD_BECAUSE[held]), expiry
 
 
-def _known(connection: Connection, transfer: OpId, sender: str, paper: object) -> Coming:
-    """The dispatch that is meant, from the hub's stream or else from its paper; raises Rejected where there is none,
-    or more than one."""
-    printed = None if paper is None else _from_paper(connection, paper)
-    if printed is not None and (printed.name.transfer != transfer or sender not in ("", printed.name.sender)):
-        raise Rejected(f"this is not the dispatch paper of transfer {transfer}: it is of {printed.name}")
-    sender = sender or ("" if printed is None else printed.name.sender)
-    keys = streams.ending(connection, STREAM, f"/{transfer}")
-    names = [name for name in map(TransferName.parse, keys) if sender in ("", name.sender)]
-    found = [_from_stream(str(name), streams.get(connection, STREAM, str(name))) for name in names]
-    told = [each for each in found if each is not None]
-    if len(told) > 1:
-        senders = ", ".join(each.name.sender for each in told)
-        raise Rejected(f"two sites have dispatched under this id: {senders}; name the sender")
-    known = told[0] if told else printed
-    if known is None:
-        raise Rejected(f"transfer {transfer} is not known here yet: sync first, or scan its paper")
-    return known
-
-
-def _from_stream(key: str, value: Any) -> Coming | None:
-    """The dispatch as the hub tells it; None while the hub has only heard of its arrival."""
-    if not isinstance(value, dict) or not value.get("dispatched_s", 1):
-        return None
-    lines = tuple(Sent.parse(line) for line in value.get("lines", []))
-    settled = value.get("state") == "settled"
-    return Coming(TransferName.parse(key), str(value["receiver"]), lines, False, settled)
-
-
-def _from_paper(connection: Connection, text: object) -> Coming:
-    """The dispatch as its paper tells it; raises Rejected for one that is damaged or not signed by its sender."""
-
-    def key_of(origin: Origin) -> VerifyKey:
-        said = streams.get(connection, SITES, origin.site)
-        if not isinstance(said, dict):
-            raise Rejected(f"no key of {origin.site} is known here: sync first, the hub tells of it")
-        if said.get("origin") != str(origin):
-            raise Rejected(f"it is of {origin}, but {origin.site} goes on as {said.get('origin')}: sync first")
-        return VerifyKey.parse(str(said.get("key")))
-
-    paper = DispatchPaper.read(text, key_of)
-    return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, True)
-
-
 def _shown(connection: Connection, line: Sent) -> Answer:
     said = {"index": line.index, "item": line.item, "lot": line.lot, "serial": line.serial, "quantity": line.quantity}
-    return {**said, **catalogue.measure(connection, line.item)}
+    return {**said, "handling_unit": line.unit, **catalogue.measure(connection, line.item)}

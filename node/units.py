@@ -1,13 +1,17 @@
-"""Handling units in a receipt or move that is scanned together.
+"""Handling units in a receipt or move that is scanned together, and in a transfer.
 
 The label of a unit in use is a place like that of a bin. One that is not in use comes in by the receipt: what was
 announced on it is filled in by that one scan, and it stands where the receipt was until then. Booking the receipt
 makes the unit first, in the same transaction.
+
+A unit of which a dispatch takes all travels whole: it goes out of use at the sender, and comes into use again where
+it arrives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ledger.db import Connection
@@ -35,8 +39,7 @@ class Arrived:
 
 def is_used(connection: Connection, unit: str) -> bool:
     """Whether the unit stands somewhere by the books."""
-    row = connection.execute("SELECT parent FROM locations WHERE location = ?", (unit,)).fetchone()
-    return row is not None and bool(row[0])
+    return bool(_parent(connection, unit))
 
 
 def arrive(connection: Connection, task: Task, unit: str) -> Arrived:
@@ -83,3 +86,67 @@ def to_make(connection: Connection, task: int, lines: Iterable[Line]) -> tuple[U
         for unit, stands in rows
         if unit in filled and not is_used(connection, str(unit))
     )
+
+
+def taken_whole(connection: Connection, pieces: Sequence[Sequence[Line]]) -> list[str]:
+    """The units that lines empty, inner ones first. Of an act of several `pieces` none whose goods are in two of
+    them: no piece can say that it came whole."""
+    taken: dict[str, Counter[tuple[str, str, int]]] = {}
+    where: dict[str, set[int]] = {}
+    for number, lines in enumerate(pieces):
+        for line in lines:
+            taken.setdefault(line.source, Counter())[line.item, line.lot, line.status] += line.quantity
+            where.setdefault(line.source, set()).add(number)
+    left = sorted(unit for unit in taken if len(where[unit]) == 1 and _is_unit(connection, unit))
+    whole: list[str] = []
+    while emptied := [
+        unit
+        for unit in left
+        if _inside(connection, unit) <= set(whole) and _stock_of(connection, unit) == taken[unit]
+    ]:
+        whole += emptied
+        left = [unit for unit in left if unit not in emptied]
+    return whole
+
+
+def leaving(connection: Connection, whole: Iterable[str]) -> tuple[UnitMove, ...]:
+    """The moves that take units out of use."""
+    return tuple(UnitMove(unit=unit, source=_parent(connection, unit), target="") for unit in whole)
+
+
+def arriving(connection: Connection, whole: Iterable[str], target: str) -> tuple[UnitMove, ...]:
+    """The moves that bring units into a bin. `Rejected` for a label that is in use here: one that is empty comes from
+    where it was last."""
+    moves = []
+    for unit in whole:
+        row = connection.execute("SELECT kind, parent FROM locations WHERE location = ?", (unit,)).fetchone()
+        kind, parent = (catalogue.UNIT, "") if row is None else (int(row[0]), str(row[1]))
+        if kind != catalogue.UNIT:
+            raise Rejected(f"{unit} is a place of this site: accept the lines of that unit into a bin")
+        if _inside(connection, unit) or _stock_of(connection, unit):
+            raise Rejected(f"handling unit {unit} has goods on it here already: accept these lines into a bin")
+        if parent != target:
+            moves.append(UnitMove(unit=unit, source=parent, target=target))
+    return tuple(moves)
+
+
+def _is_unit(connection: Connection, place: str) -> bool:
+    row = connection.execute("SELECT kind FROM locations WHERE location = ?", (place,)).fetchone()
+    return row is not None and int(row[0]) == catalogue.UNIT
+
+
+def _parent(connection: Connection, unit: str) -> str:
+    row = connection.execute("SELECT parent FROM locations WHERE location = ?", (unit,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def _inside(connection: Connection, unit: str) -> set[str]:
+    rows = connection.execute("SELECT location FROM locations WHERE parent = ?", (unit,)).fetchall()
+    return {str(row[0]) for row in rows}
+
+
+def _stock_of(connection: Connection, unit: str) -> Counter[tuple[str, str, int]]:
+    rows = connection.execute(
+        "SELECT item, lot, status, quantity FROM stock WHERE location = ? AND quantity > 0", (unit,)
+    ).fetchall()
+    return Counter({(str(item), str(lot), int(status)): int(quantity) for item, lot, status, quantity in rows})

@@ -162,7 +162,10 @@ def _proposal(ask: Ask) -> Answer:
 
 # ---------------------------------------------------------------- transfers
 
-TRANSFER_LINE = {"index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY, **MEASURE}
+TRANSFER_LINE = {
+    "index": whole(), "item": CODE, "lot": CODE, "serial": CODE, "quantity": QUANTITY, **MEASURE,
+    "handling_unit": {**CODE, "description": "The unit that it travels in whole; empty for what is loose"},
+}  # fmt: skip
 OPEN_LINE = record("OpenLine", {**TRANSFER_LINE, "open": QUANTITY})
 TRANSFER_ROW = record(
     "TransferRow",
@@ -317,6 +320,7 @@ ROUTES = (
         {"transfer": OP_ID, "lines": lines_of(ARRIVED_LINE)},
         {
             "sender": text("A site; needed where two of them use one id", most=31), "target": CODE,
+            "units": array(CODE, 200, "Handling units that arrived whole: they stand in `target`"),
             "paper": or_null(text("The dispatch paper's text")), "confirm": CONFIRM, **OCCURRED,
         },
     ),

@@ -83,6 +83,7 @@ RULES = tuple(
         "node/desk",
         "node/dispatch_paper",
         "node/holds",
+        "node/incoming",
         "node/keeper",
         "node/limits",
         "node/lookups",

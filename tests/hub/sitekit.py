@@ -242,11 +242,13 @@ class Site:
         return OpId(self.chance.bytes(16))
 
     def act(
-        self, call: Any, by: str = "ann", signer: str = "", op_id: OpId | None = None, at_ms: int = START_MS
-    ) -> OpId:
-        """Execute a person's call, done at `at_ms`; an approved one is signed by `signer`. Answers its op_id."""
+        self, call: Any, by: str = "ann", signer: str = "", op_id: OpId | None = None, at_ms: int = START_MS,
+        **said: Any,
+    ) -> OpId:  # fmt: skip
+        """Execute a person's call, done at `at_ms`; an approved one is signed by `signer`; `said`: more of its
+        document. Answers its op_id."""
         op_id = op_id or self.new_op()
-        document = Document(occurred_ms=at_ms, business_date="2027-01-15").encode()
+        document = Document(occurred_ms=at_ms, business_date="2027-01-15", **said).encode()
         call = replace(call, actor=self.people[by].actor, document=document_hash(document))
         if isinstance(call, ApprovedCall):
             person = self.people[signer or by]
@@ -321,10 +323,11 @@ class Site:
         )
 
     def dispatch(
-        self, receiver: str, *lines: tuple[str, int], source: str = "A-01", op_id: OpId | None = None
-    ) -> OpId:
+        self, receiver: str, *lines: tuple[str, int], source: str = "A-01", op_id: OpId | None = None,
+        units: tuple[str, ...] = (),
+    ) -> OpId:  # fmt: skip
         moved = tuple(_line(quantity, item, source, "IN_TRANSIT") for item, quantity in lines)
-        return self.act(calls.Dispatch(actor=NOBODY, receiver=receiver, lines=moved), op_id=op_id)
+        return self.act(calls.Dispatch(actor=NOBODY, receiver=receiver, lines=moved), op_id=op_id, units=units)
 
     def accept(self, transfer: OpId, sender: str, *lines: tuple[int, str, int, int], target: str = "A-01") -> OpId:
         rows = tuple(

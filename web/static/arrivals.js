@@ -18,13 +18,17 @@ import { _, apart, n_ } from "./words.js";
 const LINES_MAX = 200;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
 const AWAY = _("Check the lines here: it is signed when the node answers.");
-let told = "", coming = [], transfer = null, target = "", parts = new Map(), of = "";
+let told = "", coming = [], transfer = null, whole = new Set(), target = "", parts = new Map(), of = "";
 
 const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
 const linesOf = ({ lines }) => n_("%(num)s line", "%(num)s lines", lines.length);
 
 const damage = (line) => line.damaged && `■ ${_("%(number)s %(held)s", { number: measured(line.damaged, line), held: HELD[line.held] })}`;
+const aboard = (line) => line.handling_unit && (isWhole(line.handling_unit) ? `✓ ${_("on %(unit)s", { unit: line.handling_unit })}` : _("on %(unit)s", { unit: line.handling_unit }));
+const isIn = (unit) => (each) => each.handling_unit === unit;
+// A unit that was scanned and of which nothing differs stands where it came in, with all that is in it.
+const isWhole = (unit) => whole.has(unit) && !transfer.lines.some((line) => isIn(unit)(line) && (off(line) || line.damaged));
 const gap = (line) => off(line) && `▲ ${off(line) < 0 ? _("%(number)s short", { number: measured(-off(line), line) }) : _("%(number)s over", { number: measured(off(line), line) })}`;
 const differs = (line) => [line.decimals ? line.unit : "", gap(line), damage(line), gap(line) || damage(line) ? "" : `✓ ${_("all of it")}`].filter(Boolean).join(" · ");
 
@@ -38,7 +42,7 @@ function show() {
   byId("progress").textContent = linesOf(transfer);
   byId("accept").disabled = !target;
   byId("lines").replaceChildren(...transfer.lines.slice(0, LINES_MAX).map((line) => lineOf({
-    title: titled(line), details: detailsOf(line), figure: `${written(line.came, line.decimals)} / ${written(line.open, line.decimals)}`,
+    title: titled(line), details: [...detailsOf(line), aboard(line)], figure: `${written(line.came, line.decimals)} / ${written(line.open, line.decimals)}`,
     beside: differs(line), latest: line === transfer.latest,
     act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, line.decimals, (digits) => attempt(() => set(line, { came: base(digits, line.decimals) })), { part: () => askHeld(titled(line), (held) => askDamaged(line, held)),
       ...(line.lot ? { expiry: () => askExpiry(titled(line), line.expiry, (expiry) => set(line, { expiry })) } : {}) })],
@@ -79,6 +83,7 @@ function showComing(rows) {
 }
 
 function choose({ transfer: name, sender, lines, paper = null }) {
+  whole = new Set();
   transfer = { name, sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0, held: "damage", expiry: "" })), latest: null };
   stopFollowing();
   show();
@@ -104,13 +109,27 @@ async function byPart(text, [, digest, number, count]) {
   say("good", _("Still to scan of this paper: %(numbers)s", { numbers }), { figure: `${parts.size} / ${count}` });
 }
 
+// The label of a unit in a transfer; in one that is known to come while none is open.
+const unitOf = (code) => code && (transfer ? [transfer] : coming).some((each) => each.lines.some(isIn(code))) && code;
+function arrive(unit) {
+  if (!transfer) choose(coming.find((each) => each.lines.some(isIn(unit))));
+  const inside = transfer.lines.filter(isIn(unit));
+  whole.add(unit);
+  for (const line of inside) Object.assign(line, { came: line.open, damaged: 0 });
+  [transfer.latest] = inside;
+  show();
+  say("good", _("Unit %(unit)s came whole", { unit }), { figure: inside.length });
+}
+
 onCode(async (text) => {
   const part = PART.exec(text);
   if (part) { await byPart(text, part); return; }
   if (text.startsWith(PAPER)) { await byPaper([text]); return; }
   const known = coming.find((each) => each.transfer === text.trim().toLowerCase());
   if (known) { choose(known); return; }
-  const found = await lookUp(text);
+  const own = unitOf(text.trim());
+  const found = own ? { location: own } : await lookUp(text);
+  if (unitOf(found.location)) { arrive(found.location); return; }
   if (!transfer) { say("warn", _("Choose a transfer, or scan its paper")); return; }
   if (found.kind === "location") {
     target = found.location;
@@ -134,16 +153,18 @@ byId("file").addEventListener("change", () => {
 
 byId("back").addEventListener("click", () => { transfer = null; show(); });
 
+const wholeUnits = () => [...whole].filter(isWhole);
 function wish() {
+  const units = wholeUnits();
   const lines = transfer.lines.map((line) => ({
     index: line.index, quantity: line.came, target,
     ...(line.damaged ? { damaged: line.damaged, held: line.held } : {}), ...(line.expiry && line.came ? { expiry: line.expiry } : {}), ...(off(line) < 0 ? { missing: -off(line) } : {}), ...(off(line) ? { reasons: [line.why] } : {}),
   }));
-  return { transfer: transfer.name, sender: transfer.sender, lines, ...(transfer.paper ? { paper: transfer.paper } : {}) };
+  return { transfer: transfer.name, sender: transfer.sender, lines, ...(units.length ? { units, target } : {}), ...(transfer.paper ? { paper: transfer.paper } : {}) };
 }
 
 const { open } = decider({
-  sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => _("From %(sender)s into %(place)s.", { sender: transfer.sender, place: target }),
+  sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => [_("From %(sender)s into %(place)s.", { sender: transfer.sender, place: target }), loose()].filter(Boolean).join(" "),
     act: () => act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId),
     done: async (answer) => {
       if (answer.ask) { askAgain(answer.ask, byId("pin").value); return; }
@@ -161,6 +182,12 @@ async function accepted(answer) {
   done(answer.op_id, _("What %(sender)s sent is in %(place)s", { sender, place: target }));
   await attempt(load);
   show();
+}
+
+// What travelled in a unit and is taken in without it.
+function loose() {
+  const units = new Set(transfer.lines.map((line) => line.handling_unit).filter((unit) => unit && !isWhole(unit)));
+  return units.size ? n_("%(num)s handling unit was not scanned whole: its goods come in loose.", "%(num)s handling units were not scanned whole: their goods come in loose.", units.size) : "";
 }
 
 // Why each line differs, of the reasons that fit it: one for all would be true of none.

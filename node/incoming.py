@@ -1,0 +1,73 @@
+"""What is known here of another site's dispatch: by the hub's transfers stream, or by the paper that came along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.db import Connection
+from ledger.errors import Rejected
+from ledger.ids import OpId, Origin
+from ledger.keys import VerifyKey
+from ledger.transfers import TransferName
+from node import streams
+from node.dispatch_paper import DispatchPaper, Sent
+from node.sent import STREAM
+
+SITES = "sites"
+STREAM_UNIT = 9  # the member of a line in the stream (`hub/transfers.as_json`) that says its handling unit
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A dispatch to this site. `by_paper`: known only from what came with the goods."""
+
+    name: TransferName
+    receiver: str
+    lines: tuple[Sent, ...]
+    by_paper: bool
+    settled: bool = False
+
+
+def known(connection: Connection, transfer: OpId, sender: str, paper: object) -> Coming:
+    """The dispatch that is meant, from the hub's stream or else from its paper; raises Rejected where there is none,
+    or more than one."""
+    printed = None if paper is None else from_paper(connection, paper)
+    if printed is not None and (printed.name.transfer != transfer or sender not in ("", printed.name.sender)):
+        raise Rejected(f"this is not the dispatch paper of transfer {transfer}: it is of {printed.name}")
+    sender = sender or ("" if printed is None else printed.name.sender)
+    keys = streams.ending(connection, STREAM, f"/{transfer}")
+    names = [name for name in map(TransferName.parse, keys) if sender in ("", name.sender)]
+    found = [from_stream(str(name), streams.get(connection, STREAM, str(name))) for name in names]
+    told = [each for each in found if each is not None]
+    if len(told) > 1:
+        senders = ", ".join(each.name.sender for each in told)
+        raise Rejected(f"two sites have dispatched under this id: {senders}; name the sender")
+    meant = told[0] if told else printed
+    if meant is None:
+        raise Rejected(f"transfer {transfer} is not known here yet: sync first, or scan its paper")
+    return meant
+
+
+def from_stream(key: str, value: Any) -> Coming | None:
+    """The dispatch as the hub tells it; None while the hub has only heard of its arrival."""
+    if not isinstance(value, dict) or not value.get("dispatched_s", 1):
+        return None
+    lines = tuple(Sent.parse(line, STREAM_UNIT) for line in value.get("lines", []))
+    settled = value.get("state") == "settled"
+    return Coming(TransferName.parse(key), str(value["receiver"]), lines, False, settled)
+
+
+def from_paper(connection: Connection, text: object) -> Coming:
+    """The dispatch as its paper tells it; raises Rejected for one that is damaged or not signed by its sender."""
+
+    def key_of(origin: Origin) -> VerifyKey:
+        said = streams.get(connection, SITES, origin.site)
+        if not isinstance(said, dict):
+            raise Rejected(f"no key of {origin.site} is known here: sync first, the hub tells of it")
+        if said.get("origin") != str(origin):
+            raise Rejected(f"it is of {origin}, but {origin.site} goes on as {said.get('origin')}: sync first")
+        return VerifyKey.parse(str(said.get("key")))
+
+    paper = DispatchPaper.read(text, key_of)
+    return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, True)
