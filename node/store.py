@@ -456,6 +456,7 @@ STEPS: tuple[str, ...] = (
     floor_store.ISSUED_1,
     DERIVED_7,
     DERIVED_8,
+    floor_store.CHOSEN_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
