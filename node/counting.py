@@ -22,6 +22,7 @@ from ledger.people import APPROVE, COUNT
 from ledger.wording import shown
 from node import counting_late, counting_shared, tasks
 from node.counting_certificates import Certificates
+from node.counting_choosing import Choosing
 from node.counting_close import Closing
 from node.counting_judge import judge
 from node.counting_lines import Lines
@@ -34,6 +35,7 @@ from node.counting_shared import Shared
 from node.counting_sheets import Sheets
 from node.desk import Answer, Desk, Person, is_done
 from node.operators import Operators
+from node.refusable import refusable
 from node.rounds import (
     SECOND,
     Round,
@@ -65,6 +67,7 @@ class Counting(Sessions, Lines):
         self.closing = Closing(desk)
         self.shared = Shared(desk, operators)
         self.review = Review(desk, operators)
+        self.choosing = Choosing(desk)
         self.posting = Posting(desk, operators)
         self.relocations = Relocations(desk)
         self.sheets = Sheets(desk, self.closing)
@@ -97,7 +100,8 @@ class Counting(Sessions, Lines):
 
         Of a bin that somebody counts already it answers {ask, choices} until `how` says what is meant: `second`, to
         count all of it on one's own, or `share`, to count the part named by `area` if that counter agrees. What
-        waited on a tablet without contact has happened, so it is taken as a second count.
+        waited on a tablet without contact has happened, so it is taken as a second count; what could not be opened
+        any more is kept for itself (`counting_late`).
         """
         who.need(COUNT, "count")
         fields = Fields(body, "open bin")
@@ -112,9 +116,9 @@ class Counting(Sessions, Lines):
                 return {"op_id": str(op_id), "ask": TAKEN.format(bin_), "choices": list(counting_shared.CHOICES)}
 
         def work(connection: Connection) -> Answer:
-            if how == counting_shared.SHARE and self.is_taken(connection, who, bin_):
-                return counting_shared.ask_for(connection, bin_, who, area)
-            return self.begin(connection, who, bin_, second=decided)
+            return self.begin_or_keep(
+                connection, who, bin_, second=decided, area=area if how == counting_shared.SHARE else None
+            )
 
         # Whatever was said and not how long it waited: sent again it has waited longer, and is the same act.
         content = {"bin": bin_, **({"how": how, "area": area} if how else {})}
@@ -133,6 +137,19 @@ class Counting(Sessions, Lines):
             return False
         refuse_counter(connection, row.session, bin_, who.actor)
         return True
+
+    def begin_or_keep(
+        self, connection: Connection, who: Person, bin_: str, second: bool, area: str | None = None
+    ) -> Answer:
+        """`begin`, or ask for an area of the bin; what somebody did without contact and is not to be counted by them
+        any more is kept for itself (`counting_late`)."""
+        with refusable(connection) as kept:
+            if area is not None and self.is_taken(connection, who, bin_):
+                return counting_shared.ask_for(connection, bin_, who, area)
+            return self.begin(connection, who, bin_, second)
+        if not self._desk.was_away(who):
+            raise Rejected(kept.why)
+        return counting_late.begin(connection, self._desk, who, bin_)
 
     def begin(self, connection: Connection, who: Person, bin_: str, second: bool = False) -> Answer:
         """`open_bin` inside a transaction of the caller, for a bin label that was scanned. `second`: also a bin that
@@ -177,6 +194,8 @@ class Counting(Sessions, Lines):
             row = own_round(connection, bin_, who.actor)
             if area is not None:
                 counting_shared.leave(connection, area)
+            elif self.taken(connection, who, bin_) is not None:
+                pass  # it is nobody's count already: its events stay on record
             elif row is not None and row.bin_state == "counting":
                 if counting_shared.is_shared(connection, row):
                     raise Rejected(f"others counted parts of {bin_} for you: finish it, or have it left uncounted")

@@ -20,6 +20,7 @@ from node.rounds import (
     next_round,
     parts,
     set_bin,
+    speaking,
 )
 
 
@@ -80,7 +81,7 @@ def _again(rule: Rule, row: Round, found: list[Part], stable: bool, agreed: bool
 
 
 def _value_elsewhere(connection: Connection, row: Round) -> int:
-    """By what value the other bins of the session differ, gross, by their newest rounds."""
+    """By what value the other bins of the session differ, gross, by the rounds that are decided on."""
     others = connection.execute(
         "SELECT bin FROM count_bins WHERE session = ? AND bin <> ? AND state IN ('review', 'posted')",
         (row.session.raw, row.bin),
@@ -88,7 +89,7 @@ def _value_elsewhere(connection: Connection, row: Round) -> int:
     lines = [
         line
         for (bin_,) in others
-        for part in parts(connection, row.session, bin_, latest(connection, row.session, bin_).round)
+        for part in parts(connection, row.session, bin_, speaking(connection, row.session, bin_).round)
         for line in part.lines
         if line.difference
     ]

@@ -1,4 +1,5 @@
-"""A count that was finished without contact after it had been taken away: cancelled, left uncounted, or dropped.
+"""A count that was finished without contact after it had been taken away: cancelled, left uncounted, or dropped; or
+begun without contact where nothing was to be counted any more, or not by this person.
 
 Whoever counted really counted (product.md, A physical act is never refused after the fact). What the tablet still
 sends goes on in the dropped tally; when that is finished it is sealed as an exception with its lines and its scans.
@@ -14,7 +15,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import FREE, Line
 from ledger.words import LINES_MAX
-from node import exceptions, tasks
+from node import catalogue, exceptions, tasks
 from node.counting_sessions import Sessions
 from node.counting_units import sealed_in
 from node.desk import Answer, Desk, Person
@@ -22,6 +23,15 @@ from node.tasks import Task
 from node.values import Fields
 
 LATE_COUNT = "late-count"
+
+
+def begin(connection: Connection, desk: Desk, who: Person, bin_: str) -> Answer:
+    """Begin a count in which what comes in now was done already. It is of no session from the beginning."""
+    catalogue.need_bin(connection, bin_)
+    at_ms = max(0, desk.now_ms() - who.waited_ms)
+    task = tasks.made(connection, who.actor, tasks.COUNT, tasks.DROPPED, "", bin_, at_ms)
+    tasks.note_gap(connection, task.task, who.waited_ms)
+    return {"task": task.task, "bin": bin_, "whole": True, "late": True}
 
 
 def keep(desk: Desk, sessions: Sessions, op_id: OpId, who: Person, body: object) -> Answer:

@@ -193,8 +193,9 @@ def counted_elsewhere(connection: Connection, row: Round, thing: Thing, task: in
     found = connection.execute(
         "SELECT 1 FROM count_tallies r JOIN tasks t ON t.task = r.task JOIN scan_events e ON e.task = r.task"
         " WHERE r.session = ? AND (r.bin <> ? OR (r.round = ? AND r.task <> ?)) AND e.item = ? AND e.serial = ?"
-        " AND (t.state = 'open' OR r.round = (SELECT MAX(round) FROM count_rounds x WHERE x.session = r.session"
-        " AND x.bin = r.bin)) GROUP BY e.task HAVING SUM(e.quantity) > 0",
+        " AND (t.state = 'open' OR r.round = COALESCE((SELECT round FROM count_choices c WHERE c.session = r.session"
+        " AND c.bin = r.bin), (SELECT MAX(round) FROM count_rounds x WHERE x.session = r.session"
+        " AND x.bin = r.bin))) GROUP BY e.task HAVING SUM(e.quantity) > 0",
         (row.session.raw, row.bin, row.round, task, thing.item, thing.serial),
     ).fetchone()
     return found is not None

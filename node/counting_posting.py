@@ -30,15 +30,16 @@ from node.operators import Operators
 from node.rounds import (
     Part,
     Round,
+    chosen,
     close_if_done,
     counters_of,
     ended,
-    latest,
     movers_of,
     need_session,
     parked_count,
     parts,
     set_bin,
+    speaking,
 )
 from node.values import Fields, amount, listed, text_id
 
@@ -64,6 +65,7 @@ class _Wish:
     sign: Sign
     limits: Limits
     parts: int
+    round: int | None
 
     def select(self, part: Part) -> int:
         """The lines of this part to post now, as bits: those wanted that are not posted yet."""
@@ -84,14 +86,16 @@ class Posting:
         self._operators = operators
 
     def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
-        """Post a bin in review: `session`, `bin`, `lines` [numbers] (default: all), `reasons` {number: [code or
-        [code, share]]}, `reason` for every other line that differs, `occurred_ms`."""
+        """Post a bin in review: `session`, `bin`, `round` (which was looked at; default: whatever is decided on),
+        `lines` [numbers] (default: all), `reasons` {number: [code or [code, share]]}, `reason` for every other line
+        that differs, `occurred_ms`."""
         who.need(APPROVE, "approve a count")
         fields = Fields(body, "approve")
         session, bin_ = fields.op_id("session"), fields.text("bin")
-        chosen = fields.take("lines")
+        named, lines = fields.take("round"), fields.take("lines")
+        looked_at = None if named is None else amount(named, "round")
         numbers = (
-            None if chosen is None else frozenset(amount(n, "line") for n in listed(chosen, "lines", 50 * LINES_MAX))
+            None if lines is None else frozenset(amount(n, "line") for n in listed(lines, "lines", 50 * LINES_MAX))
         )
         said = {_line(name): _said(codes, name) for name, codes in fields.mapping("reasons").items()}
         default, occurred_ms = fields.take("reason"), fields.moment("occurred_ms")
@@ -104,9 +108,12 @@ class Posting:
             "reasons": {name: [list(each) for each in codes] for name, codes in said.items()},
             "reason": [code for code, _ in every],
             "occurred_ms": occurred_ms,
+            **({} if looked_at is None else {"round": looked_at}),
         }
         sign, limits = self._own(who, pin)
-        return self._approve(content, op_id, who, session, bin_, numbers, said, every, occurred_ms, sign, limits)
+        return self._approve(
+            content, op_id, who, session, bin_, numbers, said, every, occurred_ms, sign, limits, looked_at
+        )
 
     def approve_bins(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Post several bins in review with one PIN: `session`, `bins`, `reason` for what differs, `occurred_ms`.
@@ -151,7 +158,7 @@ class Posting:
         if why := _own_work(connection, session, bin_, actor):
             return why
         rules, known = policy(connection), relocated(connection, session, bin_)
-        for part in parts(connection, session, bin_, latest(connection, session, bin_).round):
+        for part in parts(connection, session, bin_, speaking(connection, session, bin_).round):
             try:
                 select = sum(1 << at for at, posted in enumerate(part.posted) if not posted)
                 _refuse_limits(connection, rules.limits_of(actor), actor, session, part, select, known)
@@ -169,21 +176,25 @@ class Posting:
     def _approve(
         self, content: Mapping[str, object], op_id: OpId, who: Person, session: OpId, bin_: str,
         numbers: frozenset[int] | None, said: Mapping[int, Said], every: Said, occurred_ms: int | None, sign: Sign,
-        limits: Limits,
+        limits: Limits, looked_at: int | None = None,
     ) -> Answer:  # fmt: skip
         with self._site.writing() as connection:
-            row = latest(connection, session, bin_)
+            row = speaking(connection, session, bin_)
             found = parts(connection, session, bin_, row.round)
-        wish = _Wish(op_id, who, session, bin_, numbers, said, every, occurred_ms, sign, limits, len(found))
+        wish = _Wish(
+            op_id, who, session, bin_, numbers, said, every, occurred_ms, sign, limits, len(found), looked_at
+        )
         steps = [lambda connection, at=at: self._post(connection, wish, at) for at in range(max(1, len(found)))]
         answer = self._desk.steps(op_id, who.actor, "approve", content, steps)
         self._seal_closed(session)
         return answer
 
     def _post(self, connection: Connection, wish: _Wish, at: int) -> Answer:
-        row = latest(connection, wish.session, wish.bin)
+        row = speaking(connection, wish.session, wish.bin)
         if row.bin_state != "review":
             raise Rejected(f"{wish.bin} is not in review: nothing to post")
+        if wish.round not in (None, row.round):
+            raise Rejected(f"another count of {wish.bin} is decided on by now: look at it again")
         if why := _own_work(connection, wish.session, wish.bin, wish.who.actor):
             raise Rejected(why)
         if parked_count(connection, wish.session, wish.bin):
@@ -222,10 +233,11 @@ class Posting:
             lines=part.lines,
             select=select,
         )
-        why = ended(connection, wish.session, wish.bin)
+        choice = chosen(connection, wish.session, wish.bin)
+        why = (ended(connection, wish.session, wish.bin), "" if choice is None else choice[1])
         document = self._desk.document(
             wish.occurred_ms,
-            reasons=(why,) if why else (),
+            reasons=tuple(dict.fromkeys(each for each in why if each)),
             line_reasons={line: tuple(code for code, _ in said) for line, said in reasons.items()},
             shares={line: tuple(share for _, share in said) for line, said in reasons.items() if len(said) > 1},
             part=None if wish.parts == 1 else DocumentPart(wish.op_id, part.part, wish.parts),

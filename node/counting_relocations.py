@@ -13,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
 from node.desk import Answer, Desk, Person
-from node.rounds import latest, parts
+from node.rounds import parts, speaking
 from node.values import Fields
 
 Key = tuple[str, str, str, int]
@@ -118,8 +118,8 @@ def refuse_open(connection: Connection, session: OpId, bin_: str) -> None:
 
 
 def _open_lines(connection: Connection, session: OpId, bin_: str) -> dict[Key, int]:
-    """The differences of the bin's newest round that are not posted, if it is in review."""
-    row = latest(connection, session, bin_)
+    """The differences of the bin's round that is decided on that are not posted, if it is in review."""
+    row = speaking(connection, session, bin_)
     if row.bin_state != "review":
         return {}
     found: dict[Key, int] = {}

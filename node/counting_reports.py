@@ -23,7 +23,7 @@ from node.counting_plans import reveal
 from node.desk import Answer, Desk, Person
 from node.openings import document_of
 from node.operators import Operators
-from node.rounds import ENDED, Round, latest, need_session, parts
+from node.rounds import ENDED, Round, need_session, parts, speaking
 
 LINE_COLUMNS = (
     "bin", "state", "item", "name", "lot", "serial", "status", "unit", "decimals", "counted", "expected",
@@ -61,7 +61,7 @@ class Reports:
         who.need(APPROVE, "see the variance of a count")
         with self._site.writing() as connection:
             known = need_session(connection, session)
-            rows = [latest(connection, session, bin_) for bin_ in _bins(connection, session)]
+            rows = [speaking(connection, session, bin_) for bin_ in _bins(connection, session)]
             shown = [row for row in rows if row.bin_state in ("review", *ENDED)]
             if who.has(COUNT):
                 seen = [row.bin for row in shown if row.bin_state == "review"]

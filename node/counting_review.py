@@ -12,6 +12,7 @@ from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.words import LINES_MAX
 from node import catalogue, counting_shared, counting_units
+from node.counting_choosing import refuse_own
 from node.counting_judge import verdict_of
 from node.counting_relocations import Offer, offers, relocated
 from node.desk import Answer, Desk, Person
@@ -20,7 +21,7 @@ from node.rounds import (
     ENDED,
     Part,
     Round,
-    counters_of,
+    chosen,
     end_rounds,
     ended,
     give,
@@ -30,8 +31,8 @@ from node.rounds import (
     next_round,
     parked_count,
     parts,
-    people_with,
     recorded,
+    speaking,
 )
 from node.values import Fields
 
@@ -143,17 +144,20 @@ class Review:
                     "INSERT OR IGNORE INTO count_reveals VALUES (?, ?, ?, ?)",
                     (session.raw, bin_, who.actor.raw, self._desk.now_ms()),
                 )
-            rounds = [self._round(connection, row, number) for number in range(row.round + 1)]
+            newest, row = row, speaking(connection, session, bin_)
+            rounds = [self._round(connection, row, number) for number in range(newest.round + 1)]
+            choice = chosen(connection, session, bin_)
             return {
                 "session": str(session),
                 "bin": bin_,
                 "state": row.bin_state,
                 "rounds": [found for found in rounds if found["lines"] or found["operations"]],
-                "moves": [] if all(each["stable"] for each in rounds[-1:]) else _moves_during(connection, row),
+                "moves": [] if rounds[row.round]["stable"] else _moves_during(connection, row),
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
                 "units": counting_units.found_in(connection, session, bin_),
                 **({"ended": why} if (why := ended(connection, session, bin_)) else {}),
+                **({} if choice is None else {"chosen": {"round": choice[0], "reason": choice[1]}}),
                 **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
             }
 
@@ -168,7 +172,7 @@ class Review:
         ).fetchall()
         found = []
         for (bin_,) in rows:
-            row = latest(connection, session, bin_)
+            row = speaking(connection, session, bin_)
             lines = [line for part in parts(connection, session, bin_, row.round) for line in part.lines]
             found.append(
                 {
@@ -275,9 +279,7 @@ class Review:
             number = recorded(connection, session, bin_)
             if number is None:
                 raise Rejected(f"{bin_} was not counted yet: nothing to take")
-            counters = counters_of(connection, session, bin_)
-            if who.actor in counters and people_with(connection, APPROVE) - counters:
-                raise Rejected(f"you counted {bin_}: somebody else has to say whether that is enough")
+            refuse_own(connection, session, bin_, who)
             end_rounds(connection, row, number, reason)
             return {"session": str(session), "bin": bin_}
 

@@ -409,3 +409,11 @@ CREATE TABLE order_issues (
 INSERT INTO order_issues SELECT l.reference, w.item, SUM(w.quantity)
     FROM pick_wishes w JOIN pick_lists l ON l.list = w.list WHERE l.state = 'issued' GROUP BY 1, 2;
 """
+
+CHOSEN_1 = """
+-- Which round an approver decides on in place of the newest one, and why.
+CREATE TABLE count_choices (
+    session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL, reason TEXT NOT NULL, actor BLOB NOT NULL,
+    at_ms INTEGER NOT NULL, PRIMARY KEY (session, bin)
+) STRICT, WITHOUT ROWID;
+"""

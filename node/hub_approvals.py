@@ -26,7 +26,7 @@ from node.counting_relocations import refuse_open
 from node.desk import Desk, Person, is_done
 from node.operators import Operators
 from node.proposals import Proposals
-from node.rounds import latest, parked_count, parts
+from node.rounds import parked_count, parts, speaking
 from sync.messages import Advice
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class HubApprovals:
         return wish
 
     def _count_as_it_is(self, connection: Connection, session: OpId, bin_: str) -> CountWish | None:
-        row = latest(connection, session, bin_)
+        row = speaking(connection, session, bin_)
         found = parts(connection, session, bin_, row.round)
         if row.bin_state != "review" or not found or any(part.counter is None for part in found):
             return None

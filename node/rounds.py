@@ -100,6 +100,20 @@ def latest(connection: Connection, session: OpId, bin_: str) -> Round:
     return _round(row)
 
 
+def speaking(connection: Connection, session: OpId, bin_: str) -> Round:
+    """The round of a bin that is decided on: the one that an approver has chosen, else the newest."""
+    row, found = latest(connection, session, bin_), chosen(connection, session, bin_)
+    return row if found is None else round_at(connection, session, bin_, found[0])
+
+
+def chosen(connection: Connection, session: OpId, bin_: str) -> tuple[int, str] | None:
+    """The round that an approver has chosen in place of the newest, and why."""
+    row = connection.execute(
+        "SELECT round, reason FROM count_choices WHERE session = ? AND bin = ?", (session.raw, bin_)
+    ).fetchone()
+    return None if row is None else (int(row[0]), str(row[1]))
+
+
 def round_at(connection: Connection, session: OpId, bin_: str, number: int) -> Round:
     """One round of a bin of a session, which is there."""
     asked = _ROUND + "WHERE b.session = ? AND b.bin = ? AND r.round = ?"
@@ -185,6 +199,7 @@ def next_round(connection: Connection, row: Round, why: str) -> None:
         " SELECT session, bin, ?, ?, deadline_ms FROM count_rounds WHERE session = ? AND bin = ? AND round = ?",
         (row.round + 1, why, row.session.raw, row.bin, row.round),
     )
+    connection.execute("DELETE FROM count_choices WHERE session = ? AND bin = ?", (row.session.raw, row.bin))
     set_bin(connection, row.session, row.bin, "waiting")
 
 

@@ -39,6 +39,7 @@ from node.operators import Operators
 from node.pairing import Pairing, Shown
 from node.parking import park
 from node.presenting import Presented, alone, is_companion, presented, says_too_little
+from node.refusable import Kept, refusable
 from node.rounds import open_round
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
@@ -265,14 +266,14 @@ class Scanning:
         """A label that stands for a key of the tablet. Closing a bin asks first, so it is not among them."""
         if scan.text not in ("UNDO", "EMPTY") or task is None:
             return {"outcome": "control", "command": scan.text}
-        with _savepoint(connection) as kept:
+        with refusable(connection) as kept:
             if scan.text == "UNDO":
                 tasks.undo(connection, task, who.actor, None, cause)
             elif task.kind != tasks.COUNT or any(line.quantity for line in tasks.tally(connection, task.task)):
                 raise Rejected("lines were counted here: undo them before declaring the bin empty")
             elif not tasks.said_empty(connection, task.task):
                 tasks.add(connection, task, who.actor, "empty", Thing(), 0, cause)
-        return kept.refusal or {"outcome": "counted", "command": scan.text}
+        return _refused(kept) or {"outcome": "counted", "command": scan.text}
 
     def _bin(self, connection: Connection, who: Person, task: Task | None, scan: Scan) -> Answer:
         code = unit_of(scan)
@@ -280,26 +281,25 @@ class Scanning:
             if not who.has(COUNT):
                 return {"outcome": "bin", "bin": code}
             away = self._desk.was_away(who)
-            with _savepoint(connection) as kept:
+            with refusable(connection) as kept:
                 if not away and self._counting.is_taken(connection, who, code):
                     return {"outcome": "taken", "bin": code, "why": TAKEN.format(code), "choices": list(CHOICES)}
-                opened = self._counting.begin(connection, who, code, second=away)
-                return {"outcome": "opened", **opened}
-            return kept.refusal or {}
+                return {"outcome": "opened", **self._counting.begin_or_keep(connection, who, code, second=away)}
+            return _refused(kept)
         if task.kind == tasks.COUNT:
             if code == task.target:
                 return {"outcome": "bin", "bin": code}
             return {"outcome": "refused", "bin": code, "why": f"you are counting {task.target}: close it first"}
-        with _savepoint(connection) as kept:
+        with refusable(connection) as kept:
             return {"outcome": "steered", **self._stock.steer(connection, task, code)}
-        return kept.refusal or {}
+        return _refused(kept)
 
     def _unit(self, connection: Connection, who: Person, task: Task, unit: str, cause: Cause) -> Answer:
-        with _savepoint(connection) as kept:
+        with refusable(connection) as kept:
             if task.kind == tasks.COUNT:
                 return {"outcome": "sealed", **confirm(connection, who, task, unit, cause)}
             return {"outcome": "steered", **self._stock.unit(connection, who, task, unit, cause)}
-        return kept.refusal or {}
+        return _refused(kept)
 
     def _late(self, connection: Connection, who: Person, bin_: str, scan: Scan, cause: Cause) -> Answer:
         """Scanned in a bin that its counter has left by now. It never counts elsewhere: it waits beside that bin's
@@ -341,7 +341,7 @@ class Scanning:
                 more = {"measure": catalogue.measure(connection, sku)}
         if not trouble:
             thing = Thing(sku, scan.lot, scan.serial, tasks.UNSAID, hint.get("expiry", ""))
-            with _savepoint(connection) as kept:
+            with refusable(connection) as kept:
                 return {"outcome": "counted", **self._add(connection, who, task, thing, quantity, cause, pieces)}
             trouble = kept.why
         number = park(connection, task, cause, scan.symbology, trouble, hint)
@@ -399,38 +399,8 @@ class Scanning:
         return None
 
 
-class _Kept:
-    """How the part of a transaction under a savepoint ended."""
-
-    def __init__(self) -> None:
-        self.why = ""
-
-    @property
-    def refusal(self) -> Answer | None:
-        return {"outcome": "refused", "why": self.why} if self.why else None
-
-
-class _savepoint:
-    """A part of a transaction that a rule may refuse: its writes go, its reason stays, and the read is kept."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._kept = _Kept()
-
-    def __enter__(self) -> _Kept:
-        self._connection.execute("SAVEPOINT part")
-        return self._kept
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
-        if kind is None:
-            self._connection.execute("RELEASE part")
-            return False
-        self._connection.execute("ROLLBACK TO part")
-        self._connection.execute("RELEASE part")
-        if isinstance(error, Rejected):
-            self._kept.why = str(error)
-            return True
-        return False
+def _refused(kept: Kept) -> Answer:
+    return {"outcome": "refused", "why": kept.why} if kept.why else {}
 
 
 def signal_for(outcome: Answer) -> Signal | None:

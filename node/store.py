@@ -484,6 +484,7 @@ STEPS: tuple[str, ...] = (
     TRANSIT_1,
     NAMES_1,
     DERIVED_9,
+    floor_store.CHOSEN_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -78,32 +78,27 @@ def begin(connection: Connection, actor: Actor, kind: str, source: str, target: 
     if now is not None:
         where = f" {now.target or now.source}" if now.target or now.source else ""
         raise Rejected(f"you are still busy with a {now.kind}{where}: finish or leave that first")
-    row = connection.execute(
-        "INSERT INTO tasks (kind, actor, state, source, target, opened_at_ms) VALUES (?, ?, 'open', ?, ?, ?)"
-        " RETURNING task",
-        (kind, actor.raw, source, target, at_ms),
-    ).fetchone()
-    return Task(int(row[0]), kind, actor, OPEN, source, target)
+    return made(connection, actor, kind, OPEN, source, target, at_ms)
 
 
 def from_paper(connection: Connection, actor: Actor, target: str, at_ms: int) -> Task:
     """The task of a bin that was counted on paper: the person may be busy with another one on a tablet."""
-    row = connection.execute(
-        "INSERT INTO tasks (kind, actor, state, source, target, opened_at_ms) VALUES (?, ?, ?, '', ?, ?)"
-        " RETURNING task",
-        (COUNT, actor.raw, CLOSING, target, at_ms),
-    ).fetchone()
-    return Task(int(row[0]), COUNT, actor, CLOSING, "", target)
+    return made(connection, actor, COUNT, CLOSING, "", target, at_ms)
 
 
 def at_once(connection: Connection, actor: Actor, kind: str, source: str, target: str, at_ms: int) -> Task:
     """The task of an act that begins and ends in one go: it holds its events, and nobody is busy with it."""
+    return made(connection, actor, kind, CLOSED, source, target, at_ms)
+
+
+def made(connection: Connection, actor: Actor, kind: str, state: str, source: str, target: str, at_ms: int) -> Task:
+    """A new task in this state, whatever else the person is busy with."""
     row = connection.execute(
-        "INSERT INTO tasks (kind, actor, state, source, target, opened_at_ms) VALUES (?, ?, 'closed', ?, ?, ?)"
+        "INSERT INTO tasks (kind, actor, state, source, target, opened_at_ms) VALUES (?, ?, ?, ?, ?, ?)"
         " RETURNING task",
-        (kind, actor.raw, source, target, at_ms),
+        (kind, actor.raw, state, source, target, at_ms),
     ).fetchone()
-    return Task(int(row[0]), kind, actor, CLOSED, source, target)
+    return Task(int(row[0]), kind, actor, state, source, target)
 
 
 def current(connection: Connection, actor: Actor) -> Task | None:

@@ -126,6 +126,7 @@ OUTCOME = record(
         "session": OP_ID,
         "task": whole(),
         "whole": flag(),
+        "late": flag("It was not to be counted any more: what is counted there is kept for itself"),
         "source": CODE,
         "target": CODE,
         "unit": text("A handling unit that came in by this scan", most=31),
@@ -302,6 +303,9 @@ REVIEW = record(
     },
     {
         "ended": text("Why it was not counted again as its rule has it", most=31),
+        "chosen": record(
+            "ChosenRound", {"round": whole(), "reason": text(most=31)}, doc="Decided on instead of the newest"
+        ),
         "sealed": flag("A unit that was confirmed by its label, and not counted"),
     },
 )

@@ -225,6 +225,10 @@ ROUTES = (
             record("BinOpened", {"op_id": OP_ID, "task": whole(), **OF_BIN, "whole": flag()}),
             record("BinTaken", {"op_id": OP_ID, "ask": WORDS, "choices": array(one_of(*CHOICES))},
                    doc="Somebody else counts it: not opened until `how` says what is meant"),
+            record(
+                "BinLate", {"op_id": OP_ID, "task": whole(), **BIN, "whole": flag(), "late": flag()},
+                doc="Opened without contact, and not to be counted by then: what is counted there is kept for itself",
+            ),
             record("AreaAsked", {"op_id": OP_ID, **OF_BIN, "area": whole(least=1), "state": one_of("asked")}),
         ),
         BIN,
@@ -270,11 +274,18 @@ ROUTES = (
         "counts/take", APPROVE, "Take what was counted: a bin that waits to be counted again goes to review",
         lambda floor: floor.counting.review.take, ACTED_ON_BIN, {**OF_BIN, **WHY}, version=_whole_session,
     ),
+    verb(
+        "counts/choose", APPROVE, "Decide on another round of a bin in review than the newest",
+        lambda floor: floor.counting.choosing.choose,
+        record("RoundChosen", {"op_id": OP_ID, **OF_BIN, "round": whole()}),
+        {**OF_BIN, "round": whole("0 is the first; the newest takes a choice back"), **WHY}, version=_whole_review,
+    ),
     signed_verb(
         "counts/approve", APPROVE, "Post a bin in review", lambda floor: floor.counting.posting.approve,
         record("BinApproved", {"op_id": OP_ID, **OF_BIN, "state": one_of("posted", "review")}), OF_BIN,
         {
             "lines": or_null(array(whole(), 10_000, "Line numbers; absent: all")),
+            "round": or_null(whole("Which was looked at: refused if another one is decided on by now")),
             "reasons": {
                 "type": "object", "description": "Reasons by line number; several with their shares",
                 "additionalProperties": array(either(REASON, _SHARE), 8),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -21,7 +22,7 @@ from web.languages import N_, said
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
 from web.node_pages import page
-from web.node_views import areas_of, bins_to_count, counters, variance
+from web.node_views import areas_of, bins_to_count, counters, decided_on, variance
 from web.node_words import AGAIN as AGAIN_WORDS
 from web.node_words import BIN_STATES, LIMITS, SESSION_STATES, SHEET_STATES
 from web.schema import ROWS_MAX
@@ -46,6 +47,11 @@ ENOUGH = (
     ("no-time", N_("No time for it now")),
     ("beyond-doubt", N_("It is beyond doubt")),
 )
+BETTER = (
+    ("doubtful", N_("The other count looks doubtful")),
+    ("moved-meanwhile", N_("Stock moved during the other count")),
+    ("looked-myself", N_("Somebody has looked at the shelf")),
+)
 LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
 
 
@@ -60,9 +66,9 @@ def _unknown(reads: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _fitting(rules: Counting, found: dict[str, Any]) -> list[tuple[str, str]]:
-    """The reasons that explain every difference of the newest round, as codes and words."""
-    signs = [line["difference"] for line in (found["rounds"][-1]["lines"] if found["rounds"] else ())]
+def _fitting(rules: Counting, speaking: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The reasons that explain every difference of a round, as codes and words."""
+    signs = [line["difference"] for line in (speaking["lines"] if speaking else ())]
     fits = [each for each in rules.reasons if all(each.explains(sign) for sign in signs if sign)]
     return [(each.code, each.words) for each in fits if each.code != RELOCATED]
 
@@ -190,13 +196,15 @@ def blueprint(parts: NodeParts) -> Blueprint:
             rules, people = policy(connection), counters(connection, parts.floor.people)
             for_hub = parts.floor.hub.waits(connection, op_id, bin_)
         found = review.bin_review(who, op_id, bin_)
-        lines = variance(found["rounds"])
+        speaking = decided_on(found)
+        lines = variance(found["rounds"], speaking)
         differing = [line for line in lines if line["difference"]]
         if len(lines) > ROWS_MAX:
             lines.sort(key=lambda line: not line["difference"])  # what there is to decide on comes first
         return render_template(
             "node/review_bin.html",
             one=found,
+            last=speaking,
             name=known["name"],
             lines=excerpt(lines, "lines"),
             differing=len(differing),
@@ -209,9 +217,11 @@ def blueprint(parts: NodeParts) -> Blueprint:
             moves=excerpt(found["moves"], "moves"),
             scans=excerpt(parked, "scans"),
             unknown=_unknown,
-            reasons=_fitting(rules, found),
+            reasons=_fitting(rules, speaking),
             every_reason=_known(rules),
             again=AGAIN,
+            better=BETTER,
+            chosen=dict(BETTER).get(reason, reason) if (reason := found.get("chosen", {}).get("reason")) else "",
             ended=dict(ENOUGH).get(found.get("ended", ""), found.get("ended", "")),
             most=ROWS_MAX,
             counters=people,

@@ -87,20 +87,26 @@ def counters(connection: Connection, people: Operators) -> list[tuple[str, str]]
     return sorted(((str(actor), people.name_of(connection, actor)) for actor in found), key=lambda each: each[1])
 
 
-def variance(rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A bin's lines with every round's count beside the newest round's expected and difference.
+def decided_on(review: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The round of a bin's review that is decided on: the chosen one or the newest; None without any."""
+    number = review.get("chosen", {}).get("round")
+    return next((each for each in reversed(review["rounds"]) if number in (None, each["round"])), None)
+
+
+def variance(rounds: Sequence[Mapping[str, Any]], speaking: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """A bin's lines with every round's count beside expected and difference of the round that is decided on.
 
     `counted` holds one entry a round: a number, or None where that round has no such line.
     """
-    if not rounds:
+    if speaking is None:
         return []
     keys = ("item", "lot", "serial", "status")
     by_round = [{tuple(line[name] for name in keys): line for line in each["lines"]} for each in rounds]
-    newest = by_round[-1]
-    ordered = [*newest, *(key for found in by_round[:-1] for key in found if key not in newest)]
+    said = by_round[rounds.index(speaking)]
+    ordered = [*said, *(key for found in by_round for key in found if key not in said)]
     lines = []
     for key in dict.fromkeys(ordered):
-        line = newest.get(key)
+        line = said.get(key)
         known = line or next(found[key] for found in by_round if key in found)
         lines.append(
             {

@@ -66,6 +66,7 @@ RULES = tuple(
         "node/counting",
         "node/counting_amounts",
         "node/counting_certificates",
+        "node/counting_choosing",
         "node/counting_close",
         "node/counting_csv",
         "node/counting_late",

@@ -43,6 +43,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/close": {"bin": "A-01", "confirm": True},
     "counts/reject": {**SESSION, "reason": "doubtful"},
     "counts/take": {**SESSION, "bin": "A-01", "reason": "nobody-else"},
+    "counts/choose": {**SESSION, "bin": "A-01", "round": 0, "reason": "doubtful"},
     "counts/recount": {**SESSION, "bin": "A-01", "reason": "doubtful"},
     "counts/approve": {**SESSION, "bin": "A-01", "lines": [0], "reason": "lost", "pin": PIN},
     "counts/approve-bins": {**SESSION, "bins": ["A-01"], "pin": PIN},

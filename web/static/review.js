@@ -14,6 +14,8 @@ import { _ } from "./words.js";
 const proof = byId("proof"), page = byId("bin-page");
 const { session, bin } = page.dataset;
 const differs = Number(page.dataset.differs), relocated = Number(page.dataset.relocated);
+const speaking = Number(page.dataset.speaking);
+let other = {}; // the count that is to be decided on instead
 const watch = (opId) => follow(opId, proof, () => proof.dataset.op === opId);
 if (proof.dataset.op) watch(proof.dataset.op);
 
@@ -37,12 +39,12 @@ const again = () => ({ session, bin, reason: byId("reason-again").value });
 const back = () => location.assign(`/review/${session}`);
 
 function approval() {
-  const wish = { session, bin, pin: byId("pin").value, reasons: Object.fromEntries(explained) };
+  const wish = { session, bin, round: speaking, pin: byId("pin").value, reasons: Object.fromEntries(explained) };
   return toExplain() ? { ...wish, reason: byId("reason-approve").value } : wish;
 }
 
 if (byId("decide")) {
-  decider({
+  const { open } = decider({
     approve: {
       title: _("Approve and post"), yes: _("Sign and post"), signed: true, why: () => (toExplain() ? "why-approve" : ""),
       words: differs ? _("The difference is booked now, and your signature stands beside it.") : _("Nothing is booked; your signature proves the count."),
@@ -58,7 +60,18 @@ if (byId("decide")) {
       words: _("Nothing is booked. The count stays on record, and the bin can be counted in another one."),
       act: () => act("counts/reject", { session, bins: [bin], reason: byId("reason-again").value }), done: back,
     },
+    choose: {
+      title: _("Decide on another count"), yes: _("Take this count"), why: "why-enough",
+      words: () => _("The bin is decided on as %(name)s counted it, with what the books had then. Nothing is booked yet.", other),
+      act: () => act("counts/choose", { session, bin, round: other.round, reason: byId("reason-enough").value }), done: () => location.reload(),
+    },
   });
+  for (const each of document.querySelectorAll("[data-choose]")) {
+    each.addEventListener("click", () => {
+      other = { round: Number(each.dataset.choose), name: each.dataset.name };
+      open("choose");
+    });
+  }
 }
 
 function posted(answer) {
