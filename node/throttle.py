@@ -20,6 +20,9 @@ LOCKED = 50
 TABLETS_MAX = 1_000
 
 
+FREE = 5  # wrong PINs of a person in a row, before they wait
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whose guesses are counted. `free` of them in a row cost nothing; `lock` ends in a lock."""
@@ -30,7 +33,7 @@ class Subject:
 
 
 def person(actor: str) -> Subject:
-    return Subject(f"person:{actor}", free=5, lock=True)
+    return Subject(f"person:{actor}", free=FREE, lock=True)
 
 
 def tablet(connection: Connection, name: str) -> Subject:
@@ -39,6 +42,14 @@ def tablet(connection: Connection, name: str) -> Subject:
     (count,) = connection.execute("SELECT COUNT(*) FROM guesses WHERE subject LIKE 'tablet:%'").fetchone()
     known = connection.execute("SELECT 1 FROM guesses WHERE subject = ?", (subject.name,)).fetchone()
     return subject if known or count < TABLETS_MAX else Subject("tablet:", free=20, lock=False)
+
+
+def waiting(connection: Connection) -> int:
+    """How many people wait, or are locked out."""
+    (count,) = connection.execute(
+        "SELECT COUNT(*) FROM guesses WHERE failures >= ? AND subject >= 'person:' AND subject < 'person;'", (FREE,)
+    ).fetchone()
+    return int(count)
 
 
 class Throttle:

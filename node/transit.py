@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 
 from ledger.db import Connection
 from ledger.errors import Rejected
@@ -38,24 +39,42 @@ def of_item(connection: Connection, site: str, sku: str, lot: str = "", serial: 
     }
 
 
+def arrivals(connection: Connection, site: str, most: int) -> int:
+    """How many transfers are on their way to here, at most `most`."""
+    keys = connection.execute("SELECT DISTINCT transfer FROM under_way ORDER BY transfer").fetchall()
+    rows = (_to_here(connection, site, key) for (key,) in keys)
+    return len(list(islice((each for each in rows if any(row["quantity"] for _, row in each)), most)))
+
+
 def _coming(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
     keys = connection.execute("SELECT transfer FROM under_way WHERE item = ? ORDER BY transfer", (sku,)).fetchall()
     for (key,) in keys:
-        said = streams.get(connection, sent.STREAM, key)
-        if not isinstance(said, dict) or said.get("receiver") != site:
-            continue
-        try:
-            name, lines = TransferName.parse(key), said["lines"]
-            each = [(Sent.parse(line), line[_ACCEPTED] + line[_MISSING], line[_MISSING]) for line in lines]
-        except (Rejected, KeyError, IndexError, TypeError) as error:
-            # What one sender made up must not hide what the others sent.
-            log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
-            continue
-        came = _came(connection, name)
-        for line, told, missing in each:
-            if line.item == sku:
-                here = max(told, came.get(line.index, 0))
-                yield _row(name.transfer, name.sender, True, line.lot, line.serial, line.quantity - here, missing)
+        yield from (row for item, row in _to_here(connection, site, key) if item == sku)
+
+
+def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Answer]]:
+    """(item, row) for each line of a transfer to here; none of one to another site, or that nobody can read."""
+    said = streams.get(connection, sent.STREAM, key)
+    if not isinstance(said, dict) or said.get("receiver") != site:
+        return []
+    try:
+        name, lines = TransferName.parse(key), said["lines"]
+        each = [(Sent.parse(line), line[_ACCEPTED] + line[_MISSING], line[_MISSING]) for line in lines]
+    except (Rejected, KeyError, IndexError, TypeError) as error:
+        # What one sender made up must not hide what the others sent.
+        log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
+        return []
+    came = _came(connection, name)
+    return [
+        (
+            line.item,
+            _row(
+                name.transfer, name.sender, True, line.lot, line.serial,
+                line.quantity - max(told, came.get(line.index, 0)), missing,
+            ),
+        )
+        for line, told, missing in each
+    ]  # fmt: skip
 
 
 def _came(connection: Connection, name: TransferName) -> dict[int, int]:

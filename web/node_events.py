@@ -16,6 +16,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from ledger.errors import Rejected
+from node import waiting
 from node.desk import Person
 from node.listening import ALWAYS, IDLE, NEVER, Page, handed, newest
 from node.weighing import scale_of
@@ -29,6 +30,7 @@ from web.server import STOPPING, STREAMS_MAX
 
 POLL_MS = 150
 HEARTBEAT_MS = 5_000
+COUNTED_EVERY_MS = 5_000
 STREAMS_PER_LOGIN = 4
 LIFE_MS = 15 * 60_000  # then the tablet reconnects, which asks for its log-in again
 
@@ -67,6 +69,7 @@ EVENTS = Route(
     answer={"type": "string"},
     query={
         "codes": one_of(IDLE, ALWAYS),
+        "tiles": one_of("yes"),
         "after": text("The last `code` that came, as Last-Event-ID", pattern="^[0-9]{1,18}$"),
     },
 )  # fmt: skip
@@ -81,6 +84,7 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
         last = request.headers.get("Last-Event-ID", ask.query.get("after"))
         page = Page(ask.who.actor, ask.query.get("codes", NEVER))
         stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping, page, _number(last))
+        stream.tiles = "tiles" in ask.query
         seats.take(stream)
         parts.floor.listening.open(page)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -126,7 +130,10 @@ class _Stream:
         self._parts = parts
         self._who = who
         self.token = token
+        self.tiles = False
         self.replaced = False
+        self._counted_ms: int | None = None
+        self._counted: dict[str, int] = {}
 
     def run(self) -> Iterator[bytes]:
         clock = self._parts.clock
@@ -138,6 +145,8 @@ class _Stream:
             code = newest(connection) if self._code is None else self._code
         while clock.monotonic_ms() - opened < LIFE_MS and not (self.replaced or self._stopping.is_set()):
             now, ran_ms = snapshot(self._parts, self._who, self._at), clock.monotonic_ms()
+            if self.tiles:
+                now["waiting"] = self._waiting(ran_ms)
             code, texts = self._codes_after(code)
             for number, read in texts:
                 yield f"id: {number}\nevent: code\ndata: ".encode() + _json({"text": read}) + b"\n\n"
@@ -157,6 +166,14 @@ class _Stream:
                 heard = ran_ms
                 yield b"event: heartbeat\ndata: {}\n\n"
             clock.sleep_ms(POLL_MS)
+
+    def _waiting(self, ran_ms: int) -> dict[str, int]:
+        """What waits for this person: counted now and then, because it takes longer than all the rest."""
+        if self._counted_ms is None or ran_ms - self._counted_ms >= COUNTED_EVERY_MS:
+            with self._parts.site.reading() as connection:
+                self._counted = waiting.of(self._parts.floor, connection, self._who, self._parts.clock.now_ms())
+            self._counted_ms = ran_ms
+        return self._counted
 
     def _codes_after(self, number: int) -> tuple[int, list[tuple[int, str]]]:
         """(the number of the last one, the codes for this page after `number`). What came while another page was in

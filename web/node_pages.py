@@ -13,7 +13,7 @@ from devices import pictures
 from ledger import people
 from ledger.ids import OpId
 from ledger.people import ADMIN, APPROVE
-from node import proofs
+from node import proofs, waiting
 from node.alerts import MAY_SEE
 from node.counting_close import SURE
 from node.desk import Answer, Person
@@ -113,18 +113,12 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
     def home() -> str:
         who = parts.person()
         with parts.site.reading() as connection:
-            bins = parts.floor.counting.mine(connection, who)
-            waiting = 0
-            if "APPROVE" in people.role_names(who.roles):
-                sessions = parts.floor.counting.review.sessions(connection, who)
-                waiting = sum(each["bins"].get("review", 0) for each in sessions)
-            to_sign = parts.floor.stock.proposals.count_for(connection, who)
+            waits = waiting.of(parts.floor, connection, who, parts.clock.now_ms())
             operations = newest_operations(connection, 8, goods_only=True)
         findings = parts.links()["findings"]
         return render_template(
-            "node/home.html", bins=bins, waiting=waiting, to_sign=to_sign, operations=operations, findings=findings,
-            tiles=floor_tiles(who.roles),
-        )  # fmt: skip
+            "node/home.html", waits=waits, operations=operations, findings=findings, tiles=floor_tiles(who.roles)
+        )
 
     @routes.get("/count")
     @page(parts)

@@ -16,7 +16,7 @@ const LOUD = { warning: "warn", urgent: "bad" };
 
 export const stream = new EventTarget();
 const clock = { node: 0, at: 0 };
-const codes = byId("bar")?.dataset.codes || "";
+const { codes = "", tiles = "" } = byId("bar")?.dataset || {};
 let code = "";
 let heard = performance.now(), listening = 0, source = null, state = null, unsent = 0;
 
@@ -67,7 +67,7 @@ function quiet() {
 function listen() {
   source?.close();
   listening = performance.now();
-  source = new EventSource(`/events?${new URLSearchParams({ ...(codes && { codes }), ...(code && { after: code }) })}`);
+  source = new EventSource(`/events?${new URLSearchParams({ ...(codes && { codes }), ...(tiles && { tiles }), ...(code && { after: code }) })}`);
   source.addEventListener("open", () => { sign(); kick(); });
   source.addEventListener("state", (event) => {
     heard = performance.now();
