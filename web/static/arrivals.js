@@ -7,7 +7,7 @@ import { base, measured, together, written } from "./amounts.js";
 import { decider } from "./decide.js";
 import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, say } from "./page.js";
+import { attempt, byId, invite, say } from "./page.js";
 import { askExpiry, askHeld, HELD } from "./part.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
@@ -216,7 +216,7 @@ byId("differs-form").addEventListener("submit", () => open("sign"));
 
 async function start() {
   await load();
-  if (!told && !transfer) say("quiet", coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"), { aloud: false });
+  if (!told && !transfer) invite(coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"));
   show();
 }
 whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));

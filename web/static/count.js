@@ -5,7 +5,7 @@ import { beside, withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { attempt, byId, element, invite, ltr, openDialog, say } from "./page.js";
 import { place } from "./place.js";
 import { nameOf } from "./names.js";
 import { askExpiry, askHeld, HELD, heldButton, heldWords, offer } from "./part.js";
@@ -131,7 +131,7 @@ function showChoice(before, state) {
   byId("use-scanner").hidden = !offered;
   if (offered) byId("free-scanner").textContent = free.name;
   if (state.screen) say("warn", _("You are busy with something else: finish that first"), { aloud: false });
-  else if (!before && !proofOf) say("quiet", _("Ready: scan a bin or choose one"), { aloud: false });
+  else if (!before && !proofOf) invite(_("Ready: scan a bin or choose one"));
 }
 
 function show(state) {

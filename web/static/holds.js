@@ -7,7 +7,7 @@ import { answerOrKept, whenAway } from "./away.js";
 import { decider } from "./decide.js";
 import { ACTS, ask, detailsOf, done, lineOf, lookUp, onCode } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, element, say } from "./page.js";
+import { attempt, byId, element, invite, say } from "./page.js";
 import { askHeld, HELD } from "./part.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
@@ -115,7 +115,7 @@ byId("all").addEventListener("click", () => attempt(() => narrow({})));
 async function start() {
   if (reach.ok === false) return;
   const count = await load();
-  say("quiet", count ? n_("%(num)s line is held", "%(num)s lines are held", count) : _("Nothing is held"), { aloud: false });
+  invite(count ? n_("%(num)s line is held", "%(num)s lines are held", count) : _("Nothing is held"));
 }
 // Who may release and hold is known to the node's own page.
 whenAway(() => _("Goods are held and released when it answers."), () => ("shell" in byId("bar").dataset ? location.reload() : attempt(start)));

@@ -17,14 +17,21 @@ export function element(tag, properties = {}, ...children) {
 export const ltr = (text, className = "") => element("bdi", { dir: "ltr", textContent: text, className });
 
 // What the person must see now: level, words, and at most one figure; `aloud` also by sound.
+let answered = false; // something was said to a person, as an answer to what they did
 export function say(level, word, { figure = "", aloud = true } = {}) {
   const answer = byId("answer");
   if (!answer) return;
+  answered ||= aloud;
   answer.dataset.level = level;
   answer.querySelector(".shape").textContent = SHAPES[level];
   answer.querySelector(".word").textContent = word;
   byId("answer-figure").textContent = figure;
   if (aloud) sound(level);
+}
+
+// What to do first. A page may find out late: by then it has perhaps refused something, and that stays to be read.
+export function invite(word) {
+  if (!answered) say("quiet", word, { aloud: false });
 }
 
 // Do it; a refusal is shown in the node's own words and answers null.

@@ -4,7 +4,7 @@ import { act, newOpId } from "./api.js";
 import { base, measured, together, written } from "./amounts.js";
 import { OUT, since, whenAway } from "./away.js";
 import { ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
-import { attempt, byId, say } from "./page.js";
+import { attempt, byId, invite, say } from "./page.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
 import { dayWords } from "./times.js";
@@ -221,7 +221,7 @@ async function start() {
   const name = new URLSearchParams(location.search).get("list");
   if (name) await open(name);
   else await showLists();
-  if (!told) say("quiet", list ? hint() : _("Choose a list"), { aloud: false });
+  if (!told) invite(list ? hint() : _("Choose a list"));
 }
 reach.addEventListener("change", () => { if (list) show(); });
 whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));

@@ -7,7 +7,7 @@ import { stream } from "./bar.js";
 import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, element, say } from "./page.js";
+import { attempt, byId, element, invite, say } from "./page.js";
 import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
 import { Seen, titled } from "./seen.js";
@@ -143,7 +143,7 @@ async function showChoice(state) {
   if (state.screen) {
     say("warn", _("You are busy with something else: finish that first"), { aloud: false });
   } else if (!asked) {
-    say("quiet", receiving ? _("Choose a delivery, or receive without one") : _("Scan the bin where the goods are"), { aloud: false });
+    invite(receiving ? _("Choose a delivery, or receive without one") : _("Scan the bin where the goods are"));
   }
   asked = true;
   if (!receiving) return;
