@@ -12,7 +12,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
 from node.desk import Answer, Desk, Person
-from node.rounds import Part, counters_of, latest, parts, people_with, speaking
+from node.rounds import Part, counters_of, forget_relocations, latest, parts, people_with, speaking
 from node.values import Fields
 
 
@@ -48,10 +48,7 @@ class Choosing:
             if number < row.round:
                 values = (*key, number, reason, who.actor.raw, self._desk.now_ms())
                 connection.execute("INSERT INTO count_choices VALUES (?, ?, ?, ?, ?, ?)", values)
-            # What was said about goods missing here and found there was said of the other count.
-            connection.execute(
-                "DELETE FROM count_relocations WHERE session = ? AND (source = ? OR target = ?)", (*key, bin_)
-            )
+            forget_relocations(connection, session, bin_)
             return {"session": str(session), "bin": bin_, "round": number}
 
         content = {"session": session.raw, "bin": bin_, "round": number, "reason": reason}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger import calls
@@ -24,7 +24,7 @@ from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
 from node.counting_policy import policy
-from node.counting_relocations import Key, refuse_open, relocated
+from node.counting_relocations import Key, note_posted, refuse_open, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import (
@@ -153,17 +153,23 @@ class Posting:
             limits = policy(connection).approvers.get(str(who.actor), Limits())
         return self._approve(content, op_id, who, session, bin_, None, {}, ((reason, 0),), None, sign, limits)
 
+    @staticmethod
+    def _refuse_beyond(connection: Connection, wish: _Wish, found: Sequence[Part], known: Mapping[Key, int]) -> None:
+        """All that is wanted at once, so that nothing of it stands when it is too much."""
+        lines = [line for part in found for line in _selected(part, wish.select(part))]
+        _refuse_limits(connection, wish.limits, wish.who.actor, wish.session, wish.bin, lines, known)
+
     def refused(self, connection: Connection, session: OpId, bin_: str, actor: Actor) -> str:
         """Why this person, if they may approve at all, may not post what is left of this bin; "" when they may."""
         if why := _own_work(connection, session, bin_, actor):
             return why
         rules, known = policy(connection), relocated(connection, session, bin_)
-        for part in parts(connection, session, bin_, speaking(connection, session, bin_).round):
-            try:
-                select = sum(1 << at for at, posted in enumerate(part.posted) if not posted)
-                _refuse_limits(connection, rules.limits_of(actor), actor, session, part, select, known)
-            except Rejected as error:
-                return str(error)
+        found = parts(connection, session, bin_, speaking(connection, session, bin_).round)
+        left = [line for part in found for line, posted in zip(part.lines, part.posted, strict=True) if not posted]
+        try:
+            _refuse_limits(connection, rules.limits_of(actor), actor, session, bin_, left, known)
+        except Rejected as error:
+            return str(error)
         return ""
 
     def _own(self, who: Person, pin: object) -> tuple[Sign, Limits]:
@@ -206,7 +212,9 @@ class Posting:
         name = wish.op_id if wish.parts == 1 else part_op_id(wish.op_id, at + 1)
         # After a crash between two parts the same wish comes again: `select` has no line of a part that stands.
         if select or (not part.lines and part.post is None):
-            self._post_part(connection, wish, row, part, select, name)
+            known = relocated(connection, wish.session, wish.bin)
+            self._refuse_beyond(connection, wish, found, known)
+            self._post_part(connection, wish, row, part, select, name, known)
         done = all(each.done for each in parts(connection, wish.session, wish.bin, row.round))
         if done:
             set_bin(connection, wish.session, wish.bin, "posted", ended(connection, wish.session, wish.bin))
@@ -214,14 +222,13 @@ class Posting:
         return {"session": str(wish.session), "bin": wish.bin, "state": "posted" if done else "review"}
 
     def _post_part(
-        self, connection: Connection, wish: _Wish, row: Round, part: Part, select: int, name: OpId
-    ) -> None:
+        self, connection: Connection, wish: _Wish, row: Round, part: Part, select: int, name: OpId,
+        known: Mapping[Key, int],
+    ) -> None:  # fmt: skip
         if part.counter is None:
             raise Rejected(f"{wish.bin} is not recorded completely: close it again")
         rules = policy(connection)
-        known = relocated(connection, wish.session, wish.bin)
         reasons = _reasons(rules, wish, part, select, known)
-        _refuse_limits(connection, wish.limits, wish.who.actor, wish.session, part, select, known)
         call = calls.PostCount(
             actor=part.counter,
             count=part.op_id,
@@ -245,6 +252,8 @@ class Posting:
         signed = wish.sign(call, name)
         self._site.record(signed, op_id=name, document=document)
         connection.execute("UPDATE count_parts SET post = ? WHERE op_id = ?", (name.raw, part.op_id.raw))
+        moved = [line.key for line in _selected(part, select) if line.key in known]
+        note_posted(connection, wish.session, wish.bin, moved)
 
     def _seal_closed(self, session: OpId) -> None:
         """The end of a session is a good moment for a signature; if it cannot be made now it is made later."""
@@ -266,20 +275,24 @@ def _own_work(connection: Connection, session: OpId, bin_: str, actor: Actor) ->
     return ""
 
 
+def _selected(part: Part, select: int) -> list[Compared]:
+    return [line for at, line in enumerate(part.lines) if select >> at & 1]
+
+
 def _refuse_limits(
-    connection: Connection, limits: Limits, actor: Actor, session: OpId, part: Part, select: int,
+    connection: Connection, limits: Limits, actor: Actor, session: OpId, bin_: str, lines: Iterable[Compared],
     known: Mapping[Key, int],
 ) -> None:  # fmt: skip
-    """Refuse more than this person may approve. What was relocated is neither lost nor found."""
-    sizes = [
-        (line.item, abs(line.difference) - known.get(line.key, 0))
-        for at, line in enumerate(part.lines)
-        if select >> at & 1 and line.difference
-    ]
-    costs = catalogue.costs(connection, (item for item, _ in sizes))
-    limits.refuse_bin(sizes, costs)
-    if limits.session_value_max is not None:
-        limits.refuse_session(_approved_value(connection, session, actor), sizes, costs)
+    """Refuse more than this person may approve, with what they approved before of this bin and of the session. What
+    was relocated is neither lost nor found."""
+    sizes = [(line.item, abs(line.difference) - known.get(line.key, 0)) for line in lines]
+    if not any(size for _, size in sizes):
+        return
+    before = _approved(connection, session, actor)
+    costs = catalogue.costs(connection, {item for item, _ in sizes} | {item for _, item, _ in before})
+    limits.refuse_bin([*((item, size) for at, item, size in before if at == bin_), *sizes], costs)
+    value = sum(costs[item].of(size) for _, item, size in before if item in costs)
+    limits.refuse_session(value, sizes, costs)
 
 
 def bin_op_id(whole: OpId, bin_: str) -> OpId:
@@ -287,16 +300,19 @@ def bin_op_id(whole: OpId, bin_: str) -> OpId:
     return OpId(hashlib.sha256(whole.raw + bin_.encode()).digest()[:16])
 
 
-def _approved_value(connection: Connection, session: OpId, actor: Actor) -> int:
-    """The gross value that this person approved in the session until now."""
+def _approved(connection: Connection, session: OpId, actor: Actor) -> list[tuple[str, str, int]]:
+    """What this person approved in the session until now: bins, items and how much differed, gross."""
     rows = connection.execute(
-        "SELECT l.item, l.counted - l.expected FROM counts c JOIN count_lines l ON l.count = c.op_id"
-        " JOIN count_posts p ON p.op_id = l.posted WHERE c.session = ? AND p.approver = ?"
-        " AND l.counted <> l.expected",
+        "SELECT c.bin, l.item, l.lot, l.serial, l.status, l.counted - l.expected FROM counts c"
+        " JOIN count_lines l ON l.count = c.op_id JOIN count_posts p ON p.op_id = l.posted"
+        " WHERE c.session = ? AND p.approver = ? AND l.counted <> l.expected",
         (session.raw, actor.raw),
     ).fetchall()
-    costs = catalogue.costs(connection, (str(item) for item, _ in rows))
-    return sum(costs[item].of(abs(int(size))) for item, size in rows if item in costs)
+    moved = {bin_: relocated(connection, session, bin_) for bin_ in {str(row[0]) for row in rows}}
+    return [
+        (str(bin_), str(item), abs(int(size)) - moved[bin_].get((item, lot, serial, status), 0))
+        for bin_, item, lot, serial, status, size in rows
+    ]
 
 
 def _reasons(

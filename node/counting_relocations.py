@@ -6,6 +6,8 @@ is accepted or declined before either bin is posted. What is accepted is explain
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.db import Connection
@@ -54,7 +56,7 @@ class Relocations:
             if offer is None:
                 raise Rejected(f"{item} is not missing in {source} and found in {target}: nothing to relocate")
             connection.execute(
-                "INSERT OR REPLACE INTO count_relocations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO count_relocations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
                 (session.raw, *key, source, target, offer.quantity, "accepted" if accept else "declined",
                  who.actor.raw, self._desk.now_ms()),
             )  # fmt: skip
@@ -65,15 +67,18 @@ class Relocations:
 
 
 def offers(connection: Connection, session: OpId, bin_: str) -> list[Offer]:
-    """The offers that this bin is part of, the other bin being in review as well."""
+    """The offers that this bin is part of, the other bin being in review as well: of what other relocations leave."""
     mine = _open_lines(connection, session, bin_)
-    decided = {
-        ((row[0], row[1], row[2], int(row[3])), row[4], row[5]): row[6]
-        for row in connection.execute(
-            "SELECT item, lot, serial, status, source, target, state FROM count_relocations WHERE session = ?",
-            (session.raw,),
-        )
-    }
+    decided = {}
+    spoken_for: Counter[tuple[Key, str]] = Counter()  # what accepted relocations leave nothing of
+    for *key_, source, target, quantity, state in connection.execute(
+        "SELECT item, lot, serial, status, source, target, quantity, state FROM count_relocations WHERE session = ?",
+        (session.raw,),
+    ):
+        key: Key = (str(key_[0]), str(key_[1]), str(key_[2]), int(key_[3]))
+        decided[key, str(source), str(target)] = (str(state), int(quantity))
+        if state == "accepted":
+            spoken_for.update({(key, str(source)): int(quantity), (key, str(target)): int(quantity)})
     found = []
     others = connection.execute(
         "SELECT bin FROM count_bins WHERE session = ? AND bin <> ? AND state = 'review' ORDER BY bin",
@@ -85,8 +90,11 @@ def offers(connection: Connection, session: OpId, bin_: str) -> list[Offer]:
             here, there = mine[key], theirs[key]
             if here * there < 0:
                 source, target = (bin_, other) if here < 0 else (other, bin_)
-                state = decided.get((key, source, target), "")
-                found.append(Offer(key, source, target, min(abs(here), abs(there)), state))
+                state, quantity = decided.get((key, source, target), ("", 0))
+                if state != "accepted":
+                    quantity = min(abs(here) - spoken_for[key, bin_], abs(there) - spoken_for[key, other])
+                if quantity > 0:
+                    found.append(Offer(key, source, target, quantity, state))
     return found
 
 
@@ -101,6 +109,17 @@ def relocated(connection: Connection, session: OpId, bin_: str) -> dict[Key, int
         key = (str(item), str(lot), str(serial), int(status))
         found[key] = found.get(key, 0) + int(quantity)
     return found
+
+
+def note_posted(connection: Connection, session: OpId, bin_: str, keys: Iterable[Key]) -> None:
+    """One half of the accepted relocations of these things is booked: the other must follow."""
+    connection.executemany(
+        "UPDATE count_relocations SET half ="
+        " CASE half WHEN '' THEN iif(source = ?2, 'source', 'target') ELSE 'both' END"
+        " WHERE session = ?1 AND state = 'accepted' AND (source = ?2 OR target = ?2)"
+        " AND item = ?3 AND lot = ?4 AND serial = ?5 AND status = ?6",
+        [(session.raw, bin_, *key) for key in keys],
+    )
 
 
 def refuse_open(connection: Connection, session: OpId, bin_: str) -> None:

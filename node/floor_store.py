@@ -417,3 +417,8 @@ CREATE TABLE count_choices (
     at_ms INTEGER NOT NULL, PRIMARY KEY (session, bin)
 ) STRICT, WITHOUT ROWID;
 """
+
+HALVES_1 = """
+-- Which side of a relocation is posted: 'source', 'target' or 'both'; '' while neither is.
+ALTER TABLE count_relocations ADD COLUMN half TEXT NOT NULL DEFAULT '';
+"""

@@ -14,7 +14,7 @@ from ledger.ids import OpId
 from node import exceptions
 from node.counting_sessions import Sessions
 from node.desk import Person
-from node.rounds import next_round, open_round
+from node.rounds import half_posted, next_round, open_round
 
 
 def doubt_counts(
@@ -27,7 +27,7 @@ def doubt_counts(
     doubted = [place for place in sorted(set(places)) if counted_since(connection, place, done_ms)]
     for place in doubted:
         row = open_round(connection, place)
-        if row is not None and row.bin_state == "review":
+        if row is not None and row.bin_state == "review" and not half_posted(connection, row.session, place):
             next_round(connection, row, "unstable")
     exceptions.order_count(connection, counting, op_id, who, doubted)
 

@@ -15,6 +15,7 @@ from ledger.people import COUNT
 # While a bin is in one of these states, counters must not learn what the books expect of it.
 UNFINISHED = ("waiting", "counting", "closing", "review")
 ENDED = ("posted", "uncounted", "rejected")
+NOT_DECIDED = ("waiting", "uncounted", "rejected")  # a bin that leaves review so has no line to decide on
 # Why a round is counted: by one more person in any case, or because two did not find the same.
 SECOND, DIFFERENT = "second", "different"
 
@@ -146,9 +147,32 @@ def own_round(connection: Connection, bin_: str, actor: Actor) -> Round | None:
 
 
 def set_bin(connection: Connection, session: OpId, bin_: str, state: str, reason: str = "") -> None:
+    if state in NOT_DECIDED:
+        forget_relocations(connection, session, bin_)
     connection.execute(
         "UPDATE count_bins SET state = ?, reason = ? WHERE session = ? AND bin = ?",
         (state, reason, session.raw, bin_),
+    )
+
+
+def half_posted(connection: Connection, session: OpId, bin_: str) -> str:
+    """The bin that was posted as relocated with this one, which was not; "" when there is none."""
+    row = connection.execute(
+        "SELECT CASE source WHEN ?2 THEN target ELSE source END FROM count_relocations WHERE session = ?1"
+        " AND (source = ?2 AND half = 'target' OR target = ?2 AND half = 'source') LIMIT 1",
+        (session.raw, bin_),
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def forget_relocations(connection: Connection, session: OpId, bin_: str) -> None:
+    """What was said about goods missing in one bin and found in the other was said of lines that are decided on no
+    more. `Rejected` once one half is booked: without the other its goods would be lost, or found, for no reason."""
+    if other := half_posted(connection, session, bin_):
+        raise Rejected(f"{other} is posted as relocated with {bin_}: post that too, then have both counted again")
+    connection.execute(
+        "DELETE FROM count_relocations WHERE session = ? AND (source = ? OR target = ?) AND half = ''",
+        (session.raw, bin_, bin_),
     )
 
 

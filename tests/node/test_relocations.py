@@ -1,0 +1,110 @@
+"""What relocations explain: each piece once, only while both bins say so, and no more than an approver may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger import policy
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from node import counting_policy, streams
+from tests.node.floor_kit import Stage, furnished
+from tests.node.test_counting_rules import approve, count, put, session
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = furnished(tmp_path / "node")
+    with made.site.writing() as connection:
+        said = {"approval": {"bin_quantity_max": 9}}
+        streams.put(connection, counting_policy.STREAM, policy.COUNTING, said)
+    yield made
+    made.site.close()
+    made.journal.close()
+
+
+def relocate(stage: Stage, number: OpId, source: str, target: str, *, accept: bool = True) -> int:
+    wish = {"session": str(number), "item": "BOLT", "source": source, "target": target, "accept": accept}
+    return int(stage.floor.counting.relocations.decide(stage.op(), stage.as_("sven"), wish)["quantity"])
+
+
+def bolts(stage: Stage, *bins: str) -> list[int]:
+    return [stage.stock(bin_, "BOLT") for bin_ in bins]
+
+
+def missing(stage: Stage, *bins: str) -> OpId:
+    """Of twenty bolts in A-01 ten are missing; each of the bins has ten that nobody knew of."""
+    put(stage, "A-01", "BOLT", 20)
+    number = session(stage, "A-01", *bins)
+    for bin_ in ("A-01", *bins):
+        count(stage, bin_, {"item": "BOLT", "quantity": 10})
+    return number
+
+
+def test_what_is_missing_once_is_found_once(stage: Stage) -> None:
+    number = missing(stage, "A-02", "DOCK")
+    assert relocate(stage, number, "A-01", "A-02") == 10
+    with pytest.raises(Rejected, match="nothing to relocate"):
+        relocate(stage, number, "A-01", "DOCK")
+    approve(stage, number, "A-02")
+    with pytest.raises(Rejected, match="more than the 9 you may approve"):
+        approve(stage, number, "DOCK", reason="found")
+    approve(stage, number, "A-01")
+    assert bolts(stage, "A-01", "A-02", "DOCK") == [10, 10, 0]
+
+
+def test_another_bin_may_be_said_before_anything_is_posted(stage: Stage) -> None:
+    number = missing(stage, "A-02", "DOCK")
+    relocate(stage, number, "A-01", "A-02")
+    relocate(stage, number, "A-01", "A-02", accept=False)
+    assert relocate(stage, number, "A-01", "DOCK") == 10
+    with pytest.raises(Rejected, match="nothing to relocate"):
+        relocate(stage, number, "A-01", "A-02")
+    approve(stage, number, "DOCK")
+    approve(stage, number, "A-01")
+    assert bolts(stage, "A-01", "A-02", "DOCK") == [10, 0, 10]
+
+
+@pytest.mark.parametrize("first", ["A-01", "A-02"])
+def test_the_other_half_is_posted_before_its_bin_is_decided_otherwise(stage: Stage, first: str) -> None:
+    number = missing(stage, "A-02")
+    relocate(stage, number, "A-01", "A-02")
+    approve(stage, number, first)
+    second = {"A-01": "A-02", "A-02": "A-01"}[first]
+    counting, sven, of = stage.floor.counting, stage.as_("sven"), {"session": str(number), "reason": "no"}
+    for refused in (
+        lambda: counting.reject(stage.op(), sven, {**of, "bins": [second]}),
+        lambda: counting.uncounted(stage.op(), sven, {**of, "bin": second}),
+        lambda: counting.cancel(stage.op(), sven, of),
+        lambda: counting.review.recount(stage.op(), sven, {**of, "bin": second}),
+    ):
+        with pytest.raises(Rejected, match=f"{first} is posted as relocated with {second}: post that too"):
+            refused()
+    approve(stage, number, second)
+    assert bolts(stage, "A-01", "A-02") == [10, 10]
+
+
+def test_a_recount_asks_anew_whether_goods_were_relocated(stage: Stage) -> None:
+    number = missing(stage, "A-02")
+    relocate(stage, number, "A-01", "A-02")
+    again = {"session": str(number), "bin": "A-02", "reason": "doubt"}
+    stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), again)
+    with pytest.raises(Rejected, match="more than the 9 you may approve"):
+        approve(stage, number, "A-01")
+    count(stage, "A-02", who="carl")
+    with pytest.raises(Rejected, match="more than the 9 you may approve"):
+        approve(stage, number, "A-01", reason="lost")
+
+
+def test_lines_that_are_approved_one_by_one_are_as_much_as_all_at_once(stage: Stage) -> None:
+    put(stage, "A-01", "BOLT", 50)
+    put(stage, "A-01", "PAINT", 50, lot="L1")
+    number = session(stage, "A-01")
+    count(stage, "A-01", {"item": "BOLT", "quantity": 45}, {"item": "PAINT", "lot": "L1", "quantity": 45})
+    approve(stage, number, "A-01", reason="lost", lines=[0])
+    with pytest.raises(Rejected, match="more than the 9 you may approve"):
+        approve(stage, number, "A-01", reason="lost", lines=[1])
+    assert bolts(stage, "A-01") == [45]
