@@ -31,6 +31,7 @@ from node.values import Fields
 
 PARTS_MAX = 50
 SURE = "Everything of this bin that was not counted will be recorded as not found. Close it?"
+SURE_OF_ITEMS = "What was not counted of these items will be recorded as not found. Close it?"
 
 
 class Closing:
@@ -41,8 +42,9 @@ class Closing:
         self._site = desk.site
 
     def close_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Finish the open bin: `bin`, `confirm`, `occurred_ms`. Answers {ask} first for a whole bin, and where a
-        label that was scanned has another expiry than its lot; then {bin, state}."""
+        """Finish the open bin: `bin`, `confirm`, `occurred_ms`. Answers {ask} first, because what was not counted
+        becomes a line of zero, and where a label that was scanned has another expiry than its lot; then {bin,
+        state}."""
         fields = Fields(body, "close bin")
         bin_, sure, occurred_ms = fields.text("bin"), fields.flag("confirm"), fields.moment("occurred_ms")
         fields.done()
@@ -70,7 +72,7 @@ class Closing:
     def _asked(self, connection: Connection, op_id: OpId, who: Person, row: Round) -> str:
         may_ask = self._desk.may_ask(connection, op_id, who)
         dates = scanned_dates_asked(connection, tallies(connection, row)) if may_ask else ""
-        return " ".join(question for question in (dates, SURE if row.whole else "") if question)
+        return " ".join(question for question in (dates, SURE if row.whole else SURE_OF_ITEMS) if question)
 
     def resume(self) -> None:
         """Record the missing parts of every bin that a crash left closing."""

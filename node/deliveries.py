@@ -127,6 +127,14 @@ class Known:
     lines: tuple[Expected, ...] = ()
 
     @property
+    def room(self) -> dict[str, int]:
+        """What may still come, base units by item: so much above what is wanted needs no reason."""
+        return {
+            item: size + size * self.over_percent // 100 - self.came.get(item, 0)
+            for item, size in self.wanted.items()
+        }
+
+    @property
     def short(self) -> dict[str, int]:
         """What is still to come."""
         left = {item: wanted - self.came.get(item, 0) for item, wanted in sorted(self.wanted.items())}
@@ -185,6 +193,12 @@ def find(connection: Connection, name: str) -> Known | None:
         return Known(name, told.supplier, told.over_percent, state, told.wanted, came, told.due, told.lines)
     wanted = {str(item): int(size) for item, size, _ in rows if size}
     return Known(name, str(row[0]), int(row[1]), state, wanted, came)
+
+
+def room(connection: Connection, name: str) -> dict[str, int]:
+    """What of a delivery may still come with its tolerance, base units by item; nothing of one that is not known."""
+    known = find(connection, name)
+    return {} if known is None else known.room
 
 
 def on_unit(connection: Connection, unit: str) -> tuple[str, tuple[Expected, ...]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -85,18 +86,31 @@ def forget(connection: Connection, op_id: OpId) -> None:
 
 
 def of_call(
-    connection: Connection, call: calls.Call, references: Mapping[str, str], lines: Iterable[Line]
+    connection: Connection, who: Person, call: calls.Call, references: Mapping[str, str], lines: Iterable[Line]
 ) -> tuple[str, Sequence[Line]]:
-    """Which limit a document falls under, '' for none, and with what of its lines. The number of a delivery or order
-    that nobody announced is anything that somebody typed."""
+    """Which limit a document falls under, '' for none, and with what of its lines: those that no delivery or order
+    stands for. The number of one that nobody announced is anything that somebody typed."""
+    delivery, order = references.get("delivery", ""), references.get("order", "")
     match call:
         case calls.Adjust():
             return ADJUST, tuple(lines)
-        case calls.Receive() if not (
-            deliveries.find(connection, references.get("delivery", ""))
-            or orders.is_known(connection, references.get("return-of", ""))
-        ):
-            return BLIND_RECEIPT, tuple(lines)
+        case calls.Receive() if orders.is_known(connection, references.get("return-of", "")):
+            return "", ()
+        case calls.Receive():
+            # How much is too much would tell a counter what came before.
+            hidden = delivery and deliveries.is_blind(connection, who, delivery)
+            return BLIND_RECEIPT, () if hidden else _beyond(lines, deliveries.room(connection, delivery))
         case calls.Issue():
-            return LOOSE_ISSUE, orders.beyond(connection, references.get("order", ""), lines)
+            return LOOSE_ISSUE, _beyond(lines, orders.left(connection, order))
     return "", ()
+
+
+def _beyond(lines: Iterable[Line], wanted: Mapping[str, int]) -> list[Line]:
+    """What of these lines is more than is wanted, base units by item."""
+    left, found = dict(wanted), []
+    for line in lines:
+        due = min(max(left.get(line.item, 0), 0), line.quantity)
+        if due < line.quantity:
+            found.append(replace(line, quantity=line.quantity - due))
+        left[line.item] = left.get(line.item, 0) - due
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from ledger import announced
 from ledger.announced import ORDERS, Order
@@ -56,16 +55,9 @@ def is_known(connection: Connection, name: str) -> bool:
     return streams.get(connection, ORDERS, name) is not None
 
 
-def beyond(connection: Connection, name: str, lines: Iterable[Line]) -> list[Line]:
-    """What of these lines the order does not want, or not any more; all of them when nobody announced it."""
-    left = _left(connection, find(connection, name)) if is_known(connection, name) else {}
-    found = []
-    for line in lines:
-        wanted = min(left.get(line.item, 0), line.quantity)
-        if wanted < line.quantity:
-            found.append(replace(line, quantity=line.quantity - wanted))
-        left[line.item] = left.get(line.item, 0) - wanted
-    return found
+def left(connection: Connection, name: str) -> dict[str, int]:
+    """What of an order has not left, base units by item; nothing of one that nobody announced."""
+    return _left(connection, find(connection, name)) if is_known(connection, name) else {}
 
 
 def to_pick(connection: Connection, name: str) -> dict[str, int]:

@@ -11,6 +11,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import COUNT
+from node import catalogue
 
 # While a bin is in one of these states, counters must not learn what the books expect of it.
 UNFINISHED = ("waiting", "counting", "closing", "review")
@@ -210,9 +211,11 @@ def counted_now(connection: Connection) -> frozenset[str]:
 
 
 def refuse_frozen(connection: Connection, bins: Iterable[str]) -> None:
-    """Refuse work in a bin that is frozen for its count."""
-    for bin_ in sorted(set(bins) & frozen_bins(connection)):
-        raise Rejected(f"{bin_} is frozen until its count is finished: wait, or say that it has happened already")
+    """Refuse work in a bin that is frozen for its count, and on a unit that stands in it."""
+    frozen = frozen_bins(connection)
+    for place in sorted(set(bins)) if frozen else ():
+        for bin_ in {place, catalogue.stands_in(connection, place)} & frozen:
+            raise Rejected(f"{bin_} is frozen until its count is finished: wait, or say that it has happened already")
 
 
 def next_round(connection: Connection, row: Round, why: str) -> None:

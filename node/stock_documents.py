@@ -299,7 +299,7 @@ class Documents:
         references: Mapping[str, str],
     ) -> None:  # fmt: skip
         """The limit of the day for an act that has one; it stands for what comes later that day."""
-        act, lines = limits.of_call(connection, call, references, wish.lines)
+        act, lines = limits.of_call(connection, who, call, references, wish.lines)
         if lines:
             today = self._desk.day_of(self._desk.now_ms())
             wish.ask(BEYOND_LIMIT, partial(limits.refuse_beyond, connection, who, act, op_id, lines, today))

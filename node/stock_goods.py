@@ -131,6 +131,11 @@ class GoodsDocuments(Documents):
             if self._site.find(op_id) is None:
                 wish.ask(FROZEN, lambda: refuse_frozen(connection, _ends_of(connection, named)))
             document = self.document(connection, wish)
+            # Whether a unit is empty is what its count is to find out.
+            emptied = {unit for unit, place in named if not place}
+            blind = emptied & self._counting.blind_bins(connection, who)
+            if blind and not wish.happened:
+                self._refuse_blind(connection, who, blind)
             try:
                 lines = tuple(_unit_move(connection, unit, place) for unit, place in named)
                 self._site.record(calls.MoveUnit(actor=who.actor, lines=lines), op_id=op_id, document=document)
@@ -139,7 +144,7 @@ class GoodsDocuments(Documents):
                     raise
                 content, ends = _content_of(connection, named), _ends_of(connection, named)
                 self.seal(connection, op_id, who, ends[0], content, document)
-                return {"state": "recorded", "exception": True}
+                return {"state": "recorded", **({} if blind else {"exception": True})}
             places = (place for line in lines for place in (line.source, line.target))
             hindsight.doubt_counts(connection, self._counting, op_id, who, places, wish.occurred_ms)
             return {"state": "recorded"}

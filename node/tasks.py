@@ -330,6 +330,8 @@ def part(
     there, pieces_there = amounts_of(connection, task.task, thing)
     if not 0 < quantity <= there or not 0 <= pieces <= pieces_there:
         raise Rejected("there is not that much on this line")
+    if pieces_there and (not pieces or (quantity < there) != (pieces < pieces_there)):
+        raise Rejected(f"{thing.item} is counted in pieces and by weight: say both")
     held = replace(thing, status=status)
     add(connection, task, actor, "key", replace(thing, expiry=""), -quantity, cause, pieces=-pieces)
     add(connection, task, actor, "key", held, quantity, cause, pieces=pieces)
@@ -374,7 +376,10 @@ def undo(connection: Connection, task: Task, actor: Actor, number: int | None, c
         raise Rejected("there is nothing to undo here" if number is None else f"line {number} cannot be undone")
     at, *said, quantity, pieces = row
     thing = Thing(*said)
-    if quantity_of(connection, task.task, thing) - quantity < 0:
+    there, pieces_there = amounts_of(connection, task.task, thing)
+    left, pieces_left = there - quantity, pieces_there - pieces
+    # Of catch weight neither is left without the other.
+    if left < 0 or pieces_left < 0 or ((pieces or pieces_there) and bool(left) != bool(pieces_left)):
         raise Rejected("a later entry builds on this one: undo that first")
     add(connection, task, actor, "undo", thing, -quantity, cause, negates=at, pieces=-pieces)
     other = _other_half(connection, task, at, quantity)

@@ -110,6 +110,9 @@ def test_blind_receipts_are_limited_for_each_person_item_and_day(stage: Stage) -
     announce(stage, "SO-9", 10)
     receive(stage, quantity=10, **back)
     expect(stage)
+    with pytest.raises(Rejected, match="that would be 16 of DRILL today"):
+        drills = [{"item": "DRILL", "serial": f"D{number}", "quantity": 1} for number in range(16)]
+        receive(stage, lines=drills, delivery="PO-7", reasons=["supplier-error"])
     receive(stage, quantity=25, delivery="PO-7")
     receive(stage, quantity=10, who="cora")
     stage.world.clock.advance(86_400_000)
