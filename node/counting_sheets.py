@@ -92,7 +92,7 @@ class Sheets:
 
     def settle(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Account for a sheet that brought no count: `sheet`, `state` (void, missing), `reason`."""
-        who.need(APPROVE, "account for count sheets")
+        who.need(APPROVE | COUNT, "account for count sheets")
         fields = Fields(body, "sheet")
         number, state = fields.quantity("sheet", least=1), fields.take("state")
         reason = reason_code(fields.take("reason"))
@@ -233,12 +233,37 @@ class Sheets:
             for each in sheets
         ]  # fmt: skip
 
+    def out(
+        self, connection: Connection, who: Person, after: int = 0, most: int = 200, skip: int = 0
+    ) -> list[Answer]:
+        """The sheets of all counts that are to come back, each with its count and its bins. No quantity is in it."""
+        who.need(APPROVE | COUNT, "see which count sheets are out")
+        rows = connection.execute(
+            "SELECT x.number, s.name FROM count_sheets x JOIN count_sessions s ON s.session = x.session"
+            " WHERE x.state = 'issued' AND x.number > ? ORDER BY x.number LIMIT ? OFFSET ?",
+            (after, most, skip),
+        ).fetchall()
+        sheets = [(self.known(connection, int(number)), name) for number, name in rows]
+        return [
+            {"sheet": each.number, "session": str(each.session), "name": name, "blind": each.blind,
+             "bins": list(each.bins)}
+            for each, name in sheets
+        ]  # fmt: skip
+
+    @staticmethod
+    def out_count(connection: Connection) -> int:
+        """How many these are."""
+        (count,) = connection.execute("SELECT COUNT(*) FROM count_sheets WHERE state = 'issued'").fetchone()
+        return int(count)
+
     def show(self, who: Person, number: int) -> Answer:
         """A sheet as it is printed: {sheet, name, blind, bins [{bin, items, expected}]}. Only a sheet that is not
-        blind has expected quantities, as they were in the books when it is shown."""
-        who.need(APPROVE, "print count sheets")
+        blind has expected quantities, as they were in the books when it is shown; a counter may see any other."""
+        who.need(APPROVE | COUNT, "print count sheets")
         with self._site.writing() as connection:
             sheet = self.known(connection, number)
+            if not sheet.blind:
+                who.need(APPROVE, "print a count sheet with quantities")
             if not sheet.blind and who.has(COUNT):
                 reveal(connection, sheet.session, sheet.bins, who, self._desk.now_ms())
             name = need_session(connection, sheet.session).name

@@ -77,6 +77,13 @@ def _sheets(ask: Ask) -> object:
     return ask.page([((each["sheet"],), each) for each in found if each["sheet"] > int(after)])
 
 
+def _sheets_out(ask: Ask) -> object:
+    (after,) = ask.after or (0,)
+    with ask.reading() as connection:
+        found = ask.parts.floor.counting.sheets.out(connection, ask.who, int(after), ask.limit + 1)
+    return ask.page([((each["sheet"],), each) for each in found])
+
+
 def _sheet(ask: Ask) -> Answer:
     found: Answer = ask.named(lambda: ask.parts.floor.counting.sheets.show(ask.who, _number(ask)))
     return found
@@ -191,6 +198,9 @@ SHEET_ROW = record(
     "SheetRow",
     {"sheet": whole(), "state": SHEET_STATE, "reason": text(), "blind": flag(), "bins": array(CODE, 50)},
 )
+SHEET_OUT = record(
+    "SheetOut", {"sheet": whole(), **OF_SESSION, "name": NAME, "blind": flag(), "bins": array(CODE, 50)}
+)
 SHEET = record(
     "Sheet",
     {
@@ -253,7 +263,7 @@ ROUTES = (
         {"bins": or_null(array(CODE, 50, "Absent: all that wait and are on no sheet")), "blind": flag()},
     ),
     verb(
-        "counts/sheets/settle", APPROVE, "Account for a sheet that brought no count",
+        "counts/sheets/settle", APPROVE | COUNT, "Account for a sheet that brought no count",
         lambda floor: floor.counting.sheets.settle,
         record("SheetSettled", {"op_id": OP_ID, "sheet": whole(), "state": one_of("void", "missing")}),
         {"sheet": whole(least=1), "state": one_of("void", "missing"), "reason": REASON},
@@ -306,11 +316,15 @@ ROUTES = (
         keys=(int,), summary="The sheets of a session", handle=_sheets,
     ),
     Route(
-        method="GET", path="/api/v1/counts/sheets/{number}", allow=APPROVE, params={"number": NUMBER}, answer=SHEET,
-        summary="A sheet as it is printed", handle=_sheet,
+        method="GET", path="/api/v1/counts/sheets", allow=APPROVE | COUNT, answer=SHEET_OUT, keys=(int,),
+        summary="The sheets of all counts that are still to come back", handle=_sheets_out,
     ),
     Route(
-        method="GET", path="/api/v1/counts/sheets/{number}.csv", allow=APPROVE, params={"number": NUMBER}, media=CSV,
-        answer={"type": "string"}, summary="A sheet to fill in as CSV", handle=_sheet_csv,
+        method="GET", path="/api/v1/counts/sheets/{number}", allow=APPROVE | COUNT, params={"number": NUMBER},
+        answer=SHEET, summary="A sheet as it is printed; with quantities for approvers only", handle=_sheet,
+    ),
+    Route(
+        method="GET", path="/api/v1/counts/sheets/{number}.csv", allow=APPROVE | COUNT, params={"number": NUMBER},
+        media=CSV, answer={"type": "string"}, summary="A sheet to fill in as CSV", handle=_sheet_csv,
     ),
 )  # fmt: skip

@@ -19,11 +19,11 @@ from node.counting_close import SURE
 from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
 from web import drawn, kit, languages
-from web.excerpts import excerpt
+from web.excerpts import excerpt, taken
 from web.node_app import NodeParts, cookie_name, tablet
 from web.node_tiles import floor_tiles
-from web.node_views import call_and_time, newest_operations, scanners_of
-from web.node_words import HELD, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
+from web.node_views import call_and_time, counters, newest_operations, scanners_of
+from web.node_words import HELD, LOST, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
 
 Page = Callable[..., Response | str]
 PEOPLE_MAX = 10_000
@@ -123,7 +123,19 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
     @routes.get("/count")
     @page(parts)
     def count() -> str:
-        return count_page(parts)
+        with parts.site.reading() as connection:
+            out = parts.floor.counting.sheets.out_count(connection)
+        return count_page(parts, sheets_out=out)
+
+    @routes.get("/count/sheets")
+    @page(parts)
+    def sheets() -> str:
+        who, kept = parts.person(), parts.floor.counting.sheets
+        with parts.site.reading() as connection:
+            out = kept.out_count(connection)
+            found = taken(out, lambda skip, most: kept.out(connection, who, most=most, skip=skip))
+            people = counters(connection, parts.floor.people)
+        return render_template("node/sheets_out.html", sheets=found, counters=people, lost=LOST, me=str(who.actor))
 
     @routes.get("/operations/<op_id>")
     @page(parts)

@@ -24,7 +24,7 @@ from web.node_app import NodeParts
 from web.node_pages import page
 from web.node_views import areas_of, bins_to_count, counters, decided_on, variance
 from web.node_words import AGAIN as AGAIN_WORDS
-from web.node_words import BIN_STATES, LIMITS, SESSION_STATES, SHEET_STATES
+from web.node_words import BIN_STATES, LIMITS, LOST, SESSION_STATES, SHEET_STATES
 from web.schema import ROWS_MAX
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
@@ -52,7 +52,6 @@ BETTER = (
     ("moved-meanwhile", N_("Stock moved during the other count")),
     ("looked-myself", N_("Somebody has looked at the shelf")),
 )
-LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
 
 
 def _unknown(reads: list[dict[str, Any]]) -> list[dict[str, Any]]:

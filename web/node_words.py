@@ -124,6 +124,9 @@ SHOWN = (
     N_("expired"),
 )
 
+# Why a count sheet does not come back.
+LOST = (("lost", N_("It was lost")), ("torn", N_("It cannot be read")), ("not-used", N_("It was not used")))
+
 # The limits of a count's rule: what a group of them is about, and of each its name, its words, and the decimals of
 # its number. Those of what differs can be left out: then they limit nothing.
 LIMITS = (

@@ -5,7 +5,7 @@ import { attempt, byId, say } from "./page.js";
 import { siteMs, siteWall } from "./times.js";
 import { _, n_ } from "./words.js";
 
-const { session } = byId("session").dataset;
+const session = byId("session")?.dataset.session;
 let sheet = 0, wish = null;
 
 byId("issue")?.addEventListener("click", () => attempt(async () => {
