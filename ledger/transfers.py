@@ -9,7 +9,6 @@ from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.moves import FREE
 from ledger.words import Text, Uint
 
-
 # The kind of note by which a sender asks the hub to cancel a transfer, which is its subject. Its document's reference
 # BIN names the bin in which the goods stand.
 CANCEL = "cancel-transfer"
