@@ -18,6 +18,7 @@ from pathlib import Path
 from hub import cli_entering, shown
 from hub.cli_kit import Result, Run, command, reading, write
 from hub.limits import CODE_LASTS_MS, CODE_LASTS_MS_MAX, HOUR_MS
+from hub.settling import VERDICTS
 from ledger import commands
 from ledger.clock import SystemClock
 from ledger.commands import whole
@@ -78,9 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("id", nargs="?", type=whole(1), metavar="ID", help="show one with everything said about it")
     decide = add("decide", _decide, shown.line, "say something about a discrepancy, by a new entry")
     decide.add_argument("id", type=whole(1), metavar="ID")
-    decide.add_argument("what", choices=("comment", "owner", "resolved", "accepted", "lost"))
+    decide.add_argument("what", choices=("comment", "owner", "resolved", "accepted", *VERDICTS))
     decide.add_argument("text", metavar="TEXT", help="why; or the new owner's name")
     decide.add_argument("--author", default=getpass.getuser(), metavar="NAME", help="who decides (default: you)")
+    decide.add_argument("--site", default="", metavar="SITE", help="to which a transfer is diverted")
+    asking = add("ask-transfer", _ask_transfer, shown.line, "open a request about a transfer, to be decided")
+    asking.add_argument("transfer", metavar="SENDER/ID")
+    asking.add_argument("text", metavar="TEXT", help="what is wanted, and why")
+    asking.add_argument("--author", default=getpass.getuser(), metavar="NAME", help="who asks (default: you)")
     add("anchor", command("anchor"), shown.anchor, "anchor what is verified now, and wait until it is final")
     add("verify", _verify, shown.verify, "execute every stored block again and compare everything with it")
     retry = add("retry", command("retry", "origin"), shown.line, "try a quarantined chain again")
@@ -226,8 +232,13 @@ def _reincarnate(arguments: argparse.Namespace) -> Result:
 
 
 def _decide(arguments: argparse.Namespace) -> Result:
-    wish = {name: getattr(arguments, name) for name in ("id", "what", "text", "author")}
+    wish = {name: getattr(arguments, name) for name in ("id", "what", "text", "author", "site")}
     return write(arguments, "decide", wish)
+
+
+def _ask_transfer(arguments: argparse.Namespace) -> Result:
+    wish = {name: getattr(arguments, name) for name in ("transfer", "text", "author")}
+    return write(arguments, "ask-transfer", wish)
 
 
 def _config(arguments: argparse.Namespace) -> Result:

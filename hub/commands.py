@@ -14,6 +14,7 @@ from hub.hub import Hub
 from ledger import announced
 from ledger.codec import json_loads
 from ledger.errors import Invalid, Rejected
+from ledger.transfers import TransferName
 from ledger.wording import KINDS, shown
 
 Arguments = Mapping[str, Any]
@@ -153,7 +154,14 @@ def decide(hub: Hub, given: Arguments) -> dict[str, Any]:
     elif what == "owner":
         hub.assign(number, author, text)
     else:
-        hub.decide(number, author, what, text)
+        hub.decide(number, author, what, text, _text(given, "site", ""))
+    return {"id": number, "state": hub.discrepancy(number).state}
+
+
+def ask_transfer(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Open a request about a transfer, which `decide` ends."""
+    name = TransferName.parse(_text(given, "transfer"))
+    number = hub.ask_transfer(name, _text(given, "author"), _text(given, "text"))
     return {"id": number, "state": hub.discrepancy(number).state}
 
 
@@ -188,6 +196,7 @@ COMMANDS: dict[str, Command] = {
     "add-approver": add_approver,
     "approve": approve,
     "decide": decide,
+    "ask-transfer": ask_transfer,
     "retry": retry,
 }
 

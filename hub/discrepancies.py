@@ -19,6 +19,7 @@ TRANSFER_OVER = "transfer over"
 TRANSFER_LATE = "transfer late"
 TRANSFER_UNMATCHED = "transfer unmatched"
 TRANSFER_TWICE = "transfer id twice"
+TRANSFER_ASKED = "transfer request"
 COUNT_VARIANCE = "count variance over limit"
 COUNT_SHORT = "count short"
 UNBOOKABLE = "unbookable act"
@@ -41,6 +42,7 @@ KINDS = (
     TRANSFER_LATE,
     TRANSFER_UNMATCHED,
     TRANSFER_TWICE,
+    TRANSFER_ASKED,
     COUNT_VARIANCE,
     COUNT_SHORT,
     UNBOOKABLE,

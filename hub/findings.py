@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub import approvers, blocks, discrepancies, transfers
+from hub import approvers, blocks, discrepancies, settling
 from hub.config import RulesConfig
 from hub.projection import Findings
 from hub.store import Session
@@ -35,10 +35,10 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
     for sequence, kind in found.refused:
         _refused(session, origin, sequence, kind, now_ms)
     for name in sorted(found.transfers):
-        transfers.judge(session, name, rules, now_ms)
+        settling.judge(session, name, rules, now_ms)
     for name, height in found.again:
         summary = f"{site} dispatches again under an id that it has used in an earlier incarnation"
-        transfers.report_twice(
+        settling.report_twice(
             session, name, summary, [{"site": site, "origin": str(origin), "block": height}], now_ms
         )
     for op_id in sorted(found.counts):
@@ -76,6 +76,9 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
         )
     for op_id, height, place in found.claimed:
         _claimed(session, origin, op_id, blocks.block_at(session, str(origin), height).documents[place], now_ms)
+    for name, op_id, height, place in found.asked:
+        document = blocks.block_at(session, str(origin), height).documents[place]
+        settling.asked(session, name, op_id, document, rules, now_ms)
     for op_id in found.posted:
         _explain(session, site, op_id, now_ms)
     for actor, key in found.bound:

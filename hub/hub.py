@@ -4,7 +4,7 @@
     verify    linked blocks executed, projected, judged                (hub.verifying, hub.projection, hub.findings)
     settle    what follows: control records, the log, receipts         (hub.controls, hub.logbook, hub.receipts)
     anchor    the log's root to the main chain                         (hub.anchoring, hub.mainchain)
-    watch     what time alone makes suspicious                         (hub.fleet, hub.transfers)
+    watch     what time alone makes suspicious                         (hub.fleet, hub.settling)
 
 Several processes may share one PostgreSQL, each in a folder of its own with the same keys: any of them takes and
 verifies blocks; settling, anchoring and watching are done by the one that leads.
@@ -36,6 +36,7 @@ from hub import (
     policies,
     proofs,
     receipts,
+    settling,
     store,
     transfers,
 )
@@ -64,6 +65,7 @@ from ledger.clock import Clock
 from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.seams import Random
+from ledger.transfers import TransferName
 from sync.enrolment import Code
 
 SITES_FOLDER = "sites"
@@ -262,7 +264,7 @@ class Hub(Entering):
         with self.store.write() as session:
             fleet.judge_silence(session, now_ms)
             incarnations.judge_missing(session, self.keys.control.address, now_ms)
-            transfers.judge_late(session, self.config.rules, now_ms)
+            settling.judge_late(session, self.config.rules, now_ms)
             logbook.judge_overdue(session, self.config.name, self.config.anchors.overdue_ms, now_ms)
 
     def guarded(self, name: str, step: Callable[[], Any]) -> None:
@@ -312,16 +314,18 @@ class Hub(Entering):
         with self.store.write() as session:
             discrepancies.assign(session, number, author, owner, self.clock.now_ms())
 
-    def decide(self, number: int, author: str, verdict: str, text: str) -> None:
-        """Close a discrepancy by a new entry.
-
-        The verdict `lost` on a short transfer also ends the goods' transit at the sender, by a control record.
-        """
+    def decide(self, number: int, author: str, verdict: str, text: str, site: str = "") -> None:
+        """Close a discrepancy by a new entry. Those of `hub.settling` end a transfer; `diverted` names a `site`."""
         now_ms = self.clock.now_ms()
         with self.store.write() as session:
             found = discrepancies.find(session, number, now_ms)
-            transfers.decide(session, found, author, verdict, text, self.config.rules, now_ms)
+            settling.decide(session, found, author, verdict, text, site, self.config.rules, now_ms)
         self.wake()
+
+    def ask_transfer(self, name: TransferName, author: str, text: str) -> int:
+        """Open a request about a transfer that nothing is wrong with yet, to be decided. Answers its number."""
+        with self.store.write() as session:
+            return settling.ask(session, name, author, text, {}, self.clock.now_ms())
 
     # ------------------------------------------------------------ views
 

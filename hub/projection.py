@@ -18,8 +18,8 @@ from ledger.claims import CLAIM
 from ledger.documents import Document
 from ledger.errors import Invalid, Rejected
 from ledger.events import Event, decode_logs
-from ledger.ids import Origin
-from ledger.transfers import TransferName
+from ledger.ids import OpId, Origin
+from ledger.transfers import CANCEL, TransferName
 
 # The contracts bound quantities, but not the numbers of rounds and lines: a database column does.
 _NUMBER_MAX = 2**62
@@ -52,6 +52,7 @@ class Findings:
     excepted: list[tuple[str, str, str]] = field(default_factory=list)
     refused: list[tuple[int, int]] = field(default_factory=list)
     claimed: list[tuple[str, int, int]] = field(default_factory=list)
+    asked: list[tuple[TransferName, str, int, int]] = field(default_factory=list)
     bound: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -376,6 +377,9 @@ def _special(
             )
         case events.Noted() if event.kind == CLAIM:
             findings.claimed.append((event.subject[:16].hex(), place.height, place.tx_index))
+        case events.Noted() if event.kind == CANCEL:
+            name = TransferName(place.origin.site, OpId(event.subject[:16]))
+            findings.asked.append((name, op_id, place.height, place.tx_index))
         case events.Bound():
             findings.bound.append((str(event.actor), event.key.hex()))
             session.run(

@@ -320,4 +320,24 @@ IN_UNITS = """
 ALTER TABLE transfer_lines ADD COLUMN unit TEXT NOT NULL DEFAULT '';
 """
 
-STEPS: tuple[str, ...] = (CORE, LOG, MASTER, PICTURE, CONTINUED, PARTS, POLICIES, APPROVALS, ANNOUNCED, IN_UNITS)
+# What a person ruled of a transfer (`hub.settling`), as of now. `site`: the receiver of one that was diverted.
+RULINGS = """
+CREATE TABLE rulings(
+    transfer TEXT NOT NULL, sender TEXT NOT NULL, kind TEXT NOT NULL, site TEXT NOT NULL, made_ms {int} NOT NULL,
+    PRIMARY KEY(transfer, sender)
+){end}
+"""
+
+STEPS: tuple[str, ...] = (
+    CORE,
+    LOG,
+    MASTER,
+    PICTURE,
+    CONTINUED,
+    PARTS,
+    POLICIES,
+    APPROVALS,
+    ANNOUNCED,
+    IN_UNITS,
+    RULINGS,
+)

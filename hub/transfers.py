@@ -6,8 +6,8 @@ there yet, and nobody's fault. Acceptances of one line add up; beyond dispatched
 brings is missing no more. Only the receiver that the dispatch names can accept: what others say they took settles
 nothing, and is shown as it is.
 
-The outcome goes to both sites by the transfers stream. To the sender's chain goes a SETTLE control record for what
-was taken over (IN_TRANSIT to CUSTOMER); what is missing stays in transit until somebody decides it.
+A ruling of a person (`hub/settling`) changes who may accept: of a diverted transfer another site is the receiver, of
+a returned one the sender takes back what nobody accepted. What came back is `back`, and with what is lost `ended`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub import controls, discrepancies, streams
-from hub.config import RulesConfig
-from hub.discrepancies import Discrepancy
+from hub import controls, discrepancies
 from hub.store import Session
 from ledger import control
 from ledger.control import ControlRecord
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, OpId
-from ledger.transfers import Settled, TransferName
+from ledger.transfers import ASKED, CANCELLED, DECLINED, RETURNED, TransferName
 
 LINES_SHOWN_MAX = 220  # what a dispatch can have, and some that it never had; more would not fit a stream value
 NUMBER_MAX = 2**63 - 1
@@ -37,7 +35,8 @@ IN_TRANSIT, ARRIVED, SHORT, OVER, UNMATCHED, SETTLED = (
     "unmatched",
     "settled",
 )
-_NOT_ARRIVED = (
+COMING_BACK = "coming back"
+NOT_ARRIVED = (
     "NOT EXISTS (SELECT 1 FROM transfer_arrivals a WHERE a.transfer = t.transfer AND a.sender = t.sender"
     " AND a.site = t.receiver AND a.kind = 'accepted')"
 )
@@ -57,14 +56,21 @@ class TransferLine:
     missing: int
     settled: int
     unit: str = ""
+    back: int = 0
+    ended: int = 0
 
     @property
     def in_flight(self) -> int:
-        return max(0, self.dispatched - max(self.accepted + self.missing, self.settled))
+        return max(0, self.dispatched - max(self.accepted + self.missing + self.ended, self.settled))
 
     @property
     def over(self) -> int:
-        return max(0, self.accepted - self.dispatched)
+        return max(0, self.accepted - (self.dispatched - self.back))
+
+    @property
+    def taken_over(self) -> int:
+        """What the sender's chain is still to be told that the receiver has."""
+        return max(0, min(self.accepted, self.dispatched - self.ended) - (self.settled - self.ended))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,12 @@ class Transfer:
     origin: str
     lines: tuple[TransferLine, ...]
     elsewhere: tuple[dict[str, Any], ...]
-    """What sites accepted although the dispatch names another receiver."""
+    """What sites accepted although another one is the receiver."""
+    addressed: str = ""
+    """The receiver that the dispatch names, "" while that is unknown."""
+    ruling: str = ""
+    request: str = ""
+    """What became of the sender's request to cancel it: ASKED, DECLINED, or "" for none."""
 
     @property
     def id(self) -> str:
@@ -96,6 +107,9 @@ class Transfer:
             return UNMATCHED
         if any(line.over for line in self.lines):
             return OVER
+        if self.ruling in (RETURNED, CANCELLED):
+            still = any(line.missing or line.in_flight for line in self.lines)
+            return self.ruling if not still else COMING_BACK if self.ruling == RETURNED else IN_TRANSIT
         if any(line.missing for line in self.lines):
             return SHORT
         if any(line.in_flight for line in self.lines):
@@ -105,7 +119,7 @@ class Transfer:
 
 def load(session: Session, name: TransferName) -> Transfer:
     """The transfer as it is known now; raises Rejected when neither half is here."""
-    key = _key(name)
+    key = key_of(name)
     row = session.one("SELECT * FROM transfers WHERE transfer = :transfer AND sender = :sender", **key)
     if row is None:
         raise Rejected(f"there is no transfer {name}")
@@ -118,21 +132,30 @@ def load(session: Session, name: TransferName) -> Transfer:
         **key,
     )
     dispatched = row["dispatched_s"] is not None
-    accepted = [each for each in came if not dispatched or each["site"] == row["receiver"]]
+    ruled = session.one("SELECT kind, site FROM rulings WHERE transfer = :transfer AND sender = :sender", **key) or {}
+    addressed = row["receiver"]
+    receiver = ruled.get("site") or addressed
+    accepted = [each for each in came if not dispatched or each["site"] == receiver]
+    back = [each for each in came if ruled.get("kind") == RETURNED and each["site"] == name.sender]
     told = _told(session, name)
-    lines = [_line(each, accepted, told) for each in sent]
+    lines = [_line(each, accepted, back, told) for each in sent]
+    elsewhere = [each for each in came if dispatched and each not in accepted and each not in back]
     known = {each["line"] for each in sent}
     extra = sorted({each["entry"] for each in accepted} - known)
     lines += [_unknown_line(number, accepted, known_dispatch=dispatched) for number in extra]
     return Transfer(
         name=name,
-        receiver=row["receiver"] if dispatched else came[0]["site"],
+        receiver=receiver if dispatched else came[0]["site"],
         document=row["document"],
         dispatched_s=row["dispatched_s"],
         arrived_s=accepted[-1]["at_s"] if accepted else None,
         origin=row["dispatch_origin"],
         lines=tuple(lines),
-        elsewhere=tuple(_elsewhere(each) for each in came if dispatched and each["site"] != row["receiver"]),
+        # A receiver that missed all of it took nothing that is now another's.
+        elsewhere=tuple(_elsewhere(each) for each in elsewhere if each["quantity"] or each["site"] != addressed),
+        addressed=addressed,
+        ruling=ruled.get("kind", ""),
+        request=_request(session, name),
     )
 
 
@@ -145,7 +168,7 @@ def listed(session: Session, *, open_only: bool = False, limit: int = 1_000, ski
         limit=limit,
         skip=skip,
     )
-    found = [load(session, _name(row)) for row in rows]
+    found = [load(session, named(row)) for row in rows]
     return [each for each in found if not open_only or each.state != SETTLED]
 
 
@@ -156,51 +179,7 @@ def count(session: Session) -> int:
 
 def count_not_arrived(session: Session) -> int:
     """How many dispatches their receiver has accepted nothing of."""
-    return int(session.value(f"SELECT count(*) FROM transfers t WHERE dispatched_s IS NOT NULL AND {_NOT_ARRIVED}"))  # noqa: S608
-
-
-def judge(session: Session, name: TransferName, rules: RulesConfig, now_ms: int) -> None:
-    """After one half has changed: tell both sites, settle what was taken over, and say what does not fit."""
-    known = load(session, name)
-    settle(session, known, now_ms)
-    known = load(session, name)
-    value = as_json(known)
-    for site in sorted({known.sender, known.receiver}):
-        streams.put(session, streams.TRANSFERS, site, str(name), value)
-    _report(session, known, rules, now_ms)
-    _report_twice(session, name, now_ms)
-
-
-def judge_late(session: Session, rules: RulesConfig, now_ms: int) -> None:
-    """Look at transfers that nothing new has been heard of."""
-    rows = session.all(
-        f"SELECT sender, transfer FROM transfers t WHERE dispatched_s < :limit AND {_NOT_ARRIVED}"  # noqa: S608
-        " OR dispatched_s IS NULL AND EXISTS (SELECT 1 FROM transfer_arrivals a"
-        " WHERE a.transfer = t.transfer AND a.sender = t.sender AND a.at_s < :limit)",
-        limit=(now_ms - rules.transfer_late_ms) // 1000,
-    )
-    for row in rows:
-        _report(session, load(session, _name(row)), rules, now_ms)
-
-
-def settle(session: Session, transfer: Transfer, now_ms: int) -> None:
-    """Cut the record that clears the sender's IN_TRANSIT of what the receiver has taken over, as far as untold."""
-    rows = [
-        _settled(line, min(line.accepted, line.dispatched) - line.settled, CUSTOMER)
-        for line in transfer.lines
-        if min(line.accepted, line.dispatched) > line.settled
-    ]
-    _cut(session, transfer, rows, now_ms)
-
-
-def write_off(session: Session, transfer: Transfer, target: str, now_ms: int) -> None:
-    """Cut the record that ends what is missing: SHRINKAGE (lost), or a bin of the sender (it came back)."""
-    if target == CUSTOMER:
-        raise Rejected("what is missing was not taken over: expected SHRINKAGE or a bin of the sender")
-    rows = [_settled(line, line.missing, target) for line in transfer.lines if line.missing > 0]
-    if not rows:
-        raise Rejected(f"transfer {transfer.name} misses nothing")
-    _cut(session, transfer, rows, now_ms)
+    return int(session.value(f"SELECT count(*) FROM transfers t WHERE dispatched_s IS NOT NULL AND {NOT_ARRIVED}"))  # noqa: S608
 
 
 def as_json(transfer: Transfer) -> dict[str, Any]:
@@ -216,6 +195,7 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
         "state": transfer.state,
         "dispatched_s": transfer.dispatched_s or 0,
         "arrived_s": transfer.arrived_s or 0,
+        **{name: said for name in ("ruling", "request") if (said := getattr(transfer, name))},
         "lines": [
             [
                 *(line.line, line.item, line.lot, line.serial, line.status),
@@ -228,13 +208,17 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
 
 
 def _line(
-    sent: Mapping[str, Any], accepted: list[dict[str, Any]], told: Mapping[int, tuple[int, int]]
+    sent: Mapping[str, Any],
+    accepted: list[dict[str, Any]],
+    returned: list[dict[str, Any]],
+    told: Mapping[int, tuple[int, int, int]],
 ) -> TransferLine:
     mine = [each for each in accepted if each["entry"] == sent["line"]]
     came = sum(each["quantity"] for each in mine if each["item"] in ("", sent["item"]))
-    settled, written_off = told.get(sent["line"], (0, 0))
+    settled, lost, back = told.get(sent["line"], (0, 0, 0))
+    back += sum(each["quantity"] for each in returned if each["entry"] == sent["line"])
     said = sum(each["missing"] for each in mine)
-    missing = max(0, min(said, sent["quantity"] - came) - written_off)
+    missing = max(0, min(said, sent["quantity"] - came) - lost - back)
     return TransferLine(
         line=sent["line"],
         item=sent["item"],
@@ -244,8 +228,10 @@ def _line(
         dispatched=sent["quantity"],
         accepted=came,
         missing=missing,
-        settled=settled + written_off,
+        settled=settled + lost + back,
         unit=sent["unit"],
+        back=back,
+        ended=lost + back,
     )
 
 
@@ -269,9 +255,18 @@ def _elsewhere(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**said, "line": row["entry"], "accepted": row["quantity"]}
 
 
-def _told(session: Session, name: TransferName) -> dict[int, tuple[int, int]]:
-    """By line: (taken over, written off) in the SETTLE records cut so far, those that act nowhere left out."""
-    told: dict[int, tuple[int, int]] = {}
+def _request(session: Session, name: TransferName) -> str:
+    state = session.value(
+        "SELECT state FROM discrepancies WHERE kind = :kind AND subject = :subject",
+        kind=discrepancies.TRANSFER_ASKED,
+        subject=str(name),
+    )
+    return "" if state is None else ASKED if state in discrepancies.ALIVE else DECLINED
+
+
+def _told(session: Session, name: TransferName) -> dict[int, tuple[int, int, int]]:
+    """By line: (taken over, lost, put back) in the SETTLE records cut so far, those that act nowhere left out."""
+    told: dict[int, tuple[int, int, int]] = {}
     for row in session.all(
         "SELECT record FROM controls WHERE kind = :kind AND subject = :subject AND state NOT IN (:refused, :moved)",
         kind=control.SETTLE,
@@ -282,122 +277,20 @@ def _told(session: Session, name: TransferName) -> dict[int, tuple[int, int]]:
         content = ControlRecord.decode(bytes(row["record"])).content
         if isinstance(content, control.SettlePayload):
             for line in content.lines:
-                over, off = told.get(line.index, (0, 0))
+                over, lost, back = told.get(line.index, (0, 0, 0))
                 if line.target == CUSTOMER:
-                    told[line.index] = (over + line.quantity, off)
+                    over += line.quantity
+                elif line.target == SHRINKAGE:
+                    lost += line.quantity
                 else:
-                    told[line.index] = (over, off + line.quantity)
+                    back += line.quantity
+                told[line.index] = (over, lost, back)
     return told
 
 
-def _settled(line: TransferLine, quantity: int, target: str) -> Settled:
-    return Settled(
-        index=line.line,
-        item=line.item,
-        lot=line.lot,
-        serial=line.serial,
-        status=line.status,
-        quantity=quantity,
-        target=target,
-    )
-
-
-def _cut(session: Session, transfer: Transfer, rows: list[Settled], now_ms: int) -> None:
-    if not rows or transfer.dispatched_s is None:
-        return
-    # The sender may have a later incarnation by now: its accounts went over, and so does its transit.
-    origin = session.value(
-        "SELECT origin FROM origins WHERE site = :site ORDER BY incarnation DESC", site=transfer.sender
-    )
-    for start in range(0, len(rows), controls.SETTLED_MAX):
-        part = tuple(rows[start : start + controls.SETTLED_MAX])
-        payload = control.SettlePayload(transfer=transfer.name.transfer, lines=part)
-        controls.cut(session, str(origin), payload, str(transfer.name), now_ms)
-
-
-def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: int) -> None:
-    # What the halves say, and nothing that the hub does about it: that is no new evidence.
-    evidence = {
-        "transfer": transfer.id,
-        "origin": transfer.origin,
-        "sender": transfer.sender,
-        "receiver": transfer.receiver,
-        "lines": [
-            [line.line, line.item, line.lot, line.serial, line.dispatched, line.accepted, line.missing]
-            for line in transfer.lines
-            if line.accepted != line.dispatched
-        ],
-        "elsewhere": list(transfer.elsewhere),
-    }
-    strangers = sorted({each["site"] for each in transfer.elsewhere})
-    route = f"{transfer.sender} to {transfer.receiver}"
-    missing = sum(line.missing for line in transfer.lines) if transfer.dispatched_s is not None else 0
-    over = sum(line.over for line in transfer.lines) if transfer.dispatched_s is not None else 0
-    age_ms = now_ms - 1000 * (transfer.dispatched_s or transfer.arrived_s or 0)
-    late = transfer.state == IN_TRANSIT and age_ms > rules.transfer_late_ms
-    alone = transfer.dispatched_s is None and age_ms > rules.transfer_late_ms
-    findings = (
-        (discrepancies.TRANSFER_SHORT, missing, f"{route}: {missing} base units missing on arrival"),
-        (discrepancies.TRANSFER_OVER, over, f"{route}: {over} base units more than dispatched"),
-        (discrepancies.TRANSFER_LATE, late, f"{route}: goods still in transit after the agreed time"),
-        (
-            discrepancies.TRANSFER_UNMATCHED,
-            alone or strangers,
-            f"{route}: accepted by {', '.join(strangers)}"
-            if strangers
-            else f"{route}: accepted, but the sender's dispatch never arrived",
-        ),
-    )
-    for kind, found, summary in findings:
-        if found:
-            discrepancies.report(session, kind, str(transfer.name), transfer.sender, summary, evidence, now_ms)
-        else:
-            explained = f"{route}: later records explain it"
-            discrepancies.clear(session, kind, str(transfer.name), explained, evidence, now_ms)
-
-
-def _report_twice(session: Session, name: TransferName, now_ms: int) -> None:
-    """Two senders of one id: each keeps its own transfer, and the one that came later is asked about it."""
-    rows = session.all(
-        "SELECT sender AS site, dispatch_origin AS origin, dispatch_height AS block FROM transfers"
-        " WHERE transfer = :transfer AND dispatched_s IS NOT NULL ORDER BY sender",
-        transfer=str(name.transfer),
-    )
-    if len(rows) > 1:
-        report_twice(session, name, f"{' and '.join(row['site'] for row in rows)} use one transfer id", rows, now_ms)
-
-
-def report_twice(
-    session: Session, name: TransferName, summary: str, dispatches: list[dict[str, Any]], now_ms: int
-) -> None:
-    """Say that the id of the transfer `name` was used by each of `dispatches`, {site, origin, block}."""
-    evidence = {"transfer": str(name.transfer), "dispatches": dispatches}
-    discrepancies.report(
-        session, discrepancies.TRANSFER_TWICE, str(name.transfer), name.sender, summary, evidence, now_ms
-    )
-
-
-def _name(row: Mapping[str, Any]) -> TransferName:
+def named(row: Mapping[str, Any]) -> TransferName:
     return TransferName(row["sender"], OpId.parse(row["transfer"]))
 
 
-def _key(name: TransferName) -> dict[str, str]:
+def key_of(name: TransferName) -> dict[str, str]:
     return {"transfer": str(name.transfer), "sender": name.sender}
-
-
-LOST = "lost"
-
-
-def decide(
-    session: Session, found: Discrepancy, author: str, verdict: str, text: str, rules: RulesConfig, now_ms: int
-) -> None:
-    """Close a discrepancy by a new entry. The verdict `lost` on a short transfer also settles what is missing."""
-    if verdict != LOST:
-        discrepancies.close(session, found.id, author, verdict, text, now_ms)
-        return
-    if found.kind != discrepancies.TRANSFER_SHORT:
-        raise Rejected(f"only goods of a short transfer can be lost; this is: {found.kind}")
-    discrepancies.close(session, found.id, author, discrepancies.RESOLVED, text, now_ms)
-    name = TransferName.parse(found.subject)
-    write_off(session, load(session, name), SHRINKAGE, now_ms)
-    judge(session, name, rules, now_ms)

@@ -9,6 +9,15 @@ from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.moves import FREE
 from ledger.words import Text, Uint
 
+# The kind of note by which a sender asks the hub to cancel a transfer, which is its subject. Its document's reference
+# BIN names the bin in which the goods stand.
+CANCEL = "cancel-transfer"
+BIN = "bin"
+# What a person at the hub ruled of a transfer (`hub/settling`).
+RETURNED, CANCELLED, DIVERTED = "returned", "cancelled", "diverted"
+# What became of the sender's request.
+ASKED, DECLINED = "asked", "declined"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TransferName:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId, Origin
 from ledger.keys import VerifyKey
-from ledger.transfers import TransferName
+from ledger.transfers import RETURNED, TransferName
 from node import streams
 from node.dispatch_paper import DispatchPaper, Sent
 from node.sent import STREAM
 
 SITES = "sites"
+STREAM_ACCEPTED = 6
 STREAM_UNIT = 9  # the member of a line in the stream (`hub/transfers.as_json`) that says its handling unit
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A dispatch to this site. `by_paper`: known only from what came with the goods."""
+    """A dispatch to this site, or one of this site whose goods come back: of that, `lines` are what nobody accepted.
+    `by_paper`: known only from what came with the goods; `ruling`: what the hub ruled of it (`ledger.transfers`)."""
 
     name: TransferName
     receiver: str
     lines: tuple[Sent, ...]
     by_paper: bool
     settled: bool = False
+    ruling: str = ""
 
 
 def known(connection: Connection, transfer: OpId, sender: str, paper: object) -> Coming:
@@ -54,8 +57,13 @@ def from_stream(key: str, value: Any) -> Coming | None:
     if not isinstance(value, dict) or not value.get("dispatched_s", 1):
         return None
     lines = tuple(Sent.parse(line, STREAM_UNIT) for line in value.get("lines", []))
-    settled = value.get("state") == "settled"
-    return Coming(TransferName.parse(key), str(value["receiver"]), lines, False, settled)
+    settled, ruling = value.get("state") == "settled", value.get("ruling")
+    if ruling == RETURNED:
+        accepted = [line[STREAM_ACCEPTED] for line in value["lines"]]
+        rest = (replace(line, quantity=line.quantity - came) for line, came in zip(lines, accepted, strict=True))
+        lines = tuple(line for line in rest if line.quantity > 0)
+    ruling = ruling if isinstance(ruling, str) else ""
+    return Coming(TransferName.parse(key), str(value["receiver"]), lines, False, settled, ruling)
 
 
 def from_paper(connection: Connection, text: object) -> Coming:

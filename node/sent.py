@@ -6,30 +6,41 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.db import Connection
+from ledger.errors import Rejected
 from ledger.ids import OpId
-from ledger.transfers import TransferName
+from ledger.transfers import ASKED, CANCEL, CANCELLED, DECLINED, DIVERTED, RETURNED, TransferName
 from node import streams
 from node.desk import Answer
 
 STREAM = "transfers"
 # The hub's words for a transfer, and ours for one that it has not told of yet.
-STATES = ("", "in transit", "arrived", "short", "over", "unmatched", "settled")
+STATES = (
+    *("", "in transit", "arrived", "short", "over", "unmatched", "settled"),
+    *("coming back", RETURNED, CANCELLED),
+)
 _LINE, _ACCEPTED, _MISSING = 0, 6, 7  # members of a line in the stream (`hub/transfers.as_json`)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`state`: one of STATES; `lines`: (accepted, missing) by the number of a line."""
+    """`state`: one of STATES; `lines`: (accepted, missing) by the number of a line; `receiver`: of one that was
+    diverted the site that takes it; `request`: of one to cancel it, ASKED, DECLINED or ""."""
 
     state: str = ""
     lines: dict[int, tuple[int, int]] = field(default_factory=dict)
+    receiver: str = ""
+    request: str = ""
 
 
 def outcome(connection: Connection, name: TransferName) -> Outcome:
     """What the hub says of a transfer; nothing for one that it has not told of, or in a way that nobody can read."""
     said = streams.get(connection, STREAM, str(name))
+    noted = connection.execute(
+        "SELECT 1 FROM notes WHERE kind = ? AND subject = ?", (CANCEL, name.transfer.word)
+    ).fetchone()
+    waits = ASKED if noted is not None else ""
     if not isinstance(said, dict):
-        return Outcome()
+        return Outcome(request=waits)
     state, lines = said.get("state"), said.get("lines")
     found = {
         line[_LINE]: (line[_ACCEPTED], line[_MISSING])
@@ -38,7 +49,24 @@ def outcome(connection: Connection, name: TransferName) -> Outcome:
         and len(line) > _MISSING
         and all(_whole(line[n]) for n in (_LINE, _ACCEPTED, _MISSING))
     }
-    return Outcome(state if state in STATES else "", found)
+    ruling, request = said.get("ruling"), said.get("request")
+    receiver = said.get("receiver") if ruling == DIVERTED else ""
+    return Outcome(
+        state if state in STATES else "",
+        found,
+        receiver if isinstance(receiver, str) else "",
+        "" if ruling else request if request in (ASKED, DECLINED) else waits,
+    )
+
+
+def refuse_ended(told: Outcome) -> None:
+    """Refuse to cancel what the receiver has, or what has ended, and say what can be done instead."""
+    if told.request == ASKED:
+        raise Rejected("the hub has been asked to cancel this transfer already: it answers by the next sync")
+    if told.state in ("arrived", "short", "over", "settled") or any(came for came, _ in told.lines.values()):
+        raise Rejected("the receiver has accepted it already: ask the hub to let what comes back be returned")
+    if told.state in ("coming back", RETURNED, CANCELLED):
+        raise Rejected("this transfer comes back or is cancelled already")
 
 
 def count(connection: Connection) -> int:
@@ -48,7 +76,8 @@ def count(connection: Connection) -> int:
 
 def newest(connection: Connection, site: str, skip: int = 0, most: int = 200) -> list[Answer]:
     """Dispatches of this site, newest first: [{transfer, receiver, at_ms, lines, state, missing}]. `at_ms`: of its
-    block, None while it is in none; `lines`: how many; `missing`: of how many of them something is."""
+    block, None while it is in none; `lines`: how many; `missing`: of how many of them something is;
+    `diverted`: to which site, or ""; `request`: see `Outcome`."""
     rows = connection.execute(
         "SELECT t.transfer, t.receiver, b.time_s,"
         " (SELECT COUNT(*) FROM transfer_lines l WHERE l.transfer = t.transfer)"
@@ -67,6 +96,8 @@ def newest(connection: Connection, site: str, skip: int = 0, most: int = 200) ->
                 "lines": int(lines),
                 "state": told.state,
                 "missing": sum(missing > 0 for _, missing in told.lines.values()),
+                "diverted": told.receiver,
+                "request": told.request,
             }
         )
     return found

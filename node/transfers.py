@@ -20,7 +20,7 @@ from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line, UnitMove
 from ledger.people import ISSUE, MOVE, RECEIVE, TRANSFER
-from ledger.transfers import Accepted, TransferName
+from ledger.transfers import BIN, CANCEL, CANCELLED, RETURNED, Accepted, TransferName
 from ledger.words import LINES_MAX
 from node import catalogue, control, hindsight, incoming, parts, sent, streams, units
 from node.counting import Counting
@@ -164,6 +164,28 @@ class Transfers:
         paper = DispatchPaper(transfer, self._site.identity.origin, str(row[0]), sent)
         return paper.signed(self._site.sign_paper)
 
+    def cancel(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Ask the hub to cancel a `transfer` of this site. Its goods stand in the bin `target` and are put back there
+        when the hub agrees; `note`. Answers {op_id, state, transfer}."""
+        who.need(TRANSFER, "ask to cancel a transfer")
+        fields = Fields(body, "request")
+        transfer, target, note = fields.op_id("transfer"), fields.text("target"), fields.note("note")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            known = connection.execute("SELECT 1 FROM transfers WHERE transfer = ?", (transfer.raw,)).fetchone()
+            if known is None:
+                raise Rejected(f"transfer {transfer} was not dispatched here")
+            catalogue.need_bin(connection, target)
+            sent.refuse_ended(sent.outcome(connection, TransferName(self.site_name, transfer)))
+            call = calls.Note(actor=who.actor, kind=CANCEL, subject=transfer.word)
+            commitments = self._desk.erasable(connection, note)
+            document = self._desk.document(references={BIN: target}, commitments=commitments)
+            self._site.record(call, op_id=op_id, document=document)
+            return {"state": "recorded", "transfer": str(transfer)}
+
+        return self._desk.once(op_id, who.actor, "cancel", {"transfer": transfer.raw, "target": target}, work)
+
     def read_paper(self, connection: Connection, body: object) -> Answer:
         """What may be accepted by a paper of which `scanned` [text] was read: {transfer, sender, lines (with `open`),
         paper}. Raises Rejected while parts are missing and for a paper that cannot be relied on."""
@@ -171,17 +193,20 @@ class Transfers:
         text = joined(fields.objects("scanned", SCANNED_MAX))
         fields.done()
         printed = incoming.from_paper(connection, text)
-        self._refuse_others(printed)
         known = incoming.known(connection, printed.name.transfer, printed.name.sender, text)
+        self._refuse_undue(known)
         return {**self._open(connection, known), "paper": text}
 
     def leaving(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
         """Dispatches of this site that are not wholly settled, by id, with what the hub says of them."""
         rows = connection.execute(
-            "SELECT t.transfer, t.receiver, SUM(l.quantity), SUM(l.settled) FROM transfers t"
-            " JOIN transfer_lines l ON l.transfer = t.transfer WHERE t.transfer > ? GROUP BY t.transfer"
-            " HAVING SUM(l.quantity) > SUM(l.settled) ORDER BY t.transfer LIMIT ?",
-            (bytes.fromhex(after), most),
+            "SELECT t.transfer, t.receiver, SUM(l.quantity) AS sent,"
+            " SUM(l.settled) + COALESCE((SELECT SUM(b.quantity) FROM acceptances a"
+            " JOIN acceptance_lines b ON b.op_id = a.op_id WHERE a.transfer = t.transfer"
+            " AND a.sender = ?1), 0) AS ended FROM transfers t"
+            " JOIN transfer_lines l ON l.transfer = t.transfer WHERE t.transfer > ?2 GROUP BY t.transfer"
+            " HAVING sent > ended ORDER BY t.transfer LIMIT ?3",
+            (self.site_name, bytes.fromhex(after), most),
         ).fetchall()
         found = []
         for transfer, receiver, quantity, settled in rows:
@@ -209,7 +234,7 @@ class Transfers:
                 # What one sender made up must not hide what the others sent.
                 log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
                 continue
-            if known is None or known.receiver != self.site_name or known.settled:
+            if known is None or known.settled or not self._is_due(known):
                 continue
             shown = self._open(connection, known)
             if shown["lines"]:
@@ -226,11 +251,26 @@ class Transfers:
             for line in known.lines
             if line.quantity > came.get(line.index, 0)
         ]
-        return {"transfer": str(known.name.transfer), "sender": known.name.sender, "lines": lines}
+        back = {"receiver": known.receiver} if known.name.sender == self.site_name else {}
+        return {"transfer": str(known.name.transfer), "sender": known.name.sender, "lines": lines, **back}
 
-    def _refuse_others(self, known: Coming) -> None:
-        if known.receiver != self.site_name:
-            raise Rejected(f"this transfer is for {known.receiver}: it can only be diverted by the hub")
+    def _is_due(self, known: Coming) -> bool:
+        """Whether this site accepts of it: one that was returned is its sender's again, any other its receiver's."""
+        if known.name.sender == self.site_name:
+            return known.ruling == RETURNED
+        return known.receiver == self.site_name and known.ruling not in (RETURNED, CANCELLED)
+
+    def _refuse_undue(self, known: Coming) -> None:
+        sender = known.name.sender
+        if self._is_due(known):
+            return
+        if sender == self.site_name:
+            raise Rejected("this transfer was dispatched here: ask the hub to rule that what comes back is returned")
+        if known.ruling == RETURNED:
+            raise Rejected(f"what was not accepted goes back to {sender}: the hub has ruled it returned")
+        if known.ruling == CANCELLED:
+            raise Rejected(f"{sender} has cancelled it: if the goods are here, tell the hub and note an exception")
+        raise Rejected(f"this transfer is for {known.receiver}: it can only be diverted by the hub")
 
     def one(self, connection: Connection, transfer: OpId) -> Answer:
         """One transfer from or to this site, whatever became of it. Raises `Rejected` when none is known here."""
@@ -260,6 +300,8 @@ class Transfers:
             "sender": name.sender,
             "receiver": receiver,
             "state": told.state,
+            "diverted": told.receiver,
+            "request": told.request,
             "lines": lines,
         }
 
@@ -279,9 +321,7 @@ class Transfers:
         fields.done()
         with self._site.reading() as connection:
             known = incoming.known(connection, transfer, sender, paper)
-        self._refuse_others(known)
-        if known.name.sender == self.site_name:
-            raise Rejected("this transfer was dispatched here: goods that come back are settled by the hub")
+        self._refuse_undue(known)
         sent = {line.index: line for line in known.lines}
         told = [self._arriving(Fields(entry, f"line {n}"), sent, target) for n, entry in enumerate(entries)]
         if not told or len({line.index for (line, _, _), _ in told}) != len(told):

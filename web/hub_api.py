@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from hub import announcing, approvers, approving, discrepancies, fleet, transfers, views
+from hub import announcing, approvers, approving, discrepancies, fleet, settling, transfers, views
 from ledger.ids import OpId, quantity
+from ledger.transfers import TransferName
 from ledger.wording import shown
 from web import kit
 from web.hub_app import SESSION_COOKIE, HubParts, token_given
 
 LIST_MAX = 200
-VERDICTS = (discrepancies.RESOLVED, discrepancies.ACCEPTED, "lost")
+VERDICTS = (discrepancies.RESOLVED, discrepancies.ACCEPTED, *settling.VERDICTS)
 
 
 def blueprint(parts: HubParts) -> Blueprint:
@@ -70,6 +71,15 @@ def _add_reads(routes: Blueprint, parts: HubParts) -> None:
         parts.account()
         return kit.answer({"transfers": [{"id": each.id, **transfers.as_json(each)} for each in hub.transfers()]})
 
+    @routes.post("/transfers/<sender>/<transfer>/ask")
+    def ask_transfer(sender: str, transfer: str) -> Response:
+        account = parts.account("RECONCILE")
+        wish = kit.fields()
+        text = wish.text("text", most=discrepancies.TEXT_MAX)
+        wish.done()
+        number = hub.ask_transfer(TransferName(sender, OpId.parse(transfer)), account.login, text)
+        return kit.answer(discrepancies.as_json(hub.discrepancy(number)))
+
     @routes.get("/anchors")
     def anchors() -> Response:
         parts.account()
@@ -119,13 +129,14 @@ def _add_discrepancies(routes: Blueprint, parts: HubParts) -> None:
         account = parts.account("RECONCILE")
         wish = kit.fields()
         text = wish.text("text", most=discrepancies.TEXT_MAX)
+        site = wish.text("site", most=31, need=False)
         wish.done()
         if verb == "comment":
             hub.comment(number, account.login, text)
         elif verb == "owner":
             hub.assign(number, account.login, text)
         elif verb in VERDICTS:
-            hub.decide(number, account.login, verb, text)
+            hub.decide(number, account.login, verb, text, site)
         else:
             raise kit.NotFound(f"{shown(verb)} is nothing one can do with a discrepancy")
         return one(number)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from hub import announcing, approvers, approving, discrepancies, transfers, views
+from hub import announcing, approvers, approving, discrepancies, settling, transfers, views
 from hub.store import Session
 from ledger.errors import Rejected
 from ledger.ids import OpId
@@ -17,7 +17,7 @@ from ledger.wording import shown
 from web import kit
 from web.excerpts import excerpt, taken
 from web.hub_app import HubParts
-from web.hub_words import arranged
+from web.hub_words import VERDICTS, arranged
 
 LEVELS = {"well": "good", "new": "quiet", "behind": "warn", "silent": "warn", "ill": "warn"}
 SHAPES = {"good": "●", "quiet": "○", "warn": "▲", "bad": "■"}
@@ -97,7 +97,12 @@ def blueprint(parts: HubParts) -> Blueprint:
     def discrepancy(number: int) -> str:
         found = hub.discrepancy(number)
         return render_template(
-            "hub/discrepancy.html", one=found, entries=excerpt(found.entries[::-1]), arranged=arranged
+            "hub/discrepancy.html",
+            one=found,
+            entries=excerpt(found.entries[::-1]),
+            arranged=arranged,
+            verdicts={each: VERDICTS[each] for each in settling.verdicts(found.kind)},
+            others=[each for each in dict.fromkeys(view.site for view in hub.sites()) if each != found.site],
         )
 
     @routes.get("/approvals")

@@ -8,6 +8,13 @@ from typing import Any
 
 from ledger.moves import STATUSES
 
+# What ends a transfer (hub.settling): the button, and what it does.
+VERDICTS = {
+    "lost": ("It is lost", "ends the goods' transit at the sender as a loss"),
+    "returned": ("It comes back", "lets the sender take in what nobody accepted"),
+    "cancelled": ("It never left", "puts the goods back into the bin that the sender named"),
+    "diverted": ("Divert it", "makes the site chosen here the receiver"),
+}
 # How a transfer's evidence lists its lines (hub.transfers).
 TRANSFER_LINE = ("line", "item", "lot", "serial", "sent", "accepted", "missing")
 # Columns that people look for first, in this order; the rest follows as it comes.

@@ -178,7 +178,8 @@ TRANSFER_ROW = record(
         "settled": QUANTITY,
         "lines": lines_of(OPEN_LINE),
     },
-    doc="One leaving has receiver, quantity and settled; one coming has its sender and open lines",
+    doc="One leaving has receiver, quantity and settled; one coming has its sender and open lines, and its"
+    " receiver if it comes back",
 )
 
 
@@ -324,6 +325,10 @@ ROUTES = (
             "paper": or_null(text("The dispatch paper's text")), "confirm": CONFIRM, **OCCURRED,
         },
     ),
+    verb(
+        "transfers/cancel", TRANSFER, "Ask the hub to cancel a transfer of this site, whose goods stand in `target`",
+        lambda floor: floor.transfers.cancel, DISPATCHED, {"transfer": OP_ID, "target": CODE}, {"note": NOTE},
+    ),
     Route(
         method="GET", path="/api/v1/sites/", allow=ANYONE, summary="The other sites, as far as the hub told of them",
         answer=record("Site", {"site": NAME}), keys=(str,), handle=_sites,
@@ -338,6 +343,7 @@ ROUTES = (
                 "transfer": OP_ID, "sender": NAME, "lines": lines_of(OPEN_LINE),
                 "paper": text("What `transfers/accept` wants"),
             },
+            {"receiver": NAME},
         ),
     ),
     Route(
@@ -352,6 +358,8 @@ ROUTES = (
             "Transfer",
             {
                 "transfer": OP_ID, "sender": NAME, "receiver": NAME, "state": text(),
+                "diverted": text("To which site the hub has diverted it"),
+                "request": text("Of its cancelling: asked, declined, or empty"),
                 "lines": array(
                     record(
                         "TransferLine", {**TRANSFER_LINE, "done": QUANTITY},

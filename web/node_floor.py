@@ -165,6 +165,13 @@ WORKS = {
 }  # fmt: skip
 
 
+# Of the request to cancel one.
+REQUESTS = {
+    "asked": ("quiet", "◐", N_("the hub was asked to cancel it")),
+    "declined": ("warn", "▲", N_("the hub did not cancel it")),
+}
+
+
 # What became of a transfer, by the hub's word for it: level, shape, words.
 SENT = {
     "": ("quiet", "○", N_("the hub has not told of it")),
@@ -174,6 +181,9 @@ SENT = {
     "short": ("bad", "■", N_("something is missing")),
     "over": ("warn", "▲", N_("more came than was sent")),
     "unmatched": ("bad", "■", N_("the hub does not know it")),
+    "coming back": ("warn", "▲", N_("comes back here: bring it in")),
+    "returned": ("good", "✓", N_("the rest has come back")),
+    "cancelled": ("quiet", "✓", N_("was cancelled")),
 }
 
 
@@ -237,14 +247,15 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             site = parts.floor.transfers.site_name
             found = taken(sent.count(connection), lambda skip, most: sent.newest(connection, site, skip, most))
-        return render_template("node/sent.html", sent=found, states=SENT)
+        return render_template("node/sent.html", sent=found, states=SENT, requests=REQUESTS)
 
     @routes.get("/papers/<transfer>")
     @page(parts)
     def paper(transfer: str) -> str:
         found = dispatched(transfer)
         codes = [drawn.qr(text) for text in dispatch_paper.parts(found["paper"])]
-        return render_template("node/paper.html", one=found, codes=codes, states=SENT)
+        asks = parts.person().has(TRANSFER) and found["state"] in ("", "in transit") and found["request"] != "asked"
+        return render_template("node/paper.html", one=found, codes=codes, states=SENT, requests=REQUESTS, asks=asks)
 
     @routes.get("/papers/<transfer>/file")
     @page(parts)

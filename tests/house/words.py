@@ -99,6 +99,7 @@ RULES = tuple(
         "node/rounds",
         "node/scanning",
         "node/second_factors",
+        "node/sent",
         "node/site",
         "node/stock",
         "node/stock_documents",

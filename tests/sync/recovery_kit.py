@@ -114,9 +114,9 @@ class Machine:
         self._site: Site | None = None
         self.advice: Callable[[], Sequence[Advice]] = tuple
 
-    def init(self) -> Machine:
-        identity.init(self.folder, "oslo", self.chance, DiskStorage())
-        text = 'site = "oslo"\n[hub]\nurl = "http://hub.test"\n'
+    def init(self, name: str = "oslo") -> Machine:
+        identity.init(self.folder, name, self.chance, DiskStorage())
+        text = f'site = "{name}"\n[hub]\nurl = "http://hub.test"\n'
         (self.folder / "node.toml").write_text(text)
         return self
 

@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FlaskClient
                 session.run("INSERT INTO transfers VALUES (:name, 'oslo', 'bergen', '', 1, '', 1)", name=name)
                 for line in range(TO_A_TRANSFER):
                     session.run(
-                        "INSERT INTO transfer_lines VALUES (:name, 'oslo', :line, 'BOLT', '', '', 0, 1, 'DOCK')",
+                        "INSERT INTO transfer_lines VALUES (:name, 'oslo', :line, 'BOLT', '', '', 0, 1, 'DOCK', '')",
                         name=name, line=line,
                     )  # fmt: skip
         client = hub_app.create(hub).test_client()

@@ -91,6 +91,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "receiver": "bergen", "lines": [{"item": "NO-SUCH", "quantity": 1, "source": "A-02"}], "pin": PIN,
     },
     "transfers/paper": {"scanned": ["NO-PAPER"]},
+    "transfers/cancel": {"transfer": NOBODY, "target": "A-01"},
     "transfers/accept": {"transfer": NOBODY, "lines": [], "pin": PIN},
     "inventory/{code}/transfer": {"quantity": 1, "source": "A-02", "target": "NO-SUCH"},
     "inventory/{code}/update": {"location": "NO-SUCH", "change": 1, "reasons": ["lost"]},

@@ -37,7 +37,7 @@ function show() {
   byId("open-file").hidden = Boolean(transfer);
   byId("arriving").hidden = byId("back").hidden = byId("accept").hidden = !transfer;
   if (!transfer) return;
-  byId("sender").textContent = transfer.sender;
+  byId("sender").textContent = transfer.origin;
   byId("target").textContent = target || "…";
   byId("progress").textContent = linesOf(transfer);
   byId("accept").disabled = !target;
@@ -77,14 +77,14 @@ async function load() {
 
 function showComing(rows) {
   coming = rows;
-  byId("coming").replaceChildren(...coming.map((each) => tileOf(_("From %(place)s", { place: each.sender }),
+  byId("coming").replaceChildren(...coming.map((each) => tileOf(each.receiver ? _("Back from %(place)s", { place: each.receiver }) : _("From %(place)s", { place: each.sender }),
     [linesOf(each), _("%(number)s in all", { number: together(each.lines.map((line) => ({ ...line, quantity: line.open }))) }), apart(each.transfer.slice(0, 8))].join(" · "),
     () => choose(each))));
 }
 
-function choose({ transfer: name, sender, lines, paper = null }) {
+function choose({ transfer: name, sender, receiver, lines, paper = null }) {
   whole = new Set();
-  transfer = { name, sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0, held: "damage", expiry: "" })), latest: null };
+  transfer = { name, sender, origin: receiver ?? sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0, held: "damage", expiry: "" })), latest: null };
   stopFollowing();
   show();
   say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
@@ -164,7 +164,7 @@ function wish() {
 }
 
 const { open } = decider({
-  sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => [_("From %(sender)s into %(place)s.", { sender: transfer.sender, place: target }), loose()].filter(Boolean).join(" "),
+  sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => [_("From %(sender)s into %(place)s.", { sender: transfer.origin, place: target }), loose()].filter(Boolean).join(" "),
     act: () => act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId),
     done: async (answer) => {
       if (answer.ask) { askAgain(answer.ask, byId("pin").value); return; }
@@ -177,7 +177,7 @@ function askAgain(question, pin) {
 }
 
 async function accepted(answer) {
-  const { sender } = transfer;
+  const { origin: sender } = transfer;
   transfer = null;
   done(answer.op_id, _("What %(sender)s sent is in %(place)s", { sender, place: target }));
   await attempt(load);

@@ -42,7 +42,7 @@ async function enter(number, verb, text) {
   const buttons = byId("entry").querySelectorAll("button");
   for (const each of buttons) each.disabled = true;
   try {
-    await post(`discrepancies/${number}/${verb}`, { text });
+    await post(`discrepancies/${number}/${verb}`, verb === "diverted" ? { text, site: byId("site").value } : { text });
     if (verb !== "owner") entry.drop();
     location.reload();
   } catch (error) {
@@ -58,6 +58,13 @@ byId("entry")?.addEventListener("submit", (event) => {
   else { byId("entry-answer").textContent = "Say it in words first."; byId("text").focus(); }
 });
 byId("take")?.addEventListener("click", () => enter(byId("entry").dataset.number, "owner", byId("take").dataset.login));
+
+// A transfer with which nothing is wrong yet is ended by a request, on whose page the verdicts are.
+for (const button of document.querySelectorAll("[data-ask]")) button.addEventListener("click", async () => {
+  button.disabled = true;
+  const { id } = await post(`transfers/${button.dataset.ask}/ask`, { text: "somebody at the hub wants it ended" });
+  location.assign(`/discrepancies/${id}`);
+});
 
 byId("approval")?.addEventListener("submit", async (event) => {
   event.preventDefault();

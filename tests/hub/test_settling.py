@@ -1,0 +1,225 @@
+"""What has not arrived is ended by people: it comes back, it never left, or another site takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.hub import Hub
+from ledger import calls
+from ledger.clock import ManualClock
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from ledger.transfers import BIN, CANCEL, TransferName
+from tests.hub import sitekit
+from tests.hub.sitekit import NOBODY, Site
+
+DAYS = 60 * 86_400_000
+
+
+class World:
+    """Three sites and the hub between them."""
+
+    def __init__(self, hub: Hub, clock: ManualClock) -> None:
+        self.hub, self.clock = hub, clock
+        self.oslo, self.bergen, self.tromso = (
+            Site(hub, name, clock, seed) for name, seed in (("oslo", 7), ("bergen", 8), ("tromso", 9))
+        )
+        for site in (self.oslo, self.bergen, self.tromso):
+            site.furnish()
+        self.oslo.receive(100)
+
+    def turn(self) -> None:
+        """Everybody syncs until what the hub makes of one's blocks is in the blocks of the others."""
+        for _ in range(3):
+            for site in (self.oslo, self.bergen, self.tromso):
+                if site.chain.executor.pending is not None:
+                    site.chain.seal()
+                site.sync()
+            self.hub.verify()
+            self.hub.settle()
+
+    def sent(self) -> OpId:
+        transfer = self.oslo.dispatch("bergen", ("BOLT", 40))
+        self.turn()
+        return transfer
+
+    def stock(self, site: str, location: str) -> int:
+        with self.hub.store.read() as session:
+            found = session.value(
+                "SELECT quantity FROM stock WHERE site = :site AND location = :location", site=site, location=location
+            )
+        return int(found or 0)
+
+    def state(self) -> tuple[str, str, str]:
+        (transfer,) = self.hub.transfers()
+        return transfer.state, transfer.ruling, transfer.request
+
+    def told(self, site: Site, transfer: OpId) -> dict[str, Any]:
+        return dict(site.node.tables["transfers"][f"oslo/{transfer}"])
+
+    def open(self) -> list[tuple[int, str]]:
+        return [(each.id, each.kind) for each in self.hub.discrepancies()]
+
+    def ask(self, transfer: OpId, bin_: str = "A-02") -> None:
+        note = calls.Note(actor=NOBODY, kind=CANCEL, subject=transfer.word)
+        self.oslo.act(note, references={BIN: bin_})
+        self.turn()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    sitekit.found_hub(tmp_path / "hub")
+    clock = ManualClock(sitekit.START_MS)
+    with sitekit.open_hub(tmp_path / "hub", clock) as hub:
+        hub.import_items(sitekit.ITEMS)
+        yield World(hub, clock)
+
+
+def test_what_is_missing_comes_back_by_a_document_of_the_sender(world: World) -> None:
+    transfer = world.sent()
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 37, 3))
+    world.turn()
+    ((number, kind),) = world.open()
+    assert kind == "transfer short"
+    world.hub.decide(number, "rita", "returned", "the driver brings three back")
+    world.turn()
+    assert (world.state()[:2], world.open()) == (("coming back", "returned"), [])
+    assert world.told(world.oslo, transfer)["ruling"] == world.told(world.bergen, transfer)["ruling"] == "returned"
+    assert world.stock("oslo", "IN_TRANSIT") == 3
+    world.oslo.accept(transfer, "oslo", (0, "BOLT", 3, 0), target="A-02")
+    world.turn()
+    line = world.hub.transfers()[0].lines[0]
+    assert (line.accepted, line.missing, line.in_flight, line.settled, line.back) == (37, 0, 0, 40, 3)
+    assert (world.state()[0], world.open()) == ("returned", [])
+    assert [world.stock("oslo", each) for each in ("IN_TRANSIT", "A-01", "A-02", "CUSTOMER")] == [0, 60, 3, 37]
+    with pytest.raises(Rejected, match="resolved already"):
+        world.hub.decide(number, "rita", "returned", "once more")
+
+
+def test_what_came_back_before_the_hub_heard_of_what_arrived_settles_no_more_than_was_sent(world: World) -> None:
+    transfer = world.sent()
+    number = world.hub.ask_transfer(TransferName("oslo", transfer), "rita", "the ferry does not go")
+    world.hub.decide(number, "rita", "returned", "it comes back")
+    world.turn()
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 30, 0))
+    world.oslo.accept(transfer, "oslo", (0, "BOLT", 10, 0))
+    world.turn()
+    assert (world.state()[0], world.open()) == ("returned", [])
+    assert [world.stock("oslo", each) for each in ("IN_TRANSIT", "A-01", "CUSTOMER")] == [0, 70, 30]
+    # What both have is one too many, and says so.
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 1, 0))
+    world.turn()
+    assert [kind for _, kind in world.open()] == ["transfer over"]
+    assert world.stock("oslo", "CUSTOMER") == 30
+
+
+def test_what_never_left_is_cancelled_when_the_sender_asks_and_the_hub_agrees(world: World) -> None:
+    transfer = world.sent()
+    world.ask(transfer)
+    ((number, kind),) = world.open()
+    assert (kind, world.state()) == ("transfer request", ("in transit", "", "asked"))
+    assert world.told(world.oslo, transfer)["request"] == "asked"
+    world.hub.decide(number, "rita", "cancelled", "it stands in Oslo")
+    world.turn()
+    assert (world.state(), world.open()) == (("cancelled", "cancelled", "declined"), [])
+    assert world.told(world.bergen, transfer)["ruling"] == "cancelled"
+    assert [world.stock("oslo", each) for each in ("IN_TRANSIT", "A-01", "A-02")] == [0, 60, 40]
+    # It was on the lorry after all: what is accepted now is over.
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 40, 0))
+    world.turn()
+    assert [kind for _, kind in world.open()] == ["transfer over"]
+
+
+def test_what_was_accepted_is_not_cancelled(world: World) -> None:
+    transfer = world.sent()
+    world.ask(transfer)
+    ((number, _),) = world.open()
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 10, 0))
+    world.turn()
+    with pytest.raises(Rejected, match="bergen has accepted it already: what is to come back is returned"):
+        world.hub.decide(number, "rita", "cancelled", "it stands in Oslo")
+    world.hub.decide(number, "rita", "accepted", "it stays as it is")
+    world.turn()
+    assert world.told(world.oslo, transfer)["request"] == "declined"
+    # Asked again it is answered at once.
+    world.ask(transfer, "A-01")
+    assert (world.open(), world.state()[2]) == ([], "declined")
+    assert "bergen has accepted it" in world.hub.discrepancy(number).entries[-1].text
+    assert world.stock("oslo", "IN_TRANSIT") == 30
+
+
+def test_a_bin_that_the_chain_does_not_take_leaves_the_goods_in_transit_and_another_can_be_named(
+    world: World,
+) -> None:
+    transfer = world.sent()
+    world.ask(transfer, "NO-SUCH-BIN")
+    ((number, _),) = world.open()
+    world.hub.decide(number, "rita", "cancelled", "it stands in Oslo")
+    world.turn()
+    assert [kind for _, kind in world.open()] == ["control record refused"]
+    assert (world.state()[0], world.stock("oslo", "IN_TRANSIT")) == ("in transit", 40)
+    world.ask(transfer, "A-02")
+    world.hub.decide(number, "rita", "cancelled", "in another bin")
+    world.turn()
+    assert (world.state()[0], world.stock("oslo", "A-02")) == ("cancelled", 40)
+
+
+def test_another_site_takes_what_is_diverted_to_it(world: World) -> None:
+    transfer = world.sent()
+    world.clock.advance(DAYS)
+    world.hub.watch()
+    ((number, _),) = [each for each in world.open() if each[1] == "transfer late"]
+    for wrong, why in (
+        ("", "diverted to a site"),
+        ("hamar", "there is no site 'hamar'"),
+        ("oslo", "say that it is returned"),
+        ("bergen", "is its receiver already"),
+    ):
+        with pytest.raises(Rejected, match=why):
+            world.hub.decide(number, "rita", "diverted", "the lorry is in Tromsø", wrong)
+    with pytest.raises(Rejected, match="no other verdict names one"):
+        world.hub.decide(number, "rita", "returned", "the lorry is in Tromsø", "tromso")
+    world.hub.decide(number, "rita", "diverted", "the lorry is in Tromsø", "tromso")
+    world.turn()
+    assert [world.told(site, transfer)["receiver"] for site in (world.oslo, world.bergen, world.tromso)] == [
+        "tromso"
+    ] * 3
+    world.tromso.accept(transfer, "oslo", (0, "BOLT", 40, 0))
+    world.turn()
+    assert world.state()[:2] == ("settled", "diverted")
+    assert not [kind for _, kind in world.open() if kind.startswith("transfer")]
+    assert [world.stock("oslo", "CUSTOMER"), world.stock("tromso", "A-01")] == [40, 40]
+
+
+def test_what_another_site_took_already_is_its_own_once_that_is_ruled(world: World) -> None:
+    transfer = world.sent()
+    world.tromso.accept(transfer, "oslo", (0, "BOLT", 40, 0))
+    world.turn()
+    ((number, kind),) = world.open()
+    assert (kind, world.state()[0]) == ("transfer unmatched", "in transit")
+    world.hub.decide(number, "rita", "diverted", "Tromsø has it", "tromso")
+    world.turn()
+    assert (world.state()[0], world.open(), world.stock("oslo", "IN_TRANSIT")) == ("settled", [], 0)
+
+
+def test_a_verdict_says_of_what_it_can_be_said(world: World) -> None:
+    transfer = world.sent()
+    name = TransferName("oslo", transfer)
+    number = world.hub.ask_transfer(name, "rita", "where is it?")
+    with pytest.raises(Rejected, match="one can say lost only of: transfer short; this is: transfer request"):
+        world.hub.decide(number, "rita", "lost", "gone")
+    with pytest.raises(Rejected, match="oslo has not asked for it: it names the bin"):
+        world.hub.decide(number, "rita", "cancelled", "it never left")
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 40, 0))
+    world.turn()
+    with pytest.raises(Rejected, match="nothing can come back"):
+        world.hub.decide(number, "rita", "returned", "it comes back")
+    with pytest.raises(Rejected, match="bergen has accepted some of it"):
+        world.hub.decide(number, "rita", "diverted", "elsewhere", "tromso")
+    assert [entry.kind for entry in world.hub.discrepancy(number).entries] == ["opened"]
+    with pytest.raises(Rejected, match="there is no transfer"):
+        world.hub.ask_transfer(TransferName("rome", transfer), "rita", "where is it?")
