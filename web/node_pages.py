@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from devices import pictures
 from ledger import people
-from ledger.ids import OpId
+from ledger.ids import VIRTUAL, OpId
 from ledger.people import ADMIN, APPROVE
 from node import proofs, waiting
 from node.alerts import MAY_SEE
@@ -149,6 +149,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             wrong=WRONG,
             marks=MARKS,
             note=note,
+            virtual=VIRTUAL,
         )
 
 
