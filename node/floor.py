@@ -14,6 +14,7 @@ Floor(site, pepper, random)
   .lookups     an item, a bin, an operation                node/lookups
   .tablets     what came out of their outboxes             node/tablets
   .attachments photos and files, erasable                  node/attachments
+  .notes       free text of operations, erasable           node/notes
   .alerts      what is wrong, and who has seen it       node/alerts
   .hub         what waits for a signature of the hub       node/hub_approvals
 """
@@ -34,6 +35,7 @@ from node.holds import Holds
 from node.hub_approvals import HubApprovals
 from node.listening import Listening
 from node.lookups import Lookups
+from node.notes import Notes
 from node.operators import Operators
 from node.pairing import Pairing
 from node.parking import Parking
@@ -75,6 +77,7 @@ class Floor:
         self.tablets = Tablets(desk, self.people)
         self.alerts = Alerts(desk, self.tablets)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
+        self.notes = Notes(desk, self.lookups)
         self.hub = HubApprovals(desk, self.people, self.counting, self.stock.proposals)
 
     def resume(self) -> None:

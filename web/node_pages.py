@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from devices import pictures
 from ledger import people
-from ledger.ids import OpId
+from ledger.ids import VIRTUAL, OpId
 from ledger.people import ADMIN, APPROVE
 from node import proofs, waiting
 from node.alerts import MAY_SEE
@@ -149,6 +149,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             pieces = found.get("parts", [])
             call, at_ms = call_and_time(connection, OpId.parse(pieces[-1]["op_id"] if pieces else op_id).raw)
             waits = parts.floor.stock.proposals.reverses(connection, wanted)
+            note = None if found.get("being_counted") else parts.floor.notes.of(connection, who, wanted)
         return render_template(
             "node/operation.html",
             one=found,
@@ -159,6 +160,8 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             reversal="waits" if waits else "possible" if _may_reverse(who, found) else "",
             wrong=WRONG,
             marks=MARKS,
+            note=note,
+            virtual=VIRTUAL,
         )
 
 

@@ -37,7 +37,14 @@ def test_a_tablet_tests_itself(pages: Pages, scanned: Callable[..., None], theme
     expect(page.locator("#test-wedge .word")).to_contain_text("ms between keys")
     page.click("#play")
     expect(page.locator("#test-sound .word")).to_have_text("played")
-    faults = faults_of(page, f"set up ({theme})")
+    page.click("[data-heard=no]")
+    expect(page.locator("#test-sound .chip")).to_have_attribute("data-level", "bad")
+    expect(page.locator("#test-sound")).to_contain_text("Turn up the volume")
+    page.click("#play")
+    faults = faults_of(page, f"was it heard ({theme})")
+    page.click("[data-heard=yes]")
+    expect(page.locator("#test-sound .word")).to_have_text("loud enough")
+    faults += faults_of(page, f"set up ({theme})")
     assert not faults, "\n".join(faults)
 
 

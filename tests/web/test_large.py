@@ -22,7 +22,8 @@ WITHOUT = {"/api/v1/counts/{session}/bins/{bin}", "/api/v1/proposals/{proposal}"
            "/api/v1/operations/{op_id}/receipt", "/api/v1/operations/{op_id}/events/",
            "/api/v1/operations/{op_id}/events/{number}", "/api/v1/counts/sheets/{number}",
            "/api/v1/counts/sheets/{number}.csv", "/api/v1/picks/{list}",
-           "/api/v1/attachments/{attachment}", "/api/v1/attachments/{attachment}/content"}  # fmt: skip
+           "/api/v1/notes/{op_id}", "/api/v1/attachments/{attachment}",
+           "/api/v1/attachments/{attachment}/content"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

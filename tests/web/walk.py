@@ -99,6 +99,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "users/{actor}/reset-second-factor": {},
     "attachments/": {"name": "photo", "content": "aGVsbG8=", "item": "NO-SUCH"},
     "attachments/erase": {"attachment": NOBODY * 2},
+    "notes/erase": {"operation": NOBODY},
 }  # fmt: skip
 # Without an op_id, or open: log-in and what is the same however often it is done.
 OTHERS: dict[str, dict[str, Any]] = {

@@ -1,12 +1,11 @@
-// Photos and files about what the page shows. A photo is made small here, before it crosses bad Wi-Fi; that also
-// leaves behind where and with what it was taken.
+// Photos and files about what the page shows.
 
 import { get, newOpId, post } from "./api.js";
+import { readFile } from "./files.js";
 import { byId, element, ltr } from "./page.js";
 import { momentWords } from "./times.js";
 import { _ } from "./words.js";
 
-const SIDE_PX = 1600, BYTES_MAX = 700 * 1024, QUALITIES = [0.8, 0.6, 0.4];
 const section = byId("attachments"), line = byId("attach-line");
 let about = {}, next = null;
 
@@ -58,29 +57,6 @@ function ask(row, made) {
   dialog.showModal();
 }
 
-// The largest quality that fits, at a size that shows a dent and reads a label.
-async function smaller(file) {
-  const picture = await createImageBitmap(file).catch(() => { throw new Error(_("This file cannot be read as a picture.")); });
-  const scale = Math.min(1, SIDE_PX / Math.max(picture.width, picture.height));
-  const canvas = element("canvas", { width: Math.round(picture.width * scale), height: Math.round(picture.height * scale) });
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-  for (const quality of QUALITIES) {
-    const made = await new Promise((done) => canvas.toBlob(done, "image/jpeg", quality));
-    if (made.size <= BYTES_MAX) return made;
-  }
-  throw new Error(_("This picture cannot be made small enough."));
-}
-
-async function attach(file) {
-  const content = file.type.startsWith("image/") ? await smaller(file) : file;
-  if (content.size > BYTES_MAX) throw new Error(_("This file is larger than 700 KiB: attach a smaller one."));
-  const bytes = new Uint8Array(await content.arrayBuffer());
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  const name = file.name.slice(-80) || "photo";
-  return { op_id: newOpId(), name, content: btoa(text), ...about, ...(line?.value && { line: Number(line.value) }) };
-}
-
 async function send(wish) {
   const mine = about;
   try {
@@ -106,7 +82,7 @@ byId("attach-file").addEventListener("change", async (event) => {
   if (!file) return;
   tell(_("It is made small and sent…"));
   try {
-    await send(await attach(file));
+    await send({ op_id: newOpId(), ...await readFile(file), ...about, ...(line?.value && { line: Number(line.value) }) });
   } catch (error) {
     tell(error.message);
   }

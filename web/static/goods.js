@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
+import "./files.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, openDialog, say } from "./page.js";

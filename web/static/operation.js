@@ -1,6 +1,6 @@
 // One operation's page: its proof climbs while somebody looks, and its reversal can be proposed.
 
-import { act } from "./api.js";
+import { act, newOpId, post } from "./api.js";
 import { answerOrKept } from "./away.js";
 import { decider } from "./decide.js";
 import { follow } from "./ladder.js";
@@ -24,5 +24,19 @@ if (byId("reverse")) {
       act: () => answerOrKept("documents/reverse", { of: proof.dataset.op, reasons: [byId("reason-again").value] }, act),
       done: () => { byId("reverse").hidden = true; byId("reversal").hidden = false; },
     },
+  });
+}
+
+if (byId("note-dialog")) {
+  const erasure = newOpId();
+  byId("note-erase").addEventListener("click", () => byId("note-dialog").showModal());
+  byId("note-yes").addEventListener("click", async () => {
+    try {
+      await post("notes/erase", { op_id: erasure, operation: proof.dataset.op, reasons: ["erased"] });
+      location.reload();
+    } catch (error) {
+      byId("note-dialog").close();
+      byId("note-refusal").textContent = error.message;
+    }
   });
 }

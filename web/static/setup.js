@@ -6,7 +6,7 @@ import { sound } from "./sounds.js";
 import { keep, manner, MEASURING, onScan } from "./wedge.js";
 import { _ } from "./words.js";
 
-const CLOCK_MS_MAX = 60000, GAP_MS_MAX = 60, SCANS = 5;
+const CLOCK_MS_MAX = 60000, GAP_MS_MAX = 60, SCANS = 5, BETWEEN_MS = 900;
 const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○" };
 const results = new Map();
 
@@ -81,9 +81,17 @@ onScan((text, { widest, silent }) => {
 }, () => false, MEASURING);
 if (localStorage.getItem("scanner")) byId("test-wedge").querySelector("p").textContent = keptWords();
 
+// As they sound at work: taken, ask, refused. Whether that is loud enough where it is used, only a person can say.
 byId("play").addEventListener("click", () => {
-  sound("good");
-  tell("sound", "good", _("played"), _("If nothing was heard, turn the volume up and play it again."));
+  ["good", "warn", "bad"].forEach((level, number) => setTimeout(() => sound(level), number * BETWEEN_MS));
+  byId("heard").hidden = false;
+  tell("sound", "quiet", _("played"), navigator.vibrate ? _("Three tones, each with its vibration: taken, a question, refused.")
+    : _("Three tones: taken, a question, refused. This tablet does not vibrate."));
+});
+byId("heard").addEventListener("click", ({ target: { dataset: { heard } } }) => {
+  if (heard) byId("heard").hidden = true;
+  if (heard === "yes") tell("sound", "good", _("loud enough"));
+  if (heard === "no") tell("sound", "bad", _("not heard"), _("Turn up the volume of media, switch off “Do not disturb”, and play it again where it is loud."));
 });
 
 async function all() {

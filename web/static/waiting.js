@@ -33,6 +33,7 @@ const WORDS = {
   "documents/issue": (body) => [_("Issue goods"), itemsOf(body)],
   "picks/": (body) => [_("New pick list"), body.order],
   "deliveries/close": (body) => [_("Nothing more comes"), body.delivery],
+  "attachments/": (body) => [_("Photo or file"), body.name],
   "deliveries/": (body) => [_("Announce a delivery"), body.delivery],
 };
 const itemsOf = ({ lines = [] }) => [...new Set(lines.map((line) => line.item))].slice(0, 3).join(", ");

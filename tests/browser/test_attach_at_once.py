@@ -1,0 +1,93 @@
+"""What was just counted, received or sent gets its photo with one tap, also while the node is out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tallyman_stage import wait_for
+from tests.browser import stage
+from tests.browser.conftest import TABLET, UPRIGHT, Pages
+from tests.browser.test_attachments import png
+from tests.browser.test_count import MARKER, close_bin, open_bin
+from tests.browser.test_floor import CABLE, drop, put, ready, sign
+from tests.browser.test_look import faults_of
+
+Scan = Callable[..., None]
+PHOTO = {"name": "crushed.png", "mimeType": "image/png", "buffer": png(40, 30)}
+
+
+@pytest.fixture(autouse=True)
+def tidy(house: stage.House) -> Any:
+    drop(house)
+    yield
+    drop(house)
+
+
+def of(page: Any) -> str:
+    return str(page.locator("#proof-link").get_attribute("href")).rsplit("/", 1)[1]
+
+
+def attached(house: stage.House, login: str, op_id: str) -> list[str]:
+    rows = house.oslo.people[login].get(f"attachments/?operation={op_id}")["rows"]
+    return [str(row["name"]) for row in rows]
+
+
+def test_a_photo_of_a_counted_bin_waits_on_the_tablet_for_contact(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    pages.forgive("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+    stage.open_count(house, "Photo", "T-10")
+    page = pages.tablet("ana", "/count", theme="light", size=UPRIGHT)
+    open_bin(page, scanned, "T-10")
+    scanned(page, MARKER)
+    close_bin(page)
+    faults = faults_of(page, "attach to a count (light)")
+    with page.expect_file_chooser() as choice:
+        page.click("#proof-attach")
+    choice.value.set_files(PHOTO)
+    expect(page.locator("#answer")).to_contain_text("It is kept")
+    op_id = of(page)
+    page.context.set_offline(True)
+    page.set_input_files("#proof-file", {**PHOTO, "name": "wet floor.png"})
+    expect(page.locator("#outbox-open")).to_contain_text("1 to send")
+    page.click("#outbox-open")
+    expect(page.locator("#outbox-list")).to_contain_text("wet floor.png")
+    page.keyboard.press("Escape")
+    assert attached(house, "kim", op_id) == ["crushed.png"]
+    page.context.set_offline(False)
+    wait_for("the second photo", lambda: attached(house, "kim", op_id) == ["wet floor.png", "crushed.png"], 30)
+    expect(page.locator("#outbox-open")).to_be_hidden()
+    assert not faults, "\n".join(faults)
+
+
+def test_a_photo_of_what_was_received_and_of_what_was_sent(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    page = pages.tablet("rita", "/receive", size=TABLET)
+    page.click("#blind")
+    page.wait_for_selector("#working:not([hidden])")
+    scanned(page, "BIN:L-03", CABLE)
+    expect(page.locator("#lines .count")).to_have_text("1")
+    page.click("#done")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#proof")).to_be_visible()
+    page.set_input_files("#proof-file", PHOTO)
+    expect(page.locator("#answer")).to_contain_text("It is kept")
+    assert attached(house, "rita", of(page)) == ["crushed.png"]
+    put(house, "L-02", 2)
+    page = pages.tablet("tor", "/floor/dispatch", size=TABLET)
+    ready(page)
+    scanned(page, "BIN:L-02", CABLE)
+    expect(page.locator("#lines .count")).to_have_text("1")
+    page.click("#done")
+    page.fill("#said-receiver", "bergen")
+    page.click("#papers button[type=submit]")
+    sign(page)
+    expect(page.locator("#proof-title")).to_have_text("Sent")
+    faults = faults_of(page, "attach to a dispatch (dark)")
+    page.set_input_files("#proof-file", PHOTO)
+    expect(page.locator("#answer")).to_contain_text("It is kept")
+    assert attached(house, "tor", of(page)) == ["crushed.png"]
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,29 @@
+"""What somebody wrote beside an operation is on its page, until a supervisor erases it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Pages
+from tests.browser.test_look import LOOKS, faults_of
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_a_note_is_read_and_erased(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    rita = pages.house.oslo.people["rita"]
+    line = {"item": "CABLE-3", "quantity": 1, "target": "L-04"}
+    op_id = rita.act("documents/receive", lines=[line], note=f"The driver, Olav, was in a hurry ({theme})")["op_id"]
+    read = pages.tablet("rita", f"/operations/{op_id}", theme=theme, size=size)
+    expect(read.locator("#note-text")).to_contain_text("Olav")
+    expect(read.locator("#note-erase")).to_have_count(0)
+    page = pages.tablet("kim", f"/operations/{op_id}", theme=theme, size=size)
+    faults = faults_of(page, f"an operation with a note ({theme})")
+    page.click("#note-erase")
+    faults += faults_of(page, f"erasing a note ({theme})")
+    page.click("#note-yes")
+    expect(page.locator("#note-text")).to_have_text("Erased")
+    expect(page.locator("#note-erase")).to_have_count(0)
+    read.reload()
+    expect(read.locator("#note-text")).to_have_text("Erased")
+    assert not faults, "\n".join(faults)
