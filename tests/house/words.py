@@ -151,6 +151,7 @@ SAID_AS = {
     "words",
     "action",
     "SURE",
+    "SURE_OF_ITEMS",
     "WRONG",
 }  # names under which a rule keeps what it says
 HELD_AS = SAID_AS | {"_SENT_AGAIN", "doubt", "problem", "problems", "refusal", "warnings"}  # the same of values
