@@ -26,6 +26,7 @@ from node.counting_posting import bin_op_id
 from node.desk import Answer, Desk, Person
 from node.rounds import (
     close_if_done,
+    counters_of,
     latest,
     need_counter,
     need_session,
@@ -134,7 +135,7 @@ class Sheets:
             sheet = self.known(connection, number)
             read = counting_csv.read(connection, sheet, text)
             problems = list(read.problems)
-            problems += self._problems(connection, op_id, sheet, read, counter)
+            problems += self._problems(connection, op_id, sheet, read, counter, who.actor)
         found = {"bins": [{"bin": each.bin, "lines": len(each.lines), "empty": each.empty} for each in read.bins],
                  "left": [bin_ for bin_ in sheet.bins if bin_ not in {each.bin for each in read.bins}]}  # fmt: skip
         if dry:
@@ -287,9 +288,11 @@ class Sheets:
         return sheet
 
     def _problems(
-        self, connection: Connection, op_id: OpId, sheet: Sheet, read: counting_csv.Read, counter: Actor
-    ) -> list[str]:
-        """Why the sheet cannot be taken as this person's count. Bins that this very wish took are right already."""
+        self, connection: Connection, op_id: OpId, sheet: Sheet, read: counting_csv.Read, counter: Actor,
+        by: Actor,
+    ) -> list[str]:  # fmt: skip
+        """Why the sheet cannot be taken as this person's count, brought back by another or not. Bins that this very
+        wish took are right already."""
         mine = [each for each in read.bins if not self._taken(connection, op_id, each.bin)]
         if read.bins and not mine:
             return []
@@ -300,7 +303,7 @@ class Sheets:
             found.append(str(error))
         seen: set[tuple[str, str]] = set()
         for each in mine:
-            found += _bin_problems(connection, sheet, each, counter)
+            found += _bin_problems(connection, sheet, each, counter, by)
             pieces = [(thing.item, thing.serial) for thing, quantity, _ in each.lines if thing.serial and quantity]
             found += [
                 f"serial {serial} of {item} stands in two bins" for item, serial in pieces if (item, serial) in seen
@@ -320,7 +323,9 @@ class Sheets:
         )
 
 
-def _bin_problems(connection: Connection, sheet: Sheet, read: counting_csv.Bin, counter: Actor) -> list[str]:
+def _bin_problems(
+    connection: Connection, sheet: Sheet, read: counting_csv.Bin, counter: Actor, by: Actor
+) -> list[str]:
     row = latest(connection, sheet.session, read.bin)
     if row.bin_state != "waiting" or row.round != sheet.rounds[read.bin]:
         return [f"{read.bin} does not wait for this sheet any more: leave it out"]
@@ -331,9 +336,16 @@ def _bin_problems(connection: Connection, sheet: Sheet, read: counting_csv.Bin, 
     ]
     try:
         refuse_counter(connection, sheet.session, read.bin, counter)
+        _refuse_in_another_name(connection, sheet.session, read.bin, counter, by)
     except Rejected as error:
         found.append(str(error))
     return found
+
+
+def _refuse_in_another_name(connection: Connection, session: OpId, bin_: str, counter: Actor, by: Actor) -> None:
+    """Whoever counted a bin could say in somebody else's name what they said in their own."""
+    if by != counter and by in counters_of(connection, session, bin_):
+        raise Rejected(f"you counted {bin_} before: somebody else brings this sheet back")
 
 
 def _without_sheet(connection: Connection, session: OpId) -> list[str]:

@@ -296,3 +296,21 @@ def test_death_while_a_sheet_is_taken_loses_and_doubles_nothing(stage: Stage, na
             ("A-02", 4),
         ]
         assert connection.execute("SELECT COUNT(*) FROM scan_events").fetchone() == (2,)
+
+
+def test_the_first_counter_brings_no_recount_back_in_another_name(stage: Stage) -> None:
+    stage.receive({"item": "BOLT", "quantity": 20})
+    number = session(stage, "A-01", rounds_max=3)
+    counting, cora = stage.floor.counting, stage.as_("cora")
+    counting.open_bin(stage.op(), cora, {"bin": "A-01"})
+    counting.enter(stage.op(), cora, {"item": "BOLT", "quantity": 10})
+    counting.close_bin(stage.op(), cora, {"bin": "A-01", "confirm": True})
+    sheet = issue(stage, number)
+    again = wish(stage, sheet, f"{sheet},A-01,BOLT,,,,,10,", who="carl")
+    assert take(stage, {**again, "dry_run": True}, by="cora")["problems"] == [
+        "you counted A-01 before: somebody else brings this sheet back"
+    ]
+    with pytest.raises(Rejected, match="somebody else brings this sheet back"):
+        take(stage, again, by="cora")
+    take(stage, again)
+    assert [each["counter"] for each in review(stage, number, "A-01")["rounds"]] == ["Cora", "Carl"]
