@@ -147,8 +147,8 @@ class Proposals:
             ends = {place for line in lines_of(call) for place in (line.source, line.target)}
             refuse_frozen(connection, ends)
             self._site.record(sign(call, proposal), op_id=proposal, document=document)
-            # What was wrong when it was proposed may be put right by a count of meanwhile already.
-            hindsight.doubt_counts(connection, self._counting, op_id, who, ends, proposed_ms)
+            # What was wrong when it was proposed may be put right already by a count that ended after that.
+            hindsight.doubt_counts(connection, self._counting, op_id, who, ends, proposed_ms + 1)
             if isinstance(call, calls.Reverse):
                 _take_back(connection, call)
             self._decide(connection, proposal, who, "approved", "")

@@ -122,6 +122,7 @@ def test_what_is_signed_after_its_bin_was_counted_has_it_counted_again(stage: St
     stage.floor.stock.scrap(op, stage.as_("mona"), crushed)
     stage.floor.stock.scrap(signed, stage.as_("mona"), crushed)
     stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": str(signed)}, PIN)
+    stage.world.clock.advance(1)
     counted(stage, "A-01", "A-02")
     assert again(stage, "A-01", "A-02") == []
     stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": str(op)}, PIN)
