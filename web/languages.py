@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,7 +158,7 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
         newstyle=True,
     )
     app.jinja_env.filters.update(
-        bdi=bdi, units=units, moment=moment, duration=duration, percent=percent, said=said, choices=choices
+        bdi=bdi, units=units, moment=moment, day=day, duration=duration, percent=percent, said=said, choices=choices
     )
 
     def words(version: str, language: str) -> Response:
@@ -254,6 +254,15 @@ def moment(at_ms: int) -> str:
 def _minute(minute: int, locale: Locale, zone: tzinfo) -> str:
     at = datetime.fromtimestamp(60 * minute, UTC)
     return str(dates.format_datetime(at, "d MMM y HH:mm z", tzinfo=zone, locale=locale))
+
+
+def day(text: str) -> str:
+    """A date YYYY-MM-DD as people write it here; anything else as it is."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return text
+    return str(dates.format_date(found, "d MMM y", locale=get_locale() or Locale(ENGLISH)))
 
 
 def duration(length_ms: int | None) -> str:

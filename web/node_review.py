@@ -183,6 +183,12 @@ def blueprint(parts: NodeParts) -> Blueprint:
             people = counters(connection, parts.floor.people)
         return render_template("node/sheets.html", one=found, sheets=excerpt(known), counters=people, lost=LOST)
 
+    @routes.get("/<session>/plan")
+    @page(parts)
+    def chosen(session: str) -> str:
+        found = counting.plans.show(parts.person(), OpId.parse(session))
+        return render_template("node/review_plan.html", one=found, bins=excerpt(found["bins"], "bins"))
+
     @routes.get("/<session>/<path:bin_>")
     @page(parts)
     def bin_page(session: str, bin_: str) -> str:

@@ -62,6 +62,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_review.programme": [("kim", "/review/programme")],
         "node_review.sheet": [("kim", f"/review/sheets/{number}"), ("kim", "/review/sheets/9999")],
         "node_review.session": [("kim", f"/review/{session}")],
+        "node_review.chosen": [("kim", f"/review/{session}/plan"), ("kim", "/review/" + "0" * 32 + "/plan")],
         "node_review.sheets": [("kim", f"/review/{session}/sheets")],
         "node_review.bin_page": [("kim", f"/review/{session}/A-05"), ("kim", f"/review/{session}/A-06")],
         "node_setup.setup": [("", "/setup")],

@@ -105,6 +105,23 @@ def test_a_draft_waits_until_it_is_started(pages: Pages) -> None:
     assert NEXT in [each["bin"] for each in ana.get("counts/mine")["bins"]]
 
 
+def test_how_a_count_was_planned_is_told_afterwards(pages: Pages) -> None:
+    kim = pages.house.oslo.people["kim"]
+    # What was recorded before is sealed first: a plan looks at a block.
+    wish = {"areas": [], "not_counted_since": "2031-01-02", "sample": 2}
+    session = kim.act("counts", name="Drawn", plan=wish)["session"]
+    page = pages.tablet("kim", f"/review/{session}")
+    page.get_by_role("link", name="How it was planned").click()
+    page.wait_for_url("**/plan")
+    facts = page.locator(".facts")
+    expect(facts).to_contain_text("2, drawn at random")
+    expect(facts).to_contain_text("this site")
+    expect(facts).to_contain_text("2031")
+    assert kim.get(f"counts/{session}/plan")["rule"]["not_counted_since_s"] == 1_925_078_400  # a site without a zone
+    expect(page.locator(".heading")).to_contain_text("the rule gives these bins again")
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
 @pytest.mark.parametrize(("theme", "size"), LOOKS)
 def test_how_it_looks(pages: Pages, theme: str, size: tuple[int, int]) -> None:
     page = pages.tablet("kim", "/review/new", theme=theme, size=size)
@@ -115,6 +132,8 @@ def test_how_it_looks(pages: Pages, theme: str, size: tuple[int, int]) -> None:
     page.goto(f"{pages.house.oslo.url}/review/{session}")
     page.get_by_text("When a bin is counted again").click()
     faults += faults_of(page, f"plan: draft ({theme})")
+    page.goto(f"{pages.house.oslo.url}/review/{session}/plan")
+    faults += faults_of(page, f"plan: how ({theme})")
     page.goto(f"{pages.house.oslo.url}/review/new?from={NEXT}")
     faults += faults_of(page, f"plan: by hand ({theme})")
     assert not faults, "\n".join(faults)

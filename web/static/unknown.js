@@ -55,9 +55,14 @@ export function cardOf(read, gone, { scale = "", yes = _("Count it so") } = {}) 
       const answer = await act(path, wish);
       if (!answer.ask) { gone(answer); return; }
       refusal.textContent = answer.ask;
+      refusal.dataset.asks = "";
       send.textContent = _("Yes, count it");
       sure = true;
-    } catch (error) { refusal.textContent = error.message; throw error; }
+    } catch (error) {
+      refusal.textContent = error.message;
+      delete refusal.dataset.asks;
+      throw error;
+    }
   });
   const known = element("button", { className: "button", type: "button", textContent: _("It is an item…") });
   known.addEventListener("click", () => { form.hidden = !form.hidden; form.elements.namedItem("item").focus(); });
