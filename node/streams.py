@@ -16,6 +16,7 @@ from ledger import announced, approvals
 from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
 from ledger.errors import Corrupt, Invalid
+from ledger.transfers import CANCELLED, RETURNED
 
 STREAMS = (
     "catalogue", "users", "locations", "policy", "transfers", "sites", "receipts", "control", "orders", "deliveries",
@@ -25,7 +26,7 @@ OF_ORIGIN = ("receipts", "control", "decisions")  # about one incarnation of the
 CATALOGUE = "catalogue"
 RECEIPTS = "receipts"
 TRANSFERS = "transfers"
-ENDED = ("arrived", "settled")  # states of a transfer of which nothing is on its way
+ENDED = ("arrived", "settled", RETURNED, CANCELLED)  # states of a transfer of which nothing is on its way
 USERS = "users"
 SEARCHED = (CATALOGUE, "locations")  # of these, codes and names are searched
 

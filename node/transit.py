@@ -13,15 +13,13 @@ from itertools import islice
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from ledger.transfers import TransferName
-from node import sent, streams
+from ledger.transfers import RETURNED, TransferName
+from node import incoming, sent, streams
 from node.desk import Answer
-from node.dispatch_paper import Sent
 
 log = logging.getLogger(__name__)
 
 ROWS_MAX = 50
-_ACCEPTED, _MISSING = 6, 7  # members of a line in the stream (`hub/transfers.as_json`)
 
 
 def of_item(connection: Connection, site: str, sku: str, lot: str = "", serial: str = "") -> Answer:
@@ -54,27 +52,22 @@ def _coming(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
 
 def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Answer]]:
     """(item, row) for each line of a transfer to here; none of one to another site, or that nobody can read."""
-    said = streams.get(connection, sent.STREAM, key)
-    if not isinstance(said, dict) or said.get("receiver") != site:
-        return []
     try:
-        name, lines = TransferName.parse(key), said["lines"]
-        each = [(Sent.parse(line), line[_ACCEPTED] + line[_MISSING], line[_MISSING]) for line in lines]
+        known = incoming.from_stream(key, streams.get(connection, sent.STREAM, key))
     except (Rejected, KeyError, IndexError, TypeError) as error:
         # What one sender made up must not hide what the others sent.
         log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
         return []
-    came = _came(connection, name)
-    return [
-        (
-            line.item,
-            _row(
-                name.transfer, name.sender, True, line.lot, line.serial,
-                line.quantity - max(told, came.get(line.index, 0)), missing,
-            ),
-        )
-        for line, told, missing in each
-    ]  # fmt: skip
+    # What comes back is on its way to its sender.
+    if known is None or known.receiver != site or known.ruling == RETURNED:
+        return []
+    name, told, came = known.name, sent.outcome(connection, known.name).lines, _came(connection, known.name)
+    rows = []
+    for line in known.lines:
+        accepted, missing = told.get(line.index, (0, 0))
+        left = line.quantity - max(accepted + missing, came.get(line.index, 0))
+        rows.append((line.item, _row(name.transfer, name.sender, True, line.lot, line.serial, left, missing)))
+    return rows
 
 
 def _came(connection: Connection, name: TransferName) -> dict[int, int]:
@@ -100,7 +93,8 @@ def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
         if name.raw not in told:
             told[name.raw] = sent.outcome(connection, TransferName(site, name))
         accepted, missing = told[name.raw].lines.get(line, (0, 0))
-        yield _row(name, receiver, False, lot, serial, quantity - max(settled, accepted) - missing, missing)
+        site_now = told[name.raw].receiver or receiver
+        yield _row(name, site_now, False, lot, serial, quantity - max(settled, accepted) - missing, missing)
 
 
 def _row(transfer: OpId, site: str, comes: bool, lot: str, serial: str, quantity: int, missing: int) -> Answer:
