@@ -102,6 +102,19 @@ def verdicts(kind: str) -> tuple[str, ...]:
     return tuple(each for each in VERDICTS if kind in ONLY_OF.get(each, OF_TRANSFERS))
 
 
+def diversions(session: Session, found: Discrepancy) -> list[str]:
+    """The sites to which the transfer of a discrepancy can be diverted now."""
+    if DIVERTED not in verdicts(found.kind):
+        return []
+    known = load(session, TransferName.parse(found.subject))
+    try:
+        _refuse_diverting(known)
+    except Rejected:
+        return []
+    rows = session.all("SELECT site FROM sites ORDER BY site")
+    return [row["site"] for row in rows if row["site"] not in (known.sender, known.receiver)]
+
+
 def decide(
     session: Session, found: Discrepancy, author: str, verdict: str, text: str, site: str, rules: RulesConfig,
     now_ms: int,
@@ -168,13 +181,17 @@ def _divert(session: Session, transfer: Transfer, site: str, now_ms: int) -> Non
         raise Rejected(f"{site} has sent it: say that it is returned")
     if site == transfer.receiver:
         raise Rejected(f"{site} is its receiver already")
+    _refuse_diverting(transfer)
+    _rule(session, transfer, DIVERTED, site, now_ms)
+
+
+def _refuse_diverting(transfer: Transfer) -> None:
     if any(line.accepted for line in transfer.lines):
         raise Rejected(
             f"{transfer.receiver} has accepted some of it: let that site send on what it has, or let the rest return"
         )
     if not any(line.in_flight or line.missing for line in transfer.lines):
         raise Rejected(f"nothing of transfer {transfer.name} is on its way any more")
-    _rule(session, transfer, DIVERTED, site, now_ms)
 
 
 def _has_arrived(transfer: Transfer) -> str:

@@ -13,6 +13,7 @@ from hub import announcing, approvers, approving, discrepancies, settling, trans
 from hub.store import Session
 from ledger.errors import Rejected
 from ledger.ids import OpId
+from ledger.transfers import DIVERTED
 from ledger.wording import shown
 from web import kit
 from web.excerpts import excerpt, taken
@@ -96,13 +97,16 @@ def blueprint(parts: HubParts) -> Blueprint:
     @page
     def discrepancy(number: int) -> str:
         found = hub.discrepancy(number)
+        with hub.reading() as session:
+            others = settling.diversions(session, found)
+        said = [each for each in settling.verdicts(found.kind) if each != DIVERTED or others]
         return render_template(
             "hub/discrepancy.html",
             one=found,
             entries=excerpt(found.entries[::-1]),
             arranged=arranged,
-            verdicts={each: VERDICTS[each] for each in settling.verdicts(found.kind)},
-            others=[each for each in dict.fromkeys(view.site for view in hub.sites()) if each != found.site],
+            verdicts={each: VERDICTS[each] for each in said},
+            others=others,
         )
 
     @routes.get("/approvals")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub import settling
 from hub.hub import Hub
 from ledger import calls
 from ledger.clock import ManualClock
@@ -193,6 +194,20 @@ def test_another_site_takes_what_is_diverted_to_it(world: World) -> None:
     assert world.state()[:2] == ("settled", "diverted")
     assert not [kind for _, kind in world.open() if kind.startswith("transfer")]
     assert [world.stock("oslo", "CUSTOMER"), world.stock("tromso", "A-01")] == [40, 40]
+
+
+def test_a_transfer_is_offered_to_the_sites_that_it_can_be_diverted_to(world: World) -> None:
+    transfer = world.sent()
+    number = world.hub.ask_transfer(TransferName("oslo", transfer), "rita", "where is it?")
+
+    def offered() -> list[str]:
+        with world.hub.reading() as session:
+            return settling.diversions(session, world.hub.discrepancy(number))
+
+    assert offered() == ["tromso"]
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 10, 30))
+    world.turn()
+    assert offered() == []
 
 
 def test_what_another_site_took_already_is_its_own_once_that_is_ruled(world: World) -> None:
