@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -30,7 +31,8 @@ class Lines:
 
     def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
         """A line by hand: `item`, `lot`, `serial`, `status`, `expiry`, how much (`counting_amounts.amount_of`),
-        `mode`: set, add; `bin`; `confirm`. Answers {ask} when so much has to be confirmed."""
+        `mode`: set, add; `bin`; `confirm`. Answers {ask} when so much has to be confirmed. What the rules do not take
+        of somebody who was out of contact is set aside: {park, why, hint}."""
         fields = Fields(body, "count line")
         bin_ = fields.text("bin", need=False)
         thing = thing_of(fields)
@@ -49,13 +51,23 @@ class Lines:
         pieces = said.pieces or 0
 
         def work(connection: Connection) -> Answer:
-            task = self.open_task(connection, who, bin_)
+            task, cause = self.open_task(connection, who, bin_), self.by_hand(who)
             before = tasks.amounts_of(connection, task.task, thing) if mode == "set" else (0, 0)
             kind = "set" if mode == "set" else "key"
-            return self.add(
-                connection, who, task, thing, quantity - before[0], self.by_hand(who), kind=kind, entered=quantity,
-                pieces=pieces - before[1],
-            )  # fmt: skip
+            try:
+                return self.add(
+                    connection, who, task, thing, quantity - before[0], cause, kind=kind, entered=quantity,
+                    pieces=pieces - before[1],
+                )  # fmt: skip
+            except Rejected as error:
+                if not self._desk.was_away(who):
+                    raise
+                why = str(error)
+            # Whoever said it held the goods and is gone by now: it waits for an explanation, as a scan would.
+            hint = {**shown(thing), "quantity": quantity, **({"pieces": pieces} if pieces else {})}
+            written = " ".join(filter(None, (thing.item, thing.lot, thing.serial)))
+            number = tasks.park(connection, task, replace(cause, raw=written.encode()), "", why, hint)
+            return {"outcome": "parked", "park": number, "why": why, "hint": hint}
 
         content = {**_content(thing), "quantity": quantity, "mode": mode, "pieces": pieces, **_within(bin_)}
         return self._desk.once(op_id, who.actor, "enter", content, work)

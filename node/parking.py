@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 from devices.reads import readable
 from ledger.db import Connection
@@ -22,16 +21,6 @@ from node.rounds import ENDED, latest, next_round
 from node.stock import Stock
 from node.tasks import Cause, Task, Thing
 from node.values import Fields
-
-
-def park(connection: Connection, task: Task, cause: Cause, symbology: str, why: str, hint: dict[str, Any]) -> int:
-    """Set a read aside. `hint` is what is known of it, to fill in the question on the tablet."""
-    row = connection.execute(
-        "INSERT INTO parked (task, read, raw, symbology, why, hint, at_ms, state, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', '') RETURNING park",
-        (task.task, cause.read, cause.raw, symbology, why[:500], json.dumps(hint), cause.at_ms),
-    ).fetchone()
-    return int(row[0])
 
 
 class Parking:

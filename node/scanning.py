@@ -37,7 +37,6 @@ from node.listening import Listening
 from node.lookups import Lookups
 from node.operators import Operators
 from node.pairing import Pairing, Shown
-from node.parking import park
 from node.presenting import Presented, alone, is_companion, presented, says_too_little
 from node.refusable import Kept, refusable
 from node.rounds import open_round
@@ -309,7 +308,7 @@ class Scanning:
             return {"outcome": "late", "why": f"it was scanned in {bin_}, which is not open any more"}
         hint, _, _ = self._hint(connection, scan)
         why = f"it came after the count of {bin_} was ended"
-        number = park(connection, task, cause, scan.symbology, why, hint)
+        number = tasks.park(connection, task, cause, scan.symbology, why, hint)
         return {"outcome": "late", "park": number, "why": why, "hint": hint}
 
     def _look(self, connection: Connection, scan: Scan) -> Answer:
@@ -344,7 +343,7 @@ class Scanning:
             with refusable(connection) as kept:
                 return {"outcome": "counted", **self._add(connection, who, task, thing, quantity, cause, pieces)}
             trouble = kept.why
-        number = park(connection, task, cause, scan.symbology, trouble, hint)
+        number = tasks.park(connection, task, cause, scan.symbology, trouble, hint)
         return {"outcome": "parked", "park": number, "why": trouble, "hint": hint, **more}
 
     def _hint(self, connection: Connection, scan: Scan) -> tuple[dict[str, Any], int, int]:

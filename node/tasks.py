@@ -8,6 +8,7 @@ its events (`ledger/scans`), so that a receipt can open any one of them.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -287,6 +288,17 @@ def tally(connection: Connection, task: int) -> list[TallyLine]:
         for row in rows
     ]
     return [line for line in lines if line.quantity or line.stated or line.pieces]
+
+
+def park(connection: Connection, task: Task, cause: Cause, symbology: str, why: str, hint: dict[str, Any]) -> int:
+    """Set aside what could not be taken as it was. `hint` is what is known of it, to fill in the question on the
+    tablet."""
+    row = connection.execute(
+        "INSERT INTO parked (task, read, raw, symbology, why, hint, at_ms, state, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', '') RETURNING park",
+        (task.task, cause.read, cause.raw, symbology, why[:500], json.dumps(hint), cause.at_ms),
+    ).fetchone()
+    return int(row[0])
 
 
 def dates_of(connection: Connection, task: int) -> dict[tuple[str, str, str], bool]:

@@ -331,6 +331,10 @@ SESSION_BINS = record(
         "next": or_null(text()),
     },
 )
+SET_ASIDE = record(
+    "LineSetAside", {"op_id": OP_ID, "outcome": one_of("parked"), "park": whole(), "why": WORDS, "hint": HINT},
+    doc="A line that came late and is not taken as it is: it waits to be explained",
+)  # fmt: skip
 PARKED = record("ParkedScan", {**PARKED_ROW, "text": text("Its bytes, readable"), "hint": HINT})
 PARKED_OF_BIN = record("ParkedScanOfBin", {**PARKED_ROW, "hint": text("What is known of it, as JSON"), "at_ms": WHEN})
 PARKED_LEFT = record(

@@ -249,7 +249,8 @@ ROUTES = (
         record("BinLeft", {"op_id": OP_ID, **BIN}), BIN,
     ),
     verb(
-        "counts/enter", COUNT, "A line by hand", lambda floor: floor.counting.enter, either(COUNTED, ASKED),
+        "counts/enter", COUNT, "A line by hand", lambda floor: floor.counting.enter,
+        either(COUNTED, ASKED, words.SET_ASIDE),
         _NEED_THING, {**_MAY_THING, **words.AMOUNT, "mode": one_of("set", "add"), "confirm": flag(), "bin": CODE},
     ),
     verb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,27 @@ def test_whether_a_unit_is_empty_is_not_told_to_who_may_count_it(stage: Stage) -
             except Rejected as error:
                 said.append(str(error).replace(unit, ""))
         assert said[0] == said[1], said
+
+
+def test_a_piece_that_was_typed_without_contact_and_stands_elsewhere_waits_to_be_explained(stage: Stage) -> None:
+    session(stage, "A-01", "A-02")
+    counting, late = stage.floor.counting, replace(stage.as_("carl"), waited_ms=3_600_000)
+    for login, bin_ in (("cora", "A-01"), ("carl", "A-02")):
+        counting.open_bin(stage.op(), stage.as_(login), {"bin": bin_})
+    piece = {"item": "DRILL", "serial": "S1", "quantity": 1}
+    counting.enter(stage.op(), stage.as_("cora"), piece)
+    with pytest.raises(Rejected, match="already counted in this session"):
+        counting.enter(stage.op(), stage.as_("carl"), {**piece, "bin": "A-02"})
+    op = stage.op()
+    for _ in range(2):
+        answer = counting.enter(op, late, {**piece, "bin": "A-02"})
+        assert (answer["outcome"], answer["hint"]) == ("parked", piece)
+    with stage.site.reading() as connection:
+        (waiting,) = stage.floor.parking.mine(connection, stage.as_("carl"))
+        assert stage.floor.counting.screen(connection, stage.as_("carl"))["parked"] == 1
+    assert (waiting["text"], waiting["why"]) == ("DRILL S1", answer["why"])
+    wish = {"park": waiting["park"], **piece, "serial": "S2"}
+    stage.floor.parking.resolve(stage.op(), stage.as_("carl"), wish)
+    with stage.site.reading() as connection:
+        lines = stage.floor.counting.screen(connection, stage.as_("carl"))["lines"]
+    assert [line["serial"] for line in lines] == ["S2"]
