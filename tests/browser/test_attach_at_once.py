@@ -39,9 +39,9 @@ def attached(house: stage.House, login: str, op_id: str) -> list[str]:
 def test_a_photo_of_a_counted_bin_waits_on_the_tablet_for_contact(pages: Pages, scanned: Scan) -> None:
     house = pages.house
     pages.forgive("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
-    stage.open_count(house, "Photo", "T-10")
+    stage.open_count(house, "Photo", "N-01")
     page = pages.tablet("ana", "/count", theme="light", size=UPRIGHT)
-    open_bin(page, scanned, "T-10")
+    open_bin(page, scanned, "N-01")
     scanned(page, MARKER)
     close_bin(page)
     faults = faults_of(page, "attach to a count (light)")
@@ -68,7 +68,7 @@ def test_a_photo_of_what_was_received_and_of_what_was_sent(pages: Pages, scanned
     page = pages.tablet("rita", "/receive", size=TABLET)
     page.click("#blind")
     page.wait_for_selector("#working:not([hidden])")
-    scanned(page, "BIN:L-03", CABLE)
+    scanned(page, "BIN:N-02", CABLE)
     expect(page.locator("#lines .count")).to_have_text("1")
     page.click("#done")
     page.click("#papers button[type=submit]")
@@ -76,10 +76,10 @@ def test_a_photo_of_what_was_received_and_of_what_was_sent(pages: Pages, scanned
     page.set_input_files("#proof-file", PHOTO)
     expect(page.locator("#answer")).to_contain_text("It is kept")
     assert attached(house, "rita", of(page)) == ["crushed.png"]
-    put(house, "L-02", 2)
+    put(house, "N-03", 2)
     page = pages.tablet("tor", "/floor/dispatch", size=TABLET)
     ready(page)
-    scanned(page, "BIN:L-02", CABLE)
+    scanned(page, "BIN:N-03", CABLE)
     expect(page.locator("#lines .count")).to_have_text("1")
     page.click("#done")
     page.fill("#said-receiver", "bergen")

@@ -12,7 +12,7 @@ from tests.browser.test_look import LOOKS, faults_of
 @pytest.mark.parametrize(("theme", "size"), LOOKS)
 def test_a_note_is_read_and_erased(pages: Pages, theme: str, size: tuple[int, int]) -> None:
     rita = pages.house.oslo.people["rita"]
-    line = {"item": "CABLE-3", "quantity": 1, "target": "L-04"}
+    line = {"item": "CABLE-3", "quantity": 1, "target": "N-04"}
     op_id = rita.act("documents/receive", lines=[line], note=f"The driver, Olav, was in a hurry ({theme})")["op_id"]
     read = pages.tablet("rita", f"/operations/{op_id}", theme=theme, size=size)
     expect(read.locator("#note-text")).to_contain_text("Olav")

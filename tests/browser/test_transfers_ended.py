@@ -31,13 +31,13 @@ def state(house: stage.House, transfer: str, wanted: str) -> None:
 
 def test_what_never_left_is_asked_back_on_its_paper_and_cancelled_at_the_console(pages: Pages) -> None:
     house = pages.house
-    transfer = sent(house, "D-01")
+    transfer = sent(house, "N-07")
     page = pages.tablet("tor", f"/papers/{transfer}")
     page.click("#cancel")
     page.fill("#cancelling-bin", "NO-SUCH")
     page.click("#cancelling-form button[type=submit]")
     expect(page.locator("#cancelling-refusal")).to_contain_text("not known here")
-    page.fill("#cancelling-bin", "BIN:D-03")
+    page.fill("#cancelling-bin", "BIN:N-08")
     page.click("#cancelling-form button[type=submit]")
     expect(page.locator("main")).to_contain_text("the hub was asked to cancel it")
     expect(page.locator("#cancel")).to_have_count(0)
@@ -50,12 +50,12 @@ def test_what_never_left_is_asked_back_on_its_paper_and_cancelled_at_the_console
     state(house, transfer, "cancelled")
     page.goto(f"{house.oslo.url}/sent")
     expect(page.locator("tr", has_text=transfer[:8])).to_contain_text("was cancelled")
-    wait_for("the goods in their bin", lambda: lies(house, "D-03") == 3, 60)
+    wait_for("the goods in their bin", lambda: lies(house, "N-08") == 3, 60)
 
 
 def test_what_comes_back_is_brought_in_where_it_was_sent(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    transfer = sent(house, "D-02")
+    transfer = sent(house, "N-06")
     console = pages.console("/transfers")
     console.locator("section", has_text=transfer[:16]).get_by_role("button", name="End it…").click()
     console.wait_for_url("**/discrepancies/*")
@@ -66,9 +66,9 @@ def test_what_comes_back_is_brought_in_where_it_was_sent(pages: Pages, scanned: 
     page = pages.tablet("tor", "/bring-in")
     page.get_by_role("button", name=f"{transfer[:8]}").click()
     expect(page.locator("#sender")).to_have_text("bergen")
-    scanned(page, "BIN:D-02")
+    scanned(page, "BIN:N-06")
     page.click("#accept")
     sign(page)
     expect(page.locator("#proof")).to_be_visible()
-    assert lies(house, "D-02") == 3
+    assert lies(house, "N-06") == 3
     state(house, transfer, "returned")

@@ -12,19 +12,19 @@ from tests.browser.test_look import faults_of
 
 def test_goods_between_two_sites_are_on_the_page_of_their_item_at_both(pages: Pages) -> None:
     oslo, bergen = pages.house.oslo.people, pages.house.bergen.people
-    came = [{"item": "HAM-KG", "quantity": 5_000, "target": "L-05"}]
+    came = [{"item": "ROPE-M", "quantity": 5_000, "target": "N-05"}]
     oslo["rita"].act("documents/receive", lines=came, confirm=True)
-    line = {"item": "HAM-KG", "quantity": 3_500, "source": "L-05"}
+    line = {"item": "ROPE-M", "quantity": 3_500, "source": "N-05"}
     transfer = oslo["tor"].act("transfers/dispatch", receiver="bergen", lines=[line], pin=stage.PIN)["op_id"]
-    page = pages.tablet("tor", "/look?item=HAM-KG", theme="light", size=UPRIGHT)
+    page = pages.tablet("tor", "/look?item=ROPE-M", theme="light", size=UPRIGHT)
     way = page.get_by_role("region", name="On its way between sites")
     expect(way.locator("tbody tr")).to_have_count(1)
     expect(way).to_contain_text("to bergen")
     expect(page.locator(".figure", has_text="On the way out")).to_contain_text("3.5")
-    expect(page.get_by_role("region", name="Where it is").locator("tbody tr", has_text="L-05")).to_contain_text("1.5")
+    expect(page.get_by_role("region", name="Where it is").locator("tbody tr", has_text="N-05")).to_contain_text("1.5")
     faults = faults_of(page, "on its way (light)")
-    wait_for("the dispatch at bergen", lambda: bergen["bo"].get("inventory/HAM-KG")["in_transit"]["to_here"], 60)
-    there = pages.tablet("bo", "/look?item=HAM-KG", place="bergen", size=TABLET)
+    wait_for("the dispatch at bergen", lambda: bergen["bo"].get("inventory/ROPE-M")["in_transit"]["to_here"], 60)
+    there = pages.tablet("bo", "/look?item=ROPE-M", place="bergen", size=TABLET)
     expect(there.get_by_role("region", name="On its way between sites")).to_contain_text("from oslo")
     faults += faults_of(there, "on its way (dark)")
     arrived = {"index": 0, "quantity": 3_500, "target": "B-01"}

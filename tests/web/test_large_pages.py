@@ -82,6 +82,7 @@ def test_no_page_shows_more_than_two_hundred_rows_of_a_list(
         "node_review.plan": {"bins"},
         "node_review.proposals": {"from"},
         "node_review.session": {"from"},
+        "node_review.chosen": {"bins"},
         "a bin": {"lines"},
         "by hand": {"bins"},
         "a zone": {"from"},
