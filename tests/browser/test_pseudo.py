@@ -25,7 +25,10 @@ LONGER = 0.4
 # What the stage and these tests call devices, sites and a count: nobody translates it.
 OURS = {"tallyman", "oslo", "bergen", "scale", "scanner", "every", "page", "csv"}
 # What holds a code, a name or a number that people or makers gave; and alerts, which are English (README, Decisions).
-GIVEN = "#alerts, bdi, code, .code, script, style, option[lang], [data-name], svg, input, textarea, time, #who, .reason, .qr"
+GIVEN = (
+    "#alerts, bdi, code, .code, script, style, option[lang], [data-name], svg, input, textarea, time, #who, .reason,"
+    " .qr"
+)
 
 
 def longer(text: str) -> str:
