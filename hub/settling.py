@@ -106,8 +106,8 @@ def diversions(session: Session, found: Discrepancy) -> list[str]:
     """The sites to which the transfer of a discrepancy can be diverted now."""
     if DIVERTED not in verdicts(found.kind):
         return []
-    known = load(session, TransferName.parse(found.subject))
     try:
+        known = load(session, TransferName.parse(found.subject))
         _refuse_diverting(known)
     except Rejected:
         return []

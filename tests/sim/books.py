@@ -230,7 +230,7 @@ class Books:
                     round_.movers.add(who)
 
     def put_unit(self, who: str, unit: str, target: str) -> None:
-        """A place changes when a unit comes or goes; what is in it does not move."""
+        """A place changes when a unit comes or goes; what is in it does not move. `target`: "" for out of use."""
         for place in (self.units.get(unit, ""), target):
             self.touched[place] += real(place)
             for round_ in self.rounds.values():

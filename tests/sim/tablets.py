@@ -122,7 +122,7 @@ class Tablets:
 
     def _places(self, site: str) -> list[str]:
         """Bins, and handling units as they stand in them."""
-        return [*self._bins(site), *self.ledger.sites[site].units]
+        return [*self._bins(site), *(unit for unit, at in self.ledger.sites[site].units.items() if at)]
 
     def _items(self, site: str) -> tuple[list[str], set[str]]:
         """What the site can name, and which items its chain does not know yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ledger.documents import units_op_id
 from ledger.ids import IN_TRANSIT, OpId
 from tests.sim.books import Flow, Transfer, Way, held_of
 from tests.sim.machines import PIN
@@ -31,6 +32,13 @@ class TransferWork(Tablets):
 
         def done(_: Answer) -> None:
             books.enter(str(op), "dispatch", flows)
+            # A unit of which all leaves goes with its goods.
+            emptied = [unit for unit in sorted({flow.source for flow in flows} & {*books.units})
+                       if not any(books.held(unit))]  # fmt: skip
+            if emptied:
+                books.enter(str(units_op_id(op)), "move_unit")
+            for unit in emptied:
+                books.put_unit("ann", unit, "")
             ways = [Way(flow.thing, flow.quantity) for flow in flows]
             self.ledger.transfers[str(op)] = Transfer(site, receiver, ways)
 
