@@ -79,3 +79,13 @@ def from_paper(connection: Connection, text: object) -> Coming:
 
     paper = DispatchPaper.read(text, key_of)
     return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, True)
+
+
+def came(connection: Connection, name: TransferName) -> dict[int, int]:
+    """What of each line was accepted or named missing here."""
+    rows = connection.execute(
+        "SELECT l.position, SUM(l.quantity + l.missing) FROM acceptances a JOIN acceptance_lines l"
+        " ON l.op_id = a.op_id WHERE a.transfer = ? AND a.sender = ? GROUP BY l.position",
+        (name.transfer.raw, name.sender),
+    ).fetchall()
+    return {int(position): int(total) for position, total in rows}

@@ -245,7 +245,7 @@ class Transfers:
 
     def _open(self, connection: Connection, known: Coming) -> Answer:
         """What of a dispatch is still to be accepted here."""
-        came = self._came(connection, known.name)
+        came = incoming.came(connection, known.name)
         lines = [
             {**_shown(connection, line), "open": line.quantity - came.get(line.index, 0)}
             for line in known.lines
@@ -292,7 +292,7 @@ class Transfers:
             known = incoming.known(connection, transfer, "", None)
             if known.receiver != self.site_name:
                 raise Rejected(f"transfer {transfer} is between other sites")
-            name, receiver, came = known.name, known.receiver, self._came(connection, known.name)
+            name, receiver, came = known.name, known.receiver, incoming.came(connection, known.name)
             lines = [{**_shown(connection, line), "done": came.get(line.index, 0)} for line in known.lines]
             told = sent.outcome(connection, name)
         return {
@@ -347,7 +347,7 @@ class Transfers:
 
         def work(connection: Connection) -> Answer:
             refuse_frozen(connection, (*(line.target for line, _, _ in read), *([target] if whole else ())))
-            came = self._came(connection, known.name)
+            came = incoming.came(connection, known.name)
             for number, ((line, reasons, _), _) in enumerate(told):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
@@ -420,16 +420,6 @@ class Transfers:
         accepted = Accepted(index=index, item=line.item, lot=line.lot, serial=line.serial, status=line.status,
                             quantity=quantity, missing=missing, target=target)  # fmt: skip
         return (accepted, reasons, expiry), (damaged, held)
-
-    @staticmethod
-    def _came(connection: Connection, name: TransferName) -> dict[int, int]:
-        """What of each line was accepted or named missing here before."""
-        rows = connection.execute(
-            "SELECT l.position, SUM(l.quantity + l.missing) FROM acceptances a JOIN acceptance_lines l"
-            " ON l.op_id = a.op_id WHERE a.transfer = ? AND a.sender = ? GROUP BY l.position",
-            (name.transfer.raw, name.sender),
-        ).fetchall()
-        return {int(position): int(total) for position, total in rows}
 
     @property
     def site_name(self) -> str:

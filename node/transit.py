@@ -61,23 +61,13 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
     # What comes back is on its way to its sender.
     if known is None or known.receiver != site or known.ruling == RETURNED:
         return []
-    name, told, came = known.name, sent.outcome(connection, known.name).lines, _came(connection, known.name)
+    name, told, came = known.name, sent.outcome(connection, known.name).lines, incoming.came(connection, known.name)
     rows = []
     for line in known.lines:
         accepted, missing = told.get(line.index, (0, 0))
         left = line.quantity - max(accepted + missing, came.get(line.index, 0))
         rows.append((line.item, _row(name.transfer, name.sender, True, line.lot, line.serial, left, missing)))
     return rows
-
-
-def _came(connection: Connection, name: TransferName) -> dict[int, int]:
-    """What of each line was accepted or named missing here."""
-    rows = connection.execute(
-        "SELECT l.position, SUM(l.quantity + l.missing) FROM acceptances a JOIN acceptance_lines l"
-        " ON l.op_id = a.op_id WHERE a.transfer = ? AND a.sender = ? GROUP BY l.position",
-        (name.transfer.raw, name.sender),
-    ).fetchall()
-    return {int(position): int(total) for position, total in rows}
 
 
 def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:

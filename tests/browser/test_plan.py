@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_review import alone
+
+__all__ = ["alone"]  # for each test here, too
 
 BIN, NEXT = "S-03", "F-07"
 SESSION = re.compile("/review/[0-9a-f]{32}$")
-
-
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    """No other count is under way, before and after."""
-    cancel_all(house)
-    yield
-    cancel_all(house)
-
-
-def cancel_all(house: stage.House) -> None:
-    stage.leave_all(house)
-    kim = house.oslo.people["kim"]
-    for each in kim.get("counts")["rows"]:
-        if each["state"] not in ("closed", "cancelled", "rejected"):
-            kim.act("counts/cancel", session=each["session"], reason="not-needed")
 
 
 def named(pages: Pages, name: str, *, bin_: str = BIN) -> Any:
