@@ -9,6 +9,8 @@ from typing import Any
 
 import requests
 import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import TestPhase
 
 NAMES: dict[str, list[str]] = json.loads(os.environ.get("TALLYMAN_FUZZ_NAMES", "{}"))
 CHARACTERS_MAX = 64
@@ -28,11 +30,6 @@ def real(name: str, value: Any) -> Any:
 
 
 @schemathesis.hook
-def map_path_parameters(context: Any, path_parameters: Any) -> Any:
-    return real("", path_parameters) if isinstance(path_parameters, dict) else path_parameters
-
-
-@schemathesis.hook
 def map_query(context: Any, query: Any) -> Any:
     """Nobody can make up a cursor: half of the time there is none."""
     if isinstance(query, dict) and isinstance(query.get("cursor"), str) and len(query["cursor"]) % 2:
@@ -41,8 +38,17 @@ def map_query(context: Any, query: Any) -> Any:
 
 
 @schemathesis.hook
-def map_body(context: Any, body: Any) -> Any:
-    return real("", body)
+def map_case(context: Any, case: Any) -> Any:
+    """Names of things here, in what was made to fit the description: in a part that was made not to fit, a name
+    would mend the very text that has to be refused."""
+    meta = case.meta
+    if meta is None or meta.phase.name not in (TestPhase.FUZZING, TestPhase.STATEFUL):
+        return case
+    if isinstance(case.path_parameters, dict) and not meta.is_negative_at(ParameterLocation.PATH):
+        case.path_parameters = real("", case.path_parameters)
+    if not meta.is_negative_at(ParameterLocation.BODY):
+        case.body = real("", case.body)
+    return case
 
 
 @schemathesis.hook
