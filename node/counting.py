@@ -45,7 +45,6 @@ from node.rounds import (
     give_back,
     latest,
     next_round,
-    note_baseline,
     open_round,
     own_round,
     parts,
@@ -180,7 +179,6 @@ class Counting(Sessions, Lines):
             (who.actor.raw, task.task, changes, self._site.head.height, row.session.raw, bin_, row.round),
         )
         set_bin(connection, row.session, bin_, "counting")
-        note_baseline(connection, row.session, (bin_,))
         return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
 
     def leave(self, op_id: OpId, who: Person, body: object) -> Answer:

@@ -271,7 +271,7 @@ def _own_work(connection: Connection, session: OpId, bin_: str, actor: Actor) ->
     if actor in counters_of(connection, session, bin_):
         return f"you counted {bin_}: somebody else has to approve it"
     if actor in movers_of(connection, session, bin_):
-        return f"you moved or adjusted goods of {bin_} after its count began: somebody else has to approve it"
+        return f"you moved or adjusted goods of {bin_} after its count was ordered: somebody else has to approve it"
     return ""
 
 

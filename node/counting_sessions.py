@@ -24,7 +24,7 @@ from node.counting_facts import EVERYTHING
 from node.counting_plans import BINS_MAX, Draft, Plans
 from node.counting_policy import policy
 from node.desk import Answer, Desk, Person
-from node.rounds import ENDED, close_if_done, latest, need_counter, need_session, open_round, set_bin
+from node.rounds import ENDED, close_if_done, latest, need_counter, need_session, note_baseline, open_round, set_bin
 from node.values import Fields, listed, text_id
 
 
@@ -92,6 +92,8 @@ class Sessions:
             for each in ordered:
                 given = each.assignee or assignee
                 self._add_bin(connection, op_id, each, given, each.deadline_ms or deadline_ms)
+            if not draft:
+                note_baseline(connection, op_id, [each.bin for each in ordered])
             self._plan(connection, op_id, who, ordered, made, rule)
             if who.has(COUNT) and scope is not None and scope.empty:
                 counting_plans.reveal(connection, op_id, [each.bin for each in ordered], who, self._desk.now_ms())
@@ -116,6 +118,7 @@ class Sessions:
             )
             for each in wanted:
                 self._add_bin(connection, session, each, None, None)
+            note_baseline(connection, session, [each.bin for each in wanted])
             self._plan(connection, session, who, wanted, None, rule)
         return [each.bin for each in wanted]
 
@@ -186,6 +189,7 @@ class Sessions:
             if need_session(connection, session).state != "draft":
                 raise Rejected("this session was started already")
             connection.execute("UPDATE count_sessions SET state = 'active' WHERE session = ?", (session.raw,))
+            note_baseline(connection, session, [bin_ for bin_, _ in _bins(connection, session)])
             return {"session": str(session)}
 
         return self._desk.once(op_id, who.actor, "start_session", {"session": session.raw}, work)

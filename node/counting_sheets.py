@@ -30,7 +30,6 @@ from node.rounds import (
     latest,
     need_counter,
     need_session,
-    note_baseline,
     refuse_counter,
     set_bin,
 )
@@ -82,7 +81,6 @@ class Sheets:
                         "UPDATE count_rounds SET blind = 0 WHERE session = ? AND bin = ? AND round = ?",
                         (session.raw, bin_, row.round),
                     )
-            note_baseline(connection, session, chosen)
             if not blind and who.has(COUNT):
                 reveal(connection, session, chosen, who, self._desk.now_ms())
             return {"session": str(session), "sheet": int(number), "bins": chosen}

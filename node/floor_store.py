@@ -418,6 +418,13 @@ CREATE TABLE count_choices (
 ) STRICT, WITHOUT ROWID;
 """
 
+BEGUN_1 = """
+-- A count begins for those who move goods when it is ordered, no longer when its bin is opened.
+INSERT OR IGNORE INTO count_baselines SELECT b.session, b.bin, o.height, o.place
+    FROM count_bins b JOIN count_sessions s ON s.session = b.session AND s.state = 'active'
+    JOIN (SELECT height, place FROM operations ORDER BY height DESC, place DESC LIMIT 1) o;
+"""
+
 HALVES_1 = """
 -- Which side of a relocation is posted: 'source', 'target' or 'both'; '' while neither is.
 ALTER TABLE count_relocations ADD COLUMN half TEXT NOT NULL DEFAULT '';

@@ -265,7 +265,7 @@ def may_count(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
         "SELECT actor FROM count_reveals WHERE session = ? AND bin = ?", (session.raw, bin_)
     ).fetchall()
     barred = {Actor(bytes(row[0])) for row in seen} | counters_of(connection, session, bin_)
-    return people_with(connection, COUNT) - barred - movers_of(connection, session, bin_)
+    return people_with(connection, COUNT) - barred - _not_again(connection, session, bin_)
 
 
 def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
@@ -334,8 +334,8 @@ def tallies(connection: Connection, row: Round) -> list[int]:
 
 
 def note_baseline(connection: Connection, session: OpId, bins: Iterable[str]) -> None:
-    """The count of these bins begins: what is recorded from here on happens during it. A later round changes nothing
-    about that."""
+    """These bins are in a count from here on: who changes what is in them now does so during it, before the first
+    counter has come too. A later round changes nothing about that."""
     connection.executemany(
         "INSERT OR IGNORE INTO count_baselines SELECT ?, ?, height, place FROM operations"
         " ORDER BY height DESC, place DESC LIMIT 1",
@@ -344,8 +344,8 @@ def note_baseline(connection: Connection, session: OpId, bins: Iterable[str]) ->
 
 
 def movers_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
-    """Everyone who brought goods into this bin, took, held, released or adjusted some since its count in this session
-    began, piece by piece or with the unit that they are on; also where that could not be booked."""
+    """Everyone who brought goods into this bin, took, held, released or adjusted some since the session took
+    it up, piece by piece or with the unit that they are on; also where that could not be booked."""
     rows = connection.execute(
         "WITH base AS (SELECT height, place FROM count_baselines WHERE session = ?1 AND bin = ?2)"
         " SELECT o.actor FROM base b JOIN movements m ON (m.source = ?2 OR m.target = ?2)"
@@ -361,8 +361,14 @@ def movers_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
     return {Actor(bytes(row[0])) for row in rows if row[0] is not None}
 
 
+def _not_again(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
+    """Who may not recount this bin because they moved its goods: the first count is anybody's."""
+    return movers_of(connection, session, bin_) if latest(connection, session, bin_).round else set()
+
+
 def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Actor) -> None:
-    """Refuse a person who has counted this bin before, changed what is in it since, or seen what the books expect."""
+    """Refuse a person who has counted this bin before, seen what the books expect or, for a recount, changed what is
+    in it meanwhile."""
     if actor in counters_of(connection, session, bin_):
         raise Rejected(f"{bin_} has to be counted by somebody else this time")
     row = connection.execute(
@@ -370,7 +376,7 @@ def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Acto
     ).fetchone()
     if row is not None:
         raise Rejected(f"{bin_} has to be counted by somebody who has not seen its review")
-    if actor in movers_of(connection, session, bin_):
+    if actor in _not_again(connection, session, bin_):
         raise Rejected(f"{bin_} has to be counted by somebody who has not moved or adjusted its goods meanwhile")
 
 

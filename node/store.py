@@ -486,6 +486,7 @@ STEPS: tuple[str, ...] = (
     DERIVED_9,
     floor_store.CHOSEN_1,
     floor_store.HALVES_1,
+    floor_store.BEGUN_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

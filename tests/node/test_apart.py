@@ -1,4 +1,4 @@
-"""Nobody approves or recounts a bin whose goods they moved or adjusted after its count began."""
+"""Nobody approves or recounts a bin whose goods they moved or adjusted in that session."""
 
 from __future__ import annotations
 
@@ -88,20 +88,39 @@ def test_who_moved_or_adjusted_goods_of_the_bin_does_not_approve_it(
     stage: Stage, meanwhile: Callable[[Stage], None], who: str
 ) -> None:
     number = counted(stage, meanwhile)
-    with pytest.raises(Rejected, match="you moved or adjusted goods of A-01 after its count began"):
+    with pytest.raises(Rejected, match="you moved or adjusted goods of A-01 after its count was ordered"):
         approve(stage, number, "A-01", who)
     assert approve(stage, number, "A-01", "tess")["state"] == "posted"
 
 
-def test_what_was_moved_before_the_count_began_bars_nobody(stage: Stage) -> None:
+def test_what_was_moved_before_the_count_was_ordered_bars_nobody(stage: Stage) -> None:
     assert approve(stage, counted(stage, None), "A-01", "sven")["state"] == "posted"
+
+
+@pytest.mark.parametrize("draft", [False, True])
+def test_who_moves_goods_before_the_first_counter_comes_does_not_approve_but_may_be_that_counter(
+    stage: Stage, draft: bool
+) -> None:
+    number = session(stage, "A-01", rule={"control_percent": 0, "rounds_max": 1}, draft=draft)
+    if draft:
+        adjust(stage)  # nobody counts yet: tess signed it, and approves in the end
+        stage.floor.counting.start(stage.op(), stage.as_("tess"), {"session": str(number)})
+    dispatch(stage)
+    out = {"lines": [{"item": "BOLT", "quantity": 1}], "source": "A-01", "target": "A-02"}
+    stage.floor.stock.move(stage.op(), stage.as_("cora"), out)
+    stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
+    stage.floor.counting.enter(stage.op(), stage.as_("cora"), {"item": "BOLT", "quantity": 18})
+    close_sure(stage, "A-01")
+    with pytest.raises(Rejected, match="after its count was ordered"):
+        approve(stage, number, "A-01", "sven")
+    assert approve(stage, number, "A-01", "tess")["state"] == "posted"
 
 
 def test_who_moved_goods_of_the_bin_does_not_recount_it(stage: Stage) -> None:
     number = session(stage, "A-01")
     out = {"lines": [{"item": "BOLT", "quantity": 1}], "source": "A-01", "target": "A-02"}
     stage.floor.stock.move(stage.op(), stage.as_("carl"), out)
-    with stage.site.reading() as connection:  # that was before anybody counted
+    with stage.site.reading() as connection:  # the first count is anybody's
         assert [each["bin"] for each in stage.floor.counting.mine(connection, stage.as_("carl"))] == ["A-01"]
     stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-01"})
     stage.floor.counting.enter(stage.op(), stage.as_("cora"), {"item": "BOLT", "quantity": 18})
@@ -117,7 +136,7 @@ def test_who_moved_goods_of_the_bin_does_not_recount_it(stage: Stage) -> None:
     assert "task" in stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "A-01"})
 
 
-def test_a_count_by_paper_begins_when_its_sheet_is_issued(stage: Stage) -> None:
+def test_who_moves_goods_while_a_sheet_is_out_does_not_approve(stage: Stage) -> None:
     number = session(stage, "A-01", rule={"control_percent": 0, "rounds_max": 1})
     sheets, tess = stage.floor.counting.sheets, stage.as_("tess")
     sheet = sheets.issue(stage.op(), tess, {"session": str(number)})["sheet"]
@@ -126,6 +145,6 @@ def test_a_count_by_paper_begins_when_its_sheet_is_issued(stage: Stage) -> None:
     counted_ms = stage.world.clock.now_ms() - 5_000
     wish = {"sheet": sheet, "csv": text, "counter": str(actor_of("cora")), "counted_ms": counted_ms}
     sheets.take_back(stage.op(), stage.as_("cora"), wish)
-    with pytest.raises(Rejected, match="after its count began"):
+    with pytest.raises(Rejected, match="after its count was ordered"):
         approve(stage, number, "A-01", "sven")
     assert approve(stage, number, "A-01", "tess")["state"] == "posted"

@@ -27,11 +27,10 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 NEVER = {"control_percent": 0}
 
 
-def session(stage: Stage, *bins: Any, rule: dict[str, Any] | None = None) -> OpId:
+def session(stage: Stage, *bins: Any, rule: dict[str, Any] | None = None, draft: bool = False) -> OpId:
     op = stage.op()
-    stage.floor.counting.open_session(
-        op, stage.as_("sven"), {"name": "Week 47", "bins": list(bins), "rule": rule or NEVER}
-    )
+    wish = {"name": "Week 47", "bins": list(bins), "rule": rule or NEVER, "draft": draft}
+    stage.floor.counting.open_session(op, stage.as_("sven"), wish)
     return op
 
 

@@ -120,7 +120,6 @@ class Round:
     touched: int = 0
     recorded: int = 0
     empty: bool = False
-    begun: bool = False
     counters: set[str] = field(default_factory=set)
     movers: set[str] = field(default_factory=set)
     tally: Counter[Thing] = field(default_factory=Counter)
@@ -223,10 +222,10 @@ class Books:
         self.book(self.acts[op_id])
 
     def moved(self, who: str, flows: Iterable[Flow]) -> None:
-        """Who changes what is in a bin after its count began does not count it any more."""
+        """Who changes what is in a bin after its count was ordered does not recount it."""
         for flow in flows:
             for round_ in self.rounds.values():
-                if round_.begun and round_.bin in (flow.source, flow.target):
+                if round_.bin in (flow.source, flow.target):
                     round_.movers.add(who)
 
     def put_unit(self, who: str, unit: str, target: str) -> None:
@@ -234,7 +233,7 @@ class Books:
         for place in (self.units.get(unit, ""), target):
             self.touched[place] += real(place)
             for round_ in self.rounds.values():
-                if round_.begun and round_.bin == place:
+                if round_.bin == place:
                     round_.movers.add(who)
         self.units[unit] = target
 

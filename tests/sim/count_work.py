@@ -57,14 +57,14 @@ class CountWork(Tablets):
     def _open_bin(self, site: str, round_: Round) -> Act | None:
         books, op = self.ledger.sites[site], self.op()
         busy = {each.who for each in books.rounds.values() if each.state == "counting"}
-        barred = round_.counters | round_.movers
+        barred = round_.counters | (round_.movers if round_.number else set())
         able = [login for login in COUNTERS if login not in barred | busy]
         if not able:
             return self._leave_uncounted(site, round_) if set(COUNTERS) <= barred else None
         who = self.dice.choice(able)
 
         def done(_: Answer) -> None:
-            round_.state, round_.who, round_.begun = "counting", who, True
+            round_.state, round_.who = "counting", who
             round_.touched = books.touched[round_.bin]
             round_.tally.clear()
             round_.entered.clear()

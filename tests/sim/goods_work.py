@@ -50,16 +50,16 @@ class GoodsWork(Tablets):
 
     def _release(self, site: str) -> Act | None:
         """By somebody who did not hold them; not more than this hold has, nor more than stands there so held. Not of
-        a bin whose count has begun: the one approver would not be free to approve it any more."""
+        a bin that is in a count: the one approver would not be free to approve it any more."""
         books, dice, op = self.ledger.sites[site], self.dice, self.op()
         live = [each for each in books.rounds.values() if each.state in ("waiting", "counting", "review")]
-        begun = {each.bin for each in live if each.begun}
+        counted = {each.bin for each in live}
         found = [
             (name, hold, place, there)
             for name, hold in books.holds.items()
             for place in self._places(site)
             for thing, there in books.held(place)
-            if thing == hold.thing and hold.left and place not in begun
+            if thing == hold.thing and hold.left and place not in counted
         ]
         if not found:
             return None
