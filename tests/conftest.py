@@ -1,14 +1,23 @@
-"""What every test shares: repeatable hypothesis runs and failpoints that never leak into the next test."""
+"""What every test shares: where its folders are, repeatable hypothesis runs, no failpoints left from another test.
+
+Folders are in memory where there is room: otherwise every commit of every database waits for a disk, and no test
+pulls the plug of one (the benchmarks do measure on the disk). A TMPDIR that is set is respected.
+"""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from ledger import seams
+from tests import MEMORY
+
+if MEMORY is not None and "TMPDIR" not in os.environ:
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")

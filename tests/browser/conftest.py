@@ -15,9 +15,9 @@ import pytest
 
 from tests.browser import stage
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
+# The shell is Chromium without its windows, tabs and side panels, which cost more than a page of ours.
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in PROGRAMS if (found := shutil.which(name))), "")
 MISSING = "chromium is not installed: add it with `make system`"
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -123,6 +123,14 @@ def pages(browser: Any, house: stage.House) -> Iterator[Pages]:
         context.close()
     stage.leave_all(house)
     assert not opened.faults, "\n".join(opened.faults)
+
+
+@pytest.fixture
+def alone(house: stage.House) -> Iterator[None]:
+    """No other count is under way, before and after, whatever was left behind."""
+    stage.cancel_all(house)
+    yield
+    stage.cancel_all(house)
 
 
 NAMELESS = {"key": "Unidentified", "windowsVirtualKeyCode": 229}

@@ -320,6 +320,15 @@ def leave_all(set_up: House) -> None:
             api.act("counts/leave", bin=screen["target"])
 
 
+def cancel_all(set_up: House) -> None:
+    """No count is under way any more, whatever a test left behind."""
+    leave_all(set_up)
+    kim = set_up.oslo.people["kim"]
+    for each in kim.get("counts")["rows"]:
+        if each["state"] not in ("closed", "cancelled", "rejected"):
+            kim.act("counts/cancel", session=each["session"], reason="not-needed")
+
+
 def send_short(set_up: House) -> str:
     """Ten rolls leave oslo, eight arrive at bergen; answers the transfer."""
     tor, bo = set_up.oslo.people["tor"], set_up.bergen.people["bo"]

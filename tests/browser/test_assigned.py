@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
@@ -12,17 +11,13 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
-from tests.browser.test_review import cancel_all, count
+from tests.browser.test_review import count
 
 BIN = "S-03"
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    cancel_all(house)
-    yield
-    cancel_all(house)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def until(house: stage.House, session: str) -> tuple[str, int | None]:

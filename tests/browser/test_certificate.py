@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
@@ -12,7 +11,7 @@ from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
-from tests.browser.test_review import cancel_all, count, opened
+from tests.browser.test_review import count, opened
 
 ZONE, BINS = "ZONE-Z", ["Z-01", "Z-02"]
 
@@ -25,11 +24,7 @@ def zone(house: stage.House) -> None:
     wait_for("the zone at oslo", lambda: len(kim.get(f"locations/?parent={ZONE}")["rows"]) == len(BINS), 60)
 
 
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    cancel_all(house)
-    yield
-    cancel_all(house)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def post(house: stage.House, bin_: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,16 +10,12 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
-from tests.browser.test_review import cancel_all, count, sign
+from tests.browser.test_review import count, sign
 
 BIN = "P-02"
 
 
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    cancel_all(house)
-    yield
-    cancel_all(house)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def counted_twice(house: stage.House) -> str:

@@ -11,7 +11,6 @@ from flask import Flask
 from tests.browser import stage
 from tests.browser.conftest import DESK, TABLET, UPRIGHT, Pages
 from tests.browser.test_look import faults_of
-from tests.browser.test_review import cancel_all
 from web.node_floor import SCREENS, WORKS
 
 LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
@@ -25,7 +24,7 @@ Screens = dict[str, list[tuple[str, str]]]
 @pytest.fixture(scope="module")
 def node_screens(house: stage.House) -> Iterator[Screens]:
     """Addresses by endpoint, each with who may see it."""
-    cancel_all(house)
+    stage.cancel_all(house)
     session = stage.open_count(house, "Every page", "A-05", "A-06")
     for login in ("ana", "ben"):
         api = house.oslo.people[login]
@@ -71,7 +70,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_offline.offline": [("tor", "/offline/en")],
     }
     kim.act("documents/reject", proposal=waits, reason="not-needed")
-    cancel_all(house)
+    stage.cancel_all(house)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
-from tests.browser.test_review import cancel_all, opened
+from tests.browser.test_review import opened
 
 BIN, LOT = "P-01", "DATED-1"
 LABEL = f"]C101095212345000871730010110{LOT}"
@@ -28,11 +27,7 @@ def dated(house: stage.House) -> None:
     people["pia"].act("documents/issue", lines=[{**line, "source": BIN}], reasons=["urgent"])
 
 
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    cancel_all(house)
-    yield
-    cancel_all(house)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def counting(pages: Pages, *codes: str, **look: Any) -> Any:

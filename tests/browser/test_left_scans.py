@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import faults_of
-from tests.browser.test_review import cancel_all
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_codes_of_a_receipt_that_is_over_are_explained_in_a_list_of_their_own(pages: Pages, theme: str) -> None:
     house, rita = pages.house, pages.house.oslo.people["rita"]
-    cancel_all(house)  # what was scanned in a count is left over once that is ended
+    stage.cancel_all(house)  # what was scanned in a count is left over once that is ended
     for each in house.oslo.people["kim"].get("scans/left")["rows"]:  # of other work
         house.oslo.people["kim"].act("scans/dismiss", park=each["park"], reason="not-stock")
     rita.act("tasks/begin", kind="receive", target="M-08")
     for code in ("WORN-LABEL", "4012345678901"):
         rita.act("scans", text=code)
     assert rita.act("tasks/finish", happened=True)["exception"] is True
-    cancel_all(house)  # the bin is in a count already; left out of it, a code that was an item has it counted
+    stage.cancel_all(house)  # the bin is in a count already; left out of it, a code that was an item has it counted
     kim = pages.tablet("kim", "/review/")
     if theme == "light":
         kim.click("#theme")
@@ -42,4 +42,4 @@ def test_codes_of_a_receipt_that_is_over_are_explained_in_a_list_of_their_own(pa
     kim.get_by_role("button", name="Not stock").click()
     expect(kim.locator("#none")).to_be_visible()
     assert not (faults := faults_of(kim, f"nothing to explain ({theme})")), faults
-    cancel_all(house)
+    stage.cancel_all(house)

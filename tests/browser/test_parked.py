@@ -9,12 +9,12 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import faults_of
-from tests.browser.test_review import cancel_all, opened
+from tests.browser.test_review import opened
 
 
 def parked_in(house: stage.House, name: str, bin_: str, *codes: str) -> str:
     """A closed count of a bin in which these codes were scanned; answers the session."""
-    cancel_all(house)
+    stage.cancel_all(house)
     session = opened(house, name, bin_)
     ana = house.oslo.people["ana"]
     ana.act("counts/open", bin=bin_)
@@ -43,7 +43,7 @@ def test_a_code_counts_for_nothing_for_one_of_several_reasons(pages: Pages) -> N
     with pages.house.oslo.parts.site.reading() as connection:
         rows = connection.execute("SELECT reason FROM parked WHERE raw LIKE 'ODD-%' ORDER BY park").fetchall()
     assert [row[0] for row in rows] == ["read-twice", "not-here", "not-stock"]
-    cancel_all(pages.house)
+    stage.cancel_all(pages.house)
 
 
 def test_a_code_that_was_an_item_has_the_bin_counted_again(pages: Pages) -> None:
@@ -57,4 +57,4 @@ def test_a_code_that_was_an_item_has_the_bin_counted_again(pages: Pages) -> None
     kim.get_by_role("button", name="count the bin again").click()
     expect(kim.locator("#scans")).to_have_count(0)
     assert opened_bin(pages.house, session, "M-07")["state"] == "waiting"
-    cancel_all(pages.house)
+    stage.cancel_all(pages.house)

@@ -10,9 +10,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
-from tests.browser.test_review import alone
 
-__all__ = ["alone"]  # for each test here, too
+pytestmark = pytest.mark.usefixtures("alone")
 
 BIN, NEXT = "S-03", "F-07"
 SESSION = re.compile("/review/[0-9a-f]{32}$")

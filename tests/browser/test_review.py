@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,7 @@ from tests.browser.test_look import LOOKS, faults_of
 RULE = {"control_percent": 0, "rounds_max": 1}
 
 
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    """No other count is under way, before and after, whatever was left behind."""
-    cancel_all(house)
-    yield
-    cancel_all(house)
-
-
-def cancel_all(house: stage.House) -> None:
-    stage.leave_all(house)
-    kim = house.oslo.people["kim"]
-    for each in kim.get("counts")["rows"]:
-        if each["state"] not in ("closed", "cancelled", "rejected"):
-            kim.act("counts/cancel", session=each["session"], reason="not-needed")
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def opened(house: stage.House, name: str, *bins: str) -> str:

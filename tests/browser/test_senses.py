@@ -12,7 +12,6 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import GLOVES, open_bin
-from tests.browser.test_review import cancel_all
 
 SPIES = """
   window.spied = { tones: [], buzz: [], locks: [] };
@@ -75,7 +74,7 @@ def test_good_doubtful_and_bad_sound_and_feel_different(pages: Pages, scanned: C
     page.click("#leave")
     page.click("#ask-yes")
     page.wait_for_selector("#choose:not([hidden])")
-    cancel_all(pages.house)
+    stage.cancel_all(pages.house)
 
 
 @pytest.mark.parametrize(

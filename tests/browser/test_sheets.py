@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,12 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
-from tests.browser.test_review import cancel_all, opened
+from tests.browser.test_review import opened
 
 BINS = ("P-03", "P-04")
 
 
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    cancel_all(house)
-    yield
-    cancel_all(house)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def issued(house: stage.House, **more: Any) -> list[int]:

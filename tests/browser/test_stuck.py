@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_look import LOOKS, faults_of
-from tests.browser.test_review import cancel_all, count
+from tests.browser.test_review import count
 
 BIN = "S-03"
 
 
-@pytest.fixture(autouse=True)
-def alone(house: stage.House) -> Iterator[None]:
-    cancel_all(house)
-    yield
-    cancel_all(house)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def state(house: stage.House, session: str) -> str:

@@ -74,9 +74,12 @@ class Stage:
 
     def restart(self) -> Stage:
         """The process dies between two calls and starts again on the same disk."""
+        self.close()
+        return stage_on(self.world, self.tokens, self.numbers)
+
+    def close(self) -> None:
         self.journal.close()
         self.site.close()
-        return stage_on(self.world, self.tokens, self.numbers)
 
 
 def stage_on(world: World, tokens: dict[str, str], numbers: Any) -> Stage:
@@ -128,8 +131,7 @@ def furnished(folder: Path, name: str = "oslo", people: tuple[str, ...] = tuple(
     key = (name, people)
     if key not in _templates:
         made = fresh(Path(tempfile.mkdtemp(prefix="tallyman-stage-")) / "node", name, people)
-        made.journal.close()
-        made.site.close()
+        made.close()
         _templates[key] = made
     made = _templates[key]
     shutil.copytree(made.world.folder, folder)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_damaged import document_of, lies
 from tests.node.test_transfers import TWO, accept, dispatch, tell
 
 
 @pytest.fixture
-def sites(tmp_path: Path) -> Iterator[tuple[Stage, Stage]]:
-    oslo, bergen = furnished(tmp_path / "oslo", "oslo", TWO), furnished(tmp_path / "bergen", "bergen", TWO)
-    yield oslo, bergen
-    for stage in (oslo, bergen):
-        stage.site.close()
-        stage.journal.close()
+def sites(furnish: Callable[..., Stage]) -> tuple[Stage, Stage]:
+    return furnish("oslo", people=TWO), furnish("bergen", people=TWO)
 
 
 def test_a_part_arrives_in_the_status_that_is_said(sites: tuple[Stage, Stage]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from node import health, status
 from node.agents.vitals import DeviceVitals
 from node.config import HealthConfig
 from node.tablets import Sent
-from tests.node.floor_kit import Stage, actor_of, furnished
+from tests.node.floor_kit import Stage, actor_of
 
 GUN = DeviceVitals("gun", "ready", 1_000, 9, 0)
 LAMP = DeviceVitals("lamp", "ready", 1_000, 9, 0)
@@ -67,11 +65,8 @@ def gone(device: DeviceVitals) -> DeviceVitals:
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> Iterator[Watch]:
-    stage = furnished(tmp_path / "node", people=("cora", "sven", "adam"))
-    yield Watch(stage)
-    stage.site.close()
-    stage.journal.close()
+def watch(stage: Stage) -> Watch:
+    return Watch(stage)
 
 
 def test_who_has_seen_an_alert_stands_beside_it_and_it_stays(watch: Watch) -> None:

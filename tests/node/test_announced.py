@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,19 +11,16 @@ from ledger.announced import DELIVERIES, ORDERS
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
 from node import openings, orders, parts, streams
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 
 PALLET = "106141412345678908"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
+def stage(stage: Stage) -> Stage:
     tote = control.Location(location="TOTE-1", kind=control.UNIT)
-    made.world.send(made.site, control.LocationsPayload(locations=(tote,)))
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.world.send(stage.site, control.LocationsPayload(locations=(tote,)))
+    return stage
 
 
 def coming(stage: Stage, number: str, *lines: list[Any], **more: Any) -> None:

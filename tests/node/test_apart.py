@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node.counting_csv import COLUMNS
-from tests.node.floor_kit import PIN, Stage, actor_of, code_of, furnished, introduce
+from tests.node.floor_kit import PIN, Stage, actor_of, code_of, introduce
 from tests.node.test_counting import approve, close_sure, session, state
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    introduce(made.world, made.site, "olga", ("APPROVE", "MOVE"))
-    answer = made.floor.people.activate(made.op(), "olga", code_of("olga"), PIN, "tablet-2")
-    made.tokens["olga"] = answer["token"]
-    made.receive({"item": "BOLT", "quantity": 20})
-    made.receive({"item": "BOLT", "quantity": 3, "target": "DOCK"})
-    made.floor.stock.move_units(made.op(), made.as_("mona"), {"units": [{"unit": "PAL-1", "target": "A-01"}]})
-    dispatch(made)  # before any count, though in the same block
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    introduce(stage.world, stage.site, "olga", ("APPROVE", "MOVE"))
+    answer = stage.floor.people.activate(stage.op(), "olga", code_of("olga"), PIN, "tablet-2")
+    stage.tokens["olga"] = answer["token"]
+    stage.receive({"item": "BOLT", "quantity": 20})
+    stage.receive({"item": "BOLT", "quantity": 3, "target": "DOCK"})
+    stage.floor.stock.move_units(stage.op(), stage.as_("mona"), {"units": [{"unit": "PAL-1", "target": "A-01"}]})
+    dispatch(stage)  # before any count, though in the same block
+    return stage
 
 
 def dispatch(stage: Stage) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from ledger import control
 from ledger.ids import OpId
 from node import streams
-from tests.node.floor_kit import BOX, PIN, Stage, furnished
+from tests.node.floor_kit import BOX, PIN, Stage
 from tests.node.test_contact import late
 
 HAM = "09506000134376"
@@ -20,17 +19,14 @@ ASKS = "501 pc of Bolt 8: is that right?"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(stage: Stage) -> Stage:
     """501 bolts are more than anybody believes; a thousand of them lie in A-01."""
-    made = furnished(tmp_path / "node")
-    with made.site.writing() as connection:
+    with stage.site.writing() as connection:
         bolt = streams.get(connection, "catalogue", "BOLT")
         streams.put(connection, "catalogue", "BOLT", {**bolt, "quantity_asked": 500})
     for _ in range(2):
-        made.receive({"item": "BOLT", "quantity": 500})
-    yield made
-    made.site.close()
-    made.journal.close()
+        stage.receive({"item": "BOLT", "quantity": 500})
+    return stage
 
 
 def from_a01(**more: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import shutil
 from collections import namedtuple
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +15,9 @@ from ledger.documents import commit
 from ledger.errors import Corrupt, Rejected, Unavailable
 from ledger.ids import OpId
 from node import attachments, audit, proofs
-from tests.node.floor_kit import Stage, furnished
+from tests.node.floor_kit import Stage
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return furnished(tmp_path / "node")
 
 
 def attach(stage: Stage, content: bytes = JPEG, who: str = "mona", **about: Any) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from ledger.ids import OpId
 from node import streams
 from node.desk import Person
 from node.rounds import open_round
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_counting import session
 
 AT_ONCE_MS, LONG_MS = 6, 31_000
@@ -24,12 +23,9 @@ Verb = Callable[[OpId, Person, object], dict[str, Any]]
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 def late(stage: Stage, login: str, waited_ms: int = LONG_MS) -> Person:

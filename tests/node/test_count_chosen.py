@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from ledger.ids import OpId
 from ledger.people import COUNT
 from node import counting_facts, streams
 from node.openings import document_of
-from tests.node.floor_kit import Stage, furnished
+from tests.node.floor_kit import Stage
 from tests.node.test_counting import NEVER, approve, close, session, state
 from tests.node.test_counting_shared import enter, opens
 from tests.node.test_counting_stuck import count
@@ -22,13 +20,10 @@ TWICE = {**NEVER, "line_quantity_max": 0, "rounds_max": 2}
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(stage: Stage) -> Stage:
     """Twenty bolts lie in A-01."""
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 def counted_twice(stage: Stage, first: int = 18, second: int = 17) -> OpId:

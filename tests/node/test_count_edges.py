@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +10,8 @@ import pytest
 from ledger import control
 from ledger.errors import Rejected
 from node import streams
-from tests.node.floor_kit import Stage, furnished
+from tests.node.floor_kit import Stage
 from tests.node.test_counting_rules import ONE_ROUND, put, session
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def tally(stage: Stage) -> list[tuple[int, int]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from ledger.ids import OpId
 from node import streams
 from node.counting_csv import COLUMNS
 from node.rounds import Round, open_round
-from tests.node.floor_kit import BOX, GTINS, Stage, actor_of, furnished
+from tests.node.floor_kit import BOX, GTINS, Stage, actor_of
 from tests.node.test_counting import approve, close_sure, session, state
 
 HOUR_MS = 3_600_000
@@ -21,12 +19,9 @@ ONCE = {"control_percent": 0, "rounds_max": 1}
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 def counted(stage: Stage, found: int, who: str = "cora", number: OpId | None = None) -> OpId:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ledger.errors import Rejected
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_counting import session
 from tests.node.test_transfers import accept, tell
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20}, {"item": "BOLT", "quantity": 5, "target": "DOCK"})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 20}, {"item": "BOLT", "quantity": 5, "target": "DOCK"})
+    return stage
 
 
 def test_a_bin_that_is_being_counted_is_no_tote_whatever_is_in_it(stage: Stage) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,22 +16,11 @@ from tests.node.floor_kit import PIN, Stage, furnished
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """It is 22:13 of 2023-11-14 by UTC."""
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
-
-
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One whose clock nobody asks."""
-    made = furnished(tmp_path_factory.mktemp("days") / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
+    with closing(furnished(tmp_path_factory.mktemp("days") / "node")) as made:
+        yield made
 
 
 def in_zone(stage: Stage, zone: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,17 +10,8 @@ import pytest
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.seams import Killed, arm_failpoint, disarm_failpoints
-from tests.node.floor_kit import BOX, GTINS, PIN, Stage, actor_of, furnished
+from tests.node.floor_kit import BOX, GTINS, PIN, Stage, actor_of
 from tests.node.world import BINS
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
-
 
 NEVER = {"control_percent": 0}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +11,17 @@ from ledger.documents import Document
 from ledger.errors import Rejected
 from node import streams, tasks
 from node.sealing import read_block
-from tests.node.floor_kit import BOX, GTINS, Stage, furnished
+from tests.node.floor_kit import BOX, GTINS, Stage
 
 CHEESE, HALF_CASE = "09506000134369", "19506000134366"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(stage: Stage) -> Stage:
     """A bin that is being counted, and beside the usual items cheese: kilograms to the gram, in pieces too."""
-    made = furnished(tmp_path / "node")
     item = control.Item(item="CHEESE", tracking=control.TRACK_NONE, unit="KG", decimals=3)
-    assert made.world.send(made.site, control.ItemsPayload(items=(item,))) == 1
-    with made.site.writing() as connection:
+    assert stage.world.send(stage.site, control.ItemsPayload(items=(item,))) == 1
+    with stage.site.writing() as connection:
         entry = {
             "name": "Cheese",
             "gtins": [[CHEESE, 1], [HALF_CASE, 2500]],
@@ -36,11 +33,9 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         bolt = streams.get(connection, "catalogue", "BOLT")
         streams.put(connection, "catalogue", "BOLT", {**bolt, "quantity_asked": 500})
     body = {"name": "How much", "bins": ["A-01", "A-02"], "rule": {"control_percent": 0, "rounds_max": 1}}
-    made.floor.counting.open_session(made.op(), made.as_("sven"), body)
-    made.scan("BIN:A-01")
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), body)
+    stage.scan("BIN:A-01")
+    return stage
 
 
 def enter(stage: Stage, **line: Any) -> dict[str, Any]:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from tests.node.floor_kit import Stage, actor_of, furnished
+from tests.node.floor_kit import Stage, actor_of
 from tests.node.test_counting import close_sure, session, state
 
 SOON_MS = 60_000
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def mine(stage: Stage, who: str) -> list[dict[str, Any]]:

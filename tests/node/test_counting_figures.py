@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from ledger.db import Connection
 from ledger.ids import OpId
 from node import catalogue, projection, streams
 from node.counting_facts import EVERYTHING, posted_rounds
-from tests.node.floor_kit import Stage, actor_of, furnished
+from tests.node.floor_kit import Stage, actor_of
 
 FIRST = 100  # the stage's own operations stay below
 ROUNDS = 300
@@ -22,15 +20,12 @@ ITEMS = ("BOLT", "PAINT", "DRILL", "UNHEARD", "BY-GRAM", "NO-COST")
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    with made.site.writing() as connection:
+def stage(stage: Stage) -> Stage:
+    with stage.site.writing() as connection:
         streams.put(connection, "catalogue", "BY-GRAM", {"name": "Salt", "decimals": 3, "cost_minor": 7, "abc": "A"})
         streams.put(connection, "catalogue", "NO-COST", {"name": "Gift", "abc": "B"})
         fill(connection, random.Random(7))
-    yield made
-    made.site.close()
-    made.journal.close()
+    return stage
 
 
 def fill(connection: Connection, dice: random.Random) -> None:

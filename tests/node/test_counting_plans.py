@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,25 +16,22 @@ from ledger.plans import NONCE, drawn
 from ledger.transactions import parse
 from node import counting_facts, streams
 from node.sealing import read_block
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 
 DAY_MS = 86_400_000
 AREAS = ("HALL", "COLD")
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
+def stage(stage: Stage) -> Stage:
     places = [control.Location(location=name, kind=control.AREA) for name in AREAS]
     places += [control.Location(location=f"H-{n:02}", kind=control.BIN, parent="HALL") for n in range(1, 9)]
     places += [control.Location(location="COLD-IN", kind=control.AREA, parent="COLD")]
     places += [control.Location(location=f"C-{n}", kind=control.BIN, parent="COLD-IN") for n in range(1, 4)]
-    assert made.world.send(made.site, control.LocationsPayload(locations=tuple(places))) == 1
-    made.world.clock.advance(2_000)
-    made.site.seal()
-    yield made
-    made.site.close()
-    made.journal.close()
+    assert stage.world.send(stage.site, control.LocationsPayload(locations=tuple(places))) == 1
+    stage.world.clock.advance(2_000)
+    stage.site.seal()
+    return stage
 
 
 def put(stage: Stage, bin_: str, item: str, quantity: int = 5, **more: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,16 @@ from ledger import certificates, control
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
 from node import audit, cli, counting_certificates, counting_csv, counting_reports
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
+def stage(stage: Stage) -> Stage:
     area = control.Location(location="ZONE", kind=control.AREA)
     bins = [control.Location(location=f"Z-{n}", kind=control.BIN, parent="ZONE") for n in (1, 2, 3)]
-    assert made.world.send(made.site, control.LocationsPayload(locations=(area, *bins))) == 1
-    seal(made)
-    yield made
-    made.site.close()
-    made.journal.close()
+    assert stage.world.send(stage.site, control.LocationsPayload(locations=(area, *bins))) == 1
+    seal(stage)
+    return stage
 
 
 def seal(stage: Stage) -> None:

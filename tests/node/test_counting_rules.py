@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,7 @@ from ledger.ids import OpId
 from ledger.seams import DiskStorage
 from node import counting_policy, store, streams
 from node.sealing import read_block
-from tests.node.floor_kit import PIN, Stage, actor_of, furnished
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
-
+from tests.node.floor_kit import PIN, Stage, actor_of
 
 ONE_ROUND = {"control_percent": 0, "rounds_max": 1}
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +12,14 @@ from ledger.documents import SHARED, Document
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.seams import Killed, arm_failpoint, disarm_failpoints
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_counting import approve, close, session, state
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 def opens(stage: Stage, who: str, bin_: str = "A-01", **more: Any) -> dict[str, Any]:

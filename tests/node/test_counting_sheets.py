@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +14,9 @@ from ledger.ids import OpId
 from ledger.seams import Killed, arm_failpoint, disarm_failpoints
 from node import counting_csv
 from node.sealing import read_block
-from tests.node.floor_kit import PIN, Stage, actor_of, furnished
+from tests.node.floor_kit import PIN, Stage, actor_of
 
 HEADING = ",".join(counting_csv.COLUMNS)
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def session(stage: Stage, *bins: Any, **rule: Any) -> OpId:

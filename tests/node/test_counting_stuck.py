@@ -12,18 +12,15 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from node.openings import document_of
 from tests.node import floor_kit
-from tests.node.floor_kit import PIN, Stage, actor_of, fresh, furnished, introduce
+from tests.node.floor_kit import PIN, Stage, actor_of, fresh, introduce
 from tests.node.test_counting import NEVER, approve, close, session, state
 from tests.node.test_counting_shared import enter, opens, rounds, share
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import counting_certificates
 from node.counting_facts import picture_at
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_announced import PALLET
 
 LABEL = f"]C100{PALLET}"
@@ -21,18 +19,15 @@ BOLT = "04006381333931"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
+def stage(stage: Stage) -> Stage:
     zone = control.Location(location="ZONE", kind=control.AREA)
     places = tuple(control.Location(location=code, kind=control.BIN, parent="ZONE") for code in ("Z-1", "Z-2"))
-    made.world.send(made.site, control.LocationsPayload(locations=(zone, *places)))
-    made.floor.stock.move_units(made.op(), made.as_("mona"), {"units": [{"unit": PALLET}], "target": "Z-1"})
+    stage.world.send(stage.site, control.LocationsPayload(locations=(zone, *places)))
+    stage.floor.stock.move_units(stage.op(), stage.as_("mona"), {"units": [{"unit": PALLET}], "target": "Z-1"})
     body = {"lines": [{"item": "BOLT", "quantity": 50, "target": PALLET}, {"item": "BOLT", "quantity": 3}]}
-    made.floor.stock.receive(made.op(), made.as_("mona"), {**body, "target": "Z-1"})
-    made.site.seal()
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.floor.stock.receive(stage.op(), stage.as_("mona"), {**body, "target": "Z-1"})
+    stage.site.seal()
+    return stage
 
 
 def plan(stage: Stage, **more: Any) -> OpId:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,18 +11,10 @@ from ledger.documents import Document
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import STATUSES
-from tests.node.floor_kit import GTINS, PIN, Stage, furnished
+from tests.node.floor_kit import GTINS, PIN, Stage
 from tests.node.test_transfers import TWO, accept, dispatch, tell
 
 TEN = {"item": "BOLT", "quantity": 10}
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "mona", "sven", "tess"))
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def lies(stage: Stage, location: str) -> dict[tuple[str, str], int]:
@@ -152,8 +143,8 @@ def test_an_unknown_code_in_a_receipt_becomes_a_line_like_any_other(stage: Stage
 # ---------------------------------------------------------------- transfers
 
 
-def test_a_damaged_part_of_a_transfer_comes_in_held(tmp_path: Path) -> None:
-    oslo, bergen = furnished(tmp_path / "oslo", "oslo", TWO), furnished(tmp_path / "bergen", "bergen", TWO)
+def test_a_damaged_part_of_a_transfer_comes_in_held(furnish: Callable[..., Stage]) -> None:
+    oslo, bergen = furnish("oslo", people=TWO), furnish("bergen", people=TWO)
     transfer = dispatch(oslo)
     tell(bergen, transfer)
     with pytest.raises(Rejected, match="more is damaged than came"):

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from ledger.ids import OpId
 from node import audit
 from node.catalogue import expiry_of
 from node.openings import document_of
-from tests.node.floor_kit import GTINS, Stage, furnished
+from tests.node.floor_kit import GTINS, Stage
 from tests.node.test_counting import approve, close, session
 from tests.node.test_counting_shared import opens
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def receive(stage: Stage, expiry: str, lot: str = "L1", **more: Any) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.ids import OpId
 from node.counting_close import SURE, SURE_OF_ITEMS
-from tests.node.floor_kit import GTINS, Stage, actor_of, furnished
+from tests.node.floor_kit import GTINS, Stage, actor_of
 from tests.node.test_counting import session
 
 KNOWN, OTHER = "2028-01-01", "2030-01-01"
@@ -19,14 +17,11 @@ QUESTION = f"Lot L1 of PAINT is known with another expiry than {OTHER}: is it on
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(stage: Stage) -> Stage:
     """Five of a lot lie in A-01; the books know its date."""
-    made = furnished(tmp_path / "node")
     lines = [{"item": "PAINT", "lot": "L1", "quantity": 5, "expiry": KNOWN}]
-    made.floor.stock.receive(made.op(), made.as_("mona"), {"lines": lines, "target": "A-01"})
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.floor.stock.receive(stage.op(), stage.as_("mona"), {"lines": lines, "target": "A-01"})
+    return stage
 
 
 def label(day: str = OTHER, lot: str = "L1", gtin: str = GTINS["PAINT"]) -> str:

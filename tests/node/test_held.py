@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_damaged import counted, counting, part
 from tests.node.test_transfers import TWO, accept, dispatch, tell
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "carl", "mona", "sven", "tess"))
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def held(stage: Stage, who: str = "sven", **only: str) -> list[dict[str, Any]]:
@@ -39,8 +28,10 @@ def hold(stage: Stage, quantity: int, location: str = "A-01", **more: Any) -> st
     return str(op)
 
 
-def test_what_a_transfer_brought_damaged_is_listed_and_held_before_it_is_released(tmp_path: Path) -> None:
-    oslo, bergen = furnished(tmp_path / "oslo", "oslo", TWO), furnished(tmp_path / "bergen", "bergen", TWO)
+def test_what_a_transfer_brought_damaged_is_listed_and_held_before_it_is_released(
+    furnish: Callable[..., Stage],
+) -> None:
+    oslo, bergen = furnish("oslo", people=TWO), furnish("bergen", people=TWO)
     transfer = dispatch(oslo)
     tell(bergen, transfer)
     came = accept(bergen, transfer, {"index": 0, "quantity": 24, "damaged": 5})["op_id"]
@@ -54,9 +45,6 @@ def test_what_a_transfer_brought_damaged_is_listed_and_held_before_it_is_release
     release = {"hold": anew, "lines": [{"line": line, "quantity": 5, "location": "DOCK"}]}
     bergen.floor.holds.release(bergen.op(), bergen.as_("sven"), release, PIN)
     assert held(bergen) == []
-    for each in (oslo, bergen):
-        each.site.close()
-        each.journal.close()
 
 
 def test_what_a_count_found_damaged_is_listed_beside_what_somebody_held(stage: Stage) -> None:

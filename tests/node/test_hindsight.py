@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from ledger.ids import OpId
 from node.desk import Person
 from node.rounds import open_round
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_counting import approve, close_sure, session
 from tests.node.test_transfers import tell
 
@@ -22,12 +20,9 @@ BOLTS = {"item": "BOLT", "quantity": 4}
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20}, {"item": "PAINT", "lot": "L1", "quantity": 9})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 20}, {"item": "PAINT", "lot": "L1", "quantity": 9})
+    return stage
 
 
 def counted(stage: Stage, *bins: str) -> OpId:

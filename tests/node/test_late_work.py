@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,22 +12,19 @@ from ledger.documents import OUT_OF_CONTACT, UNEXPLAINED
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node.rounds import open_round
-from tests.node.floor_kit import GTINS, PIN, Stage, code_of, furnished, introduce
+from tests.node.floor_kit import GTINS, PIN, Stage, code_of, introduce
 from tests.node.test_contact import HOUR_MS, document_of, excepted, late, sent_twice
 
 BOLTS = {"item": "BOLT", "quantity": 4}
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
+def stage(stage: Stage) -> Stage:
     bins = (control.Location(location="A-03", kind=control.BIN), control.Location(location="T-1", kind=control.BIN),
             control.Location(location="T-2", kind=control.BIN))  # fmt: skip
-    made.world.send(made.site, control.LocationsPayload(locations=bins))
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.world.send(stage.site, control.LocationsPayload(locations=bins))
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 def opened(stage: Stage, quantity: int = 6, order: str = "SO-1") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -26,13 +27,13 @@ BINS = [f"BIN-{number:027d}" for number in range(LINES_MAX)]
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = furnished(tmp_path_factory.mktemp("limits") / "node", people=("cora", "mona", "sven", "tess"))
-    items = tuple(control.Item(item=sku, tracking=3, unit="u" * 28, decimals=18) for sku in ITEMS)
-    bins = tuple(control.Location(location=bin_, kind=control.BIN, parent="") for bin_ in BINS)
-    made.world.send(made.site, control.ItemsPayload(items=items), control.LocationsPayload(locations=bins))
-    yield made
-    made.site.close()
-    made.journal.close()
+    with closing(
+        furnished(tmp_path_factory.mktemp("limits") / "node", people=("cora", "mona", "sven", "tess"))
+    ) as made:
+        items = tuple(control.Item(item=sku, tracking=3, unit="u" * 28, decimals=18) for sku in ITEMS)
+        bins = tuple(control.Location(location=bin_, kind=control.BIN, parent="") for bin_ in BINS)
+        made.world.send(made.site, control.ItemsPayload(items=items), control.LocationsPayload(locations=bins))
+        yield made
 
 
 def gas_of(stage: Stage) -> int:

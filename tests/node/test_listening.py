@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from devices.reads import NewRead
 from node.listening import ALWAYS, IDLE, KEPT_MS, NEVER, Page, handed, newest
-from tests.node.floor_kit import GTINS, Stage, furnished
+from tests.node.floor_kit import GTINS, Stage
 
 EAN = f"]E0{GTINS['BOLT'][1:]}"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "sven", "mona"))
+def stage(stage: Stage) -> Stage:
     body = {"name": "Week 47", "bins": ["A-01"], "rule": {"control_percent": 0}}
-    made.floor.counting.open_session(made.op(), made.as_("sven"), body)
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), body)
+    return stage
 
 
 def opened(stage: Stage, takes: str = NEVER) -> Page:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devices.reads import day_of
 from ledger.errors import Rejected
-from tests.node.floor_kit import BOX, GTINS, Stage, furnished
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
+from tests.node.floor_kit import BOX, GTINS, Stage
 
 
 def name(stage: Stage, text: str, login: str = "mona") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,9 @@ from ledger.documents import commit
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import audit, proofs
-from tests.node.floor_kit import Stage, furnished
+from tests.node.floor_kit import Stage
 
 TEXT = "Kari from the blue truck said: dented by her cousin Olav"
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def received(stage: Stage, text: str = TEXT) -> OpId:

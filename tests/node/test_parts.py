@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +14,17 @@ from ledger.seams import Killed, arm_failpoint, disarm_failpoints
 from node import audit, tasks
 from node.parts import DOCUMENT_LINES_MAX
 from node.tasks import Cause, Thing
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 
 WHOLE = 450
 Body = dict[str, Any]
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "mona", "sven", "tess"))
+def stage(stage: Stage) -> Stage:
     items = tuple(control.Item(item=sku(n), tracking=control.TRACK_NONE, unit="pc", decimals=0) for n in range(200))
-    assert made.world.send(made.site, control.ItemsPayload(items=items)) == 1
-    yield made
-    made.site.close()
-    made.journal.close()
+    assert stage.world.send(stage.site, control.ItemsPayload(items=items)) == 1
+    return stage
 
 
 def sku(number: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +11,13 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.seams import Killed, arm_failpoint, disarm_failpoints
 from node import streams
-from tests.node.floor_kit import BOX, Stage, furnished
+from tests.node.floor_kit import BOX, Stage
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "carl", "mona", "sven", "tess"))
-    made.world.send(
-        made.site,
+def stage(stage: Stage) -> Stage:
+    stage.world.send(
+        stage.site,
         control.LocationsPayload(
             locations=(
                 control.Location(location="TOTE-1", kind=control.UNIT),
@@ -29,9 +26,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             )
         ),
     )
-    yield made
-    made.site.close()
-    made.journal.close()
+    return stage
 
 
 def paint(stage: Stage, lot: str, expiry: str, quantity: int, target: str = "A-01") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,18 @@ import pytest
 
 from ledger.errors import Rejected
 from node import streams
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.web import kit
 
 LINE = {"item": "BOLT", "quantity": 2, "source": "A-01"}
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "oslo")
-    made.receive({"item": "BOLT", "quantity": 30})
-    with made.site.writing() as connection:
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 30})
+    with stage.site.writing() as connection:
         streams.clear(connection, "sites")
-    yield made
-    made.site.close()
-    made.journal.close()
+    return stage
 
 
 def told(stage: Stage, *sites: str) -> None:

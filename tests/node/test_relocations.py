@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ledger import policy
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import counting_policy, streams
-from tests.node.floor_kit import Stage, furnished
+from tests.node.floor_kit import Stage
 from tests.node.test_counting_rules import approve, count, put, session
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    with made.site.writing() as connection:
+def stage(stage: Stage) -> Stage:
+    with stage.site.writing() as connection:
         said = {"approval": {"bin_quantity_max": 9}}
         streams.put(connection, counting_policy.STREAM, policy.COUNTING, said)
-    yield made
-    made.site.close()
-    made.journal.close()
+    return stage
 
 
 def relocate(stage: Stage, number: OpId, source: str, target: str, *, accept: bool = True) -> int:

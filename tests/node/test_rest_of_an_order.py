@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +11,15 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import COUNT
 from node import orders, streams
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_counting import approve
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "carl", "mona", "sven", "tess"))
-    with made.site.writing() as connection:
+def stage(stage: Stage) -> Stage:
+    with stage.site.writing() as connection:
         streams.put(connection, ORDERS, "SO-1", {"lines": [["BOLT", 10]]})
-    yield made
-    made.site.close()
-    made.journal.close()
+    return stage
 
 
 def come(stage: Stage, quantity: int, target: str = "A-01") -> None:

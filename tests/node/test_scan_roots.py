@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
 from ledger.scans import Event, Opening
 from node import openings
-from tests.node.floor_kit import GTINS, Stage, furnished
+from tests.node.floor_kit import GTINS, Stage
 from tests.node.test_contact import document_of
 from tests.node.test_counting import session
 
@@ -23,14 +21,11 @@ BOLT = GTINS["BOLT"]
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
+def stage(stage: Stage) -> Stage:
     tote = control.Location(location="T-1", kind=control.BIN)
-    made.world.send(made.site, control.LocationsPayload(locations=(tote,)))
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.world.send(stage.site, control.LocationsPayload(locations=(tote,)))
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 def opened(stage: Stage, op_id: OpId) -> list[tuple[Opening, bytes | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,13 +18,10 @@ EAN = f"]E0{GTINS['BOLT'][1:]}"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "sven", "mona"))
+def stage(stage: Stage) -> Stage:
     body = {"name": "Week 47", "bins": ["A-01", "A-02"], "rule": {"control_percent": 0}}
-    made.floor.counting.open_session(made.op(), made.as_("sven"), body)
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), body)
+    return stage
 
 
 def tally(stage: Stage) -> int:
@@ -164,12 +161,10 @@ def test_no_bytes_break_the_floor_or_act_beyond_a_line(open_bin: Stage, raw: byt
 
 @pytest.fixture(scope="module")
 def open_bin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = furnished(tmp_path_factory.mktemp("open") / "node", people=("cora", "sven", "mona"))
-    body = {"name": "Week 47", "bins": ["A-01"]}
-    made.floor.counting.open_session(made.op(), made.as_("sven"), body)
-    made.scan("BIN:A-01")
-    with made.site.reading() as connection:
-        made.before = connection.execute("SELECT COUNT(*) FROM operations").fetchone()  # type: ignore[attr-defined]
-    yield made
-    made.site.close()
-    made.journal.close()
+    with closing(furnished(tmp_path_factory.mktemp("open") / "node", people=("cora", "sven", "mona"))) as made:
+        body = {"name": "Week 47", "bins": ["A-01"]}
+        made.floor.counting.open_session(made.op(), made.as_("sven"), body)
+        made.scan("BIN:A-01")
+        with made.site.reading() as connection:
+            made.before = connection.execute("SELECT COUNT(*) FROM operations").fetchone()  # type: ignore[attr-defined]
+        yield made

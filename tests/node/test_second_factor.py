@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from node import totp
 from node.desk import Person
 from node.operators import Operators
 from node.throttle import LOCKED
-from tests.node.floor_kit import PIN, Stage, actor_of, code_of, furnished, introduce
+from tests.node.floor_kit import PIN, Stage, actor_of, code_of, introduce
 
 # RFC 6238, appendix B: seconds, then the codes of SHA-1, SHA-256 and SHA-512.
 RFC_6238 = (
@@ -54,13 +52,10 @@ def test_the_address_is_what_authenticators_scan() -> None:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    config = made.site.config
-    made.site.config = replace(config, web=replace(config.web, second_factor=True))
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    config = stage.site.config
+    stage.site.config = replace(config, web=replace(config.web, second_factor=True))
+    return stage
 
 
 def people(stage: Stage) -> Operators:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.errors import Rejected
 from node.counting_csv import blank
-from tests.node.floor_kit import Stage, actor_of, furnished
+from tests.node.floor_kit import Stage, actor_of
 from tests.node.test_counting import session
 
 ROWS = "sheet,bin,item,lot,serial,status,expiry,quantity,pieces\r\n"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 4_321})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 4_321})
+    return stage
 
 
 def issued(stage: Stage, number: Any, *bins: str, blind: bool = True) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,19 +12,16 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import streams
 from node.desk import Person
-from tests.node.floor_kit import Stage, actor_of, furnished
+from tests.node.floor_kit import Stage, actor_of
 
 HOUR_MS = 3_600_000
 LOTS = ({"item": "PAINT", "lot": "L1", "quantity": 5, "expiry": "2023-11-14"},)
 
 
 @pytest.fixture
-def utc(tmp_path: Path) -> Iterator[Stage]:
+def utc(stage: Stage) -> Stage:
     """It is 22:13 of 2023-11-14 by UTC, and the site names no time zone."""
-    made = furnished(tmp_path / "node", people=("mona", "sven"))
-    yield made
-    made.site.close()
-    made.journal.close()
+    return stage
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -14,14 +14,6 @@ from ledger.ids import OpId
 from node import streams
 from node.rounds import open_round
 from tests.node.floor_kit import BOX, GTINS, PIN, Stage, furnished
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "mona", "sven", "tess"))
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def document_of(stage: Stage, op: Any) -> Document:
@@ -234,10 +226,8 @@ def test_bad_documents_are_refused_in_words_and_change_nothing(shared: Stage, bo
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = furnished(tmp_path_factory.mktemp("shared") / "node", people=("mona",))
-    yield made
-    made.site.close()
-    made.journal.close()
+    with closing(furnished(tmp_path_factory.mktemp("shared") / "node", people=("mona",))) as made:
+        yield made
 
 
 def test_look_ups(stage: Stage) -> None:

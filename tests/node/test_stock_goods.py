@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +10,7 @@ from ledger.documents import Document
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import DAMAGE
-from tests.node.floor_kit import PIN, Stage, furnished
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "carl", "mona", "sven", "tess"))
-    yield made
-    made.site.close()
-    made.journal.close()
+from tests.node.floor_kit import PIN, Stage
 
 
 def held(stage: Stage, location: str, item: str, status: int = DAMAGE) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +9,7 @@ import pytest
 from ledger.announced import ORDERS
 from ledger.errors import ReasonNeeded, Rejected, Unavailable
 from node import streams
-from tests.node.floor_kit import PIN, Stage, furnished
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "mona", "sven", "tess"))
-    yield made
-    made.site.close()
-    made.journal.close()
+from tests.node.floor_kit import PIN, Stage
 
 
 def receive(stage: Stage, who: str = "mona", quantity: int = 10, item: str = "BOLT", **more: Any) -> dict[str, Any]:

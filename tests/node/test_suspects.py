@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ledger.ids import OpId
 from node.counting_csv import COLUMNS
-from tests.node.floor_kit import Stage, actor_of, furnished
+from tests.node.floor_kit import Stage, actor_of
 from tests.node.test_contact import HOUR_MS, late
 from tests.node.test_counting import approve, session
 
@@ -19,12 +17,9 @@ MANY = {"lines": [{"item": "BOLT", "quantity": 4_000}], "source": "A-01", "targe
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    made.receive({"item": "BOLT", "quantity": 20})
-    yield made
-    made.site.close()
-    made.journal.close()
+def stage(stage: Stage) -> Stage:
+    stage.receive({"item": "BOLT", "quantity": 20})
+    return stage
 
 
 def paper_out(stage: Stage) -> tuple[OpId, int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from devices.reads import NewRead
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node.tablets import Sent
-from tests.node.floor_kit import GTINS, Stage, actor_of, furnished
+from tests.node.floor_kit import GTINS, Stage, actor_of
 
 EAN = f"]E0{GTINS['BOLT'][1:]}".encode()
 TABLET, OTHER = "a" * 32, "b" * 32
@@ -22,13 +20,10 @@ LONG_MS = 31_000
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "carl", "sven", "mona"))
+def stage(stage: Stage) -> Stage:
     body = {"name": "Week 47", "bins": ["A-01", "A-02"], "rule": {"control_percent": 0, "rounds_max": 1}}
-    made.floor.counting.open_session(made.op(), made.as_("sven"), body)
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), body)
+    return stage
 
 
 def came(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from ledger.seams import Killed, SystemRandom, arm_failpoint, disarm_failpoints
 from node import streams, taking
 from node.whereabouts import Whereabouts
 from tests.devices.rig import until
-from tests.node.floor_kit import GTINS, Stage, furnished
+from tests.node.floor_kit import GTINS, Stage
 
 ITEM = f"]C101{GTINS['PAINT']}"
 LOT = "]C110L7\x1d17271231"
@@ -28,17 +27,14 @@ GOOD, QUESTION, NO = honeywell.ACCEPTED, honeywell.SIGNALS["unknown"], honeywell
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node", people=("cora", "sven", "mona"))
-    with made.site.writing() as connection:
+def stage(stage: Stage) -> Stage:
+    with stage.site.writing() as connection:
         paint: Any = streams.get(connection, streams.CATALOGUE, "PAINT")
         streams.put(connection, "catalogue", "PAINT", {**paint, "tracking": 1})
         connection.execute("UPDATE items SET tracking = 1 WHERE item = 'PAINT'")
     body = {"name": "Week 47", "bins": ["A-01", "A-02"], "rule": {"control_percent": 0}}
-    made.floor.counting.open_session(made.op(), made.as_("sven"), body)
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), body)
+    return stage
 
 
 def lines(stage: Stage) -> list[tuple[str, str, int]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,19 +15,15 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import sent, streams
 from node.dispatch_paper import PART_BYTES, DispatchPaper, Sent, joined, parts
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage
 from tests.node.test_contact import document_of
 
 TWO = ("sven", "mona", "tess")
 
 
 @pytest.fixture
-def sites(tmp_path: Path) -> Iterator[tuple[Stage, Stage]]:
-    oslo, bergen = furnished(tmp_path / "oslo", "oslo", TWO), furnished(tmp_path / "bergen", "bergen", TWO)
-    yield oslo, bergen
-    for stage in (oslo, bergen):
-        stage.site.close()
-        stage.journal.close()
+def sites(furnish: Callable[..., Stage]) -> tuple[Stage, Stage]:
+    return furnish("oslo", people=TWO), furnish("bergen", people=TWO)
 
 
 def dispatch(oslo: Stage) -> OpId:

@@ -9,7 +9,7 @@ from ledger import db
 from ledger.ids import OpId
 from ledger.seams import DiskStorage
 from node import store, streams
-from tests.node.floor_kit import Stage, furnished
+from tests.node.floor_kit import Stage
 from tests.node.test_transfers import accept, dispatch, sites, tell  # noqa: F401 - a fixture
 
 
@@ -69,8 +69,7 @@ def test_a_database_of_before_hears_of_all_that_is_looked_for_again(tmp_path: Pa
     old.close()
 
 
-def test_who_counts_is_not_told_what_left(tmp_path: Path) -> None:
-    stage = furnished(tmp_path / "node")
+def test_who_counts_is_not_told_what_left(stage: Stage) -> None:
     transfer = dispatch(stage)
     assert in_transit(stage, who="cora")["from_here"] == 24
     wish = {"name": "Week", "bins": ["A-01"]}

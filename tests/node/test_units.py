@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from ledger import control
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from tests.node.floor_kit import Stage, furnished
+from tests.node.floor_kit import Stage
 from tests.node.test_announced import PALLET, coming, waiting
 
 OTHER = "006141411234567890"
@@ -19,15 +17,12 @@ LABEL, OTHER_LABEL, TOTE_LABEL = f"]C100{PALLET}", f"]C100{OTHER}", "LPN:TOTE-1"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
+def stage(stage: Stage) -> Stage:
     tote = control.Location(location="TOTE-1", kind=control.UNIT, parent="A-01")
     lots = control.Item(item="PAINT", tracking=1, unit="pc", decimals=0)
-    made.world.send(made.site, control.LocationsPayload(locations=(tote,)))
-    made.world.send(made.site, control.ItemsPayload(items=(lots,)))
-    yield made
-    made.site.close()
-    made.journal.close()
+    stage.world.send(stage.site, control.LocationsPayload(locations=(tote,)))
+    stage.world.send(stage.site, control.ItemsPayload(items=(lots,)))
+    return stage
 
 
 def begin(stage: Stage, kind: str = "receive", **more: Any) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from ledger.ids import OpId
 from ledger.moves import QUANTITY_MAX
 from node import audit, streams
 from node.dispatch_paper import Sent
-from tests.node.floor_kit import PIN, Stage, code_of, furnished, introduce
+from tests.node.floor_kit import PIN, Stage, code_of, introduce
 from tests.node.test_contact import document_of
 from tests.node.test_transfers import know, paper_of, read
 
@@ -25,16 +24,13 @@ LEADS = ("TRANSFER", "MOVE", "RECEIVE")
 
 
 @pytest.fixture
-def sites(tmp_path: Path) -> Iterator[tuple[Stage, Stage]]:
-    oslo, bergen = furnished(tmp_path / "oslo"), furnished(tmp_path / "bergen", "bergen")
+def sites(furnish: Callable[..., Stage]) -> tuple[Stage, Stage]:
+    oslo, bergen = furnish("oslo"), furnish("bergen")
     for stage in (oslo, bergen):
         introduce(stage.world, stage.site, "lena", LEADS)
         stage.tokens["lena"] = stage.floor.people.activate(stage.op(), "lena", code_of("lena"), PIN, "t")["token"]
     know(bergen, oslo)
-    yield oslo, bergen
-    for stage in (oslo, bergen):
-        stage.site.close()
-        stage.journal.close()
+    return oslo, bergen
 
 
 def load(oslo: Stage, unit: str, *lines: dict[str, Any], place: str = "A-01") -> None:

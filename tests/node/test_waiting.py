@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from node import waiting
 from node.throttle import FREE
-from tests.node.floor_kit import PIN, Stage, actor_of, furnished
+from tests.node.floor_kit import PIN, Stage, actor_of
 from tests.node.test_transfers import tell
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = furnished(tmp_path / "node")
-    yield made
-    made.site.close()
-    made.journal.close()
 
 
 def waits(stage: Stage, login: str) -> dict[str, int]:

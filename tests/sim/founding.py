@@ -25,12 +25,12 @@ from ledger.seams import DiskStorage
 from node import config as node_config
 from node import enrolling, identity, wiring
 from sync.client import WsgiTransport
+from tests import MEMORY
 from tests.sim.machines import PIN, Seeded
 from web import hub_app
 
 keys._ARGON_OPS, keys._ARGON_BYTES = 1, 8 * 1024
 
-MEMORY = Path("/dev/shm")
 START_MS = 1_800_000_000_000
 URL = "http://hub.test"
 SITES = ("oslo", "bergen", "tromso")
@@ -72,7 +72,7 @@ class Company:
 @cache
 def company(count: int) -> Company:
     """A company of so many sites."""
-    folder = Path(tempfile.mkdtemp(prefix="tallyman-sim-", dir=MEMORY if MEMORY.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="tallyman-sim-", dir=MEMORY))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     clock = ManualClock(START_MS)
     hub_founding.found(folder / "hub", "acme", clock, Seeded("hub"), DiskStorage(), values=HUB_SETTINGS)

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from ledger import seams
 from ledger.errors import Unavailable
+from tests import MEMORY
 from tests.sim import checkers, looking
 from tests.sim.books import Ledger
-from tests.sim.founding import MEMORY, Company, company
+from tests.sim.founding import Company, company
 from tests.sim.machines import DAY_MS, Down, HubMachine, Machine, NodeMachine, SimClock, attempt
 from tests.sim.network import FATES, Network
 from tests.sim.watching import Watch
@@ -368,7 +369,7 @@ def play(seed: int, *, steps: int = STEPS) -> Result:
     """One seed, from nothing to its result."""
     made = company(2 + seed % 2)
     result = Result(seed)
-    with tempfile.TemporaryDirectory(prefix="tallyman-world-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="tallyman-world-", dir=MEMORY) as folder:
         world = World(seed, Path(folder), made, steps)
         with world.alive():
             try:

@@ -17,11 +17,11 @@ from ledger import seams
 from ledger.errors import Invalid, Unavailable
 from sync.client import Answer
 from sync.frames import MEDIA_TYPE
+from tests import MEMORY
 from tests.sync.chain_kit import Chain
 from tests.sync.hub_kit import CONTROL, Direct, Hub, Node
 
 # Death is only played here, in one process; waiting for a disk would show nothing more.
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 DEATHS = ("hub.lease_moved", "hub.blocks_added", "hub.head_promised", "hub.cosigned", "hub.answered", "sync.applied")
 
