@@ -81,7 +81,7 @@ tools: $(ORACLE) $(ANVIL)
 
 # Only what is missing is asked for: Debian's npm refuses to stand beside a Node.js from elsewhere that brings its own.
 system:
-	@missing="$$(command -v chromium-headless-shell >/dev/null || echo chromium-headless-shell fonts-dejavu-core) \
+	@missing="$$(command -v chromium >/dev/null || echo chromium fonts-dejavu-core) \
 		$$(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql) \
 		$$(command -v npm >/dev/null || echo npm)"; missing=$$(echo $$missing); \
 	if [ -z "$$missing" ]; then :; \

@@ -15,8 +15,7 @@ import pytest
 
 from tests.browser import stage
 
-# The shell is Chromium without its windows, tabs and side panels, which cost more than a page of ours.
-PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in PROGRAMS if (found := shutil.which(name))), "")
 MISSING = "chromium is not installed: add it with `make system`"
 FLAGS = [
