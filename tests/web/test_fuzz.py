@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from schemathesis.generation import GenerationMode
+
 from tests.processes.trials import run_program
-from tests.web import walk
+from tests.web import fuzz_hooks, walk
 from tests.web.fuzz import ENDING
 
 SECONDS = 20  # `make quick` does it for ten minutes
@@ -14,3 +21,33 @@ def test_nothing_generated_gets_a_5xx_or_an_answer_that_is_not_described() -> No
     total = len(walk.ROUTES) - 1  # it has read the description already
     for count in (total - len(ENDING) - 1, len(ENDING)):  # all but the stream
         assert f"{count} selected / {total} total" in said, "routes are left out"
+
+
+BODY = {
+    "type": "object",
+    "required": ["source"],
+    "additionalProperties": False,
+    "properties": {"source": {"type": "string", "maxLength": 8}},
+}
+POST = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": BODY}}},
+    "responses": {"200": {"description": "begun"}},
+}
+DESCRIPTION = {"openapi": "3.1.0", "info": {"title": "One", "version": "1"}, "paths": {"/begin": {"post": POST}}}
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_a_real_name_stands_in_half_of_what_fits_and_mends_nothing_that_does_not(
+    mode: GenerationMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(fuzz_hooks.NAMES, "source", ["DOCK"])
+    bodies: list[Any] = []
+
+    @settings(max_examples=200)
+    @given(case=schemathesis.openapi.from_dict(DESCRIPTION)["/begin"]["POST"].as_strategy(generation_mode=mode))
+    def generate(case: Any) -> None:
+        bodies.append(case.body)
+
+    generate()
+    named = bodies.count({"source": "DOCK"})
+    assert named > 50 if mode is GenerationMode.POSITIVE else named == 0
