@@ -87,10 +87,14 @@ class Ask:
         more = len(known) > len(rows)
         return {"rows": [row for _, row in rows], "next": self.next_after(rows[-1][0]) if more else None, **beside}
 
-    @staticmethod
-    def next_after(key: Key) -> str:
+    def next_after(self, key: Key) -> str:
         """The cursor that goes on after this key."""
-        return cursors.encode(key)
+        return cursors.encode(self.list_name, key)
+
+    @property
+    def list_name(self) -> str:
+        """What is listed: the address, without what narrows or pages it."""
+        return " ".join((self.route.path, *self.path.values()))
 
 
 def register(blueprint: Blueprint, parts: NodeParts, routes: Iterable[Route]) -> None:
@@ -152,7 +156,7 @@ def _read_query(ask: Ask) -> None:
             raise Invalid(f"'limit' is {shown(limit)}: expected 1 to {ROWS_MAX}")
         ask.limit = int(limit)
     if "cursor" in request.args:
-        ask.after = cursors.decode(request.args["cursor"], ask.route.keys)
+        ask.after = cursors.decode(request.args["cursor"], ask.list_name, ask.route.keys)
 
 
 def _op_id(ask: Ask) -> OpId:

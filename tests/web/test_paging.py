@@ -181,7 +181,7 @@ PART = st.one_of(st.text(max_size=20), st.integers(-(2**63) + 1, 2**63 - 1))
 def test_a_cursor_is_read_back_as_it_was_or_refused(key: tuple[Any, ...]) -> None:
     kinds = tuple(type(part) for part in key)
     try:
-        assert cursors.decode(cursors.encode(key), kinds) == key
+        assert cursors.decode(cursors.encode("a", key), "a", kinds) == key
     except (Invalid, UnicodeEncodeError):
         assert any(
             isinstance(part, str) and any(0xD800 <= ord(c) < 0xE000 or c == "\0" for c in part) for part in key
@@ -189,14 +189,27 @@ def test_a_cursor_is_read_back_as_it_was_or_refused(key: tuple[Any, ...]) -> Non
     for other in itertools.product((str, int), repeat=len(key)):
         if other != kinds:
             with pytest.raises((Invalid, UnicodeEncodeError)):
-                cursors.decode(cursors.encode(key), other)
+                cursors.decode(cursors.encode("a", key), "a", other)
+    with pytest.raises((Invalid, UnicodeEncodeError)):
+        cursors.decode(cursors.encode("a", key), "b", kinds)
 
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reader_of_cursors(text: str) -> None:
     for kinds in ((str,), (int, int), (str, str, int)):
         with contextlib.suppress(Invalid):
-            assert cursors.encode(cursors.decode(text, kinds)) == text
+            assert cursors.encode("a", cursors.decode(text, "a", kinds)) == text
+
+
+def test_a_cursor_of_one_list_is_refused_by_another(made: tuple[Stage, Flask]) -> None:
+    stage, app = made
+    fill(stage)
+    client = kit.logged_in(app, "sven")
+    cursor = client.get(f"{API}/inventory/BOLT/history?limit=1").json["next"]
+    assert client.get(f"{API}/inventory/BOLT/history?cursor={cursor}").status_code == 200
+    for other in ("inventory/PAINT/history", "locations/A-01/history", "audit/items/BOLT"):
+        answer = client.get(f"{API}/{other}?cursor={cursor}")
+        assert (answer.status_code, "belongs to another list" in answer.json["detail"]) == (400, True)
 
 
 # ---------------------------------------------------------------- ETag, If-Match
