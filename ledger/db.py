@@ -139,7 +139,7 @@ def settle(connection: Connection) -> None:
 
 
 def migrate(connection: Connection, steps: Sequence[str]) -> None:
-    """Bring the schema up to date: `steps[n]` is the SQL script from version n to n + 1, each in one transaction.
+    """Bring the schema up to date: `steps[n]` is the SQL script from version n to n + 1. All are in one transaction.
 
     The version lives in the file's `user_version`. A file newer than this program is refused untouched.
     """
@@ -148,12 +148,14 @@ def migrate(connection: Connection, steps: Sequence[str]) -> None:
         raise Rejected(
             f"the database has schema {version}, this program knows {len(steps)}: install the newer program again"
         )
-    for number in range(version, len(steps)):
-        with transaction(connection):
-            for statement in _statements(steps[number]):
+    if version == len(steps):
+        return
+    with transaction(connection):
+        for step in steps[version:]:
+            for statement in _statements(step):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={number + 1}")
-        failpoint("db.migrated")
+        connection.execute(f"PRAGMA user_version={len(steps)}")
+    failpoint("db.migrated")
 
 
 def copy(source: Path, target: Connection) -> None:

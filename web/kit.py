@@ -5,6 +5,7 @@ One table maps the product's errors to RFC 9457 problem answers, so that no view
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import html
 import json
@@ -236,7 +237,7 @@ class Version:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: tuple[tuple[tuple[str, int], ...], str] = ((), "")
+        self._known: tuple[dict[str, int], str] = ({}, "")
 
     def files(self) -> list[str]:
         """The static files by name."""
@@ -249,13 +250,21 @@ class Version:
             known = g.version = self._read()
         return known
 
+    def is_of(self, version: str, path: str) -> bool:
+        """Whether a static file, or what has no file, is of this version. A file that is still the one that was read
+        needs no look at the others: a tablet that is opened for the first time asks for all of them."""
+        seen, known = self._known
+        place = str(self._folder / "static" / path)
+        with contextlib.suppress(OSError):
+            if version == known and seen.get(place) == os.stat(place).st_mtime_ns:
+                return True
+        return version == self.now()
+
     def _read(self) -> str:
-        seen = tuple(
-            sorted(each for name in ("static", "templates", "words") for each in _files(self._folder / name))
-        )
+        seen = dict(each for name in ("static", "templates", "words") for each in _files(self._folder / name))
         if seen != self._known[0]:
             digest = hashlib.sha256()
-            for path, _ in seen:
+            for path in sorted(seen):
                 content = Path(path).read_bytes()
                 name = Path(path).relative_to(self._folder).as_posix().encode()
                 digest.update(name + b"\n" + hashlib.sha256(content).digest())
@@ -294,7 +303,8 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.get("correlation", "")
     version: Version = current_app.extensions["version"]
-    if request.endpoint in ("versioned", "words") and (request.view_args or {}).get("version") == version.now():
+    asked = request.view_args or {}
+    if request.endpoint in ("versioned", "words") and version.is_of(asked["version"], asked.get("filename", "")):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     else:
         response.headers.setdefault("Cache-Control", "no-store")

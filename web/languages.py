@@ -110,6 +110,7 @@ def translations(language: str) -> NullTranslations:
     return Translations(compiled)
 
 
+@cache
 def of_scripts(language: str) -> dict[str, str | list[str]]:
     """What scripts say, by its English: a text, or one form for each plural category in CLDR's order."""
     if language == ENGLISH:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import random
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +53,22 @@ class Seeded:
 
 
 def found_hub(folder: Path, *, deploy: bool = False, **values: Any) -> None:
-    """`tallyman hub init`, with repeatable keys."""
+    """`tallyman hub init`, with repeatable keys. Those without wishes are alike: copies of the first one's folder."""
+    if deploy or values:
+        _found(folder, deploy, values)
+    else:
+        shutil.copytree(_alike(), folder, dirs_exist_ok=True)
+
+
+@cache
+def _alike() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="tallyman-hub-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    _found(place / "hub", False, {})
+    return place / "hub"
+
+
+def _found(folder: Path, deploy: bool, values: Mapping[str, Any]) -> None:
     clock, storage = ManualClock(START_MS), DiskStorage()
     wanted = {"web.announce": False, **values}
     founding.found(folder, "acme", clock, Seeded(1), storage, values=wanted, deploy=deploy)
