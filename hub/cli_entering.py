@@ -85,7 +85,7 @@ def _add_people(add: Add) -> None:
     person.add_argument("site", metavar="SITE")
     person.add_argument("login", metavar="LOGIN")
     person.add_argument("name", metavar="NAME")
-    person.add_argument("roles", metavar="ROLES", help="such as COUNT,MOVE,RECEIVE")
+    person.add_argument("roles", metavar="ROLES", help="such as COUNT,MOVE,RECEIVE; AUDIT or ADMIN alone")
     person.add_argument("--badge", default="", metavar="TEXT", help="what the person's badge reads")
     person.add_argument("--new-key", action="store_true", help="end the old key and make a new activation code")
     gone = add("revoke-person", command("revoke-person", "site", "login"), shown.line, "take a person's rights")

@@ -14,7 +14,7 @@ from hub.store import Session
 from ledger import control, keys
 from ledger.errors import Rejected
 from ledger.ids import Actor
-from ledger.people import activation_hash, new_code, role_names, roles_of
+from ledger.people import AUDIT, activation_hash, held, new_code, on_chain, role_names, roles_of
 from ledger.seams import Random
 
 NAME_MAX = 100
@@ -96,11 +96,13 @@ def revoke(session: Session, site: str, login: str, now_ms: int) -> None:
 def relearn(session: Session, site: str, payload: control.PersonPayload, now_ms: int) -> None:
     """Take over what a chain was told of a person before this database was put back from a backup.
 
-    Whom the hub does not know any more gets no rights back: nobody could say whose they are.
+    Whom the hub does not know any more gets no rights back: nobody could say whose they are. An auditor is one of
+    whom this database still has it; the chain says COUNT of both.
     """
     actor = str(payload.actor)
     known = session.value("SELECT count(*) FROM people WHERE actor = :actor", actor=actor)
-    _grant(session, actor, site, payload.roles, payload.activation, payload.valid_from,
+    marked = session.value("SELECT roles FROM grants WHERE actor = :actor AND site = :site", actor=actor, site=site)
+    _grant(session, actor, site, held(payload.roles, marked == AUDIT), payload.activation, payload.valid_from,
            payload.valid_until, revoked=payload.revoked or not known, now_ms=now_ms)  # fmt: skip
     if payload.revoked or not known:
         streams.remove(session, streams.USERS, site, actor)
@@ -124,7 +126,7 @@ def cut_records(session: Session, origin: str, site: str, now_ms: int) -> int:
     for row in rows:
         payload = control.PersonPayload(
             actor=Actor.parse(row["actor"]),
-            roles=row["roles"],
+            roles=on_chain(row["roles"]),
             activation=bytes(row["activation"]),
             valid_from=row["valid_from_s"],
             valid_until=row["valid_until_s"],

@@ -10,6 +10,8 @@ from ledger.codec import keccak256
 from ledger.errors import Rejected
 
 COUNT, RECEIVE, MOVE, ISSUE, ADJUST, HOLD, APPROVE, TRANSFER, ADMIN = (1 << bit for bit in range(9))
+# An auditor reads, and enters test counts. The chain knows nine roles and not this one: see `on_chain` and `held`.
+AUDIT = 1 << 9
 ROLES = {
     "COUNT": COUNT,
     "RECEIVE": RECEIVE,
@@ -20,6 +22,7 @@ ROLES = {
     "APPROVE": APPROVE,
     "TRANSFER": TRANSFER,
     "ADMIN": ADMIN,
+    "AUDIT": AUDIT,
 }
 STOCK_ROLES = ADMIN - 1
 
@@ -31,7 +34,7 @@ _CODE = re.compile(f"[{CODE_ALPHABET}]{{{CODE_LENGTH}}}", re.ASCII)
 
 
 def roles_of(names: Iterable[str]) -> int:
-    """Role names as the chain's bits; raises `Rejected` for an unknown name, or ADMIN beside a stock role."""
+    """Role names as bits; raises `Rejected` for an unknown name, and for ADMIN or AUDIT beside another role."""
     bits = 0
     for name in names:
         if name not in ROLES:
@@ -39,11 +42,24 @@ def roles_of(names: Iterable[str]) -> int:
         bits |= ROLES[name]
     if bits & ADMIN and bits != ADMIN:
         raise Rejected("ADMIN excludes every other role: give the two to two people")
+    if bits & AUDIT and bits != AUDIT:
+        raise Rejected("AUDIT excludes every other role: who audits a site does none of its work")
     return bits
 
 
+def on_chain(roles: int) -> int:
+    """What the chain is told of these roles: an auditor's record there has the one that recording a count needs."""
+    return COUNT if roles == AUDIT else roles
+
+
+def held(bits: int, marked: bool) -> int:
+    """The roles of somebody with these bits on chain whom the hub has or has not marked as an auditor. The mark turns
+    COUNT into AUDIT and changes no other rights, so it gives nobody an act that the chain does not let them do."""
+    return AUDIT if marked and bits == COUNT else bits
+
+
 def role_names(bits: int) -> list[str]:
-    """The chain's bits as names."""
+    """Bits as names."""
     return [name for name, bit in ROLES.items() if bits & bit]
 
 

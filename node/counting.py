@@ -236,7 +236,7 @@ class Counting(Sessions, Lines):
                 "SELECT DISTINCT b.bin, t.actor FROM count_bins b"
                 " JOIN count_tallies r ON r.session = b.session AND r.bin = b.bin"
                 " JOIN tasks t ON t.task = r.task AND t.state = 'open'"
-                " JOIN people p ON p.actor = t.actor AND (p.revoked OR NOT p.roles & ?) WHERE b.state = 'counting'",
+                " JOIN rights p ON p.actor = t.actor AND (p.revoked OR NOT p.roles & ?) WHERE b.state = 'counting'",
                 (COUNT,),
             ).fetchall()
         for bin_, actor in rows:
@@ -317,7 +317,7 @@ class Counting(Sessions, Lines):
 
     def blind_bins(self, connection: Connection, who: Person) -> frozenset[str]:
         """The bins whose stock this person must not learn now: all that are in an unfinished count, for counters."""
-        return blind_bins(connection) if who.has(COUNT) else frozenset()
+        return blind_bins(connection) if who.counts else frozenset()
 
     # ------------------------------------------------------------ inside
 

@@ -16,7 +16,7 @@ from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from ledger.people import APPROVE, COUNT
+from ledger.people import APPROVE
 from ledger.plans import NONCE, Planned, Scope, planned
 from ledger.wording import shown
 from node import catalogue
@@ -126,7 +126,7 @@ class Plans:
     def show(self, who: Person, session: OpId) -> Answer:
         """How a session's bins were chosen: {rule, height, seed, seed_from, bins, content, derived}. `derived` says
         whether the rule gives the same bins again, None for bins that somebody named."""
-        who.need(APPROVE, "see how a count was planned")
+        who.may_see(APPROVE, "see how a count was planned")
         with self._site.writing() as connection:
             known = need_session(connection, session)
             row = connection.execute(
@@ -135,7 +135,7 @@ class Plans:
             if row is None:
                 raise Rejected("this count was opened before plans were kept")
             _, scope, height, seed, seed_from, chosen, busy = cbor_decode(bytes(row[0]), depth_max=6)
-            if who.has(COUNT):
+            if who.counts:
                 # A rule such as "bins without stock" tells what is expected of them.
                 reveal(connection, session, [bin_ for bin_, _ in chosen], who, self._desk.now_ms())
             # The content counts the blocks of its own incarnation, the row of blocks those of all (`node/eras`).

@@ -15,7 +15,7 @@ from ledger.counts import Compared
 from ledger.db import Connection
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
-from ledger.people import APPROVE, COUNT
+from ledger.people import APPROVE
 from ledger.plans import COUNTED_BINS
 from node import catalogue
 from node.counting_facts import PostedRound, counted_s, posted_rounds
@@ -58,12 +58,12 @@ class Reports:
     def variance(self, who: Person, session: OpId) -> Answer:
         """The variance report of a session: {session, name, state, lines, totals}. Bins that are still to be counted
         are named in `open`, without a quantity."""
-        who.need(APPROVE, "see the variance of a count")
+        who.may_see(APPROVE, "see the variance of a count")
         with self._site.writing() as connection:
             known = need_session(connection, session)
             rows = [speaking(connection, session, bin_) for bin_ in _bins(connection, session)]
             shown = [row for row in rows if row.bin_state in ("review", *ENDED)]
-            if who.has(COUNT):
+            if who.counts:
                 seen = [row.bin for row in shown if row.bin_state == "review"]
                 reveal(connection, session, seen, who, self._desk.now_ms())
             lines = [line for row in shown for line in self._lines(connection, row)]
@@ -110,7 +110,7 @@ class Reports:
     def programme(self, who: Person, since_ms: int | None = None) -> Answer:
         """How far and how well was counted: {months, classes, never}. A month has its posted rounds; `bins` are those
         of the site now, `never` those that no posted whole count ever covered."""
-        who.need(APPROVE, "see how counting goes")
+        who.may_see(APPROVE, "see how counting goes")
         with self._site.reading() as connection:
             posted = posted_rounds(connection)
             rounds = [each for each in posted if since_ms is None or each.counted_s * 1000 >= since_ms]

@@ -59,7 +59,7 @@ class Review:
 
         `after`: (opened_at_ms, session in hex) of the one after which to go on; `skip`: how many more to leave out.
         """
-        who.need(APPROVE, "see how counts stand")
+        who.may_see(APPROVE, "see how counts stand")
         rows = connection.execute(
             "SELECT session, name, state, opened_at_ms FROM count_sessions WHERE (opened_at_ms, session) < (?, ?)"
             " ORDER BY opened_at_ms DESC, session DESC LIMIT ? OFFSET ?",
@@ -94,7 +94,7 @@ class Review:
     ) -> Answer:
         """A session's bins, for the supervisor: state, round, who counts. Quantities are in `bin_review` alone. Of
         bins that are not `shown` there is the state alone."""
-        who.need(APPROVE, "see how a count stands")
+        who.may_see(APPROVE, "see how a count stands")
         known = need_session(connection, session)
         rows = connection.execute(
             "SELECT bin, state FROM count_bins WHERE session = ? ORDER BY bin", (session.raw,)
@@ -134,12 +134,12 @@ class Review:
 
     def bin_review(self, who: Person, session: OpId, bin_: str) -> Answer:
         """Every finished round of a bin with its variance as of the count. Whoever sees it cannot count the bin."""
-        who.need(APPROVE, "see the variance of a count")
+        who.may_see(APPROVE, "see the variance of a count")
         with self._site.writing() as connection:
             row = latest(connection, session, bin_)
             if row.bin_state not in ("review", *ENDED):
                 raise Rejected(f"{bin_} is still to be counted: its variance is shown when that is done")
-            if who.has(COUNT) and row.bin_state == "review":
+            if who.counts and row.bin_state == "review":
                 connection.execute(
                     "INSERT OR IGNORE INTO count_reveals VALUES (?, ?, ?, ?)",
                     (session.raw, bin_, who.actor.raw, self._desk.now_ms()),
@@ -164,8 +164,8 @@ class Review:
     def ready(self, connection: Connection, who: Person, session: OpId) -> list[Answer]:
         """The bins in review with how many of their lines differ, to approve several at once. Nothing for somebody
         who may count: they look at one bin at a time, and count it no more."""
-        who.need(APPROVE, "see the variance of a count")
-        if who.has(COUNT):
+        who.may_see(APPROVE, "see the variance of a count")
+        if who.counts:
             return []
         rows = connection.execute(
             "SELECT bin FROM count_bins WHERE session = ? AND state = 'review' ORDER BY bin", (session.raw,)
@@ -292,7 +292,7 @@ class Review:
         self, connection: Connection, who: Person, session: OpId, bin_: str, after: int = 0, most: int = 200
     ) -> list[Answer]:
         """The reads of a bin that wait for an explanation, with their bytes."""
-        who.need(APPROVE | COUNT, "see parked scans")
+        who.may_see(APPROVE | COUNT, "see parked scans")
         rows = connection.execute(
             "SELECT p.park, p.raw, p.symbology, p.why, p.hint, p.at_ms FROM parked p"
             " JOIN count_tallies r ON r.task = p.task WHERE r.session = ? AND r.bin = ? AND p.state = 'open'"

@@ -17,7 +17,7 @@ from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor, OpId
-from ledger.people import APPROVE, COUNT
+from ledger.people import APPROVE
 from ledger.plans import Planned
 from node import catalogue, counting_plans
 from node.counting_facts import EVERYTHING
@@ -95,7 +95,7 @@ class Sessions:
             if not draft:
                 note_baseline(connection, op_id, [each.bin for each in ordered])
             self._plan(connection, op_id, who, ordered, made, rule)
-            if who.has(COUNT) and scope is not None and scope.empty:
+            if who.counts and scope is not None and scope.empty:
                 counting_plans.reveal(connection, op_id, [each.bin for each in ordered], who, self._desk.now_ms())
             return {"session": str(op_id), "bins": sorted(each.bin for each in ordered)}
 

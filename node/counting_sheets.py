@@ -81,7 +81,7 @@ class Sheets:
                         "UPDATE count_rounds SET blind = 0 WHERE session = ? AND bin = ? AND round = ?",
                         (session.raw, bin_, row.round),
                     )
-            if not blind and who.has(COUNT):
+            if not blind and who.counts:
                 reveal(connection, session, chosen, who, self._desk.now_ms())
             return {"session": str(session), "sheet": int(number), "bins": chosen}
 
@@ -221,7 +221,7 @@ class Sheets:
 
     def of_session(self, connection: Connection, who: Person, session: OpId) -> list[Answer]:
         """The sheets of a session, each with its bins and state."""
-        who.need(APPROVE, "see count sheets")
+        who.may_see(APPROVE, "see count sheets")
         numbers = connection.execute(
             "SELECT number FROM count_sheets WHERE session = ? ORDER BY number", (session.raw,)
         ).fetchall()
@@ -236,7 +236,7 @@ class Sheets:
         self, connection: Connection, who: Person, after: int = 0, most: int = 200, skip: int = 0
     ) -> list[Answer]:
         """The sheets of all counts that are to come back, each with its count and its bins. No quantity is in it."""
-        who.need(APPROVE | COUNT, "see which count sheets are out")
+        who.may_see(APPROVE | COUNT, "see which count sheets are out")
         rows = connection.execute(
             "SELECT x.number, s.name FROM count_sheets x JOIN count_sessions s ON s.session = x.session"
             " WHERE x.state = 'issued' AND x.number > ? ORDER BY x.number LIMIT ? OFFSET ?",
@@ -258,12 +258,12 @@ class Sheets:
     def show(self, who: Person, number: int) -> Answer:
         """A sheet as it is printed: {sheet, name, blind, bins [{bin, items, expected}]}. Only a sheet that is not
         blind has expected quantities, as they were in the books when it is shown; a counter may see any other."""
-        who.need(APPROVE | COUNT, "print count sheets")
+        who.may_see(APPROVE | COUNT, "print count sheets")
         with self._site.writing() as connection:
             sheet = self.known(connection, number)
             if not sheet.blind:
                 who.need(APPROVE, "print a count sheet with quantities")
-            if not sheet.blind and who.has(COUNT):
+            if not sheet.blind and who.counts:
                 reveal(connection, sheet.session, sheet.bins, who, self._desk.now_ms())
             name = need_session(connection, sheet.session).name
             bins = []

@@ -19,7 +19,7 @@ from ledger.documents import reason_code, reference
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import OpId
 from ledger.moves import HELD_BECAUSE, Line
-from ledger.people import APPROVE, COUNT, RECEIVE
+from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
 from node import catalogue, parts, streams
 from node.desk import Answer, Desk, Person
@@ -100,7 +100,7 @@ class Deliveries:
         [{item, unit, decimals, wanted, came, lots, units}], being_counted}], `lots` and `units` (SSCCs) being those
         that were announced. `came` is None where the person must not know it now. `after`: (`due_key`, number) of the
         one after which to go on. `only`: the one of this number."""
-        who.need(RECEIVE | APPROVE, "see what is expected")
+        who.may_see(RECEIVE | APPROVE, "see what is expected")
         names = {str(name) for (name,) in connection.execute("SELECT delivery FROM expected WHERE state = 'open'")}
         told = {name for name, _ in streams.every_stored(connection, DELIVERIES)}
         names |= told - {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
@@ -169,7 +169,7 @@ def _shown(connection: Connection, known: Known, blind: bool) -> Answer:
 
 def is_blind(connection: Connection, who: Person, name: str) -> bool:
     """Whether the person counts and goods of this delivery came into a bin that is being counted."""
-    if not who.has(COUNT):
+    if not who.counts:
         return False
     rows = connection.execute("SELECT bin FROM delivery_bins WHERE delivery = ?", (name,)).fetchall()
     return not blind_bins(connection).isdisjoint(str(bin_) for (bin_,) in rows)

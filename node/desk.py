@@ -42,6 +42,15 @@ class Person:
     def has(self, role: int) -> bool:
         return bool(self.roles & role)
 
+    @property
+    def counts(self) -> bool:
+        """Whether they count, as an auditor does too: they are told nothing of what is expected in open counts."""
+        return self.has(people.COUNT | people.AUDIT)
+
+    def may_see(self, role: int, act: str) -> None:
+        """Refuse to show something unless one of the roles in `role` is held; an auditor sees it too."""
+        self.need(role | people.AUDIT, act)
+
     def need(self, role: int, act: str) -> None:
         """Refuse unless one of the roles in `role` is held."""
         if not self.roles & role:

@@ -74,7 +74,7 @@ class Holds:
         release names, and None where an operation has no holder: such goods are held anew, then released. Bins that
         are being counted are left out for those who count. `after`: (location, item, lot, status, serial) of the row
         after which to go on. `item`, `location`: only that."""
-        who.need(ADJUST | HOLD | APPROVE, "see what is held")
+        who.may_see(ADJUST | HOLD | APPROVE, "see what is held")
         hidden = self._counting.blind_bins(connection, who)
         rows = connection.execute(
             "SELECT s.location, s.item, s.lot, s.status, COALESCE(p.serial, ''),"

@@ -312,7 +312,7 @@ class Operators:
     def one(self, connection: Connection, actor: Actor) -> Answer:
         """One person as hub and chain know them. Raises `Rejected` for one that neither does."""
         value = streams.get(connection, streams.USERS, str(actor))
-        row = connection.execute("SELECT roles, revoked, key FROM people WHERE actor = ?", (actor.raw,)).fetchone()
+        row = connection.execute("SELECT roles, revoked, key FROM rights WHERE actor = ?", (actor.raw,)).fetchone()
         if value is None and row is None:
             raise Rejected(f"nobody with the id {str(actor)[:8]}… is known here")
         roles, revoked, key = row or (0, 0, None)
@@ -354,9 +354,9 @@ class Operators:
         return streams.person_name(connection, str(actor))
 
     def _rights(self, connection: Connection, actor: Actor) -> int:
-        """The roles that the chain would grant now; `Rejected` in words when there are none."""
+        """The roles that the chain would grant now, AUDIT among them; `Rejected` in words when there are none."""
         row = connection.execute(
-            "SELECT roles, valid_from, valid_until, revoked FROM people WHERE actor = ?", (actor.raw,)
+            "SELECT roles, valid_from, valid_until, revoked FROM rights WHERE actor = ?", (actor.raw,)
         ).fetchone()
         if row is None:
             raise Rejected("you have no rights at this site yet: let it sync with the hub first")

@@ -23,7 +23,7 @@ def waiting(
     """Orders without an open pick list, as far as they have not left, those that are due first: [{order, due, lines
     [{item, quantity, unit, decimals}]}]. One whose list was cancelled waits again. `after`: (`due_key`, number) of
     the one after which to go on."""
-    who.need(ISSUE | APPROVE, "see what is ordered")
+    who.may_see(ISSUE | APPROVE, "see what is ordered")
     taken = {str(name) for (name,) in connection.execute("SELECT reference FROM pick_lists WHERE state = 'open'")}
     told = (announced.order(name, said) for name, said in streams.every(connection, ORDERS) if name not in taken)
     found = [(order, left) for order in told if (left := _left(connection, order))]

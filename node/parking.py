@@ -50,7 +50,7 @@ class Parking:
     ) -> list[Answer]:
         """What nobody has explained of receipts, moves and counts that are over, oldest first. Codes of a bin that is
         still to be decided on stand there (`Review.parked`), and those of an open task with whoever has it."""
-        who.need(APPROVE, "see parked scans")
+        who.may_see(APPROVE, "see parked scans")
         rows = connection.execute(
             "SELECT p.park, p.raw, p.symbology, p.why, p.hint, p.at_ms, t.task, t.kind, t.source, t.target, t.actor"
             + _LEFT

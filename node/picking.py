@@ -312,7 +312,7 @@ class Picking:
     ) -> list[Answer]:
         """Open lists, oldest first: [{list, order, opened_at_ms, tote, picker, mine, lines}], `lines` being how many
         are left. `after`: (opened_at_ms, list) of the one after which to go on."""
-        who.need(ISSUE | APPROVE, "see pick lists")
+        who.may_see(ISSUE | APPROVE, "see pick lists")
         rows = connection.execute(
             "SELECT list, reference, tote, picker, opened_at_ms FROM pick_lists WHERE state = 'open'"
             " AND (opened_at_ms, list) > (?, ?) ORDER BY opened_at_ms, list LIMIT ?",
@@ -339,7 +339,7 @@ class Picking:
         """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity, unit, decimals}],
         wanted, picked, missing, measures}. Bins that this person must not know about are named without what is to be
         taken."""
-        who.need(ISSUE | APPROVE, "see pick lists")
+        who.may_see(ISSUE | APPROVE, "see pick lists")
         found = need_list(connection, name, open_=False)
         hidden = self._counting.blind_bins(connection, who)
         rest, wanted = shares(connection, name), wishes(connection, name)

@@ -61,7 +61,7 @@ class Proposals:
     ) -> list[Answer]:  # fmt: skip
         """What waits for a signature, oldest first. `after`: (at_ms, proposal in hex) of the one before; `skip`: how
         many more to leave out; `hidden`: bins of which the person must learn nothing now."""
-        who.need(APPROVE, "see what waits for approval")
+        who.may_see(APPROVE, "see what waits for approval")
         rows = connection.execute(
             _ROW
             + "WHERE p.state = 'open' AND (p.at_ms, p.op_id) > (?, ?) ORDER BY p.at_ms, p.op_id LIMIT ? OFFSET ?",

@@ -246,7 +246,7 @@ def give(connection: Connection, session: OpId, bin_: str, assignee: Actor | Non
 
 def need_counter(connection: Connection, actor: Actor) -> None:
     """Refuse an assignee who may not count."""
-    row = connection.execute("SELECT roles, revoked FROM people WHERE actor = ?", (actor.raw,)).fetchone()
+    row = connection.execute("SELECT roles, revoked FROM rights WHERE actor = ?", (actor.raw,)).fetchone()
     if row is None or row[1] or not int(row[0]) & COUNT:
         raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
 
@@ -254,7 +254,7 @@ def need_counter(connection: Connection, actor: Actor) -> None:
 def people_with(connection: Connection, role: int) -> set[Actor]:
     """Everyone who has the role now and has a key here: who never logged in cannot be waited for."""
     rows = connection.execute(
-        "SELECT actor FROM people WHERE roles & ? AND NOT revoked AND key IS NOT NULL", (role,)
+        "SELECT actor FROM rights WHERE roles & ? AND NOT revoked AND key IS NOT NULL", (role,)
     ).fetchall()
     return {Actor(bytes(row[0])) for row in rows}
 

@@ -376,6 +376,14 @@ CREATE TABLE named (
 DELETE FROM cursors WHERE stream IN ('catalogue', 'locations');
 """
 
+AUDITORS_1 = """
+-- Whom the hub has marked as an auditor (`streams.put` keeps it), and all roles with that (`ledger.people.held`).
+CREATE TABLE auditors (actor BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE VIEW rights AS
+    SELECT p.actor, CASE WHEN p.roles = 1 AND a.actor IS NOT NULL THEN 512 ELSE p.roles END AS roles, p.valid_from,
+    p.valid_until, p.revoked, p.key FROM people p LEFT JOIN auditors a ON a.actor = p.actor;
+"""
+
 DERIVED_9 = """
 -- The handling unit in which a line of a dispatch travels, or '' where it is loose.
 ALTER TABLE transfer_lines ADD COLUMN unit TEXT NOT NULL DEFAULT '';
@@ -487,6 +495,7 @@ STEPS: tuple[str, ...] = (
     floor_store.CHOSEN_1,
     floor_store.HALVES_1,
     floor_store.BEGUN_1,
+    AUDITORS_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -45,6 +45,10 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
     if stream == TRANSFERS:
         connection.execute("DELETE FROM under_way WHERE transfer = ?", (key,))
         connection.executemany("INSERT OR IGNORE INTO under_way VALUES (?, ?)", _under_way(key, value))
+    if stream == USERS:
+        connection.execute("DELETE FROM auditors WHERE actor = ?", (bytes.fromhex(key),))
+        if _is_auditor(value):
+            connection.execute("INSERT INTO auditors VALUES (?)", (bytes.fromhex(key),))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
         connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?)", gtins)
@@ -60,6 +64,8 @@ def remove(connection: Connection, stream: str, key: str) -> None:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
     if stream == TRANSFERS:
         connection.execute("DELETE FROM under_way WHERE transfer = ?", (key,))
+    if stream == USERS:
+        connection.execute("DELETE FROM auditors WHERE actor = ?", (bytes.fromhex(key),))
     if stream == RECEIPTS:
         connection.execute("DELETE FROM proofs WHERE CAST(size AS TEXT) = ?", (key,))
 
@@ -84,6 +90,8 @@ def clear(connection: Connection, stream: str) -> None:
         connection.execute("DELETE FROM gtins")
     if stream == TRANSFERS:
         connection.execute("DELETE FROM under_way")
+    if stream == USERS:
+        connection.execute("DELETE FROM auditors")
 
 
 def get(connection: Connection, stream: str, key: str) -> Any | None:
@@ -165,6 +173,12 @@ def _under_way(key: str, value: Any) -> set[tuple[str, str]]:
     lines = value.get("lines")
     named = [line[1:2] for line in (lines if isinstance(lines, list) else ()) if isinstance(line, list)]
     return {(item, key) for (item,) in filter(None, named) if isinstance(item, str)}
+
+
+def _is_auditor(value: Any) -> bool:
+    """Whether the hub marks this person as an auditor; what the chain lets them do is judged with it."""
+    roles = value.get("roles") if isinstance(value, dict) else None
+    return isinstance(roles, list) and "AUDIT" in roles
 
 
 def _gtins(item: str, value: Any) -> tuple[tuple[str, str, int], ...]:

@@ -112,7 +112,7 @@ def _view(parts: NodeParts, route: Route) -> Callable[..., Response]:
         ask = Ask(parts, route, {name: re.sub("%2f", "/", value, flags=re.I) for name, value in path.items()})
         if route.allow is not OPEN:
             ask.person = parts.person()
-            need(ask.person, route.allow, f"{route.method} {route.path}")
+            need(ask.person, route.roles or 0, f"{route.method} {route.path}")
         _read_query(ask)
         if route.body is not None:
             ask.body = kit.body()

@@ -243,7 +243,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @routes.get("/sent")
     @page(parts)
     def left() -> str:
-        parts.person().need(TRANSFER | APPROVE, "see what was sent")
+        parts.person().may_see(TRANSFER | APPROVE, "see what was sent")
         with parts.site.reading() as connection:
             site = parts.floor.transfers.site_name
             found = taken(sent.count(connection), lambda skip, most: sent.newest(connection, site, skip, most))

@@ -170,7 +170,7 @@ def _add_people(routes: Blueprint, parts: NodeParts) -> None:
     @page(parts)
     def people() -> str:
         who = parts.person()
-        who.need(ADMIN | APPROVE, "see the people of this site")
+        who.may_see(ADMIN | APPROVE, "see the people of this site")
         search = request.args.get("search", "")[:80]
         with parts.site.reading() as connection:
             known = parts.floor.people.everyone(connection, "", PEOPLE_MAX)

@@ -82,7 +82,7 @@ def areas_of(connection: Connection) -> list[str]:
 
 def counters(connection: Connection, people: Operators) -> list[tuple[str, str]]:
     """Whoever may count: id and name, in the order of their names."""
-    rows = connection.execute("SELECT actor FROM people WHERE roles & ? AND NOT revoked", (COUNT,)).fetchall()
+    rows = connection.execute("SELECT actor FROM rights WHERE roles & ? AND NOT revoked", (COUNT,)).fetchall()
     found = [Actor(bytes(row[0])) for row in rows]
     return sorted(((str(actor), people.name_of(connection, actor)) for actor in found), key=lambda each: each[1])
 

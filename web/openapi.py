@@ -96,7 +96,7 @@ def document(routes: Iterable[Route], title: str, role_names: Callable[[int], li
 
 
 def _operation(route: Route, role_names: Callable[[int], list[str]], shapes: dict[str, Schema]) -> Json:
-    roles = role_names(route.allow) if route.allow else []
+    roles = role_names(route.roles) if route.roles else []
     found: Json = {
         "operationId": route.name,
         "summary": route.summary,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ledger.people import AUDIT
 from web.schema import ROWS_MAX, Schema, array, or_null, record, text, whole
 
 # Who may ask: everybody; whoever is logged in; or the chain's role bits, one of which is needed.
@@ -48,6 +49,11 @@ class Route:
     media: str = JSON
     problems: tuple[int, ...] = ()
     tag: str = ""
+
+    @property
+    def roles(self) -> int | None:
+        """`allow`, with the auditor, who may ask whatever any role may ask; an act that names them is theirs too."""
+        return self.allow | AUDIT if self.allow and not self.unsafe else self.allow
 
     @property
     def names(self) -> list[str]:

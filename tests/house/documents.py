@@ -54,7 +54,7 @@ def api_page() -> str:
     """Every address of the node's API with who may ask."""
     rows = []
     for route in (*node_api.ROUTES, node_events.EVENTS):
-        who = "everybody" if route.allow is OPEN else " or ".join(role_names(route.allow or 0)) or "logged in"
+        who = "everybody" if route.allow is OPEN else " or ".join(role_names(route.roles or 0)) or "logged in"
         marks = " · ".join(
             word
             for word, holds in (("op_id", route.act), ("pages", route.keys), ("If-Match", route.version))

@@ -86,6 +86,8 @@ def test_the_same_person_has_one_actor_id_everywhere(hub: Hub) -> None:
     ("site", "login", "name", "roles"),
     [
         ("oslo", "eva", "Eva", ["ADMIN", "COUNT"]),
+        ("oslo", "eva", "Eva", ["AUDIT", "COUNT"]),
+        ("oslo", "eva", "Eva", ["AUDIT", "ADMIN"]),
         ("oslo", "eva", "Eva", ["BOSS"]),
         ("oslo", "eva", "Eva", []),
         ("turku", "eva", "Eva", ["COUNT"]),

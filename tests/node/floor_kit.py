@@ -15,7 +15,7 @@ from devices.journal import Journal
 from devices.reads import NewRead
 from ledger import control
 from ledger.ids import Actor, OpId
-from ledger.people import activation_hash, new_code, roles_of
+from ledger.people import activation_hash, new_code, on_chain, roles_of
 from node import identity, streams
 from node.desk import Person
 from node.floor import Floor
@@ -112,7 +112,7 @@ def introduce(stage_world: World, site: Site, login: str, roles: tuple[str, ...]
         site,
         control.PersonPayload(
             actor=actor_of(login),
-            roles=roles_of(roles),
+            roles=on_chain(roles_of(roles)),
             activation=activation_hash(code_of(login)),
             valid_from=0,
             valid_until=more.get("valid_until", 0),

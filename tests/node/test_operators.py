@@ -192,6 +192,9 @@ def test_roles_and_activation_codes_have_one_reading() -> None:
     assert role_names(roles_of(["COUNT", "APPROVE"])) == ["COUNT", "APPROVE"]
     with pytest.raises(Rejected, match="excludes"):
         roles_of(["ADMIN", "COUNT"])
+    with pytest.raises(Rejected, match="AUDIT excludes"):
+        roles_of(["AUDIT", "COUNT"])
+    assert role_names(roles_of(["AUDIT"])) == ["AUDIT"]
     with pytest.raises(Rejected, match="not a role"):
         roles_of(["count"])
     code = new_code(bytes(range(16)))

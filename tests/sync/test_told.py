@@ -67,6 +67,20 @@ def site(tmp_path: Path) -> Iterator[Site]:
     company.hub.close()
 
 
+def test_an_auditor_counts_on_chain_and_audits_at_the_site(site: Site) -> None:
+    hub, known = site.company.hub, site.floor.people
+    for names, bits in (("COUNT MOVE", 5), ("AUDIT", 1), ("MOVE", 4), ("AUDIT", 1), ("COUNT", 1)):
+        eva = Actor.parse(hub.add_person("oslo", "eva", "Eva", names.split()).actor)
+        site.settle()
+        with site.machine.site.reading() as connection:
+            assert known.one(connection, eva)["roles"] == names.split()
+            held = known.with_rights(connection, eva)
+            on_chain = connection.execute("SELECT roles FROM people WHERE actor = ?", (eva.raw,)).fetchone()
+        assert held is not None and people.role_names(held.roles) == names.split() and on_chain == (bits,)
+        assert held.has(people.COUNT) is ("COUNT" in names) and held.has(people.MOVE) is ("MOVE" in names)
+        assert held.counts is (names != "MOVE")
+
+
 def test_a_policy_for_all_sites_or_for_one_is_followed_until_it_is_taken_back(site: Site) -> None:
     hub = site.company.hub
     bob = Actor.parse(site.company.codes["bob id"])

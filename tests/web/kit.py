@@ -24,7 +24,7 @@ from node.shadow import Shadow
 from node.syncing import Syncer
 from node.uplink import NodeUplink
 from node.wiring import Parts
-from tests.node.floor_kit import PIN, Stage, furnished
+from tests.node.floor_kit import PIN, Stage, code_of, furnished, introduce
 from tests.node.world import START_MS
 from tests.web import described
 from web import node_app
@@ -93,6 +93,14 @@ def logged_in(app: Flask, login: str, pin: str = PIN) -> FlaskClient:
     answer = client.post("/api/v1/auth/login", json={"login": login, "pin": pin})
     assert answer.status_code == 200, answer.text
     return client
+
+
+def auditor(stage: Stage, app: Flask, login: str = "audrey") -> FlaskClient:
+    """A tablet on which somebody is logged in who audits this site."""
+    introduce(stage.world, stage.site, login, ("AUDIT",))
+    answer = stage.floor.people.activate(stage.op(), login, code_of(login), PIN, "tablet-9")
+    stage.tokens[login] = answer["token"]
+    return logged_in(app, login)
 
 
 def digest(*files: Path, but: frozenset[str] = frozenset()) -> str:

@@ -154,8 +154,10 @@ def test_no_act_tells_what_is_expected(counting: tuple[Stage, Flask, str, str]) 
 def test_every_address_is_blind_until_the_bin_is_posted(counting: tuple[Stage, Flask, str, str]) -> None:
     stage, app, session, received = counting
     stage.site.seal()
-    cora, tess = kit.logged_in(app, "cora"), kit.logged_in(app, "sven")
+    cora, tess, audrey = kit.logged_in(app, "cora"), kit.logged_in(app, "sven"), kit.auditor(stage, app)
     assert assert_blind(app, cora, session, received) > 10
+    # An auditor may ask for more than who only counts, and is told as little.
+    assert assert_blind(app, audrey, session, received) > assert_blind(app, cora, session, received)
     assert any(SEEN.search(tess.get(path).text) for path in addresses(app, session, received)), "nothing to be seen"
 
     def act(client: FlaskClient, path: str, **wish: Any) -> dict[str, Any]:
@@ -178,6 +180,7 @@ def test_every_address_is_blind_until_the_bin_is_posted(counting: tuple[Stage, F
     assert act(carl, "counts/open", bin="A-01")["status"] == 200
     assert_blind(app, cora, session, received, *closed["operations"])
     assert_blind(app, carl, session, received, *closed["operations"])
+    assert_blind(app, audrey, session, received, *closed["operations"])
 
 
 def test_a_transfer_out_of_the_bin_waits_for_the_end_of_its_count(counting: tuple[Stage, Flask, str, str]) -> None:
