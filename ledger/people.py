@@ -10,7 +10,7 @@ from ledger.codec import keccak256
 from ledger.errors import Rejected
 
 COUNT, RECEIVE, MOVE, ISSUE, ADJUST, HOLD, APPROVE, TRANSFER, ADMIN = (1 << bit for bit in range(9))
-# An auditor reads, and enters test counts. The chain knows nine roles and not this one: see `on_chain` and `held`.
+# An auditor reads. The chain knows nine roles and not this one: see `on_chain` and `held`.
 AUDIT = 1 << 9
 ROLES = {
     "COUNT": COUNT,
