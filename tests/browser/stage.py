@@ -38,7 +38,13 @@ from web.server import Server
 PIN = "270481"
 CLOCK, RANDOM, STORAGE = SystemClock(), SystemRandom(), DiskStorage()
 TURN_S = 0.25
-HUB_VALUES = {"web.announce": False, "anchors.interval_ms": 2_000, "sync.interval_ms": 1_000}
+IDLE_MS_MAX = 24 * 60 * 60_000  # who logs in for all tests is still logged in at the last, however slow the machine
+HUB_VALUES = {
+    "web.announce": False,
+    "web.session_idle_ms_max": IDLE_MS_MAX,
+    "anchors.interval_ms": 2_000,
+    "sync.interval_ms": 1_000,
+}
 
 ITEMS = """sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals
 MARK-BL,Marker blue,9521234500018,EA,none,1,250,EUR,0
@@ -161,7 +167,8 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
     settings.write_text(
         f'site = "{name}"\ndevices = ["serial://{home}/scanner?baud=9600&protocol=line&name=scanner",\n'
         f'  "serial://{home}/scale?protocol=sics&name=scale"]\n'
-        f'[web]\nport = 0\n[hub]\nurl = "{set_up.hub_url}"\ndiscover = false\ninterval_ms = 1000\n'
+        f'[web]\nport = 0\nsession_idle_ms_max = {IDLE_MS_MAX}\n'
+        f'[hub]\nurl = "{set_up.hub_url}"\ndiscover = false\ninterval_ms = 1000\n'
         "[sealing]\nage_ms_max = 1000\n"
     )
     config = node_config.load(home)
