@@ -18,7 +18,7 @@ from ledger import views
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
-from ledger.people import APPROVE, COUNT
+from ledger.people import APPROVE, AUDIT, COUNT
 from ledger.wording import shown
 from node import counting_late, counting_shared, tasks
 from node.counting_certificates import Certificates
@@ -43,7 +43,9 @@ from node.rounds import (
     blind_bins,
     give,
     give_back,
+    give_up_test,
     latest,
+    need_session,
     next_round,
     open_round,
     own_round,
@@ -95,14 +97,15 @@ class Counting(Sessions, Lines):
         return self._desk.once(op_id, who.actor, "assign", content, work)
 
     def open_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Begin to count a bin: `bin`, as scanned. Notes the bin's change counter, before anything is scanned.
+        """Begin to count a bin: `bin`, as scanned; for an auditor, a test count of it. Notes the bin's change
+        counter, before anything is scanned.
 
         Of a bin that somebody counts already it answers {ask, choices} until `how` says what is meant: `second`, to
         count all of it on one's own, or `share`, to count the part named by `area` if that counter agrees. What
         waited on a tablet without contact has happened, so it is taken as a second count; what could not be opened
         any more is kept for itself (`counting_late`).
         """
-        who.need(COUNT, "count")
+        who.need(COUNT | AUDIT, "count")
         fields = Fields(body, "open bin")
         bin_, how = fields.text("bin"), fields.take("how")
         area = fields.name("area") if how == counting_shared.SHARE else ""
@@ -127,6 +130,8 @@ class Counting(Sessions, Lines):
         """Whether somebody else counts this bin, and has not agreed to share it with this person; `Rejected` for who
         may not count it at all."""
         row = open_round(connection, bin_)
+        if who.has(AUDIT):
+            return False
         if row is None or row.bin_state != "counting" or own_round(connection, bin_, who.actor) is not None:
             return False
         area = counting_shared.own_area(connection, bin_, who.actor)
@@ -146,13 +151,15 @@ class Counting(Sessions, Lines):
             if area is not None and self.is_taken(connection, who, bin_):
                 return counting_shared.ask_for(connection, bin_, who, area)
             return self.begin(connection, who, bin_, second)
-        if not self._desk.was_away(who):
+        if not self._desk.was_away(who) or who.has(AUDIT):
             raise Rejected(kept.why)
         return counting_late.begin(connection, self._desk, who, bin_)
 
     def begin(self, connection: Connection, who: Person, bin_: str, second: bool = False) -> Answer:
         """`open_bin` inside a transaction of the caller, for a bin label that was scanned. `second`: also a bin that
         somebody counts already, on one's own."""
+        if who.has(AUDIT):
+            self.test(connection, OpId.new(self._desk.random), who, bin_)
         row = open_round(connection, bin_)
         if row is None or row.session_state != "active":
             raise Rejected(f"{bin_} is not to be counted now")
@@ -169,7 +176,8 @@ class Counting(Sessions, Lines):
             row = latest(connection, row.session, bin_)
         if row.bin_state != "waiting" or (row.assignee is not None and row.assignee != who.actor):
             raise Rejected(f"{bin_} is not yours to count now")
-        refuse_counter(connection, row.session, bin_, who.actor)
+        if not who.has(AUDIT):
+            refuse_counter(connection, row.session, bin_, who.actor)
         task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
         self.contact(connection, task, who)
         changes = views.number(self._site.view(self._site.head.manager, views.changes_of(bin_)))
@@ -236,8 +244,10 @@ class Counting(Sessions, Lines):
                 "SELECT DISTINCT b.bin, t.actor FROM count_bins b"
                 " JOIN count_tallies r ON r.session = b.session AND r.bin = b.bin"
                 " JOIN tasks t ON t.task = r.task AND t.state = 'open'"
-                " JOIN rights p ON p.actor = t.actor AND (p.revoked OR NOT p.roles & ?) WHERE b.state = 'counting'",
-                (COUNT,),
+                " JOIN count_sessions s ON s.session = b.session"
+                " JOIN rights p ON p.actor = t.actor AND (p.revoked OR NOT p.roles & iif(s.test, ?, ?))"
+                " WHERE b.state = 'counting'",
+                (AUDIT, COUNT),
             ).fetchall()
         for bin_, actor in rows:
             with self._site.writing() as connection:
@@ -253,6 +263,9 @@ class Counting(Sessions, Lines):
 
     @staticmethod
     def _leave(connection: Connection, row: Round) -> None:
+        if need_session(connection, row.session).test:
+            give_up_test(connection, row.bin)
+            return
         for task in tallies(connection, row):
             tasks.become(connection, task, tasks.DROPPED)
         give_back(connection, row)
@@ -270,7 +283,7 @@ class Counting(Sessions, Lines):
         with self._site.reading() as connection:
             part = self.shared.closes(connection, op_id, who, bin_)
             done = is_done(connection, op_id)
-            taken = not done and self.taken(connection, who, bin_) is not None
+            taken = not done and not who.has(AUDIT) and self.taken(connection, who, bin_) is not None
         if part and bin_:
             return self.shared.close(op_id, who, bin_)
         if taken:
@@ -290,9 +303,9 @@ class Counting(Sessions, Lines):
             " ORDER BY t.state IS 'open' AND t.actor IS ?1 DESC, round DESC LIMIT 1)"
             " LEFT JOIN count_areas a ON a.session = b.session AND a.bin = b.bin AND a.actor = ?1 AND a.area > 0"
             " AND a.state IN ('asked', 'agreed', 'counting')"
-            " WHERE b.state IN ('waiting', 'counting') AND (r.assignee IS NULL OR r.assignee = ?1"
+            " WHERE b.state IN ('waiting', 'counting') AND s.test = ?2 AND (r.assignee IS NULL OR r.assignee = ?1"
             " OR a.area IS NOT NULL) ORDER BY b.bin",
-            (who.actor.raw,),
+            (who.actor.raw, who.has(AUDIT)),
         ).fetchall()
         found, now_ms = [], self._desk.now_ms()
         for session, bin_, name, deadline_ms, assignee, state, items, area, area_state in rows:

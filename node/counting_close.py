@@ -26,7 +26,7 @@ from node.counting_judge import judge
 from node.counting_shared import decline_asked, is_shared, refuse_open_areas
 from node.counting_units import sealed_in
 from node.desk import Answer, Desk, Person
-from node.rounds import Round, own_round, parts, round_at, set_bin, tallies
+from node.rounds import Round, need_session, own_round, parts, round_at, set_bin, tallies
 from node.values import Fields
 
 PARTS_MAX = 50
@@ -126,7 +126,8 @@ class Closing:
         failpoint("count.part_recorded")
         if number == count:
             self._finish(connection, row)
-        return {"bin": bin_, "state": "counted", "operations": self._operations(connection, row)}
+        test = {"test": str(row.session)} if need_session(connection, row.session).test else {}
+        return {"bin": bin_, "state": "counted", "operations": self._operations(connection, row), **test}
 
     def _freeze(
         self, connection: Connection, op_id: OpId, who: Person, row: Round, count: int, occurred_ms: int | None

@@ -15,6 +15,7 @@ from node.rounds import (
     Part,
     Round,
     being_counted,
+    close_if_done,
     latest,
     need_session,
     next_round,
@@ -42,6 +43,11 @@ def judge(connection: Connection, row: Round) -> None:
         set_bin(connection, row.session, row.bin, "counting")
         return
     row = latest(connection, row.session, row.bin)
+    if need_session(connection, row.session).test:
+        # It says what it found. Nothing is counted again or booked because of it.
+        set_bin(connection, row.session, row.bin, "tested")
+        close_if_done(connection, row.session)
+        return
     verdict = verdict_of(connection, row)
     if verdict.again:
         next_round(connection, row, verdict.again)

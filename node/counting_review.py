@@ -61,12 +61,12 @@ class Review:
         """
         who.may_see(APPROVE, "see how counts stand")
         rows = connection.execute(
-            "SELECT session, name, state, opened_at_ms FROM count_sessions WHERE (opened_at_ms, session) < (?, ?)"
-            " ORDER BY opened_at_ms DESC, session DESC LIMIT ? OFFSET ?",
+            "SELECT session, name, state, opened_at_ms, test FROM count_sessions"
+            " WHERE (opened_at_ms, session) < (?, ?) ORDER BY opened_at_ms DESC, session DESC LIMIT ? OFFSET ?",
             (after[0], bytes.fromhex(after[1]), most, skip),
         ).fetchall()
         found = []
-        for session, name, state, opened_at_ms in rows:
+        for session, name, state, opened_at_ms, test in rows:
             bins = dict(
                 connection.execute(
                     "SELECT state, COUNT(*) FROM count_bins WHERE session = ? GROUP BY state", (session,)
@@ -85,6 +85,7 @@ class Review:
                     "state": shown,
                     "opened_at_ms": opened_at_ms,
                     "bins": bins,
+                    "test": bool(test),
                 }
             )
         return found

@@ -24,7 +24,17 @@ from node.counting_facts import EVERYTHING
 from node.counting_plans import BINS_MAX, Draft, Plans
 from node.counting_policy import policy
 from node.desk import Answer, Desk, Person
-from node.rounds import ENDED, close_if_done, latest, need_counter, need_session, note_baseline, open_round, set_bin
+from node.rounds import (
+    ENDED,
+    close_if_done,
+    give_up_test,
+    latest,
+    need_counter,
+    need_session,
+    note_baseline,
+    open_round,
+    set_bin,
+)
 from node.values import Fields, listed, text_id
 
 
@@ -85,7 +95,7 @@ class Sessions:
             made = None if scope is None else self.plans.draft(connection, scope, op_id, self._site.head.height)
             ordered, rule = self._ordered(connection, wishes, areas, made), policy(connection).rule_of(limits)
             connection.execute(
-                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '', ?)",
+                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '', ?, 0)",
                 (op_id.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms(),
                  "draft" if draft else "active", freeze),
             )  # fmt: skip
@@ -105,7 +115,10 @@ class Sessions:
         self, connection: Connection, session: OpId, who: Person, name: str, bins: dict[str, tuple[str, ...]]
     ) -> list[str]:
         """Order a count because of what somebody found: bins with the items it is about (none: all of it). Bins that
-        are in a count already are left to that one. Answers the others; the caller owns the transaction."""
+        are in a count already are left to that one, an auditor's test gives way. Answers the others; the caller owns
+        the transaction."""
+        for bin_ in bins:
+            give_up_test(connection, bin_)
         wanted = [_Task(bin_, items) for bin_, items in bins.items() if open_round(connection, bin_) is None]
         if wanted:
             try:
@@ -113,7 +126,7 @@ class Sessions:
             except Unavailable:  # what happened at the shelf is booked, whatever the hub sent
                 rule = Rule()
             connection.execute(
-                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, 'active', '', 0)",
+                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, 'active', '', 0, 0)",
                 (session.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms()),
             )
             for each in wanted:
@@ -121,6 +134,19 @@ class Sessions:
             note_baseline(connection, session, [each.bin for each in wanted])
             self._plan(connection, session, who, wanted, None, rule)
         return [each.bin for each in wanted]
+
+    def test(self, connection: Connection, session: OpId, who: Person, bin_: str) -> None:
+        """Open an auditor's test count of a bin, which they count themselves. The caller owns the transaction."""
+        if open_round(connection, bin_) is not None:
+            raise Rejected(f"{bin_} is being counted: test it when that count is over")
+        rule, name = Rule(), f"Test count of {bin_}"
+        connection.execute(
+            "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, 'active', '', 0, 1)",
+            (session.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms()),
+        )
+        wanted = _Task(bin_)
+        self._add_bin(connection, session, wanted, None, None)
+        self._plan(connection, session, who, [wanted], None, rule)
 
     @staticmethod
     def _ordered(connection: Connection, wishes: list[_Task], areas: list[str], made: Draft | None) -> list[_Task]:

@@ -15,7 +15,7 @@ from ledger.moves import Line
 from node import catalogue
 from node.counting_sessions import Sessions
 from node.desk import Person
-from node.rounds import open_round
+from node.rounds import give_up_test, open_round
 from node.site import Site
 
 NOT_BOOKABLE = "not-bookable"
@@ -44,6 +44,8 @@ def order_count(
 ) -> None:  # fmt: skip
     """Have places counted because of the act `op_id`, in one count, with `items` only for these. Nothing where stock
     cannot lie; a place that is in a count already is left to that one."""
+    for place in places:
+        give_up_test(connection, place)
     free = [place for place in dict.fromkeys(places) if open_round(connection, place) is None]
     found = [place for place in free if _holds_stock(connection, place)]
     if found:

@@ -429,3 +429,42 @@ HALVES_1 = """
 -- Which side of a relocation is posted: 'source', 'target' or 'both'; '' while neither is.
 ALTER TABLE count_relocations ADD COLUMN half TEXT NOT NULL DEFAULT '';
 """
+
+TESTED_1 = """
+-- `test`: an auditor's own count. Its bins end as tested: SQLite cannot change a CHECK, so the table is made again,
+-- with those that refer to it.
+ALTER TABLE count_sessions ADD COLUMN test INTEGER NOT NULL DEFAULT 0;
+DROP VIEW count_tallies;
+CREATE TABLE new_bins (
+    session BLOB NOT NULL REFERENCES count_sessions, bin TEXT NOT NULL, items TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN
+        ('waiting', 'counting', 'closing', 'review', 'posted', 'uncounted', 'rejected', 'tested')),
+    reason TEXT NOT NULL, PRIMARY KEY (session, bin)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_bins SELECT * FROM count_bins;
+CREATE TABLE new_rounds (
+    session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL, why TEXT NOT NULL, assignee BLOB,
+    deadline_ms INTEGER, task INTEGER UNIQUE REFERENCES tasks, changes INTEGER, height INTEGER,
+    blind INTEGER NOT NULL DEFAULT 1, sheet INTEGER,
+    PRIMARY KEY (session, bin, round), FOREIGN KEY (session, bin) REFERENCES new_bins
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_rounds SELECT * FROM count_rounds;
+CREATE TABLE new_areas (
+    session BLOB NOT NULL, bin TEXT NOT NULL, round INTEGER NOT NULL, area INTEGER NOT NULL, name TEXT NOT NULL,
+    actor BLOB NOT NULL, task INTEGER UNIQUE REFERENCES tasks,
+    state TEXT NOT NULL CHECK (state IN ('asked', 'agreed', 'declined', 'counting', 'counted', 'left')),
+    PRIMARY KEY (session, bin, round, area), FOREIGN KEY (session, bin, round) REFERENCES new_rounds
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_areas SELECT * FROM count_areas;
+DROP TABLE count_areas;
+DROP TABLE count_rounds;
+DROP TABLE count_bins;
+ALTER TABLE new_bins RENAME TO count_bins;
+ALTER TABLE new_rounds RENAME TO count_rounds;
+ALTER TABLE new_areas RENAME TO count_areas;
+CREATE INDEX count_bins_bin ON count_bins (bin);
+CREATE INDEX count_areas_actor ON count_areas (actor, bin);
+CREATE VIEW count_tallies AS
+    SELECT session, bin, round, 0 AS area, task FROM count_rounds WHERE task IS NOT NULL
+    UNION ALL SELECT session, bin, round, area, task FROM count_areas WHERE task IS NOT NULL;
+"""

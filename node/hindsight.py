@@ -36,7 +36,8 @@ def counted_since(connection: Connection, place: str, done_ms: int) -> bool:
     """Whether a count of a place was finished at that moment or later."""
     row = connection.execute(
         "SELECT 1 FROM counts c JOIN operations o ON o.op_id = c.op_id JOIN happened h ON h.height = o.height"
-        " AND h.place = o.place WHERE c.bin = ? AND h.at_ms >= ? LIMIT 1",
+        " AND h.place = o.place WHERE c.session NOT IN"
+        " (SELECT session FROM count_sessions WHERE test) AND c.bin = ? AND h.at_ms >= ? LIMIT 1",
         (place, done_ms),
     ).fetchone()
     return row is not None

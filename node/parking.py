@@ -183,7 +183,7 @@ _LEFT = (
     " FROM parked p INDEXED BY parked_open CROSS JOIN tasks t ON t.task = p.task"
     " LEFT JOIN count_rounds r ON r.task = t.task LEFT JOIN count_areas a ON a.task = t.task"
     " LEFT JOIN count_bins b ON b.session = COALESCE(r.session, a.session) AND b.bin = COALESCE(r.bin, a.bin)"
-    " WHERE p.state = 'open' AND (b.state IN (?, ?, ?) OR (b.state IS NULL AND t.state = 'closed'))"
+    " WHERE p.state = 'open' AND (b.state IN (?, ?, ?, ?) OR (b.state IS NULL AND t.state = 'closed'))"
 )
 
 

@@ -15,7 +15,7 @@ from node import catalogue
 
 # While a bin is in one of these states, counters must not learn what the books expect of it.
 UNFINISHED = ("waiting", "counting", "closing", "review")
-ENDED = ("posted", "uncounted", "rejected")
+ENDED = ("posted", "uncounted", "rejected", "tested")
 NOT_DECIDED = ("waiting", "uncounted", "rejected")  # a bin that leaves review so has no line to decide on
 # Why a round is counted: by one more person in any case, or because two did not find the same.
 SECOND, DIFFERENT = "second", "different"
@@ -28,6 +28,7 @@ class Session:
     state: str
     rule: Rule
     frozen: bool
+    test: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,11 @@ _UNFINISHED = (
 
 def need_session(connection: Connection, session: OpId) -> Session:
     row = connection.execute(
-        "SELECT name, state, rule, frozen FROM count_sessions WHERE session = ?", (session.raw,)
+        "SELECT name, state, rule, frozen, test FROM count_sessions WHERE session = ?", (session.raw,)
     ).fetchone()
     if row is None:
         raise Rejected(f"there is no count session {session} here")
-    return Session(session, row[0], row[1], Rule.parse(json.loads(row[2])), bool(row[3]))
+    return Session(session, row[0], row[1], Rule.parse(json.loads(row[2])), bool(row[3]), bool(row[4]))
 
 
 def latest(connection: Connection, session: OpId, bin_: str) -> Round:
@@ -193,6 +194,17 @@ def close_if_done(connection: Connection, session: OpId) -> None:
             "UPDATE count_sessions SET state = ? WHERE session = ? AND state = 'active'",
             ("rejected" if states == {"rejected"} else "closed", session.raw),
         )
+
+
+def give_up_test(connection: Connection, bin_: str) -> None:
+    """Nobody goes on with the test count of this bin, if there is one. What was scanned in it stays on record."""
+    row = open_round(connection, bin_)
+    if row is None or row.bin_state != "counting" or not need_session(connection, row.session).test:
+        return
+    for task in tallies(connection, row):
+        connection.execute("UPDATE tasks SET state = 'dropped' WHERE task = ?", (task,))
+    set_bin(connection, row.session, bin_, "uncounted")
+    close_if_done(connection, row.session)
 
 
 def frozen_bins(connection: Connection) -> frozenset[str]:
@@ -368,7 +380,9 @@ def _not_again(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
 
 def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Actor) -> None:
     """Refuse a person who has counted this bin before, seen what the books expect or, for a recount, changed what is
-    in it meanwhile."""
+    in it meanwhile; anybody while an auditor counts it."""
+    if need_session(connection, session).test:
+        raise Rejected(f"{bin_} is in an auditor's test count: count it when that is over")
     if actor in counters_of(connection, session, bin_):
         raise Rejected(f"{bin_} has to be counted by somebody else this time")
     row = connection.execute(

@@ -25,7 +25,6 @@ from ledger.db import Connection, DatabaseError
 from ledger.errors import Corrupt, LedgerError, Rejected
 from ledger.ids import TEXT_BYTES_MAX, Actor
 from ledger.moves import QUANTITY_MAX
-from ledger.people import COUNT
 from ledger.wording import in_units, shown
 from node import catalogue, listening, listings, stations, streams, tasks
 from node.counting import TAKEN, Counting
@@ -277,7 +276,7 @@ class Scanning:
     def _bin(self, connection: Connection, who: Person, task: Task | None, scan: Scan) -> Answer:
         code = unit_of(scan)
         if task is None:
-            if not who.has(COUNT):
+            if not who.counts:
                 return {"outcome": "bin", "bin": code}
             away = self._desk.was_away(who)
             with refusable(connection) as kept:

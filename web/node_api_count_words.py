@@ -27,7 +27,7 @@ from web.schema import (
 )
 
 BINS_MAX = 500
-BIN_STATE = one_of("waiting", "counting", "closing", "review", "posted", "uncounted", "rejected")
+BIN_STATE = one_of("waiting", "counting", "closing", "review", "posted", "uncounted", "rejected", "tested")
 SESSION_STATE = one_of(
     "draft", "active", "counting", "recount", "review", "posted", "closed", "cancelled", "rejected"
 )
@@ -317,6 +317,7 @@ SESSION = record(
         "state": SESSION_STATE,
         "opened_at_ms": WHEN,
         "bins": counts("How many stand where"),
+        "test": flag("An auditor's test count: nothing of it is posted"),
     },
 )
 SESSION_BINS = record(
@@ -347,7 +348,8 @@ PARKED_LEFT = record(
 )  # fmt: skip
 CLOSED = record(
     "BinClosed", {"op_id": OP_ID, "bin": CODE, "state": one_of("counted", "kept"), "operations": array(OP_ID)},
-    {"exception": flag("It was taken away before this came in: it is kept as an exception, and the bin is counted")},
+    {"exception": flag("It was taken away before this came in: it is kept as an exception, and the bin is counted"),
+     "test": {**OP_ID, "description": "Of an auditor's test count: its session, where the result stands"}},
     doc="The same answer whatever was counted",
 )  # fmt: skip
 PLAN = record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from devices.reads import NewRead
 from ledger.errors import Rejected
 from ledger.ids import TEXT_BYTES_MAX, OpId
-from ledger.people import APPROVE, COUNT, MOVE, RECEIVE
+from ledger.people import APPROVE, AUDIT, COUNT, MOVE, RECEIVE
 from ledger.seams import failpoint
 from ledger.wording import shown
 from node.counting_shared import CHOICES
@@ -160,7 +160,7 @@ _THING = {"item": CODE, "lot": CODE, "serial": CODE, "status": STATUS, "expiry":
 _NEED_THING = {"item": CODE}
 _MAY_THING = {name: shape for name, shape in _THING.items() if name != "item"}
 _SHARE = {"type": "array", "prefixItems": [REASON, whole(least=1)], "minItems": 2, "maxItems": 2}
-_AT_WORK = COUNT | RECEIVE | MOVE
+_AT_WORK = COUNT | RECEIVE | MOVE | AUDIT
 BIN = {"bin": CODE}
 PARK = {"park": whole(least=1)}
 WHY = {"reason": REASON}
@@ -220,7 +220,7 @@ ROUTES = (
         handle=lambda ask: ask.parts.floor.counting.plans.preview(ask.who, ask.body),
     ),
     verb(
-        "counts/open", COUNT, "Begin to count a bin", lambda floor: floor.counting.open_bin,
+        "counts/open", COUNT | AUDIT, "Begin to count a bin", lambda floor: floor.counting.open_bin,
         either(
             record("BinOpened", {"op_id": OP_ID, "task": whole(), **OF_BIN, "whole": flag()}),
             record("BinTaken", {"op_id": OP_ID, "ask": WORDS, "choices": array(one_of(*CHOICES))},
@@ -245,11 +245,11 @@ ROUTES = (
         {"own": {**NAME, "description": "The part that stays one's own; needed to agree"}},
     ),
     verb(
-        "counts/leave", COUNT, "Give the open bin back uncounted", lambda floor: floor.counting.leave,
+        "counts/leave", COUNT | AUDIT, "Give the open bin back uncounted", lambda floor: floor.counting.leave,
         record("BinLeft", {"op_id": OP_ID, **BIN}), BIN,
     ),
     verb(
-        "counts/enter", COUNT, "A line by hand", lambda floor: floor.counting.enter,
+        "counts/enter", COUNT | AUDIT, "A line by hand", lambda floor: floor.counting.enter,
         either(COUNTED, ASKED, words.SET_ASIDE),
         _NEED_THING, {**_MAY_THING, **words.AMOUNT, "mode": one_of("set", "add"), "confirm": flag(), "bin": CODE},
     ),
@@ -258,11 +258,12 @@ ROUTES = (
         lambda floor: floor.counting.undo, COUNTED, may={"number": or_null(whole(least=1)), "bin": CODE},
     ),
     verb(
-        "counts/empty", COUNT, "Declare the open bin empty", lambda floor: floor.counting.empty,
+        "counts/empty", COUNT | AUDIT, "Declare the open bin empty", lambda floor: floor.counting.empty,
         record("BinEmpty", {"op_id": OP_ID, **BIN, "empty": flag()}), may=BIN,
     ),
     verb(
-        "counts/close", COUNT, "Finish the open bin; a whole bin asks once", lambda floor: floor.counting.close_bin,
+        "counts/close", COUNT | AUDIT, "Finish the open bin; a whole bin asks once",
+        lambda floor: floor.counting.close_bin,
         either(words.CLOSED, ASKED), BIN, {"confirm": flag(), "occurred_ms": WHEN},
     ),
     verb(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ledger.db import Connection
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
-from ledger.people import ADJUST, APPROVE, COUNT, ISSUE, MOVE, RECEIVE, STOCK_ROLES, TRANSFER
+from ledger.people import ADJUST, APPROVE, AUDIT, COUNT, ISSUE, MOVE, RECEIVE, STOCK_ROLES, TRANSFER
 from node.desk import Answer, Person
 from node.dispatch_paper import SCANNED_MAX, TEXT_BYTES_MAX
 from node.floor import Floor
@@ -291,7 +291,7 @@ ROUTES = (
         },
     ),
     verb(
-        "tasks/part", COUNT | RECEIVE | MOVE, "A part of a line is held, in a receipt, a move or a count",
+        "tasks/part", COUNT | RECEIVE | MOVE | AUDIT, "A part of a line is held, in a receipt, a move or a count",
         lambda floor: floor.stock.part, COUNTED, {"item": CODE, "held": HELD},
         {
             "lot": CODE, "serial": CODE, "status": STATUS, "expiry": EXPIRY,

@@ -64,6 +64,7 @@ BIN_STATES = {
     "posted": ("✓", "good", N_("posted")),
     "uncounted": ("–", "quiet", N_("left uncounted")),
     "rejected": ("✕", "quiet", N_("rejected")),
+    "tested": ("◇", "quiet", N_("tested")),
     "sealed": ("▣", "quiet", N_("sealed, not opened")),
 }
 SESSION_STATES = {

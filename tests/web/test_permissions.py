@@ -50,6 +50,8 @@ def test_a_role_opens_what_is_stated_and_nothing_else(made: tuple[Stage, Flask],
             # The verb below judges for itself, because scanners reach it without a route: both must say the same.
             assert answer.status_code not in (401, 403), (route.path, role, answer.text)
             assert "needs the role" not in answer.text, (route.path, role, answer.text)
+            if role == "AUDIT" and route.method == "POST":
+                before = state(stage)  # a test count of the bin that is named begins, with no order before
         else:
             kit.assert_refused(answer, (route.path, role))
             assert answer.status_code == 403 and "needs the role" in answer.text, (route.path, role, answer.text)

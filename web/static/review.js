@@ -43,6 +43,11 @@ function approval() {
   return toExplain() ? { ...wish, reason: byId("reason-approve").value } : wish;
 }
 
+byId("order")?.addEventListener("click", () => attempt(async () => {
+  const { session: ordered } = await act("counts/", { name: _("After the test of %(bin)s", { bin }), bins: [bin] });
+  location.assign(`/review/${ordered}`);
+}));
+
 if (byId("decide")) {
   const { open } = decider({
     approve: {
