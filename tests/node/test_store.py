@@ -9,7 +9,7 @@ import pytest
 from ledger import db
 from ledger.errors import Corrupt, Invalid, Rejected
 from ledger.seams import DiskStorage
-from node import store, streams
+from node import floor_store, store, streams
 
 ENTRY = {"name": "Bolt", "gtins": [["4006381333931", 1], ["14006381333938", 100]], "unit": "pc"}
 
@@ -57,6 +57,35 @@ def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(Rejected, match="newer program"):
         store.open_writer(tmp_path)
+
+
+def test_counts_of_an_older_program_are_kept(tmp_path: Path) -> None:
+    """The tables of a count are made again for one more state: their rows and what refers to them stay."""
+    older = db.create(tmp_path / store.DATABASE_FILE)
+    db.migrate(older, store.STEPS[: store.STEPS.index(floor_store.TESTED_1)])
+    session, ana = b"s" * 16, b"a" * 32
+    kept = {
+        "count_bins": [(session, "A-01", "[]", "counting", ""), (session, "A-02", '["BOLT"]', "posted", "late")],
+        "count_rounds": [
+            (session, "A-01", 0, "", ana, 7, None, 3, 5, 1, None),
+            (session, "A-01", 1, "variance", None, None, None, None, None, 0, 9),
+        ],
+        "count_areas": [(session, "A-01", 0, 1, "left", ana, None, "agreed")],
+    }
+    with db.transaction(older):
+        older.execute("INSERT INTO count_sessions VALUES (?, 'Week', '{}', ?, 1, 'active', '', 1)", (session, ana))
+        for table, rows in kept.items():
+            for row in rows:
+                older.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    older.close()
+    writer = store.open_writer(tmp_path)
+    for table, rows in kept.items():
+        assert writer.execute(f"SELECT * FROM {table}").fetchall() == rows
+    assert writer.execute("SELECT frozen, test FROM count_sessions").fetchall() == [(1, 0)]
+    assert writer.execute("PRAGMA foreign_key_check").fetchall() == []
+    with pytest.raises(db.IntegrityError), db.transaction(writer):
+        writer.execute("DELETE FROM count_bins WHERE bin = 'A-01'")  # a round of it refers to it still
+    writer.close()
 
 
 def test_packed_bytes_come_back_and_damage_is_noticed() -> None:
