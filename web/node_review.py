@@ -144,7 +144,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @page(parts)
     def certificate() -> str:
         who = parts.person()
-        who.need(APPROVE, "certify a zone")
+        who.may_see(APPROVE, "see the certificate of a zone")
         return render_template("node/certificate.html", **node_certificates.shown(parts, who, request.args))
 
     @routes.get("/sheets/<number>")

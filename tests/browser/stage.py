@@ -68,6 +68,7 @@ PEOPLE = {
         ("pia", "Pia Lie", ("ISSUE", "HOLD")),
         ("nia", "Nia Roth", ("COUNT",)),
         ("ada", "Ada Moe", ("ADMIN",)),
+        ("eva", "Eva Moen", ("AUDIT",)),
     ),
     "bergen": (("bo", "Bo Nes", ("TRANSFER", "RECEIVE", "COUNT")),),
 }
@@ -90,7 +91,7 @@ BINS = {
         *(f"P-{number:02}" for number in range(1, 5)),
         "U-01",
         "U-02",
-        *(f"N-{number:02}" for number in range(1, 9)),
+        *(f"N-{number:02}" for number in range(1, 13)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

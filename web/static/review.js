@@ -6,7 +6,7 @@ import { explanations } from "./explain.js";
 import { given } from "./give.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, openDialog, say } from "./page.js";
-import { cardOf } from "./unknown.js";
+import { lateCardOf } from "./unknown.js";
 import { unsent } from "./unsent.js";
 import { onScan } from "./wedge.js";
 import { _ } from "./words.js";
@@ -19,9 +19,8 @@ let other = {}; // the count that is to be decided on instead
 const watch = (opId) => follow(opId, proof, () => proof.dataset.op === opId);
 if (proof.dataset.op) watch(proof.dataset.op);
 
-// A code that was an item after all joins no count that is closed: the bin is counted once more.
 byId("scans")?.append(...JSON.parse(byId("scans-said").textContent)
-  .map((read) => cardOf(read, () => location.reload(), { yes: _("It is this: count the bin again") })));
+  .map((read) => lateCardOf(read, () => location.reload())));
 
 for (const each of document.querySelectorAll("[data-relocate]")) {
   each.addEventListener("click", () => attempt(async () => {

@@ -36,8 +36,10 @@ function weigher(form) {
 // Why a code counts for nothing: codes of a reason, and what the button says.
 const NOTHING = [["not-stock", _("Not stock")], ["read-twice", _("Read twice")], ["not-here", _("Not from this bin")]];
 
+const said = (read) => [ltr(read.text, "code"), element("p", { className: "quiet", textContent: read.why })];
+
 // One read to explain. `gone(answer)` when it is; `yes`: what is done with it as an item.
-export function cardOf(read, gone, { scale = "", yes = _("Count it so") } = {}) {
+function cardOf(read, gone, { scale = "", yes = _("Count it so") } = {}) {
   const hint = read.hint || {};
   const form = element("form", { className: "resolve", noValidate: true, hidden: true },
     field(read.park, "item", _("Item code"), hint.item), field(read.park, "lot", _("Lot"), hint.lot),
@@ -76,8 +78,16 @@ export function cardOf(read, gone, { scale = "", yes = _("Count it so") } = {}) 
     event.preventDefault();
     act_("scans/resolve", { ...wishOf(form, read), ...(sure && { confirm: true }) });
   });
-  return element("article", { className: "card unknown" }, ltr(read.text, "code"),
-    element("p", { className: "quiet", textContent: read.why }), element("div", { className: "actions" }, known, ...nothing), form, refusal);
+  return element("article", { className: "card unknown" }, ...said(read),
+    element("div", { className: "actions" }, known, ...nothing), form, refusal);
+}
+
+// One read of what is over: an item after all joins no count that is closed, so the bin is counted once more. Who
+// approves says so; an auditor looks at it.
+export function lateCardOf(read, gone) {
+  const decides = (byId("bar").dataset.roles || "").split(" ").includes("APPROVE");
+  return decides ? cardOf(read, gone, { yes: _("It is this: count the bin again") })
+    : element("article", { className: "card unknown" }, ...said(read));
 }
 
 export async function showUnknown(scale = "") {
