@@ -18,10 +18,24 @@ from tests.browser import stage
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in PROGRAMS if (found := shutil.which(name))), "")
 MISSING = "chromium is not installed: add it with `make system`"
+# What Chromium does beside the pages: no address is changed to https, and the suggestions under its address bar, two
+# further pages with a process each, are not loaded with every page: they are half of what a page costs the machine.
+# The last list of features that are off is the one that counts, so this one stands instead of Playwright's own.
+FEATURES_OFF = (
+    *("HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "PaintHolding", "MediaRouter", "OptimizationHints"),
+    *(
+        "AvoidUnnecessaryBeforeUnloadCheckSync",
+        "DestroyProfileOnBrowserClose",
+        "LensOverlay",
+        "NetworkTimeServiceQuerying",
+    ),
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+)
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
     "--host-resolver-rules=MAP tablet.test 127.0.0.1",  # a name that is not loopback, so that nothing is secure there
+    f"--disable-features={','.join(FEATURES_OFF)}",
 ]
 KEY_S = 0.001
 PATIENCE_MS = 20_000  # a busy machine is slow, not wrong
