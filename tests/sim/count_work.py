@@ -7,7 +7,7 @@ from ledger.ids import OpId
 from ledger.moves import STATUSES
 from node import rounds
 from tests.sim.books import Round, Thing, held_of, tagged
-from tests.sim.founding import COUNTERS
+from tests.sim.founding import AUDITOR, COUNTERS
 from tests.sim.machines import PIN, NodeMachine
 from tests.sim.tablets import Act, Answer, Tablets, named
 
@@ -75,6 +75,29 @@ class CountWork(Tablets):
             "open bin",
             op,
             lambda node: node.parts.floor.counting.open_bin(op, node.who(who), {"bin": round_.bin}),
+            done,
+        )
+
+    def _test(self, site: str) -> Act | None:
+        """An auditor counts a bin that nobody else counts. Whatever they find, nothing comes of it."""
+        books, op = self.ledger.sites[site], self.op()
+        free = [bin_ for bin_ in self._bins(site) if bin_ not in books.blind]
+        if not free or any(each.test and each.state == "counting" for each in books.rounds.values()):
+            return None
+        bin_ = self.dice.choice(free)
+
+        def done(answer: Answer) -> None:
+            session = str(answer["session"])
+            books.enter(session, "plan_count")
+            books.rounds[bin_] = Round(
+                session, bin_, True, state="counting", who=AUDITOR, touched=books.touched[bin_]
+            )
+
+        return Act(
+            site,
+            "open test",
+            op,
+            lambda node: node.parts.floor.counting.open_bin(op, node.who(AUDITOR), {"bin": bin_}),
             done,
         )
 

@@ -42,8 +42,9 @@ PEOPLE = {
     "cyd": ("COUNT",),
     "dan": ("COUNT", "RECEIVE"),
     "eve": ("APPROVE",),
+    "ivy": ("AUDIT",),
 }
-COUNTERS = ("bea", "cyd", "dan")
+COUNTERS, AUDITOR = ("bea", "cyd", "dan"), "ivy"
 ITEMS = (
     b"sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals\n"
     b"BOLT,Bolt M8,4006381333931,pc,none,1,10,EUR,0\n"
@@ -107,7 +108,7 @@ def _found_site(made: Company, name: str, hub: Hub, line: WsgiTransport, clock: 
         for login, text in codes.items():
             answer = parts.floor.people.activate(OpId(chance.bytes(16)), f"{login}.{name}", text, PIN, "tablet")
             made.tokens[name][login] = answer["token"]
-            if login in COUNTERS:
+            if login in (*COUNTERS, AUDITOR):
                 parts.floor.people.bind_device(parts.floor.people.session(answer["token"]), f"gun-{login}")
         _settle(hub, parts, clock)
         made.sizes[name] = parts.site.head.height + 1

@@ -20,7 +20,7 @@ from ledger import chain, checkpoint, db
 from ledger.clock import Clock
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from node import mark, sealing, store, streams
+from node import counting_judge, mark, rounds, sealing, store, streams
 from node.desk import Desk
 from node.keeper import Keeper
 from node.picking import Picking
@@ -310,6 +310,16 @@ def _promised_twice() -> list[tuple[Any, str, Any]]:
     return [(projection, "_promise", only_new)]
 
 
+def _test_is_judged() -> list[tuple[Any, str, Any]]:
+    """What an auditor finds in a test is counted again and posted, as any count."""
+    need = rounds.need_session
+
+    def no_test(connection: Any, session: Any) -> Any:
+        return replace(need(connection, session), test=False)
+
+    return [(counting_judge, "need_session", no_test)]
+
+
 PLANTED = (
     Planted("the node acknowledges before the commit", _acknowledges_before_commit),
     Planted("a stream's cursor moves before its data", _cursor_before_data),
@@ -326,6 +336,7 @@ PLANTED = (
     Planted("held goods stand with free ones", _held_taken_for_free),
     Planted("a list that ended keeps what was promised", _ended_list_keeps),
     Planted("what was picked stays promised at the hub", _promised_twice),
+    Planted("a test count is judged as any other", _test_is_judged),
 )
 
 

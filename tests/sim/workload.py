@@ -41,6 +41,7 @@ class Workload(StockWork, CountWork, TransferWork, GoodsWork, PickWork):
             (4, self._move_unit),
             (26, self._pick),
             (30, self._count),
+            (3, self._test),
             (10, self._dispatch),
             (14, self._accept),
             (6, self._repeat),
