@@ -130,9 +130,9 @@ def written(connection: Connection, quantities: Mapping[str, int]) -> str:
 def refuse_tracking(item: Item, lot: str, serial: str) -> None:
     """Refuse a line that lacks its lot or serial, or has one that its item has not."""
     if bool(lot) != item.has_lots:
-        raise Rejected(f"{item.sku}: " + ("its lot is needed" if item.has_lots else "it has no lots"))
+        raise Rejected(f"{item.sku}: its lot is needed" if item.has_lots else f"{item.sku}: it has no lots")
     if bool(serial) != item.has_serials:
-        raise Rejected(f"{item.sku}: " + ("its serial is needed" if item.has_serials else "it has no serials"))
+        raise Rejected(f"{item.sku}: its serial is needed" if item.has_serials else f"{item.sku}: it has no serials")
 
 
 def item_named(connection: Connection, fields: Fields) -> tuple[Item, int]:

@@ -193,6 +193,7 @@ class Lines:
             "parked": tasks.unexplained(connection, task.task),
             "lines": [_line(line, names[line.thing.item]) for line in lines],
             "last": tasks.history(connection, task.task),
+            **({"parked_last": last} if (last := tasks.set_aside_last(connection, task.task)) else {}),
             **({"delivery": name} if (name := units.delivery_of(connection, task.task)) else {}),
             **({"sealed": sealed} if (sealed := sealed_in(connection, [task.task])) else {}),
             **({"areas": found} if (found := self.shared.shown(connection, task.task)) else {}),

@@ -13,10 +13,11 @@ from node import streams
 from node.desk import Answer
 
 STREAM = "transfers"
+COMING_BACK = "coming back"
 # The hub's words for a transfer, and ours for one that it has not told of yet.
 STATES = (
     *("", "in transit", "arrived", "short", "over", "unmatched", "settled"),
-    *("coming back", RETURNED, CANCELLED),
+    *(COMING_BACK, RETURNED, CANCELLED),
 )
 _LINE, _ACCEPTED, _MISSING = 0, 6, 7  # members of a line in the stream (`hub/transfers.as_json`)
 
@@ -65,7 +66,7 @@ def refuse_ended(told: Outcome) -> None:
         raise Rejected("the hub has been asked to cancel this transfer already: it answers by the next sync")
     if told.state in ("arrived", "short", "over", "settled") or any(came for came, _ in told.lines.values()):
         raise Rejected("the receiver has accepted it already: ask the hub to let what comes back be returned")
-    if told.state in ("coming back", RETURNED, CANCELLED):
+    if told.state in (COMING_BACK, RETURNED, CANCELLED):
         raise Rejected("this transfer comes back or is cancelled already")
 
 

@@ -159,6 +159,14 @@ def unexplained(connection: Connection, task: int) -> int:
     return int(parked)
 
 
+def set_aside_last(connection: Connection, task: int) -> dict[str, str]:
+    """The newest of these: {item, why}, the item "" where its code is of none; {} without any."""
+    row = connection.execute(
+        "SELECT why, hint FROM parked WHERE task = ? AND state = 'open' ORDER BY park DESC LIMIT 1", (task,)
+    ).fetchone()
+    return {} if row is None else {"item": str(json.loads(row[1]).get("item", "")), "why": str(row[0])}
+
+
 def become(connection: Connection, task: int, state: str) -> None:
     connection.execute("UPDATE tasks SET state = ? WHERE task = ?", (state, task))
 

@@ -1,4 +1,4 @@
-"""What is on its way between sites, item by item: to here and from here, apart from what stands in bins.
+"""What is on its way between sites, item by item: to here, from here and back, apart from what stands in bins.
 
 Goods that left are the sender's until the hub has settled their transfer; what was named missing is not on its way
 any more and is told beside it. Of what comes, the newest word of the hub counts, less what was accepted here since.
@@ -23,8 +23,9 @@ ROWS_MAX = 50
 
 
 def of_item(connection: Connection, site: str, sku: str, lot: str = "", serial: str = "") -> Answer:
-    """Of an item, or of one lot or piece of it: {to_here, from_here, transfers}; the last are at most 50 rows
-    {transfer, site (the other one), comes, lot, serial, quantity, missing}, each line of a transfer one."""
+    """Of an item, or of one lot or piece of it: {to_here, back_here, from_here, transfers}; the last are at most 50
+    rows {transfer, site (the other one), comes, back, lot, serial, quantity, missing}, each line of a transfer one.
+    `back`: it left from here, and the hub has ruled that it returns."""
     rows = [
         row
         for row in (*_coming(connection, site, sku), *_leaving(connection, site, sku))
@@ -32,7 +33,8 @@ def of_item(connection: Connection, site: str, sku: str, lot: str = "", serial: 
     ]
     return {
         "to_here": sum(row["quantity"] for row in rows if row["comes"]),
-        "from_here": sum(row["quantity"] for row in rows if not row["comes"]),
+        "back_here": sum(row["quantity"] for row in rows if row["back"]),
+        "from_here": sum(row["quantity"] for row in rows if not row["comes"] and not row["back"]),
         "transfers": rows[:ROWS_MAX],
     }
 
@@ -66,7 +68,8 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
     for line in known.lines:
         accepted, missing = told.get(line.index, (0, 0))
         left = line.quantity - max(accepted + missing, came.get(line.index, 0))
-        rows.append((line.item, _row(name.transfer, name.sender, True, line.lot, line.serial, left, missing)))
+        row = _row(name.transfer, name.sender, line.lot, line.serial, left, missing, comes=True)
+        rows.append((line.item, row))
     return rows
 
 
@@ -82,16 +85,22 @@ def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
         name = OpId(bytes(transfer))
         if name.raw not in told:
             told[name.raw] = sent.outcome(connection, TransferName(site, name))
-        accepted, missing = told[name.raw].lines.get(line, (0, 0))
-        site_now = told[name.raw].receiver or receiver
-        yield _row(name, site_now, False, lot, serial, quantity - max(settled, accepted) - missing, missing)
+        outcome = told[name.raw]
+        accepted, missing = outcome.lines.get(line, (0, 0))
+        left = quantity - max(settled, accepted) - missing
+        back = outcome.state == sent.COMING_BACK
+        yield _row(name, outcome.receiver or receiver, lot, serial, left, missing, back=back)
 
 
-def _row(transfer: OpId, site: str, comes: bool, lot: str, serial: str, quantity: int, missing: int) -> Answer:
+def _row(
+    transfer: OpId, site: str, lot: str, serial: str, quantity: int, missing: int, *, comes: bool = False,
+    back: bool = False,
+) -> Answer:  # fmt: skip
     return {
         "transfer": str(transfer),
         "site": site,
         "comes": comes,
+        "back": back,
         "lot": lot,
         "serial": serial,
         "quantity": max(0, quantity),

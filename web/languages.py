@@ -227,18 +227,25 @@ def _word(known: NullTranslations, value: str) -> str:
     return str(known.gettext(value)) if value in OF_RULES else value
 
 
-def by_rules(text: str) -> str:
-    """A refusal or question of the rules in the reader's language, anything else as it is."""
-    language = str(get_locale() or ENGLISH)
+def spoken() -> str:
+    """The reader's language."""
+    return str(get_locale() or ENGLISH)
+
+
+def by_rules(text: str, language: str = "") -> str:
+    """A refusal or question of the rules in this language, or the reader's; anything else as it is."""
+    language = language or spoken()
     return text if language == ENGLISH else sentences(language).said(text)
 
 
-def in_words(content: Any) -> Any:
-    """An answer of the API in which what a person reads stands in their language: why not, or what is asked back."""
+def in_words(content: Any, language: str = "") -> Any:
+    """An answer of the API in which what a person reads stands in their language: why not, or what is asked back.
+    `language`: theirs, where no request says it."""
     if isinstance(content, dict):
-        return {name: by_rules(value) if name in ("why", "ask") and isinstance(value, str) else in_words(value)
+        return {name: by_rules(value, language) if name in ("why", "ask") and isinstance(value, str)
+                else in_words(value, language)
                 for name, value in content.items()}  # fmt: skip
-    return [in_words(each) for each in content] if isinstance(content, list) else content
+    return [in_words(each, language) for each in content] if isinstance(content, list) else content
 
 
 def percent(share: float) -> str:

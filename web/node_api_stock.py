@@ -111,6 +111,7 @@ IN_TRANSIT = record(
     "InTransit",
     {
         "to_here": QUANTITY,
+        "back_here": QUANTITY,
         "from_here": QUANTITY,
         "transfers": array(
             record(
@@ -119,6 +120,7 @@ IN_TRANSIT = record(
                     "transfer": OP_ID,
                     "site": text("The other site", most=31),
                     "comes": flag("To here; else it left from here"),
+                    "back": flag("It left from here and returns"),
                     "lot": CODE,
                     "serial": CODE,
                     "quantity": QUANTITY,

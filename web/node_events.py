@@ -20,7 +20,7 @@ from node import waiting
 from node.desk import Person
 from node.listening import ALWAYS, IDLE, NEVER, Page, handed, newest
 from node.weighing import scale_of
-from web import kit
+from web import kit, languages
 from web.node_app import NodeParts, tablet, token_given
 from web.node_ask import Ask, register
 from web.node_views import scanners_of
@@ -85,6 +85,7 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
         page = Page(ask.who.actor, ask.query.get("codes", NEVER))
         stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping, page, _number(last))
         stream.tiles = "tiles" in ask.query
+        stream.language = languages.spoken()
         seats.take(stream)
         parts.floor.listening.open(page)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -131,6 +132,7 @@ class _Stream:
         self._who = who
         self.token = token
         self.tiles = False
+        self.language = languages.ENGLISH
         self.replaced = False
         self._counted_ms: int | None = None
         self._counted: dict[str, int] = {}
@@ -161,7 +163,7 @@ class _Stream:
                 seen, task, heard = mark, doing, ran_ms
                 # The tablet's own clock may be wrong: it measures ages by the node's.
                 now["now_ms"] = clock.now_ms()
-                yield b"event: state\ndata: " + _json(now) + b"\n\n"
+                yield b"event: state\ndata: " + _json(languages.in_words(now, self.language)) + b"\n\n"
             elif ran_ms - heard >= HEARTBEAT_MS:
                 heard = ran_ms
                 yield b"event: heartbeat\ndata: {}\n\n"

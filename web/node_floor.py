@@ -181,7 +181,7 @@ SENT = {
     "short": ("bad", "■", N_("something is missing")),
     "over": ("warn", "▲", N_("more came than was sent")),
     "unmatched": ("bad", "■", N_("the hub does not know it")),
-    "coming back": ("warn", "▲", N_("comes back here: bring it in")),
+    "coming back": ("warn", "▲", N_("on its way back: bring it in when it is here")),
     "returned": ("good", "✓", N_("the rest has come back")),
     "cancelled": ("quiet", "✓", N_("was cancelled")),
 }

@@ -12,9 +12,10 @@ from tests.browser.conftest import Pages
 from tests.browser.test_count import keys
 from tests.browser.test_floor import Scan, lies, put, ready, sign, tidy
 from tests.browser.test_review import count
+from web.languages import COOKIE
 
 __all__ = ["tidy"]
-HAM = "9521234500094"
+HAM, YOGHURT = "9521234500094", "9521234500049"
 
 
 def typed(page: Any, digits: str) -> None:
@@ -154,3 +155,49 @@ def test_the_hub_shows_what_was_sent_and_lies_in_the_items_unit(pages: Pages) ->
     expect(cells).to_have_text(["HAM-KG KG", "–", "–", "–", "1.250", "0.000", "0.000", "1.250", "0.000"])
     page.goto(f"{house.hub_url}/sites/{next(each.origin for each in house.hub.sites() if each.site == 'oslo')}")
     expect(page.locator("tr", has_text="D-03")).to_contain_text("1.000")
+
+
+def test_a_known_code_that_needs_one_word_more_is_not_called_unknown(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    stage.open_count(house, "One word more", "N-01")
+    page = pages.tablet("ana", "/count")
+    page.wait_for_selector("#choose:not([hidden])")
+    answer = page.locator("#answer")
+    scanned(page, "BIN:N-01")
+    expect(answer).to_contain_text("Bin N-01 is open")
+    scanned(page, "NOBODY-KNOWS")
+    expect(answer).to_contain_text("Unknown code: it is kept, count on")
+    scanned(page, YOGHURT)
+    expect(answer).to_contain_text("YOG-500: its lot is needed")
+    expect(answer).to_have_attribute("data-level", "warn")
+    scanned(page, HAM)
+    expect(answer).to_contain_text("The label of HAM-KG does not say how much there is: say it, or weigh it")
+    page.keyboard.press("Escape")
+    expect(page.locator("#parked")).to_contain_text("To explain: 3")
+    # Read by the node's own scanner, in the words of the person.
+    page.context.add_cookies([{"name": COOKIE, "value": "nb", "url": house.oslo.url}])
+    page.reload()
+    expect(page.locator("#parked-count")).to_have_text("3")
+    ana = house.oslo.people["ana"]
+    ana.post("devices/bind", device="scanner")
+    house.oslo.scanner.wait_opened(20_000)
+    house.oslo.scanner.scan(f"]E0{YOGHURT}")
+    expect(page.locator("#parked-count")).to_have_text("4")
+    expect(answer).to_contain_text("YOG-500: partiet må oppgis")
+    page.click("#leave")
+    page.click("#ask-yes")
+    page.wait_for_selector("#choose:not([hidden])")
+
+
+def test_a_receipt_says_what_a_known_code_lacks(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("rita", "/receive")
+    page.click("#blind")
+    scanned(page, "BIN:N-02")
+    expect(page.locator("#from")).to_have_text("N-02")
+    scanned(page, YOGHURT)
+    expect(page.locator("#answer")).to_contain_text("YOG-500: its lot is needed")
+    scanned(page, "NOBODY-KNOWS")
+    expect(page.locator("#answer")).to_contain_text("Unknown code: it is kept, go on")
+    page.click("#drop")
+    page.click("#ask-yes")
+    page.wait_for_selector("#choose:not([hidden])")

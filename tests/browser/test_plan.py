@@ -8,13 +8,53 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tallyman_stage import wait_for
+from tests.browser import stage
 from tests.browser.conftest import Pages
+from tests.browser.test_devices import shot
 from tests.browser.test_look import LOOKS, faults_of
+from web.languages import COOKIE
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 BIN, NEXT = "S-03", "F-07"
 SESSION = re.compile("/review/[0-9a-f]{32}$")
+ZONES = {"ZONE-V": ("V-01", "V-02", "V-03"), "ZONE-W": ("W-01", "W-02")}
+CLASSED = """sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals,abc
+BRUSH-4,Brush of class K,9521234500209,EA,none,1,310,EUR,0,K
+"""
+
+
+@pytest.fixture(scope="module")
+def zoned(house: stage.House) -> stage.House:
+    """Two zones; an item of class K lies in V-01, V-02 and W-01, and another one beside them."""
+    for zone, bins in ZONES.items():
+        house.hub.add_locations("oslo", [zone], kind="area")
+        house.hub.add_locations("oslo", bins, parent=zone)
+    house.hub.import_items(CLASSED.encode())
+    api = house.oslo.people["rita"]
+    for zone, bins in ZONES.items():
+        wait_for(
+            zone, lambda zone=zone, bins=bins: len(api.get(f"locations/?parent={zone}")["rows"]) == len(bins), 60
+        )
+    wait_for("the item of a class", lambda: api.get("inventory/?search=BRUSH-4")["rows"], 60)
+    lines = [{"item": "BRUSH-4", "quantity": 3, "target": bin_} for bin_ in ("V-01", "V-02", "W-01")]
+    lines += [{"item": "TAPE-50", "quantity": 3, "target": bin_} for bin_ in ("V-02", "V-03")]
+    api.act("documents/receive", lines=lines, confirm=True)
+    return house
+
+
+def added(page: Any, kind: str, value: str = "") -> None:
+    """One more thing that bins have to fit: the cursor stands in it at once."""
+    page.select_option("#more", kind)
+    page.get_by_role("button", name="Add", exact=True).click()
+    if not value:
+        return
+    field = page.locator(".criteria > :focus-within :focus")
+    if field.evaluate("each => each.tagName") == "SELECT":
+        field.select_option(value)
+    else:
+        field.fill(value)
 
 
 def named(pages: Pages, name: str, *, bin_: str = BIN) -> Any:
@@ -104,6 +144,70 @@ def test_how_a_count_was_planned_is_told_afterwards(pages: Pages) -> None:
     assert kim.get(f"counts/{session}/plan")["rule"]["not_counted_since_s"] == 1_925_078_400  # a site without a zone
     expect(page.locator(".heading")).to_contain_text("the rule gives these bins again")
     expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_a_rule_says_several_things_that_all_hold(pages: Pages, zoned: stage.House) -> None:
+    page = pages.tablet("kim", "/review/new")
+    answer = page.locator("#answer")
+    expect(page.locator("#by-rule")).to_contain_text("Every bin of the site")
+    added(page, "areas", "ZONE-V")
+    expect(answer).to_contain_text("V-01 V-02 V-03")
+    added(page, "abc")
+    expect(answer).to_contain_text("Classes, such as A B: say which")
+    page.keyboard.type("K")
+    expect(answer).to_contain_text("V-01 V-02")
+    expect(answer).not_to_contain_text("V-03")
+    added(page, "not_counted_since", "2031-01-02")
+    added(page, "areas", "ZONE-W")
+    expect(answer).to_contain_text("V-01 V-02 W-01")
+    # What cannot hold together is refused by the node, and what there is once stays once.
+    added(page, "empty")
+    expect(answer).to_contain_text("plan the two apart")
+    assert page.locator("#more option:not(:disabled)").evaluate_all("all => all.map((each) => each.value)") == [
+        "areas", "suspect", "items", "expiring_before",
+    ]  # fmt: skip
+    page.get_by_role("button", name="Remove Bins that hold nothing by the books").click()
+    expect(answer).to_contain_text("V-01 V-02 W-01")
+    page.get_by_role("button", name="Remove Zone ZONE-W").press("Enter")
+    expect(answer).not_to_contain_text("W-01")
+    assert page.evaluate("document.activeElement.id") == "more"
+    page.select_option("#whole", "no")
+    page.fill("#plan-name", "Class K in V")
+    found = opened(pages, page)
+    rule = pages.house.oslo.people["kim"].get(f"counts/{page.url.rsplit('/', 1)[1]}/plan")["rule"]
+    told = {"areas": ["ZONE-V"], "items": ["BRUSH-4"], "not_counted_since_s": 1_925_078_400, "whole": False}
+    assert rule == {**told, **({"abc": ["K"]} if "abc" in rule else {})}
+    assert [each["bin"] for each in found["bins"]] == ["V-01", "V-02"]
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_how_several_look(pages: Pages, zoned: stage.House, theme: str, size: tuple[int, int]) -> None:
+    page = pages.tablet("kim", "/review/new", theme=theme, size=size)
+    wanted = [
+        ("areas", "ZONE-V"),
+        ("areas", "ZONE-W"),
+        ("abc", "K"),
+        ("not_counted_since", "2031-01-02"),
+        ("suspect", ""),
+    ]
+    for kind, value in wanted:
+        added(page, kind, value)
+    expect(page.locator("#answer")).to_contain_text("No bin fits now")
+    page.get_by_role("button", name="Remove Bins that are suspect").click()
+    expect(page.locator("#answer")).to_have_attribute("data-level", "good")
+    shot(page, f"plan-several-{theme}")
+    faults = faults_of(page, f"plan: several ({theme})")
+    page.context.add_cookies([{"name": COOKIE, "value": "ar", "url": pages.house.oslo.url}])
+    page.reload()
+    for kind, value in (("areas", "ZONE-V"), ("abc", "K"), ("empty", "")):
+        page.select_option("#more", kind)
+        page.locator("#add").click()
+        if value and kind == "areas":
+            page.locator(".criteria select").select_option(value)
+    expect(page.locator(".criteria > *")).to_have_count(3)
+    shot(page, f"plan-several-rtl-{theme}")
+    faults += faults_of(page, f"plan: several, Arabic ({theme})")
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(("theme", "size"), LOOKS)

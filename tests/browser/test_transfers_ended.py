@@ -7,7 +7,10 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.stage import wait_for
+from tests.browser.test_devices import shot
 from tests.browser.test_floor import Scan, lies, put, sign, tidy
+from tests.browser.test_look import LOOKS, faults_of
+from web.languages import COOKIE
 
 __all__ = ["tidy"]
 
@@ -63,6 +66,25 @@ def test_what_comes_back_is_brought_in_where_it_was_sent(pages: Pages, scanned: 
     console.get_by_role("button", name="It comes back").click()
     expect(console.locator("main")).to_contain_text("It is resolved")
     state(house, transfer, "coming back")
+    faults = []
+    for theme, size in LOOKS:
+        look = pages.tablet("tor", "/look?item=CABLE-3", theme=theme, size=size)
+        expect(look.locator(".figure", has_text="On the way back")).to_contain_text("3")
+        expect(look.locator(".figure", has_text="On the way out")).to_have_count(0)
+        way = look.get_by_role("region", name="On its way between sites").locator("tr", has_text="back from bergen")
+        expect(way.get_by_role("link")).to_have_attribute("href", f"/operations/{transfer}")
+        shot(look, f"back-{theme}")
+        faults += faults_of(look, f"comes back ({theme})")
+        look.goto(f"{house.oslo.url}/sent")
+        row = look.locator("tr", has_text=transfer[:8])
+        expect(row).to_contain_text("on its way back: bring it in when it is here")
+        faults += faults_of(look, f"comes back, sent ({theme})")
+        shot(look, f"back-sent-{theme}")
+        look.context.add_cookies([{"name": COOKIE, "value": "ar", "url": house.oslo.url}])
+        look.goto(f"{house.oslo.url}/look?item=CABLE-3")
+        expect(look.locator(".figure")).to_have_count(4)
+        shot(look, f"back-rtl-{theme}")
+    assert not faults, "\n".join(faults)
     page = pages.tablet("tor", "/bring-in")
     page.get_by_role("button", name=f"{transfer[:8]}").click()
     expect(page.locator("#sender")).to_have_text("bergen")

@@ -18,31 +18,59 @@ def in_transit(stage: Stage, item: str = "BOLT", who: str = "sven", **part: str)
         return stage.floor.lookups.item(connection, stage.as_(who), item, **part)["in_transit"]
 
 
-def row(transfer: OpId, site: str, comes: bool, quantity: int, missing: int = 0, lot: str = "") -> dict[str, Any]:
-    said = {"transfer": str(transfer), "site": site, "comes": comes, "lot": lot, "serial": ""}
+def row(
+    transfer: OpId, site: str, comes: bool, quantity: int, missing: int = 0, lot: str = "", back: bool = False
+) -> dict[str, Any]:
+    said = {"transfer": str(transfer), "site": site, "comes": comes, "back": back, "lot": lot, "serial": ""}
     return {**said, "quantity": quantity, "missing": missing}
 
 
 def test_what_left_is_apart_from_what_is_here_until_it_has_arrived(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
     oslo, bergen = sites
-    nothing = {"to_here": 0, "from_here": 0, "transfers": []}
+    nothing = {"to_here": 0, "back_here": 0, "from_here": 0, "transfers": []}
     assert in_transit(oslo) == in_transit(bergen) == nothing
     transfer = dispatch(oslo)
-    assert in_transit(oslo) == {"to_here": 0, "from_here": 24, "transfers": [row(transfer, "bergen", False, 24)]}
+    assert in_transit(oslo) == {
+        "to_here": 0,
+        "back_here": 0,
+        "from_here": 24,
+        "transfers": [row(transfer, "bergen", False, 24)],
+    }
     assert in_transit(oslo, "PAINT", lot="L1")["from_here"] == 4
     assert in_transit(oslo, "PAINT", lot="L2") == nothing
     tell(bergen, transfer)
-    assert in_transit(bergen) == {"to_here": 24, "from_here": 0, "transfers": [row(transfer, "oslo", True, 24)]}
+    assert in_transit(bergen) == {
+        "to_here": 24,
+        "back_here": 0,
+        "from_here": 0,
+        "transfers": [row(transfer, "oslo", True, 24)],
+    }
     accept(bergen, transfer, {"index": 0, "quantity": 20})
     assert in_transit(bergen)["to_here"] == 4
     tell(oslo, transfer, "in transit", accepted=20)
     assert in_transit(oslo)["from_here"] == 4
     accept(bergen, transfer, {"index": 0, "quantity": 0, "missing": 4, "reasons": ["short"]})
     tell(oslo, transfer, "short", accepted=20, missing=4)
-    assert in_transit(oslo) == {"to_here": 0, "from_here": 0, "transfers": [row(transfer, "bergen", False, 0, 4)]}
+    assert in_transit(oslo) == {
+        "to_here": 0,
+        "back_here": 0,
+        "from_here": 0,
+        "transfers": [row(transfer, "bergen", False, 0, 4)],
+    }
     assert in_transit(bergen)["to_here"] == 0
     tell(bergen, transfer, "settled", accepted=24)
     assert in_transit(bergen) == nothing
+
+
+def test_what_comes_back_is_on_its_way_back_and_not_out(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
+    oslo, _ = sites
+    transfer = dispatch(oslo)
+    tell(oslo, transfer, "coming back", accepted=20)
+    found = in_transit(oslo)
+    assert (found["to_here"], found["back_here"], found["from_here"]) == (0, 4, 0)
+    assert found["transfers"] == [row(transfer, "bergen", False, 4, back=True)]
+    tell(oslo, transfer, "returned", accepted=24)
+    assert in_transit(oslo)["back_here"] == 0
 
 
 def test_between_others_or_unreadable_nothing_is_told(sites: tuple[Stage, Stage]) -> None:  # noqa: F811

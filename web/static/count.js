@@ -15,7 +15,7 @@ import "./held.js";
 import { askHow, showAreas } from "./share.js";
 import { Seen, titled } from "./seen.js";
 import { showUndecided } from "./undecided.js";
-import { showUnknown } from "./unknown.js";
+import { sayAside, showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
 import { dayWords, momentWords } from "./times.js";
 import { onPhoto } from "./photo.js";
@@ -106,7 +106,7 @@ function showBin(before) {
   } else {
     seen.notice(lines);
     noticeUnits(before.sealed || [], units);
-    if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, count on"));
+    if (screen.parked > before.parked) sayAside(screen.parked_last, _("Unknown code: it is kept, count on"));
     if (screen.empty && !before.empty) say("good", _("Noted: the bin is empty"));
   }
   byId("bin").textContent = screen.target;

@@ -90,8 +90,8 @@ async function item(code, lot = "", serial = "") {
   const parts = [heading(found.name || found.item, found.item, [lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial }), kept].filter(Boolean).join(" · "))];
   if (serial) parts.push(piece ? whereabouts(piece) : note(_("Where a piece is, is shown when no count is under way.")));
   else {
-    const { to_here: comes = 0, from_here: left = 0 } = found.in_transit || {};
-    const away = [[_("On the way here"), comes], [_("On the way out"), left]].filter(([, quantity]) => quantity);
+    const { to_here: comes = 0, back_here: back = 0, from_here: left = 0 } = found.in_transit || {};
+    const away = [[_("On the way here"), comes], [_("On the way back"), back], [_("On the way out"), left]].filter(([, quantity]) => quantity);
     const figures = [[_("Here"), all], [_("Free"), free], [_("Held"), all - free], ...away];
     parts.push(element("div", { className: "grid figures" }, ...figures.map(([title, quantity]) => figure(title, show(quantity), found.unit))));
   }
@@ -108,8 +108,9 @@ async function item(code, lot = "", serial = "") {
 
 // What is on its way between sites: it stands in no bin here.
 function underWay(transfers, show) {
+  const way = ({ comes, back, site }) => (comes ? _("from %(site)s", { site }) : back ? _("back from %(site)s", { site }) : _("to %(site)s", { site }));
   const rowOf = (each) => row(
-    cell(each.comes ? _("from %(site)s", { site: each.site }) : link(`/operations/${each.transfer}`, _("to %(site)s", { site: each.site }))),
+    cell(each.comes ? way(each) : link(`/operations/${each.transfer}`, way(each))),
     cell(ltr(each.serial || each.lot || "–")), cell(show(each.quantity), "number"), cell(each.missing ? show(each.missing) : "–", "number"),
   );
   return table(_("On its way between sites"), [[_("Transfer")], [_("Lot or serial")], [_("Quantity"), true], [_("Missing"), true]], transfers, rowOf, "");

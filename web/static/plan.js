@@ -11,20 +11,25 @@ const WAIT_MS = 300, SHOWN = 6;
 const boxes = [...document.querySelectorAll("input[name=bin]")];
 const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
 const byRule = () => byId("how").value === "rule";
-const words = (id) => byId(id).value.split(/[\s,;]+/).filter(Boolean);
+const words = (text) => text.split(/[\s,;]+/).filter(Boolean);
+const more = byId("more"), criteria = byId("criteria");
+const LISTS = ["areas", "items", "abc"], OF_STOCK = ["items", "abc", "expiring_before"];
+const OFTEN = "areas"; // a bin lies in one of several zones; everything else is said once
 let found = null;
 
-// The rule as the node reads it, or words about what is missing.
+const valueOf = (criterion) => criterion.querySelector("input, select")?.value.trim();
+const has = (kind) => Boolean(criteria.querySelector(`[data-kind=${kind}]`));
+
+// The rule as the node reads it, or words about what is missing. What cannot hold together, the node says.
 function rule() {
-  const plan = {}, which = byId("which").value, number = Number(byId("number").value);
-  if (byId("zone").value) plan.areas = [byId("zone").value];
-  if (which === "empty" || which === "suspect") plan[which] = true;
-  if (which === "since" && byId("since").value) plan.not_counted_since = byId("since").value;
-  if (which === "expiring" && byId("expiring").value) plan.expiring_before = byId("expiring").value;
-  if (which === "items" || which === "abc") plan[which] = words(which);
-  const says = { since: plan.not_counted_since, expiring: plan.expiring_before, items: plan.items?.length, abc: plan.abc?.length };
-  if (which in says && !says[which]) return _("Say which");
-  if (byId("whole").value === "no" && byId("whole").offsetParent) plan.whole = false;
+  const plan = {}, number = Number(byId("number").value);
+  for (const each of criteria.children) {
+    const { kind, title } = each.dataset, value = valueOf(each);
+    const said = LISTS.includes(kind) ? words(value) : [value];
+    if (value === "" || !said.length) return _("%(what)s: say which", { what: title });
+    plan[kind] = LISTS.includes(kind) ? [...(plan[kind] || []), ...said] : value ?? true;
+  }
+  if (byId("whole").value === "no" && !byId("whole-part").hidden) plan.whole = false;
   if (byId("many").value) {
     if (!Number.isInteger(number) || number < 1) return _("Say how many");
     plan[byId("many").value] = number;
@@ -33,12 +38,38 @@ function rule() {
 }
 
 function showRule() {
-  const which = byId("which").value;
-  for (const part of document.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(which);
+  byId("every").hidden = criteria.childElementCount > 0;
+  byId("both").hidden = criteria.childElementCount < 2;
+  for (const each of criteria.children) {
+    const name = [each.dataset.title, valueOf(each)].filter(Boolean).join(" ");
+    each.querySelector("[data-remove]").setAttribute("aria-label", _("Remove %(name)s", { name }));
+  }
+  for (const each of more.options) each.disabled = each.hidden = each.value !== OFTEN && has(each.value);
+  if (!more.selectedOptions[0] || more.selectedOptions[0].disabled) more.value = [...more.options].find((each) => !each.disabled)?.value ?? "";
+  byId("add").disabled = !more.value;
+  byId("whole-part").hidden = !OF_STOCK.some(has);
   byId("number-part").hidden = !byId("many").value;
   byId("by-rule").hidden = !byRule();
   byId("by-hand").hidden = byRule();
 }
+
+function changed() {
+  showRule();
+  count();
+  if (byRule()) preview();
+}
+
+byId("add").addEventListener("click", () => {
+  criteria.append(byId(`fits-${more.value}`).content.cloneNode(true));
+  changed();
+  criteria.lastElementChild.querySelector("input, select")?.focus();
+});
+criteria.addEventListener("click", ({ target }) => {
+  if (!target.closest("[data-remove]")) return;
+  target.closest("li").remove();
+  changed();
+  more.focus();
+});
 
 function count() {
   const number = chosen().length;
@@ -72,7 +103,7 @@ function preview() {
 
 byId("all").addEventListener("click", () => { for (const box of boxes) box.checked = true; count(); });
 byId("show").addEventListener("click", () => location.assign(`/review/new?from=${encodeURIComponent(byId("from").value.trim())}`));
-byId("plan").addEventListener("input", () => { showRule(); count(); if (byRule()) preview(); });
+byId("plan").addEventListener("input", changed);
 byId("plan").addEventListener("submit", (event) => { event.preventDefault(); open(false); });
 byId("draft").addEventListener("click", () => open(true));
 
@@ -89,7 +120,7 @@ function open(draft) {
 
 // What is asked for; what is missing is said and refused.
 function wish() {
-  const name = byId("plan-name").value.trim(), plan = rule(), only = words("only");
+  const name = byId("plan-name").value.trim(), plan = rule(), only = words(byId("only").value);
   if (!name) { byId("plan-name").focus(); throw new Refused(_("Give the count a name")); }
   if (byRule() && typeof plan === "string") throw new Refused(plan);
   if (!byRule() && !chosen().length) throw new Refused(_("Choose at least one bin"));
@@ -108,6 +139,4 @@ function changedLimits() {
   }
   return said;
 }
-showRule();
-count();
-if (byRule()) preview();
+changed();

@@ -14,7 +14,7 @@ import { Seen, titled } from "./seen.js";
 import { dayWords } from "./times.js";
 import { rest } from "./rest.js";
 import { lastOf } from "./told.js";
-import { showUnknown } from "./unknown.js";
+import { sayAside, showUnknown } from "./unknown.js";
 import { _, apart, n_ } from "./words.js";
 
 const kind = byId("choose").dataset.kind;
@@ -114,7 +114,7 @@ function showTask(before) {
     seen.notice(lines);
     if (told) sayUnit(told);
     told = null;
-    if (screen.parked > before.parked) say("bad", _("Unknown code: it is kept, go on"));
+    if (screen.parked > before.parked) sayAside(screen.parked_last, _("Unknown code: it is kept, go on"));
   }
   byId("from").textContent = (receiving ? screen.target : screen.source) || "…";
   if (!receiving) byId("to").textContent = screen.target || "…";

@@ -1,8 +1,9 @@
 // Scans that nobody could count: each is explained, as an item after all or as nothing to count.
 
 import { act, get } from "./api.js";
-import { attempt, byId, element, ltr } from "./page.js";
+import { attempt, byId, element, ltr, say } from "./page.js";
 import { weighed } from "./weigh.js";
+import { sentence } from "./wire.js";
 import { _ } from "./words.js";
 
 function field(row, name, label, value = "") {
@@ -88,6 +89,12 @@ export function lateCardOf(read, gone) {
   const decides = (byId("bar").dataset.roles || "").split(" ").includes("APPROVE");
   return decides ? cardOf(read, gone, { yes: _("It is this: count the bin again") })
     : element("article", { className: "card unknown" }, ...said(read));
+}
+
+// What was just set aside: a code that nobody knows, which is said in `otherwise`, or one that lacks a word.
+export function sayAside({ item, why }, otherwise) {
+  if (item) say("warn", sentence(why));
+  else say("bad", otherwise);
 }
 
 export async function showUnknown(scale = "") {

@@ -24,7 +24,7 @@ export function newId() {
 }
 
 // The node's own words, as a sentence.
-const sentence = (detail, otherwise) => (detail ? detail[0].toUpperCase() + detail.slice(1) : otherwise);
+export const sentence = (detail, otherwise = "") => (detail ? detail[0].toUpperCase() + detail.slice(1) : otherwise);
 
 export async function call(path, options = {}) {
   let response, content;
