@@ -429,3 +429,8 @@ HALVES_1 = """
 -- Which side of a relocation is posted: 'source', 'target' or 'both'; '' while neither is.
 ALTER TABLE count_relocations ADD COLUMN half TEXT NOT NULL DEFAULT '';
 """
+
+SESSIONS_1 = """
+-- The list of counts, newest first, with what it is searched by (`node/counting_review`).
+CREATE INDEX count_sessions_opened ON count_sessions (opened_at_ms, session, state, name);
+"""

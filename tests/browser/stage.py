@@ -90,7 +90,7 @@ BINS = {
         *(f"P-{number:02}" for number in range(1, 5)),
         "U-01",
         "U-02",
-        *(f"N-{number:02}" for number in range(1, 9)),
+        *(f"N-{number:02}" for number in range(1, 13)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }
@@ -167,7 +167,7 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
     settings.write_text(
         f'site = "{name}"\ndevices = ["serial://{home}/scanner?baud=9600&protocol=line&name=scanner",\n'
         f'  "serial://{home}/scale?protocol=sics&name=scale"]\n'
-        f'[web]\nport = 0\nsession_idle_ms_max = {IDLE_MS_MAX}\n'
+        f"[web]\nport = 0\nsession_idle_ms_max = {IDLE_MS_MAX}\n"
         f'[hub]\nurl = "{set_up.hub_url}"\ndiscover = false\ninterval_ms = 1000\n'
         "[sealing]\nage_ms_max = 1000\n"
     )
