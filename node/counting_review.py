@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from itertools import islice
+from typing import TypeAlias
 
 from ledger.db import Connection
 from ledger.documents import reason_code
@@ -36,6 +38,8 @@ from node.rounds import (
 )
 from node.values import Fields
 
+Listed: TypeAlias = tuple[bytes, str, str, int, int]  # session, name, state as kept, opened_at_ms, test
+
 
 class Review:
     """The approver's verbs and views."""
@@ -47,48 +51,67 @@ class Review:
 
     # ------------------------------------------------------------ looking
 
+    # One index has all of it, newest first: ten thousand counts are looked through without their rows.
+    LISTED = (
+        "SELECT session, name, state, opened_at_ms, test FROM count_sessions WHERE (opened_at_ms, session) < (?, ?)"
+        " ORDER BY opened_at_ms DESC, session DESC"
+    )
+
     def sessions(
         self,
         connection: Connection,
         who: Person,
         after: tuple[int, str] = (2**62, ""),
         most: int = 200,
-        skip: int = 0,
+        search: str = "",
+        state: str = "",
     ) -> list[Answer]:
-        """Sessions, newest first, with how many bins stand where. No quantity is in it.
+        """Sessions that `found` finds behind `after`, (opened_at_ms, session in hex), as they stand."""
+        found = self.found(connection, who, after, search, state)
+        return [self.standing(connection, each) for each in islice(found, most)]
 
-        `after`: (opened_at_ms, session in hex) of the one after which to go on; `skip`: how many more to leave out.
-        """
+    def found(
+        self,
+        connection: Connection,
+        who: Person,
+        after: tuple[int, str] = (2**62, ""),
+        search: str = "",
+        state: str = "",
+    ) -> Iterator[Listed]:
+        """Sessions whose name has each word of `search` and that stand as `state` says ("": any), newest first."""
         who.may_see(APPROVE, "see how counts stand")
-        rows = connection.execute(
-            "SELECT session, name, state, opened_at_ms, test FROM count_sessions"
-            " WHERE (opened_at_ms, session) < (?, ?) ORDER BY opened_at_ms DESC, session DESC LIMIT ? OFFSET ?",
-            (after[0], bytes.fromhex(after[1]), most, skip),
-        ).fetchall()
-        found = []
-        for session, name, state, opened_at_ms, test in rows:
-            bins = dict(
-                connection.execute(
-                    "SELECT state, COUNT(*) FROM count_bins WHERE session = ? GROUP BY state", (session,)
-                ).fetchall()
-            )
-            recounts = connection.execute(
-                "SELECT COUNT(*) FROM count_rounds r JOIN count_bins b ON b.session = r.session AND b.bin = r.bin"
-                " WHERE r.session = ? AND r.round > 0 AND r.task IS NULL AND b.state = 'waiting'",
-                (session,),
-            ).fetchone()[0]
-            shown = state if state != "active" else _stage(bins, int(recounts))
-            found.append(
-                {
-                    "session": bytes(session).hex(),
-                    "name": name,
-                    "state": shown,
-                    "opened_at_ms": opened_at_ms,
-                    "bins": bins,
-                    "test": bool(test),
-                }
-            )
-        return found
+        rows = connection.execute(self.LISTED, (after[0], bytes.fromhex(after[1])))
+        words = search.casefold().split()
+        return (
+            row
+            for row in rows
+            if all(word in row[1].casefold() for word in words)
+            # How one that is active stands is asked of its bins, and only where it matters.
+            and (state in ("", row[2]) or (row[2] == "active" and state == self.standing(connection, row)["state"]))
+        )
+
+    @staticmethod
+    def standing(connection: Connection, listed: Listed) -> Answer:
+        """A session with how many bins stand where. No quantity is in it."""
+        session, name, state, opened_at_ms, test = listed
+        bins = dict(
+            connection.execute(
+                "SELECT state, COUNT(*) FROM count_bins WHERE session = ? GROUP BY state", (session,)
+            ).fetchall()
+        )
+        recounts = connection.execute(
+            "SELECT COUNT(*) FROM count_rounds r JOIN count_bins b ON b.session = r.session AND b.bin = r.bin"
+            " WHERE r.session = ? AND r.round > 0 AND r.task IS NULL AND b.state = 'waiting'",
+            (session,),
+        ).fetchone()[0]
+        return {
+            "session": bytes(session).hex(),
+            "name": name,
+            "state": state if state != "active" else _stage(bins, int(recounts)),
+            "opened_at_ms": opened_at_ms,
+            "bins": bins,
+            "test": bool(test),
+        }
 
     def overview(
         self, connection: Connection, who: Person, session: OpId, shown: Container[str] | None = None

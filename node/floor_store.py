@@ -468,3 +468,8 @@ CREATE VIEW count_tallies AS
     SELECT session, bin, round, 0 AS area, task FROM count_rounds WHERE task IS NOT NULL
     UNION ALL SELECT session, bin, round, area, task FROM count_areas WHERE task IS NOT NULL;
 """
+
+SESSIONS_1 = """
+-- The list of counts, newest first, with what it is searched by (`node/counting_review`).
+CREATE INDEX count_sessions_opened ON count_sessions (opened_at_ms, session, state, name, test);
+"""

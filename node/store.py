@@ -497,6 +497,7 @@ STEPS: tuple[str, ...] = (
     floor_store.BEGUN_1,
     AUDITORS_1,
     floor_store.TESTED_1,
+    floor_store.SESSIONS_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

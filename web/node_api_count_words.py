@@ -28,9 +28,12 @@ from web.schema import (
 
 BINS_MAX = 500
 BIN_STATE = one_of("waiting", "counting", "closing", "review", "posted", "uncounted", "rejected", "tested")
-SESSION_STATE = one_of(
-    "draft", "active", "counting", "recount", "review", "posted", "closed", "cancelled", "rejected"
-)
+STAGES = ("draft", "counting", "recount", "review", "posted", "closed", "cancelled", "rejected")
+SESSION_STATE = one_of("active", *STAGES)
+LOOKED_FOR = {
+    "search": text("Only those whose name has each of these words", most=80),
+    "state": one_of(*STAGES, doc="Only those that stand so"),
+}
 _LIMIT = or_null(whole("None: no limit", most=2**53 - 1))
 RULE = record(
     "Rule",

@@ -50,7 +50,8 @@ def _sessions(ask: Ask) -> object:
     at_ms, name = ask.after or (2**62, "")
     after = (int(at_ms), hex_of(name))
     with ask.reading() as connection:
-        found = ask.parts.floor.counting.review.sessions(connection, ask.who, after, ask.limit + 1)
+        review = ask.parts.floor.counting.review
+        found = review.sessions(connection, ask.who, after, ask.limit + 1, **ask.query)
     return ask.page([((each["opened_at_ms"], each["session"]), each) for each in found])
 
 
@@ -313,7 +314,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/counts/", allow=APPROVE, summary="Count sessions, newest first",
-        answer=words.SESSION, keys=(int, str), handle=_sessions,
+        answer=words.SESSION, keys=(int, str), handle=_sessions, query=words.LOOKED_FOR,
     ),
     Route(
         method="GET", path="/api/v1/counts/mine", allow=ANYONE, handle=_mine,

@@ -93,8 +93,9 @@ class Ask:
 
     @property
     def list_name(self) -> str:
-        """What is listed: the address, without what narrows or pages it."""
-        return " ".join((self.route.path, *self.path.values()))
+        """What is listed: the address with what narrows it, without what pages it."""
+        narrowed = sorted((name, value) for name, value in self.query.items() if value.strip())
+        return " ".join((self.route.path, *self.path.values(), *(f"{name}={value}" for name, value in narrowed)))
 
 
 def register(blueprint: Blueprint, parts: NodeParts, routes: Iterable[Route]) -> None:

@@ -19,6 +19,7 @@ from node.counting_policy import policy
 from web import kit, node_certificates, node_proposals
 from web.excerpts import excerpt, taken
 from web.languages import N_, said
+from web.node_api_count_words import STAGES
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts
 from web.node_pages import page
@@ -93,12 +94,16 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @routes.get("/")
     @page(parts)
     def sessions() -> str:
-        who = parts.person()
+        who, search = parts.person(), request.args.get("search", "")[:80].strip()
+        state = asked if (asked := request.args.get("state", "")) in STAGES else ""
         with parts.site.reading() as connection:
-            (total,) = connection.execute("SELECT COUNT(*) FROM count_sessions").fetchone()
-            found = taken(int(total), lambda skip, most: review.sessions(connection, who, most=most, skip=skip))
+            found = excerpt(list(review.found(connection, who, search=search, state=state)))
+            rows = [review.standing(connection, each) for each in found.rows]
             left = parts.floor.parking.left_count(connection)
-        return render_template("node/review.html", sessions=found, left=left)
+        return render_template(
+            "node/review.html", sessions=replace(found, rows=rows), left=left, search=search, state=state,
+            stages=STAGES,
+        )  # fmt: skip
 
     @routes.get("/scans")
     @page(parts)

@@ -145,6 +145,7 @@ class Books:
         self.lists: dict[str, PickList] = {}
         self.units: dict[str, str] = {}  # where each stands
         self.rounds: dict[str, Round] = {}
+        self.counted: dict[str, list[str]] = defaultdict(list)  # the counts of each bin; tests are none
         # What is open about a bin until a count of it is posted that was recorded later: (bin, acts by then).
         self.doubtful: dict[tuple[str, str], tuple[str, int]] = {}
         self.newest: dict[tuple[str, str], list[Compared]] = {}

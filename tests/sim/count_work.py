@@ -214,6 +214,8 @@ class CountWork(Tablets):
             round_.lines = books.close(round_)
             books.enter(str(op), "record_count")
             round_.recorded = len(books.acts)
+            if not round_.test:
+                books.counted[round_.bin].append(str(op))
             expected = books.judge(round_, ROUNDS_MAX)
             lines = [(*line.thing, line.counted, line.expected) for line in round_.lines]
             if (answer["lines"], states[-1]) != (lines, expected):

@@ -209,6 +209,16 @@ class NodeMachine(Machine):
         row = self.reading().execute("SELECT 1 FROM operations WHERE op_id = ?", (op_id,)).fetchone()
         return row is not None
 
+    def proposed_ms(self, op_id: str) -> int:
+        """When this was proposed, by the clock of the node."""
+        found = self.reading().execute("SELECT at_ms FROM proposals WHERE op_id = ?", (bytes.fromhex(op_id),))
+        return int(found.fetchone()[0])
+
+    def happened_ms(self, op_id: str) -> int:
+        """When the count that this operation records was done, by the clock of the node."""
+        joined = "SELECT h.at_ms FROM operations o JOIN happened h ON h.height = o.height AND h.place = o.place"
+        return int(self.reading().execute(f"{joined} WHERE o.op_id = ?", (bytes.fromhex(op_id),)).fetchone()[0])
+
     def reading(self) -> db.Connection:
         """A connection of another process, so to speak: it sees what is committed and nothing else."""
         if self._reader is None:

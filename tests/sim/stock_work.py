@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger.ids import SHRINKAGE, SUPPLIER
 from tests.sim.books import Flow
 from tests.sim.founding import COUNTERS
-from tests.sim.machines import PIN
+from tests.sim.machines import PIN, NodeMachine
 from tests.sim.tablets import Act, Answer, Tablets, named
 
 LOTS = ("L1", "L2")
@@ -136,10 +136,25 @@ class StockWork(Tablets):
         proposal = dice.choice(sorted(self.proposals[site]))
         flows, of = self.proposals[site][proposal], self.backwards.get(proposal, "")
         body = {"proposal": proposal}
+        ends = sorted({place for flow in flows for place in (flow.source, flow.target)})
+        doubted: list[str] = []
+
+        def ask(node: NodeMachine) -> Answer:
+            # What was wrong when it was proposed may be put right already by a count that ended after that.
+            since_ms = node.proposed_ms(proposal)
+            doubted[:] = [
+                end for end in ends if any(node.happened_ms(each) > since_ms for each in books.counted[end])
+            ]
+            return node.parts.floor.stock.proposals.approve(op, node.who("eve"), body, PIN)
 
         def done(_: Answer) -> None:
             del self.proposals[site][proposal]
             books.enter(proposal, "reverse" if of else "adjust", flows)
+            for place in doubted:
+                round_ = books.rounds[place]
+                if round_.state == "review":
+                    round_.state, round_.number = "waiting", round_.number + 1
+            self._order(site, op, doubted)
             if of:
                 books.reversed.add(of)
 
@@ -148,7 +163,7 @@ class StockWork(Tablets):
             site,
             "approve",
             op,
-            lambda node: node.parts.floor.stock.proposals.approve(op, node.who("eve"), body, PIN),
+            ask,
             done,
             legal,
             on_chain=proposal,

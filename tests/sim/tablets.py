@@ -151,10 +151,18 @@ class Tablets:
         books = self.ledger.sites[site]
         books.enter(str(op), "except_document")
         self._report(site, "unbookable act", str(op), place)
-        known = books.rounds.get(place)
-        if place not in books.blind or (known is not None and known.test):  # an auditor's test gives way
-            session = str(part_op_id(op, CHECK))
-            books.enter(session, "plan_count")
+        self._order(site, op, [place])
+
+    def _order(self, site: str, op: OpId, places: list[str]) -> None:
+        """Places are to be counted because of an act; one in a count is left to that, and a test gives way."""
+        books = self.ledger.sites[site]
+        tests = {each.bin for each in books.rounds.values() if each.test}
+        free = [place for place in places if place not in books.blind - tests]
+        if not free:
+            return
+        session = str(part_op_id(op, CHECK))
+        books.enter(session, "plan_count")
+        for place in free:
             books.rounds[place] = Round(session, place)
 
 

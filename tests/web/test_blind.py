@@ -89,6 +89,8 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
                 with app.test_request_context():
                     yield url_for(rule.endpoint, **dict(zip(sorted(rule.arguments), values, strict=True)))
     yield f"/api/v1/inventory/{GTINS['BOLT']}"
+    for path in ("/api/v1/counts/", "/review/"):
+        yield from (f"{path}?search=blind", f"{path}?state=counting", f"{path}?state=review&search=blind")
 
 
 def pages(client: FlaskClient, path: str) -> Iterator[TestResponse]:

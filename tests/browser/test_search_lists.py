@@ -1,0 +1,62 @@
+"""Long lists are searched on their pages: by keyboard, held either way, from right to left, and said when in vain."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import stage
+from tests.browser.conftest import TABLET, Pages
+from tests.browser.test_devices import shot
+from tests.browser.test_languages import looked_at, speaking
+from tests.browser.test_look import LOOKS, faults_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counts(house: stage.House) -> None:
+    """A count that was cancelled, and a draft, both of a name that no other count has."""
+    kim = house.oslo.people["kim"]
+    kim.act("counts", name="Looked for, north", bins=["N-09"], draft=True)
+    session = kim.act("counts", name="Looked for, south", bins=["N-10"])["session"]
+    kim.act("counts/cancel", session=session, reason="late")
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_counts_are_found_by_name_and_state(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    page = pages.tablet("kim", "/review/", theme=theme, size=size)
+    rows = page.locator("tbody tr")
+    page.focus("#search")
+    page.keyboard.type("SOUTH looked")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Looked for, south")
+    faults = faults_of(page, f"counts found ({theme})")
+    shot(page, f"counts-{theme}-{size[0]}")
+    page.fill("#search", "looked for")
+    page.select_option("#state", "draft")
+    page.get_by_role("button", name="Find").click()
+    expect(rows).to_contain_text("Looked for, north")
+    page.select_option("#state", "posted")
+    page.press("#search", "Enter")
+    expect(page.locator(".empty")).to_have_text(
+        "No count here has looked for in its name and is in the state posted."
+    )
+    faults += faults_of(page, f"no count found ({theme})")
+    shot(page, f"counts-none-{theme}-{size[0]}")
+    page.press("#search", "Escape")
+    page.wait_for_url("**/review/")
+    expect(page.locator("#search")).to_have_value("")
+    expect(page.get_by_role("row", name="Looked for, south")).to_be_visible()
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("language", ["ar", "de"])
+def test_counts_are_found_in_another_language(pages: Pages, language: str) -> None:
+    page = speaking(pages, "kim", language, theme="light", size=TABLET)
+    faults = []
+    for query in ("search=looked", "search=looked&state=posted", "search=looked+in+vain", "state=closed"):
+        page.goto(f"{pages.house.oslo.url}/review/?{query}")
+        page.wait_for_selector("#search")
+        faults += looked_at(page, language, TABLET, f"counts {query} ({language})")
+        shot(page, f"counts-{language}-{query.replace('&', '-')}")
+    assert not faults, "\n".join(faults)
