@@ -23,7 +23,7 @@ from node import catalogue
 from node.counting_facts import EVERYTHING, picture_at
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
-from node.rounds import blind_bins, need_session
+from node.rounds import blind_bins, need_session, reveal
 from node.values import Fields, amount, listed, text_id
 
 PREVIEW_ROWS_MAX = 200
@@ -137,7 +137,7 @@ class Plans:
             _, scope, height, seed, seed_from, chosen, busy = cbor_decode(bytes(row[0]), depth_max=6)
             if who.counts:
                 # A rule such as "bins without stock" tells what is expected of them.
-                reveal(connection, session, [bin_ for bin_, _ in chosen], who, self._desk.now_ms())
+                reveal(connection, session, [bin_ for bin_, _ in chosen], who.actor, self._desk.now_ms())
             # The content counts the blocks of its own incarnation, the row of blocks those of all (`node/eras`).
             derived = _again(connection, scope, int(row[1]), seed, chosen, busy) if scope else None
         return {
@@ -166,14 +166,6 @@ def content_of(session: OpId, draft: Draft | None, bins: Iterable[Planned], heig
 def digest(content: bytes) -> bytes:
     """How the call names what is said beside it."""
     return hashlib.sha256(content).digest()
-
-
-def reveal(connection: Connection, session: OpId, bins: Iterable[str], who: Person, now_ms: int) -> None:
-    """From now on this person knows too much to count these bins in this session."""
-    connection.executemany(
-        "INSERT OR IGNORE INTO count_reveals VALUES (?, ?, ?, ?)",
-        [(session.raw, bin_, who.actor.raw, now_ms) for bin_ in bins],
-    )
 
 
 def _again(

@@ -19,11 +19,10 @@ from ledger.people import APPROVE
 from ledger.plans import COUNTED_BINS
 from node import catalogue
 from node.counting_facts import PostedRound, counted_s, posted_rounds
-from node.counting_plans import reveal
 from node.desk import Answer, Desk, Person
 from node.openings import document_of
 from node.operators import Operators
-from node.rounds import ENDED, Round, need_session, parts, speaking
+from node.rounds import ENDED, Round, need_session, parts, reveal, speaking
 
 LINE_COLUMNS = (
     "bin", "state", "item", "name", "lot", "serial", "status", "unit", "decimals", "counted", "expected",
@@ -65,7 +64,7 @@ class Reports:
             shown = [row for row in rows if row.bin_state in ("review", *ENDED)]
             if who.counts:
                 seen = [row.bin for row in shown if row.bin_state == "review"]
-                reveal(connection, session, seen, who, self._desk.now_ms())
+                reveal(connection, session, seen, who.actor, self._desk.now_ms())
             lines = [line for row in shown for line in self._lines(connection, row)]
         return {
             "session": str(session),

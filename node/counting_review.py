@@ -34,6 +34,7 @@ from node.rounds import (
     parked_count,
     parts,
     recorded,
+    reveal,
     speaking,
 )
 from node.values import Fields
@@ -164,10 +165,7 @@ class Review:
             if row.bin_state not in ("review", *ENDED):
                 raise Rejected(f"{bin_} is still to be counted: its variance is shown when that is done")
             if who.counts and row.bin_state == "review":
-                connection.execute(
-                    "INSERT OR IGNORE INTO count_reveals VALUES (?, ?, ?, ?)",
-                    (session.raw, bin_, who.actor.raw, self._desk.now_ms()),
-                )
+                reveal(connection, session, (bin_,), who.actor, self._desk.now_ms())
             newest, row = row, speaking(connection, session, bin_)
             rounds = [self._round(connection, row, number) for number in range(newest.round + 1)]
             choice = chosen(connection, session, bin_)

@@ -33,6 +33,7 @@ from node.rounds import (
     need_session,
     note_baseline,
     open_round,
+    reveal,
     set_bin,
 )
 from node.values import Fields, listed, text_id
@@ -106,7 +107,7 @@ class Sessions:
                 note_baseline(connection, op_id, [each.bin for each in ordered])
             self._plan(connection, op_id, who, ordered, made, rule)
             if who.counts and scope is not None and scope.empty:
-                counting_plans.reveal(connection, op_id, [each.bin for each in ordered], who, self._desk.now_ms())
+                reveal(connection, op_id, [each.bin for each in ordered], who.actor, self._desk.now_ms())
             return {"session": str(op_id), "bins": sorted(each.bin for each in ordered)}
 
         return self._desk.once(op_id, who.actor, "open_session", content, work)

@@ -20,7 +20,6 @@ from node import counting_csv, tasks
 from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
 from node.counting_lines import counted_elsewhere
-from node.counting_plans import reveal
 from node.counting_policy import policy
 from node.counting_posting import bin_op_id
 from node.desk import Answer, Desk, Person
@@ -31,6 +30,7 @@ from node.rounds import (
     need_counter,
     need_session,
     refuse_counter,
+    reveal,
     set_bin,
 )
 from node.tasks import Cause
@@ -82,7 +82,7 @@ class Sheets:
                         (session.raw, bin_, row.round),
                     )
             if not blind and who.counts:
-                reveal(connection, session, chosen, who, self._desk.now_ms())
+                reveal(connection, session, chosen, who.actor, self._desk.now_ms())
             return {"session": str(session), "sheet": int(number), "bins": chosen}
 
         return self._desk.once(
@@ -264,7 +264,7 @@ class Sheets:
             if not sheet.blind:
                 who.need(APPROVE, "print a count sheet with quantities")
             if not sheet.blind and who.counts:
-                reveal(connection, sheet.session, sheet.bins, who, self._desk.now_ms())
+                reveal(connection, sheet.session, sheet.bins, who.actor, self._desk.now_ms())
             name = need_session(connection, sheet.session).name
             bins = []
             for bin_ in sheet.bins:

@@ -21,7 +21,7 @@ from node import catalogue
 from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.rounds import refuse_frozen
+from node.rounds import refuse_frozen, refuse_releaser
 from node.values import Fields
 
 ROWS_MAX = 200
@@ -144,6 +144,8 @@ class Holds:
                 hidden = sorted(self._counting.blind_bins(connection, who) & places)
                 if hidden:
                     raise Rejected(f"{hidden[0]} is being counted: wait until that count is finished")
+                for place in sorted(places):
+                    refuse_releaser(connection, place, who.actor)
             document = self._desk.document(
                 occurred_ms, reasons=reasons, references=references, commitments=self._desk.erasable(connection, note)
             )

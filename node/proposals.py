@@ -18,7 +18,7 @@ from node import catalogue, deliveries, hindsight, limits, openings, orders
 from node.counting_sessions import Sessions
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.rounds import refuse_frozen
+from node.rounds import learned, refuse_frozen
 from node.values import Fields
 
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
@@ -137,7 +137,20 @@ class Proposals:
         fields = Fields(body, "approve")
         proposal = fields.op_id("proposal")
         fields.done()
+        self._tell(proposal, who)
         return self.book(op_id, who, proposal, lambda call, name: self._operators.approve(who, call, name, pin))
+
+    def _tell(self, proposal: OpId, who: Person) -> None:
+        """Booked or refused, who signs is told something of what the books have: kept on its own, before either."""
+        with self._site.writing() as connection:
+            row = connection.execute(
+                "SELECT call FROM proposals WHERE op_id = ? AND state = 'open' AND actor <> ?",
+                (proposal.raw, who.actor.raw),
+            ).fetchone()
+            if row is not None and who.counts:
+                lines = lines_of(calls.decode(bytes(row[0]))[1])
+                ends = {place for line in lines for place in (line.source, line.target)}
+                learned(connection, ends, who.actor, self._desk.now_ms())
 
     def book(self, op_id: OpId, who: Person, proposal: OpId, sign: Sign) -> Answer:
         """Book a proposal with the signature that `sign` puts under it."""

@@ -355,22 +355,41 @@ def note_baseline(connection: Connection, session: OpId, bins: Iterable[str]) ->
     )
 
 
-def movers_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
+SIGNED = ("release", "post_count")  # acts that sign for goods which others have moved
+
+
+def movers_of(connection: Connection, session: OpId, bin_: str, but: tuple[str, ...] = ()) -> set[Actor]:
     """Everyone who brought goods into this bin, took, held, released or adjusted some since the session took
-    it up, piece by piece or with the unit that they are on; also where that could not be booked."""
+    it up, piece by piece or with the unit that they are on; also where that could not be booked. `but`: not by these
+    calls."""
     rows = connection.execute(
         "WITH base AS (SELECT height, place FROM count_baselines WHERE session = ?1 AND bin = ?2)"
         " SELECT o.actor FROM base b JOIN movements m ON (m.source = ?2 OR m.target = ?2)"
         " AND (m.height, m.place) > (b.height, b.place)"
         " JOIN operations o ON o.height = m.height AND o.place = m.place"
+        " AND o.call NOT IN (SELECT value FROM json_each(?3))"
         " UNION SELECT o.actor FROM base b JOIN unit_moves u ON (u.source = ?2 OR u.target = ?2)"
         " AND (u.height, u.place) > (b.height, b.place)"
         " JOIN operations o ON o.height = u.height AND o.place = u.place"
         " UNION SELECT o.actor FROM base b JOIN exception_lines e ON e.source = ?2 OR e.target = ?2"
         " JOIN operations o ON o.op_id = e.op_id AND (o.height, o.place) > (b.height, b.place)",
-        (session.raw, bin_),
+        (session.raw, bin_, json.dumps(but)),
     ).fetchall()
     return {Actor(bytes(row[0])) for row in rows if row[0] is not None}
+
+
+def refuse_releaser(connection: Connection, bin_: str, actor: Actor) -> None:
+    """Refuse a person who in a count session that goes on counted this bin, or moved, held or adjusted its goods. To
+    have released some of them before is no hindrance, nor to have posted the count."""
+    rows = connection.execute(
+        "SELECT b.session FROM count_bins b JOIN count_sessions s ON s.session = b.session"
+        " WHERE b.bin = ? AND s.state = 'active' AND NOT s.test",
+        (bin_,),
+    ).fetchall()
+    for (raw,) in rows:
+        session = OpId(bytes(raw))
+        if actor in counters_of(connection, session, bin_) | movers_of(connection, session, bin_, SIGNED):
+            raise Rejected(f"who counted or moved goods of {bin_} in a count that goes on releases none of them")
 
 
 def _not_again(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
@@ -389,9 +408,32 @@ def refuse_counter(connection: Connection, session: OpId, bin_: str, actor: Acto
         "SELECT 1 FROM count_reveals WHERE session = ? AND bin = ? AND actor = ?", (session.raw, bin_, actor.raw)
     ).fetchone()
     if row is not None:
-        raise Rejected(f"{bin_} has to be counted by somebody who has not seen its review")
+        raise Rejected(f"{bin_} has to be counted by somebody who knows nothing of what the books have there")
     if actor in _not_again(connection, session, bin_):
         raise Rejected(f"{bin_} has to be counted by somebody who has not moved or adjusted its goods meanwhile")
+
+
+def reveal(connection: Connection, session: OpId, bins: Iterable[str], actor: Actor, now_ms: int) -> None:
+    """From now on this person knows too much to count these bins in this session."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO count_reveals VALUES (?, ?, ?, ?)",
+        [(session.raw, bin_, actor.raw, now_ms) for bin_ in bins],
+    )
+
+
+def learned(connection: Connection, places: Iterable[str], actor: Actor, now_ms: int) -> None:
+    """An act at these places told this person something of what the books have there, were it only that it could be
+    booked or could not: they begin no count of them now, and one that they are at is not blind any more."""
+    for place in places:
+        row = open_round(connection, place)
+        if row is None:
+            continue
+        reveal(connection, row.session, (place,), actor, now_ms)
+        if own_round(connection, place, actor) is not None:
+            connection.execute(
+                "UPDATE count_rounds SET blind = 0 WHERE session = ? AND bin = ? AND round = ?",
+                (row.session.raw, place, row.round),
+            )
 
 
 def blind_bins(connection: Connection) -> frozenset[str]:

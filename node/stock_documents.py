@@ -38,7 +38,7 @@ from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person, is_done
 from node.parts import DOCUMENT_LINES_MAX
 from node.proposals import Proposals
-from node.rounds import refuse_frozen
+from node.rounds import learned, refuse_frozen
 from node.tasks import Thing
 from node.values import Fields, text_id
 from node.wish import Read, Wish
@@ -379,6 +379,8 @@ class Documents:
         also: Iterable[str] = (),
     ) -> None:
         """Keep what happened and could not be booked, and have its place counted, and those in `also`."""
+        also = tuple(also)
+        learned(connection, (place, *also), who.actor, self._desk.now_ms())
         exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document, also=also)
 
     def _blind_to(self, connection: Connection, who: Person, wish: Wish) -> bool:

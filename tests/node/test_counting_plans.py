@@ -209,7 +209,7 @@ def test_who_saw_a_plan_of_empty_bins_does_not_count_them(stage: Stage) -> None:
     put(stage, "C-1", "BOLT")
     number = opened(stage, plan={"areas": ["COLD"], "empty": True})
     stage.floor.counting.plans.show(stage.as_("tess"), number)
-    with pytest.raises(Rejected, match="has not seen"):
+    with pytest.raises(Rejected, match="knows nothing of what"):
         stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "C-2"})
     with pytest.raises(Rejected, match="APPROVE"):
         stage.floor.counting.plans.show(stage.as_("cora"), number)

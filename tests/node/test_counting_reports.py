@@ -93,7 +93,7 @@ def test_whoever_may_count_and_reads_the_report_counts_no_bin_in_review(stage: S
     stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), body)
     # While it is counted again, nobody is told any more.
     assert stage.floor.counting.reports.variance(stage.as_("sven"), number)["lines"] == []
-    with pytest.raises(Rejected, match="has not seen its review"):
+    with pytest.raises(Rejected, match="knows nothing of what the books have"):
         stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "Z-1"})
     stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "Z-2"})
 

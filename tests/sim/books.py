@@ -123,6 +123,7 @@ class Round:
     empty: bool = False
     counters: set[str] = field(default_factory=set)
     movers: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)  # something of what the books have there
     tally: Counter[Thing] = field(default_factory=Counter)
     entered: set[Thing] = field(default_factory=set)
     lines: list[Compared] = field(default_factory=list)

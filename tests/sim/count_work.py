@@ -57,7 +57,7 @@ class CountWork(Tablets):
     def _open_bin(self, site: str, round_: Round) -> Act | None:
         books, op = self.ledger.sites[site], self.op()
         busy = {each.who for each in books.rounds.values() if each.state == "counting"}
-        barred = round_.counters | (round_.movers if round_.number else set())
+        barred = round_.counters | round_.told | (round_.movers if round_.number else set())
         able = [login for login in COUNTERS if login not in barred | busy]
         if not able:
             return self._leave_uncounted(site, round_) if set(COUNTERS) <= barred else None

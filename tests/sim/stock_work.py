@@ -72,7 +72,7 @@ class StockWork(Tablets):
             if bookable:
                 books.enter(str(op), "move", flows)
             else:
-                self._excepted(site, op, flows[0].source)
+                self._excepted(site, op, flows[0].source, who)
             books.moved(who, flows)
             said = bool(answer.get("exception"))
             # Its place is to be counted now, and a counter must not learn what is booked there.
@@ -182,7 +182,7 @@ class StockWork(Tablets):
         body = {"location": place, "reason": "locked", "lines": [line]}
 
         def done(_: Answer) -> None:
-            self._excepted(site, op, place)
+            self._excepted(site, op, place, "ann")
 
         return Act(
             site,

@@ -146,11 +146,13 @@ class Tablets:
         if doubtful:
             books.doubtful[name] = (doubtful, len(books.acts))
 
-    def _excepted(self, site: str, op: OpId, place: str) -> None:
+    def _excepted(self, site: str, op: OpId, place: str, who: str) -> None:
         """An act was sealed as an exception: it is reported, and its place is to be counted."""
         books = self.ledger.sites[site]
         books.enter(str(op), "except_document")
         self._report(site, "unbookable act", str(op), place)
+        if place in books.blind:
+            books.rounds[place].told.add(who)
         self._order(site, op, [place])
 
     def _order(self, site: str, op: OpId, places: list[str]) -> None:
