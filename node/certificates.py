@@ -174,6 +174,18 @@ def machine_names(addresses: Sequence[str], also: Sequence[str] = ()) -> tuple[s
     return (f"{own}.local", f"{own}.lan", *addresses, *also)
 
 
+def is_called(host: str, also: Sequence[str] = ()) -> bool:
+    """Whether a request for `host`, without its port, is meant for this machine: addresses and names of a local network
+    are, and of others only those in the settings. A page of somebody else's name that was led here by its own name
+    server is none of ours (DNS rebinding)."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in name or name in also or any(name.endswith(f".{local}") for local in LOCAL_NAMES)
+    return True
+
+
 def _permitted() -> list[x509.GeneralName]:
     nets = [x509.IPAddress(ipaddress.ip_network(net)) for net in LOCAL_NETS]
     return [*(x509.DNSName(name) for name in LOCAL_NAMES), *nets]

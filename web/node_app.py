@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +13,10 @@ from flask import Flask, Response, g, render_template, request
 
 from devices.journal import Journal
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Rejected
+from ledger.errors import Invalid, LedgerError, Rejected
 from ledger.seams import Random
+from ledger.wording import shown
+from node.certificates import is_called
 from node.desk import Person
 from node.floor import Floor
 from node.site import Site
@@ -107,6 +110,13 @@ def store(parts: NodeParts) -> str:
     return tablet(parts) if sent is None else sent.outbox.hex()
 
 
+def refuse_other_name(also: Sequence[str]) -> None:
+    """A page must not reach this node by a name that is none of its own."""
+    host = request.host.rpartition(":")[0] if re.search(r":\d*$", request.host) else request.host
+    if not is_called(host, also):
+        raise Invalid(f"this node is not called {shown(host)}: add the name to web.https_names in its settings")
+
+
 def create(parts: NodeParts) -> Flask:
     """The application, ready for a server or a test client."""
     # Here and not above: both sides import this module for the request's person and tablet.
@@ -117,6 +127,7 @@ def create(parts: NodeParts) -> Flask:
 
     zone = parts.site.config.web.time_zone
     app = kit.create_app("tallyman-node", FOLDER, random=parts.random, language=language, zone=zone)
+    app.before_request(lambda: refuse_other_name(parts.site.config.web.https_names))
     app.register_blueprint(node_api.blueprint(parts))
     app.register_blueprint(node_events.blueprint(parts))
     app.register_blueprint(node_pages.blueprint(parts))

@@ -185,6 +185,16 @@ def test_15_other_hosts_and_where_somebody_says_to_be_from(at: Asker) -> None:
     own = f"127.0.0.1:{at.port}"
     cross = [("Content-Type", JSON), ("Host", own), ("Origin", "http://evil.example")]
     refused(at, "another origin", "POST", RECEIVE, received("1"), cross)
+    for host in (
+        "evil.example",
+        f"evil.example:{at.port}",
+        "evil.example.",
+        "127.0.0.1.evil.example",
+        "EVIL.Example",
+    ):
+        foreign = [("Content-Type", JSON), ("Host", host), ("Origin", f"http://{host}")]
+        refused(at, host, "POST", RECEIVE, received("1"), foreign)
+        refused(at, host, "GET", "/api/v1/status", b"", foreign[1:2])
     refused(
         at, "two hosts", "POST", RECEIVE, received("1"), [("Content-Type", JSON), ("Host", own), ("Host", "evil")]
     )

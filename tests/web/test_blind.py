@@ -113,7 +113,7 @@ def assert_blind(app: Flask, client: FlaskClient, session: str, *operations: str
                 assert path.startswith(SHEET), f"{path} tells what is expected"
                 # Who approves may print a sheet with quantities, and from then on cannot count its bins.
                 opened = client.post("/api/v1/counts/open", json={"op_id": "5e" * 16, "bin": "A-01"})
-                assert opened.status_code == 422 and "not seen" in opened.json["detail"], opened.text
+                assert opened.status_code == 422 and "knows nothing" in opened.json["detail"], opened.text
     return asked
 
 

@@ -17,7 +17,7 @@ from flask import Flask
 from ledger.clock import ManualClock, SystemClock
 from ledger.errors import Unavailable
 from ledger.seams import DiskStorage
-from node.certificates import DAYS, Certificates, names_of
+from node.certificates import DAYS, Certificates, is_called, names_of
 from tests.node.floor_kit import PIN, Stage
 from tests.web import kit
 from web import node_app
@@ -181,3 +181,15 @@ def test_without_https_there_is_no_certificate_to_install(tmp_path: Path) -> Non
         client = app.test_client()
         assert client.get("/setup/ca.crt").status_code == 404
         assert "HTTPS is off" in client.get("/setup", headers={"Accept": "text/html"}).text
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("192.168.4.20", True), ("[fe80::1]", True), ("::1", True), ("node7", True), ("Node7.LAN", True),
+        ("node7.local.", True), ("node7.acme.example", True), ("evil.example", False), ("local.evil.example", False),
+        ("127.0.0.1.evil.example", False), ("evil.notlocal", False), ("other.acme.example", False),
+    ],
+)  # fmt: skip
+def test_a_node_is_called_by_its_own_names_only(host: str, own: bool) -> None:
+    assert is_called(host, ("node7.acme.example",)) is own
