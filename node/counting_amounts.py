@@ -69,7 +69,7 @@ def amount_of(fields: Fields) -> Said:
         raise Rejected(f"pack is {shown(pack)}: expected the digits of its barcode")
     match = _AMOUNT.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise Rejected(f"amount is {shown(text)}: expected a number such as 12.5")
+        raise Rejected(f"{shown(text)} is no number: write one such as 12.5")
     return Said(None, ".".join(part for part in match.groups() if part), pack or "", pieces)
 
 

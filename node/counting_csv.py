@@ -106,10 +106,12 @@ def read(connection: Connection, sheet: Sheet, text: str) -> Read:
     try:
         heading = [name.strip().lower() for name in next(reader, [])]
         if [name for name in heading if name != EXPECTED] != list(COLUMNS):
-            return Read((), (f"the first row has to be {','.join(COLUMNS)}",))
+            problem = f"the first row has to be {','.join(COLUMNS)}"
+            return Read((), (problem,))
         for number, cells in enumerate(reader, 2):
             if number > ROWS_MAX:
-                return Read((), (f"the file has more than {ROWS_MAX} rows",))
+                problem = f"the file has more than {ROWS_MAX} rows"
+                return Read((), (problem,))
             row = {name: _plain(cell) for name, cell in zip(heading, cells, strict=False)}
             if not any(value for name, value in row.items() if name not in ("sheet", "bin", EXPECTED)):
                 continue
@@ -118,11 +120,11 @@ def read(connection: Connection, sheet: Sheet, text: str) -> Read:
                     raise Rejected(f"it has {len(cells)} cells, the heading {len(heading)}")
                 asked += _take(connection, sheet, row, found, empty, dates)
             except Rejected as error:
-                problems.append(f"row {number}: {error}")
+                problems.append(f"in row {number}: {error}")
                 if len(problems) == PROBLEMS_MAX:
                     break
-    except csv.Error as error:
-        problems.append(f"the file cannot be read as CSV: {error}")
+    except csv.Error:
+        problems.append(f"the file cannot be read as CSV at row {reader.line_num}: look for a lone quotation mark")
     problems += [f"{bin_} is said to be empty and to hold something" for bin_ in sorted(empty & found.keys())]
     return Read(
         tuple(Bin(bin_, tuple(found.get(bin_, {}).values()), bin_ in empty) for bin_ in sorted(found.keys() | empty)),
@@ -150,6 +152,10 @@ def _take(
     ):
         empty.add(bin_)
         return []
+    if not row["item"]:
+        raise Rejected("say which item it is; a bin alone with the quantity 0 is empty")
+    if row["status"] and row["status"] not in STATUSES:
+        raise Rejected(f"{shown(row['status'])} is no status: write {', '.join(STATUSES[:-1])} or {STATUSES[-1]}")
     said = {"item": row["item"], "amount": row["quantity"]}
     said |= {name: row[name] for name in ("lot", "serial", "status", "expiry") if row[name]}
     fields = Fields({**said, **({"pieces": _whole(row["pieces"])} if row["pieces"] else {})}, "row")
@@ -178,7 +184,7 @@ def _take(
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 13):
-        raise Rejected(f"pieces is {shown(text)}: expected a whole number")
+        raise Rejected(f"{shown(text)} pieces: write a whole number")
     return int(text)
 
 

@@ -230,7 +230,7 @@ def iso_date(value: object) -> str:
         if not isinstance(value, str) or date.fromisoformat(value).isoformat() != value:
             raise ValueError
     except ValueError:
-        raise Rejected(f"{str(value)[:40]!r} is not a date: expected YYYY-MM-DD") from None
+        raise Rejected(f"{str(value)[:40]!r} is not a date: write it as YYYY-MM-DD") from None
     return value
 
 

@@ -151,7 +151,7 @@ class Sheets:
         if not read.bins:
             raise Rejected(f"sheet {number} counts nothing: settle it as void or missing")
         if read.asked and not sure:
-            return {"op_id": str(op_id), "sheet": number, "ask": "; ".join(read.asked[:5])}
+            return {"op_id": str(op_id), "sheet": number, "ask": " ".join(read.asked[:5])}
         for each in read.bins:
             self._count(op_id, who, sheet, each, counter, counted_ms, digest)
 
@@ -294,20 +294,20 @@ class Sheets:
         mine = [each for each in read.bins if not self._taken(connection, op_id, each.bin)]
         if read.bins and not mine:
             return []
-        found = [] if sheet.state == "issued" else [f"sheet {sheet.number} is {sheet.state}"]
+        problems = [] if sheet.state == "issued" else [f"sheet {sheet.number} is {sheet.state}"]
         try:
             need_counter(connection, counter)
         except Rejected as error:
-            found.append(str(error))
+            problems.append(str(error))
         seen: set[tuple[str, str]] = set()
         for each in mine:
-            found += _bin_problems(connection, sheet, each, counter, by)
+            problems += _bin_problems(connection, sheet, each, counter, by)
             pieces = [(thing.item, thing.serial) for thing, quantity, _ in each.lines if thing.serial and quantity]
-            found += [
+            problems += [
                 f"serial {serial} of {item} stands in two bins" for item, serial in pieces if (item, serial) in seen
             ]
             seen.update(pieces)
-        return found
+        return problems
 
     @staticmethod
     def _taken(connection: Connection, op_id: OpId, bin_: str) -> bool:
@@ -326,8 +326,9 @@ def _bin_problems(
 ) -> list[str]:
     row = latest(connection, sheet.session, read.bin)
     if row.bin_state != "waiting" or row.round != sheet.rounds[read.bin]:
-        return [f"{read.bin} does not wait for this sheet any more: leave it out"]
-    found = [
+        problem = f"{read.bin} does not wait for this sheet any more: leave it out"
+        return [problem]
+    problems = [
         f"serial {thing.serial} was already counted in this session: check both pieces"
         for thing, quantity, _ in read.lines
         if thing.serial and quantity and counted_elsewhere(connection, row, thing)
@@ -336,8 +337,8 @@ def _bin_problems(
         refuse_counter(connection, sheet.session, read.bin, counter)
         _refuse_in_another_name(connection, sheet.session, read.bin, counter, by)
     except Rejected as error:
-        found.append(str(error))
-    return found
+        problems.append(str(error))
+    return problems
 
 
 def _refuse_in_another_name(connection: Connection, session: OpId, bin_: str, counter: Actor, by: Actor) -> None:

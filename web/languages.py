@@ -39,6 +39,7 @@ RIGHT_TO_LEFT = frozenset({"ar"})
 # What browsers call a language that we have under another name.
 ALIASES = {"no": "nb", "nn": "nb"}
 COOKIE = "tallyman_language"
+SENTENCES = ("problems", "asked")  # lists of refusals and of questions
 RULES = (
     "devices/",
     "ledger/",
@@ -66,6 +67,7 @@ def N_(text: str) -> str:
 # Words of the rules that stand at a place of their sentences: what is done, what became of a scan or a device, ...
 OF_RULES = (
     N_("count"), N_("receive"), N_("move"), N_("dismissed"), N_("resolved"), N_("forward"), N_("back"),
+    N_("returned"), N_("void"), N_("missing"),
     N_("absent"), N_("opening"), N_("degraded"), N_("backoff"), N_("ended"), N_("stopped"),
     # ... what a scale says of its weight, what the system says of a port or a connection, ...
     N_("in motion"), N_("overload"), N_("underload"), N_("out of range"), N_("not ready"),
@@ -239,13 +241,19 @@ def by_rules(text: str, language: str = "") -> str:
 
 
 def in_words(content: Any, language: str = "") -> Any:
-    """An answer of the API in which what a person reads stands in their language: why not, or what is asked back.
+    """An answer of the API in which what a person reads stands in their language: why not, or what is asked back;
+    also where several of them stand in a list.
     `language`: theirs, where no request says it."""
     if isinstance(content, dict):
         return {name: by_rules(value, language) if name in ("why", "ask") and isinstance(value, str)
+                else [by_rules(each, language) for each in value] if name in SENTENCES and _texts(value)
                 else in_words(value, language)
                 for name, value in content.items()}  # fmt: skip
     return [in_words(each, language) for each in content] if isinstance(content, list) else content
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def percent(share: float) -> str:

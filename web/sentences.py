@@ -44,7 +44,10 @@ class Sentences:
     """All sentences of one language. `word`: translates a single word of ours that stands at a place."""
 
     def __init__(self, known: Iterable[tuple[str, str]], word: Callable[[str], str], apart: str = "{}") -> None:
-        self._known = sorted((Sentence(*each) for each in known), key=lambda each: -each.constant)
+        # What begins with words of its own goes first: a place at the beginning takes any such words for a value.
+        self._known = sorted(
+            (Sentence(*each) for each in known), key=lambda each: (each.text.startswith("%("), -each.constant)
+        )
         self._word = word
         self._apart = apart
 

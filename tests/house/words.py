@@ -155,7 +155,7 @@ SAID_AS = {
     "WRONG",
 }  # names under which a rule keeps what it says
 HELD_AS = SAID_AS | {"_SENT_AGAIN", "doubt", "problem", "problems", "refusal", "warnings"}  # the same of values
-GIVEN_TO = {"Finding", "alerts.append"}  # what takes a finding's words
+GIVEN_TO = {"Finding", "alerts.append", "problems.append"}  # what takes words
 # The hub's console speaks English only.
 ENGLISH_ONLY = ("templates/hub/", "static/console.js")
 
@@ -210,13 +210,17 @@ def _spoken(node: ast.AST) -> Iterator[ast.expr]:
     elif isinstance(node, ast.Dict):
         yield from (value for key, value in zip(node.keys, node.values, strict=True)
                     if isinstance(key, ast.Constant) and key.value in SAID_AS)  # fmt: skip
-    elif isinstance(node, ast.Assign | ast.AnnAssign | ast.keyword) and HELD_AS & _names(node) and node.value:
+    elif (
+        isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.keyword)
+        and HELD_AS & _names(node)
+        and node.value
+    ):
         yield node.value
     elif isinstance(node, ast.FunctionDef) and getattr(node.returns, "id", "") == "str":
         yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value is not None)
 
 
-def _names(node: ast.Assign | ast.AnnAssign | ast.keyword) -> set[str]:
+def _names(node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.keyword) -> set[str]:
     """What a value is assigned to or given as."""
     if isinstance(node, ast.keyword):
         return {node.arg or ""}

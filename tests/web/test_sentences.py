@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ledger.errors import ReasonNeeded, Unavailable
 from node.counting_close import SURE
 from tests.devices.test_vectors import OWN
 from tests.house import words
+from tests.node.test_counting_sheets import BAD_ROWS, issue, session, wish
 from tests.web import kit
 from web import languages
 from web.kit import ERRORS
@@ -27,6 +29,7 @@ KNOWN = (
     ("%(1)s of %(2)s are still to be picked", "von %(2)s noch %(1)s"),
     ("the paper is not right: %(1)s", "der Schein stimmt nicht: %(1)s"),
     ("its check sum does not fit", "die Summe passt nicht"),
+    ("in row %(1)s: %(2)s", "Zeile %(1)s: %(2)s"),
 )
 
 
@@ -36,6 +39,7 @@ def test_a_sentence_keeps_what_stands_at_its_places() -> None:
     assert known.said("3 of A of B are still to be picked") == "von A of B noch 3"
     nested = known.said("the paper is not right: its check sum does not fit")
     assert nested == "der Schein stimmt nicht: die Summe passt nicht"
+    assert known.said("in row 2: 3 of A of B are still to be picked") == "Zeile 2: von A of B noch 3"
     assert known.said("nobody foresaw this: 7") == "nobody foresaw this: 7"
     assert Sentences(KNOWN, lambda word: word, "<{}>").said("A is promised") == "<A> ist zugesagt"
 
@@ -139,3 +143,24 @@ def test_a_refusal_is_said_in_the_readers_language_and_to_a_program_in_english(t
         scan = {"op_id": "1" * 32, "text": "NOBODY-KNOWS"}
         said = client.post("/api/v1/scans", json=scan, headers={"Accept-Language": "ar"}).get_json()
         assert said["outcome"] == "ignored" and said["why"] == "لا شيء مفتوح يمكن أن يخصه هذا"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_is_wrong_with_a_sheet_is_said_in_the_readers_language(tmp_path: Path, language: str) -> None:
+    left = re.compile(r"\b(row|the|is|it|not|its|write|this|which|has|say)\b")
+    stage, app = kit.node(tmp_path / "node")
+    with kit.closing(stage):
+        client, sheet = kit.logged_in(app, "tess"), issue(stage, session(stage, "A-01"), "A-01")
+        wrong = [row.format(n=sheet) for row, _ in BAD_ROWS if row.count("\r") == 0] + [
+            f"{sheet},A-01,BOLT,,,,,9999999,"
+        ]
+        texts = [*wrong, f"{sheet},A-01,BOLT,,,,,1,\r\n{sheet},A-01,,,,,,0,"]
+        bodies = [wish(stage, sheet, text) for text in texts] + [wish(stage, sheet, heading="a,b")]
+        for number, body in enumerate(bodies):
+            asked = {**body, "op_id": f"{number:032x}", "dry_run": True}
+            answer = client.post(
+                "/api/v1/counts/sheets/return", json=asked, headers={"Accept-Language": language}
+            ).get_json()
+            assert answer["problems"] or answer["asked"], body["csv"]
+            for said in (*answer["problems"], *answer["asked"]):
+                assert not left.search(re.sub("\u2068.*?\u2069|'.*?'", "", said)), said
