@@ -175,8 +175,8 @@ def machine_names(addresses: Sequence[str], also: Sequence[str] = ()) -> tuple[s
 
 
 def is_called(host: str, also: Sequence[str] = ()) -> bool:
-    """Whether a request for `host`, without its port, is meant for this machine: addresses and names of a local network
-    are, and of others only those in the settings. A page of somebody else's name that was led here by its own name
+    """Whether a request for `host`, without its port, is meant for this machine: addresses, names of a local network
+    and of others only those in the settings are. A page of somebody else's name that was led here by its own name
     server is none of ours (DNS rebinding)."""
     name = host.strip("[]").rstrip(".").lower()
     try:
