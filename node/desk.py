@@ -58,6 +58,12 @@ class Person:
             raise Rejected(f"you may not {act}: that needs the role {names}")
 
 
+def start_of(day: date, zone: tzinfo) -> int:
+    """The first moment of a day in a time zone: see `Desk.start_of`."""
+    began = datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
+    return min(max(int(began), 0) * 1000, OCCURRED_MS_MAX)
+
+
 def op_id_of(whose: str, key: str) -> OpId:
     """The act that a program means by an idempotency key of its own making: one of this person's, always the same."""
     return OpId(hashlib.sha256(cbor_encode(["tallyman/idempotency/v1", whose, key])).digest()[:16])
@@ -160,8 +166,7 @@ class Desk:
     def start_of(self, day: date) -> int:
         """The first moment of a day of the site, UTC milliseconds. Where clocks go forward at midnight that is the
         moment they do; where midnight comes twice, the first one."""
-        began = datetime(day.year, day.month, day.day, tzinfo=self._zone()).timestamp()
-        return min(max(int(began), 0) * 1000, OCCURRED_MS_MAX)
+        return start_of(day, self._zone())
 
     def _zone(self) -> tzinfo:
         name = self.site.config.web.time_zone

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ledger import control
@@ -42,6 +43,15 @@ _COLUMNS = {
     "carried": ("item, lot, serial, status, quantity, source, target, height, place, line, 1, unit",
                 f"{_VISIBLE} AND unit NOT IN {_HIDDEN}"),
 }  # fmt: skip
+# When: a block's sealing, and of what is in none yet when it was recorded.
+_HEIGHTS = (
+    "SELECT MIN(height), MAX(height) FROM (SELECT height FROM blocks WHERE sealed_at_ms >= ? AND sealed_at_ms < ?"
+    " UNION ALL SELECT height FROM journal WHERE recorded_at_ms >= ? AND recorded_at_ms < ?)"
+)
+_AT = (
+    "coalesce((SELECT sealed_at_ms >= ? AND sealed_at_ms < ? FROM blocks b WHERE b.height = operations.height),"
+    " op_id IN (SELECT op_id FROM journal WHERE recorded_at_ms >= ? AND recorded_at_ms < ?))"
+)
 _OF_OPERATION = ("op_id", "call", "actor", "state", "at_ms", "marks")
 _MOVE_NAMES = ("item", "lot", "serial", "status", "quantity", "source", "target", "height")
 
@@ -260,16 +270,49 @@ def _place(connection: Connection, row: Sequence[Any]) -> Answer:
 # ---------------------------------------------------------------- operations
 
 
-def operations(connection: Connection, after: Key | None, most: int, actor: bytes | None = None) -> Found:
-    """The site's operations, or those of one person, newest first: key (height, place).
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which operations are looked for. `kinds`: any of these calls, () for all; from `from_ms` on, and before
+    `until_ms`, of the time that a row says."""
+
+    actor: bytes | None = None
+    kinds: tuple[str, ...] = ()
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
+ALL = Sought()
+
+
+def operations(connection: Connection, after: Key | None, most: int, sought: Sought = ALL) -> Found:
+    """The site's operations, or those that are looked for, newest first: key (height, place).
 
     {op_id, height, place, call, actor (hex, "" for nobody), state, at_ms: recorded, later sealed, marks}
     """
-    who, values = ("", ()) if actor is None else ("actor = ? AND ", (actor,))
+    first = after or (_NEWEST, 0)
+    clauses: list[str] = []
+    values: list[Any] = []
+    if sought.actor is not None:
+        clauses.append("actor = ?")
+        values.append(sought.actor)
+    if sought.kinds:
+        # Several are picked out of what comes newest first: their index would have all of them sorted.
+        clauses.append("call = ?" if len(sought.kinds) == 1 else f"+call IN ({', '.join('?' * len(sought.kinds))})")
+        values += sought.kinds
+    if (sought.from_ms, sought.until_ms) != (None, None):
+        span = (sought.from_ms or 0, _NEWEST if sought.until_ms is None else sought.until_ms)
+        least, last = connection.execute(_HEIGHTS, (*span, *span)).fetchone()
+        if least is None:
+            return []
+        # A clock may have gone back: within these blocks each is asked.
+        clauses += ["height >= ?", _AT]
+        values += [least, *span, *span]
+        first = min(first, (last + 1, 0))
     rows = connection.execute(
-        f"SELECT op_id, height, place, call, actor FROM operations WHERE {who} (height, place) < (?, ?)"  # noqa: S608
+        "SELECT op_id, height, place, call, actor FROM operations"  # noqa: S608
+        f" WHERE {''.join(f'{each} AND ' for each in clauses)}(height, place) < (?, ?)"
         " ORDER BY height DESC, place DESC LIMIT ?",
-        (*values, *(after or (_NEWEST, 0)), most + 1),
+        (*values, *first, most + 1),
     ).fetchall()
     return _operations(connection, rows)
 

@@ -389,6 +389,14 @@ DERIVED_9 = """
 ALTER TABLE transfer_lines ADD COLUMN unit TEXT NOT NULL DEFAULT '';
 """
 
+LISTED_5 = """
+-- Operations of a kind, of a person, of a day (`node/listings`): each index has all that these are asked together.
+DROP INDEX operations_actor;
+CREATE INDEX operations_actor ON operations (actor, height, place, call) WHERE actor IS NOT NULL;
+CREATE INDEX operations_call ON operations (call, height, place, actor);
+CREATE INDEX blocks_sealed ON blocks (sealed_at_ms);
+"""
+
 DERIVED = (
     "head",
     "operations",
@@ -498,6 +506,7 @@ STEPS: tuple[str, ...] = (
     AUDITORS_1,
     floor_store.TESTED_1,
     floor_store.SESSIONS_1,
+    LISTED_5,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from ledger.errors import Rejected
+from ledger.errors import Invalid, Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import ADMIN, APPROVE
 from ledger.wording import shown
@@ -17,7 +17,7 @@ from web.node_api_people import USER, need_self_or
 from web.node_api_stock import CODE_OF
 from web.node_api_words import DONE_BY, MARKS, MEASURE
 from web.node_ask import Ask
-from web.node_words import LADDER, call_words, ladder, state_words
+from web.node_words import CALLS, LADDER, call_words, ladder, state_words
 from web.routes import ANYONE, Route
 from web.schema import (
     CODE,
@@ -39,6 +39,13 @@ from web.schema import (
     whole,
 )
 
+MS_DIGITS_MAX = 15
+_MS = f"^[0-9]{{1,{MS_DIGITS_MAX}}}$"
+SOUGHT = {
+    "kind": one_of(*CALLS, doc="Only what the chain calls so"),
+    "from_ms": text("Only what `at_ms` says to be of this moment or later, UTC milliseconds", pattern=_MS),
+    "until_ms": text("Only what `at_ms` says to be before this moment", pattern=_MS),
+}
 RECEIPT_MEDIA = "application/vnd.tallyman.receipt+json"
 _OPERATION: dict[str, Schema] = {
     "op_id": OP_ID,
@@ -62,8 +69,23 @@ ENTRY = record(
 
 def _operations(ask: Ask) -> object:
     with ask.reading() as connection:
-        found = listings.operations(connection, ask.after, ask.limit)
+        found = listings.operations(connection, ask.after, ask.limit, _sought(ask))
     return ask.page([(key, _spoken({name: row[name] for name in row if name != "actor"})) for key, row in found])
+
+
+def _sought(ask: Ask, actor: bytes | None = None) -> listings.Sought:
+    """What the query looks for, of everybody or of one person."""
+    kinds = (ask.query["kind"],) if "kind" in ask.query else ()
+    return listings.Sought(actor, kinds, _moment(ask, "from_ms"), _moment(ask, "until_ms"))
+
+
+def _moment(ask: Ask, name: str) -> int | None:
+    said = ask.query.get(name)
+    if said is None:
+        return None
+    if not (said.isascii() and said.isdecimal() and len(said) <= MS_DIGITS_MAX):
+        raise Invalid(f"{name!r} is {shown(said)}: expected UTC milliseconds since 1970")
+    return int(said)
 
 
 def _spoken(row: Answer) -> Answer:
@@ -72,7 +94,7 @@ def _spoken(row: Answer) -> Answer:
 
 def _audit(ask: Ask) -> object:
     with ask.reading() as connection:
-        return ask.page(_named(ask, connection, listings.operations(connection, ask.after, ask.limit)))
+        return ask.page(_named(ask, connection, listings.operations(connection, ask.after, ask.limit, _sought(ask))))
 
 
 def _audit_user(ask: Ask) -> object:
@@ -80,7 +102,7 @@ def _audit_user(ask: Ask) -> object:
     need_self_or(ask.who, actor, ADMIN | APPROVE)
     with ask.reading() as connection:
         ask.named(lambda: ask.parts.floor.people.one(connection, actor))
-        found = listings.operations(connection, ask.after, ask.limit, actor.raw)
+        found = listings.operations(connection, ask.after, ask.limit, _sought(ask, actor.raw))
         return ask.page(_named(ask, connection, found))
 
 
@@ -242,12 +264,13 @@ DETAIL = record(
 ROUTES = (
     Route(
         method="GET", path="/api/v1/audit/", allow=ADMIN | APPROVE, answer=ENTRY, keys=(int, int), handle=_audit,
+        query=SOUGHT,
         summary="Every operation of the site with who did it, newest first",
     ),
     Route(
         method="GET", path="/api/v1/audit/users/{actor}", allow=ANYONE, params=USER, answer=ENTRY, keys=(int, int),
         summary="What one person did; of others than oneself with ADMIN or APPROVE", handle=_audit_user,
-        problems=(403,),
+        problems=(403,), query=SOUGHT,
     ),
     Route(
         method="GET", path="/api/v1/audit/items/{code}", allow=ADMIN | APPROVE, params=CODE_OF, answer=ENTRY,
@@ -255,7 +278,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/operations/", allow=ANYONE, answer=OPERATION, keys=(int, int),
-        handle=_operations, summary="Every operation of the site without who did it, newest first",
+        handle=_operations, query=SOUGHT, summary="Every operation of the site without who did it, newest first",
     ),
     Route(
         method="GET", path="/api/v1/operations/{op_id}", allow=ANYONE, params=OF_OPERATION, answer=DETAIL,

@@ -18,7 +18,7 @@ from node.alerts import MAY_SEE
 from node.counting_close import SURE
 from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
-from web import drawn, kit, languages
+from web import drawn, kit, languages, node_operations
 from web.excerpts import excerpt, taken
 from web.node_app import NodeParts, cookie_name, tablet
 from web.node_tiles import floor_tiles
@@ -136,6 +136,13 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             found = taken(out, lambda skip, most: kept.out(connection, who, most=most, skip=skip))
             people = counters(connection, parts.floor.people)
         return render_template("node/sheets_out.html", sheets=found, counters=people, lost=LOST, me=str(who.actor))
+
+    @routes.get(node_operations.PATH)
+    @page(parts)
+    def operations() -> str:
+        with parts.site.reading() as connection:
+            found = node_operations.shown(parts, connection, parts.person())
+        return render_template("node/operations.html", **found)
 
     @routes.get("/operations/<op_id>")
     @page(parts)

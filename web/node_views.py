@@ -87,6 +87,12 @@ def counters(connection: Connection, people: Operators) -> list[tuple[str, str]]
     return sorted(((str(actor), people.name_of(connection, actor)) for actor in found), key=lambda each: each[1])
 
 
+def persons(connection: Connection, people: Operators) -> list[tuple[str, str]]:
+    """Everyone whom the chain knows here: id and name, in the order of their names."""
+    found = [Actor(bytes(actor)) for (actor,) in connection.execute("SELECT actor FROM people").fetchall()]
+    return sorted(((str(actor), people.name_of(connection, actor)) for actor in found), key=lambda each: each[1])
+
+
 def decided_on(review: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The round of a bin's review that is decided on: the chosen one or the newest; None without any."""
     number = review.get("chosen", {}).get("round")

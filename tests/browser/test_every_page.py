@@ -42,6 +42,11 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_pages.count": [("ana", "/count")],
         "node_pages.sheets": [("ana", "/count/sheets"), ("kim", "/count/sheets")],
         "node_pages.operation": [("kim", f"/operations/{transfer}"), ("kim", "/operations/" + "0" * 32)],
+        "node_pages.operations": [
+            ("kim", "/operations/"),
+            ("ana", "/operations/"),
+            ("kim", "/operations/?to=2020-01-01"),
+        ],
         "node_pages.node": [("ana", "/node"), ("kim", "/node")],
         "node_pages.people": [("ada", "/people"), ("kim", "/people")],
         "node_floor.look": [("pia", "/look"), ("ana", "/look")],

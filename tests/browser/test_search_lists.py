@@ -60,3 +60,53 @@ def test_counts_are_found_in_another_language(pages: Pages, language: str) -> No
         faults += looked_at(page, language, TABLET, f"counts {query} ({language})")
         shot(page, f"counts-{language}-{query.replace('&', '-')}")
     assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="module")
+def moved(house: stage.House) -> str:
+    """What Rita received into a bin that nobody else uses."""
+    line = {"item": "CABLE-3", "quantity": 2, "target": "N-11"}
+    return str(house.oslo.people["rita"].act("documents/receive", lines=[line], confirm=True)["op_id"])
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_operations_are_found_by_kind_person_and_day(
+    pages: Pages, moved: str, theme: str, size: tuple[int, int]
+) -> None:
+    page = pages.tablet("kim", "/", theme=theme, size=size)
+    page.get_by_role("link", name="All operations").click()
+    page.wait_for_url("**/operations/")
+    page.select_option("#kind", "receive")
+    page.select_option("#by-whom", label="Rita Lund")
+    today = page.evaluate("new Intl.DateTimeFormat('sv', { timeZone: 'Europe/Oslo' }).format(new Date())")
+    page.fill("#from", today)
+    page.fill("#to", today)
+    page.press("#to", "Enter")
+    row = page.get_by_role("row").filter(has=page.locator(f'a[href="/operations/{moved}"]'))
+    expect(row).to_contain_text("Goods received")
+    expect(row).to_contain_text("Rita Lund")
+    faults = faults_of(page, f"operations found ({theme})")
+    shot(page, f"operations-{theme}-{size[0]}")
+    page.fill("#to", "2020-01-02")
+    page.press("#to", "Enter")
+    expect(page.locator(".empty")).to_contain_text("Nothing fits what was looked for")
+    expect(page.locator(".empty")).to_contain_text("Rita Lund")
+    faults += faults_of(page, f"no operation found ({theme})")
+    shot(page, f"operations-none-{theme}-{size[0]}")
+    page.press("#kind", "Escape")
+    page.wait_for_url("**/operations/")
+    expect(page.locator("#to")).to_have_value("")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("language", ["ar", "de"])
+@pytest.mark.usefixtures("moved")
+def test_operations_are_found_in_another_language(pages: Pages, language: str) -> None:
+    page = speaking(pages, "kim", language, theme="light", size=TABLET)
+    faults = []
+    for query in ("", "kind=receive&from=2020-01-01", "kind=receive&to=2020-01-02"):
+        page.goto(f"{pages.house.oslo.url}/operations/?{query}")
+        page.wait_for_selector("#kind")
+        faults += looked_at(page, language, TABLET, f"operations {query} ({language})")
+        shot(page, f"operations-{language}-{query.replace('&', '-')}")
+    assert not faults, "\n".join(faults)

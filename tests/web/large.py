@@ -46,6 +46,16 @@ ROUNDS, LINES_A_ROUND = 2_000, 4  # posted counts, before the one that is under 
 # What is typed while somebody looks for something: much, one thing, nothing.
 SEARCHES = [f"/api/v1/{list_}/?search={words}" for list_ in ("inventory", "locations")
             for words in ("b-4", "item", "part+4711", "no+such+thing")]  # fmt: skip
+SEARCHES += [
+    f"{list_}?{asked}"
+    for list_ in ("/api/v1/operations/", "/operations/")
+    for asked in ("kind=move", "kind=dispatch", "kind=record_count")
+]
+SEARCHES += [
+    f"/api/v1/audit/?{asked}"
+    for asked in ("from_ms=900000&until_ms=1900000", "until_ms=100000", "from_ms=1&kind=hold")
+]
+SEARCHES += [f"/operations/?{asked}" for asked in ("from=1970-01-01&to=1970-01-01", "to=1970-01-01&kind=hold")]
 
 # What a browser does not show as a page, or what never ends.
 FILES = {"static", "versioned", "node_setup.certificate", "node_setup.profile", "node_floor.paper_file", "words",

@@ -60,7 +60,7 @@ class Asked:
 def test_no_list_reads_a_whole_table(made: tuple[Stage, large.Get]) -> None:
     stage, _ = made
     hidden = frozenset({large.bin_code(1)})
-    reader = stage.site.reader()
+    reader, mona = stage.site.reader(), actor_of("mona").raw
     for after in (False, True):
         asked = Asked(reader)
         listings.items(asked, hidden, (large.item_code(5),) if after else None, 200)  # type: ignore[arg-type]
@@ -72,7 +72,15 @@ def test_no_list_reads_a_whole_table(made: tuple[Stage, large.Get]) -> None:
         listings.moves_at(asked, "DOCK", hidden, (2_000, 1, 0) if after else None, 200)  # type: ignore[arg-type]
         listings.locations(asked, ("B",) if after else None, 200, "B")  # type: ignore[arg-type]
         listings.operations(asked, (2_000, 1) if after else None, 200)  # type: ignore[arg-type]
-        listings.operations(asked, (2_000, 1) if after else None, 200, actor_of("mona").raw)  # type: ignore[arg-type]
+        listings.operations(asked, (2_000, 1) if after else None, 200, listings.Sought(mona))  # type: ignore[arg-type]
+        for sought in (
+            listings.Sought(kinds=("move",)),
+            listings.Sought(kinds=("move", "hold")),
+            listings.Sought(mona, ("receive",)),
+            listings.Sought(mona, (), 50_000, 900_000),
+            listings.Sought(None, ("hold",), 50_000, 9_000_000),
+        ):
+            listings.operations(asked, (2_000, 1) if after else None, 200, sought)  # type: ignore[arg-type]
         listings.operations_on(asked, large.item_code(0), hidden, (2_000, 1) if after else None, 200)  # type: ignore[arg-type]
         tables = ("items", "stock", "serials", "movements", "stated", "locations", "operations", "blocks", "streams")
         scans = [plan for plan in asked.plans for table in tables if plan.startswith(f"SCAN {table}")]
