@@ -273,12 +273,13 @@ def _place(connection: Connection, row: Sequence[Any]) -> Answer:
 @dataclass(frozen=True, slots=True)
 class Sought:
     """Which operations are looked for. `kinds`: any of these calls, () for all; from `from_ms` on, and before
-    `until_ms`, of the time that a row says."""
+    `until_ms`, of the time that a row says; `beginning`: of their ids, in hex."""
 
     actor: bytes | None = None
     kinds: tuple[str, ...] = ()
     from_ms: int | None = None
     until_ms: int | None = None
+    beginning: str = ""
 
 
 ALL = Sought()
@@ -308,10 +309,15 @@ def operations(connection: Connection, after: Key | None, most: int, sought: Sou
         clauses += ["height >= ?", _AT]
         values += [least, *span, *span]
         first = min(first, (last + 1, 0))
+    by_id = ""
+    if sought.beginning:
+        # Few have it: they are found by their ids, and none of the other indexes is to be walked for them.
+        by_id, clauses = "+", [*(f"+{each}" for each in clauses), "op_id >= ? AND op_id <= ?"]
+        values += [bytes.fromhex(sought.beginning.ljust(32, filling)) for filling in "0f"]
     rows = connection.execute(
         "SELECT op_id, height, place, call, actor FROM operations"  # noqa: S608
-        f" WHERE {''.join(f'{each} AND ' for each in clauses)}(height, place) < (?, ?)"
-        " ORDER BY height DESC, place DESC LIMIT ?",
+        f" WHERE {''.join(f'{each} AND ' for each in clauses)}({by_id}height, {by_id}place) < (?, ?)"
+        f" ORDER BY {by_id}height DESC, {by_id}place DESC LIMIT ?",
         (*values, *first, most + 1),
     ).fetchall()
     return _operations(connection, rows)

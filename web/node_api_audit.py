@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Response
@@ -41,7 +42,9 @@ from web.schema import (
 
 MS_DIGITS_MAX = 15
 _MS = f"^[0-9]{{1,{MS_DIGITS_MAX}}}$"
+BEGINNING = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 SOUGHT = {
+    "beginning": text("Only those whose id begins so", least=1, most=32, pattern="^[0-9A-Fa-f]{1,32}$"),
     "kind": one_of(*CALLS, doc="Only what the chain calls so"),
     "from_ms": text("Only what `at_ms` says to be of this moment or later, UTC milliseconds", pattern=_MS),
     "until_ms": text("Only what `at_ms` says to be before this moment", pattern=_MS),
@@ -76,7 +79,10 @@ def _operations(ask: Ask) -> object:
 def _sought(ask: Ask, actor: bytes | None = None) -> listings.Sought:
     """What the query looks for, of everybody or of one person."""
     kinds = (ask.query["kind"],) if "kind" in ask.query else ()
-    return listings.Sought(actor, kinds, _moment(ask, "from_ms"), _moment(ask, "until_ms"))
+    beginning = ask.query.get("beginning", "").lower()
+    if "beginning" in ask.query and not BEGINNING.fullmatch(beginning):
+        raise Invalid(f"'beginning' is {shown(ask.query['beginning'])}: expected 1 to 32 hex digits")
+    return listings.Sought(actor, kinds, _moment(ask, "from_ms"), _moment(ask, "until_ms"), beginning)
 
 
 def _moment(ask: Ask, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The page of the site's operations, and how it is searched: by kind, by person, by day.
+"""The page of the site's operations, and how it is searched: by kind, by person, by day, by id.
 
 It goes on by the API's cursors: a hundred thousand rows are neither counted nor skipped to show two hundred.
 """
@@ -20,6 +20,7 @@ from ledger.ids import Actor
 from node import desk, listings
 from node.desk import Person
 from web import cursors
+from web.node_api_audit import BEGINNING
 from web.node_api_people import MORE, need_self_or
 from web.node_app import NodeParts
 from web.node_views import HOUSEKEEPING, persons
@@ -27,7 +28,7 @@ from web.node_words import CALLS, call_words
 from web.schema import ROWS_MAX
 
 GOODS = tuple(call for call in CALLS if call not in HOUSEKEEPING)
-FIELDS = ("kind", "who", "from", "to")
+FIELDS = ("kind", "who", "from", "to", "beginning")
 PATH = "/operations/"
 _KEYS = (int, int)
 
@@ -41,33 +42,38 @@ class Query:
     since: str
     to: str
     zone: str
+    beginning: str
 
     @staticmethod
     def asked() -> Query:
         """What makes no sense is not asked for."""
         said = {name: request.args.get(name, "") for name in (*FIELDS, "zone")}
+        begin = said["beginning"].strip().lower()
         return Query(
             said["kind"] if said["kind"] in CALLS else "", said["who"], _day(said["from"]), _day(said["to"]),
-            said["zone"] if _zone(said["zone"]) else "",
+            said["zone"] if _zone(said["zone"]) else "", begin if BEGINNING.fullmatch(begin) else "",
         )  # fmt: skip
 
     @property
     def narrows(self) -> bool:
-        return any((self.kind, self.who, self.since, self.to))
+        return any((self.kind, self.who, self.since, self.to, self.beginning))
 
     def sought(self, site_zone: str) -> listings.Sought:
         zone = _zone(site_zone or self.zone) or UTC
         since, to = (date.fromisoformat(day) if day else None for day in (self.since, self.to))
         return listings.Sought(
             Actor.parse(self.who).raw if self.who else None,
-            (self.kind,) if self.kind else GOODS,
+            # Who has an id means that one, whatever it is.
+            (self.kind,) if self.kind else () if self.beginning else GOODS,
             None if since is None else desk.start_of(since, zone),
             None if to is None else desk.start_of(to + timedelta(days=1), zone),
+            self.beginning,
         )
 
     def address(self, **more: str) -> str:
         """This page with what it looks for."""
-        said = {"kind": self.kind, "who": self.who, "from": self.since, "to": self.to, "zone": self.zone, **more}
+        said = {"kind": self.kind, "who": self.who, "from": self.since, "to": self.to, "zone": self.zone,
+                "beginning": self.beginning, **more}  # fmt: skip
         asked = urlencode({name: value for name, value in said.items() if value})
         return f"{PATH}?{asked}" if asked else PATH
 

@@ -95,6 +95,13 @@ def test_operations_are_found_by_kind_person_and_day(
     shot(page, f"operations-none-{theme}-{size[0]}")
     page.press("#kind", "Escape")
     page.wait_for_url("**/operations/")
+    page.focus("#beginning")
+    page.keyboard.type(moved[:12].upper())
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(row).to_be_visible()
+    page.press("#beginning", "Escape")
+    page.wait_for_url("**/operations/")
     expect(page.locator("#to")).to_have_value("")
     assert not faults, "\n".join(faults)
 

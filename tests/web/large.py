@@ -49,7 +49,7 @@ SEARCHES = [f"/api/v1/{list_}/?search={words}" for list_ in ("inventory", "locat
 SEARCHES += [
     f"{list_}?{asked}"
     for list_ in ("/api/v1/operations/", "/operations/")
-    for asked in ("kind=move", "kind=dispatch", "kind=record_count")
+    for asked in ("kind=move", "kind=dispatch", "kind=record_count", "beginning=4", "beginning=4a1b&kind=move")
 ]
 SEARCHES += [
     f"/api/v1/audit/?{asked}"

@@ -87,4 +87,7 @@ def test_no_list_reads_a_whole_table(made: tuple[Stage, large.Get]) -> None:
         assert not scans, scans
         sorted_ = [plan for plan in asked.plans if "USE TEMP B-TREE" in plan]
         assert len(sorted_) <= 6, sorted_
+    asked = Asked(reader)
+    listings.operations(asked, None, 200, listings.Sought(mona, ("move",), beginning="4a"))  # type: ignore[arg-type]
+    assert any(plan.startswith("SEARCH operations USING PRIMARY KEY (op_id>?") for plan in asked.plans), asked.plans
     reader.close()

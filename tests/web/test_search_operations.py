@@ -86,6 +86,25 @@ def test_kinds_people_and_days_narrow_the_lists(made: Made) -> None:
         assert rows(app, until_ms=wrong, status=400)
 
 
+def test_the_beginning_of_an_operation_s_id_finds_it(made: Made) -> None:
+    _, app, ids = made
+    for wanted in ids.values():
+        for length in (31, 32):  # the ids of a test differ at their end alone
+            found = ids_of(rows(app, beginning=wanted[:length].upper() if length == 31 else wanted))
+            assert wanted in found and all(each.startswith(wanted[:length]) for each in found)
+    assert ids_of(rows(app, beginning=ids["first"][:8], kind="receive")) == [ids["second"], ids["first"]]
+    assert ids_of(rows(app, "audit/users/" + MONA, beginning=ids["first"][:8], kind="receive")) == [ids["first"]]
+    assert rows(app, beginning="0f0f0f0f0") == []
+    assert rows(app, beginning="f", until_ms=0) == []
+    for wrong in ("", "xyz", "a" * 33, "é", "٣"):
+        assert rows(app, beginning=wrong, status=400)
+    text = page(app, beginning=ids["moved"][:8], kind="move")
+    assert shown(text) == [ids["moved"]] and f'value="{ids["moved"][:8]}"' in text
+    none = page(app, beginning="0F0F")
+    assert not shown(none) and "0f0f" in none and "Nothing fits" in none
+    assert shown(page(app, beginning="no hex")) == shown(page(app))
+
+
 def test_a_block_of_a_clock_that_went_back_is_found_on_its_day(made: Made) -> None:
     stage, app, ids = made
     sealed_on(stage, ids["second"], 5)
