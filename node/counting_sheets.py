@@ -277,6 +277,16 @@ class Sheets:
         return {"sheet": number, "session": str(sheet.session), "name": name, "state": sheet.state,
                 "blind": sheet.blind, "bins": bins}  # fmt: skip
 
+    def to_type(self, connection: Connection, who: Person, number: int) -> Answer:
+        """A sheet for whoever types in what was written on it: {sheet, session, name, state, bins [{bin, items}]}.
+        Nothing in it is expected, whatever is printed on the paper."""
+        who.may_see(APPROVE | COUNT, "enter a count sheet")
+        sheet = self.known(connection, number)
+        items = {bin_: latest(connection, sheet.session, bin_).items for bin_ in sheet.bins}
+        return {"sheet": number, "session": str(sheet.session),
+                "name": need_session(connection, sheet.session).name, "state": sheet.state,
+                "bins": [{"bin": bin_, "items": list(items[bin_])} for bin_ in sheet.bins]}  # fmt: skip
+
     # ------------------------------------------------------------ inside
 
     def _out(self, connection: Connection, number: int) -> Sheet:

@@ -20,10 +20,23 @@ from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
 from web import drawn, kit, languages, node_operations
 from web.excerpts import excerpt, taken
+from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts, cookie_name, tablet
 from web.node_tiles import floor_tiles
 from web.node_views import call_and_time, counters, newest_operations, scanners_of
-from web.node_words import HELD, LOST, MARKS, WRONG, call_words, grouped, ladder, severity_level, state_words
+from web.node_words import (
+    HELD,
+    LOST,
+    MARKS,
+    SHEET_STATES,
+    WRONG,
+    call_words,
+    grouped,
+    ladder,
+    severity_level,
+    state_words,
+)
+from web.schema import ROWS_MAX
 
 Page = Callable[..., Response | str]
 PEOPLE_MAX = 10_000
@@ -143,6 +156,18 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
         with parts.site.reading() as connection:
             found = node_operations.shown(parts, connection, parts.person())
         return render_template("node/operations.html", **found)
+
+    @routes.get("/count/sheets/<number>")
+    @page(parts)
+    def sheet_typed(number: str) -> str:
+        who, kept = parts.person(), parts.floor.counting.sheets
+        with parts.site.reading() as connection:
+            found = kept.to_type(connection, who, sheet_number(number))
+            people = counters(connection, parts.floor.people)
+        return render_template(
+            "node/sheet_typed.html", one=found, counters=people, me=str(who.actor), sheet_states=SHEET_STATES,
+            lines=ROWS_MAX,
+        )  # fmt: skip
 
     @routes.get("/operations/<op_id>")
     @page(parts)

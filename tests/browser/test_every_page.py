@@ -41,6 +41,7 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
         "node_pages.home": [("ana", "/"), ("kim", "/"), ("rita", "/"), ("pia", "/"), ("tor", "/"), ("ada", "/")],
         "node_pages.count": [("ana", "/count")],
         "node_pages.sheets": [("ana", "/count/sheets"), ("kim", "/count/sheets")],
+        "node_pages.sheet_typed": [("ana", f"/count/sheets/{number}"), ("ana", "/count/sheets/9999")],
         "node_pages.operation": [("kim", f"/operations/{transfer}"), ("kim", "/operations/" + "0" * 32)],
         "node_pages.operations": [
             ("kim", "/operations/"),

@@ -10,8 +10,10 @@ from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import Pages
+from tests.browser.test_devices import shot
 from tests.browser.test_look import LOOKS, faults_of
 from tests.browser.test_review import opened
+from web.languages import COOKIE
 
 BINS = ("P-03", "P-04")
 
@@ -53,6 +55,75 @@ def test_a_counter_brings_one_sheet_back_and_says_that_another_is_lost(pages: Pa
     [session] = [each["session"] for each in kim.get("counts")["rows"] if each["name"] == "On paper"][:1]
     states = {each["sheet"]: each["state"] for each in kim.get(f"counts/{session}/sheets")["rows"]}
     assert states == {first: "returned", second: "missing"}
+
+
+def typed(page: Any, *words: str) -> None:
+    """Each into the field where the cursor is, with Enter behind it."""
+    for each in words:
+        page.keyboard.type(each, delay=60)
+        page.keyboard.press("Enter")
+
+
+def test_a_sheet_is_typed_in_line_by_line_with_the_keyboard_alone(pages: Pages) -> None:
+    house = pages.house
+    session = opened(house, "Typed", "P-01", "P-02")
+    kim = house.oslo.people["kim"]
+    sheet = kim.act("counts/sheets", session=session, bins=["P-01", "P-02"])["sheet"]
+    page = pages.tablet("ana", "/count/sheets")
+    page.get_by_role("row", name="P-01").get_by_role("link", name="Type it in").click()
+    page.wait_for_url(f"**/count/sheets/{sheet}")
+    first, second = page.locator("[data-bin=P-01]"), page.locator("[data-bin=P-02]")
+    expect(first.locator("[name=item]")).to_be_focused()
+    typed(page, "9521234500032")
+    expect(first.get_by_role("group", name="Row 2")).to_contain_text("Packing tape 50 m · EA")  # its barcode will do
+    expect(first.locator("[name=item]").first).to_have_value("TAPE-50")
+    typed(page, "0", "YOG-500")
+    expect(first.get_by_role("textbox", name="Lot")).to_be_visible()
+    typed(page, "4", "L2611", "", "")  # no date; a line that stays blank leads to the next bin
+    expect(second.locator("[name=item]")).to_be_focused()
+    typed(page, "MARK-BL", "", "")
+    expect(page.locator("#yes")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#problems li")).to_have_text(["in row 4: the quantity is blank: write 0 when there is none"])
+    # Over a reload it is all still there.
+    page.reload()
+    expect(second.locator("[name=item]").first).to_have_value("MARK-BL")
+    second.locator("[name=quantity]").first.fill("7")
+    page.click("#yes")
+    expect(page.locator("#answer")).to_contain_text("2 bins, 3 lines")
+    assert {each["state"] for each in kim.get(f"counts/{session}/sheets")["rows"]} == {"issued"}
+    second.get_by_text("Nothing in it").click()
+    expect(page.locator("#yes")).to_have_text("Try it")
+    page.click("#yes")
+    expect(page.locator("#answer")).to_contain_text("2 bins, 2 lines")
+    page.click("#yes")
+    page.wait_for_url("**/count/sheets")
+    rows = kim.get(f"counts/{session}/bins/P-01")["rounds"][-1]["lines"]
+    assert {each["item"]: each["counted"] for each in rows} == {"TAPE-50": 0, "YOG-500": 4}
+    page.goto(f"{house.oslo.url}/count/sheets/{sheet}")
+    expect(page.locator("main")).to_contain_text("Nothing can be typed in here any more")
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_how_typing_looks(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    session = opened(pages.house, "Typed", *BINS)
+    sheet = pages.house.oslo.people["kim"].act("counts/sheets", session=session, bins=list(BINS))["sheet"]
+    page = pages.tablet("ana", f"/count/sheets/{sheet}", theme=theme, size=size)
+    expect(page.locator("[name=item]").first).to_be_focused()
+    typed(page, "YOG-500")
+    expect(page.get_by_role("textbox", name="Lot")).to_be_visible()
+    typed(page, "4", "L2611", "", "NO-SUCH")
+    page.click("#yes")
+    expect(page.locator("#problems li")).to_have_count(1)
+    shot(page, f"sheet-typed-{theme}")
+    faults = faults_of(page, f"sheet typed ({theme})")
+    page.context.add_cookies([{"name": COOKIE, "value": "ar", "url": pages.house.oslo.url}])
+    page.reload()
+    page.click("#yes")
+    expect(page.locator("#problems li")).to_have_count(1)
+    shot(page, f"sheet-typed-rtl-{theme}")
+    faults += faults_of(page, f"sheet typed, Arabic ({theme})")
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(("theme", "size"), LOOKS)
