@@ -8,6 +8,7 @@ import { unsent } from "./unsent.js";
 import { _ } from "./words.js";
 
 const FIELDS = ["sheet", "bin", "item", "lot", "serial", "status", "expiry", "quantity", "pieces"];
+const QUOTE = "\u0022"; // around every cell, and twice for one inside (RFC 4180)
 const FIRST_ROW = 2; // as a spreadsheet numbers the file: its heading is the first
 const form = byId("typed");
 let wish = null;
@@ -62,7 +63,7 @@ if (form) {
     }
   }
 
-  const cell = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const cell = (text) => QUOTE + text.replaceAll(QUOTE, QUOTE + QUOTE) + QUOTE;
   function csv() {
     const rows = bins.flatMap((bin) => {
       const start = { sheet, bin: bin.dataset.bin };
