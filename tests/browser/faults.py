@@ -103,7 +103,7 @@ def prepared(folder: Path) -> Iterator[tuple[Node, str]]:
     home, port = folder / "oslo", free_port()
     settings = home / "node.toml"
     text = re.sub(r"devices = \[.*?\]\n", "", settings.read_text(), flags=re.DOTALL)
-    settings.write_text(text.replace("port = 0", f"port = {port}\nsession_idle_ms_max = 86400000"))
+    settings.write_text(text.replace("port = 0", f"port = {port}"))
     node = Node(home, port)
     node.start()
     try:

@@ -91,7 +91,7 @@ BINS = {
         *(f"P-{number:02}" for number in range(1, 5)),
         "U-01",
         "U-02",
-        *(f"N-{number:02}" for number in range(1, 13)),
+        *(f"N-{number:02}" for number in range(1, 14)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

@@ -84,7 +84,7 @@ def test_an_auditor_is_offered_nothing_that_refuses(pages: Pages) -> None:
     ana.act("counts/close", bin="N-11", confirm=True)
     kim.act("counts/sheets", session=session, blind=True)
     operation = house.oslo.people["rita"].act(
-        "documents/receive", lines=[{"item": "TAPE-50", "quantity": 1, "target": "A-04"}], delivery_note="DN-77"
+        "documents/receive", lines=[{"item": "MARK-BL", "quantity": 1, "target": "N-13"}], delivery_note="DN-77"
     )["op_id"]
     waits = stage.propose(house, "scrap", "A-04")
     eva = pages.tablet("eva", "/review/")

@@ -314,6 +314,7 @@ def test_what_the_hub_announces_is_received_and_picked(pages: Pages, scanned: Sc
     scanned(page, "BIN:F-05", CABLE)
     expect(page.locator("#expected .count").first).to_have_text("1 / 20")
     page.click("#undo")
+    expect(page.locator("#answer")).to_contain_text("Taken back")
     page.evaluate("localStorage.removeItem('delivery')")  # the label of the pallet says it as well
     scanned(page, "]C100106141412345678908")
     expect(page.locator("#answer")).to_contain_text("Unit 106141412345678908 is in with all that is on it")

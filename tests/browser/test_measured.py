@@ -192,6 +192,7 @@ def test_a_known_code_that_needs_one_word_more_is_not_called_unknown(pages: Page
 def test_a_receipt_says_what_a_known_code_lacks(pages: Pages, scanned: Scan) -> None:
     page = pages.tablet("rita", "/receive")
     page.click("#blind")
+    page.wait_for_selector("#dock:not([hidden])")
     scanned(page, "BIN:N-02")
     expect(page.locator("#from")).to_have_text("N-02")
     scanned(page, YOGHURT)
