@@ -65,7 +65,7 @@ class Rig:
         self.journal.close()
 
 
-def until(holds: Callable[[], bool], timeout_ms: int = 8_000) -> None:
+def until(holds: Callable[[], bool], timeout_ms: int = 20_000) -> None:
     deadline = time.monotonic() + timeout_ms / 1000
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"

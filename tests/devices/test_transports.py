@@ -128,7 +128,7 @@ def test_ssi_is_told_to_wait_while_a_commit_is_slow(tmp_path: Path, rigs: Callab
         with served(side, scanner):
             side.scan(ITEM)
             until(lambda: side.known == [ITEM])
-            seams.arm_failpoint("journal.before_commit", lambda name: (go_on.wait(20), None)[1])
+            seams.arm_failpoint("journal.before_commit", lambda name: (go_on.wait(60), None)[1])
             try:
                 side.scan(b"BIN:A")
                 until(lambda: not side.enabled)

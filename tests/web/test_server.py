@@ -20,8 +20,8 @@ from ledger.errors import Unavailable
 from tests.node.floor_kit import PIN, Stage
 from tests.web import kit
 from web import node_events
-from web.kit import HEADERS
-from web.node_app import NodeParts
+from web.kit import HEADERS, create_app
+from web.node_app import FOLDER, NodeParts
 from web.server import Server
 
 HALVES = (
@@ -117,9 +117,8 @@ def listening(tmp_path: Path) -> Iterator[tuple[Stage, Flask, NodeParts]]:
     parts = NodeParts(
         stage.site, stage.floor, stage.journal, clock, stage.world.random, dict, list, lambda: links, dict
     )
-    app = Flask("events")
+    app = create_app("events", FOLDER, random=parts.random)
     app.register_blueprint(node_events.blueprint(parts, streams_max=3))
-    app.register_error_handler(Exception, lambda error: (str(error), getattr(error, "code", 429)))
     with kit.closing(stage):
         yield stage, app, parts
 
