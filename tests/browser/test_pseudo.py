@@ -54,9 +54,12 @@ def pseudo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plain = languages.translations
     monkeypatch.setattr(languages, "catalogue", lambda _: found)
     monkeypatch.setattr(languages, "translations", lambda name: known if name == LANGUAGE else plain(name))
-    languages.sentences.cache_clear()
+    kept = (languages.sentences, languages.of_scripts)  # of the real one, whoever asked for it before
+    for each in kept:
+        each.cache_clear()
     yield
-    languages.sentences.cache_clear()
+    for each in kept:
+        each.cache_clear()
 
 
 def names() -> set[str]:

@@ -181,6 +181,7 @@ def test_a_sheet_is_issued_printed_tried_and_taken(pages: Pages, tmp_path: Path)
     expect(kim.locator("#tried")).to_contain_text("1 bin, 1 line. Not on it: A-07.")
     kim.click("#back-yes")
     expect(kim.locator("tr", has_text="returned")).to_have_count(1)
+    kim.wait_for_load_state()  # a page without its script yet hears no click
     kim.click("#issue")
     kim.wait_for_url("**/review/sheets/*")
     kim.goto(f"{house.oslo.url}/review/{session}/sheets")
