@@ -9,7 +9,7 @@ MINUTES ?= 60
 SEEDS ?= 200
 FAULTS ?= 50
 
-.PHONY: demo test test-pages test-rest quick check bench soak pictures contracts system tools clean
+.PHONY: demo test test-pages test-rest quick quick-processes quick-histories check bench soak pictures contracts system tools clean
 
 demo: $(READY)
 	$(PY) -m tallyman demo
@@ -26,17 +26,22 @@ test-pages:
 test-rest:
 	$(PY) -m pytest --ignore tests/browser --ignore tests/house
 
-# The trial counts of the current promises, on top of `make test` (README, Commands).
+# The trial counts of the current promises, on top of `make test` (README, Commands): two halves side by side, as there.
 quick: $(READY)
+	@$(MAKE) --no-print-directory -k -j2 quick-processes quick-histories
+
+quick-processes:
 	$(PY) -m tests.processes.kill_node --trials 300
 	$(PY) -m tests.processes.kill_hub --trials 100
 	$(PY) -m tests.devices.hostile --inputs 100000
 	$(PY) -m tests.devices.kill_answers --trials 500
 	$(PY) -m tests.devices.unplug --cycles 50
-	$(PY) -m tests.sim --seeds $(SEEDS)
-	$(PY) -m tests.sim --planted
 	$(PY) -m tests.browser.faults --faults $(FAULTS)
 	$(PY) -m tests.browser.faults --planted
+
+quick-histories:
+	$(PY) -m tests.sim --seeds $(SEEDS)
+	$(PY) -m tests.sim --planted
 	$(PY) -m tests.web.fuzz --seconds 600
 
 check: $(READY)

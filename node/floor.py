@@ -15,6 +15,7 @@ Floor(site, pepper, random)
   .tablets     what came out of their outboxes             node/tablets
   .attachments photos and files, erasable                  node/attachments
   .notes       free text of operations, erasable           node/notes
+  .drafts      what people have begun and not sent      node/drafts
   .alerts      what is wrong, and who has seen it       node/alerts
   .hub         what waits for a signature of the hub       node/hub_approvals
 """
@@ -31,6 +32,7 @@ from node.attachments import Attachments
 from node.counting import Counting
 from node.deliveries import Deliveries
 from node.desk import Desk
+from node.drafts import Drafts
 from node.holds import Holds
 from node.hub_approvals import HubApprovals
 from node.listening import Listening
@@ -78,6 +80,7 @@ class Floor:
         self.alerts = Alerts(desk, self.tablets)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
         self.notes = Notes(desk, self.lookups)
+        self.drafts = Drafts(desk)
         self.hub = HubApprovals(desk, self.people, self.counting, self.stock.proposals)
 
     def resume(self) -> None:

@@ -473,3 +473,12 @@ SESSIONS_1 = """
 -- The list of counts, newest first, with what it is searched by (`node/counting_review`).
 CREATE INDEX count_sessions_opened ON count_sessions (opened_at_ms, session, state, name, test);
 """
+
+DRAFTS_1 = """
+-- What people have begun on a tablet and not sent; `op_id`: of the act that it is to become, `work`: JSON of the
+-- page that it belongs to. Nothing follows from a row, and losing one loses no act.
+CREATE TABLE drafts (
+    actor BLOB NOT NULL, name TEXT NOT NULL, op_id BLOB NOT NULL, lines INTEGER NOT NULL, work TEXT NOT NULL,
+    at_ms INTEGER NOT NULL, PRIMARY KEY (actor, name)
+) STRICT;
+"""

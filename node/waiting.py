@@ -44,4 +44,6 @@ def of(floor: Floor, connection: Connection, who: Person, now_ms: int) -> dict[s
         found["lists"], found["orders"] = int(lists), len(orders.waiting(connection, who, most=COUNTED_MAX))
     if who.has(ADMIN | APPROVE):
         found["locked"] = throttle.waiting(connection)
+    for draft in floor.drafts.begun(connection, who):
+        found[f"begun:{draft['name'].partition(':')[0]}"] = draft["lines"]
     return {name: number for name, number in found.items() if number}

@@ -84,6 +84,7 @@ RULES = tuple(
         "node/deliveries",
         "node/desk",
         "node/dispatch_paper",
+        "node/drafts",
         "node/holds",
         "node/incoming",
         "node/keeper",

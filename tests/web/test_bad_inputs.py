@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.node.floor_kit import PIN, Stage
+from tests.node.floor_kit import PIN, Stage, actor_of
 from tests.web import kit
 from web.server import Server
 
@@ -41,7 +41,30 @@ class Asker:
     def __init__(self, stage: Stage, app: Flask, port: int) -> None:
         self.stage, self.app, self.port = stage, app, port
         self.used = stage.receive({"item": "BOLT", "quantity": 10})
-        self.token = str(self.json("POST", "/api/v1/auth/login", {"login": "mona", "pin": PIN})[1]["token"])
+        self._others()
+        self.token, self.approver = (
+            str(self.json("POST", "/api/v1/auth/login", {"login": login, "pin": PIN})[1]["token"])
+            for login in ("mona", "sven")
+        )
+
+    def _others(self) -> None:
+        """What is somebody else's: a count, one that has ended, a proposal, a transfer that has left, a pick list."""
+        floor, sven, line = (
+            self.stage.floor,
+            self.stage.as_("sven"),
+            {"item": "BOLT", "quantity": 1, "source": "A-01"},
+        )
+        rule = {"line_quantity_max": 0, "control_percent": 0}
+
+        def act(verb: Any, wish: object, *pin: str, key: str = "op_id") -> str:
+            return str(verb(self.stage.op(), sven, wish, *pin)[key])
+
+        wish = {"name": "Ended", "bins": ["A-02"], "rule": rule}
+        self.ended = act(floor.counting.open_session, wish, key="session")
+        act(floor.counting.cancel, {"session": self.ended, "reason": "late"})
+        self.session = act(floor.counting.open_session, {**wish, "name": "Another one's"}, key="session")
+        self.transfer = act(floor.transfers.dispatch, {"receiver": "bergen", "lines": [line]}, PIN)
+        self.proposal = act(floor.stock.scrap, {"lines": [line], "reasons": ["damaged"]})
 
     def json(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         raw = b"" if body is None else json.dumps(body).encode()
@@ -225,8 +248,26 @@ def test_17_keys_that_were_used_or_are_none(at: Asker) -> None:
 
 def test_18_ids_of_somebody_elses(at: Asker) -> None:
     for path in (f"/api/v1/transfers/{OTHER}", f"/api/v1/operations/{OTHER}", f"/api/v1/users/{'0' * 63}1",
-                 "/api/v1/users/", "/api/v1/audit/", f"/api/v1/audit/users/{'0' * 63}1"):  # fmt: skip
+                 "/api/v1/users/", "/api/v1/audit/", f"/api/v1/audit/users/{'0' * 63}1",
+                 f"/api/v1/users/{actor_of('sven')}", f"/api/v1/users/{actor_of('sven')}/roles",
+                 f"/api/v1/audit/users/{actor_of('sven')}", "/api/v1/inventory/ITEM-OF-BERGEN",
+                 "/api/v1/locations/BIN-OF-BERGEN"):  # fmt: skip
         refused(at, path, "GET", path)
+    for path, body in (
+        # Others' work, by its true id: to decide, to end, to take over.
+        ("counts/approve", {"session": at.session, "bin": "A-02", "pin": PIN}),
+        ("counts/cancel", {"session": at.session, "reason": "late"}),
+        ("counts/open", {"bin": "A-02"}),
+        ("documents/approve", {"proposal": at.proposal, "pin": PIN}),
+        ("documents/reject", {"proposal": at.proposal, "reason": "wrong"}),
+        ("transfers/cancel", {"transfer": at.transfer, "target": "A-01"}),
+        ("transfers/accept", {"transfer": at.transfer, "lines": [], "pin": PIN}),
+        (f"users/{actor_of('sven')}/unlock", {}),
+        (f"users/{actor_of('sven')}/reset-second-factor", {}),
+        ("documents/receive", {"target": "A-01", "lines": [{"item": "ITEM-OF-BERGEN", "quantity": 1}]}),
+        ("documents/receive", {"target": "BIN-OF-BERGEN", "lines": [{"item": "BOLT", "quantity": 1}]}),
+    ):
+        refused(at, path, "POST", f"/api/v1/{path}", json.dumps({"op_id": OP, **body}).encode())
 
 
 def test_19_log_ins_that_are_none(at: Asker) -> None:
@@ -256,8 +297,27 @@ def test_20_moves_that_cannot_be(at: Asker) -> None:
     refused(at, "from nowhere", "POST", MOVE, move(1, "NO-SUCH", "A-01"))
     refused(at, "more than there is", "POST", MOVE, move(10_000, "A-01", "A-02"))
     for path, body in (
-        ("/api/v1/transfers/dispatch", {"receiver": "nowhere", "lines": [], "pin": PIN}),
         ("/api/v1/transfers/accept", {"transfer": OTHER, "lines": [], "pin": PIN}),
         ("/api/v1/counts/close", {"bin": "A-01", "confirm": True}),
     ):
         refused(at, path, "POST", path, json.dumps({"op_id": OP, **body}).encode())
+    # By somebody who may: to one's own site, more than there is, what was sent from here, a count that has ended.
+    line = {"item": "BOLT", "quantity": 1, "source": "A-01"}
+    sent = {"index": 0, "quantity": 1, "target": "A-01"}
+    for path, body in (
+        ("transfers/dispatch", {"receiver": "oslo", "lines": [line], "pin": PIN}),
+        ("transfers/dispatch", {"receiver": "bergen", "lines": [], "pin": PIN}),
+        ("transfers/dispatch", {"receiver": "bergen", "lines": [{**line, "quantity": 9_999}], "pin": PIN}),
+        ("transfers/accept", {"transfer": at.transfer, "lines": [sent], "pin": PIN}),
+        ("transfers/accept", {"transfer": OTHER, "sender": "bergen", "lines": [sent], "pin": PIN}),
+        ("transfers/cancel", {"transfer": OTHER, "target": "A-01"}),
+        ("counts/approve", {"session": at.ended, "bin": "A-02", "pin": PIN}),
+        ("counts/recount", {"session": at.ended, "bin": "A-02"}),
+        ("counts/cancel", {"session": at.ended, "reason": "late"}),
+        ("counts/uncounted", {"session": at.ended, "bin": "A-02", "reason": "late"}),
+        ("documents/reverse", {"of": OTHER, "reasons": ["wrong"]}),
+        ("documents/approve", {"proposal": at.proposal, "pin": PIN}),  # one's own
+    ):
+        refused(
+            at, (path, body), "POST", f"/api/v1/{path}", json.dumps({"op_id": OP, **body}).encode(), token=at.approver
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from werkzeug.test import TestResponse
 from ledger.ids import OpId
 from tests.node.floor_kit import GTINS, PIN, Stage, actor_of
 from tests.web import described, kit, walk
-from web import node_events, node_floor
+from web import node_floor
 
 # Numbers that stand nowhere else: not in an id, a time or a style.
 EXPECTED, LOT_EXPECTED = 77_345_671, 66_123_457
@@ -223,15 +222,53 @@ def test_what_came_of_a_delivery_into_the_bin_is_told_when_its_count_is_finished
     assert answer.status_code in (200, 422) and "being counted" not in answer.text
 
 
-def test_the_event_stream_is_blind(counting: tuple[Stage, Flask, str, str]) -> None:
-    stage, _, _, _ = counting
-    cora = stage.as_("cora")
+STREAMS = ("", "?codes=idle", "?codes=always&after=0", "?tiles=yes", "?tiles=yes&codes=always")
+
+
+def heard(client: FlaskClient, query: str, most: int = 4) -> str:
+    """What a stream says at first."""
+    answer = client.get(f"/events{query}")
+    assert answer.status_code == 200
+    text = b"".join(itertools.islice(answer.response, most)).decode()
+    answer.close()
+    assert "event: state" in text
+    return text
+
+
+def test_every_event_is_blind_in_every_state_of_a_count(counting: tuple[Stage, Flask, str, str]) -> None:
+    """Each kind of stream, of everybody who counts: before the bin is opened, while it is counted, when it is closed,
+    and while another one counts it again."""
+    stage, app, _, _ = counting
+    cora, carl = stage.as_("cora"), stage.as_("carl")
+    clients = [*(kit.logged_in(app, login) for login in ("cora", "carl", "tess")), kit.auditor(stage, app)]
+
+    def assert_no_stream_tells() -> str:
+        said = "".join(heard(client, query) for client in clients for query in STREAMS)
+        assert not SEEN.search(said), SEEN.search(said)
+        return said
+
+    assert_no_stream_tells()
     stage.floor.counting.open_bin(stage.op(), cora, {"bin": "A-01"})
     stage.scan("]E0" + GTINS["BOLT"].lstrip("0"))
-    parts = kit.parts(stage)
-    shown = json.dumps(node_events.snapshot(parts, cora, ""))
-    assert '"counted": 1' in shown
-    assert not SEEN.search(shown)
+    stage.scan("NO-SUCH-THING")
+    assert '"counted":1' in assert_no_stream_tells()
+    stage.floor.counting.close_bin(stage.op(), cora, {"bin": "A-01", "confirm": True})
+    assert_no_stream_tells()
+    stage.floor.counting.open_bin(stage.op(), carl, {"bin": "A-01"})
+    assert_no_stream_tells()
+
+
+def test_a_stream_that_told_would_be_seen(
+    counting: tuple[Stage, Flask, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, app, _, _ = counting
+    mine = stage.floor.counting.mine
+
+    def telling(*given: Any, **more: Any) -> list[dict[str, Any]]:
+        return [{**each, "expected": EXPECTED} for each in mine(*given, **more)]
+
+    monkeypatch.setattr(stage.floor.counting, "mine", telling)
+    assert SEEN.search(heard(kit.logged_in(app, "cora"), ""))
 
 
 def test_a_recount_looks_like_a_first_count(counting: tuple[Stage, Flask, str, str]) -> None:

@@ -115,6 +115,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "scales/weigh": {"item": "NO-SUCH"},
     "scans/picture": {"width": 1, "height": 2, "points": "AA=="},
     "lookup": {"text": "NO-SUCH"},
+    "drafts/{name}": {"op_id": NOBODY, "on": "0" * 32, "work": None},
 }
 BARE = ("auth/logout", "auth/refresh", "sync/now", "seal")
 # What a parameter may be where nothing particular is meant.
@@ -129,6 +130,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "list": (NOBODY,),
     "code": ("BOLT",),
     "attachment": (NOBODY * 2,),
+    "name": ("scrap",),
 }
 
 

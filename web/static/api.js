@@ -18,6 +18,7 @@ async function here(work) {
 
 export const get = (path) => here(call(path));
 export const post = (path, body) => here(plainPost(path, body));
+export const put = (path, body) => here(plainPost(path, body, {}, "PUT"));
 
 // An act that must arrive: it is on this tablet's disk before it is sent, and stays until the node has said yes or no.
 // What a PIN signs is the exception: a PIN is written nowhere, so its act lives as long as the page.

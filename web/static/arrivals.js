@@ -5,20 +5,25 @@ import { act, newOpId, post } from "./api.js";
 import { OUT, since, whenAway } from "./away.js";
 import { base, measured, together, written } from "./amounts.js";
 import { decider } from "./decide.js";
+import { begun, Draft } from "./draft.js";
 import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, invite, say } from "./page.js";
 import { askExpiry, askHeld, HELD } from "./part.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
+import { fact } from "./store.js";
 import { lastOf } from "./told.js";
 import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
+const DRAFT = "arrival:", draftOf = (name) => `${DRAFT}${name}`;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
 const AWAY = _("Check the lines here: it is signed when the node answers.");
-let told = "", coming = [], transfer = null, whole = new Set(), target = "", parts = new Map(), of = "";
+const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
+let told = "", coming = [], mine = new Map(), transfer = null, whole = new Set(), target = "", parts = new Map(), of = "";
+let draft = null; // of this transfer: what was said of its lines
 
 const titled = (line) => nameOf(line.item) || line.item;
 const off = (line) => line.came - line.open;
@@ -62,32 +67,88 @@ function set(line, said) {
   Object.assign(line, said);
   line.damaged = Math.min(line.damaged, line.came);
   transfer.latest = line;
-  show();
+  keep();
   say(off(line) || line.damaged ? "warn" : "good", titled(line), { figure: written(said.damaged ?? line.came, line.decimals) });
 }
 
 async function load() {
-  const [answer] = await Promise.all([lastOf("transfers/?direction=coming"), loadNames()]);
+  const [answer, open] = await Promise.all([lastOf("transfers/?direction=coming"), begun(), loadNames()]);
   coming = answer.rows;
+  mine = open;
   told = since(answer);
   showComing(coming);
   rest(byId("coming"), "transfers/?direction=coming", answer, showComing);
-  byId("none").hidden = coming.length > 0;
+  byId("none").hidden = byId("coming").childElementCount > 0;
 }
 
+// Those on the way, and those that came by a paper only and are begun.
 function showComing(rows) {
   coming = rows;
-  byId("coming").replaceChildren(...coming.map((each) => tileOf(each.receiver ? _("Back from %(place)s", { place: each.receiver }) : _("From %(place)s", { place: each.sender }),
-    [linesOf(each), _("%(number)s in all", { number: together(each.lines.map((line) => ({ ...line, quantity: line.open }))) }), apart(each.transfer.slice(0, 8))].join(" · "),
-    () => choose(each))));
+  const known = new Set(coming.map((each) => draftOf(each.transfer)));
+  byId("coming").replaceChildren(
+    ...coming.map((each) => tileOf(each.receiver ? _("Back from %(place)s", { place: each.receiver }) : _("From %(place)s", { place: each.sender }),
+      [mine.has(draftOf(each.transfer)) && `◐ ${_("begun by you")}`, linesOf(each), _("%(number)s in all", { number: together(each.lines.map((line) => ({ ...line, quantity: line.open }))) }), apart(each.transfer.slice(0, 8))].filter(Boolean).join(" · "),
+      () => choose(each))),
+    ...[...mine.values()].filter(({ name }) => name.startsWith(DRAFT) && !known.has(name)).map(({ name, title, lines }) => tileOf(_("From %(place)s", { place: title }),
+      [`◐ ${_("begun by you")}`, n_("%(num)s line", "%(num)s lines", lines), apart(name.slice(DRAFT.length, DRAFT.length + 8))].join(" · "),
+      () => goOn(name.slice(DRAFT.length)))),
+  );
 }
 
+// ---------------------------------------------------------------- what is said of it, until it is signed
+
+const inAddress = (name) => window.history.replaceState(null, "", name ? `/bring-in?transfer=${name}` : "/bring-in");
+
+// The lines as they are still to come, with what was said of them: of a line of which some were accepted since, that
+// is out of date.
 function choose({ transfer: name, sender, receiver, lines, paper = null }) {
-  whole = new Set();
-  transfer = { name, sender, origin: receiver ?? sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0, held: "damage", expiry: "" })), latest: null };
+  const begin = () => {
+    whole = new Set();
+    transfer = { name, sender, origin: receiver ?? sender, paper, opId: newOpId(), lines: lines.map((line) => ({ ...line, came: line.open, damaged: 0, held: "damage", expiry: "" })), latest: null };
+  };
+  return onDraft(name, (work, opId) => {
+    begin();
+    if (!work) return;
+    Object.assign(transfer, { opId, paper: paper ?? work.paper });
+    for (const line of transfer.lines) {
+      const said = work.lines.find((each) => each.index === line.index && each.open === line.open);
+      if (said) Object.assign(line, said);
+    }
+    ({ target } = work);
+    whole = new Set(work.whole);
+  });
+}
+
+// One that this site heard of by its paper alone: the draft has what there is to know.
+function goOn(name) {
+  return onDraft(name, (work, opId) => {
+    if (!work) { leave(); return; }
+    transfer = { name, sender: work.sender, origin: work.title, paper: work.paper, opId, lines: work.lines, latest: null };
+    ({ target } = work);
+    whole = new Set(work.whole);
+  });
+}
+
+async function onDraft(name, take) {
+  draft?.end();
+  draft = new Draft(draftOf(name), actor, (work, opId) => { take(work, opId); show(); });
+  inAddress(name);
   stopFollowing();
+  await draft.begin();
+  if (transfer) say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
+}
+
+function keep() {
+  const { sender, origin, paper, opId, lines } = transfer;
+  draft.keep({ title: origin, sender, paper, target, whole: [...whole], lines }, opId);
   show();
-  say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
+}
+
+function leave() {
+  draft?.end();
+  draft = transfer = null;
+  inAddress("");
+  show();
 }
 
 // The node reads the paper and checks whose it is before anything is counted by it.
@@ -96,7 +157,8 @@ async function byPaper(scanned) {
   parts.clear();
   if (!found.lines.length) { say("good", _("All of this transfer was accepted already")); return; }
   const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
-  choose(known ?? { ...found, paper });
+  await choose(known ?? { ...found, paper });
+  keep(); // what is known by the paper alone is known to other tablets too
 }
 
 // One of several codes of a paper; they come in any order, and those of another paper begin it anew.
@@ -111,13 +173,13 @@ async function byPart(text, [, digest, number, count]) {
 
 // The label of a unit in a transfer; in one that is known to come while none is open.
 const unitOf = (code) => code && (transfer ? [transfer] : coming).some((each) => each.lines.some(isIn(code))) && code;
-function arrive(unit) {
-  if (!transfer) choose(coming.find((each) => each.lines.some(isIn(unit))));
+async function arrive(unit) {
+  if (!transfer) await choose(coming.find((each) => each.lines.some(isIn(unit))));
   const inside = transfer.lines.filter(isIn(unit));
   whole.add(unit);
   for (const line of inside) Object.assign(line, { came: line.open, damaged: 0 });
   [transfer.latest] = inside;
-  show();
+  keep();
   say("good", _("Unit %(unit)s came whole", { unit }), { figure: inside.length });
 }
 
@@ -126,14 +188,14 @@ onCode(async (text) => {
   if (part) { await byPart(text, part); return; }
   if (text.startsWith(PAPER)) { await byPaper([text]); return; }
   const known = coming.find((each) => each.transfer === text.trim().toLowerCase());
-  if (known) { choose(known); return; }
+  if (known) { await choose(known); return; }
   const own = unitOf(text.trim());
   const found = own ? { location: own } : await lookUp(text);
-  if (unitOf(found.location)) { arrive(found.location); return; }
+  if (unitOf(found.location)) { await arrive(found.location); return; }
   if (!transfer) { say("warn", _("Choose a transfer, or scan its paper")); return; }
   if (found.kind === "location") {
     target = found.location;
-    show();
+    keep();
     say("good", _("Into %(place)s", { place: target }));
     return;
   }
@@ -141,7 +203,7 @@ onCode(async (text) => {
   if (!line) { say("bad", _("%(name)s is not in this transfer", { name: found.name || found.item || text })); return; }
   if (line.lot && found.expiry) line.expiry = found.expiry;
   transfer.latest = line;
-  show();
+  keep();
   say(off(line) ? "warn" : "good", _("%(name)s: %(number)s were sent", { name: titled(line), number: measured(line.open, line) }), { figure: written(line.came, line.decimals) });
 });
 
@@ -151,7 +213,10 @@ byId("file").addEventListener("change", () => {
   if (file) attempt(async () => byPaper([(await file.text()).trim()])).finally(() => { byId("file").value = ""; });
 });
 
-byId("back").addEventListener("click", () => { transfer = null; show(); });
+byId("back").addEventListener("click", () => attempt(async () => {
+  leave();
+  await load();
+}));
 
 const wholeUnits = () => [...whole].filter(isWhole);
 function wish() {
@@ -165,7 +230,10 @@ function wish() {
 
 const { open } = decider({
   sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => [_("From %(sender)s into %(place)s.", { sender: transfer.origin, place: target }), loose()].filter(Boolean).join(" "),
-    act: () => act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId),
+    act: async () => {
+      await draft.ready();
+      return act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId);
+    },
     done: async (answer) => {
       if (answer.ask) { askAgain(answer.ask, byId("pin").value); return; }
       await accepted(answer);
@@ -177,8 +245,9 @@ function askAgain(question, pin) {
 }
 
 async function accepted(answer) {
-  const { origin: sender } = transfer;
-  transfer = null;
+  const { origin: sender, opId } = transfer;
+  draft.keep(null, opId);
+  leave();
   done(answer.op_id, _("What %(sender)s sent is in %(place)s", { sender, place: target }));
   await attempt(load);
   show();
@@ -216,6 +285,8 @@ byId("differs-form").addEventListener("submit", () => open("sign"));
 
 async function start() {
   await load();
+  const name = new URLSearchParams(location.search).get("transfer"), known = coming.find((each) => each.transfer === name);
+  if (name && !transfer) await (known ? choose(known) : goOn(name));
   if (!told && !transfer) invite(coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"));
   show();
 }

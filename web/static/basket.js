@@ -1,12 +1,13 @@
 // A document that is put together on this tablet and sent as one act: hold, scrap, label, return, issue, dispatch.
-// Until it is sent it is kept on the tablet, so that a reload or a dead battery loses no line.
+// Until it is sent it is a draft: neither a reload nor a dead tablet loses a line.
 
 import { act, get, newOpId } from "./api.js";
 import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
 import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
+import { Draft } from "./draft.js";
 import { ACTS, ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
-import { attempt, byId, element, say } from "./page.js";
+import { attempt, byId, element, invite, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
 import { lastOf } from "./told.js";
@@ -16,15 +17,28 @@ const { kind, path, place, amount, done: doneWords, scan } = byId("basket").data
 const signed = "signed" in byId("basket").dataset, proposed = "proposed" in byId("basket").dataset;
 const fixed = JSON.parse(byId("fixed").textContent);
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
-const KEY = `basket ${kind} ${actor}`;
 const LINES_MAX = 200;
 const WHOLE_UNITS = ["dispatch", "issue", "hold", "scrap", "send-back"]; // one scan takes a unit with all that is free on it
 const AWAY = _("Your lines are kept on this tablet: it is signed when the node answers.");
 // Where goods of an exception went, or came from: nobody knows more.
 const ENDS = { gone: (bin) => ({ source: bin, target: "SHRINKAGE" }), came: (bin) => ({ source: "SHRINKAGE", target: bin }) };
 const fresh = () => ({ opId: newOpId(), bin: "", lines: [], latest: -1 });
-let basket = JSON.parse(localStorage.getItem(KEY) || "null") || fresh();
+let basket = fresh();
 const undone = []; // what Undo goes back to
+const draft = new Draft(kind, actor, (work, opId) => {
+  basket = work ? { ...work, opId } : fresh();
+  undone.length = 0;
+  byId("papers").close(); // they were about other lines
+  show();
+});
+
+// What is to be sent, and under which op_id, from here on.
+function keep(next) {
+  const { opId, ...work } = next;
+  basket = next;
+  draft.keep(work.lines.length || work.bin ? work : null, opId);
+  show();
+}
 
 const titled = (line) => line.name || line.item;
 const same = (one, other) => ["item", "lot", "serial", "bin"].every((name) => (one[name] || "") === (other[name] || ""));
@@ -32,7 +46,6 @@ const same = (one, other) => ["item", "lot", "serial", "bin"].every((name) => (o
 // ---------------------------------------------------------------- what is in it
 
 function show() {
-  localStorage.setItem(KEY, JSON.stringify(basket));
   byId("at").hidden = !basket.bin;
   byId("place").textContent = basket.bin;
   byId("no-lines").hidden = basket.lines.length > 0 || !byId("proof").hidden;
@@ -46,9 +59,8 @@ function show() {
 
 function become(next) {
   undone.push(basket);
-  basket = { ...basket, ...next };
   stopFollowing();
-  show();
+  keep({ ...basket, ...next });
 }
 
 function set(at, quantity) {
@@ -91,6 +103,7 @@ async function addUnit(unit) {
 }
 
 onCode(async (text) => {
+  await begun;
   const found = await lookUp(text);
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   if (found.kind === "location") {
@@ -116,8 +129,7 @@ onCode(async (text) => {
 });
 
 byId("undo").addEventListener("click", () => {
-  basket = undone.pop();
-  show();
+  keep({ ...undone.pop(), opId: basket.opId });
   say("warn", _("Taken back"));
 });
 
@@ -138,6 +150,7 @@ function wish() {
 
 function emptied() {
   undone.length = 0;
+  draft.keep(null, basket.opId);
   basket = fresh();
   byId("papers").close();
   for (const each of document.querySelectorAll("input[data-said]")) each.value = "";
@@ -153,8 +166,11 @@ if (document.querySelector("[list=sites]")) offerSites().catch(() => {}); // wha
 
 function asked(question) {
   const key = signed ? { pin: byId("pin").value } : {};
-  basket.opId = newOpId(); // nothing was done: saying yes is another act
-  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId)));
+  keep({ ...basket, opId: newOpId() }); // nothing was done: saying yes is another act
+  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => {
+    await draft.ready();
+    sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId));
+  });
 }
 
 function sent(answer) {
@@ -166,7 +182,10 @@ function sent(answer) {
 
 const { open } = signed ? decider({
   sign: { title: _("Sign it"), yes: _("Sign"), signed: true, why: "", words: () => byId("papers-words").textContent,
-    act: () => act(path, { ...wish(), pin: byId("pin").value }, basket.opId), done: sent },
+    act: async () => {
+      await draft.ready();
+      return act(path, { ...wish(), pin: byId("pin").value }, basket.opId);
+    }, done: sent },
 }) : {};
 
 byId("done").addEventListener("click", () => {
@@ -188,13 +207,13 @@ byId("papers-form").addEventListener("submit", (event) => {
   if (signed && reach.ok === false) { byId("papers-refusal").textContent = AWAY; return; }
   if (signed) { open("sign"); return; }
   attempt(async () => {
+    await draft.ready();
     try {
       const answer = await answerOrKept(path, wish(), (...given) => act(...given, basket.opId));
       if (answer) sent(answer);
       else emptied();
     } catch (error) {
-      basket.opId = newOpId(); // a refusal did nothing: the next wish is another act
-      show();
+      keep({ ...basket, opId: newOpId() }); // a refusal did nothing: the next wish is another act
       byId("papers-refusal").textContent = error.message;
       throw error;
     }
@@ -202,5 +221,5 @@ byId("papers-form").addEventListener("submit", (event) => {
 });
 
 whenAway(() => (signed ? AWAY : SCAN_ON));
-say("quiet", basket.lines.length ? _("Go on where you stopped") : scan, { aloud: false });
 show();
+const begun = draft.begin().then(() => reach.ok === false || invite(basket.lines.length ? _("Go on where you stopped") : scan));

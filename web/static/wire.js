@@ -47,6 +47,6 @@ export async function call(path, options = {}) {
   return answer;
 }
 
-export function post(path, body, headers = {}) {
-  return call(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
+export function post(path, body, headers = {}, method = "POST") {
+  return call(path, { method, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
 }

@@ -1,0 +1,125 @@
+"""What is begun on one tablet and not sent: kept for another one of the same person, and over once it was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger.errors import Rejected
+from ledger.ids import OpId
+from node.drafts import A_PERSON_MAX, WORK_BYTES_MAX, WORKS
+from tests.node.floor_kit import Stage
+from web import node_floor
+
+LINE = {"item": "BOLT", "quantity": 3}
+
+
+def keep(
+    stage: Stage, op_id: OpId, *lines: Any, on: str = "", who: str = "mona", name: str = "scrap", **more: Any
+) -> Any:
+    body = {"op_id": str(op_id), "on": on, "work": {"lines": list(lines), **more}}
+    return stage.floor.drafts.keep(stage.as_(who), name, body)
+
+
+def draft(stage: Stage, who: str = "mona", name: str = "scrap") -> Any:
+    with stage.site.reading() as connection:
+        return stage.floor.drafts.of(connection, stage.as_(who), name)
+
+
+def begun(stage: Stage, who: str = "mona") -> list[Any]:
+    with stage.site.reading() as connection:
+        return list(stage.floor.drafts.begun(connection, stage.as_(who)))
+
+
+def test_another_tablet_goes_on_with_what_was_begun_and_nobody_else_sees_it(stage: Stage) -> None:
+    op = stage.op()
+    first = keep(stage, op, LINE, bin="A-01")
+    assert first["kept"] and draft(stage) == first["draft"]
+    assert (draft(stage)["work"], draft(stage)["lines"]) == ({"lines": [LINE], "bin": "A-01"}, 1)
+    second = keep(stage, op, LINE, LINE, on=first["draft"]["version"])
+    assert second["kept"] and draft(stage)["lines"] == 2
+    assert draft(stage, "adam") is None and begun(stage, "adam") == []
+    assert [(each["name"], each["lines"]) for each in begun(stage)] == [("scrap", 2)]
+
+
+def test_of_two_tablets_the_second_is_told_what_the_first_left(stage: Stage) -> None:
+    op = stage.op()
+    known = keep(stage, op, LINE)["draft"]["version"]
+    ahead = keep(stage, op, LINE, LINE, on=known)
+    late = keep(stage, op, {"item": "NUT", "quantity": 1}, on=known)
+    assert (late["kept"], late["sent"], late["draft"]) == (False, False, ahead["draft"])
+    assert draft(stage)["lines"] == 2
+    assert keep(stage, op, {"item": "NUT", "quantity": 1}, on=late["draft"]["version"])["kept"]  # its owner said so
+
+
+def test_the_same_again_is_kept_for_its_answer_may_have_been_lost(stage: Stage) -> None:
+    op = stage.op()
+    first = keep(stage, op, LINE)
+    assert keep(stage, op, LINE) == first
+    body = {"op_id": str(op), "on": first["draft"]["version"], "work": None}
+    for _ in range(2):
+        assert stage.floor.drafts.keep(stage.as_("mona"), "scrap", body) == {
+            "kept": True,
+            "sent": False,
+            "draft": None,
+        }
+    assert draft(stage) is None
+
+
+def test_it_is_over_once_its_act_has_an_answer(stage: Stage) -> None:
+    op = stage.op()
+    kept = keep(stage, op, LINE, name="return")["draft"]
+    stage.floor.stock.receive(op, stage.as_("mona"), {"lines": [LINE], "target": "A-01"})
+    assert draft(stage, name="return") is None and begun(stage) == []
+    assert keep(stage, op, LINE, LINE, on=kept["version"], name="return") == {
+        "kept": False, "sent": True, "draft": None,
+    }  # fmt: skip
+    # The next one begins with nothing, or follows the one that was sent where its tablet does not know yet.
+    assert keep(stage, stage.op(), LINE, name="return")["kept"]
+    other = keep(stage, op := stage.op(), LINE, name="scrap")["draft"]
+    stage.floor.stock.receive(op, stage.as_("mona"), {"lines": [LINE], "target": "A-01"})
+    assert keep(stage, stage.op(), LINE, LINE, on=other["version"])["kept"]
+
+
+def test_a_person_keeps_so_many_and_the_oldest_go(stage: Stage) -> None:
+    for number in range(A_PERSON_MAX + 3):
+        stage.world.clock.advance(1_000)
+        assert keep(stage, stage.op(), LINE, name=f"arrival:{number:032x}", title="From Oslo")["kept"]
+    names = [each["name"] for each in begun(stage)]
+    assert names == [f"arrival:{number:032x}" for number in range(3, A_PERSON_MAX + 3)]
+    assert {each["title"] for each in begun(stage)} == {"From Oslo"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"op_id": "00", "on": "", "work": {"lines": []}},
+        {"on": "", "work": {"lines": []}},
+        {"op_id": "ab" * 16, "work": {"lines": []}},
+        {"op_id": "ab" * 16, "on": 3, "work": {"lines": []}},
+        {"op_id": "ab" * 16, "on": "", "work": []},
+        {"op_id": "ab" * 16, "on": "", "work": {}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": {}}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": [1] * 201}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": [], "title": 3}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": ["x" * WORK_BYTES_MAX]}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": []}, "actor": "someone"},
+    ],
+)  # fmt: skip
+def test_what_is_no_draft_is_refused_and_changes_nothing(stage: Stage, body: dict[str, Any]) -> None:
+    first = keep(stage, stage.op(), LINE)["draft"]
+    with pytest.raises(Rejected):
+        stage.floor.drafts.keep(stage.as_("mona"), "scrap", body)
+    assert draft(stage) == first
+
+
+@pytest.mark.parametrize("name", ["", "Scrap", "scrap/", "scrap:1", "arrival:", "scrap\n", "x" * 40])
+def test_a_name_nobody_gives_is_refused(stage: Stage, name: str) -> None:
+    with pytest.raises(Rejected):
+        keep(stage, stage.op(), LINE, name=name)
+
+
+def test_every_page_that_puts_a_document_together_has_a_name_for_it() -> None:
+    assert set(WORKS) == set(node_floor.WORKS)
