@@ -31,8 +31,8 @@ class Lines:
 
     def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
         """A line by hand: `item`, `lot`, `serial`, `status`, `expiry`, how much (`counting_amounts.amount_of`),
-        `mode`: set, add, take; `bin`; `confirm`. Answers {ask} when so much has to be confirmed. What the rules do not
-        take of somebody who was out of contact is set aside: {park, why, hint}; less of a line is refused."""
+        `mode`: set, add, take; `bin`; `confirm`. Answers {ask} when so much has to be confirmed. What is refused
+        to somebody who was out of contact is set aside: {park, why, hint}; not what takes off a line."""
         fields = Fields(body, "count line")
         bin_ = fields.text("bin", need=False)
         thing = thing_of(fields)
