@@ -31,19 +31,19 @@ class Lines:
 
     def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
         """A line by hand: `item`, `lot`, `serial`, `status`, `expiry`, how much (`counting_amounts.amount_of`),
-        `mode`: set, add; `bin`; `confirm`. Answers {ask} when so much has to be confirmed. What the rules do not take
-        of somebody who was out of contact is set aside: {park, why, hint}."""
+        `mode`: set, add, take; `bin`; `confirm`. Answers {ask} when so much has to be confirmed. What is refused
+        to somebody who was out of contact is set aside: {park, why, hint}; not what takes off a line."""
         fields = Fields(body, "count line")
         bin_ = fields.text("bin", need=False)
         thing = thing_of(fields)
         said, mode, sure = amount_of(fields), fields.take("mode") or "set", fields.flag("confirm")
         fields.done()
-        if mode not in ("set", "add"):
-            raise Rejected("mode: expected set or add")
+        if mode not in ("set", "add", "take"):
+            raise Rejected("mode: expected set, add or take")
         with self._site.reading() as connection:
             item = catalogue.need_item(connection, thing.item)
             quantity = said.base(connection, item)
-            may_ask = not sure and self._desk.may_ask(connection, op_id, who)
+            may_ask = not sure and mode != "take" and self._desk.may_ask(connection, op_id, who)
             task = tasks.current(connection, who.actor)
             asked = self.asked(connection, task, item, thing, quantity) if may_ask else ""
         if asked:
@@ -53,14 +53,14 @@ class Lines:
         def work(connection: Connection) -> Answer:
             task, cause = self.open_task(connection, who, bin_), self.by_hand(who)
             before = tasks.amounts_of(connection, task.task, thing) if mode == "set" else (0, 0)
-            kind = "set" if mode == "set" else "key"
+            kind, sign = "set" if mode == "set" else "key", -1 if mode == "take" else 1
             try:
                 return self.add(
-                    connection, who, task, thing, quantity - before[0], cause, kind=kind, entered=quantity,
-                    pieces=pieces - before[1],
+                    connection, who, task, thing, sign * quantity - before[0], cause, kind=kind, entered=quantity,
+                    pieces=sign * pieces - before[1],
                 )  # fmt: skip
             except Rejected as error:
-                if not self._desk.was_away(who):
+                if mode == "take" or not self._desk.was_away(who):
                     raise
                 why = str(error)
             # Whoever said it held the goods and is gone by now: it waits for an explanation, as a scan would.

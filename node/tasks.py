@@ -407,11 +407,12 @@ def undo(connection: Connection, task: Task, actor: Actor, number: int | None, c
 
 
 def _other_half(connection: Connection, task: Task, number: int, quantity: int) -> int | None:
-    """Of the two events by which a part of a line got another status the one beside this, while it stands."""
+    """Of the two events by which a part of a line got another status the one beside this, while it stands. What was
+    keyed in as so much more or less says how much."""
     out, into = (number, number + 1) if quantity < 0 else (number - 1, number)
     rows = connection.execute(
         "SELECT number, quantity, EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) FROM scan_events e"
-        " WHERE task = ? AND number IN (?, ?) AND kind = 'key' ORDER BY number",
+        " WHERE task = ? AND number IN (?, ?) AND kind = 'key' AND entered IS NULL ORDER BY number",
         (task.task, out, into),
     ).fetchall()
     if len(rows) < 2 or not rows[0][1] < 0 < rows[1][1]:

@@ -252,7 +252,8 @@ ROUTES = (
     verb(
         "counts/enter", COUNT | AUDIT, "A line by hand", lambda floor: floor.counting.enter,
         either(COUNTED, ASKED, words.SET_ASIDE),
-        _NEED_THING, {**_MAY_THING, **words.AMOUNT, "mode": one_of("set", "add"), "confirm": flag(), "bin": CODE},
+        _NEED_THING,
+        {**_MAY_THING, **words.AMOUNT, "mode": one_of("set", "add", "take"), "confirm": flag(), "bin": CODE},
     ),
     verb(
         "counts/undo", _AT_WORK, "Take back the last line of the open task, or line `number`; it stays on record",

@@ -92,6 +92,7 @@ BINS = {
         "U-01",
         "U-02",
         *(f"N-{number:02}" for number in range(1, 17)),
+        *(f"K-{number:02}" for number in range(1, 10)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

@@ -94,9 +94,9 @@ def test_a_weight_comes_from_the_scale_into_the_line(pages: Pages, scanned: Call
     assert not faults, "\n".join(faults)
 
 
-def photo(pages: Pages, folder: Path, *codes: str) -> Path:
+def photo(browser: Any, folder: Path, *codes: str) -> Path:
     """Labels on a shelf, somewhat turned, as a tablet's camera has them."""
-    page = pages.browser.new_page(viewport={"width": 1600, "height": 1000})
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
     drawn = ""
     for place, code in enumerate(codes):
         rows = qr_rows(code)
@@ -120,14 +120,16 @@ def test_a_photo_of_a_code_is_a_scan(pages: Pages, scanned: Callable[..., None],
     assert not faults_of(page, "type or take a photo (dark)")
     with page.expect_file_chooser() as choice:
         page.click("#photo-code")
-    choice.value.set_files(photo(pages, tmp_path, f"https://id.gs1.org/01/0{GLOVES}"))
+    choice.value.set_files(photo(pages.browser, tmp_path, f"https://id.gs1.org/01/0{GLOVES}"))
     expect(counted(page, "Work gloves")).to_have_text("1", timeout=10_000)
-    page.set_input_files("#photo-file", photo(pages, tmp_path, f"https://id.gs1.org/01/0{GLOVES}", "9521234500018"))
+    page.set_input_files(
+        "#photo-file", photo(pages.browser, tmp_path, f"https://id.gs1.org/01/0{GLOVES}", "9521234500018")
+    )
     expect(page.locator("#codes-found button")).to_have_count(2)
     assert not faults_of(page, "which code (dark)")
     page.locator("#codes-found button").first.click()
     expect(counted(page, "Work gloves")).to_have_text("2")
-    page.set_input_files("#photo-file", photo(pages, tmp_path))
+    page.set_input_files("#photo-file", photo(pages.browser, tmp_path))
     expect(page.locator("#answer .word")).to_contain_text("No code is in this photo")
     page.set_input_files("#photo-file", {"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
     expect(page.locator("#answer .word")).to_contain_text("cannot be read as a picture")

@@ -38,29 +38,36 @@ def faults_of(page: Any, where: str) -> list[str]:
     return found
 
 
-def _violations(page: Any, rules: dict[str, list[str]]) -> list[dict[str, Any]]:
+def dialog_faults_of(page: Any, where: str, rules: dict[str, list[str]] = RULES) -> list[str]:
+    """What is wrong with the dialog that is open; of the page behind it nothing is said."""
+    return _faults_of(page, where, rules, "dialog[open]")
+
+
+def _violations(page: Any, rules: dict[str, list[str]], within: str = "html") -> list[dict[str, Any]]:
     """What axe finds. A document gets it once, and tells nothing of what is in order: both take long."""
     from axe_playwright_python.sync_playwright import Axe
 
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
     asked = {**rules, "resultTypes": ["violations"]}
-    found: list[dict[str, Any]] = page.evaluate("asked => axe.run(asked).then((answer) => answer.violations)", asked)
+    looked = "([within, asked]) => axe.run(document.querySelector(within), asked).then((answer) => answer.violations)"
+    found: list[dict[str, Any]] = page.evaluate(looked, [within, asked])
     return found
 
 
-def _faults_of(page: Any, where: str, rules: dict[str, list[str]]) -> list[str]:
+def _faults_of(page: Any, where: str, rules: dict[str, list[str]], within: str = "html") -> list[str]:
     found = [
         f"{where}: {each['id']}: {each['help']}: {[node['html'][:120] for node in each['nodes'][:3]]}"
-        for each in _violations(page, rules)
+        for each in _violations(page, rules, within)
     ]
     small = page.evaluate(
-        """([targets, least]) => [...document.querySelectorAll(targets)].filter((each) => each.checkVisibility())
+        """([targets, least, within]) => [...document.querySelector(within).querySelectorAll(targets)]
+          .filter((each) => each.checkVisibility())
           .filter((each) => !each.classList.contains("skip"))
           .map((each) => [each.getBoundingClientRect(), each.outerHTML.slice(0, 90)])
           .filter(([box]) => box.height < least - 0.5 || box.width < least - 0.5)
           .map(([box, html]) => `${Math.round(box.width)}x${Math.round(box.height)} ${html}`)""",
-        [TARGETS, TARGET_PX_MIN],
+        [TARGETS, TARGET_PX_MIN, within],
     )
     found += [f"{where}: smaller than {TARGET_PX_MIN} px: {each}" for each in small]
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -280,6 +281,46 @@ def test_undo_is_an_event_and_events_stay(stage: Stage) -> None:
     for change in ("UPDATE scan_events SET quantity = 9", "DELETE FROM scan_events"):
         with pytest.raises(Exception, match="scan events stay"), stage.site.writing() as connection:
             connection.execute(change)
+
+
+def test_a_piece_is_taken_off_a_line_by_one_more_event(stage: Stage) -> None:
+    session(stage, "A-01")
+    stage.scan("BIN:A-01")
+    one, cora, counting = {"item": "BOLT", "quantity": 1}, stage.as_("cora"), stage.floor.counting
+    with pytest.raises(Rejected, match="not that much"):
+        counting.enter(stage.op(), cora, {**one, "mode": "take"})
+    assert counting.enter(stage.op(), cora, {**one, "mode": "add"})["counted"] == 1
+    assert counting.enter(stage.op(), cora, {**one, "mode": "add"})["counted"] == 2
+    op = stage.op()
+    for _ in range(2):
+        assert counting.enter(op, cora, {**one, "mode": "take"})["counted"] == 1
+    assert counting.enter(stage.op(), cora, {**one, "mode": "add"})["counted"] == 2
+    # One less and one more are two things that were said: neither takes the other along.
+    assert counting.undo(stage.op(), cora, {})["counted"] == 1
+    assert counting.undo(stage.op(), cora, {"number": 3})["counted"] == 2
+    with stage.site.reading() as connection:
+        said = connection.execute("SELECT kind, quantity, entered FROM scan_events ORDER BY number").fetchall()
+    assert said == [
+        ("key", 1, 1),
+        ("key", 1, 1),
+        ("key", -1, 1),
+        ("key", 1, 1),
+        ("undo", -1, None),
+        ("undo", 1, None),
+    ]
+    with pytest.raises(Rejected, match="mode: expected set, add or take"):
+        counting.enter(stage.op(), cora, {**one, "mode": "drop"})
+
+
+def test_what_cannot_be_taken_off_waits_for_nobody(stage: Stage) -> None:
+    """A tablet without contact said one less of a line that has none by now: refused, and no code to explain."""
+    session(stage, "A-01")
+    stage.scan("BIN:A-01")
+    late = replace(stage.as_("cora"), waited_ms=3_600_000)
+    with pytest.raises(Rejected, match="not that much"):
+        stage.floor.counting.enter(stage.op(), late, {"item": "BOLT", "quantity": 1, "mode": "take", "bin": "A-01"})
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT COUNT(*) FROM parked").fetchone() == (0,)
 
 
 def test_every_wish_acts_once_and_other_content_is_refused(stage: Stage) -> None:

@@ -26,9 +26,9 @@ const fresh = () => ({ opId: newOpId(), bin: "", lines: [], latest: -1 });
 let basket = fresh();
 const undone = []; // what Undo goes back to
 const draft = new Draft(kind, actor, (work, opId) => {
+  if (basket.lines.length) byId("papers").close(); // they were about other lines
   basket = work ? { ...work, opId } : fresh();
   undone.length = 0;
-  byId("papers").close(); // they were about other lines
   show();
 });
 

@@ -4,6 +4,7 @@ import { act, post } from "./api.js";
 import { beside, withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import "./files.js";
+import { Finder } from "./find.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, invite, ltr, openDialog, say } from "./page.js";
@@ -22,7 +23,7 @@ import { onPhoto } from "./photo.js";
 import { onScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
 
-const LINES_MAX = 200;
+const SEALED_MAX = 200, SAID_MAX = 5;
 const seen = new Seen();
 let scale = "", screen = null, proofOf = null;
 
@@ -69,11 +70,63 @@ function lineOf(line) {
   const name = { name: titled(line) };
   change.setAttribute("aria-label", line.serial ? _("Remove %(name)s", name) : _("Change %(name)s", name));
   change.addEventListener("click", () => (line.serial ? attempt(() => enter(line, 0)) : askQuantity(line)));
+  const latest = seen.isLatest(line);
   const row = element("article", { className: "line card" }, what,
     element("div", { className: "amount" }, element("output", { className: "count", textContent: written(line.counted, line.decimals) }),
-      element("span", { className: "quiet", textContent: beside(line) })), ...(line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held, "1"))] : []), change);
-  if (seen.isLatest(line)) row.dataset.latest = "";
+      element("span", { className: "quiet", textContent: beside(line) })), ...(line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held, "1"))] : []),
+    ...(latest && !line.serial && !line.decimals ? stepsOf(line) : []), change);
+  if (latest) row.dataset.latest = "";
   return row;
+}
+
+// One piece less and one more of the line that was touched last.
+function stepsOf(line) {
+  const { item, lot, status } = line, thing = { item, ...(lot && { lot }), ...(status && { status }) };
+  return [["take", "−1", _("One less of %(name)s", { name: titled(line) })], ["add", "+1", _("One more of %(name)s", { name: titled(line) })]].map(([mode, words, label]) => {
+    const button = element("button", { className: "button step", type: "button", disabled: mode === "take" && line.counted < 1 }, ltr(words));
+    button.setAttribute("aria-label", label);
+    button.addEventListener("click", () => attempt(() => act("counts/enter", { ...thing, quantity: 1, mode, ...place.here() })));
+    return button;
+  });
+}
+
+// What was said last, each to be taken back by itself.
+function saidOf(event, lines) {
+  const { number, kind, item, lot, serial, quantity, entered } = event;
+  const { decimals = 0 } = lines.find((each) => each.item === item) || {};
+  const name = nameOf(item) || item, details = [lot && _("lot %(lot)s", { lot }), serial && _("serial %(serial)s", { serial })].filter(Boolean);
+  const figure = kind === "set" ? written(entered, decimals) : `${quantity < 0 ? "−" : "+"}${written(Math.abs(quantity), decimals)}`;
+  const button = element("button", { className: "button", type: "button", textContent: _("Undo") });
+  button.setAttribute("aria-label", _("Undo %(name)s, %(number)s", { name, number: figure }));
+  button.addEventListener("click", () => attempt(() => act("counts/undo", { number, ...place.here() })));
+  return element("article", { className: "line card" },
+    element("div", { className: "what" }, element("strong", { textContent: name }), element("span", { className: "quiet" }, ltr(item), ...details.map((each) => ` · ${each}`))),
+    element("output", { className: "count", dir: "ltr", textContent: figure }), button);
+}
+
+function showSaid(lines) {
+  const standing = screen.last.filter((event) => event.item && !event.undone && !["undo", "repeat"].includes(event.kind)).slice(0, SAID_MAX);
+  byId("said").hidden = !standing.length;
+  byId("said-lines").replaceChildren(...(byId("said").open ? standing.map((event) => saidOf(event, lines)) : []));
+}
+byId("said").addEventListener("toggle", () => { if (screen) showSaid(screen.lines || []); });
+
+// Shown anew as it is by now: who works by the keys stays where they are.
+function keepingPlace(show) {
+  const label = document.activeElement?.closest("#counting button")?.getAttribute("aria-label");
+  show();
+  if (label) [...document.querySelectorAll("#counting button")].find((each) => each.getAttribute("aria-label") === label)?.focus();
+}
+
+const wordsOf = ({ item, name, lot, serial }) => [item, name, nameOf(item), lot, serial];
+const finder = new Finder(wordsOf, () => { if (screen) showLines(); });
+
+function showLines() {
+  const { lines = [], sealed = [] } = screen;
+  keepingPlace(() => {
+    byId("lines").replaceChildren(...finder.of(lines).map(lineOf), ...sealed.slice(-SEALED_MAX).map(sealedOf));
+    showSaid(lines);
+  });
 }
 
 // An unopened unit that was confirmed by its label: nothing in it is counted.
@@ -101,6 +154,7 @@ function showBin(before) {
   const opened = !before || before.task !== screen.task;
   if (opened) {
     seen.start(lines, resumed(lines));
+    finder.clear();
     say("quiet", lines.length ? _("Bin %(bin)s: count on where you stopped", { bin: screen.target })
       : _("Bin %(bin)s is open: scan what is in it", { bin: screen.target }), { aloud: false });
   } else {
@@ -113,7 +167,7 @@ function showBin(before) {
   byId("progress").textContent = n_("%(num)s line", "%(num)s lines", lines.length);
   byId("no-lines").hidden = lines.length > 0 || units.length > 0;
   byId("no-lines").textContent = emptyWords();
-  byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map(lineOf), ...units.slice(-LINES_MAX).map(sealedOf));
+  showLines();
   showAreas(screen);
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
   byId("empty").disabled = lines.some((line) => line.counted > 0) || screen.empty;

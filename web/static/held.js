@@ -1,7 +1,6 @@
 // Counting while the node is out of reach. The open bin goes on taking scans; what this tablet holds of it is listed as
 // such and added to nothing, because only the node counts. The bins are those that the node named last.
 
-import { withMark } from "./amounts.js";
 import { stream } from "./bar.js";
 import { lastState, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
@@ -9,7 +8,7 @@ import { outbox, person, waiting } from "./outbox.js";
 import { byId, element, ltr, say } from "./page.js";
 import { place } from "./place.js";
 import { reach } from "./reach.js";
-import { titleOf } from "./waiting.js";
+import { enteredOf, titleOf } from "./waiting.js";
 import { stayAwake } from "./shell.js";
 import { _ } from "./words.js";
 
@@ -45,7 +44,7 @@ async function resume() {
 
 function titled(item) {
   if (item.path === "scans") return nameOf(item.body.text) || item.body.text;
-  if (item.path === "counts/enter") return `${item.body.item}: ${withMark(String(item.body.amount ?? item.body.quantity))}`;
+  if (item.path === "counts/enter") return `${item.body.item}: ${enteredOf(item.body)}`;
   return ACTS[item.path] || titleOf(item);
 }
 

@@ -5,6 +5,7 @@ import { answerOrKept, OUT, SCAN_ON, whenAway } from "./away.js";
 import { base, beside, together, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { Finder } from "./find.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, element, invite, say } from "./page.js";
@@ -103,10 +104,19 @@ function showExpected() {
   })));
 }
 
+const wordsOf = ({ item, name, lot, serial, place }) => [item, name, nameOf(item), lot, serial, place];
+const finder = new Finder(wordsOf, () => { if (screen) showLines(); });
+
+const showLines = () => byId("lines").replaceChildren(...finder.of(screen.lines).map((line) => lineOf({
+  title: titled(line), details: [...detailsOf(line), line.place && _("to %(place)s", { place: line.place })], figure: written(line.counted, line.decimals),
+  beside: beside(line), also: line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held))] : [], act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: seen.isLatest(line),
+})));
+
 function showTask(before) {
   const { lines } = screen;
   if (!before || before.task !== screen.task) {
     seen.start(lines);
+    finder.clear();
     say("quiet", lines.length ? _("Go on where you stopped") : next(), { aloud: false });
   } else {
     const places = before.target !== screen.target || before.source !== screen.source;
@@ -121,10 +131,7 @@ function showTask(before) {
   byId("progress").textContent = n_("%(num)s line", "%(num)s lines", lines.length);
   byId("no-lines").hidden = lines.length > 0;
   byId("no-lines").textContent = next();
-  byId("lines").replaceChildren(...lines.slice(-LINES_MAX).reverse().map((line) => lineOf({
-    title: titled(line), details: [...detailsOf(line), line.place && _("to %(place)s", { place: line.place })], figure: written(line.counted, line.decimals),
-    beside: beside(line), also: line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held))] : [], act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: seen.isLatest(line),
-  })));
+  showLines();
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
   byId("done").disabled = !lines.some((line) => line.counted > 0);
   byId("parked-count").textContent = screen.parked;

@@ -12,7 +12,7 @@ const WORDS = {
   "counts/open": (body) => [_("Open bin"), body.bin],
   "counts/close": (body) => [_("Bin done"), body.bin],
   "counts/leave": (body) => [_("Leave bin"), body.bin],
-  "counts/enter": (body) => [_("Quantity %(quantity)s", { quantity: body.quantity ?? body.amount }), body.item],
+  "counts/enter": (body) => [_("Quantity %(quantity)s", { quantity: enteredOf(body) }), body.item],
   "counts/undo": (body) => [_("Undo"), body.bin || ""],
   "counts/empty": (body) => [_("Bin empty"), body.bin || ""],
   scans: (body) => [_("Scanned"), body.text],
@@ -36,6 +36,9 @@ const WORDS = {
   "attachments/": (body) => [_("Photo or file"), body.name],
   "deliveries/": (body) => [_("Announce a delivery"), body.delivery],
 };
+const SIGNS = { add: "+", take: "−" };
+// What was keyed in for a counted line: how much there is, or how much more or less.
+export const enteredOf = ({ mode, quantity, amount }) => `${SIGNS[mode] ?? ""}${withMark(String(amount ?? quantity))}`;
 const itemsOf = ({ lines = [] }) => [...new Set(lines.map((line) => line.item))].slice(0, 3).join(", ");
 const wordsOf = (item) => (WORDS[item.path] || (() => [_("Act"), item.path]))(item.body);
 export const titleOf = (item) => wordsOf(item).filter(Boolean).join(" ");
