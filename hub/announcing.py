@@ -18,7 +18,7 @@ from hub import catalogue, streams
 from hub.catalogue_file import TRACKING, Item
 from hub.csv_file import Complaints, number, rows, sscc
 from hub.store import Session
-from ledger import announced
+from ledger import announced, spelling
 from ledger.announced import OVER_PERCENT_MAX, Delivery, Expected, Order
 from ledger.documents import reference
 from ledger.errors import Invalid, Rejected
@@ -61,7 +61,7 @@ def _delivery(name: str, group: _Group) -> Delivery:
     supplier, over = group.said.get("supplier", ""), group.said.get("over_percent", "")
     if not supplier:
         raise Rejected("its supplier is missing")
-    text_to_word(supplier)
+    text_to_word(spelling.code(supplier))
     percent = number("over_percent", over or "0", 0, OVER_PERCENT_MAX)
     return Delivery(name, supplier, tuple(group.lines), percent, _due(group))
 
@@ -159,7 +159,7 @@ def _read(kind: _Kind, raw: bytes, items: Mapping[str, Item]) -> tuple[list[Deli
     for place, row in rows(raw, complaints, kind.columns, kind.more):
         count += 1
         try:
-            name = reference(row[kind.word].strip())
+            name = spelling.code(reference(row[kind.word].strip()))
             group = groups.setdefault(name, _Group(place))
             _say(kind, group, row)
             group.lines.append(_line(row, items, codes))
@@ -193,7 +193,7 @@ def _line(row: Row, items: Mapping[str, Item], codes: Mapping[str, tuple[str, in
         raise Rejected(f"item {text[:40]!r} is neither an sku nor a barcode of the catalogue")
     item = items[sku]
     if lot:
-        text_to_word(lot)
+        text_to_word(spelling.code(lot))
         if not item.tracking & TRACKING["lot"]:
             raise Rejected(f"lot {lot!r}: {sku} has no lots")
     return Expected(sku, _quantity(item, row["quantity"].strip(), pack), lot, sscc(unit) if unit else "")

@@ -14,7 +14,7 @@ from hub import controls, streams
 from hub.catalogue_file import Item, core, name_of, read_items
 from hub.csv_file import Complaints
 from hub.store import Session, Store
-from ledger import control
+from ledger import control, spelling
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, text_to_word
 
@@ -106,6 +106,8 @@ def put_location(
     )
     if row == values:
         return
+    if row is None:
+        spelling.code(code)
     session.run(
         "INSERT INTO locations VALUES (:site, :code, :name, :kind, :parent, :revision, :revision, :now)"
         " ON CONFLICT(site, code) DO UPDATE SET name = excluded.name, kind = excluded.kind,"
@@ -217,6 +219,11 @@ def _changed(session: Session, items: list[Item]) -> list[tuple[Item, Item | Non
             if owners.get(code, item.sku) != item.sku:
                 complaints.add(place, f"gtin {code} belongs to {owners[code]!r} already")
         before = known.get(item.sku)
+        if before is None:
+            try:
+                spelling.code(item.sku)
+            except Rejected as error:
+                complaints.add(place, f"sku {item.sku!a}: {error}")
         if before is None or core(before) != core(item) or not item.gtins.items() <= before.gtins.items():
             changed.append((item, before))
     complaints.raise_any()

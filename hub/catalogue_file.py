@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from hub.csv_file import NUMBER_MAX, Complaints, gtin, number, rows
+from ledger import spelling
 from ledger.errors import Rejected
 from ledger.ids import text_to_word
 
@@ -175,9 +176,12 @@ def _yes(name: str, text: str) -> bool:
 
 
 def name_of(text: str) -> str:
-    if not 0 < len(text) <= NAME_MAX or not text.isprintable():
+    if not 0 < len(text) <= NAME_MAX:
         raise Rejected(f"the name {text[:40]!r} is not 1 to {NAME_MAX} printable characters")
-    return text
+    try:
+        return spelling.name(text)
+    except Rejected as error:
+        raise Rejected(f"the name: {error}") from error
 
 
 def core(item: Item) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hub import controls, streams
 from hub.store import Session
-from ledger import control, keys
+from ledger import control, keys, spelling
 from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.people import AUDIT, activation_hash, held, new_code, on_chain, role_names, roles_of
@@ -261,6 +261,9 @@ def _tell(session: Session, actor: str, site: str, badge: str) -> None:
 
 
 def _label(what: str, text: str) -> str:
-    if not 0 < len(text) <= NAME_MAX or not text.isprintable() or text != text.strip():
+    if not 0 < len(text) <= NAME_MAX or text != text.strip():
         raise Rejected(f"the {what} {text[:40]!r} is not 1 to {NAME_MAX} printable characters without blanks around")
-    return text
+    try:
+        return spelling.name(text)
+    except Rejected as error:
+        raise Rejected(f"the {what}: {error}") from error

@@ -3,8 +3,8 @@
 `counting`: `reasons` [[code, words, direction]], `approval` {limit: number} for everyone, `approvers` {person:
 {limit: number}} over it, `quantity_asked`, `rule` {limit: number} for counts whose opener names no limit of that
 name, `blind` (true: no sheet shows quantities). `stock`: {act: {"quantity_max": base units, "value_max": minor units
-of currency}} for what one person may do of an item in a day. What an entry leaves out is as below. (product.md,
-Counting and Roles)
+of currency}} for what one person may do of an item in a day, and `document_quantity_max` and `document_value_max` for
+all lines of one document. What an entry leaves out is as below. (product.md, Counting and Roles)
 """
 
 from __future__ import annotations
@@ -119,10 +119,13 @@ def value_of(lines: Iterable[Compared], costs: Mapping[str, Cost]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DayLimit:
-    """How much of an item one person may do in a day; None is no limit."""
+    """How much one person may do: of an item in a day, and in one document of all its items together, gross. Base
+    units, and value in minor units of currency; None is no limit."""
 
     quantity_max: int | None = None
     value_max: int | None = None
+    document_quantity_max: int | None = None
+    document_value_max: int | None = None
 
 
 def counting(said: Any) -> Counting:
@@ -155,7 +158,7 @@ def stock(said: Any) -> dict[str, DayLimit]:
     said = _table(said, "the policy", DAY_ACTS)
     found = {act: DayLimit(**_table(limits, act, DayLimit.__slots__)) for act, limits in said.items()}
     for limit in found.values():
-        for value in (limit.quantity_max, limit.value_max):
+        for value in (getattr(limit, name) for name in DayLimit.__slots__):
             if value is not None and _whole(value) > QUANTITY_MAX:
                 raise Rejected(f"{shown(value)} is more than any limit: expected at most {QUANTITY_MAX}")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,13 +22,19 @@ HOLDS_STOCK = (control.BIN, control.UNIT, control.CLOSED)
 ENTRIES_KEPT = 20_000  # some 600 bytes each
 _VALUED = "SELECT s.key, s.value, i.decimals FROM streams s LEFT JOIN items i ON i.item = s.key WHERE s.stream = ?"
 _VALUED_OF = f"{_VALUED} AND s.key IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own words
+_OF_BOTH = (
+    "SELECT k.value, s.value, i.tracking, i.unit, i.decimals FROM json_each(?2) k LEFT JOIN streams s"
+    " ON s.stream = ?1 AND s.key = k.value LEFT JOIN items i ON i.item = k.value"
+    " WHERE s.key IS NOT NULL OR i.item IS NOT NULL"
+)
 _TRACKINGS = {"none": 0, "lot": LOT, "serial": SERIAL, "lot+serial": LOT | SERIAL, "both": LOT | SERIAL}
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One item. `tracking`: LOT and SERIAL bits; `cost`: None when the hub named none; `by_weight`: its unit is a
-    weight and it is counted in pieces as well; `asked`: from how many base units on a quantity is asked back."""
+    weight and it is counted in pieces as well; `asked`: from how many base units on a quantity is asked back;
+    `currency`: of its cost, three letters or ''."""
 
     sku: str
     name: str
@@ -38,6 +44,7 @@ class Item:
     cost: Cost | None
     by_weight: bool = False
     asked: int | None = None
+    currency: str = ""
 
     @property
     def has_lots(self) -> bool:
@@ -60,9 +67,10 @@ class Entry:
     by_weight: bool
     asked: int | None
     abc: str
+    currency: str
 
 
-NOTHING_SAID = Entry("", "pcs", 0, 0, None, False, None, "")
+NOTHING_SAID = Entry("", "pcs", 0, 0, None, False, None, "", "")
 
 
 @lru_cache(maxsize=ENTRIES_KEPT)
@@ -71,6 +79,7 @@ def _entry(sku: str, stored: bytes) -> Entry:
     value = streams.decoded(streams.CATALOGUE, sku, stored)
     said: dict[str, Any] = value if isinstance(value, dict) else {}
     minor, asked, abc = said.get("cost_minor"), said.get("quantity_asked"), said.get("abc")
+    currency = said.get("currency")
     return Entry(
         name=str(said.get("name") or ""),
         unit=str(said.get("unit", "pcs")),
@@ -80,6 +89,7 @@ def _entry(sku: str, stored: bytes) -> Entry:
         by_weight=said.get("by_weight") is True,
         asked=asked if type(asked) is int and asked > 0 else None,
         abc=abc if isinstance(abc, str) else "",
+        currency=currency if isinstance(currency, str) else "",
     )
 
 
@@ -93,12 +103,21 @@ def item(connection: Connection, sku: str) -> Item | None:
     """The item with this code, or None when neither catalogue nor chain knows it. The chain decides on tracking."""
     stored = streams.stored_value(connection, streams.CATALOGUE, sku)
     row = connection.execute("SELECT tracking, unit, decimals FROM items WHERE item = ?", (sku,)).fetchone()
-    if stored is None and row is None:
-        return None
+    return None if stored is None and row is None else _made(sku, stored, row)
+
+
+def items(connection: Connection, skus: Iterable[str]) -> dict[str, Item]:
+    """Those of these items that catalogue or chain knows, asked for at once."""
+    rows = connection.execute(_OF_BOTH, (streams.CATALOGUE, json.dumps(sorted(set(skus))))).fetchall()
+    return {sku: _made(sku, stored, None if known[0] is None else known) for sku, stored, *known in rows}
+
+
+def _made(sku: str, stored: bytes | None, row: Sequence[Any] | None) -> Item:
     said = NOTHING_SAID if stored is None else _entry(sku, stored)
     tracking, unit, decimals = row or (said.tracking, said.unit, said.decimals)
     cost = None if said.cost_minor is None else Cost(said.cost_minor, int(decimals))
-    return Item(sku, said.name or sku, str(unit), int(decimals), int(tracking), cost, said.by_weight, said.asked)
+    return Item(sku, said.name or sku, str(unit), int(decimals), int(tracking), cost, said.by_weight, said.asked,
+                said.currency)  # fmt: skip
 
 
 def need_item(connection: Connection, sku: str) -> Item:

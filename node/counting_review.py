@@ -212,11 +212,12 @@ class Review:
         verdict = verdict_of(connection, row) if number == row.round and found else None
         moved = relocated(connection, row.session, row.bin) if number == row.round else {}
         shown: list[Answer] = []
+        known = catalogue.items(connection, (line.item for part in found for line in part.lines))
         for part in found:
             dates = self._dates(connection, part)
             for at, line in enumerate(part.lines):
                 index = part.part * LINES_MAX - LINES_MAX + at
-                item = catalogue.item(connection, line.item)
+                item = known.get(line.item)
                 shown.append(
                     {
                         "line": index,
@@ -230,6 +231,8 @@ class Review:
                         "counted": line.counted,
                         "expected": line.expected,
                         "difference": line.difference,
+                        "value_minor": _value(item, line.difference),
+                        "currency": "" if item is None else item.currency,
                         "over": "" if verdict is None else verdict.reasons.get(len(shown), ""),
                         "posted": part.posted[at],
                         "relocated": moved.get(line.key, 0),
@@ -244,6 +247,7 @@ class Review:
             **_how(connection, row, number),
             "agreed": verdict is not None and verdict.agreed,
             "bin_over": "" if verdict is None else verdict.bin_reason,
+            **_worth(shown),
             "operations": [str(part.op_id) for part in found],
             "lines": shown,
         }
@@ -358,18 +362,54 @@ def _stage(bins: dict[str, int], recounts: int) -> str:
     return "review" if bins.get("review") else "posted"
 
 
+def _value(item: catalogue.Item | None, difference: int) -> int | None:
+    """What a difference is worth at standard cost, less than nothing for what is missing; None without a cost."""
+    if item is None or item.cost is None:
+        return None
+    return item.cost.of(abs(difference)) * (-1 if difference < 0 else 1)
+
+
+def _worth(lines: list[Answer]) -> Answer:
+    """What the differences come to, plus and minus alike, and how many have no cost and are not in it. `currency`: ""
+    where the costs are not all of one."""
+    values = [(line["value_minor"], line["currency"]) for line in lines if line["difference"]]
+    currencies = {currency for value, currency in values if value is not None}
+    return {
+        "gross_value_minor": sum(abs(value) for value, _ in values if value is not None),
+        "without_cost": sum(1 for value, _ in values if value is None),
+        "currency": currencies.pop() if len(currencies) == 1 else "",
+    }
+
+
 def _moves_during(connection: Connection, row: Round) -> list[Answer]:
-    """What the books moved in or out of the bin between its last opening and its record."""
+    """What the books moved in or out of the bin since the block of its last opening, oldest first and by which
+    operation: until its record, and while it is in review also `after` it."""
     rows = connection.execute(
-        "SELECT m.height, m.item, m.lot, m.serial, m.quantity, m.source, m.target FROM movements m"
-        " WHERE (m.source = ? OR m.target = ?) AND m.height > ? AND m.height <="
-        " (SELECT MAX(height) FROM counts WHERE session = ? AND bin = ? AND round = ?)"
+        "WITH record AS (SELECT MAX(o.height * 1000000 + o.place) AS at FROM counts c JOIN operations o"
+        " ON o.op_id = c.op_id WHERE c.session = ?3 AND c.bin = ?1 AND c.round = ?4)"
+        " SELECT m.height, m.item, m.lot, m.serial, m.quantity, m.source, m.target, o.op_id, o.call,"
+        " COALESCE((SELECT sealed_at_ms FROM blocks b WHERE b.height = m.height),"
+        " (SELECT recorded_at_ms FROM journal j WHERE j.op_id = o.op_id), 0),"
+        " m.height * 1000000 + m.place > record.at FROM record"
+        " JOIN (SELECT * FROM movements WHERE source = ?1 UNION SELECT * FROM movements WHERE target = ?1) m"
+        " JOIN operations o ON o.height = m.height AND o.place = m.place"
+        " WHERE m.height > ?2 AND (?5 OR m.height * 1000000 + m.place <= record.at)"
         " ORDER BY m.height, m.place, m.line LIMIT 200",
-        (row.bin, row.bin, row.height or 0, row.session.raw, row.bin, row.round),
+        (row.bin, row.height or 0, row.session.raw, row.round, row.bin_state == "review"),
     ).fetchall()
-    names = ("height", "item", "lot", "serial", "quantity", "source", "target")
-    moves = [dict(zip(names, found, strict=True)) for found in rows]
-    return [{**move, **catalogue.measure(connection, move["item"])} for move in moves]
+    names = ("height", "item", "lot", "serial", "quantity", "source", "target", "op_id", "call", "at_ms", "after")
+    moves: list[Answer] = [dict(zip(names, found, strict=True)) for found in rows]
+    known = catalogue.items(connection, (move["item"] for move in moves))
+    return [
+        {
+            **move,
+            "op_id": bytes(move["op_id"]).hex(),
+            "after": bool(move["after"]),
+            "unit": known[move["item"]].unit if move["item"] in known else "",
+            "decimals": known[move["item"]].decimals if move["item"] in known else 0,
+        }
+        for move in moves
+    ]
 
 
 def _offer(connection: Connection, offer: Offer) -> Answer:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from ledger import announced
 from ledger.announced import DELIVERIES, Expected
 from ledger.db import Connection
-from ledger.documents import reason_code, reference
+from ledger.documents import reason_code
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import OpId
 from ledger.moves import HELD_BECAUSE, Line
@@ -24,7 +24,7 @@ from ledger.words import LINES_MAX
 from node import catalogue, parts, streams
 from node.desk import Answer, Desk, Person
 from node.rounds import blind_bins
-from node.values import Fields, amount
+from node.values import Fields, amount, reference
 
 LISTED_MAX = 200
 

@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import reference
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, Actor, OpId
 from ledger.moves import CHANGES_MAX, STATUSES, Freed
@@ -22,7 +21,7 @@ from node.counting import Counting
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import refuse_frozen, refuse_releaser
-from node.values import Fields
+from node.values import Fields, reference
 
 ROWS_MAX = 200
 ORIGINS_MAX = 50

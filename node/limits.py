@@ -1,4 +1,5 @@
-"""How much one person may do of an item in a day: adjustments, blind receipts, issues without an order.
+"""How much one person may do, in a document and of an item in a day: adjustments, blind receipts, issues without an
+order.
 
 The limits are the hub's (`ledger/policy`, entry `stock`). An act that it does not name has none.
 """
@@ -44,8 +45,8 @@ def limit_of(connection: Connection, act: str) -> DayLimit:
 def refuse_beyond(
     connection: Connection, who: Person, act: str, op_id: OpId, lines: Iterable[Any], today: date
 ) -> None:
-    """Refuse a document that, with what this person did of its items today, is more than they may. Gross: a plus
-    does not pay for a minus. The caller keeps what it lets pass with `keep`."""
+    """Refuse a document that by itself, or with what this person did of its items today, is more than they may. All
+    of it counts: a plus does not pay for a minus. The caller keeps what it lets pass with `keep`."""
     limit = limit_of(connection, act)
     if limit == DayLimit():
         return
@@ -53,6 +54,12 @@ def refuse_beyond(
     for line in lines:
         sizes[line.item] += line.quantity
     costs = catalogue.costs(connection, sizes)
+    whole = sum(sizes.values())
+    if limit.document_quantity_max is not None and whole > limit.document_quantity_max:
+        most = f"you may {WORDS[act]} {limit.document_quantity_max}"
+        raise Rejected(f"that would be {whole} in one document and {most}: ask another person")
+    if limit.document_value_max is not None and policy.gross_value(sizes.items(), costs) > limit.document_value_max:
+        raise Rejected(f"that is more value in one document than you may {WORDS[act]}: ask another person")
     for item, size in sizes.items():
         (before,) = connection.execute(
             "SELECT COALESCE(SUM(quantity), 0) FROM day_sizes WHERE actor = ? AND act = ? AND item = ? AND day = ?"

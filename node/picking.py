@@ -12,7 +12,7 @@ from collections import Counter
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import FROZEN, part_op_id, reason_code, reference
+from ledger.documents import FROZEN, part_op_id, reason_code
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import FREE, Line
@@ -43,7 +43,7 @@ from node.picking_lists import (
 from node.rounds import refuse_frozen
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Thing
-from node.values import Fields, listed
+from node.values import Fields, listed, reference
 from node.wish import Wish
 
 SHORT = "short-pick"

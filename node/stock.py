@@ -7,7 +7,7 @@ from functools import partial
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import UNEXPLAINED, part_op_id, reference
+from ledger.documents import UNEXPLAINED, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import SUPPLIER, VIRTUAL, OpId
 from ledger.moves import FREE, HELD_BECAUSE, Line
@@ -21,7 +21,7 @@ from node.desk import Answer, Person, is_done
 from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Task, Thing
-from node.values import Fields
+from node.values import Fields, reference
 from node.wish import Wish
 
 ROLE_OF = {tasks.RECEIVE: RECEIVE, tasks.MOVE: MOVE}

@@ -22,7 +22,6 @@ from ledger.documents import (
     Part,
     booking_op_id,
     part_op_id,
-    reference,
     units_op_id,
 )
 from ledger.errors import Rejected
@@ -40,7 +39,7 @@ from node.parts import DOCUMENT_LINES_MAX
 from node.proposals import Proposals
 from node.rounds import learned, refuse_frozen
 from node.tasks import Thing
-from node.values import Fields, text_id
+from node.values import Fields, reference, spelled, text_id
 from node.wish import Read, Wish
 
 REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
@@ -221,9 +220,11 @@ class Documents:
                     source=source, target=target)  # fmt: skip
         return line, thing.expiry, reasons
 
-    def _thing(self, fields: Fields) -> tuple[Thing, tuple[str, ...], int]:
-        """The item of a line, by code or barcode, with the base units that one of what was named means."""
-        lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
+    def _thing(self, fields: Fields, *, standing: bool = False) -> tuple[Thing, tuple[str, ...], int]:
+        """The item of a line, by code or barcode, with the base units that one of what was named means. `standing`:
+        goods that are there, and that are named as they are."""
+        read = fields.standing if standing else partial(fields.text, need=False)
+        lot, serial = read("lot"), read("serial")
         expiry, reasons = iso_date(fields.take("expiry")), fields.reasons()
         with self._site.reading() as connection:
             item, pack = catalogue.item_named(connection, fields)
@@ -437,7 +438,7 @@ def _origin(value: object) -> str:
 
 def references_of(fields: Fields) -> dict[str, str]:
     found = {"supplier": fields.take("supplier"), "delivery-note": fields.take("delivery_note")}
-    return {name: text_id(value, name) for name, value in found.items() if value is not None}
+    return {name: spelled(text_id(value, name), name) for name, value in found.items() if value is not None}
 
 
 def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:

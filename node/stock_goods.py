@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import FROZEN, reference
+from ledger.documents import FROZEN
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import CHANGE, CUSTOMER, SHRINKAGE, SUPPLIER, OpId
 from ledger.moves import CHANGES_MAX, Goods, Line, UnitMove
@@ -22,7 +22,7 @@ from node.desk import Answer, Person, is_done
 from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import refuse_frozen
 from node.stock_documents import Documents
-from node.values import Fields
+from node.values import Fields, reference
 from node.wish import Wish
 
 
@@ -159,7 +159,7 @@ class GoodsDocuments(Documents):
         location = fields.text("location", need=False) or location
         if not location:
             raise Rejected("a line needs its location")
-        thing, reasons, pack = self._thing(fields)
+        thing, reasons, pack = self._thing(fields, standing=True)
         quantity, status = fields.quantity("quantity", least=1) * pack, fields.status()
         fields.done()
         if here:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import BY_PAPER, Part, part_op_id, reference, units_op_id
+from ledger.documents import BY_PAPER, Part, part_op_id, units_op_id
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line, UnitMove
@@ -33,7 +33,7 @@ from node.operators import Operators
 from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import refuse_frozen
 from node.sent import STREAM
-from node.values import Fields, listed, text_id
+from node.values import Fields, listed, reference, text_id
 
 log = logging.getLogger(__name__)
 

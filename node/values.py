@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ledger import documents, spelling
 from ledger.documents import OCCURRED_MS_MAX, reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId, quantity, text_to_word
@@ -33,11 +34,17 @@ class Fields:
         return self._body.pop(name, None)
 
     def text(self, name: str, *, need: bool = True) -> str:
-        """A text id (item, lot, location …); with `need=False` an absent one is ''."""
+        """A text id (item, lot, location …); with `need=False` an absent one is ''. What is not seen in it would make
+        two of what looks like one, and is refused."""
         value = self.take(name)
         if value is None and not need:
             return ""
-        return text_id(value, f"{self._what}: {name}", empty=not need)
+        return spelled(text_id(value, f"{self._what}: {name}", empty=not need), f"{self._what}: {name}")
+
+    def standing(self, name: str) -> str:
+        """A text id that goods bear already, or ''. One that older rules took is named as it is."""
+        value = self.take(name)
+        return "" if value is None else text_id(value, f"{self._what}: {name}", empty=True)
 
     def quantity(self, name: str, *, least: int = 0, default: int | None = None) -> int:
         value = self.take(name)
@@ -85,7 +92,10 @@ class Fields:
             return ""
         if not isinstance(value, str) or len(value) > NOTE_CHARS_MAX:
             raise Rejected(f"{self._what}: {name} is text of at most {NOTE_CHARS_MAX} characters")
-        return value
+        try:
+            return spelling.prose(value)
+        except Rejected as error:
+            raise Rejected(f"{self._what}: {name}: {error}") from error
 
     def label(self, name: str) -> bytes:
         """What a page read, as bytes; b"" when absent."""
@@ -130,6 +140,19 @@ def text_id(value: object, what: str, *, empty: bool = False) -> str:
     return value
 
 
+def spelled(text: str, what: str) -> str:
+    """A text id or reference that comes in today; raises Rejected for one that looks like another."""
+    try:
+        return spelling.code(text)
+    except Rejected as error:
+        raise Rejected(f"{what}: {error}") from error
+
+
+def reference(value: object) -> str:
+    """A foreign document number that comes in today."""
+    return spelled(documents.reference(value), "document number")
+
+
 def amount(value: object, what: str, *, least: int = 0) -> int:
     """A whole number of base units."""
     if type(value) is not int or not least <= value <= QUANTITY_MAX:
@@ -139,9 +162,12 @@ def amount(value: object, what: str, *, least: int = 0) -> int:
 
 def label(value: object, what: str) -> str:
     """A name for people to read: printable, 1 to 80 characters."""
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= NAME_CHARS_MAX or not value.isprintable():
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= NAME_CHARS_MAX:
         raise Rejected(f"{what} is {shown(value)}: expected 1 to {NAME_CHARS_MAX} printable characters")
-    return value.strip()
+    try:
+        return spelling.name(value.strip())
+    except Rejected as error:
+        raise Rejected(f"{what}: {error}") from error
 
 
 def listed(value: object, what: str, most: int) -> list[Any]:

@@ -190,7 +190,8 @@ def bdi(value: object) -> Markup:
 
 def units(quantity: int, decimals: int = 0) -> str:
     """Base units as people write them here."""
-    return in_units(quantity, decimals).replace(".", decimal_mark())
+    text = in_units(quantity, decimals)
+    return text.replace(".", decimal_mark()) if decimals else text
 
 
 def decimal_mark() -> str:

@@ -253,6 +253,8 @@ REVIEW_LINE = record(
         "counted": QUANTITY,
         "expected": SIGNED,
         "difference": SIGNED,
+        "value_minor": or_null({**SIGNED, "description": "At standard cost, minor units; null: it has no cost"}),
+        "currency": text("Of its cost, three letters, or empty", most=3),
         "unit": text(),
         "decimals": whole(),
         "relocated": whole("How much of the difference an accepted relocation explains"),
@@ -269,6 +271,9 @@ ROUND = record(
         "stable": flag("Nothing moved in the bin while it was counted"),
         "agreed": flag("Two people counted the same"),
         "bin_over": text(),
+        "gross_value_minor": whole("What the differences are worth, plus and minus alike"),
+        "without_cost": whole("Differences that have no cost and are not in that"),
+        "currency": text("Three letters; empty when the costs are not all of one", most=3),
         "blind": flag(),
         "sheet": or_null(whole("The sheet of paper that it was counted on")),
         "operations": array(OP_ID, None),
@@ -284,8 +289,20 @@ REVIEW = record(
         "rounds": array(ROUND),
         "moves": array(
             record(
-                "MoveMeanwhile", {"height": HEIGHT, **_MOVED, "quantity": QUANTITY, "source": CODE, "target": CODE}
-            )
+                "MoveMeanwhile",
+                {
+                    "height": HEIGHT,
+                    **_MOVED,
+                    "quantity": QUANTITY,
+                    "source": CODE,
+                    "target": CODE,
+                    "op_id": OP_ID,
+                    "call": text("What it was, by the chain's name"),
+                    "at_ms": {**WHEN, "description": "When it was sealed, or recorded; UTC ms"},
+                    "after": flag("It came after the count was recorded"),
+                },
+            ),
+            doc="Of a round that is not stable: what moved since the block in which the bin was opened",
         ),
         "parked": whole(),
         "relocations": array(

@@ -25,7 +25,7 @@ from web.node_app import NodeParts
 from web.node_pages import page
 from web.node_views import areas_of, bins_to_count, counters, decided_on, variance
 from web.node_words import AGAIN as AGAIN_WORDS
-from web.node_words import BIN_STATES, LIMITS, LOST, SESSION_STATES, SHEET_STATES
+from web.node_words import BIN_STATES, LIMITS, LOST, SESSION_STATES, SHEET_STATES, call_words
 from web.schema import ROWS_MAX
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
@@ -224,7 +224,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             relocated=sum(1 for line in differing if line["relocated"]),
             offers=excerpt(found["relocations"], "offers"),
             units=excerpt(found["units"], "units"),
-            moves=excerpt(found["moves"], "moves"),
+            moves=excerpt([{**each, "what": call_words(each["call"])} for each in found["moves"]], "moves"),
             scans=excerpt(parked, "scans"),
             unknown=_unknown,
             reasons=_fitting(rules, speaking),

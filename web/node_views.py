@@ -120,6 +120,8 @@ def variance(rounds: Sequence[Mapping[str, Any]], speaking: Mapping[str, Any] | 
                 "counted": [found[key]["counted"] if key in found else None for found in by_round],
                 "expected": None if line is None else line["expected"],
                 "difference": None if line is None else line["difference"],
+                "value_minor": None if line is None else line["value_minor"],
+                "currency": known["currency"],
                 "over": "" if line is None else line["over"],
                 "posted": line is not None and line["posted"],
                 **{name: known[name] for name in ("expiry", "lot_expiry") if name in known},

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from ledger import spelling
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, text_to_word
 from ledger.wording import KINDS, shown
@@ -144,4 +145,4 @@ def _location(code: str) -> str:
     if code in VIRTUAL:
         raise Rejected(f"{code} is a virtual location: it cannot be scanned")
     text_to_word(code)
-    return code
+    return spelling.code(code)

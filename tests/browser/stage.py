@@ -57,6 +57,7 @@ HAM-KG,Smoked ham by the kilogram,9521234500094,KG,none,1,1890,EUR,3
 CABLE-3,Extension cable 3 m,9521234500070,EA,none,1,720,EUR,0
 GLUE-1,Wood glue 1 l,9521234500087,EA,lot,1,990,EUR,0
 ROPE-M,Rope by the metre,9521234500100,M,none,1,120,EUR,3
+RAG-1,Cleaning rag,,EA,none,1,,,0
 """  # noqa: E501 - one line is one item
 PEOPLE = {
     "oslo": (
@@ -91,8 +92,9 @@ BINS = {
         *(f"P-{number:02}" for number in range(1, 5)),
         "U-01",
         "U-02",
-        *(f"N-{number:02}" for number in range(1, 17)),
+        *(f"N-{number:02}" for number in range(1, 16)),
         *(f"K-{number:02}" for number in range(1, 10)),
+        *(f"J-{number:02}" for number in range(1, 4)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

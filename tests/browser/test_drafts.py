@@ -31,9 +31,9 @@ def figures(page: Any, *texts: str) -> None:
 
 
 def test_another_tablet_goes_on_where_the_first_one_broke(pages: Pages, scanned: Scan) -> None:
-    put(pages.house, "N-14", 3)
+    put(pages.house, "J-01", 3)
     first = pages.tablet("pia", "/floor/issue")
-    scanned(first, "BIN:N-14", CABLE, CABLE)
+    scanned(first, "BIN:J-01", CABLE, CABLE)
     figures(first, "2")
     kept(pages, "pia", "issue", 2)
     first.reload()
@@ -41,13 +41,13 @@ def test_another_tablet_goes_on_where_the_first_one_broke(pages: Pages, scanned:
     expect(first.locator("#answer")).to_contain_text("Go on where you stopped")
     second = pages.tablet("pia", "/floor/issue")
     figures(second, "2")
-    expect(second.locator("#place")).to_have_text("N-14")
+    expect(second.locator("#place")).to_have_text("J-01")
     scanned(second, CABLE)
     figures(second, "3")
     second.click("#done")
     second.click("#papers button[type=submit]")
     expect(second.locator("#proof-title")).to_have_text("Issued")
-    assert lies(pages.house, "N-14") == 0
+    assert lies(pages.house, "J-01") == 0
     # The first one was switched on again: what it shows was sent.
     first.reload()
     expect(first.locator("#no-lines")).to_be_visible()
@@ -55,9 +55,9 @@ def test_another_tablet_goes_on_where_the_first_one_broke(pages: Pages, scanned:
 
 
 def test_the_start_page_tells_what_is_begun(pages: Pages, scanned: Scan) -> None:
-    put(pages.house, "N-14", 1)
+    put(pages.house, "J-01", 1)
     page = pages.tablet("rita", "/floor/scrap")
-    scanned(page, "BIN:N-14", CABLE)
+    scanned(page, "BIN:J-01", CABLE)
     figures(page, "1")
     kept(pages, "rita", "scrap", 1)
     home = pages.tablet("rita", "/")
@@ -71,9 +71,9 @@ def test_the_start_page_tells_what_is_begun(pages: Pages, scanned: Scan) -> None
 def test_of_two_tablets_that_both_went_on_one_is_chosen(
     pages: Pages, scanned: Scan, choice: str, figure: str
 ) -> None:
-    put(pages.house, "N-15", 3)
+    put(pages.house, "J-02", 3)
     away = pages.tablet("pia", "/floor/hold")
-    scanned(away, "BIN:N-15", CABLE)
+    scanned(away, "BIN:J-02", CABLE)
     kept(pages, "pia", "hold", 1)
     other = pages.tablet("pia", "/floor/hold")
     figures(other, "1")
@@ -96,9 +96,9 @@ def test_what_was_counted_of_an_arrival_is_there_after_a_reload_and_on_another_t
     pages: Pages, scanned: Scan
 ) -> None:
     house = pages.house
-    put(house, "N-16", 4)
+    put(house, "J-03", 4)
     tor = house.oslo.people["tor"]
-    line = {"item": "CABLE-3", "quantity": 4, "source": "N-16"}
+    line = {"item": "CABLE-3", "quantity": 4, "source": "J-03"}
     transfer = tor.act("transfers/dispatch", receiver="bergen", lines=[line], pin=stage.PIN)["op_id"]
     paper = tor.get(f"transfers/{transfer}")["paper"]
     page = pages.tablet("bo", "/bring-in", place="bergen")

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from ledger.errors import Rejected
 from tests.browser import stage
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
 from tests.browser.test_count import keys
+from tests.browser.test_devices import shot
 from tests.browser.test_look import LOOKS, faults_of
 
 RULE = {"control_percent": 0, "rounds_max": 1}
@@ -218,3 +220,35 @@ def test_the_dialogs_of_a_supervisor(pages: Pages, theme: str, size: tuple[int, 
         kim.keyboard.press("Escape")
     assert not faults, "\n".join(faults)
     assert size in (TABLET, UPRIGHT)
+
+
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_the_value_of_a_difference_and_the_moves_around_it(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+    house, bin_ = pages.house, "N-14" if theme == "dark" else "N-15"
+    rita = house.oslo.people["rita"]
+    goods = [("TAPE-50", 12, {}), ("RAG-1", 4, {}), ("YOG-500", 6, {"lot": "L-77"})]
+    lines = [{"item": item, "quantity": size, "target": bin_, **more} for item, size, more in goods]
+    rita.act("documents/receive", lines=lines)
+    session = opened(house, f"Worth, {theme}", bin_)
+    ana = house.oslo.people["ana"]
+    ana.act("counts/open", bin=bin_)
+    ana.act("counts/enter", item="TAPE-50", quantity=7)
+    ana.act("counts/enter", item="RAG-1", quantity=5)
+    ana.act("counts/enter", item="YOG-500", lot="L-77", quantity=8)
+    moved = [{"item": "YOG-500", "lot": "L-77", "quantity": 1, "source": bin_, "target": "DOCK-1"}]
+    op = rita.act("documents/move", lines=moved)["op_id"]
+    ana.act("counts/close", bin=bin_, confirm=True)
+    rita.act("documents/move", lines=[{**moved[0], "source": "DOCK-1", "target": bin_}])
+    with pytest.raises(Rejected, match="APPROVE"):  # who counts learns no value
+        ana.get(f"counts/{session}/bins/{bin_}")
+    kim = pages.tablet("kim", f"/review/{session}/{bin_}", theme=theme, size=size)
+    expect(kim.locator("#worth")).to_contain_text("EUR")
+    expect(kim.locator("#worth")).to_contain_text("1 line has no cost")
+    expect(kim.locator("tr", has_text="Packing tape").locator("[data-value]")).to_have_text("-9.00 EUR")
+    expect(kim.locator("tr", has_text="Cleaning rag").locator("[data-value]")).to_have_text("no cost")
+    moves = kim.locator("#moves tbody tr")
+    expect(moves.filter(has_text="after the count")).to_have_count(1)
+    shot(kim, f"worth-{theme}")
+    assert faults_of(kim, f"a bin's worth ({theme})") == []
+    moves.filter(has_text="Stock moved").first.locator("a").click()
+    kim.wait_for_url(f"**/operations/{op}")

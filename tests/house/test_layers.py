@@ -19,7 +19,7 @@ BELOW = {
     "hub": {"sync", "ledger", "contracts"},
 }
 # All that devices may use of the ledger.
-GROUND = {"ids", "errors", "clock", "commands", "db", "lock", "logs", "seams", "wording"}
+GROUND = {"ids", "errors", "clock", "commands", "db", "lock", "logs", "seams", "spelling", "wording"}
 
 DOORS = {
     "eth": {"ledger.evm", "ledger.state"},

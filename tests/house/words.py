@@ -57,6 +57,7 @@ RULES = tuple(
         "ledger/people",
         "ledger/plans",
         "ledger/policy",
+        "ledger/spelling",
         "node/agents/monitor",
         "node/alerts",
         "node/attachments",

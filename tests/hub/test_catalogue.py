@@ -112,7 +112,7 @@ def test_a_dry_run_changes_nothing(hub: Hub) -> None:
         (_csv("A,Bolt,,,none,1"), "base_unit ''"),
         (_csv(",Bolt,,pc,none,1"), "the sku is empty"),
         (_csv("A" * 32 + ",Bolt,,pc,none,1"), "32 bytes"),
-        (_csv("A,Bo\x07lt,,pc,none,1"), "printable"),
+        (_csv("A,Bo\x07lt,,pc,none,1"), "line 2: the name: it contains U+0007"),
         (_csv("A,Bolt,,pc,none,1,-5,EUR,0", head=HEAD + ",cost_minor,currency,decimals"), "formula"),
         (_csv("A,Bolt,,pc,none,1,5,,0", head=HEAD + ",cost_minor,currency,decimals"), "three letters"),
         (_csv("A,Bolt,,pc,none,1,5,EUR,19", head=HEAD + ",cost_minor,currency,decimals"), "from 0 to 18"),
@@ -221,3 +221,15 @@ def test_locations_reach_a_chain_parents_first_whatever_happened_to_them(hub: Hu
         hub.add_locations("nowhere", ["X"])
     with hub.store.read() as session:
         assert session.value("SELECT count(*) FROM locations") == 4
+
+
+def test_new_words_that_look_like_others_are_refused_and_old_ones_stay(hub: Hub) -> None:
+    twins = _csv("CAF\u00c9,Coffee,,pc,none,", "CAFE\u0301,Coffee,,pc,none,", "NU\u200bT,Nut,,pc,none,")
+    with pytest.raises(Rejected, match=r"line 3.*U\+0301 \(COMBINING ACUTE ACCENT\)(.|\n)*line 4.*U\+200B"):
+        hub.import_items(twins)
+    hub.import_items(sitekit.ITEMS)
+    with hub.store.write() as session:  # as an older program took it
+        known = catalogue.load_items(session)["BOLT"]
+        known.sku, known.gtins = "BO\u200bLT", {}
+        catalogue.put_items(session, [(known, None)], 1)
+    assert hub.import_items(_csv("BO\u200bLT,Bolt,,pc,none,")).changed <= 1

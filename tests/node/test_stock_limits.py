@@ -8,6 +8,7 @@ import pytest
 
 from ledger.announced import ORDERS
 from ledger.errors import ReasonNeeded, Rejected, Unavailable
+from ledger.policy import read as read_policy
 from node import streams
 from tests.node.floor_kit import PIN, Stage
 
@@ -214,3 +215,48 @@ def test_a_policy_that_cannot_be_read_lets_nothing_pass(stage: Stage) -> None:
         line = {"item": "BOLT", "location": "A-01", "change": 1, "reasons": ["lost"]}
         with pytest.raises(Unavailable, match="policy for stock cannot be read"):
             stage.floor.stock.adjust(stage.op(), stage.as_("mona"), {"lines": [line]})
+
+
+def test_one_document_has_a_limit_of_its_own_over_all_its_items(stage: Stage) -> None:
+    policy(stage, blind_receipt={"document_quantity_max": 15}, issue_without_order={"document_value_max": 1_000})
+    drills = [{"item": "DRILL", "serial": f"D{number}", "quantity": 1} for number in range(6)]
+    many = [{"item": "BOLT", "quantity": 10}, *drills]
+    with pytest.raises(Rejected, match="16 in one document and you may receive without an expected delivery 15"):
+        receive(stage, lines=many)
+    receive(stage, lines=many[:-1])
+    receive(stage, quantity=15)  # another document: what was before does not count
+    expect(stage)
+    receive(stage, lines=[{"item": "BOLT", "quantity": 100}], delivery="PO-7")
+    assert receive(stage, lines=[many[0]] * 2, happened=True)["state"] == "recorded"
+
+    def issue(*lines: dict[str, Any]) -> None:
+        body = {"lines": list(lines), "source": "DOCK", "reasons": ["urgent"]}
+        stage.floor.stock.issue(stage.op(), stage.as_("mona"), body)
+
+    bolts = {"item": "BOLT", "quantity": 3}  # at 2.50 each
+    with pytest.raises(Rejected, match="more value in one document than you may issue without an order"):
+        issue(
+            bolts, {"item": "DRILL", "serial": "D0", "quantity": 1}, {"item": "DRILL", "serial": "D1", "quantity": 1}
+        )
+    issue(bolts, {"item": "DRILL", "serial": "D0", "quantity": 1})
+    issue(bolts, {"item": "DRILL", "serial": "D1", "quantity": 1})
+
+
+def test_an_adjustment_has_it_too_without_regard_to_signs_and_both_limits_hold(stage: Stage) -> None:
+    receive(stage, quantity=50)
+    policy(stage, adjust={"document_quantity_max": 5, "quantity_max": 8})
+
+    def adjust(*changes: int) -> None:
+        lines = [{"item": "BOLT", "location": "DOCK", "change": change} for change in changes]
+        stage.floor.stock.adjust(stage.op(), stage.as_("mona"), {"lines": lines, "reasons": ["lost"]})
+
+    with pytest.raises(Rejected, match="6 in one document"):
+        adjust(3, -3)
+    adjust(3, -2)
+    with pytest.raises(Rejected, match="9 of BOLT today"):
+        adjust(4)
+    adjust(3)
+    with pytest.raises(Rejected, match="expected quantity_max, value_max, document_quantity_max"):
+        read_policy("stock", {"adjust": {"document_max": 5}})
+    with pytest.raises(Rejected, match="more than any limit"):
+        read_policy("stock", {"adjust": {"document_value_max": 2**63}})

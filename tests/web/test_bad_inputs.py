@@ -157,6 +157,52 @@ def test_08_and_12_codes_that_nobody_has(at: Asker, number: int) -> None:
         refused(at, code, "POST", RECEIVE, received("1", json.dumps(code)))
 
 
+UNSEEN = (
+    "L\u200b1",
+    "L1\u202e",
+    "L\u00ad1",
+    "\ufeffL1",
+    "L\ue0001",
+    "L\u03781",
+    "\u0301L1",
+    "Cafe\u0301",
+    "L\u00a01",
+)
+
+
+@pytest.mark.parametrize("text", UNSEEN)
+def test_08_words_that_look_like_others(at: Asker, text: str) -> None:
+    """Where words come in, and no rule but this one would refuse them."""
+    paint = {"item": "PAINT", "quantity": 1, "lot": "L1"}
+    whole: dict[str, Any] = {"op_id": OP, "target": "A-01", "lines": [paint]}
+    due = {"item": "PAINT", "quantity": 1}
+    lifted = {"op_id": OP, "source": "A-01", "lines": [{"item": "BOLT", "quantity": 1}], "reasons": ["urgent"]}
+    for path, body in (
+        (RECEIVE, {**whole, "lines": [{**paint, "lot": text}]}),
+        (RECEIVE, {**whole, "lines": [{**paint, "item": "DRILL", "lot": "", "serial": text}]}),
+        (RECEIVE, {**whole, "supplier": text}),
+        (RECEIVE, {**whole, "delivery_note": text}),
+        (RECEIVE, {**whole, "target": text, "happened": True}),
+        (RECEIVE, {**whole, "origin": "customer", "return_of": text}),
+        (MOVE, {**whole, "source": "A-02", "lines": [{**paint, "lot": text}], "happened": True}),
+        ("/api/v1/documents/issue", {**lifted, "order": text}),
+        ("/api/v1/deliveries/", {"op_id": OP, "delivery": text, "supplier": "ACME", "lines": [due]}),
+        ("/api/v1/deliveries/", {"op_id": OP, "delivery": "D-1", "supplier": text, "lines": [due]}),
+        ("/api/v1/documents/adjust", {"op_id": OP, "lines": [
+            {"item": "PAINT", "lot": text, "location": "A-01", "change": 1}], "reasons": ["found"]}),
+        ("/api/v1/counts/open", {"op_id": OP, "bin": text}),
+    ):  # fmt: skip
+        refused(at, (path, text), "POST", path, json.dumps(body).encode())
+    _, told = at.json("POST", RECEIVE, {**whole, "lines": [{**paint, "lot": text}]})
+    odd = next(each for each in text if each not in "LCafe1")
+    assert "lot: " in told["detail"] and f"U+{ord(odd):04X}" in told["detail"], told
+
+
+def test_08_a_comment_that_would_read_backwards(at: Asker) -> None:
+    for note in ("cheap\u202eexe", "a\u2067b", "a\u0000b", "a\ud800b"):
+        refused(at, note, "POST", RECEIVE, received("1", more=', "note": ' + json.dumps(note)))
+
+
 def test_09_bodies_that_lie_about_their_length(at: Asker) -> None:
     good = received("1")
     bomb = gzip.compress(bytes(50_000_000))
