@@ -12,7 +12,9 @@ Counting.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import islice
 
 from ledger import views
 from ledger.db import Connection
@@ -293,7 +295,32 @@ class Counting(Sessions, Lines):
     # ------------------------------------------------------------ what a counter sees
 
     def mine(self, connection: Connection, who: Person, most: int = 200) -> list[Answer]:
-        """The first `most` bins this person may count now. It does not tell a first count from a recount."""
+        """The first `most` bins this person may count now, by their codes. It does not tell a first count from a
+        recount."""
+        return list(islice(self._countable(connection, who), most))
+
+    def progress(self, connection: Connection, who: Person, bins: list[Answer]) -> list[Answer]:
+        """How far the counts are to which these bins of the person's list belong, in bins. A bin counts as counted
+        when it was and does not wait for this person: what they are told follows from their own list, so that nobody
+        learns here that a bin is counted again."""
+        found = []
+        for session, name in dict.fromkeys((each["session"], each["name"]) for each in bins):
+            rows = connection.execute(
+                "SELECT b.bin, b.state IN ('waiting', 'counting'), EXISTS (SELECT 1 FROM count_rounds r JOIN tasks t"
+                " ON t.task = r.task AND t.state = 'closed' WHERE r.session = b.session AND r.bin = b.bin)"
+                " FROM count_bins b WHERE b.session = ? AND b.state <> 'uncounted'",
+                (bytes.fromhex(session),),
+            ).fetchall()
+            again = {(session, str(bin_)) for bin_, waits, was in rows if waits and was}
+            theirs = sum(1 for _ in self._countable(connection, who, again)) if again else 0
+            counted = sum(1 for _, waits, was in rows if was or not waits) - theirs
+            found.append({"session": session, "name": name, "counted": counted, "of": len(rows)})
+        return found
+
+    def _countable(
+        self, connection: Connection, who: Person, only: AbstractSet[tuple[str, str]] | None = None
+    ) -> Iterator[Answer]:
+        """What `mine` shows; `only`: of these bins, each with its session."""
         rows = connection.execute(
             "SELECT b.session, b.bin, s.name, r.deadline_ms, r.assignee, b.state, b.items, a.name,"
             " a.state FROM count_bins b"
@@ -307,26 +334,23 @@ class Counting(Sessions, Lines):
             " OR a.area IS NOT NULL) ORDER BY b.bin",
             (who.actor.raw, who.has(AUDIT)),
         ).fetchall()
-        found, now_ms = [], self._desk.now_ms()
+        now_ms = self._desk.now_ms()
         for session, bin_, name, deadline_ms, assignee, state, items, area, area_state in rows:
+            if only is not None and (bytes(session).hex(), bin_) not in only:
+                continue
             if assignee is None and not self._may_count(connection, OpId(bytes(session)), bin_, who.actor):
                 continue
-            found.append(
-                {
-                    "session": bytes(session).hex(),
-                    "name": name,
-                    "bin": bin_,
-                    "deadline_ms": deadline_ms,
-                    "overdue": deadline_ms is not None and deadline_ms < now_ms,
-                    "open": state == "counting",
-                    "whole": not items,
-                    "mine": assignee is not None,
-                    **({"area": {"name": area, "state": area_state}} if area is not None else {}),
-                }
-            )
-            if len(found) == most:
-                break
-        return found
+            yield {
+                "session": bytes(session).hex(),
+                "name": name,
+                "bin": bin_,
+                "deadline_ms": deadline_ms,
+                "overdue": deadline_ms is not None and deadline_ms < now_ms,
+                "open": state == "counting",
+                "whole": not items,
+                "mine": assignee is not None,
+                **({"area": {"name": area, "state": area_state}} if area is not None else {}),
+            }
 
     def blind_bins(self, connection: Connection, who: Person) -> frozenset[str]:
         """The bins whose stock this person must not learn now: all that are in an unfinished count, for counters."""

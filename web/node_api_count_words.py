@@ -221,6 +221,11 @@ MINE = record(
         )
     },
 )
+PROGRESS = record(
+    "Progress",
+    {**OF_SESSION, "name": NAME, "counted": whole("Bins; one that waits for the asker is none"), "of": whole("Bins")},
+    doc="How far a count is of which bins wait for the asker",
+)
 SESSION_BIN = record(
     "SessionBin",
     {

@@ -83,7 +83,11 @@ def _mine(ask: Ask) -> object:
     with ask.reading() as connection:
         counting = ask.parts.floor.counting
         bins = counting.mine(connection, ask.who, ROWS_MAX)
-        return {"bins": bins, "screen": counting.screen(connection, ask.who)}
+        return {
+            "bins": bins,
+            "progress": counting.progress(connection, ask.who, bins),
+            "screen": counting.screen(connection, ask.who),
+        }
 
 
 def _whole_review(ask: Ask) -> Answer:
@@ -320,7 +324,10 @@ ROUTES = (
     Route(
         method="GET", path="/api/v1/counts/mine", allow=ANYONE, handle=_mine,
         summary="The bins that the asker may count now (the first 200), and the open task",
-        answer=record("Mine", {"bins": array(words.MINE), "screen": or_null(words.SCREEN)}),
+        answer=record(
+            "Mine",
+            {"bins": array(words.MINE), "progress": array(words.PROGRESS), "screen": or_null(words.SCREEN)},
+        ),
     ),
     Route(
         method="GET", path="/api/v1/counts/{session}", allow=APPROVE, params=OF_SESSION, answer=words.SESSION_BINS,

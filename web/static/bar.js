@@ -11,6 +11,7 @@ import { _, n_ } from "./words.js";
 
 const DEAD_MS = 12000; // over two heartbeats
 const AGAIN_MS = 2000;
+const AGED_MS = 60000; // an age of seconds says no more than that it is away
 const HUB_WARN_MS = 86400000, HUB_BAD_MS = 3 * 86400000;
 const LOUD = { warning: "warn", urgent: "bad" };
 
@@ -30,7 +31,7 @@ function hub() {
   const answered = state.links.hub_ms;
   if (answered === null || answered === undefined) { set("chip-hub", "warn", _("Hub never")); return; }
   const age = clock.node + performance.now() - clock.at - answered;
-  const word = age < 60000 ? _("Hub now") : _("Hub %(age)s ago", { age: ageWords(age) });
+  const word = age < AGED_MS ? _("Hub now") : _("Hub %(age)s ago", { age: ageWords(age) });
   set("chip-hub", age > HUB_BAD_MS ? "bad" : age > HUB_WARN_MS ? "warn" : "good", word);
 }
 
@@ -43,8 +44,14 @@ function scanner() {
   else set("chip-scanner", "bad", _("Scanner away"));
 }
 
+// An age only once it has said something here: after a reload without it nobody knows when that was.
+function away() {
+  const age = performance.now() - heard;
+  set("chip-node", "bad", state && age >= AGED_MS ? _("Node %(age)s ago", { age: ageWords(age) }) : _("Node out of reach"));
+}
+
 function show() {
-  if (reach.ok === false) { set("chip-node", "bad", _("Node out of reach")); return; }
+  if (reach.ok === false) { away(); return; }
   const loud = (state.links.findings || []).filter((finding) => LOUD[finding.severity]);
   const worst = loud.filter((finding) => !finding.seen).map((finding) => LOUD[finding.severity]).sort()[0];
   if (worst) set("chip-node", worst, _("Node needs help"));
@@ -59,6 +66,7 @@ function quiet() {
     lost();
     // A line that broke without a word never says so: try another one.
     if (performance.now() - listening > DEAD_MS) listen();
+    if (reach.ok === false) away();
   } else if (state) {
     hub();
   }

@@ -50,6 +50,14 @@ function tileOf(bin) {
   return button;
 }
 
+// How far a count is, in bins.
+function progressOf({ name, counted, of }) {
+  const words = n_("%(counted)s of %(num)s bin is counted", "%(counted)s of %(num)s bins are counted", of, { counted });
+  const bar = element("progress", { max: of, value: counted });
+  bar.setAttribute("aria-label", words);
+  return element("div", { className: "far" }, element("bdi", { textContent: name }), bar, element("span", { className: "quiet", textContent: words }));
+}
+
 async function open(bin) {
   try {
     const answer = await act("counts/open", place.goTo(bin));
@@ -178,6 +186,7 @@ function showBin(before) {
 
 function showChoice(before, state) {
   seen.start([]);
+  byId("far").replaceChildren(...(state.progress || []).map(progressOf));
   byId("bins").replaceChildren(...state.bins.map(tileOf));
   byId("no-bins").hidden = state.bins.length > 0;
   const scanners = (state.links.scanners || []).filter((device) => device.kind === "scanner");
