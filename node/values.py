@@ -165,7 +165,7 @@ def label(value: object, what: str) -> str:
     if not isinstance(value, str) or not 0 < len(value.strip()) <= NAME_CHARS_MAX:
         raise Rejected(f"{what} is {shown(value)}: expected 1 to {NAME_CHARS_MAX} printable characters")
     try:
-        return spelling.name(value.strip())
+        return spelling.name(value).strip()
     except Rejected as error:
         raise Rejected(f"{what}: {error}") from error
 

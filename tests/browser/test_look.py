@@ -150,7 +150,7 @@ def test_counting_and_its_dialogs(
 def test_deciding_on_a_bin(pages: Pages, review: str, theme: str, size: tuple[int, int]) -> None:
     page = pages.tablet("kim", f"{review}/A-05", theme=theme, size=size)
     text = page.locator("main").inner_text()
-    assert "unstable" in text and "NOBODY-KNOWS-THIS" in text and "Moves during the count" in text
+    assert "unstable" in text and "NOBODY-KNOWS-THIS" in text and "Moves around the count" in text
     assert page.locator("#approve").is_disabled()
     faults = []
     page.click("#again")
