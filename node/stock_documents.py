@@ -30,7 +30,20 @@ from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.wording import shown
 from ledger.words import LINES_MAX
-from node import catalogue, control, deliveries, exceptions, hindsight, limits, orders, parts, proposals, tasks, units
+from node import (
+    catalogue,
+    control,
+    deliveries,
+    exceptions,
+    hindsight,
+    limits,
+    openings,
+    orders,
+    parts,
+    proposals,
+    tasks,
+    units,
+)
 from node.counting import Counting
 from node.counting_amounts import doubt
 from node.counting_lines import iso_date
@@ -43,6 +56,8 @@ from node.values import Fields, reference, spelled, text_id
 from node.wish import Read, Wish
 
 REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
+TAKES_BACK = "takes-back"  # of a document's references: the move that it carries back
+TAKE_BACK_MS_MAX = 60_000
 MAY_REVERSE = RECEIVE | MOVE | ISSUE | ADJUST
 
 
@@ -127,6 +142,27 @@ class Documents:
         wish.lines, wish.content = lines, {**wish.content, "of": of.raw}
         call = calls.Reverse(actor=who.actor, of=of, lines=lines)
         return self._propose(op_id, who, "reverse", wish, call, named)
+
+    def take_back(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Carry one's own move back, `of`, while it is fresh: another move, that names the one it takes back. Later,
+        or by somebody else, it is a reversal and needs another person's signature."""
+        who.need(MOVE, "move goods")
+        fields = Fields(body, "taking back")
+        of = fields.op_id("of")
+        wish = self.wish(who, fields, None)
+        with self._site.reading() as connection:
+            if not is_done(connection, op_id):
+                did_at_ms = self._desk.did_at_ms(who, wish.occurred_ms) or self._desk.now_ms()
+                _refuse_to_take_back(connection, of, who, did_at_ms)
+            wish.lines = tuple(
+                replace(line, source=line.target, target=line.source) for line in _lines_of(connection, of)
+            )
+        wish.content = {**wish.content, "of": of.raw}
+
+        def build(lines: tuple[Line, ...]) -> calls.Call:
+            return calls.Move(actor=who.actor, lines=lines)
+
+        return self._record(op_id, who, "take_back", wish, build, {TAKES_BACK: str(of)})
 
     def except_document(self, op_id: OpId, who: Person, body: object) -> Answer:
         """State an act that happened and that the rules cannot book: `location`, `reason`, `lines` [{item, …,
@@ -458,3 +494,23 @@ def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:
         Line(item=row[0], lot=row[1], serial=row[2], status=row[3], quantity=row[4], source=row[5], target=row[6])
         for row in rows
     )
+
+
+def _refuse_to_take_back(connection: Connection, of: OpId, who: Person, at_ms: int) -> None:
+    """Refuse a move that is somebody else's, older than TAKE_BACK_MS_MAX at that moment, or taken back already."""
+    row = connection.execute(
+        "SELECT o.height, o.place, o.call, a.at_ms FROM operations o JOIN acts a ON a.op_id = o.op_id"
+        " WHERE o.op_id = ? AND a.actor = ?",
+        (of.raw, who.actor.raw),
+    ).fetchone()
+    if row is None or row[2] != calls.Move.METHOD:
+        raise Rejected(f"operation {of} is no move of yours: propose its reversal, which another person signs")
+    if abs(at_ms - row[3]) > TAKE_BACK_MS_MAX:
+        raise Rejected(f"operation {of} is too long ago to take back: move the goods, or propose its reversal")
+    later = connection.execute(
+        "SELECT op_id FROM operations WHERE (height, place) > (?, ?) AND call = ? AND actor = ?",
+        (row[0], row[1], calls.Move.METHOD, who.actor.raw),
+    ).fetchall()
+    documents = (openings.document_of(connection, OpId(bytes(op_id))) for (op_id,) in later)
+    if any(document is not None and document.references.get(TAKES_BACK) == str(of) for document in documents):
+        raise Rejected(f"operation {of} was taken back already")

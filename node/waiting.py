@@ -45,5 +45,6 @@ def of(floor: Floor, connection: Connection, who: Person, now_ms: int) -> dict[s
     if who.has(ADMIN | APPROVE):
         found["locked"] = throttle.waiting(connection)
     for draft in floor.drafts.begun(connection, who):
-        found[f"begun:{draft['name'].partition(':')[0]}"] = draft["lines"]
+        name = f"begun:{draft['name'].partition(':')[0]}"
+        found[name] = found.get(name, 0) + draft["lines"]
     return {name: number for name, number in found.items() if number}

@@ -246,6 +246,11 @@ ROUTES = (
         {"source": CODE, "target": CODE, "reasons": REASONS, "confirm": CONFIRM, **MADE},
     ),
     verb(
+        "documents/take-back", MOVE, "Carry one's own move of the last minute back, by another one that names it",
+        lambda floor: floor.stock.take_back,
+        DONE, {"of": OP_ID}, {"reasons": REASONS, **MADE},
+    ),
+    verb(
         "documents/adjust", ADJUST, "Propose to correct stock", lambda floor: floor.stock.adjust,
         either(ADJUSTED, ASKED), {"lines": lines_of(CHANGE)}, {"reasons": REASONS, "confirm": CONFIRM, **MADE},
     ),

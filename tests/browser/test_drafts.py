@@ -65,6 +65,10 @@ def test_the_start_page_tells_what_is_begun(pages: Pages, scanned: Scan) -> None
     page.click("#undo")
     figures(page)
     kept(pages, "rita", "scrap", 0)
+    expect(home.locator("a.tile[href='/floor/scrap'] .use")).to_have_text("With a second signature")
+    announced = pages.tablet("rita", "/floor/deliver")
+    scanned(announced, CABLE)
+    expect(home.locator("a.tile[href='/receive'] .use")).to_contain_text("◐ 1 line begun")
 
 
 @pytest.mark.parametrize(("choice", "figure"), [("here", "3"), ("there", "2")])

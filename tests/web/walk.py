@@ -82,6 +82,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "tasks/drop": {},
     "documents/receive": {"lines": [{"item": "NO-SUCH", "quantity": 1, "target": "A-01"}]},
     "documents/move": {"lines": [LINE]},
+    "documents/take-back": {"of": NOBODY},
     "documents/adjust": {"lines": [{"item": "NO-SUCH", "change": 1, "location": "A-01"}], "reasons": ["lost"]},
     "documents/reverse": {"of": NOBODY, "reasons": ["wrong"]},
     "documents/exception": {"location": "NO-SUCH", "reason": "unbookable", "lines": []},

@@ -1,7 +1,8 @@
 // What the pages of floor work share: a code and what it stands for, amounts, questions, the proof of what was done.
 
-import { post } from "./api.js";
+import { act, post } from "./api.js";
 import { withMark, written } from "./amounts.js";
+import { answerOrKept } from "./away.js";
 import { stream } from "./bar.js";
 import "./files.js";
 import { Keypad } from "./keypad.js";
@@ -125,9 +126,14 @@ byId("ask-yes")?.addEventListener("click", () => attempt(async () => {
 
 // ---------------------------------------------------------------- proof
 
-let proofOf = "";
-export function done(opId, title, { proposed = false, paper = false } = {}) {
+const TAKE_BACK_MS = 60000; // as the node says (`documents/take-back`)
+let proofOf = "", tooLate = 0;
+// `back`: for a minute it can be taken back with one touch.
+export function done(opId, title, { proposed = false, paper = false, back = false } = {}) {
   say("good", title);
+  clearTimeout(tooLate);
+  if (byId("take-back")) byId("take-back").hidden = !back;
+  if (back) tooLate = setTimeout(() => { byId("take-back").hidden = true; }, TAKE_BACK_MS);
   proofOf = proposed ? "" : opId;
   byId("proof").hidden = proposed;
   if (proposed) return;
@@ -139,6 +145,12 @@ export function done(opId, title, { proposed = false, paper = false } = {}) {
   byId("paper").hidden = !paper;
   follow(opId, byId("proof"), () => proofOf === opId);
 }
+
+byId("take-back")?.addEventListener("click", () => attempt(async () => {
+  byId("take-back").hidden = true;
+  const answer = await answerOrKept("documents/take-back", { of: proofOf }, act);
+  if (answer) done(answer.op_id, answer.exception ? _("Kept as an exception: the bin is to be counted") : _("Moved back"));
+}));
 
 export function stopFollowing() {
   proofOf = "";

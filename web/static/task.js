@@ -250,7 +250,7 @@ async function finish(wish) {
     return;
   }
   screen = null;
-  done(answer.op_id, answer.exception ? _("Kept as an exception: the bin is to be counted") : receiving ? _("Goods received") : _("Goods moved"));
+  done(answer.op_id, answer.exception ? _("Kept as an exception: the bin is to be counted") : receiving ? _("Goods received") : _("Goods moved"), { back: !receiving && !answer.exception });
   if (receiving) await loadDeliveries();
 }
 

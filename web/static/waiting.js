@@ -26,6 +26,7 @@ const WORDS = {
   "documents/scrap": (body) => [_("Scrap goods"), itemsOf(body)],
   "documents/adjust": (body) => [_("Correct stock"), itemsOf(body)],
   "documents/exception": (body) => [_("Note an exception"), body.location],
+  "documents/take-back": (body) => [_("Undo the move"), body.of.slice(0, 8)],
   "documents/reverse": (body) => [_("Reverse an operation"), body.of.slice(0, 8)],
   "documents/reject": () => [_("Refuse"), ""],
   "documents/send-back": (body) => [_("Send back to a supplier"), itemsOf(body)],
