@@ -62,8 +62,10 @@ def _add_announcements(add: Add) -> None:
 
 
 def _add_policies(add: Add) -> None:
-    rule = add("set-policy", _set_policy, shown.line, "decide about counts or stock work, at all sites or at one")
-    rule.add_argument("name", choices=("counting", "stock"))
+    rule = add(
+        "set-policy", _set_policy, shown.line, "decide about counts, stock work or receipts, at all sites or at one"
+    )
+    rule.add_argument("name", choices=("counting", "stock", "receipts"))
     rule.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the entry as JSON; - reads standard input")
     rule.add_argument("--site", default="", metavar="SITE", help="only there, instead of what holds for all")
     rule.add_argument("--clear", action="store_true", help="take the entry back")

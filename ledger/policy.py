@@ -4,7 +4,9 @@
 {limit: number}} over it, `quantity_asked`, `rule` {limit: number} for counts whose opener names no limit of that
 name, `blind` (true: no sheet shows quantities). `stock`: {act: {"quantity_max": base units, "value_max": minor units
 of currency}} for what one person may do of an item in a day, and `document_quantity_max` and `document_value_max` for
-all lines of one document. What an entry leaves out is as below. (product.md, Counting and Roles)
+all lines of one document. `receipts`: `over_percent`, how much more than expected is taken without a reason, 0 to
+100, and `suppliers` {supplier: the same for it}. What an entry leaves out is as below. (product.md, Counting, Roles,
+Other floor work)
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ from ledger.ids import Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.wording import shown
 
-COUNTING, STOCK = "counting", "stock"
+COUNTING, STOCK, RECEIPTS = "counting", "stock", "receipts"
 ADJUST, BLIND_RECEIPT, LOOSE_ISSUE = "adjust", "blind-receipt", "issue-without-order"
 DAY_ACTS = (ADJUST, BLIND_RECEIPT, LOOSE_ISSUE)
 PLUS, MINUS, BOTH = "plus", "minus", "both"
 RELOCATED = "relocated"
 # From this many base units on (times ten for each decimal of the item) a quantity is asked back.
 QUANTITY_ASKED = 10_000
+PERCENT_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,17 @@ class DayLimit:
     document_value_max: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """How much more than expected is taken without a reason, in hundredths, of everyone and of suppliers by name."""
+
+    over_percent: int = 0
+    suppliers: Mapping[str, int] = field(default_factory=dict)
+
+    def over(self, supplier: str) -> int:
+        return self.suppliers.get(supplier, self.over_percent)
+
+
 def counting(said: Any) -> Counting:
     """The entry `counting`; raises `Rejected` for what this program does not know or cannot be."""
     said = _table(said, "the policy", ("reasons", "approval", "approvers", "quantity_asked", "rule", "blind"))
@@ -164,7 +178,18 @@ def stock(said: Any) -> dict[str, DayLimit]:
     return found
 
 
-READERS: Mapping[str, Callable[[Any], object]] = {COUNTING: counting, STOCK: stock}
+def receipts(said: Any) -> Receipts:
+    """The entry `receipts`; raises `Rejected` likewise."""
+    said = _table(said, "the policy", ("over_percent", "suppliers"))
+    suppliers = _table(said.get("suppliers", {}), "suppliers")
+    found = Receipts(said.get("over_percent", 0), dict(suppliers))
+    for percent in (found.over_percent, *found.suppliers.values()):
+        if _whole(percent) > PERCENT_MAX:
+            raise Rejected(f"{shown(percent)} percent is more than twice as much: expected 0 to {PERCENT_MAX}")
+    return found
+
+
+READERS: Mapping[str, Callable[[Any], object]] = {COUNTING: counting, STOCK: stock, RECEIPTS: receipts}
 
 
 def read(name: str, said: Any) -> Any:

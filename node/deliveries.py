@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ledger import announced
+from ledger import announced, policy
 from ledger.announced import DELIVERIES, Expected
 from ledger.db import Connection
 from ledger.documents import reason_code
@@ -22,6 +22,7 @@ from ledger.moves import HELD_BECAUSE, Line
 from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
 from node import catalogue, parts, streams
+from node.counting_policy import STREAM
 from node.desk import Answer, Desk, Person
 from node.rounds import blind_bins
 from node.values import Fields, amount, reference
@@ -115,7 +116,8 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A delivery as far as it is known here. Base units by item."""
+    """A delivery as far as it is known here. Base units by item. `over_percent`: its own tolerance; `granted`: its
+    supplier's by the hub's policy. The larger of them holds."""
 
     name: str
     supplier: str
@@ -125,14 +127,17 @@ class Known:
     came: dict[str, int] = field(default_factory=dict)
     due: str = ""
     lines: tuple[Expected, ...] = ()
+    granted: int = 0
+
+    def most(self, item: str) -> int:
+        """How much of an item may come in all without a reason."""
+        wanted = self.wanted.get(item, 0)
+        return wanted + wanted * max(self.over_percent, self.granted) // 100
 
     @property
     def room(self) -> dict[str, int]:
         """What may still come, base units by item: so much above what is wanted needs no reason."""
-        return {
-            item: size + size * self.over_percent // 100 - self.came.get(item, 0)
-            for item, size in self.wanted.items()
-        }
+        return {item: self.most(item) - self.came.get(item, 0) for item in self.wanted}
 
     @property
     def short(self) -> dict[str, int]:
@@ -190,9 +195,21 @@ def find(connection: Connection, name: str) -> Known | None:
     came = {str(item): int(size) for item, _, size in rows if size}
     state = "open" if row is None else str(row[2])
     if told is not None:
-        return Known(name, told.supplier, told.over_percent, state, told.wanted, came, told.due, told.lines)
-    wanted = {str(item): int(size) for item, size, _ in rows if size}
-    return Known(name, str(row[0]), int(row[1]), state, wanted, came)
+        known = Known(name, told.supplier, told.over_percent, state, told.wanted, came, told.due, told.lines)
+    else:
+        wanted = {str(item): int(size) for item, size, _ in rows if size}
+        known = Known(name, str(row[0]), int(row[1]), state, wanted, came)
+    return replace(known, granted=_granted(connection, known.supplier))
+
+
+def _granted(connection: Connection, supplier: str) -> int:
+    """The tolerance of a supplier by the hub's policy; none while that cannot be read: a reason can be given."""
+    said = streams.get(connection, STREAM, policy.RECEIPTS)
+    try:
+        tolerances = policy.receipts({} if said is None else said)
+    except Rejected:
+        return 0
+    return tolerances.over(supplier)
 
 
 def room(connection: Connection, name: str) -> dict[str, int]:
@@ -240,7 +257,7 @@ def take_in(
         # That goods arrive damaged says nothing about how many came.
         why = reasons.get(number, ())
         explained = happened or blind or every or (why and why != (HELD_BECAUSE.get(line.status),))
-        if size > wanted + wanted * known.over_percent // 100 and not explained:
+        if size > known.most(line.item) and not explained:
             here, due = (catalogue.written(connection, {line.item: each}) for each in (size, wanted))
             raise ReasonNeeded(f"line {number}: {here} of {line.item} instead of {due}: give a reason")
         came[line.item] = size

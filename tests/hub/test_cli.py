@@ -137,6 +137,11 @@ def test_policies_are_set_from_a_file_listed_and_cleared(
     assert "rome" in _ask(capsys, folder, "set-policy", "stock", str(entry), "--site", "rome", code=1)["error"]
     assert "rome" in _ask(capsys, folder, "issue-nonces", "rome", "3", code=1)["error"]
     assert _ask(capsys, folder, "set-policy", "counting", "--clear")["state"] == "cleared"
+    entry.write_text('{"over_percent": 2, "suppliers": {"ACME": 101}}')
+    assert "101 percent" in _ask(capsys, folder, "set-policy", "receipts", str(entry), code=1)["error"]
+    entry.write_text('{"over_percent": 2, "suppliers": {"ACME": 5}}')
+    assert _ask(capsys, folder, "set-policy", "receipts", str(entry))["state"] == said["state"]
+    assert _ask(capsys, folder, "set-policy", "receipts", "--clear")["state"] == "cleared"
     assert _ask(capsys, folder, "policies") == {"policies": []}
 
 

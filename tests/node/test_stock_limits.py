@@ -72,6 +72,29 @@ def test_more_than_the_tolerance_or_something_else_needs_a_reason(stage: Stage) 
     assert stage.stock("DOCK", "BOLT") == 111
 
 
+def test_the_tolerance_is_the_suppliers_where_the_delivery_has_no_larger_one(stage: Stage) -> None:
+    def grant(said: object) -> None:
+        with stage.site.writing() as connection:
+            streams.put(connection, "policy", "receipts", said)
+
+    expect(stage)
+    supplier = waiting(stage)[0]["supplier"]
+    grant({"over_percent": 3, "suppliers": {supplier: 5}})
+    with pytest.raises(Rejected, match="106 of BOLT instead of 100: give a reason"):
+        receive(stage, quantity=106, delivery="PO-7")
+    receive(stage, quantity=104, delivery="PO-7")
+    grant({"over_percent": 3, "suppliers": {"SOMEBODY-ELSE": 50}})
+    with pytest.raises(Rejected, match="105 of BOLT instead of 100"):
+        receive(stage, quantity=1, delivery="PO-7")
+    for unread in ({"over_percent": 101}, {"over_percent": "5"}, {"suppliers": []}, {"surprise": 1}, 7):
+        grant(unread)  # nothing is granted, and work goes on
+        with pytest.raises(Rejected, match="105 of BOLT instead of 100"):
+            receive(stage, quantity=1, delivery="PO-7")
+    grant({"suppliers": {supplier: 5}})
+    receive(stage, quantity=1, delivery="PO-7")
+    assert stage.stock("DOCK", "BOLT") == 105
+
+
 def test_a_short_delivery_is_closed_with_a_reason(stage: Stage) -> None:
     expect(stage)
     receive(stage, quantity=100, delivery="PO-7")
