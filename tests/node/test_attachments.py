@@ -152,7 +152,7 @@ def test_a_death_in_between_leaves_no_file_without_its_row_and_no_row_without_it
         ({"operation": "f" * 32}, "was not recorded here"),
         ({"line": 0}, "line 0"),
         ({"line": True}, "line true"),
-        ({"name": "\x1b[31m"}, "printable"),
+        ({"name": "\x1b[31m"}, r"U\+001B"),
         ({"colour": "red"}, "unknown field"),
     ],
 )
