@@ -22,6 +22,7 @@ const kind = byId("choose").dataset.kind;
 const receiving = kind === "receive";
 const LINES_MAX = 200;
 const BEGINS = _("This can be begun when it answers.");
+const SIGHT_MS = 2000;
 const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
 const seen = new Seen();
@@ -192,10 +193,31 @@ attempt(receiving ? loadDeliveries : loadNames);
 
 // ---------------------------------------------------------------- what is done
 
-async function begin(delivery, places = {}) {
-  if (reach.ok === false) throw new Refused(`${OUT} ${BEGINS}`);
-  const answer = await act("tasks/begin", { kind, ...places });
-  localStorage.setItem(KEY, JSON.stringify(delivery ? { task: answer.task, delivery: delivery.delivery, supplier: delivery.supplier } : null));
+// Resolves when the stream has shown what was begun, or says nothing for a while.
+const inSight = (task) => new Promise((resolve) => {
+  const look = () => { if (screen?.task === task) end(); };
+  function end() {
+    stream.removeEventListener("state", look);
+    resolve();
+  }
+  stream.addEventListener("state", look);
+  setTimeout(end, SIGHT_MS);
+  look();
+});
+
+// A code that is read meanwhile belongs to what is being begun.
+let beginning = Promise.resolve();
+function begin(delivery, places = {}) {
+  const begun = async () => {
+    if (reach.ok === false) throw new Refused(`${OUT} ${BEGINS}`);
+    const answer = await act("tasks/begin", { kind, ...places });
+    localStorage.setItem(KEY, JSON.stringify(delivery ? { task: answer.task, delivery: delivery.delivery, supplier: delivery.supplier } : null));
+    await inSight(answer.task);
+  };
+  const begins = begun();
+  // Who asked for it is told what became of it; a code is not kept waiting by a node that is silent.
+  beginning = Promise.race([begins.catch(() => {}), new Promise((resume) => setTimeout(resume, 2 * SIGHT_MS))]);
+  return begins;
 }
 
 // Nothing is open yet: the first label says what this is going to be.
@@ -230,6 +252,7 @@ async function scan(text) {
   else if (answer.unit) { sayUnit(answer); told = screen === before ? answer : null; }
 }
 onCode(async (text) => {
+  await beginning;
   if (screen) attempt(() => scan(text));
   else await first(text);
 });
