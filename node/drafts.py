@@ -23,10 +23,11 @@ from node.values import Fields
 WORKS = (
     "adjust", "deliver", "dispatch", "except", "hold", "issue", "order", "relabel", "return", "scrap", "send-back",
 )  # fmt: skip
-NAME_PATTERN = f"^({'|'.join(WORKS)}|arrival:[0-9a-f]{{32}})$"
+NAME_PATTERN = f"^({'|'.join(WORKS)}|arrival-[0-9a-f]{{32}})$"
 WORK_BYTES_MAX = 256 << 10  # 200 lines with long names, and the paper that they came by
 LINES_MAX = 200
 A_PERSON_MAX = 32
+VERSION_CHARACTERS = 32
 
 _NAME = re.compile(NAME_PATTERN, re.ASCII)
 
@@ -40,13 +41,18 @@ class _Kept:
 
     @property
     def version(self) -> str:
-        return hashlib.sha256(self.op_id.raw + self.work.encode()).hexdigest()[:32]
+        return hashlib.sha256(self.op_id.raw + self.work.encode()).hexdigest()[:VERSION_CHARACTERS]
 
     def told(self) -> Answer:
         return {
             "version": self.version, "op_id": str(self.op_id), "lines": self.lines, "work": json.loads(self.work),
             "at_ms": self.at_ms,
         }  # fmt: skip
+
+
+def work_of(name: str) -> str:
+    """What somebody is at: one of WORKS, or arrival."""
+    return "arrival" if name.startswith("arrival-") else name
 
 
 class Drafts:
@@ -81,7 +87,7 @@ class Drafts:
         fields = Fields(body, "draft")
         op_id, on, work = fields.op_id("op_id"), fields.take("on"), fields.take("work")
         fields.done()
-        if not isinstance(on, str):
+        if not isinstance(on, str) or len(on) > VERSION_CHARACTERS:
             raise Rejected(f"draft: on is {shown(on)}: expected the version that it follows, or an empty text")
         new = None if work is None else _Kept(op_id, _lines_of(work), _written(work), self._desk.now_ms())
         with self._desk.site.writing() as connection:
@@ -130,7 +136,7 @@ def _open(connection: Connection, who: Person, name: str) -> _Kept | None:
 
 def _lines_of(work: object) -> int:
     lines = work.get("lines") if isinstance(work, Mapping) else None
-    if not isinstance(lines, list) or len(lines) > LINES_MAX:
+    if not isinstance(lines, list) or len(lines) > LINES_MAX or not all(isinstance(line, Mapping) for line in lines):
         raise Rejected(f"draft: work is an object with at most {LINES_MAX} lines")
     title = work.get("title", "") if isinstance(work, Mapping) else ""
     if not isinstance(title, str) or len(title) > 80:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.db import Connection
 from ledger.people import ADMIN, APPROVE, COUNT, ISSUE, RECEIVE, TRANSFER
-from node import orders, throttle, transit
+from node import drafts, orders, throttle, transit
 from node.desk import Person
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ def of(floor: Floor, connection: Connection, who: Person, now_ms: int) -> dict[s
     if who.has(ADMIN | APPROVE):
         found["locked"] = throttle.waiting(connection)
     for draft in floor.drafts.begun(connection, who):
-        name = f"begun:{draft['name'].partition(':')[0]}"
+        name = f"begun:{drafts.work_of(draft['name'])}"
         found[name] = found.get(name, 0) + draft["lines"]
     return {name: number for name, number in found.items() if number}

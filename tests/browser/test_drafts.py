@@ -112,7 +112,7 @@ def test_what_was_counted_of_an_arrival_is_there_after_a_reload_and_on_another_t
     keys(page, "3", "#keypad")
     page.click("#keypad [data-key=ok]")
     figures(page, "3 / 4")
-    kept(pages, "bo", f"arrival:{transfer}", 3, "bergen")
+    kept(pages, "bo", f"arrival-{transfer}", 3, "bergen")
     page.reload()
     figures(page, "3 / 4")
     expect(page.locator("#target")).to_have_text("B-01")
@@ -129,4 +129,4 @@ def test_what_was_counted_of_an_arrival_is_there_after_a_reload_and_on_another_t
     sign(other)
     expect(other.locator("#proof-title")).to_contain_text("oslo")
     assert lies(house, "B-01", place="bergen") == before + 3
-    kept(pages, "bo", f"arrival:{transfer}", 0, "bergen")
+    kept(pages, "bo", f"arrival-{transfer}", 0, "bergen")

@@ -85,9 +85,9 @@ def test_it_is_over_once_its_act_has_an_answer(stage: Stage) -> None:
 def test_a_person_keeps_so_many_and_the_oldest_go(stage: Stage) -> None:
     for number in range(A_PERSON_MAX + 3):
         stage.world.clock.advance(1_000)
-        assert keep(stage, stage.op(), LINE, name=f"arrival:{number:032x}", title="From Oslo")["kept"]
+        assert keep(stage, stage.op(), LINE, name=f"arrival-{number:032x}", title="From Oslo")["kept"]
     names = [each["name"] for each in begun(stage)]
-    assert names == [f"arrival:{number:032x}" for number in range(3, A_PERSON_MAX + 3)]
+    assert names == [f"arrival-{number:032x}" for number in range(3, A_PERSON_MAX + 3)]
     assert {each["title"] for each in begun(stage)} == {"From Oslo"}
 
 
@@ -99,12 +99,14 @@ def test_a_person_keeps_so_many_and_the_oldest_go(stage: Stage) -> None:
         {"on": "", "work": {"lines": []}},
         {"op_id": "ab" * 16, "work": {"lines": []}},
         {"op_id": "ab" * 16, "on": 3, "work": {"lines": []}},
+        {"op_id": "ab" * 16, "on": "0" * 33, "work": {"lines": []}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": [1]}},
         {"op_id": "ab" * 16, "on": "", "work": []},
         {"op_id": "ab" * 16, "on": "", "work": {}},
         {"op_id": "ab" * 16, "on": "", "work": {"lines": {}}},
-        {"op_id": "ab" * 16, "on": "", "work": {"lines": [1] * 201}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": [{}] * 201}},
         {"op_id": "ab" * 16, "on": "", "work": {"lines": [], "title": 3}},
-        {"op_id": "ab" * 16, "on": "", "work": {"lines": ["x" * WORK_BYTES_MAX]}},
+        {"op_id": "ab" * 16, "on": "", "work": {"lines": [{"lot": "x" * WORK_BYTES_MAX}]}},
         {"op_id": "ab" * 16, "on": "", "work": {"lines": []}, "actor": "someone"},
     ],
 )  # fmt: skip
@@ -115,7 +117,7 @@ def test_what_is_no_draft_is_refused_and_changes_nothing(stage: Stage, body: dic
     assert draft(stage) == first
 
 
-@pytest.mark.parametrize("name", ["", "Scrap", "scrap/", "scrap:1", "arrival:", "scrap\n", "x" * 40])
+@pytest.mark.parametrize("name", ["", "Scrap", "scrap/", "scrap:1", "arrival-", "scrap\n", "x" * 40])
 def test_a_name_nobody_gives_is_refused(stage: Stage, name: str) -> None:
     with pytest.raises(Rejected):
         keep(stage, stage.op(), LINE, name=name)

@@ -18,7 +18,7 @@ import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
-const DRAFT = "arrival:", draftOf = (name) => `${DRAFT}${name}`;
+const DRAFT = "arrival-", draftOf = (name) => `${DRAFT}${name}`;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
 const AWAY = _("Check the lines here: it is signed when the node answers.");
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
