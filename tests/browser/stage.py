@@ -332,6 +332,9 @@ def leave_all(set_up: House) -> None:
         screen = api.get("counts/mine")["screen"]
         if screen is not None:
             api.act("counts/leave", bin=screen["target"])
+    rita = set_up.oslo.people["rita"]
+    if rita.get("counts/mine")["screen"] is not None:
+        rita.act("tasks/drop")
 
 
 def cancel_all(set_up: House) -> None:

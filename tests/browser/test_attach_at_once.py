@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from tallyman_stage import wait_for
 from tests.browser import stage
-from tests.browser.conftest import TABLET, UPRIGHT, Pages
+from tests.browser.conftest import OUT_OF_REACH, TABLET, UPRIGHT, Pages
 from tests.browser.test_attachments import png
 from tests.browser.test_count import MARKER, close_bin, open_bin
-from tests.browser.test_floor import CABLE, drop, put, ready, sign
+from tests.browser.test_floor import CABLE, put, ready, sign
 from tests.browser.test_look import faults_of
 
 Scan = Callable[..., None]
 PHOTO = {"name": "crushed.png", "mimeType": "image/png", "buffer": png(40, 30)}
-
-
-@pytest.fixture(autouse=True)
-def tidy(house: stage.House) -> Any:
-    drop(house)
-    yield
-    drop(house)
 
 
 def of(page: Any) -> str:
@@ -38,7 +30,7 @@ def attached(house: stage.House, login: str, op_id: str) -> list[str]:
 
 def test_a_photo_of_a_counted_bin_waits_on_the_tablet_for_contact(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    pages.forgive("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+    pages.forgive(*OUT_OF_REACH)
     stage.open_count(house, "Photo", "N-01")
     page = pages.tablet("ana", "/count", theme="light", size=UPRIGHT)
     open_bin(page, scanned, "N-01")

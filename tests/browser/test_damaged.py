@@ -9,11 +9,10 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import keys
-from tests.browser.test_floor import CABLE, GLUE_LOT, Scan, put, ready, sign, tidy
+from tests.browser.test_floor import CABLE, GLUE_LOT, Scan, put, ready, sign
 from tests.browser.test_look import faults_of
 from tests.browser.test_measured import HAM, typed
 
-__all__ = ["tidy"]
 PIECE = "]C10109521234500056\x1d21SN-D{}"
 
 

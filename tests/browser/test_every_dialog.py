@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import stage
-from tests.browser.conftest import TABLET, UPRIGHT, Pages
+from tests.browser.conftest import OUT_OF_REACH, TABLET, UPRIGHT, Pages
 from tests.browser.test_devices import photo, twice
 from tests.browser.test_floor import put
 from tests.browser.test_look import RULES, RULES_AGAIN, dialog_faults_of
@@ -205,7 +205,7 @@ def made(house: stage.House, browser: Any, tmp_path_factory: pytest.TempPathFact
 
 
 def test_every_dialog_of_the_tablet(pages: Pages, made: dict[str, Any]) -> None:
-    pages.forgive("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+    pages.forgive(*OUT_OF_REACH)
     faults, tablets = [], {}
     for language, screen in product(LOOKS, SCREENS):
         url = pages.house.places[screen.place].url

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import stage
-from tests.browser.conftest import Pages
+from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_count import MARKER
-from tests.browser.test_offline import GONE, kept
+from tests.browser.test_offline import kept
 
 Scan = Callable[..., None]
 MANY, LAST = 205, "PZ-204"  # the first answer has 200
@@ -33,7 +33,7 @@ def announced(house: stage.House) -> Iterator[None]:
 def test_a_delivery_behind_the_first_ones_is_expected_after_a_reload(
     announced: None, pages: Pages, scanned: Scan
 ) -> None:
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     page = pages.tablet("rita", "/receive")
     more: Any = page.get_by_role("navigation", name="More of this list")
     more.get_by_role("button", name="Next ones").click()

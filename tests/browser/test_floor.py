@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pypdfium2
@@ -20,20 +20,6 @@ from tests.browser.test_look import LOOKS, faults_of
 
 Scan = Callable[..., None]
 CABLE, GLUE_LOT = "9521234500070", "]C1010952123450008717280131\x1d10G-1"
-
-
-@pytest.fixture(autouse=True)
-def tidy(house: stage.House) -> Iterator[None]:
-    """Nobody has a receipt or a move open, before and after."""
-    drop(house)
-    yield
-    drop(house)
-
-
-def drop(house: stage.House) -> None:
-    rita = house.oslo.people["rita"]
-    if rita.get("counts/mine")["screen"] is not None:
-        rita.act("tasks/drop")
 
 
 def lies(house: stage.House, bin_: str, item: str = "CABLE-3", place: str = "oslo") -> int:

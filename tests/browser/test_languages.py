@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
-from tests.browser.test_floor import CABLE, drop, put
+from tests.browser.test_floor import CABLE, put
 from tests.browser.test_look import faults_of
 from web.languages import COOKIE, RIGHT_TO_LEFT, catalogue, of_scripts
 
@@ -129,13 +129,6 @@ def made(house: stage.House) -> Iterator[dict[str, list[str]]]:
         ],
     }
     people["kim"].act("documents/reject", proposal=waits, reason="not-needed")
-
-
-@pytest.fixture(autouse=True)
-def tidy(house: stage.House) -> Iterator[None]:
-    drop(house)
-    yield
-    drop(house)
 
 
 @pytest.mark.parametrize("login", FLOOR)

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tallyman_stage import wait_for
 from tests.browser import stage
-from tests.browser.conftest import TABLET, UPRIGHT, Pages
+from tests.browser.conftest import OUT_OF_REACH, TABLET, UPRIGHT, Pages
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 # The same words and order in other colours and lines: what can differ is looked at again.
@@ -188,7 +188,7 @@ def test_a_tablet_without_its_node(
     pages: Pages, scanned: Callable[..., None], theme: str, size: tuple[int, int]
 ) -> None:
     house, code = pages.house, "T-11" if theme == "dark" else "T-12"
-    pages.forgive("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+    pages.forgive(*OUT_OF_REACH)
     stage.open_count(house, "Out of reach", code)
     page = pages.tablet("ana", "/count", theme=theme, size=size)
     page.wait_for_selector("#choose:not([hidden])")

@@ -10,11 +10,10 @@ from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import keys
-from tests.browser.test_floor import Scan, lies, put, ready, sign, tidy
+from tests.browser.test_floor import Scan, lies, put, ready, sign
 from tests.browser.test_review import count
 from web.languages import COOKIE
 
-__all__ = ["tidy"]
 HAM, YOGHURT = "9521234500094", "9521234500049"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Pages
+from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_look import faults_of
 from web.languages import COOKIE
 
@@ -14,7 +14,7 @@ window.EventSource = class extends EventSource { constructor(...said) { super(..
 
 
 def test_how_long_the_node_has_not_answered(pages: Pages) -> None:
-    pages.forgive("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
+    pages.forgive(*OUT_OF_REACH)
     page, faults = pages.open(), []
     page.clock.install()
     page.add_init_script(STREAMS)

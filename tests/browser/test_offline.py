@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tallyman_stage import Api, wait_for
 from tests.browser import stage
-from tests.browser.conftest import Pages
+from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_count import MARKER, TAPE, counted, open_bin
 from tests.browser.test_floor import CABLE, lies, put
 from tests.browser.test_outbox import leave, nothing_to_send, scans_of, to_send
@@ -31,7 +31,6 @@ TOLD = """new Promise((resolve) => {
   };
 })"""
 NO_ANSWER = "Unreachable: The node does not answer"
-GONE = "Failed to load resource: net::ERR_INTERNET_DISCONNECTED"
 
 
 def kinds(keys: list[str]) -> set[str]:
@@ -44,7 +43,7 @@ def kept(page: Any) -> None:
 
 
 def test_the_open_bin_goes_on_after_a_reload_without_the_node(pages: Pages, scanned: Scan) -> None:
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     stage.open_count(pages.house, "Offline", "T-08")
     page = pages.tablet("ana", "/count")
     open_bin(page, scanned, "T-08")
@@ -100,7 +99,7 @@ def test_the_caches_hold_no_name_and_no_quantity(pages: Pages, scanned: Scan) ->
 
 
 def test_the_pages_without_the_node_are_in_the_languages_that_the_tablet_was_read_in(pages: Pages) -> None:
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     pages.forgive(NO_ANSWER)
     page = pages.tablet("kim", "/count")
     kept(page)
@@ -139,7 +138,7 @@ def test_a_node_that_fails_gives_way_to_the_kept_page(pages: Pages) -> None:
 def test_counting_goes_on_without_the_node_and_shows_what_is_only_here(pages: Pages, scanned: Scan) -> None:
     """The open bin is finished, the next one opened and counted; then everything arrives, and both are marked."""
     house = pages.house
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     session = stage.open_count(house, "Long way", "T-09", "T-10")
     page = pages.tablet("ana", "/count")
     open_bin(page, scanned, "T-09")
@@ -193,7 +192,7 @@ def away(page: Any) -> None:
 
 
 def test_every_page_of_floor_work_opens_without_the_node_and_says_so(pages: Pages) -> None:
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     pages.forgive(NO_ANSWER)
     url = pages.house.oslo.url
     page = pages.tablet("rita", "/")
@@ -230,7 +229,7 @@ def on_disk(page: Any) -> str:
 
 def test_a_receipt_goes_on_without_the_node(pages: Pages, scanned: Scan) -> None:
     house, rita = pages.house, pages.house.oslo.people["rita"]
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     rita.act("deliveries", delivery="PO-OFF", supplier="ACME", lines=[{"item": "CABLE-3", "quantity": 4}])
     page = pages.tablet("rita", "/receive")
     page.get_by_role("button", name="PO-OFF").click()
@@ -262,7 +261,7 @@ def test_a_receipt_goes_on_without_the_node(pages: Pages, scanned: Scan) -> None
 
 def test_goods_are_held_without_the_node_and_once(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     pages.forgive(NO_ANSWER)
     put(house, "S-01", 5)
     page = pages.tablet("pia", "/floor/hold")
@@ -298,7 +297,7 @@ def test_goods_are_held_without_the_node_and_once(pages: Pages, scanned: Scan) -
 
 def test_a_pick_list_is_shown_as_it_was_and_picked_when_the_node_answers(pages: Pages, scanned: Scan) -> None:
     house = pages.house
-    pages.forgive(GONE)
+    pages.forgive(*OUT_OF_REACH)
     put(house, "S-02", 3)
     pia = house.oslo.people["pia"]
     made = pia.act("picks", order="SO-OFF", lines=[{"item": "CABLE-3", "quantity": 2}])

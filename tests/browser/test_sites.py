@@ -5,9 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Pages
-from tests.browser.test_floor import CABLE, Scan, lies, put, ready, sign, tidy
-
-__all__ = ["tidy"]
+from tests.browser.test_floor import CABLE, Scan, lies, put, ready, sign
 
 
 def test_the_receiver_is_offered_and_a_name_nobody_knows_is_asked_back(pages: Pages, scanned: Scan) -> None:

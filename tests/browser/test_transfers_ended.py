@@ -8,11 +8,9 @@ from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.stage import wait_for
 from tests.browser.test_devices import shot
-from tests.browser.test_floor import Scan, lies, put, sign, tidy
+from tests.browser.test_floor import Scan, lies, put, sign
 from tests.browser.test_look import LOOKS, faults_of
 from web.languages import COOKIE
-
-__all__ = ["tidy"]
 
 
 def sent(house: stage.House, bin_: str) -> str:

@@ -6,10 +6,10 @@ from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import Pages
-from tests.browser.test_floor import Scan, put, ready, sign, tidy
+from tests.browser.test_floor import Scan, put, ready, sign
 from tests.browser.test_measured import typed
+from tests.browser.test_said import held_back
 
-__all__ = ["tidy"]
 PALLET, CRATE = "095212345000000018", "CRATE-19"
 
 
@@ -69,3 +69,20 @@ def test_a_crate_of_which_something_is_missing_comes_in_loose(pages: Pages, scan
     expect(page.locator("#proof-title")).to_contain_text("oslo")
     found = house.bergen.people["bo"].get("locations/B-01/inventory")["rows"]
     assert {("CABLE-3", "free"), ("GLOVE-10", "free")} <= {(row["item"], row["status"]) for row in found}
+
+
+def test_a_paper_that_is_read_before_the_page_knows_what_is_coming_is_gone_on_with(pages: Pages) -> None:
+    coming, drafts = "**/transfers/?direction=coming*", "**/api/v1/drafts/arrival-*"
+    file = {"name": "p.json", "mimeType": "application/json", "buffer": sent(pages.house, "CRATE-20").encode()}
+    page = pages.tablet("bo", "/alerts", place="bergen")
+    let_coming, let_drafts = held_back(page, coming), held_back(page, drafts)
+    with page.expect_request(coming):
+        page.goto(f"{pages.house.bergen.url}/bring-in")
+    with page.expect_request(drafts):
+        page.set_input_files("#file", file)
+    with page.expect_response(coming):
+        let_coming()
+    page.wait_for_timeout(500)  # the page looks at its own address now
+    let_drafts()
+    expect(page.locator("#arriving")).to_be_visible()
+    expect(page.locator("#lines .line")).to_have_count(2)

@@ -183,7 +183,7 @@ def test_deliveries_and_orders_reach_the_floor_as_they_are_changed_and_taken_bac
 def test_what_the_page_about_files_shows_is_taken(site: Site) -> None:
     page = (Path(__file__).parents[2] / "docs" / "files.md").read_text("utf-8")
     entries = [part.partition("```")[0] for part in page.split("```json\n")[1:]]
-    for name, entry in zip(("counting", "stock"), entries, strict=True):
+    for name, entry in zip(("counting", "stock", "receipts"), entries, strict=True):
         site.company.hub.set_policy(name, json.loads(entry))
     kinds = announcing.KINDS.values()
     heads = [SKUS.decode().strip().split(","), *([*kind.columns, *kind.more] for kind in kinds)]

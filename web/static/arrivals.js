@@ -129,13 +129,16 @@ function goOn(name) {
   });
 }
 
+// Whether it is what is shown now: meanwhile the person may have chosen another one, or gone back.
 async function onDraft(name, take) {
   draft?.end();
-  draft = new Draft(draftOf(name), actor, (work, opId) => { take(work, opId); show(); });
+  const chosen = draft = new Draft(draftOf(name), actor, (work, opId) => { take(work, opId); show(); });
   inAddress(name);
   stopFollowing();
-  await draft.begin();
-  if (transfer) say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
+  await chosen.begin();
+  if (draft !== chosen) return false;
+  say("quiet", target ? _("Check each line, then accept") : _("Scan the bin that takes the goods"), { aloud: false });
+  return true;
 }
 
 function keep() {
@@ -157,8 +160,7 @@ async function byPaper(scanned) {
   parts.clear();
   if (!found.lines.length) { say("good", _("All of this transfer was accepted already")); return; }
   const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
-  await choose(known ?? { ...found, paper });
-  keep(); // what is known by the paper alone is known to other tablets too
+  if (await choose(known ?? { ...found, paper })) keep(); // what is known by the paper alone is known to other tablets too
 }
 
 // One of several codes of a paper; they come in any order, and those of another paper begin it anew.
@@ -174,7 +176,7 @@ async function byPart(text, [, digest, number, count]) {
 // The label of a unit in a transfer; in one that is known to come while none is open.
 const unitOf = (code) => code && (transfer ? [transfer] : coming).some((each) => each.lines.some(isIn(code))) && code;
 async function arrive(unit) {
-  if (!transfer) await choose(coming.find((each) => each.lines.some(isIn(unit))));
+  if (!transfer && !(await choose(coming.find((each) => each.lines.some(isIn(unit)))))) return;
   const inside = transfer.lines.filter(isIn(unit));
   whole.add(unit);
   for (const line of inside) Object.assign(line, { came: line.open, damaged: 0 });
@@ -286,8 +288,8 @@ byId("differs-form").addEventListener("submit", () => open("sign"));
 async function start() {
   await load();
   const name = new URLSearchParams(location.search).get("transfer"), known = coming.find((each) => each.transfer === name);
-  if (name && !transfer) await (known ? choose(known) : goOn(name));
-  if (!told && !transfer) invite(coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"));
+  if (name && !draft) await (known ? choose(known) : goOn(name));
+  if (!told && !draft) invite(coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"));
   show();
 }
 whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));
