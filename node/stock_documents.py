@@ -151,9 +151,6 @@ class Documents:
         of = fields.op_id("of")
         wish = self.wish(who, fields, None)
         with self._site.reading() as connection:
-            if not is_done(connection, op_id):
-                did_at_ms = self._desk.did_at_ms(who, wish.occurred_ms) or self._desk.now_ms()
-                _refuse_to_take_back(connection, of, who, did_at_ms)
             wish.lines = tuple(
                 replace(line, source=line.target, target=line.source) for line in _lines_of(connection, of)
             )
@@ -162,7 +159,9 @@ class Documents:
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.Move(actor=who.actor, lines=lines)
 
-        return self._record(op_id, who, "take_back", wish, build, {TAKES_BACK: str(of)})
+        did_at_ms = self._desk.did_at_ms(who, wish.occurred_ms) or self._desk.now_ms()
+        refuse = partial(_refuse_to_take_back, of=of, who=who, at_ms=did_at_ms)
+        return self._record(op_id, who, "take_back", wish, build, {TAKES_BACK: str(of)}, refuse=refuse)
 
     def except_document(self, op_id: OpId, who: Person, body: object) -> Answer:
         """State an act that happened and that the rules cannot book: `location`, `reason`, `lines` [{item, …,
@@ -270,9 +269,10 @@ class Documents:
     def _record(
         self, op_id: OpId, who: Person, verb: str, wish: Wish, build: Build,
         references: dict[str, str], *, beside: Callable[[Connection], Answer] = lambda _: {},
+        refuse: Callable[[Connection], None] = lambda _: None,
     ) -> Answer:  # fmt: skip
         """Book a document; one that already happened, or would tell a counter too much, is sealed as an exception.
-        `beside` seals what happened beside its lines, if anything did."""
+        `beside` seals what happened beside its lines, if anything did; `refuse` raises what forbids it then."""
         if asked := self._asked(op_id, wish):
             return asked
         for line in wish.lines:
@@ -281,6 +281,7 @@ class Documents:
         references = {**({"delivery": wish.delivery} if wish.delivery else {}), **references}
 
         def work(connection: Connection) -> Answer:
+            refuse(connection)
             if not wish.lines and UNEXPLAINED not in wish.marks:
                 raise Rejected("the document has no lines")
             answer: Answer = {"state": "recorded"}

@@ -63,7 +63,7 @@ def test_what_is_old_or_somebody_elses_or_no_move_is_refused_and_changes_nothing
     of = moved(filled)
     received = filled.receive({"item": "BOLT", "quantity": 1})
     for who, operation, words in (
-        ("cora", of, "no move of yours"), ("mona", received, "no move of yours"), ("mona", filled.op(), "no move"),
+        ("cora", of, "no move of yours"), ("mona", received, "no move of yours"), ("mona", filled.op(), "nothing to"),
     ):  # fmt: skip
         with pytest.raises(Rejected, match=words):
             take_back(filled, operation, who)
@@ -89,3 +89,35 @@ def test_done_in_time_and_sent_later_counts_from_when_it_was_done(filled: Stage)
         filled.op(), filled.as_("mona"), {"of": str(of), "occurred_ms": filled.world.clock.now_ms() - 250_000}
     )
     assert late["state"] == "recorded" and filled.stock(THERE, "BOLT") == 0
+
+
+def test_two_that_take_the_same_back_at_once_carry_it_back_once(
+    filled: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other tablet's act is booked between the moment this one is read and the moment it is booked."""
+    of = moved(filled)
+    filled.receive({"item": "BOLT", "quantity": 10, "target": THERE})
+    once = filled.floor.desk.once
+
+    def late(*args: Any) -> dict[str, Any]:
+        monkeypatch.setattr(filled.floor.desk, "once", once)
+        take_back(filled, of)
+        return once(*args)
+
+    monkeypatch.setattr(filled.floor.desk, "once", late)
+    with pytest.raises(Rejected, match="taken back already"):
+        take_back(filled, of)
+    assert filled.stock(THERE, "BOLT") == 10
+
+
+def test_so_many_that_they_were_asked_back_are_not_asked_about_again(filled: Stage) -> None:
+    many = {"item": "BOLT", "quantity": 2_000_000}
+    filled.floor.stock.receive(
+        filled.op(), filled.as_("mona"), {"lines": [{**many, "target": "A-01"}], "confirm": True}
+    )
+    wish = {"lines": [{**many, "source": "A-01", "target": THERE}]}
+    assert "ask" in filled.floor.stock.move(filled.op(), filled.as_("mona"), wish)
+    of = filled.op()
+    filled.floor.stock.move(of, filled.as_("mona"), {**wish, "confirm": True})
+    assert take_back(filled, of)["state"] == "recorded"
+    assert filled.stock(THERE, "BOLT") == 0
