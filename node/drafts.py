@@ -2,6 +2,9 @@
 
 A draft books nothing and promises nothing. The tablet of its owner has it first; what is here is a copy that outlives
 the tablet. Once the act that it was for has its answer, the draft is over, whoever sent it.
+
+A line that was taken over from the books, `booked`, says what they hold of its `bin`. While that one is being counted
+nobody who counts is told such a draft (product.md, Counting 3); it is kept, and told again afterwards.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.wording import shown
+from node.counting import Counting
 from node.desk import Answer, Desk, Person, is_done
 from node.values import Fields
 
@@ -58,13 +62,14 @@ def work_of(name: str) -> str:
 class Drafts:
     """A person's own drafts, each under the name of its work. Nobody is shown another one's."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, counting: Counting) -> None:
         self._desk = desk
+        self._counting = counting
 
-    def of(self, connection: Connection, who: Person, name: str) -> Answer | None:
-        """{version, op_id, lines, work, at_ms} of one's draft, or None where none is open."""
-        kept = _open(connection, who, _named(name))
-        return None if kept is None else kept.told()
+    def of(self, connection: Connection, who: Person, name: str) -> Answer:
+        """{draft, counted}: {version, op_id, lines, work, at_ms} of one's draft, or None where none is open or where
+        it tells of the bin `counted`."""
+        return self._told(connection, who, _open(connection, who, _named(name)))
 
     def begun(
         self, connection: Connection, who: Person, after: str = "", most: int = A_PERSON_MAX
@@ -79,9 +84,9 @@ class Drafts:
     def keep(self, who: Person, name: str, body: object) -> Answer:
         """Keep `work` of an `op_id` in place of the version `on`, '' for none; without `work` it is given up.
 
-        Answers {kept, sent, draft}: what is there now. Not `kept`: another tablet came first, and its owner says
-        which of the two it shall be; `sent`: the act has its answer, there is nothing left to put together. The same
-        again is kept again: an answer may have been lost.
+        Answers {kept, sent, draft, counted}: what is there now, as `of` tells it. Not `kept`: another tablet came
+        first, and its owner says which of the two it shall be; `sent`: the act has its answer, there is nothing left
+        to put together. The same again is kept again: an answer may have been lost.
         """
         name = _named(name)
         fields = Fields(body, "draft")
@@ -93,10 +98,10 @@ class Drafts:
         with self._desk.site.writing() as connection:
             last, now = _last(connection, who, name), _open(connection, who, name)
             if is_done(connection, op_id):
-                return {"kept": False, "sent": True, "draft": _told(now)}
+                return {"kept": False, "sent": True, **self._told(connection, who, now)}
             # Its tablet may not know yet that the last one was sent: what follows that one is no other tablet's.
             if on not in (_version(last), _version(now)) and _version(new) != _version(now):
-                return {"kept": False, "sent": False, "draft": _told(now)}
+                return {"kept": False, "sent": False, **self._told(connection, who, now)}
             connection.execute("DELETE FROM drafts WHERE actor = ? AND name = ?", (who.actor.raw, name))
             if new is not None:
                 _make_room(connection, who)
@@ -104,11 +109,15 @@ class Drafts:
                     "INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?)",
                     (who.actor.raw, name, op_id.raw, new.lines, new.work, new.at_ms),
                 )
-            return {"kept": True, "sent": False, "draft": _told(new)}
+            return {"kept": True, "sent": False, **self._told(connection, who, new)}
 
-
-def _told(kept: _Kept | None) -> Answer | None:
-    return None if kept is None else kept.told()
+    def _told(self, connection: Connection, who: Person, kept: _Kept | None) -> Answer:
+        if kept is None:
+            return {"draft": None, "counted": ""}
+        told = kept.told()
+        booked = [line.get("bin") for line in told["work"]["lines"] if line.get("booked")]
+        counted = min((bin_ for bin_ in self._counting.blind_bins(connection, who) if bin_ in booked), default="")
+        return {"draft": None if counted else told, "counted": counted}
 
 
 def _version(kept: _Kept | None) -> str:

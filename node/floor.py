@@ -80,7 +80,7 @@ class Floor:
         self.alerts = Alerts(desk, self.tablets)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)
         self.notes = Notes(desk, self.lookups)
-        self.drafts = Drafts(desk)
+        self.drafts = Drafts(desk, self.counting)
         self.hub = HubApprovals(desk, self.people, self.counting, self.stock.proposals)
 
     def resume(self) -> None:

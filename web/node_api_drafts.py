@@ -17,6 +17,7 @@ WORK = {
 }
 COUNT = whole("Lines in it", most=LINES_MAX)
 VERSION = text("Of what is kept, 32 hex digits")
+COUNTED = text("A bin that is being counted and of which the draft tells what the books hold: not now; else empty")
 DRAFT = record("Draft", {"version": VERSION, "op_id": OP_ID, "lines": COUNT, "work": WORK, "at_ms": WHEN})
 
 
@@ -29,8 +30,7 @@ def _begun(ask: Ask) -> object:
 
 def _one(ask: Ask) -> object:
     with ask.reading() as connection:
-        found = ask.named(lambda: ask.parts.floor.drafts.of(connection, ask.who, ask.path["name"]))
-    return {"draft": found}
+        return ask.named(lambda: ask.parts.floor.drafts.of(connection, ask.who, ask.path["name"]))
 
 
 def _keep(ask: Ask) -> object:
@@ -45,7 +45,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/api/v1/drafts/{name}", allow=ANYONE, params=NAMED, handle=_one,
-        answer=record("OneDraft", {"draft": or_null(DRAFT)}),
+        answer=record("OneDraft", {"draft": or_null(DRAFT), "counted": COUNTED}),
         summary="One of the asker's drafts; null where nothing is begun under this name, or it was sent",
     ),
     Route(
@@ -62,6 +62,7 @@ ROUTES = (
                 "kept": flag("Not so: another tablet came first, and `draft` is what it left"),
                 "sent": flag("The act under this op_id has its answer: the draft is over"),
                 "draft": or_null(DRAFT),
+                "counted": COUNTED,
             },
         ),
     ),

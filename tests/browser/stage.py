@@ -70,6 +70,7 @@ PEOPLE = {
         ("nia", "Nia Roth", ("COUNT",)),
         ("ada", "Ada Moe", ("ADMIN",)),
         ("eva", "Eva Moen", ("AUDIT",)),
+        ("liv", "Liv Sand", ("COUNT", "ISSUE")),
     ),
     "bergen": (("bo", "Bo Nes", ("TRANSFER", "RECEIVE", "COUNT")),),
 }

@@ -71,6 +71,28 @@ def test_the_start_page_tells_what_is_begun(pages: Pages, scanned: Scan) -> None
     expect(home.locator("a.tile[href='/receive'] .use")).to_contain_text("◐ 1 line begun")
 
 
+def test_a_unit_that_is_counted_meanwhile_is_not_shown_before_that_is_over(pages: Pages, scanned: Scan) -> None:
+    house, unit = pages.house, "CRATE-31"
+    house.oslo.people["rita"].act("units/move", units=[{"unit": unit}], target="J-03")
+    put(house, unit, 3)
+    page = pages.tablet("liv", "/floor/issue")
+    scanned(page, f"LPN:{unit}")
+    figures(page, "3")
+    kept(pages, "liv", "issue", 3)
+    session = stage.open_count(house, "Crates", unit)
+    for shown in (page, pages.tablet("liv", "/floor/issue")):
+        shown.reload()
+        expect(shown.locator("#answer")).to_contain_text("is being counted")
+        figures(shown)
+        scanned(shown, CABLE)
+        figures(shown)
+    house.oslo.people["kim"].act("counts/cancel", session=session, reason="not-needed")
+    page.reload()
+    figures(page, "3")
+    issued = {"item": "CABLE-3", "quantity": 3, "source": unit}
+    house.oslo.people["liv"].act("documents/issue", lines=[issued], reasons=["sample"])
+
+
 @pytest.mark.parametrize(("choice", "figure"), [("here", "3"), ("there", "2")])
 def test_of_two_tablets_that_both_went_on_one_is_chosen(
     pages: Pages, scanned: Scan, choice: str, figure: str

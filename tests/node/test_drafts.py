@@ -24,7 +24,7 @@ def keep(
 
 def draft(stage: Stage, who: str = "mona", name: str = "scrap") -> Any:
     with stage.site.reading() as connection:
-        return stage.floor.drafts.of(connection, stage.as_(who), name)
+        return stage.floor.drafts.of(connection, stage.as_(who), name)["draft"]
 
 
 def begun(stage: Stage, who: str = "mona") -> list[Any]:
@@ -63,6 +63,7 @@ def test_the_same_again_is_kept_for_its_answer_may_have_been_lost(stage: Stage) 
             "kept": True,
             "sent": False,
             "draft": None,
+            "counted": "",
         }
     assert draft(stage) is None
 
@@ -73,7 +74,7 @@ def test_it_is_over_once_its_act_has_an_answer(stage: Stage) -> None:
     stage.floor.stock.receive(op, stage.as_("mona"), {"lines": [LINE], "target": "A-01"})
     assert draft(stage, name="return") is None and begun(stage) == []
     assert keep(stage, op, LINE, LINE, on=kept["version"], name="return") == {
-        "kept": False, "sent": True, "draft": None,
+        "kept": False, "sent": True, "draft": None, "counted": "",
     }  # fmt: skip
     # The next one begins with nothing, or follows the one that was sent where its tablet does not know yet.
     assert keep(stage, stage.op(), LINE, name="return")["kept"]
@@ -89,6 +90,31 @@ def test_a_person_keeps_so_many_and_the_oldest_go(stage: Stage) -> None:
     names = [each["name"] for each in begun(stage)]
     assert names == [f"arrival-{number:032x}" for number in range(3, A_PERSON_MAX + 3)]
     assert {each["title"] for each in begun(stage)} == {"From Oslo"}
+
+
+def test_what_the_books_hold_of_a_bin_is_not_told_while_it_is_counted(stage: Stage) -> None:
+    """A unit that was put into a draft whole stands there with its quantities, and is counted afterwards."""
+    op, booked = stage.op(), {**LINE, "bin": "A-01", "booked": True}
+    for who in ("carl", "mona"):  # carl counts too
+        for name, line in (
+            ("scrap", booked),
+            ("hold", {**LINE, "bin": "A-01"}),
+            ("issue", {**booked, "bin": ["A-01"]}),
+        ):
+            assert keep(stage, op, line, who=who, name=name)["draft"]["work"]["lines"] == [line]
+    count = stage.op()
+    stage.floor.counting.open_session(count, stage.as_("sven"), {"name": "Aisle A", "bins": ["A-01"]})
+    assert draft(stage, "carl", "hold") and draft(stage, "carl", "issue") and draft(stage, "mona")
+    with stage.site.reading() as connection:
+        told = stage.floor.drafts.of(connection, stage.as_("carl"), "scrap")
+    assert told == {"draft": None, "counted": "A-01"}
+    assert [(each["name"], each["lines"]) for each in begun(stage, "carl")][-1] == ("scrap", 1)
+    other = keep(stage, stage.op(), LINE, who="carl")  # neither is it told to whom another tablet came first
+    assert (other["kept"], other["draft"], other["counted"]) == (False, None, "A-01")
+    same = keep(stage, op, booked, who="carl")  # whose answer was lost
+    assert (same["kept"], same["draft"]) == (True, None)
+    stage.floor.counting.cancel(stage.op(), stage.as_("sven"), {"session": str(count), "reason": "not-needed"})
+    assert draft(stage, "carl")["work"]["lines"] == [booked]
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ const draft = new Draft(kind, actor, (work, opId) => {
 // What is to be sent, and under which op_id, from here on.
 function keep(next) {
   const { opId, ...work } = next;
-  basket = next;
   draft.keep(work.lines.length || work.bin ? work : null, opId);
+  basket = next;
   show();
 }
 
@@ -95,7 +95,7 @@ async function addUnit(unit) {
   const named = new Map(stock.rows.map((row) => [row.item, row]));
   const found = [...stock.rows.filter((row) => !bySerial.has(row.item)), ...pieces.rows.map((piece) => ({ ...named.get(piece.item), ...piece, quantity: 1 }))]
     .filter((row) => row.status === "free")
-    .map(({ item, name, unit: measure, decimals, lot, serial, quantity }) => ({ item, name, unit: measure, decimals, lot, serial, quantity, bin: unit }))
+    .map(({ item, name, unit: measure, decimals, lot, serial, quantity }) => ({ item, name, unit: measure, decimals, lot, serial, quantity, bin: unit, booked: true }))
     .filter((line) => !basket.lines.some((each) => same(each, line)));
   if (stock.next || pieces.next || basket.lines.length + found.length > LINES_MAX) { say("bad", _("At most %(number)s lines: send this first", { number: LINES_MAX })); return; }
   become({ bin: unit, lines: [...basket.lines, ...found], latest: -1 });

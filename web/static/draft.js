@@ -2,7 +2,7 @@
 // answers: after a reload it is gone on with here, after the loss of this tablet on another one of the same person.
 
 import { get, put, Refused, Unreachable } from "./api.js";
-import { attempt, byId } from "./page.js";
+import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
 import { momentWords } from "./times.js";
 import { _, n_ } from "./words.js";
@@ -14,6 +14,7 @@ const NONE = { work: null, opId: "", on: "", dirty: false };
 // {lines, …} of JSON; `on`: the node's version of it that is known here; `dirty`: the node has not got what is here.
 export class Draft {
   #name; #key; #take; #here; #timer = 0; #saving = Promise.resolve(); #asked = false; #shown = false; #ended = false;
+  #shut = ""; // why it may not be looked at now
 
   constructor(name, actor, take) {
     this.#name = name;
@@ -23,17 +24,17 @@ export class Draft {
   }
 
   // Resolves when what to go on with is shown: the node's, where nothing was done here that it lacks. A node that is
-  // silent is not waited for.
+  // silent is not waited for; one that answers is heard first, for it may say that this is not to be seen now.
   async begin() {
     reach.addEventListener("change", () => this.#again());
     document.addEventListener("visibilitychange", () => this.#again());
-    if (this.#here.work) this.#show();
     await Promise.race([this.#again(), new Promise((resume) => setTimeout(resume, PATIENCE_MS))]);
     if (!this.#shown) this.#show();
   }
 
-  // What is in it now; null once it is sent or given up.
+  // What is in it now; null once it is sent or given up. Refused while it may not be looked at.
   keep(work, opId) {
+    if (this.#shut) throw new Refused(this.#shut);
     this.#write({ ...this.#here, work, opId, dirty: true });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#again(), SOON_MS);
@@ -44,6 +45,7 @@ export class Draft {
   async ready() {
     const { work } = this.#here;
     await this.#again();
+    if (this.#shut) throw new Refused(this.#shut);
     if (this.#asked || this.#here.work !== work) throw new Refused(_("You went on with this on another tablet: look at it first."));
   }
 
@@ -65,6 +67,15 @@ export class Draft {
     return this.#saving;
   }
 
+  // It tells what the books hold of a bin that is being counted: it stays as it is, unseen, until that is over.
+  #close(place) {
+    this.#shown = true;
+    this.#shut = _("%(place)s is being counted: go on with this when that count is finished", { place });
+    if (this.#ended) return;
+    this.#take(null, "");
+    say("warn", this.#shut, { aloud: false });
+  }
+
   #show() {
     this.#shown = true;
     if (!this.#ended) this.#take(this.#here.work, this.#here.opId);
@@ -82,15 +93,23 @@ export class Draft {
   }
 
   async #pull() {
-    const before = this.#here, { draft } = await get(`drafts/${this.#name}`);
-    if (this.#here === before && (draft?.version ?? "") !== before.on) this.#adopt(draft);
+    const before = this.#here, { draft, counted } = await get(`drafts/${this.#name}`), wasShut = this.#shut;
+    this.#shut = "";
+    if (counted) this.#close(counted);
+    else if (this.#here === before && (draft?.version ?? "") !== before.on) this.#adopt(draft);
+    else if (wasShut) this.#show();
   }
 
   async #push() {
     while (this.#here.dirty && !this.#asked) {
       const before = this.#here, { work, opId, on } = before;
-      const { kept, sent, draft } = await put(`drafts/${this.#name}`, { op_id: opId, on, ...(work ? { work } : {}) });
+      const { kept, sent, draft, counted } = await put(`drafts/${this.#name}`, { op_id: opId, on, ...(work ? { work } : {}) });
       const same = this.#here === before;
+      if (counted) {
+        if (kept && same) this.#write({ ...this.#here, dirty: false }); // its version is told when it is told again
+        this.#close(counted);
+        return;
+      }
       if (kept) this.#write({ ...this.#here, on: draft?.version ?? "", dirty: !same });
       else if (!sent && work) this.#choose(draft);
       else if (same) this.#adopt(draft);
