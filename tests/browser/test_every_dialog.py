@@ -199,7 +199,6 @@ def made(house: stage.House, browser: Any, tmp_path_factory: pytest.TempPathFact
         "paper": tor.get(f"transfers/{transfer}")["paper"],
         "photo": two,
     }
-    rita.act("tasks/drop")
     rita.act("deliveries/close", delivery="PO-EVERY", reason="short")
     stage.cancel_all(house)
 
