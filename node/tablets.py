@@ -203,15 +203,16 @@ class Tablets:
 
     def _of_itself(self, number: int, word: Word, heard_ms: int, told_ms: int) -> list[Finding]:
         """What follows from its last word. A length of time is no part of the subject: it stays one alert."""
-        now_ms, alerts = self._desk.now_ms(), []
+        # Its name is said as one: where words run from right to left, a T beside a number would change sides.
+        name, now_ms, alerts = f"T{number}", self._desk.now_ms(), []
         silent_ms = now_ms - heard_ms
         if word.unsent and silent_ms > SILENT_MS:
-            words = f"T{number} has been silent for {duration(silent_ms)}, {word.unsent} unsent"
-            alerts.append(Finding(SILENT, f"T{number}", WARNING, words, ASK_SILENT))
+            words = f"{name} has been silent for {duration(silent_ms)}, {word.unsent} unsent"
+            alerts.append(Finding(SILENT, name, WARNING, words, ASK_SILENT))
         low = word.battery is not None and word.battery <= BATTERY_LOW and not word.charging
         if low and now_ms - told_ms <= SILENT_MS:
-            words = f"the battery of T{number} is at {word.battery} per cent and does not charge"
-            alerts.append(Finding(BATTERY, f"T{number}", WARNING, words, ASK_BATTERY))
+            words = f"the battery of {name} is at {word.battery} per cent and does not charge"
+            alerts.append(Finding(BATTERY, name, WARNING, words, ASK_BATTERY))
         return alerts
 
     def _alerts(
