@@ -482,3 +482,14 @@ CREATE TABLE drafts (
     at_ms INTEGER NOT NULL, PRIMARY KEY (actor, name)
 ) STRICT;
 """
+
+TABLETS_2 = """
+-- What a tablet said of itself last, at `told_ms`: acts of all its people that wait in its outbox, whether the
+-- browser promises to keep its store, its battery in per cent and whether that charges; NULL where it does not know.
+-- One that never sent an act has an empty `outbox`.
+ALTER TABLE tablets ADD COLUMN told_ms INTEGER;
+ALTER TABLE tablets ADD COLUMN unsent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tablets ADD COLUMN kept INTEGER;
+ALTER TABLE tablets ADD COLUMN battery INTEGER;
+ALTER TABLE tablets ADD COLUMN charging INTEGER;
+"""

@@ -147,8 +147,9 @@ class Operators:
             )
             connection.execute("DELETE FROM log_ins WHERE token = ?", (name,))
 
-    def session(self, token: object) -> Person:
-        """Who holds this token, with the rights of this moment. Raises `Rejected` when it is over."""
+    def session(self, token: object, *, at_work: bool = True) -> Person:
+        """Who holds this token, with the rights of this moment. Raises `Rejected` when it is over. Whoever is not
+        `at_work`, because their tablet asks by itself, does not stay logged in for it."""
         name = _hashed(token)
         with self._site.writing() as connection:
             row = connection.execute(
@@ -164,7 +165,7 @@ class Operators:
             if over:
                 connection.execute("DELETE FROM log_ins WHERE token = ?", (name,))
                 self._open.pop(name, None)
-            elif idle_ms > SEEN_STEP_MS:
+            elif at_work and idle_ms > SEEN_STEP_MS:
                 connection.execute("UPDATE log_ins SET seen_at_ms = ? WHERE token = ?", (now_ms, name))
         if over:
             raise Rejected("your log-in has ended: log in again")

@@ -16,7 +16,7 @@ Devices = Sequence[Mapping[str, Any]]  # each with at least `name` and `station`
 
 
 def of_tablet(connection: Connection, tablet: str) -> str:
-    """The station of a tablet by its number; empty for one that never sent anything."""
+    """The station of a tablet by its number; empty for one that was never heard of."""
     row = connection.execute("SELECT number FROM tablets WHERE tablet = ?", (tablet,)).fetchone()
     return "" if row is None else f"t{int(row[0])}"
 

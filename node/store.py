@@ -508,6 +508,7 @@ STEPS: tuple[str, ...] = (
     floor_store.SESSIONS_1,
     LISTED_5,
     floor_store.DRAFTS_1,
+    floor_store.TABLETS_2,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

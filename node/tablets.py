@@ -6,6 +6,9 @@ an alert until the number comes after all, or somebody accepts that it is gone.
 
 A number is noted after its act was answered, never before: dying in between makes the tablet send it again, which
 acts once. A tablet whose store was emptied begins a new one; one whose store went back uses a number twice.
+
+What a tablet says of itself is kept as well, its last word only: how much waits on it, and how its battery is. That
+word may be wrong or stay away, so nothing follows from it but what people are told.
 """
 
 from __future__ import annotations
@@ -18,15 +21,58 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import ADMIN, APPROVE
-from node.agents.monitor import WARNING, Finding
+from ledger.wording import shown
+from node.agents.monitor import WARNING, Finding, duration
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.values import Fields, amount
 
 SHOWN_MAX = 5
 LANES_MAX = 200
+UNSENT_MAX = 1_000_000
+PERCENT_MAX = 100
+BATTERY_LOW = 15  # per cent
+SILENT_MS = 30 * 60_000  # a tablet that is in use repeats itself three times in that
+GAP, WENT_BACK, EMPTIED, SILENT, BATTERY = (
+    "tablet_gap", "tablet_went_back", "tablet_emptied", "tablet_silent", "tablet_battery",
+)  # fmt: skip
 ASK = "ask the counter what was done there; if it is gone, say so on this node's page"
+ASK_SILENT = (
+    "find it, switch it on in reach of the Wi-Fi, and let who worked there log in: nothing in it is lost while it is"
+    " not reset"
+)
+ASK_BATTERY = "put it on its charger; what is not sent stays on it, also when it goes out"
+NO_OUTBOX = b""
 _SENT = re.compile(r"([0-9a-f]{32}) ([0-9a-f]{64}) ([1-9][0-9]{0,14}) ([0-9a-f]{32}) ([0-9]{1,14})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a tablet says of itself: acts that wait in its outbox, whether its browser promises to keep its store, its
+    battery in per cent and whether that charges; both None where the browser does not know."""
+
+    unsent: int
+    kept: bool
+    battery: int | None = None
+    charging: bool | None = None
+
+    @staticmethod
+    def parse(body: object) -> Word:
+        """{unsent, kept} and any `battery` {percent, charging}; Rejected for anything else."""
+        fields = Fields(body, "tablet")
+        unsent, kept, battery = fields.take("unsent"), fields.take("kept"), fields.take("battery")
+        fields.done()
+        word = Word(_up_to(unsent, "unsent", UNSENT_MAX), _yes_or_no(kept, "kept"))
+        if battery is None:
+            return word
+        of_it = Fields(battery, "battery")
+        percent, charging = of_it.take("percent"), of_it.take("charging")
+        of_it.done()
+        return Word(word.unsent, word.kept, _up_to(percent, "percent", PERCENT_MAX), _yes_or_no(charging, "charging"))
+
+    def told(self, at_ms: int) -> Answer:
+        battery = None if self.battery is None else {"percent": self.battery, "charging": bool(self.charging)}
+        return {"at_ms": at_ms, "unsent": self.unsent, "kept": self.kept, "battery": battery}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +104,7 @@ class Tablets:
 
     def came(self, connection: Connection, tablet: str, sent: Sent) -> None:
         """Note that a number was answered. The same number of the same act again changes nothing."""
-        now_ms = self._desk.now_ms()
-        number = self._number(connection, tablet, sent.outbox, now_ms)
+        number = self._number(connection, tablet, sent.outbox)
         row = connection.execute(
             "SELECT lane, tablet FROM outbox_lanes WHERE outbox = ? AND actor = ?", (sent.outbox, sent.actor.raw)
         ).fetchone()
@@ -84,8 +129,21 @@ class Tablets:
             (sent.number, lane),
         )
 
-    @staticmethod
-    def _number(connection: Connection, tablet: str, outbox: bytes, now_ms: int) -> int:
+    def tell(self, tablet: str, body: object) -> Answer:
+        """Keep what a tablet says of itself (`Word.parse`) in place of what it said before. Answers {tablet}."""
+        word = Word.parse(body)
+        with self._desk.site.writing() as connection:
+            number = self._number(connection, tablet)
+            connection.execute(
+                "UPDATE tablets SET told_ms = heard_ms, unsent = ?, kept = ?, battery = ?, charging = ?"
+                " WHERE number = ?",
+                (word.unsent, word.kept, word.battery, word.charging, number),
+            )
+        return {"tablet": number}
+
+    def _number(self, connection: Connection, tablet: str, outbox: bytes = NO_OUTBOX) -> int:
+        """The number of a tablet that is heard at this moment, perhaps for the first time; with its outbox."""
+        now_ms = self._desk.now_ms()
         row = connection.execute("SELECT number, outbox FROM tablets WHERE tablet = ?", (tablet,)).fetchone()
         if row is None:
             (number,) = connection.execute(
@@ -93,19 +151,25 @@ class Tablets:
                 (tablet, outbox, now_ms),
             ).fetchone()
             return int(number)
+        known = bytes(row[1])
         # The browser threw its store away: what had not been sent is gone, and no gap will ever show it.
-        renewed = "" if bytes(row[1]) == outbox else ", renewed_ms = :now"
+        renewed = ", renewed_ms = :now" if outbox and known not in (NO_OUTBOX, outbox) else ""
         connection.execute(
             f"UPDATE tablets SET outbox = :outbox, heard_ms = :now{renewed} WHERE number = :number",  # noqa: S608
-            {"outbox": outbox, "now": now_ms, "number": row[0]},
+            {"outbox": outbox or known, "now": now_ms, "number": row[0]},
         )
         return int(row[0])
 
     # ------------------------------------------------------------ what is wrong
 
     def overview(self, connection: Connection) -> list[Answer]:
-        """Every tablet, newest first: {tablet, heard_ms, acts, missing, alerts}, `alerts` in words."""
-        return [{**tablet, "alerts": [each.words for each in alerts]} for tablet, alerts in self._all(connection)]
+        """Every tablet, newest first: {tablet, heard_ms, acts, missing, alerts, codes, told}; `alerts` in words and
+        `codes` the same for machines; `told`: {at_ms, unsent, kept, battery}, its last word on itself, or None, with
+        `battery` {percent, charging} or None."""
+        return [
+            {**tablet, "alerts": [each.words for each in alerts], "codes": [each.code for each in alerts]}
+            for tablet, alerts in self._all(connection)
+        ]
 
     def findings(self, connection: Connection) -> list[Finding]:
         """The alerts as findings of the node's health."""
@@ -113,12 +177,13 @@ class Tablets:
 
     def _all(self, connection: Connection) -> list[tuple[Answer, list[Finding]]]:
         rows = connection.execute(
-            "SELECT t.number, t.heard_ms, t.renewed_ms, COALESCE(SUM(l.newest), 0) FROM tablets t"
-            " LEFT JOIN outbox_lanes l ON l.tablet = t.number GROUP BY t.number ORDER BY t.heard_ms DESC LIMIT ?",
+            "SELECT t.number, t.heard_ms, t.renewed_ms, t.told_ms, t.unsent, t.kept, t.battery, t.charging,"
+            " COALESCE(SUM(l.newest), 0) FROM tablets t LEFT JOIN outbox_lanes l ON l.tablet = t.number"
+            " GROUP BY t.number ORDER BY t.heard_ms DESC LIMIT ?",
             (LANES_MAX,),
         ).fetchall()
         found = []
-        for number, heard_ms, renewed_ms, acts in rows:
+        for number, heard_ms, renewed_ms, told_ms, unsent, kept, battery, charging, acts in rows:
             lanes = connection.execute(
                 "SELECT lane, actor, newest - settled - came, twice FROM outbox_lanes WHERE tablet = ?"
                 " AND (newest > settled + came OR twice > 0) ORDER BY lane LIMIT ?",
@@ -127,11 +192,28 @@ class Tablets:
             alerts = [alert for lane in lanes for alert in self._alerts(connection, int(number), *lane)]
             if renewed_ms is not None:
                 words = f"T{number} began a new store: what it had not sent before is gone"
-                alerts.append(Finding("tablet_emptied", f"T{number}", WARNING, words, ASK))
+                alerts.append(Finding(EMPTIED, f"T{number}", WARNING, words, ASK))
             missing = sum(int(lane[2]) for lane in lanes)
             tablet = {"tablet": int(number), "heard_ms": heard_ms, "acts": int(acts), "missing": missing}
-            found.append((tablet, alerts))
+            word = None if told_ms is None else Word(unsent, bool(kept), battery, charging)
+            if word is not None:
+                alerts += self._of_itself(int(number), word, heard_ms, told_ms)
+            found.append(({**tablet, "told": None if word is None else word.told(told_ms)}, alerts))
         return found
+
+    def _of_itself(self, number: int, word: Word, heard_ms: int, told_ms: int) -> list[Finding]:
+        """What follows from its last word. A length of time is no part of the subject: it stays one alert."""
+        # Its name is said as one: where words run from right to left, a T beside a number would change sides.
+        name, now_ms, alerts = f"T{number}", self._desk.now_ms(), []
+        silent_ms = now_ms - heard_ms
+        if word.unsent and silent_ms > SILENT_MS:
+            words = f"{name} has been silent for {duration(silent_ms)}, {word.unsent} unsent"
+            alerts.append(Finding(SILENT, name, WARNING, words, ASK_SILENT))
+        low = word.battery is not None and word.battery <= BATTERY_LOW and not word.charging
+        if low and now_ms - told_ms <= SILENT_MS:
+            words = f"the battery of {name} is at {word.battery} per cent and does not charge"
+            alerts.append(Finding(BATTERY, name, WARNING, words, ASK_BATTERY))
+        return alerts
 
     def _alerts(
         self, connection: Connection, number: int, lane: int, actor: bytes, missing: int, twice: int
@@ -142,10 +224,10 @@ class Tablets:
             first = ", ".join(map(str, missing_of(connection, lane)))
             words = f"number {first} never came" if missing == 1 else f"{missing} acts never came: numbers {first}"
             words = f"T{number}, {who}: {words}{' …' if missing > SHOWN_MAX else ''}"
-            alerts.append(Finding("tablet_gap", subject, WARNING, words, ASK))
+            alerts.append(Finding(GAP, subject, WARNING, words, ASK))
         if twice:
             words = f"T{number}, {who}: a number came twice for different acts, so its store went back"
-            alerts.append(Finding("tablet_went_back", subject, WARNING, words, ASK))
+            alerts.append(Finding(WENT_BACK, subject, WARNING, words, ASK))
         return alerts
 
     def settle(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -165,10 +247,22 @@ class Tablets:
             connection.execute(
                 "UPDATE outbox_lanes SET settled = newest, came = 0, twice = 0 WHERE tablet = ?", (number,)
             )
-            connection.execute("UPDATE tablets SET renewed_ms = NULL WHERE number = ?", (number,))
+            connection.execute("UPDATE tablets SET renewed_ms = NULL, unsent = 0 WHERE number = ?", (number,))
             return {"tablet": number, "gone": int(gone)}
 
         return self._desk.once(op_id, who.actor, "settle_tablet", {"tablet": number}, work)
+
+
+def _up_to(value: object, what: str, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise Rejected(f"tablet: {what} is {shown(value)}: expected a whole number from 0 to {most}")
+    return value
+
+
+def _yes_or_no(value: object, what: str) -> bool:
+    if type(value) is not bool:
+        raise Rejected(f"tablet: {what} is {shown(value)}: expected true or false")
+    return value
 
 
 def missing_of(connection: Connection, lane: int) -> list[int]:

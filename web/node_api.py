@@ -25,6 +25,7 @@ from web import (
     node_api_people,
     node_api_sheets,
     node_api_stock,
+    node_api_tablets,
     node_api_work,
     node_events,
     openapi,
@@ -51,6 +52,7 @@ ROUTES: tuple[Route, ...] = (
     *node_api_audit.ROUTES,
     *node_api_devices.ROUTES,
     *node_api_alerts.ROUTES,
+    *node_api_tablets.ROUTES,
     *node_api_admin.ROUTES,
     Route(
         method="GET", path="/api/v1/openapi.json", allow=OPEN, summary="This description", handle=_description,

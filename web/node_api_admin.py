@@ -18,7 +18,6 @@ from web.schema import (
     ACTOR,
     HASH,
     NAME,
-    OP_ID,
     WHEN,
     WORDS,
     Schema,
@@ -79,18 +78,6 @@ DEVICE = record(
 )
 
 
-TABLET = record(
-    "Tablet",
-    {
-        "tablet": whole("The number on its label"),
-        "heard_ms": WHEN,
-        "acts": whole(),
-        "missing": whole("Acts that never came"),
-        "alerts": array(WORDS, None),
-    },
-)
-
-
 def _status(ask: Ask) -> object:
     """Without what names people or scanners: anybody may ask."""
     found = ask.parts.status()
@@ -124,18 +111,6 @@ def _devices(ask: Ask) -> object:
     shown = [{name: each[name] for name in DEVICE["properties"]} | ({} if bytes_too else {"odd": []})
              for each in found if each["name"] > after]  # fmt: skip
     return ask.page([((each["name"],), each) for each in shown])
-
-
-def _tablets(ask: Ask) -> object:
-    (after,) = ask.after or (0,)
-    with ask.reading() as connection:
-        found = ask.parts.floor.tablets.overview(connection)
-    rows = sorted((each for each in found if each["tablet"] > int(after)), key=lambda each: int(each["tablet"]))
-    return ask.page([((each["tablet"],), each) for each in rows])
-
-
-def _settle_tablet(ask: Ask) -> object:
-    return ask.parts.floor.tablets.settle(ask.op_id, ask.who, ask.body)
 
 
 def _bind(ask: Ask) -> object:
@@ -241,16 +216,6 @@ ROUTES = (
     Route(
         method="GET", path="/api/v1/devices/", allow=ANYONE, answer=DEVICE, keys=(str,), handle=_devices,
         summary="Scanners and scales, by name",
-    ),
-    Route(
-        method="POST", path="/api/v1/tablets/settle", allow=ADMIN | APPROVE, act=True, handle=_settle_tablet,
-        summary="Accept that what a tablet has not sent is gone",
-        body=record("SettleTablet", {"tablet": whole(least=1)}),
-        answer=record("TabletSettled", {"op_id": OP_ID, "tablet": whole(), "gone": whole()}),
-    ),
-    Route(
-        method="GET", path="/api/v1/tablets/", allow=ADMIN | APPROVE, answer=TABLET, keys=(int,), handle=_tablets,
-        summary="The tablets that were ever used here, and whether one lost something",
     ),
     Route(
         method="POST", path="/api/v1/devices/bind", allow=ANYONE, handle=_bind,

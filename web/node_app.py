@@ -57,14 +57,15 @@ class NodeParts:
     certificates: Certificates | None = None
     weigh: Weigh = no_scale
 
-    def person(self) -> Person:
+    def person(self, *, at_work: bool = True) -> Person:
         """Who is asking, by bearer token or cookie. Raises LoginNeeded, also for what another person did: an act in
-        an outbox belongs to who did it, and waits there until they are logged in."""
+        an outbox belongs to who did it, and waits there until they are logged in. `at_work`: see
+        `Operators.session`."""
         token = token_given()
         if not token:
             raise kit.LoginNeeded("nobody is logged in here: log in with badge and PIN")
         try:
-            who = self.floor.people.session(token)
+            who = self.floor.people.session(token, at_work=at_work)
         except Rejected as error:
             raise kit.LoginNeeded(str(error)) from error
         said = request.headers.get(SENT_HEADER)

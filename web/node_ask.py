@@ -112,7 +112,7 @@ def _view(parts: NodeParts, route: Route) -> Callable[..., Response]:
         # The server leaves an encoded slash encoded, because it could not tell it from a dividing one.
         ask = Ask(parts, route, {name: re.sub("%2f", "/", value, flags=re.I) for name, value in path.items()})
         if route.allow is not OPEN:
-            ask.person = parts.person()
+            ask.person = parts.person(at_work=not route.by_itself)
             need(ask.person, route.roles or 0, f"{route.method} {route.path}")
         _read_query(ask)
         if route.body is not None:

@@ -28,6 +28,7 @@ class Route:
 
     `allow`: OPEN, ANYONE or role bits. `query`: optional text parameters by name. `keys`: the types of a list's key;
     the answer is then a page {rows, next} of `answer` with the members of `beside`, or `shaped` as `answer` says.
+    `by_itself`: tablets ask it without anybody's doing, so that it keeps nobody logged in.
     `act`: carries an op_id, in the body or as Idempotency-Key. `version`: what an act's If-Match is compared with.
     `problems`: statuses beside those that follow from the rest.
     """
@@ -44,6 +45,7 @@ class Route:
     keys: tuple[type, ...] | None = None
     beside: Mapping[str, Schema] = field(default_factory=dict)
     shaped: bool = False
+    by_itself: bool = False
     act: bool = False
     version: Callable[[Any], object] | None = None
     media: str = JSON

@@ -91,7 +91,7 @@ def _clock(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
             "clock_stepped",
             "clock",
             WARNING,
-            f"the clock jumped {'forward' if step > 0 else 'back'} by {_duration(abs(step))}",
+            f"the clock jumped {'forward' if step > 0 else 'back'} by {duration(abs(step))}",
             "check the machine's time and its battery; order and quantities are not affected",
         )
     if sample.ledger.clock_quality == 2:
@@ -111,7 +111,7 @@ def _sealing(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
             "unsealed_backlog",
             "chain",
             URGENT,
-            f"{counted(sample.ledger.unsealed, 'operation')} not sealed since {_duration(age)}",
+            f"{counted(sample.ledger.unsealed, 'operation')} not sealed since {duration(age)}",
             "they are safe in the journal; restart the node, and call for help if that does not clear it",
         )
 
@@ -123,7 +123,7 @@ def _delivery(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
             "undelivered_backlog",
             "hub",
             WARNING,
-            f"{counted(sample.ledger.undelivered, 'block')} on this disk alone, the oldest since {_duration(age)}",
+            f"{counted(sample.ledger.undelivered, 'block')} on this disk alone, the oldest since {duration(age)}",
             "restore the link to the hub, or carry the blocks there by USB stick",
         )
 
@@ -154,7 +154,7 @@ def _devices(sample: Vitals, limits: HealthConfig) -> Iterator[Finding]:
                 "device_silent",
                 device.name,
                 INFO,
-                f"{device.name} has read nothing for {_duration(device.last_read_age_ms)}",
+                f"{device.name} has read nothing for {duration(device.last_read_age_ms)}",
                 "scan any label to see whether it still works",
             )
         if device.errors and device.errors * 10 > device.reads:
@@ -189,7 +189,8 @@ def _size(count_bytes: int) -> str:
     return f"{count_bytes} bytes"
 
 
-def _duration(duration_ms: int) -> str:
+def duration(duration_ms: int) -> str:
+    """A length of time in the largest unit of which it has two: "30 minutes"."""
     for unit, length_ms in (("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1_000)):
         if duration_ms >= 2 * length_ms:
             return f"{duration_ms // length_ms} {unit}"

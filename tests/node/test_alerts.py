@@ -12,7 +12,7 @@ from ledger.ids import OpId
 from node import health, status
 from node.agents.vitals import DeviceVitals
 from node.config import HealthConfig
-from node.tablets import Sent
+from node.tablets import SILENT_MS, Sent
 from tests.node.floor_kit import Stage, actor_of
 
 GUN = DeviceVitals("gun", "ready", 1_000, 9, 0)
@@ -161,6 +161,26 @@ def test_what_a_tablet_lost_is_an_alert_like_others(watch: Watch) -> None:
     assert watch.look() == []
     with watch.stage.site.reading() as connection:
         assert connection.execute("SELECT count(*) FROM seen_alerts").fetchone() == (0,)
+
+
+def test_a_silent_tablet_stays_seen_however_long_it_is_silent(watch: Watch) -> None:
+    def said() -> None:
+        watch.stage.floor.tablets.tell("a" * 32, {"unsent": 12, "kept": True})
+
+    said()
+    sven = watch.stage.as_("sven")
+    watch.stage.world.clock.advance(SILENT_MS)
+    silent = ("T1", "warning", "")
+    assert silent in watch.look()
+    key = {"code": "tablet_silent", "subject": "T1", "severity": "warning"}
+    watch.stage.floor.alerts.see(watch.stage.op(), sven, key)
+    for _ in range(3):
+        watch.stage.world.clock.advance(SILENT_MS)
+        assert (*silent[:2], "Sven") in watch.look()
+    said()
+    assert "T1" not in {subject for subject, *_ in watch.look()}
+    watch.stage.world.clock.advance(SILENT_MS)
+    assert silent in watch.look()
 
 
 def test_it_is_known_after_a_restart_and_to_the_command_line(watch: Watch) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devices.reads import NewRead
+from ledger import db
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from node.tablets import Sent
+from node import floor_store, store
+from node.tablets import BATTERY_LOW, SILENT_MS, UNSENT_MAX, Sent
 from tests.node.floor_kit import GTINS, Stage, actor_of
 
 EAN = f"]E0{GTINS['BOLT'][1:]}".encode()
@@ -92,6 +95,138 @@ def test_a_supervisor_settles_what_is_gone_and_a_late_number_hides_nothing(stage
 def test_a_header_that_is_not_ours_is_refused(text: str) -> None:
     with pytest.raises(Rejected, match="reload"):
         Sent.parse(text)
+
+
+# ------------------------------------------------------------ what a tablet says of itself
+
+WELL = {"unsent": 0, "kept": True}
+MINUTE_MS = 60_000
+
+
+def told(stage: Stage, tablet: str = TABLET, **said: Any) -> Any:
+    return stage.floor.tablets.tell(tablet, {**WELL, **said})
+
+
+def battery(percent: int, *, charging: bool = False) -> dict[str, Any]:
+    return {"percent": percent, "charging": charging}
+
+
+def overview(stage: Stage) -> list[dict[str, Any]]:
+    with stage.site.reading() as connection:
+        return stage.floor.tablets.overview(connection)
+
+
+def found(stage: Stage) -> list[tuple[str, str, str]]:
+    with stage.site.reading() as connection:
+        return [(each.code, each.subject, each.words) for each in stage.floor.tablets.findings(connection)]
+
+
+def test_the_last_word_of_a_tablet_is_kept_also_of_one_that_never_acted(stage: Stage) -> None:
+    at_ms = stage.world.clock.now_ms()
+    assert told(stage, unsent=3, kept=False, battery=battery(62, charging=True)) == {"tablet": 1}
+    assert overview(stage) == [
+        {
+            "tablet": 1, "heard_ms": at_ms, "acts": 0, "missing": 0, "alerts": [], "codes": [],
+            "told": {"at_ms": at_ms, "unsent": 3, "kept": False, "battery": battery(62, charging=True)},
+        }
+    ]  # fmt: skip
+    stage.world.clock.advance(MINUTE_MS)
+    assert told(stage) == {"tablet": 1}
+    # What it says of itself stands with the moment at which it said so, whatever it sends after that.
+    said = {"at_ms": at_ms + MINUTE_MS, "unsent": 0, "kept": True, "battery": None}
+    stage.world.clock.advance(MINUTE_MS)
+    came(stage, 1)
+    (row,) = overview(stage)
+    assert (row["told"], row["heard_ms"], row["acts"]) == (said, at_ms + 2 * MINUTE_MS, 1)
+    came(stage, 1, tablet=OTHER, store=NEXT_STORE)
+    assert {each["tablet"]: each["told"] for each in overview(stage)} == {1: said, 2: None}
+    assert found(stage) == []  # an outbox that comes after the first word is no new one
+
+
+def test_a_tablet_is_silent_when_it_took_something_along(stage: Stage) -> None:
+    told(stage, unsent=12)
+    stage.world.clock.advance(SILENT_MS)
+    assert found(stage) == []
+    stage.world.clock.advance(1)
+    assert found(stage) == [("tablet_silent", "T1", "T1 has been silent for 30 minutes, 12 unsent")]
+    stage.world.clock.advance(90 * MINUTE_MS)
+    assert found(stage) == [("tablet_silent", "T1", "T1 has been silent for 2 hours, 12 unsent")]
+    came(stage, 1)  # it is in reach again
+    assert found(stage) == []
+    told(stage, unsent=0)
+    stage.world.clock.advance(2 * SILENT_MS)
+    assert found(stage) == []
+
+
+def test_a_silent_tablet_that_is_gone_is_settled(stage: Stage) -> None:
+    sven = stage.as_("sven")
+    told(stage, unsent=12)
+    stage.world.clock.advance(2 * SILENT_MS)
+    assert overview(stage)[0]["codes"] == ["tablet_silent"]
+    stage.floor.tablets.settle(stage.op(), sven, {"tablet": 1})
+    assert found(stage) == []
+
+
+def test_a_low_battery_is_told_while_the_word_is_fresh(stage: Stage) -> None:
+    told(stage, battery=battery(BATTERY_LOW + 1))
+    assert found(stage) == []
+    told(stage, battery=battery(BATTERY_LOW, charging=True))
+    assert found(stage) == []
+    told(stage, battery=battery(BATTERY_LOW))
+    words = f"the battery of T1 is at {BATTERY_LOW} per cent and does not charge"
+    assert found(stage) == [("tablet_battery", "T1", words)]
+    stage.world.clock.advance(SILENT_MS)
+    came(stage, 1)
+    assert len(found(stage)) == 1
+    stage.world.clock.advance(1)
+    assert found(stage) == []
+    told(stage, battery=battery(0))
+    assert [code for code, _, _ in found(stage)] == ["tablet_battery"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"unsent": -1},
+        {"unsent": UNSENT_MAX + 1},
+        {"unsent": True},
+        {"unsent": "3"},
+        {"unsent": 1.0},
+        {"unsent": None},
+        {"kept": None},
+        {"kept": 1},
+        {"battery": 50},
+        {"battery": []},
+        {"battery": {"percent": 50}},
+        {"battery": {"charging": True}},
+        {"battery": {"percent": 101, "charging": True}},
+        {"battery": {"percent": -1, "charging": True}},
+        {"battery": {"percent": False, "charging": True}},
+        {"battery": {"percent": 50, "charging": 0}},
+        {"battery": {"percent": 50, "charging": True, "volts": 4}},
+        {"number": 2},
+    ],
+)
+def test_what_no_tablet_says_is_refused_and_changes_nothing(stage: Stage, said: dict[str, Any]) -> None:
+    told(stage, unsent=UNSENT_MAX, battery=battery(100))
+    before = overview(stage)
+    with pytest.raises(Rejected):
+        told(stage, **said)
+    with pytest.raises(Rejected):
+        told(stage, tablet=OTHER, **said)
+    assert overview(stage) == before
+
+
+def test_tablets_of_an_older_program_are_kept(tmp_path: Path) -> None:
+    older = db.create(tmp_path / store.DATABASE_FILE)
+    db.migrate(older, store.STEPS[: store.STEPS.index(floor_store.TABLETS_2)])
+    with db.transaction(older):
+        older.execute("INSERT INTO tablets VALUES (4, ?, ?, 7, NULL)", (TABLET, STORE))
+    older.close()
+    writer = store.open_writer(tmp_path)
+    columns = "number, tablet, outbox, heard_ms, renewed_ms, told_ms, unsent"
+    assert writer.execute(f"SELECT {columns} FROM tablets").fetchall() == [(4, TABLET, STORE, 7, None, None, 0)]
+    writer.close()
 
 
 # ------------------------------------------------------------ late acts

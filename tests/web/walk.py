@@ -116,6 +116,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "scales/weigh": {"item": "NO-SUCH"},
     "scans/picture": {"width": 1, "height": 2, "points": "AA=="},
     "lookup": {"text": "NO-SUCH"},
+    "tablets/this": {"unsent": 0, "kept": True, "battery": {"percent": 101, "charging": False}},
     "drafts/{name}": {"op_id": NOBODY, "on": "0" * 32, "work": None},
 }
 BARE = ("auth/logout", "auth/refresh", "sync/now", "seal")

@@ -4,6 +4,7 @@ import { belongTo, kick, outbox, sign } from "./outbox.js";
 import { byId } from "./page.js";
 import { lost, reach } from "./reach.js";
 import { finishLogOut, logOut, pagesSpeak, whoIsHere } from "./shell.js";
+import { tellOfItself } from "./telling.js";
 import { ageWords } from "./times.js";
 import { post } from "./wire.js";
 import "./waiting.js";
@@ -120,6 +121,7 @@ async function start() {
   belongTo(me);
   if (byId("logout") && !atLogin) {
     listen();
+    tellOfItself();
     setInterval(quiet, 1000);
     addEventListener("pagehide", () => source.close());
   }
