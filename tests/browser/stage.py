@@ -324,10 +324,11 @@ def propose(set_up: House, kind: str, bin_: str, item: str = "GLOVE-10", quantit
 
 
 def leave_all(set_up: House) -> None:
-    """Nobody has a bin open any more, nor anything begun, whatever a test left behind."""
+    """Nobody has a bin or task open any more, nor anything begun or unsent, whatever a test left behind."""
     for place in set_up.places.values():
         with place.parts.site.writing() as connection:
             connection.execute("DELETE FROM drafts")
+            connection.execute("UPDATE tablets SET unsent = 0, battery = NULL")  # its tablets are gone for good
     for login in ("ana", "ben"):
         api = set_up.oslo.people[login]
         screen = api.get("counts/mine")["screen"]
