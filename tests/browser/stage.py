@@ -93,7 +93,7 @@ BINS = {
         *(f"P-{number:02}" for number in range(1, 5)),
         "U-01",
         "U-02",
-        *(f"N-{number:02}" for number in range(1, 16)),
+        *(f"N-{number:02}" for number in range(1, 18)),
         *(f"K-{number:02}" for number in range(1, 10)),
         *(f"J-{number:02}" for number in range(1, 4)),
     ),
