@@ -60,7 +60,7 @@ def add(
     """Let somebody of the hub approve at a site, with a new key; answers their id there."""
     if ROLE not in account.roles:
         raise Rejected(f"{account.login} may not approve for a site: that needs the role {ROLE}")
-    login = f"{account.login}@hub"
+    login = account.login + people.HUB_SUFFIX
     # Another id than they may have at a site: roles there exclude each other, and a key belongs to one place.
     added = people.add_person(session, site, login, account.name, ("APPROVE",), random, now_ms=now_ms, new_key=True)
     actor, key = Actor.parse(added.actor), TxKey.generate(random)

@@ -12,6 +12,7 @@ from pathlib import Path
 from hub import shown
 from hub.cli_kit import Result, Run, command, reading, write
 from hub.limits import NONCES_MAX
+from ledger import policy
 from ledger.commands import Usage, contents, whole
 from ledger.errors import Rejected
 
@@ -63,9 +64,12 @@ def _add_announcements(add: Add) -> None:
 
 def _add_policies(add: Add) -> None:
     rule = add(
-        "set-policy", _set_policy, shown.line, "decide about counts, stock work or receipts, at all sites or at one"
+        "set-policy",
+        _set_policy,
+        shown.line,
+        "decide about counts, stock work, receipts or retention, at all or one site",
     )
-    rule.add_argument("name", choices=("counting", "stock", "receipts"))
+    rule.add_argument("name", choices=tuple(policy.READERS))
     rule.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the entry as JSON; - reads standard input")
     rule.add_argument("--site", default="", metavar="SITE", help="only there, instead of what holds for all")
     rule.add_argument("--clear", action="store_true", help="take the entry back")
@@ -93,10 +97,21 @@ def _add_people(add: Add) -> None:
     gone = add("revoke-person", command("revoke-person", "site", "login"), shown.line, "take a person's rights")
     gone.add_argument("site", metavar="SITE")
     gone.add_argument("login", metavar="LOGIN")
+    erased = add(
+        "erase-person",
+        command("erase-person", "login"),
+        shown.line,
+        "take away, for good, the name of somebody who has left: here, at the sites, in backups that come back",
+    )
+    erased.add_argument("login", metavar="LOGIN")
     account = add("add-account", _add_account, shown.line, "let somebody into the console, or set a new password")
     account.add_argument("login", metavar="LOGIN")
     account.add_argument("name", metavar="NAME")
     account.add_argument("roles", metavar="ROLES", help="some of ADMIN,RECONCILE,AUDIT")
+    closed = add(
+        "close-account", command("close-account", "login"), shown.line, "nobody uses the console with it any more"
+    )
+    closed.add_argument("login", metavar="LOGIN")
 
 
 def _add_approvals(add: Add) -> None:

@@ -111,6 +111,17 @@ def revoke_person(hub: Hub, given: Arguments) -> dict[str, Any]:
     return {"site": given["site"], "login": given["login"]}
 
 
+def erase_person(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Take away the name of somebody who has left."""
+    return {"erased": True, **asdict(hub.erase_person(_text(given, "login")))}
+
+
+def close_account(hub: Hub, given: Arguments) -> dict[str, Any]:
+    """Nobody uses the console with it any more."""
+    hub.close_account(_text(given, "login"))
+    return {"login": given["login"], "state": "closed"}
+
+
 def add_location(hub: Hub, given: Arguments) -> dict[str, Any]:
     """Locations of a site, all of them or none."""
     site, codes = _text(given, "site"), _texts(given, "codes")
@@ -191,6 +202,8 @@ COMMANDS: dict[str, Command] = {
     "issue-nonces": issue_nonces,
     "add-person": add_person,
     "revoke-person": revoke_person,
+    "erase-person": erase_person,
+    "close-account": close_account,
     "add-location": add_location,
     "add-account": add_account,
     "add-approver": add_approver,

@@ -10,6 +10,7 @@ from hub import announcing, approvers, approving, catalogue, controls, fleet, pe
 from hub.announcing import Announced
 from hub.catalogue import Imported
 from hub.founding import HubKeys
+from hub.heads import Heads
 from hub.limits import NONCES_MAX
 from hub.people import Added
 from hub.store import Store
@@ -25,6 +26,7 @@ class Entering:
 
     store: Store
     keys: HubKeys
+    heads: Heads
     clock: Clock
     random: Random
     wake: Callable[[], None]
@@ -77,6 +79,17 @@ class Entering:
         with self.store.write() as session:
             people.revoke(session, site, login, self.clock.now_ms())
         self.wake()
+
+    def erase_person(self, login: str) -> people.Erased:
+        """Take away the name of somebody who has left: here, at the sites, and in every backup that comes back."""
+        login = login.removesuffix(people.HUB_SUFFIX)
+        with self.store.write() as session:
+            now_ms = self.clock.now_ms()
+            people.need_erasable(session, login, now_ms)
+            self.heads.promise_erased(people.unnamed(login, self.keys.pepper), now_ms)
+            erased = people.erase(session, login, self.random)
+        self.wake()
+        return erased
 
     def add_approver(self, site: str, login: str, password: str) -> str:
         """Let somebody with an account here approve at a site, with a new key of theirs; answers their id there."""

@@ -11,6 +11,9 @@ this file out of the database's backup.
     acme/site/oslo/1         blocks acknowledged     root of the site's log   (the site keeps its blocks)
     acme/site/oslo/1#control sequence of the record  its digest               each record and what it is about
     acme/site/oslo/1#node    which certificate       its hash                 each certificate
+
+It also remembers whom the hub has erased, by nothing that names them: a database put back from a backup has their
+names again (`hub.people.erase_again`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ STEPS = (
     CREATE TABLE kept(
         name TEXT NOT NULL, place INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(name, place)
     ) STRICT, WITHOUT ROWID;""",
+    """CREATE TABLE erased(login BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;""",
 )
 
 
@@ -106,6 +110,18 @@ class Heads:
             )
         # From here on the promise stands. If we die before signing, the same head may still be signed later.
         failpoint("hub.head_promised")
+
+    def promise_erased(self, login: bytes, at_ms: int) -> None:
+        """Whoever had this log-in (`people.unnamed`) until `at_ms` is to be known no more; durable on return."""
+        with self._lock, db.transaction(self._connection):
+            self._connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?)", (login, at_ms))
+        # From here on they are erased: if we die now, the next start does it.
+        failpoint("hub.erasure_promised")
+
+    def erased(self) -> dict[bytes, int]:
+        """Everyone who was erased, and when that was last."""
+        with self._lock:
+            return {bytes(login): int(at_ms) for login, at_ms in self._connection.execute("SELECT * FROM erased")}
 
     def close(self) -> None:
         self._connection.close()

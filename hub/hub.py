@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -126,6 +127,8 @@ class Hub(Entering):
         recovery = Recovery(opened, heads, hub.book, keys.log, keys.control, config.sync.silent_after_ms)
         try:
             recovery.run(clock.now_ms())
+            with opened.write() as session:
+                people.erase_again(session, heads.erased(), keys.pepper, random)
         except BaseException:
             hub.close()
             raise
@@ -266,6 +269,10 @@ class Hub(Entering):
             incarnations.judge_missing(session, self.keys.control.address, now_ms)
             settling.judge_late(session, self.config.rules, now_ms)
             logbook.judge_overdue(session, self.config.name, self.config.anchors.overdue_ms, now_ms)
+            leaving = people.kept_long_enough(session, now_ms)
+        for login in leaving:
+            with suppress(Rejected):  # a legal hold at one of their sites, or an account that is still open
+                self.erase_person(login)
 
     def guarded(self, name: str, step: Callable[[], Any]) -> None:
         """Run a step of a job: what it raises is remembered and logged, and the next run tries again."""
@@ -288,6 +295,16 @@ class Hub(Entering):
             return people.add_account(
                 session, login, name, password, roles, self.keys.pepper, self.random, self.clock.now_ms()
             )
+
+    def account(self, login: str) -> Account | None:
+        """The console account as it is now; None once it was closed."""
+        with self.store.read() as session:
+            return people.open_account(session, login)
+
+    def close_account(self, login: str) -> None:
+        """Nobody uses the console with it any more."""
+        with self.store.write() as session:
+            people.close_account(session, login, self.clock.now_ms())
 
     def log_in(self, login: str, password: str) -> Account:
         """The console account with this password; Rejected otherwise."""

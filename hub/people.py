@@ -2,16 +2,21 @@
 
 Adding a person to a site makes a one-time activation code, shown once: the chain's record holds only its hash, the
 hub keeps nothing else of it. The person's actor id is random and stays the same at every site.
+
+Whoever has left keeps a name, so that their work can be told from others', until they are erased: by a command, or by
+the policy `retention`. Then name and log-in go here, at the sites with their next sync, and again should this
+database be put back from a backup. Their ids and signatures stay, and every proof holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hmac
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hub import controls, streams
-from hub.store import Session
-from ledger import control, keys, spelling
+from hub import controls, policies, streams
+from hub.store import Row, Session
+from ledger import control, keys, policy, spelling
 from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.people import AUDIT, activation_hash, held, new_code, on_chain, role_names, roles_of
@@ -21,6 +26,8 @@ NAME_MAX = 100
 CONSOLE_ROLES = ("ADMIN", "RECONCILE", "AUDIT")
 PASSWORD_MIN = 12
 PASSWORD_MAX = 200
+FORMER = "former-"
+HUB_SUFFIX = "@hub"  # of the log-in that an approver of the hub has at a site
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def add_person(
         raise Rejected(f"{login!r} gets no role: name at least one")
     if session.value("SELECT count(*) FROM sites WHERE site = :site", site=site) == 0:
         raise Rejected(f"there is no site {site!r}: enrol it first")
-    actor = _actor(session, _label("login", login), _label("name", name), random, now_ms)
+    actor = _actor(session, _login(login), _label("name", name), random, now_ms)
     known = session.one("SELECT * FROM grants WHERE actor = :actor AND site = :site", actor=actor, site=site)
     code, activation = "", b""
     if known is None or new_key or known["revoked"]:
@@ -90,7 +97,7 @@ def revoke(session: Session, site: str, login: str, now_ms: int) -> None:
         raise Rejected(f"{login!r} has no rights at {site!r}")
     _grant(session, row["actor"], site, row["roles"], bytes(row["activation"]), row["valid_from_s"],
            row["valid_until_s"], revoked=True, now_ms=now_ms)  # fmt: skip
-    streams.remove(session, streams.USERS, site, row["actor"])
+    _tell_left(session, row["actor"], site)
 
 
 def relearn(session: Session, site: str, payload: control.PersonPayload, now_ms: int) -> None:
@@ -104,8 +111,10 @@ def relearn(session: Session, site: str, payload: control.PersonPayload, now_ms:
     marked = session.value("SELECT roles FROM grants WHERE actor = :actor AND site = :site", actor=actor, site=site)
     _grant(session, actor, site, held(payload.roles, marked == AUDIT), payload.activation, payload.valid_from,
            payload.valid_until, revoked=payload.revoked or not known, now_ms=now_ms)  # fmt: skip
-    if payload.revoked or not known:
+    if not known:
         streams.remove(session, streams.USERS, site, actor)
+    elif payload.revoked:
+        _tell_left(session, actor, site)
     else:
         _tell(session, actor, site, "")
 
@@ -143,6 +152,118 @@ def cut_records(session: Session, origin: str, site: str, now_ms: int) -> int:
     return len(rows)
 
 
+# ---------------------------------------------------------------- erasing
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erased person is called from here on, and the sites that forget them with their next sync."""
+
+    known_as: str
+    sites: tuple[str, ...]
+
+
+def unnamed(login: str, pepper: bytes) -> bytes:
+    """What `hub.heads` remembers an erased log-in by: nobody without the pepper can tell whose it was."""
+    return hmac.digest(pepper, b"tallyman/erased/v1\n" + login.encode(), "sha256")
+
+
+def need_erasable(session: Session, login: str, now_ms: int) -> None:
+    """Refuse to erase somebody who may still act, whom nobody knows, or whom a legal hold keeps."""
+    people, account = _those_of(session, login), session.one("SELECT * FROM accounts WHERE login = :l", l=login)
+    if not people and account is None:
+        raise Rejected(f"nobody has the log-in {login!r} here")
+    if account is not None and account["closed_ms"] is None:
+        raise Rejected(f"{login!r} may still use the console: `tallyman hub close-account {login}` first")
+    for grant in _grants_of(session, people):
+        if not _has_ended(grant, now_ms):
+            raise Rejected(f"{login!r} still has rights at {grant['site']}: `tallyman hub revoke-person` first")
+        retention(session, grant["site"]).need_no_hold()
+    retention(session, policies.ALL_SITES).need_no_hold()
+
+
+def erase(session: Session, login: str, random: Random) -> Erased:
+    """Take name and log-in of a person away, here and in what the sites are told; the caller has asked whether that
+    may be, and promised it. What they did as an account of the console is by "former-…" afterwards."""
+    people = _those_of(session, login)
+    known_as = f"{FORMER}{(people[0]['actor'] if people else random.bytes(32).hex())[:12]}"
+    sites = tuple(sorted({grant["site"] for grant in _grants_of(session, people)}))
+    for person in people:
+        at = HUB_SUFFIX if person["login"] != login else ""
+        session.run("UPDATE people SET login = :new, name = '' WHERE actor = :actor", new=known_as + at,
+                    actor=person["actor"])  # fmt: skip
+        for site in sites:
+            streams.remove(session, streams.USERS, site, person["actor"])
+    session.run(
+        "UPDATE accounts SET login = :new, name = '', password = '' WHERE login = :old", new=known_as, old=login
+    )
+    session.run("UPDATE approvers SET login = :new WHERE login = :old", new=known_as, old=login)
+    for table, column in (("decisions", "author"), ("discrepancies", "owner"), ("discrepancy_entries", "author")):
+        session.run(f"UPDATE {table} SET {column} = :new WHERE {column} = :old", new=known_as, old=login)  # noqa: S608
+    session.run(
+        "UPDATE discrepancy_entries SET text = :new WHERE kind = 'owner' AND text = :old", new=known_as, old=login
+    )
+    return Erased(known_as, sites)
+
+
+def erase_again(session: Session, erased: Mapping[bytes, int], pepper: bytes, random: Random) -> int:
+    """Erase whom a database from a backup knows by name again; answers how many. Somebody else may have the log-in
+    by now: whoever was added after the erasure stays."""
+    if not erased:
+        return 0
+    rows = session.all("SELECT login, added_ms FROM people UNION ALL SELECT login, added_ms FROM accounts")
+    found = {
+        login
+        for login, added_ms in ((row["login"].removesuffix(HUB_SUFFIX), row["added_ms"]) for row in rows)
+        if added_ms <= erased.get(unnamed(login, pepper), -1)
+    }
+    for login in sorted(found):
+        erase(session, login, random)
+    return len(found)
+
+
+def kept_long_enough(session: Session, now_ms: int) -> list[str]:
+    """Log-ins of people whose rights, or whose account here, ended so long ago that the policy `retention` has them
+    erased."""
+    kept = retention(session, policies.ALL_SITES)
+    rows = session.all(
+        "SELECT p.login FROM people p JOIN grants g ON g.actor = p.actor WHERE p.name <> '' GROUP BY p.login HAVING"
+        " max(CASE WHEN g.revoked = 1 THEN g.changed_ms WHEN g.valid_until_s > 0 THEN g.valid_until_s * 1000"
+        " ELSE :now END) < :before UNION SELECT login FROM accounts WHERE name <> '' AND closed_ms < :before",
+        now=now_ms,
+        before=kept.before_ms(kept.names_days, now_ms),
+    )
+    return sorted({row["login"].removesuffix(HUB_SUFFIX) for row in rows})
+
+
+def retention(session: Session, site: str) -> policy.Retention:
+    """How long what is kept at a site, or of all."""
+    said = policies.in_force(session, policy.RETENTION, site)
+    return policy.Retention() if said is None else policy.retention(said)
+
+
+_BY_LOGIN = (
+    ("accounts", "login"), ("approvers", "login"), ("decisions", "author"), ("discrepancies", "owner"),
+    ("discrepancy_entries", "author"),
+)  # fmt: skip
+
+
+def _those_of(session: Session, login: str) -> list[Row]:
+    """Whom this log-in belongs to: at most the person at the sites and the approver of the hub."""
+    return session.all(
+        "SELECT * FROM people WHERE login IN (:login, :approver) ORDER BY login", login=login,
+        approver=login + HUB_SUFFIX,
+    )  # fmt: skip
+
+
+def _grants_of(session: Session, people: Iterable[Row]) -> list[Row]:
+    return [row for each in people for row in session.all("SELECT * FROM grants WHERE actor = :a", a=each["actor"])]
+
+
+def _has_ended(grant: Row, now_ms: int) -> bool:
+    return bool(grant["revoked"]) or 0 < grant["valid_until_s"] * 1000 <= now_ms
+
+
 # ---------------------------------------------------------------- console
 
 
@@ -167,7 +288,7 @@ def add_account(
     session.run(
         "INSERT INTO accounts VALUES (:login, :name, :password, :roles, :now, NULL) ON CONFLICT(login) DO UPDATE"
         " SET name = excluded.name, password = excluded.password, roles = excluded.roles, closed_ms = NULL",
-        login=_label("login", login),
+        login=_login(login),
         name=_label("name", name),
         password=stored.hex(),
         roles=" ".join(wanted),
@@ -178,13 +299,19 @@ def add_account(
 
 def log_in(session: Session, login: str, password: str, pepper: bytes) -> Account:
     """The account, if the password is its; raises Rejected in words that tell a stranger nothing."""
-    row = session.one("SELECT * FROM accounts WHERE login = :login AND closed_ms IS NULL", login=login)
+    row = _open_account(session, login)
     # An unknown login costs the same time as a wrong password.
     stored = bytes.fromhex(row["password"]) if row else _NOBODY
     good = keys.verify_pin(stored, password[:PASSWORD_MAX], pepper, _context(login))
     if row is None or not good:
         raise Rejected("login or password is wrong")
-    return Account(row["login"], row["name"], tuple(row["roles"].split()))
+    return _account(row)
+
+
+def open_account(session: Session, login: str) -> Account | None:
+    """The console account of this log-in; None where there is none that is open."""
+    row = _open_account(session, login)
+    return None if row is None else _account(row)
 
 
 def close_account(session: Session, login: str, now_ms: int) -> None:
@@ -193,6 +320,14 @@ def close_account(session: Session, login: str, now_ms: int) -> None:
         "UPDATE accounts SET closed_ms = :now WHERE login = :login AND closed_ms IS NULL", now=now_ms, login=login
     ):
         raise Rejected(f"there is no open account {login!r}")
+
+
+def _open_account(session: Session, login: str) -> Row | None:
+    return session.one("SELECT * FROM accounts WHERE login = :login AND closed_ms IS NULL", login=login)
+
+
+def _account(row: Row) -> Account:
+    return Account(row["login"], row["name"], tuple(row["roles"].split()))
 
 
 _NOBODY = b"\x01" + bytes(16) + bytes(32)
@@ -258,6 +393,20 @@ def _tell(session: Session, actor: str, site: str, badge: str) -> None:
         **{name: before[name] for name in ("key", "code") if name in before},
     }
     streams.put(session, streams.USERS, site, actor, value)
+
+
+def _tell_left(session: Session, actor: str, site: str) -> None:
+    """Who it was stays known at a site that they have left; how they were let in does not."""
+    row = session.one("SELECT login, name FROM people WHERE actor = :actor", actor=actor) or {}
+    streams.put(
+        session, streams.USERS, site, actor, {"login": row["login"], "name": row["name"], "badge": "", "roles": []}
+    )
+
+
+def _login(text: str) -> str:
+    if text.startswith(FORMER):
+        raise Rejected(f"{text!r} is what an erased person is called: choose another log-in")
+    return _label("login", text)
 
 
 def _label(what: str, text: str) -> str:

@@ -5,8 +5,10 @@
 name, `blind` (true: no sheet shows quantities). `stock`: {act: {"quantity_max": base units, "value_max": minor units
 of currency}} for what one person may do of an item in a day, and `document_quantity_max` and `document_value_max` for
 all lines of one document. `receipts`: `over_percent`, how much more than expected is taken without a reason, 0 to
-100, and `suppliers` {supplier: the same for it}. What an entry leaves out is as below. (product.md, Counting, Roles,
-Other floor work)
+100, and `suppliers` {supplier: the same for it}. `retention`: `notes_days`, `attachments_days` and `names_days`, how
+long free texts, photos and files, and the names of people whose rights have ended are kept (without a number: for
+good), and `hold`, in words why nothing at all is erased now. What an entry leaves out is as below. (product.md,
+Counting, Roles, Other floor work, People's data)
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger import spelling
 from ledger.counts import Compared, Cost, Rule
 from ledger.documents import reason_code
 from ledger.errors import Rejected
@@ -22,7 +25,7 @@ from ledger.ids import Actor
 from ledger.moves import QUANTITY_MAX
 from ledger.wording import shown
 
-COUNTING, STOCK, RECEIPTS = "counting", "stock", "receipts"
+COUNTING, STOCK, RECEIPTS, RETENTION = "counting", "stock", "receipts", "retention"
 ADJUST, BLIND_RECEIPT, LOOSE_ISSUE = "adjust", "blind-receipt", "issue-without-order"
 DAY_ACTS = (ADJUST, BLIND_RECEIPT, LOOSE_ISSUE)
 PLUS, MINUS, BOTH = "plus", "minus", "both"
@@ -30,6 +33,9 @@ RELOCATED = "relocated"
 # From this many base units on (times ten for each decimal of the item) a quantity is asked back.
 QUANTITY_ASKED = 10_000
 PERCENT_MAX = 100
+DAY_MS = 24 * 3_600_000
+DAYS_MAX = 36_500
+HOLD_CHARS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,26 @@ class Receipts:
         return self.suppliers.get(supplier, self.over_percent)
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days each class of what people wrote, took or are called is kept; None is for good. `hold`: in words
+    why nothing is erased, by age or by hand (a legal hold); "" without one."""
+
+    notes_days: int | None = None
+    attachments_days: int | None = None
+    names_days: int | None = None
+    hold: str = ""
+
+    def before_ms(self, days: int | None, now_ms: int) -> int:
+        """What is older than this moment has been kept long enough; 0 when nothing has."""
+        return 0 if days is None or self.hold else max(0, now_ms - days * DAY_MS)
+
+    def need_no_hold(self) -> None:
+        """Raises `Rejected` while nothing may be erased."""
+        if self.hold:
+            raise Rejected(f"a legal hold is in force ({self.hold}): nothing is erased until it ends")
+
+
 def counting(said: Any) -> Counting:
     """The entry `counting`; raises `Rejected` for what this program does not know or cannot be."""
     said = _table(said, "the policy", ("reasons", "approval", "approvers", "quantity_asked", "rule", "blind"))
@@ -189,7 +215,25 @@ def receipts(said: Any) -> Receipts:
     return found
 
 
-READERS: Mapping[str, Callable[[Any], object]] = {COUNTING: counting, STOCK: stock, RECEIPTS: receipts}
+def retention(said: Any) -> Retention:
+    """The entry `retention`; raises `Rejected` likewise."""
+    said = _table(said, "the policy", Retention.__slots__)
+    hold = said.get("hold", "")
+    if not isinstance(hold, str) or len(hold) > HOLD_CHARS_MAX:
+        raise Rejected(f"hold is {shown(hold)}: expected why, in up to {HOLD_CHARS_MAX} characters")
+    days = {name: said[name] for name in Retention.__slots__ if name != "hold" and name in said}
+    for name, value in days.items():
+        if not 1 <= _whole(value) <= DAYS_MAX:
+            raise Rejected(f"{name} is {value}: expected 1 to {DAYS_MAX}, or nothing to keep them for good")
+    return Retention(**days, hold=spelling.name(hold) if hold else "")
+
+
+READERS: Mapping[str, Callable[[Any], object]] = {
+    COUNTING: counting,
+    STOCK: stock,
+    RECEIPTS: receipts,
+    RETENTION: retention,
+}
 
 
 def read(name: str, said: Any) -> Any:

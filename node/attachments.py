@@ -27,6 +27,7 @@ from node import catalogue
 from node.desk import Answer, Desk, Person
 from node.lookups import Lookups
 from node.operators import Operators
+from node.policies import retention_policy
 from node.values import Fields
 
 FOLDER = "attachments"
@@ -42,6 +43,7 @@ _BEGINNINGS = (
 )
 
 COLUMNS = "number, digest, salt, content, name, media, size, item, location, operation, line, actor, op_id, at_ms"
+_EMPTY = "UPDATE attachments SET salt = x'', content = '', name = '', size = 0"
 
 
 class Attachments:
@@ -97,6 +99,7 @@ class Attachments:
 
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
+            retention_policy(connection).need_no_hold()
             row = connection.execute("SELECT content FROM attachments WHERE digest = ?", (commitment,)).fetchone()
             if row is None:
                 raise Rejected(f"there is no attachment {commitment.hex()[:8]}… at this site")
@@ -105,17 +108,21 @@ class Attachments:
             document = self._desk.document(reasons=reasons)
             note = calls.Note(actor=who.actor, kind=ERASED, subject=commitment)
             self._desk.site.record(note, op_id=op_id, document=document)
-            connection.execute(
-                "UPDATE attachments SET salt = x'', content = '', name = '', size = 0 WHERE digest = ?", (commitment,)
-            )
+            connection.execute(f"{_EMPTY} WHERE digest = ?", (commitment,))
             return {"attachment": commitment.hex(), "erased": True}
 
         with self._desk.site.erasing():
             answer = self._desk.once(op_id, who.actor, "erase", {"of": commitment, "reasons": list(reasons)}, work)
             # The row is empty already. Should we die now, the next start removes the bytes.
             failpoint("attachment.erased")
-            self._sweep()
+            self.sweep()
         return answer
+
+    @staticmethod
+    def erase_before(connection: Connection, moment_ms: int) -> int:
+        """Remove names and salts of what was attached before `moment_ms`; answers how many. Their bytes go with
+        `sweep`, which the caller calls after the transaction."""
+        return connection.execute(f"{_EMPTY} WHERE at_ms < ? AND content <> ''", (moment_ms,)).rowcount
 
     def of(self, connection: Connection, about: dict[str, Any], after: int | None, most: int) -> list[Answer]:
         """Attachments about all that is named in `about` ({} for every one), newest first, one more than `most`."""
@@ -152,9 +159,9 @@ class Attachments:
     def resume(self) -> None:
         """After a start: finish what a death left undone."""
         with self._desk.site.erasing():
-            self._sweep()
+            self.sweep()
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Remove every file that no attachment names: left by a death in between, or erased."""
         if not self.folder.is_dir():
             return

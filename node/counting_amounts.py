@@ -16,7 +16,7 @@ from ledger.errors import Rejected
 from ledger.moves import QUANTITY_MAX
 from ledger.wording import in_units, shown
 from node import catalogue, streams, tasks
-from node.counting_policy import policy
+from node.policies import counting_policy
 from node.values import Fields, amount
 
 DOUBTS_MAX = 3
@@ -81,7 +81,7 @@ def doubt(connection: Connection, said: Iterable[tuple[str, int]]) -> str:
 
 def asked_back(connection: Connection, item: catalogue.Item, quantity: int) -> str:
     """The question to ask before so much is counted, received, moved or picked; or empty."""
-    most = item.asked if item.asked is not None else policy(connection).quantity_asked * 10**item.decimals
+    most = item.asked if item.asked is not None else counting_policy(connection).quantity_asked * 10**item.decimals
     if quantity <= most:
         return ""
     return f"{in_units(quantity, item.decimals)} {item.unit} of {item.name}: is that right?"

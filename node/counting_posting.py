@@ -23,10 +23,10 @@ from ledger.policy import RELOCATED, Counting, Limits
 from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
-from node.counting_policy import policy
 from node.counting_relocations import Key, note_posted, refuse_open, relocated
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
+from node.policies import counting_policy
 from node.rounds import (
     Part,
     Round,
@@ -150,7 +150,7 @@ class Posting:
         the site does not bind them; a limit of their own does."""
         content = {"session": session.raw, "bin": bin_, "reason": reason, "decision": number}
         with self._site.writing() as connection:
-            limits = policy(connection).approvers.get(str(who.actor), Limits())
+            limits = counting_policy(connection).approvers.get(str(who.actor), Limits())
         return self._approve(content, op_id, who, session, bin_, None, {}, ((reason, 0),), None, sign, limits)
 
     @staticmethod
@@ -163,7 +163,7 @@ class Posting:
         """Why this person, if they may approve at all, may not post what is left of this bin; "" when they may."""
         if why := _own_work(connection, session, bin_, actor):
             return why
-        rules, known = policy(connection), relocated(connection, session, bin_)
+        rules, known = counting_policy(connection), relocated(connection, session, bin_)
         found = parts(connection, session, bin_, speaking(connection, session, bin_).round)
         left = [line for part in found for line, posted in zip(part.lines, part.posted, strict=True) if not posted]
         try:
@@ -176,7 +176,7 @@ class Posting:
         """How somebody of the site signs, and up to what."""
         key = self._operators.signing_key(who, pin)
         with self._site.writing() as connection:
-            limits = policy(connection).limits_of(who.actor)
+            limits = counting_policy(connection).limits_of(who.actor)
         return lambda call, name: self._operators.sign(who, call, name, key), limits
 
     def _approve(
@@ -227,7 +227,7 @@ class Posting:
     ) -> None:  # fmt: skip
         if part.counter is None:
             raise Rejected(f"{wish.bin} is not recorded completely: close it again")
-        rules = policy(connection)
+        rules = counting_policy(connection)
         reasons = _reasons(rules, wish, part, select, known)
         call = calls.PostCount(
             actor=part.counter,

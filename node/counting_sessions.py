@@ -22,8 +22,8 @@ from ledger.plans import Planned
 from node import catalogue, counting_plans
 from node.counting_facts import EVERYTHING
 from node.counting_plans import BINS_MAX, Draft, Plans
-from node.counting_policy import policy
 from node.desk import Answer, Desk, Person
+from node.policies import counting_policy
 from node.rounds import (
     ENDED,
     close_if_done,
@@ -94,7 +94,10 @@ class Sessions:
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
             made = None if scope is None else self.plans.draft(connection, scope, op_id, self._site.head.height)
-            ordered, rule = self._ordered(connection, wishes, areas, made), policy(connection).rule_of(limits)
+            ordered, rule = (
+                self._ordered(connection, wishes, areas, made),
+                counting_policy(connection).rule_of(limits),
+            )
             connection.execute(
                 "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '', ?, 0)",
                 (op_id.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms(),
@@ -123,7 +126,7 @@ class Sessions:
         wanted = [_Task(bin_, items) for bin_, items in bins.items() if open_round(connection, bin_) is None]
         if wanted:
             try:
-                rule = policy(connection).rule_of({})
+                rule = counting_policy(connection).rule_of({})
             except Unavailable:  # what happened at the shelf is booked, whatever the hub sent
                 rule = Rule()
             connection.execute(

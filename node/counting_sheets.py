@@ -20,9 +20,9 @@ from node import counting_csv, tasks
 from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
 from node.counting_lines import counted_elsewhere
-from node.counting_policy import policy
 from node.counting_posting import bin_op_id
 from node.desk import Answer, Desk, Person
+from node.policies import counting_policy
 from node.rounds import (
     close_if_done,
     counters_of,
@@ -61,7 +61,7 @@ class Sheets:
         def work(connection: Connection) -> Answer:
             if need_session(connection, session).state != "active":
                 raise Rejected("this count is not under way: start it first")
-            if not blind and policy(connection).blind:
+            if not blind and counting_policy(connection).blind:
                 raise Rejected("counts are blind here: a sheet shows no quantities")
             chosen = bins if bins is not None else _without_sheet(connection, session)[:BINS_MAX]
             if not chosen:

@@ -22,8 +22,8 @@ from ledger.moves import HELD_BECAUSE, Line
 from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
 from node import catalogue, parts, streams
-from node.counting_policy import STREAM
 from node.desk import Answer, Desk, Person
+from node.policies import STREAM
 from node.rounds import blind_bins
 from node.values import Fields, amount, reference
 

@@ -206,5 +206,5 @@ class Desk:
             return {}
         salt = self.random.bytes(16)
         digest = commit(salt, text.encode())
-        connection.execute("INSERT INTO erasable VALUES (?, ?, ?)", (digest, salt, text))
+        connection.execute("INSERT INTO erasable VALUES (?, ?, ?, ?)", (digest, salt, text, self.now_ms()))
         return {"note": digest}

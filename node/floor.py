@@ -27,6 +27,7 @@ from collections.abc import Callable
 from devices.decoders.labels import Labels
 from devices.decoders.scan import OUR_LABELS
 from ledger.seams import Random
+from node import retention
 from node.alerts import Alerts
 from node.attachments import Attachments
 from node.counting import Counting
@@ -82,6 +83,10 @@ class Floor:
         self.notes = Notes(desk, self.lookups)
         self.drafts = Drafts(desk, self.counting)
         self.hub = HubApprovals(desk, self.people, self.counting, self.stock.proposals)
+
+    def erase_old(self) -> dict[str, int]:
+        """What has been kept long enough goes (`node/retention`)."""
+        return retention.erase_old(self.site, self.attachments)
 
     def resume(self) -> None:
         """After a start: finish what a crash left between two transactions."""

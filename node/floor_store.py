@@ -493,3 +493,9 @@ ALTER TABLE tablets ADD COLUMN kept INTEGER;
 ALTER TABLE tablets ADD COLUMN battery INTEGER;
 ALTER TABLE tablets ADD COLUMN charging INTEGER;
 """
+
+RETENTION_1 = """
+-- When a text was written. One from before counts from now on: nobody noted it.
+ALTER TABLE erasable ADD COLUMN at_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE erasable SET at_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000;
+"""

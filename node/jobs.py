@@ -20,6 +20,7 @@ TICK_EVERY_MS = 60_000
 AUDIT_EVERY_MS = 5_000
 CERTIFICATE_EVERY_MS = 3_600_000
 CHECK_EVERY_MS = 24 * 3_600_000
+RETENTION_EVERY_MS, RETENTION_FIRST_MS = 3_600_000, 300_000
 
 
 NOT_DUE = object()  # what a job answers that has a pace of its own and did nothing this time
@@ -66,9 +67,11 @@ def of_node(
     sync: Callable[[], object] | None = None,
     decisions: Callable[[], object] | None = None,
     free_revoked: Callable[[], object] | None = None,
+    erase_old: Callable[[], object] | None = None,
 ) -> tuple[Job, ...]:
     """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace; `decisions` books what
-    somebody at the hub approved; `free_revoked` frees the bins that people left open who may count no more."""
+    somebody at the hub approved; `free_revoked` frees the bins that people left open who may count no more;
+    `erase_old` erases what has been kept long enough."""
     jobs = [
         Job("seal", SEAL_EVERY_MS, site.seal_if_due),
         Job("control", CONTROL_EVERY_MS, lambda: control.apply_ready(site)),
@@ -82,6 +85,8 @@ def of_node(
         jobs.append(Job("decisions", CONTROL_EVERY_MS, decisions))
     if free_revoked is not None:
         jobs.append(Job("revoked", CONTROL_EVERY_MS, free_revoked))
+    if erase_old is not None:
+        jobs.append(Job("retention", RETENTION_EVERY_MS, erase_old, first_ms=RETENTION_FIRST_MS))
     if sync is not None:
         jobs.append(Job("sync", 1_000, lambda: sync() or NOT_DUE))
     return tuple(jobs)

@@ -14,13 +14,13 @@ from typing import Any
 
 from ledger import calls, policy
 from ledger.db import Connection
-from ledger.errors import Rejected, Unavailable
+from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import Line
 from ledger.policy import ADJUST, BLIND_RECEIPT, LOOSE_ISSUE, DayLimit
-from node import catalogue, deliveries, orders, streams
-from node.counting_policy import STREAM
+from node import catalogue, deliveries, orders
 from node.desk import Person
+from node.policies import stock_policy
 
 WORDS = {
     ADJUST: "adjust",
@@ -32,14 +32,7 @@ FIRST_DAY = date(1970, 1, 1)
 
 def limit_of(connection: Connection, act: str) -> DayLimit:
     """The limit in force; `Unavailable` when the hub sent a policy that this program cannot read."""
-    said = streams.get(connection, STREAM, policy.STOCK)
-    if said is None:
-        return DayLimit()
-    try:
-        limits: dict[str, DayLimit] = policy.read(policy.STOCK, said)
-    except Rejected as error:
-        raise Unavailable(f"the hub's policy for stock cannot be read: {error}") from error
-    return limits.get(act, DayLimit())
+    return stock_policy(connection).get(act, DayLimit())
 
 
 def refuse_beyond(

@@ -6,6 +6,8 @@ guess back, and it still verifies.
 
 from __future__ import annotations
 
+import json
+
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import Document
@@ -15,6 +17,7 @@ from ledger.people import ADMIN, APPROVE
 from node import openings, parts
 from node.desk import Answer, Desk, Person
 from node.lookups import Lookups
+from node.policies import retention_policy
 from node.values import Fields
 
 ERASED = "note-erased"
@@ -48,6 +51,7 @@ class Notes:
 
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
+            retention_policy(connection).need_no_hold()
             digest = _commitment(connection, operation)
             if not digest:
                 raise Rejected(f"operation {operation} has no note")
@@ -60,6 +64,19 @@ class Notes:
         with self._desk.site.erasing():
             content = {"of": operation.raw, "reasons": list(reasons)}
             return self._desk.once(op_id, who.actor, "erase_note", content, work)
+
+    @staticmethod
+    def erase_before(connection: Connection, moment_ms: int) -> int:
+        """Remove the notes that were written before `moment_ms`; answers how many. Those of proposals that wait stay:
+        they are in no block, and somebody has yet to decide on them."""
+        waiting = [
+            Document.decode(bytes(raw)).commitments.get("note", b"").hex()
+            for (raw,) in connection.execute("SELECT document FROM proposals WHERE state = 'open'").fetchall()
+        ]
+        return connection.execute(
+            "DELETE FROM erasable WHERE at_ms < ? AND lower(hex(digest)) NOT IN (SELECT value FROM json_each(?))",
+            (moment_ms, json.dumps(waiting)),
+        ).rowcount
 
 
 def _commitment(connection: Connection, op_id: OpId) -> bytes:

@@ -509,6 +509,7 @@ STEPS: tuple[str, ...] = (
     LISTED_5,
     floor_store.DRAFTS_1,
     floor_store.TABLETS_2,
+    floor_store.RETENTION_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ledger import checkpoint, db, merkle
 from ledger.block import Block
 from ledger.errors import Invalid, Rejected, Unavailable
+from ledger.ids import Actor
 from ledger.keys import SigningKey, VerifyKey
 from ledger.receipt_file import LogProof
 from ledger.seams import Storage
-from node import journal, lease, proofs, sealing, store, streams
+from node import journal, lease, proofs, retention, sealing, store, streams
 from node.config import NodeConfig
 from sync import lean, messages
 from sync.cycle import Standing
@@ -174,7 +176,7 @@ class NodeUplink:
         if stream not in streams.STREAMS:
             # A newer hub has a stream that this program knows nothing of; nothing here depends on it.
             return
-        with self._site.writing() as connection:
+        with self._erasing_people(stream), self._site.writing() as connection:
             for delta in deltas:
                 self._take_delta(connection, delta)
 
@@ -216,6 +218,10 @@ class NodeUplink:
         if status.lease:
             lease.write(self._folder, lease.Lease(status.lease), self._storage, self._files)
 
+    def _erasing_people(self, stream: str) -> AbstractContextManager[None]:
+        """Whoever is gone from the people of this site was erased at the hub, and is to be gone from this disk."""
+        return self._site.erasing() if stream == streams.USERS else nullcontext()
+
     def _take_delta(self, connection: db.Connection, delta: Delta) -> None:
         generation, sequence = streams.cursor(connection, delta.stream)
         if delta.reset:
@@ -235,11 +241,13 @@ class NodeUplink:
             try:
                 if value is None:
                     streams.remove(connection, delta.stream, key)
+                    if delta.stream == streams.USERS:
+                        retention.forget(connection, Actor.parse(key))
                 else:
                     if delta.stream == streams.RECEIPTS:
                         self._check_receipt(connection, key, value)
                     streams.put(connection, delta.stream, key, value)
-            except Invalid as error:
+            except (Invalid, Rejected) as error:
                 # One entry that makes no sense must not hold up all that come after it.
                 log.warning("entry left out", extra={"stream": delta.stream, "key": key, "reason": str(error)})
         streams.set_cursor(connection, delta.stream, delta.generation, delta.end)

@@ -89,7 +89,10 @@ class HubParts:
 
     def account(self, role: str = "") -> Account:
         """Who is asking. Raises LoginNeeded, or Forbidden when `role` is not held."""
-        account = self.sessions.account(token_given())
+        account = self.hub.account(self.sessions.account(token_given()).login)
+        if account is None:
+            self.sessions.close(token_given())
+            raise kit.LoginNeeded("this account was closed: ask an administrator")
         if role and role not in account.roles:
             raise kit.Forbidden(f"your account may not do this: that needs the role {role}")
         return account

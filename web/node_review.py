@@ -15,7 +15,7 @@ from ledger.ids import OpId
 from ledger.people import APPROVE
 from ledger.policy import BOTH, RELOCATED, Counting
 from ledger.wording import shown
-from node.counting_policy import policy
+from node.policies import counting_policy
 from web import kit, node_certificates, node_proposals
 from web.excerpts import excerpt, taken
 from web.languages import N_, said
@@ -123,7 +123,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         beginning = request.args.get("from", "")[:31]
         with parts.site.reading() as connection:
             bins, areas = bins_to_count(connection, beginning), areas_of(connection)
-            people, rule = counters(connection, parts.floor.people), policy(connection).rule_of({})
+            people, rule = counters(connection, parts.floor.people), counting_policy(connection).rule_of({})
         return render_template(
             "node/review_new.html", bins=excerpt(bins, "bins"), areas=areas, beginning=beginning,
             by_hand="from" in request.args, counters=people, rule=rule.as_json(),
@@ -168,7 +168,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             found = review.overview(connection, who, op_id, shown.rows)
             ready = {each["bin"]: each for each in review.ready(connection, who, op_id)}
             sheets = counting.sheets.of_session(connection, who, op_id)
-            rules, people = policy(connection), counters(connection, parts.floor.people)
+            rules, people = counting_policy(connection), counters(connection, parts.floor.people)
         either = [
             (each.code, each.words) for each in rules.reasons if each.direction == BOTH and each.code != RELOCATED
         ]
@@ -203,7 +203,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             if bin_ not in [each["bin"] for each in known["bins"]]:
                 raise kit.NotFound(f"{shown(bin_)} is not in this count")
             parked = review.parked(connection, who, op_id, bin_, most=PARKED_MAX)
-            rules, people = policy(connection), counters(connection, parts.floor.people)
+            rules, people = counting_policy(connection), counters(connection, parts.floor.people)
             for_hub = parts.floor.hub.waits(connection, op_id, bin_)
         found = review.bin_review(who, op_id, bin_)
         speaking = decided_on(found)

@@ -46,7 +46,8 @@ def test_a_person_acts_with_the_code_and_not_after_being_revoked(hub: Hub) -> No
     hub.settle()
     oslo.sync()
     oslo.deliver()
-    assert str(oslo.people["ann"].actor) not in oslo.node.tables["users"]
+    left = oslo.node.tables["users"][str(oslo.people["ann"].actor)]
+    assert left == {"login": "ann.oslo", "name": "Ann", "badge": "", "roles": []}
     with pytest.raises(AssertionError, match="role missing"):
         oslo.receive(5)
 

@@ -12,7 +12,7 @@ from ledger.documents import Document
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.seams import DiskStorage
-from node import counting_policy, store, streams
+from node import policies, store, streams
 from node.sealing import read_block
 from tests.node.floor_kit import PIN, Stage, actor_of
 
@@ -67,7 +67,7 @@ def document_of(stage: Stage, op_id: str) -> Document:
 def decree(stage: Stage, value: Any) -> None:
     """The hub's policy for counts arrives."""
     with stage.site.writing() as connection:
-        streams.put(connection, counting_policy.STREAM, policy.COUNTING, value)
+        streams.put(connection, policies.STREAM, policy.COUNTING, value)
 
 
 # ---------------------------------------------------------------- reasons
@@ -105,7 +105,7 @@ def test_reasons_are_the_hubs_and_know_their_direction(stage: Stage) -> None:
     with pytest.raises(Rejected, match="mice explains less than expected"):
         approve(stage, number, "A-01", reason="mice")
     decree(stage, {"reasons": [["gift", "A gift", "sideways"]]})
-    with pytest.raises(Unavailable, match="policy for counts cannot be read"):
+    with pytest.raises(Unavailable, match="policy counting cannot be read"):
         approve(stage, number, "A-01", reason="gift")
     decree(stage, {"reasons": [["gift", "A gift", "plus"]]})
     assert approve(stage, number, "A-01", reason="gift")["state"] == "posted"

@@ -7,7 +7,7 @@ import pytest
 from ledger import policy
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from node import counting_policy, streams
+from node import policies, streams
 from tests.node.floor_kit import Stage
 from tests.node.test_counting_rules import approve, count, put, session
 
@@ -16,7 +16,7 @@ from tests.node.test_counting_rules import approve, count, put, session
 def stage(stage: Stage) -> Stage:
     with stage.site.writing() as connection:
         said = {"approval": {"bin_quantity_max": 9}}
-        streams.put(connection, counting_policy.STREAM, policy.COUNTING, said)
+        streams.put(connection, policies.STREAM, policy.COUNTING, said)
     return stage
 
 

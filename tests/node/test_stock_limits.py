@@ -236,7 +236,7 @@ def test_a_policy_that_cannot_be_read_lets_nothing_pass(stage: Stage) -> None:
     for said in ({"adjust": {"quantity_max": -1}}, {"adjust": {"most": 1}}, {"other": {}}):
         policy(stage, **said)
         line = {"item": "BOLT", "location": "A-01", "change": 1, "reasons": ["lost"]}
-        with pytest.raises(Unavailable, match="policy for stock cannot be read"):
+        with pytest.raises(Unavailable, match="policy stock cannot be read"):
             stage.floor.stock.adjust(stage.op(), stage.as_("mona"), {"lines": [line]})
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from hub import announcing, policies
-from ledger import people
+from ledger import people, policy
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from node import catalogue, counting_plans, limits, orders
-from node.counting_policy import policy
 from node.desk import Person
 from node.floor import Floor
+from node.policies import counting_policy
 from tests.sync.recovery_kit import Company, Machine
 
 SKUS = b"sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals,abc,by_weight,quantity_asked\n"
@@ -85,7 +85,7 @@ def test_a_policy_for_all_sites_or_for_one_is_followed_until_it_is_taken_back(si
     hub = site.company.hub
     bob = Actor.parse(site.company.codes["bob id"])
     with site.machine.site.reading() as connection:
-        assert policy(connection).limits_of(bob).bin_quantity_max is None
+        assert counting_policy(connection).limits_of(bob).bin_quantity_max is None
     everywhere = {
         "rule": {"line_quantity_max": 3, "rounds_max": 2},
         "approval": {"bin_quantity_max": 10},
@@ -97,7 +97,7 @@ def test_a_policy_for_all_sites_or_for_one_is_followed_until_it_is_taken_back(si
     hub.set_policy("stock", {"adjust": {"quantity_max": 5}}, "oslo")
     site.settle()
     with site.machine.site.reading() as connection:
-        found = policy(connection)
+        found = counting_policy(connection)
         assert (found.limits_of(bob).bin_quantity_max, found.everyone.bin_quantity_max) == (99, 10)
         assert [each.code for each in found.reasons] == ["thrown-away", "relocated"] and found.blind
         assert limits.limit_of(connection, "adjust").quantity_max == 5
@@ -116,12 +116,12 @@ def test_a_policy_for_all_sites_or_for_one_is_followed_until_it_is_taken_back(si
     site.settle()
     with site.machine.site.reading() as connection:
         # The site's own entry stands in the place of the other one, as a whole.
-        assert (policy(connection).quantity_asked, policy(connection).blind) == (7, False)
+        assert (counting_policy(connection).quantity_asked, counting_policy(connection).blind) == (7, False)
     for where in ("oslo", ""):
         hub.set_policy("counting", None, where)
     site.settle()
     with site.machine.site.reading() as connection:
-        assert policy(connection).quantity_asked == 10_000
+        assert counting_policy(connection).quantity_asked == 10_000
     with hub.store.read() as session_:
         assert [(each["name"], each["site"]) for each in policies.listed(session_)] == [("stock", "oslo")]
 
@@ -183,7 +183,7 @@ def test_deliveries_and_orders_reach_the_floor_as_they_are_changed_and_taken_bac
 def test_what_the_page_about_files_shows_is_taken(site: Site) -> None:
     page = (Path(__file__).parents[2] / "docs" / "files.md").read_text("utf-8")
     entries = [part.partition("```")[0] for part in page.split("```json\n")[1:]]
-    for name, entry in zip(("counting", "stock", "receipts"), entries, strict=True):
+    for name, entry in zip(policy.READERS, entries, strict=True):
         site.company.hub.set_policy(name, json.loads(entry))
     kinds = announcing.KINDS.values()
     heads = [SKUS.decode().strip().split(","), *([*kind.columns, *kind.more] for kind in kinds)]
