@@ -187,6 +187,8 @@ def test_deliveries_and_orders_are_announced_from_files_listed_and_withdrawn(
         "verify",
         "import-items",
         "set-policy",
+        "erase-person",
+        "close-account",
         "policies",
         "issue-nonces",
     ],
@@ -259,6 +261,11 @@ def test_a_running_hub_does_what_it_is_told(
     person = _ask(capsys, folder, "add-person", "oslo", "eva", "Eva", "COUNT,MOVE", "--badge", "B1")
     assert len(person["actor"]) == 64 and len(person["code"]) == 23
     assert "ADMIN excludes" in _ask(capsys, folder, "add-person", "oslo", "x", "X", "ADMIN,COUNT", code=1)["error"]
+    assert "revoke-person" in _ask(capsys, folder, "erase-person", "eva", code=1)["error"]
+    _ask(capsys, folder, "revoke-person", "oslo", "eva")
+    erased = _ask(capsys, folder, "erase-person", "eva")
+    assert erased["erased"] is True and erased["sites"] == ["oslo"] and erased["known_as"].startswith("former-")
+    assert "no open account" in _ask(capsys, folder, "close-account", "nobody", code=1)["error"]
     assert _ask(capsys, folder, "anchor") == {"size": 0, "block_number": 0}
     assert _ask(capsys, folder, "verify")["ok"] is True
     assert "there is no discrepancy" in _ask(capsys, folder, "decide", "9", "resolved", "why", code=1)["error"]

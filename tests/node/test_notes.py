@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger import db
 from ledger.documents import commit
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from node import audit, proofs
+from node import audit, floor_store, proofs, store
 from tests.node.floor_kit import Stage
 
 TEXT = "Kari from the blue truck said: dented by her cousin Olav"
@@ -100,3 +102,15 @@ def test_a_note_of_a_bin_that_is_being_counted_waits(stage: Stage) -> None:
     with pytest.raises(Rejected, match="being counted"):
         note(stage, op, "carl")
     assert note(stage, op, "mona")["text"] == TEXT
+
+
+def test_texts_of_an_older_program_count_from_the_upgrade(tmp_path: Path) -> None:
+    older = db.create(tmp_path / store.DATABASE_FILE)
+    db.migrate(older, store.STEPS[: store.STEPS.index(floor_store.RETENTION_1)])
+    with db.transaction(older):
+        older.execute("INSERT INTO erasable VALUES (?, ?, ?)", (b"d" * 32, b"s" * 16, TEXT))
+    older.close()
+    writer = store.open_writer(tmp_path)
+    [(text, at_ms)] = writer.execute("SELECT content, at_ms FROM erasable").fetchall()
+    assert text == TEXT and abs(time.time() * 1000 - at_ms) < 3_600_000
+    writer.close()

@@ -184,6 +184,19 @@ def test_foreign_words_are_shown_and_not_obeyed(clients: dict[str, FlaskClient])
     assert "Accepted" in page and "TRANSFER" not in page
 
 
+def test_an_account_that_is_closed_is_out_at_once(made: tuple[Hub, Flask, Site]) -> None:
+    hub, app, _ = made
+    hub.add_account("lea", "Lea", LONG, ["AUDIT"])
+    client = app.test_client()
+    assert client.post("/api/v1/auth/login", json={"login": "lea", "password": LONG}).status_code == 200
+    assert client.get("/api/v1/sites").status_code == 200
+    hub.close_account("lea")
+    answer = client.get("/api/v1/sites")
+    assert answer.status_code == 401 and "closed" in answer.text
+    hub.add_account("lea", "Lea", LONG, ["AUDIT"])
+    assert client.get("/api/v1/sites").status_code == 401  # the old log-in does not come back
+
+
 def test_passwords_are_throttled(made: tuple[Hub, Flask, Site]) -> None:
     hub, _, _ = made
     client = hub_app.create(hub).test_client()
