@@ -151,6 +151,11 @@ class Listener(DeviceThread):
         """Whether it can be told to wait while a read of it is not durable yet."""
         return self._protocol.can_pause
 
+    @property
+    def sounds(self) -> bool:
+        """Whether it beeps when it is told `good`."""
+        return self._protocol.sounds
+
     def pause_if_slow(self) -> None:
         """Stop the scanner when its read has waited long for its commit: without an answer it would give the read up,
         and each pull of the trigger would be another one to give up. Called from another thread."""

@@ -43,8 +43,9 @@ log = logging.getLogger("tallyman.devices")
 @dataclass(frozen=True, slots=True)
 class Health:
     """A device at one moment; `kind`: scanner or scale, `station`: where it stands, `delivery`: what its protocol
-    promises on the way to the journal. Times are wall-clock ms, None for never; counters grow since the start. `odd`:
-    where bytes were no message, newest last, each {at_ms, hex}: the last bytes up to that moment.
+    promises on the way to the journal, `sounds`: the node can make it beep. Times are wall-clock ms, None for never;
+    counters grow since the start. `odd`: where bytes were no message, newest last, each {at_ms, hex}: the last bytes
+    up to that moment.
 
     Counters: bytes, frames, empty, truncated, oversize, noise, checksum, retransmits, no_reads, weights (by the
     protocol); recorded, repeats, parked, refused, paused, opened, lost, failures, feedback_errors (by the thread).
@@ -62,6 +63,7 @@ class Health:
     counters: Mapping[str, int] = field(default_factory=dict)
     delivery: str = "at-most-once"
     odd: Sequence[Mapping[str, Any]] = ()
+    sounds: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """In JSON's types."""
@@ -116,6 +118,11 @@ class DeviceThread(ABC):
     # ------------------------------------------------------------------------------------------------- for the owner
 
     @property
+    def sounds(self) -> bool:
+        """Whether the node can make it beep."""
+        return False
+
+    @property
     def name(self) -> str:
         """The device's name."""
         return self._device.name
@@ -157,6 +164,7 @@ class DeviceThread(ABC):
                 counters,
                 self._device.delivery,
                 tuple(self._odd),
+                self.sounds,
             )
 
     # ---------------------------------------------------------------------------------------------------- the thread

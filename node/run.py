@@ -31,7 +31,6 @@ from node.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from node.jobs import Job
-    from node.weighing import Weigh
     from node.wiring import Parts
 
 log = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
         commands = CommandServer(config.folder, parts.handlers())
         commands.start()
         stack.callback(commands.stop)
-        url = stack.enter_context(_served(parts, journal, supervisor.weigh))
+        url = stack.enter_context(_served(parts, journal, supervisor))
         # The engine and its libraries stay as long as the process: walking over them takes the garbage collector
         # 50 ms, in the midst of whatever a tablet waits for.
         gc.collect()
@@ -134,7 +133,7 @@ def _scheduled(every: Sequence[Job]) -> Iterator[None]:
 
 
 @contextmanager
-def _served(parts: Parts, journal: Journal, weigh: Weigh) -> Iterator[str]:
+def _served(parts: Parts, journal: Journal, supervisor: Supervisor) -> Iterator[str]:
     from web import node_app
     from web.server import Server
 
@@ -151,7 +150,8 @@ def _served(parts: Parts, journal: Journal, weigh: Weigh) -> Iterator[str]:
             links=parts.links,
             status=parts.status,
             certificates=parts.certificates,
-            weigh=weigh,
+            weigh=supervisor.weigh,
+            beep=lambda name: supervisor.signal(name, "good"),
         )
     )
     servers = [Server(app, config.host, config.port)]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.db import Connection
+from ledger.errors import Rejected
 
 Devices = Sequence[Mapping[str, Any]]  # each with at least `name` and `station`
 
@@ -41,3 +42,8 @@ def with_neighbours(device: str, devices: Devices) -> list[str]:
     """That device and what stands where it stands."""
     station = next((str(each["station"]) for each in devices if each["name"] == device), "")
     return list(dict.fromkeys((device, *at(station, devices))))
+
+
+def no_scanner(name: str) -> None:
+    """The scanners of a node that has none."""
+    raise Rejected(f"no scanner is called {name!r}")

@@ -69,6 +69,7 @@ DEVICE = record(
         "last_read_ms": or_null(WHEN),
         "counters": _COUNTER,
         "delivery": one_of("at-least-once", "at-most-once", "on-request"),
+        "sounds": flag("The node can make it beep"),
         "odd": array(
             record("OddBytes", {"at_ms": WHEN, "hex": text("The last bytes up to then, at most 64")}),
             8,

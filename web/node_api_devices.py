@@ -87,6 +87,18 @@ def _weigh(ask: Ask) -> object:
     return {"scale": scale, "weight": f"{weight.value:f}", "unit": weight.unit, "net": weight.net, "amount": amount}
 
 
+def _beep(ask: Ask) -> object:
+    """It sounds as soon as its own thread has a moment for it; of one that is away nobody hears anything."""
+    wish = kit.Fields(ask.body)
+    name = wish.text("device", most=100)
+    wish.done()
+    known = next((each for each in ask.parts.devices() if each["name"] == name), None)
+    if known is not None and not known["sounds"]:
+        raise Rejected(f"{name} does not sound when the node tells it to: its own beep says only that it read a code")
+    ask.parts.beep(name)
+    return {"device": name}
+
+
 def _picture(ask: Ask) -> object:
     """Nothing is kept and nothing is scanned yet: the tablet asks its owner which of the codes was meant."""
     wish = Fields(ask.body, "picture")
@@ -150,6 +162,11 @@ ROUTES = (
                 )
             },
         ),
+    ),
+    Route(
+        method="POST", path="/api/v1/devices/beep", allow=ANYONE, handle=_beep,
+        summary="Make a scanner sound, to hear which one it is and whether it is loud enough",
+        body=record("BeepDevice", {"device": NAME}), answer=record("DeviceBeeps", {"device": NAME}),
     ),
     Route(
         method="POST", path="/api/v1/scales/weigh", allow=ANYONE, handle=_weigh, answer=WEIGHT,

@@ -20,6 +20,7 @@ from node.certificates import is_called
 from node.desk import Person
 from node.floor import Floor
 from node.site import Site
+from node.stations import no_scanner
 from node.tablets import Sent
 from node.weighing import Weigh, no_scale
 from web import kit, languages
@@ -39,7 +40,7 @@ UNDECIDED = frozenset((401, 408, 429))
 @dataclass(frozen=True, slots=True)
 class NodeParts:
     """What the pages act on. `sync` calls the hub now; `devices`, `links` and `status` say how things are; `weigh`
-    waits for a stable weight from a scale.
+    waits for a stable weight from a scale, and `beep` makes the scanner of a name sound soon.
 
     `links`: {hub_ms: last answer of the hub or None, findings: [{severity, seen}],
     scanners: [{name, kind, station, state, problem}]}, cheap enough for several calls a second.
@@ -56,6 +57,7 @@ class NodeParts:
     status: Callable[[], Mapping[str, Any]]
     certificates: Certificates | None = None
     weigh: Weigh = no_scale
+    beep: Callable[[str], None] = no_scanner
 
     def person(self, *, at_work: bool = True) -> Person:
         """Who is asking, by bearer token or cookie. Raises LoginNeeded, also for what another person did: an act in

@@ -53,6 +53,10 @@ class Framing(Protocol):
     def can_pause(self) -> bool:
         """Whether it obeys `disable` and `enable` while a read of it waits for its answer."""
 
+    @property
+    def sounds(self) -> bool:
+        """Whether `signal("good")` makes it beep."""
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads that `chunk` completes."""
 
@@ -89,6 +93,7 @@ class OnlyHeard:
     __slots__ = ()
     waits_for_answer = False
     can_pause = False
+    sounds = False
 
     def hello(self) -> bytes:
         """Nothing."""

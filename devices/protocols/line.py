@@ -66,6 +66,11 @@ class LineProtocol:
         """Never: what waits for one of two answers hears nothing else."""
         return False
 
+    @property
+    def sounds(self) -> bool:
+        """Where bytes are known that make it."""
+        return bool(self.signals.get("good"))
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
         frames: list[Frame] = []

@@ -95,6 +95,11 @@ class SsiProtocol:
         """Unless nothing may be changed about it: after a crash only the set-up would make it scan again."""
         return self.setup
 
+    @property
+    def sounds(self) -> bool:
+        """A beep is a command of this protocol."""
+        return True
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """The reads completed by `chunk`; see `base.Framing`."""
         frames: list[Frame] = []

@@ -201,6 +201,7 @@ def _add_site(stack: ExitStack, set_up: House, folder: Path, name: str) -> None:
             random=RANDOM,
             sync=parts.sync,
             devices=parts.devices,
+            beep=lambda name: supervisor.signal(name, "good"),
             links=parts.links,
             status=parts.status,
             weigh=supervisor.weigh,

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 
 @pytest.fixture
@@ -35,30 +35,27 @@ def card(page: Page) -> Page:
     return page.locator("#alerts li[data-code='disk_low']")  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_an_alert_is_seen_and_stays(
-    pages: Pages, disk: Callable[[int], None], theme: str, size: tuple[int, int]
-) -> None:
+def test_an_alert_is_seen_and_stays(pages: Pages, disk: Callable[[int], None]) -> None:
     house, faults = pages.house, []
     disk(2)
-    page = pages.tablet("kim", "/node", theme=theme, size=size)
+    page = pages.tablet("kim", "/node")
     expect(page.locator("#chip-node")).to_contain_text("Node needs help")
-    shot(page, f"alerts-new-{theme}")
-    faults += faults_of(page, f"new alerts ({theme})")
+    shot(page, "alerts-new")
+    faults += faults_of(page, "new alerts")
     card(page).get_by_role("button", name="I have seen it").click()
     page.fill("#see-note", "A new disk comes on Monday")
-    shot(page, f"alerts-dialog-{theme}")
-    faults += faults_of(page, f"the dialog of an alert ({theme})")
+    shot(page, "alerts-dialog")
+    faults += faults_of(page, "the dialog of an alert")
     page.click("#see-yes")
     expect(card(page)).to_contain_text("has seen it")
     expect(card(page)).to_contain_text("A new disk comes on Monday")
     expect(page.locator("#chip-node")).to_contain_text("Alerts seen")
     page.wait_for_load_state()
-    shot(page, f"alerts-seen-{theme}")
-    faults += faults_of(page, f"seen alerts ({theme})")
+    shot(page, "alerts-seen")
+    faults += faults_of(page, "seen alerts")
 
     # Everybody sees who has seen it; whoever only counts says nothing for all.
-    other = pages.tablet("ana", "/node", theme=theme, size=size)
+    other = pages.tablet("ana", "/node")
     expect(card(other)).to_contain_text("Kim")
     expect(card(other).get_by_role("button")).to_have_count(0)
 
@@ -69,7 +66,7 @@ def test_an_alert_is_seen_and_stays(
     disk(50)  # while the dialog stands there
     page.click("#see-yes")
     expect(page.locator("#see-refusal")).to_contain_text("worse")
-    faults += faults_of(page, f"an alert that got worse ({theme})")
+    faults += faults_of(page, "an alert that got worse")
     page.reload()
     card(page).get_by_role("button", name="I have seen it").click()
     page.click("#see-yes")

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import Pages
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 from tests.browser.test_review import count
 
 BIN = "S-03"
@@ -84,21 +84,20 @@ def test_a_count_and_a_recount_are_ordered_of_one_person(pages: Pages) -> None:
     assert until(house, session) == ("Nia Roth", 1_925_190_000_000)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_who_counts_and_until_when(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+def test_who_counts_and_until_when(pages: Pages) -> None:
     house = pages.house
     kim, now_ms = house.oslo.people["kim"], int(time.time() * 1000)
     bins = [{"bin": "S-03", "deadline_ms": now_ms - HOUR_MS}, {"bin": "F-07", "deadline_ms": now_ms + 90 * HOUR_MS}]
     opened = kim.act("counts", name="Look who counts", bins=[*bins, "A-08"])
-    page = pages.tablet("kim", f"/review/{opened['session']}", theme=theme, size=size)
-    faults = faults_of(page, f"given ({theme})")
+    page = pages.tablet("kim", f"/review/{opened['session']}")
+    faults = faults_of(page, "given")
     page.get_by_role("button", name="Assign S-03").click()
-    faults += faults_of(page, f"given: assign ({theme})")
+    faults += faults_of(page, "given: assign")
     page.goto(f"{house.oslo.url}/review/new")
-    faults += faults_of(page, f"given: open a count ({theme})")
-    ana = pages.tablet("ana", "/", theme=theme, size=size)
-    faults += faults_of(ana, f"given: start ({theme})")
+    faults += faults_of(page, "given: open a count")
+    ana = pages.tablet("ana", "/")
+    faults += faults_of(ana, "given: start")
     ana.goto(f"{house.oslo.url}/count")
     expect(ana.locator("#bins .tile")).to_have_count(3)
-    faults += faults_of(ana, f"given: bins ({theme})")
+    faults += faults_of(ana, "given: bins")
     assert not faults, "\n".join(faults)

@@ -12,53 +12,50 @@ from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import open_bin
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 MARK = "9521234500018"
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_a_test_count_tells_what_it_found(
-    pages: Pages, scanned: Callable[..., None], theme: str, size: tuple[int, int]
-) -> None:
+def test_a_test_count_tells_what_it_found(pages: Pages, scanned: Callable[..., None]) -> None:
     house, faults = pages.house, []
-    bin_ = "N-09" if theme == "dark" else "N-10"
+    bin_ = "N-09"
     line = {"item": "MARK-BL", "quantity": 2, "target": bin_}
     house.oslo.people["rita"].act("documents/receive", lines=[line], delivery_note=f"DN-{bin_}")
-    eva = pages.tablet("eva", "/", theme=theme, size=size)
+    eva = pages.tablet("eva", "/")
     expect(eva.locator(".tile strong")).to_contain_text(["Test count", "Counts", "Look up"])
-    shot(eva, f"auditor-home-{theme}")
-    faults += faults_of(eva, f"an auditor's start ({theme})")
+    shot(eva, "auditor-home")
+    faults += faults_of(eva, "an auditor's start")
     eva.get_by_role("link", name="Test count").click()
     expect(eva.locator("#no-bins")).to_contain_text("Any bin that nobody counts")
-    faults += faults_of(eva, f"before a test count ({theme})")
-    shot(eva, f"auditor-count-{theme}")
+    faults += faults_of(eva, "before a test count")
+    shot(eva, "auditor-count")
     open_bin(eva, scanned, bin_)
     scanned(eva, MARK)
     expect(eva.locator("#lines .count")).to_have_text(["1"])
-    faults += faults_of(eva, f"a test count ({theme})")
+    faults += faults_of(eva, "a test count")
     eva.click("#done")
     eva.click("#ask-yes")
     expect(eva.locator("h1")).to_contain_text(bin_)
     expect(eva.locator("#answer")).to_contain_text("nothing is booked by it")
     expect(eva.locator("#lines tbody td")).to_contain_text(["Marker blue", "2", "1", "-1"])
     expect(eva.locator("main button:visible")).to_have_count(0)
-    shot(eva, f"auditor-found-{theme}")
-    faults += faults_of(eva, f"what a test found ({theme})")
+    shot(eva, "auditor-found")
+    faults += faults_of(eva, "what a test found")
     eva.get_by_role("link", name="Test count of").click()
-    shot(eva, f"auditor-session-{theme}")
+    shot(eva, "auditor-session")
     eva.goto(f"{house.oslo.url}/review/")
     expect(eva.locator("main")).to_contain_text(f"Test count of {bin_}")
-    shot(eva, f"auditor-counts-{theme}")
-    faults += faults_of(eva, f"counts, for an auditor ({theme})")
+    shot(eva, "auditor-counts")
+    faults += faults_of(eva, "counts, for an auditor")
 
     # Who approves may have the bin counted because of it.
-    kim = pages.tablet("kim", "/review/", theme=theme, size=size)
+    kim = pages.tablet("kim", "/review/")
     kim.get_by_role("link", name=f"Test count of {bin_}").click()
     kim.get_by_role("link", name=bin_, exact=True).click()
-    shot(kim, f"tested-{theme}")
-    faults += faults_of(kim, f"a test's result for who approves ({theme})")
+    shot(kim, "tested")
+    faults += faults_of(kim, "a test's result for who approves")
     kim.click("#order")
     expect(kim.locator("h1")).to_have_text(f"After the test of {bin_}")
     expect(kim.locator("tr", has_text=bin_)).to_contain_text("waiting")

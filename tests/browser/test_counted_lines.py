@@ -14,7 +14,7 @@ from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import HAND_MS, MARKER, TAPE, counted, open_bin
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 from web.languages import COOKIE
 
 Scan = Callable[..., None]
@@ -125,8 +125,7 @@ def test_a_line_of_a_receipt_is_found(pages: Pages, scanned: Scan) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_the_lines_of_a_bin_in_two_languages(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+def test_the_lines_of_a_bin_in_two_languages(pages: Pages) -> None:
     house, faults = pages.house, []
     stage.open_count(house, "Looks", "K-09")
     ana = house.oslo.people["ana"]
@@ -134,7 +133,7 @@ def test_the_lines_of_a_bin_in_two_languages(pages: Pages, theme: str, size: tup
     for number in range(7):
         ana.act("counts/enter", item="GLUE-1", lot=f"LOT-{number:03}", quantity=12)
     ana.act("counts/enter", item="TAPE-50", quantity=3, mode="add")
-    page: Any = pages.tablet("ana", "/count", theme=theme, size=size)
+    page: Any = pages.tablet("ana", "/count")
     for language in ("en", "ar"):
         page.context.add_cookies([{"name": COOKIE, "value": language, "url": house.oslo.url}])
         page.reload()
@@ -143,6 +142,6 @@ def test_the_lines_of_a_bin_in_two_languages(pages: Pages, theme: str, size: tup
         expect(page.locator("#lines .line")).to_have_count(7)
         page.fill("#find-line", "")
         page.click("#said summary")
-        shot(page, f"lines-{language}-{theme}")
-        faults += faults_of(page, f"lines of a bin, {language} ({theme})")
+        shot(page, f"lines-{language}")
+        faults += faults_of(page, f"lines of a bin, {language}")
     assert not faults, "\n".join(faults)

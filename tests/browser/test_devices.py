@@ -14,15 +14,16 @@ from devices.reads import NewRead
 from tests.browser import stage
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
 from tests.browser.test_count import counted, open_bin
-from tests.browser.test_look import faults_of
+from tests.browser.test_look import LOOKS, faults_of, in_each
 
 GLOVES = "9521234500063"
 
 
 def shot(page: Any, name: str) -> None:
     if folder := os.environ.get("TALLYMAN_LOOK"):
-        page.wait_for_timeout(300)
-        page.screenshot(path=f"{folder}/{name}.png")
+        for theme in in_each(page, LOOKS):
+            page.wait_for_timeout(300)
+            page.screenshot(path=f"{folder}/{name}-{theme}.png")
 
 
 def twice(house: stage.House, code: str) -> None:

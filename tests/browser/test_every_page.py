@@ -9,11 +9,10 @@ import pytest
 from flask import Flask
 
 from tests.browser import stage
-from tests.browser.conftest import DESK, TABLET, UPRIGHT, Pages
+from tests.browser.conftest import DESK, Pages
 from tests.browser.test_look import faults_of
 from web.node_floor import SCREENS, WORKS
 
-LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
 # What a browser does not show as a page.
 FILES = {"static", "versioned", "node_api.get_metrics", "node_events.get_events", "node_setup.certificate",
          "node_setup.profile", "node_floor.paper_file", "words", "node_offline.worker",
@@ -109,33 +108,25 @@ def test_no_page_is_left_out(house: stage.House, node_screens: Screens, console_
     assert pages_of(house.hub_app) == set(console_screens)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_every_page_of_the_tablet(pages: Pages, node_screens: Screens, theme: str, size: tuple[int, int]) -> None:
+def test_every_page_of_the_tablet(pages: Pages, node_screens: Screens) -> None:
     url, faults, opened = pages.house.oslo.url, [], {}
     pages.forgive("Failed to load resource: net::ERR_FAILED")
     for login, path in sorted({screen for screens in node_screens.values() for screen in screens}):
         if login not in opened:
-            opened[login] = (
-                pages.tablet(login, path, theme=theme, size=size)
-                if login
-                else pages.open(url + path, theme=theme, size=size)
-            )
+            opened[login] = pages.tablet(login, path) if login else pages.open(url + path)
         page = opened[login]
         if path == "/offline/en":  # which goes away as soon as the node answers
             page.route("**/api/v1/status", lambda route: route.abort())
         page.goto(url + path)
-        faults += faults_of(page, f"{path} for {login or 'anybody'} ({theme})")
+        faults += faults_of(page, f"{path} for {login or 'anybody'}")
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize(("theme", "size"), [("dark", DESK), ("light", (1280, 900))])
-def test_every_page_of_the_console(pages: Pages, console_screens: Screens, theme: str, size: tuple[int, int]) -> None:
+def test_every_page_of_the_console(pages: Pages, console_screens: Screens) -> None:
     url, faults = pages.house.hub_url, []
     for login, path in sorted({screen for screens in console_screens.values() for screen in screens}):
-        page = (
-            pages.console(path, theme=theme, size=size) if login else pages.open(url + path, theme=theme, size=size)
-        )
-        faults += faults_of(page, f"{path} ({theme})")
+        page = pages.console(path) if login else pages.open(url + path)
+        faults += faults_of(page, path, [("dark", DESK), ("light", (1280, 900))])
         page.context.close()
     pages.contexts.clear()
     assert not faults, "\n".join(faults)

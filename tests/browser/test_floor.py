@@ -16,7 +16,7 @@ from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
 from tests.browser.test_count import keys, picture
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 Scan = Callable[..., None]
 CABLE, GLUE_LOT = "9521234500070", "]C1010952123450008717280131\x1d10G-1"
@@ -497,50 +497,49 @@ def test_every_other_act_on_goods(pages: Pages, scanned: Scan, kind: str, said: 
 # ---------------------------------------------------------------- looks
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_every_screen_of_floor_work(pages: Pages, scanned: Scan, theme: str, size: tuple[int, int]) -> None:
+def test_every_screen_of_floor_work(pages: Pages, scanned: Scan) -> None:
     put(pages.house, "F-01", 5)
     faults = []
     everything = {"rita": ["receive", "move", "floor/scrap", "floor/return", "floor/relabel", "floor/deliver"],
                   "pia": ["look", "pick", "held", "floor/order", "floor/issue", "floor/hold"],
                   "tor": ["bring-in", "floor/dispatch"]}  # fmt: skip
     for login, paths in everything.items():
-        page = pages.tablet(login, "/", theme=theme, size=size)
+        page = pages.tablet(login, "/")
         for path in paths:
             page.goto(f"{pages.house.oslo.url}/{path}")
             page.wait_for_load_state()
             expect(page.locator("#answer")).not_to_contain_text("Looking for")
             if page.locator("#type").count() and page.locator("#type").is_visible():
                 page.click("#type")
-            faults += faults_of(page, f"{path} ({theme})")
-    page = pages.tablet("pia", "/look", theme=theme, size=size)
+            faults += faults_of(page, f"{path}")
+    page = pages.tablet("pia", "/look")
     for code in (CABLE, "BIN:F-01"):
         scanned(page, code)
         ready(page, "good")
-        faults += faults_of(page, f"look {code} ({theme})")
-    page = pages.tablet("rita", "/receive", theme=theme, size=size)
+        faults += faults_of(page, f"look {code}")
+    page = pages.tablet("rita", "/receive")
     page.click("#blind")
     page.wait_for_selector("#working:not([hidden])")
     scanned(page, "BIN:F-01", CABLE)
     expect(page.locator("#lines .line")).to_have_count(1)
-    faults += faults_of(page, f"receiving ({theme})")
+    faults += faults_of(page, "receiving")
     page.get_by_role("button", name="Change Extension cable").click()
-    faults += faults_of(page, f"keypad ({theme})")
+    faults += faults_of(page, "keypad")
     page.keyboard.press("Escape")
     for button, dialog in (("#done", "#papers"), ("#drop", "#ask")):
         page.click(button)
         page.wait_for_selector(f"{dialog}[open]")
-        faults += faults_of(page, f"receiving: {dialog} ({theme})")
+        faults += faults_of(page, f"receiving: {dialog}")
         page.keyboard.press("Escape")
-    page = pages.tablet("tor", "/floor/dispatch", theme=theme, size=size)
+    page = pages.tablet("tor", "/floor/dispatch")
     scanned(page, "BIN:F-01", CABLE)
     expect(page.locator("#lines .line")).to_have_count(1)
-    faults += faults_of(page, f"dispatch ({theme})")
+    faults += faults_of(page, "dispatch")
     page.click("#done")
-    faults += faults_of(page, f"dispatch: papers ({theme})")
+    faults += faults_of(page, "dispatch: papers")
     page.fill("#said-receiver", "bergen")
     page.click("#papers button[type=submit]")
-    faults += faults_of(page, f"dispatch: sign ({theme})")
+    faults += faults_of(page, "dispatch: sign")
     assert not faults, "\n".join(faults)
 
 

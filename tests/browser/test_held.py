@@ -8,9 +8,9 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser import stage
-from tests.browser.conftest import UPRIGHT, Pages
+from tests.browser.conftest import Pages
 from tests.browser.test_floor import lies, put, ready, sign
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 Scan = Callable[..., None]
 
@@ -45,7 +45,7 @@ def test_what_a_count_found_damaged_is_held_anew_then_released_by_another(pages:
     expect(line.get_by_role("link", name="Count posted by")).to_be_visible()
     expect(line).to_contain_text("Nobody holds it yet")
     assert pages.tablet("kim", "/held?location=H-01").get_by_role("button", name="Release").count() == 0
-    faults = [fault for theme, size in LOOKS for fault in looked_at(pages, "pia", theme, size)]
+    faults = faults_of(page, "held")
     assert not faults, "\n".join(faults)
     line.get_by_role("button", name="Hold anew").click()
     expect(page.locator("#part [data-held=damage]")).to_be_hidden()
@@ -63,12 +63,6 @@ def test_what_a_count_found_damaged_is_held_anew_then_released_by_another(pages:
     kim.click("#all")
     expect(kim.locator("#only")).to_be_hidden()
     assert kim.url.endswith("/held")
-
-
-def looked_at(pages: Pages, login: str, theme: str, size: tuple[int, int]) -> list[str]:
-    page = pages.tablet(login, "/held?location=H-01", theme=theme, size=size)
-    expect(page.locator("#holds .line")).to_have_count(1)
-    return faults_of(page, f"held-{theme}-{'upright' if size == UPRIGHT else 'tablet'}")
 
 
 def test_held_goods_are_scrapped_from_the_list(pages: Pages) -> None:

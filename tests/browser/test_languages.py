@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
 from tests.browser.test_floor import CABLE, put
-from tests.browser.test_look import faults_of
+from tests.browser.test_look import faults_now
 from web.languages import COOKIE, RIGHT_TO_LEFT, catalogue, of_scripts
 
 Scan = Callable[..., None]
@@ -60,7 +60,7 @@ def looked_at(page: Any, language: str, size: tuple[int, int], where: str) -> li
     """What is wrong with the page as it stands, held either way. From left to right `test_every_page` asks axe."""
     found = left_over(page, language, where)
     if language in RIGHT_TO_LEFT:
-        found += faults_of(page, where)
+        found += faults_now(page, where)
     if PICTURES:
         page.screenshot(path=f"{PICTURES}/{re.sub(r'[^a-z0-9]+', '-', where.lower())}.png")
     for width, height in (size[::-1], size):

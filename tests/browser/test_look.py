@@ -4,7 +4,7 @@ Every page as it opens is in test_every_page; here is what comes of working on t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -24,13 +24,32 @@ TARGETS = (
     " input:not([type=checkbox]), select, textarea, label.choice"
 )
 TARGET_PX_MIN = 56
-LOOKS = [("dark", TABLET), ("light", UPRIGHT)]
+Looks = Sequence[tuple[str, tuple[int, int]]]
+LOOKS: Looks = [("dark", TABLET), ("light", UPRIGHT)]
 
 
-def faults_of(page: Any, where: str) -> list[str]:
-    """What is wrong with the page as it stands, written in its own direction and in the other one."""
-    found = _faults_of(page, where, RULES if "dark" in where else RULES_AGAIN)
-    own = page.evaluate("document.documentElement.dir")
+def in_each(page: Any, looks: Looks) -> Iterator[str]:
+    """The page as it stands in each of these themes and sizes, by the theme; then again as it was."""
+    own, size = page.evaluate("document.documentElement.dataset.theme"), page.viewport_size
+    for theme, (width, height) in looks:
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        yield theme
+    page.set_viewport_size(size)
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", own)
+
+
+def faults_of(page: Any, where: str, looks: Looks = LOOKS) -> list[str]:
+    """What is wrong with the page as it stands, in each of `looks`."""
+    found = []
+    for theme in in_each(page, looks):
+        found += faults_now(page, f"{where} ({theme})", RULES if theme == looks[0][0] else RULES_AGAIN)
+    return found
+
+
+def faults_now(page: Any, where: str, rules: dict[str, list[str]] = RULES_AGAIN) -> list[str]:
+    """What is wrong with the page as it looks now, written in its own direction and in the other one."""
+    found, own = _faults_of(page, where, rules), page.evaluate("document.documentElement.dir")
     other = "ltr" if own == "rtl" else "rtl"
     page.evaluate("dir => { document.documentElement.dir = dir; }", other)
     found += _faults_of(page, f"{where} written {other}", RULES_AGAIN)
@@ -99,46 +118,42 @@ def review(house: stage.House) -> str:
     return f"/review/{session}"
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_the_first_log_in(pages: Pages, theme: str, size: tuple[int, int]) -> None:
-    page = pages.open(f"{pages.house.oslo.url}/login", theme=theme, size=size)
+def test_the_first_log_in(pages: Pages) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
     page.click("#first")
-    faults = faults_of(page, f"first log-in ({theme})")
+    faults = faults_of(page, "first log-in")
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_counting_and_its_dialogs(
-    pages: Pages, scanned: Callable[..., None], theme: str, size: tuple[int, int]
-) -> None:
+def test_counting_and_its_dialogs(pages: Pages, scanned: Callable[..., None]) -> None:
     house = pages.house
-    code = "DOCK-1" if theme == "dark" else "A-07"
+    code = "DOCK-1"
     if house.oslo.people["ana"].get("counts/mine")["screen"] is not None:
         pytest.fail("another test left its bin open")
     waiting = [each["bin"] for each in house.oslo.people["ana"].get("counts/mine")["bins"]]
     if code not in waiting:
         stage.open_count(house, "Look", code)
-    page = pages.tablet("ana", "/count", theme=theme, size=size)
+    page = pages.tablet("ana", "/count")
     page.wait_for_selector("#choose:not([hidden])")
     scanned(page, f"BIN:{code}")
     page.wait_for_selector("#counting:not([hidden])")
-    faults = faults_of(page, f"an open bin ({theme})")
+    faults = faults_of(page, "an open bin")
     where = page.locator("#done").bounding_box()
     answer = page.locator("#answer").bounding_box()
     scanned(page, "9521234500032", "]C1010952123450005621SN-9", "NOBODY-KNOWS", "9521234500063")
     expect(page.locator(".line")).to_have_count(3)
     expect(page.locator("#parked")).to_contain_text("1")
-    faults += faults_of(page, f"lines ({theme})")
+    faults += faults_of(page, "lines")
     after = page.locator("#done").bounding_box()
     assert after["x"] == where["x"] and after["y"] == where["y"], "the primary button jumped"
     assert page.locator("#answer").bounding_box() == answer, "the answer jumped"
     for button, dialog in (("#parked", "#unknown"), ("#type", "#code"), ("#leave", "#ask"), ("#done", "#ask")):
         page.click(button)
         page.wait_for_selector(f"{dialog}[open]")
-        faults += faults_of(page, f"{dialog} ({theme})")
+        faults += faults_of(page, f"{dialog}")
         page.keyboard.press("Escape")
     page.get_by_role("button", name="Change Packing tape").click()
-    faults += faults_of(page, f"keypad ({theme})")
+    faults += faults_of(page, "keypad")
     page.keyboard.press("Escape")
     page.click("#leave")
     page.click("#ask-yes")
@@ -146,19 +161,18 @@ def test_counting_and_its_dialogs(
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_deciding_on_a_bin(pages: Pages, review: str, theme: str, size: tuple[int, int]) -> None:
-    page = pages.tablet("kim", f"{review}/A-05", theme=theme, size=size)
+def test_deciding_on_a_bin(pages: Pages, review: str) -> None:
+    page = pages.tablet("kim", f"{review}/A-05")
     text = page.locator("main").inner_text()
     assert "unstable" in text and "NOBODY-KNOWS-THIS" in text and "Moves around the count" in text
     assert page.locator("#approve").is_disabled()
     faults = []
     page.click("#again")
-    faults += faults_of(page, f"count again ({theme})")
+    faults += faults_of(page, "count again")
     page.keyboard.press("Escape")
     page.evaluate("document.querySelector('#approve').disabled = false")  # refused all the same, by the node
     page.click("#approve")
-    faults += faults_of(page, f"approve ({theme})")
+    faults += faults_of(page, "approve")
     assert not faults, "\n".join(faults)
 
 
@@ -183,14 +197,11 @@ def test_right_to_left_mirrors_without_a_wide_page(pages: Pages) -> None:
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_a_tablet_without_its_node(
-    pages: Pages, scanned: Callable[..., None], theme: str, size: tuple[int, int]
-) -> None:
-    house, code = pages.house, "T-11" if theme == "dark" else "T-12"
+def test_a_tablet_without_its_node(pages: Pages, scanned: Callable[..., None]) -> None:
+    house, code = pages.house, "T-11"
     pages.forgive(*OUT_OF_REACH)
     stage.open_count(house, "Out of reach", code)
-    page = pages.tablet("ana", "/count", theme=theme, size=size)
+    page = pages.tablet("ana", "/count")
     page.wait_for_selector("#choose:not([hidden])")
     scanned(page, f"BIN:{code}", "9521234500018")
     expect(page.locator(".line")).to_have_count(1)
@@ -198,21 +209,21 @@ def test_a_tablet_without_its_node(
     page.context.set_offline(True)
     scanned(page, "9521234500032", "NOBODY-KNOWS")
     expect(page.locator(".line.held")).to_have_count(2)
-    faults = faults_of(page, f"held ({theme})")
+    faults = faults_of(page, "held")
     for button, dialog in (("#outbox-open", "#outbox"), ("#logout", "#leaving")):
         page.click(button)
         page.wait_for_selector(f"{dialog}[open]")
-        faults += faults_of(page, f"{dialog} ({theme})")
+        faults += faults_of(page, f"{dialog}")
         page.keyboard.press("Escape")
     page.goto(f"{house.oslo.url}/node")
     expect(page.locator("h1")).to_have_text("The node is out of reach")
-    faults += faults_of(page, f"out of reach ({theme})")
+    faults += faults_of(page, "out of reach")
     house.oslo.people["ana"].act("counts/leave", bin=code)
     page.context.set_offline(False)
     page.goto(f"{house.oslo.url}/count")
     expect(page.locator("#outbox-open")).to_contain_text("2 refused")
     page.click("#outbox-open")
-    faults += faults_of(page, f"refused ({theme})")
+    faults += faults_of(page, "refused")
     page.click("#outbox-seen")
     expect(page.locator("#outbox-open")).to_be_hidden()
     assert not faults, "\n".join(faults)

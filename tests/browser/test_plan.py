@@ -12,7 +12,7 @@ from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 from web.languages import COOKIE
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -180,9 +180,8 @@ def test_a_rule_says_several_things_that_all_hold(pages: Pages, zoned: stage.Hou
     assert [each["bin"] for each in found["bins"]] == ["V-01", "V-02"]
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_how_several_look(pages: Pages, zoned: stage.House, theme: str, size: tuple[int, int]) -> None:
-    page = pages.tablet("kim", "/review/new", theme=theme, size=size)
+def test_how_several_look(pages: Pages, zoned: stage.House) -> None:
+    page = pages.tablet("kim", "/review/new")
     wanted = [
         ("areas", "ZONE-V"),
         ("areas", "ZONE-W"),
@@ -195,8 +194,8 @@ def test_how_several_look(pages: Pages, zoned: stage.House, theme: str, size: tu
     expect(page.locator("#answer")).to_contain_text("No bin fits now")
     page.get_by_role("button", name="Remove Bins that are suspect").click()
     expect(page.locator("#answer")).to_have_attribute("data-level", "good")
-    shot(page, f"plan-several-{theme}")
-    faults = faults_of(page, f"plan: several ({theme})")
+    shot(page, "plan-several")
+    faults = faults_of(page, "plan: several")
     page.context.add_cookies([{"name": COOKIE, "value": "ar", "url": pages.house.oslo.url}])
     page.reload()
     for kind, value in (("areas", "ZONE-V"), ("abc", "K"), ("empty", "")):
@@ -205,23 +204,22 @@ def test_how_several_look(pages: Pages, zoned: stage.House, theme: str, size: tu
         if value and kind == "areas":
             page.locator(".criteria select").select_option(value)
     expect(page.locator(".criteria > *")).to_have_count(3)
-    shot(page, f"plan-several-rtl-{theme}")
-    faults += faults_of(page, f"plan: several, Arabic ({theme})")
+    shot(page, "plan-several-rtl")
+    faults += faults_of(page, "plan: several, Arabic")
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_how_it_looks(pages: Pages, theme: str, size: tuple[int, int]) -> None:
-    page = pages.tablet("kim", "/review/new", theme=theme, size=size)
+def test_how_it_looks(pages: Pages) -> None:
+    page = pages.tablet("kim", "/review/new")
     page.get_by_text("When a bin is counted again").click()
-    faults = faults_of(page, f"plan: limits ({theme})")
+    faults = faults_of(page, "plan: limits")
     kim = pages.house.oslo.people["kim"]
     session = kim.act("counts", name="Draft", bins=[BIN], draft=True)["session"]
     page.goto(f"{pages.house.oslo.url}/review/{session}")
     page.get_by_text("When a bin is counted again").click()
-    faults += faults_of(page, f"plan: draft ({theme})")
+    faults += faults_of(page, "plan: draft")
     page.goto(f"{pages.house.oslo.url}/review/{session}/plan")
-    faults += faults_of(page, f"plan: how ({theme})")
+    faults += faults_of(page, "plan: how")
     page.goto(f"{pages.house.oslo.url}/review/new?from={NEXT}")
-    faults += faults_of(page, f"plan: by hand ({theme})")
+    faults += faults_of(page, "plan: by hand")
     assert not faults, "\n".join(faults)

@@ -10,10 +10,10 @@ from playwright.sync_api import expect
 
 from ledger.errors import Rejected
 from tests.browser import stage
-from tests.browser.conftest import TABLET, UPRIGHT, Pages
+from tests.browser.conftest import Pages
 from tests.browser.test_count import keys
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 RULE = {"control_percent": 0, "rounds_max": 1}
 
@@ -148,11 +148,10 @@ def test_chosen_bins_are_posted_for_one_reason_or_rejected_together(pages: Pages
     assert {line["bin"]: line["reasons"] for line in lines} == {"R-01": "miscounted-before", "R-03": ""}
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_bins_chosen_among_others(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+def test_bins_chosen_among_others(pages: Pages) -> None:
     session = opened(pages.house, "Looked at", "R-03", "R-04")
     count(pages.house, "ben", "R-03", {"item": "MARK-BL", "quantity": 2})
-    kim = pages.tablet("kim", f"/review/{session}", theme=theme, size=size)
+    kim = pages.tablet("kim", f"/review/{session}")
     assert faults_of(kim, "chosen bins") == []
     kim.get_by_label("Choose R-03").check()
     expect(kim.locator("#chosen")).to_be_visible()
@@ -195,14 +194,13 @@ def test_a_sheet_is_issued_printed_tried_and_taken(pages: Pages, tmp_path: Path)
     expect(kim.locator(".heading")).to_contain_text("unstable")
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_the_dialogs_of_a_supervisor(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+def test_the_dialogs_of_a_supervisor(pages: Pages) -> None:
     house = pages.house
-    bins = ("A-01", "A-02", "A-03") if theme == "dark" else ("A-05", "A-06", "A-07")
-    session = opened(house, f"Dialogs, {theme}", *bins)
+    bins = ("A-01", "A-02", "A-03")
+    session = opened(house, "Dialogs", *bins)
     count(house, "ana", bins[0], {"item": "GLOVE-10", "quantity": 77})
     house.oslo.people["kim"].act("counts/sheets", session=session, bins=[bins[1]])
-    kim = pages.tablet("kim", f"/review/{session}", theme=theme, size=size)
+    kim = pages.tablet("kim", f"/review/{session}")
     faults = []
     for path, button, dialog in (
         ("", "#cancel", "#decide"),
@@ -216,20 +214,18 @@ def test_the_dialogs_of_a_supervisor(pages: Pages, theme: str, size: tuple[int, 
         kim.wait_for_load_state()
         kim.locator(button).first.click()
         kim.wait_for_selector(f"{dialog}[open]")
-        faults += faults_of(kim, f"{path} {button} ({theme})")
+        faults += faults_of(kim, f"{path} {button}")
         kim.keyboard.press("Escape")
     assert not faults, "\n".join(faults)
-    assert size in (TABLET, UPRIGHT)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_the_value_of_a_difference_and_the_moves_around_it(pages: Pages, theme: str, size: tuple[int, int]) -> None:
-    house, bin_ = pages.house, "N-14" if theme == "dark" else "N-15"
+def test_the_value_of_a_difference_and_the_moves_around_it(pages: Pages) -> None:
+    house, bin_ = pages.house, "N-14"
     rita = house.oslo.people["rita"]
     goods = [("TAPE-50", 12, {}), ("RAG-1", 4, {}), ("YOG-500", 6, {"lot": "L-77"})]
     lines = [{"item": item, "quantity": size, "target": bin_, **more} for item, size, more in goods]
     rita.act("documents/receive", lines=lines)
-    session = opened(house, f"Worth, {theme}", bin_)
+    session = opened(house, "Worth", bin_)
     ana = house.oslo.people["ana"]
     ana.act("counts/open", bin=bin_)
     ana.act("counts/enter", item="TAPE-50", quantity=7)
@@ -241,14 +237,14 @@ def test_the_value_of_a_difference_and_the_moves_around_it(pages: Pages, theme: 
     rita.act("documents/move", lines=[{**moved[0], "source": "DOCK-1", "target": bin_}])
     with pytest.raises(Rejected, match="APPROVE"):  # who counts learns no value
         ana.get(f"counts/{session}/bins/{bin_}")
-    kim = pages.tablet("kim", f"/review/{session}/{bin_}", theme=theme, size=size)
+    kim = pages.tablet("kim", f"/review/{session}/{bin_}")
     expect(kim.locator("#worth")).to_contain_text("EUR")
     expect(kim.locator("#worth")).to_contain_text("1 line has no cost")
     expect(kim.locator("tr", has_text="Packing tape").locator("[data-value]")).to_have_text("-9.00 EUR")
     expect(kim.locator("tr", has_text="Cleaning rag").locator("[data-value]")).to_have_text("no cost")
     moves = kim.locator("#moves tbody tr")
     expect(moves.filter(has_text="after the count")).to_have_count(1)
-    shot(kim, f"worth-{theme}")
-    assert faults_of(kim, f"a bin's worth ({theme})") == []
+    shot(kim, "worth")
+    assert faults_of(kim, "a bin's worth") == []
     moves.filter(has_text="Stock moved").first.locator("a").click()
     kim.wait_for_url(f"**/operations/{op}")

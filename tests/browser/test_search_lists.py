@@ -9,7 +9,7 @@ from tests.browser import stage
 from tests.browser.conftest import TABLET, Pages
 from tests.browser.test_devices import shot
 from tests.browser.test_languages import looked_at, speaking
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,17 +21,16 @@ def counts(house: stage.House) -> None:
     kim.act("counts/cancel", session=session, reason="late")
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_counts_are_found_by_name_and_state(pages: Pages, theme: str, size: tuple[int, int]) -> None:
-    page = pages.tablet("kim", "/review/", theme=theme, size=size)
+def test_counts_are_found_by_name_and_state(pages: Pages) -> None:
+    page = pages.tablet("kim", "/review/")
     rows = page.locator("tbody tr")
     page.focus("#search")
     page.keyboard.type("SOUTH looked")
     page.keyboard.press("Enter")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("Looked for, south")
-    faults = faults_of(page, f"counts found ({theme})")
-    shot(page, f"counts-{theme}-{size[0]}")
+    faults = faults_of(page, "counts found")
+    shot(page, "counts")
     page.fill("#search", "looked for")
     page.select_option("#state", "draft")
     page.get_by_role("button", name="Find").click()
@@ -41,8 +40,8 @@ def test_counts_are_found_by_name_and_state(pages: Pages, theme: str, size: tupl
     expect(page.locator(".empty")).to_have_text(
         "No count here has looked for in its name and is in the state posted."
     )
-    faults += faults_of(page, f"no count found ({theme})")
-    shot(page, f"counts-none-{theme}-{size[0]}")
+    faults += faults_of(page, "no count found")
+    shot(page, "counts-none")
     page.press("#search", "Escape")
     page.wait_for_url("**/review/")
     expect(page.locator("#search")).to_have_value("")
@@ -69,11 +68,8 @@ def moved(house: stage.House) -> str:
     return str(house.oslo.people["rita"].act("documents/receive", lines=[line], confirm=True)["op_id"])
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_operations_are_found_by_kind_person_and_day(
-    pages: Pages, moved: str, theme: str, size: tuple[int, int]
-) -> None:
-    page = pages.tablet("kim", "/", theme=theme, size=size)
+def test_operations_are_found_by_kind_person_and_day(pages: Pages, moved: str) -> None:
+    page = pages.tablet("kim", "/")
     page.get_by_role("link", name="All operations").click()
     page.wait_for_url("**/operations/")
     page.select_option("#kind", "receive")
@@ -85,14 +81,14 @@ def test_operations_are_found_by_kind_person_and_day(
     row = page.get_by_role("row").filter(has=page.locator(f'a[href="/operations/{moved}"]'))
     expect(row).to_contain_text("Goods received")
     expect(row).to_contain_text("Rita Lund")
-    faults = faults_of(page, f"operations found ({theme})")
-    shot(page, f"operations-{theme}-{size[0]}")
+    faults = faults_of(page, "operations found")
+    shot(page, "operations")
     page.fill("#to", "2020-01-02")
     page.press("#to", "Enter")
     expect(page.locator(".empty")).to_contain_text("Nothing fits what was looked for")
     expect(page.locator(".empty")).to_contain_text("Rita Lund")
-    faults += faults_of(page, f"no operation found ({theme})")
-    shot(page, f"operations-none-{theme}-{size[0]}")
+    faults += faults_of(page, "no operation found")
+    shot(page, "operations-none")
     page.press("#kind", "Escape")
     page.wait_for_url("**/operations/")
     page.focus("#beginning")

@@ -13,7 +13,7 @@ from node import totp
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 
 @pytest.fixture
@@ -34,15 +34,14 @@ def code_of(secret: str, off: int = 0) -> str:
 
 
 @pytest.mark.usefixtures("asked")
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_a_supervisor_sets_up_an_authenticator_and_uses_it(pages: Pages, theme: str, size: tuple[int, int]) -> None:
-    page = pages.open(f"{pages.house.oslo.url}/login", theme=theme, size=size)
+def test_a_supervisor_sets_up_an_authenticator_and_uses_it(pages: Pages) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
     page.fill("#name", "kim")
     page.fill("#pin", stage.PIN)
     page.keyboard.press("Enter")
     secret = page.locator("#authenticator-secret")
     expect(secret).to_be_visible()
-    faults = faults_of(page, f"setting up an authenticator ({theme})")
+    faults = faults_of(page, "setting up an authenticator")
     assert not faults, "\n".join(faults)
     text = secret.inner_text()
     wrong = "000000" if code_of(text) != "000000" else "111111"
@@ -55,13 +54,13 @@ def test_a_supervisor_sets_up_an_authenticator_and_uses_it(pages: Pages, theme: 
     page.wait_for_url(f"{pages.house.oslo.url}/")
 
     # From the second time on only the code is asked for; the same one is not taken twice.
-    page = pages.open(f"{pages.house.oslo.url}/login", theme=theme, size=size)
+    page = pages.open(f"{pages.house.oslo.url}/login")
     page.fill("#name", "kim")
     page.fill("#pin", stage.PIN)
     page.keyboard.press("Enter")
     expect(page.locator("#second")).to_be_focused()
     expect(secret).to_be_hidden()
-    faults = faults_of(page, f"the code of an authenticator ({theme})")
+    faults = faults_of(page, "the code of an authenticator")
     assert not faults, "\n".join(faults)
     page.fill("#second", code_of(text, -1))
     page.keyboard.press("Enter")
@@ -81,22 +80,21 @@ def test_a_counter_logs_in_as_ever(pages: Pages) -> None:
 
 
 @pytest.mark.usefixtures("asked")
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_an_administrator_resets_a_lost_authenticator(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+def test_an_administrator_resets_a_lost_authenticator(pages: Pages) -> None:
     house, faults = pages.house, []
     secret = house.oslo.parts.floor.people.enrol_second("kim", stage.PIN, "lost")["secret"]
     house.oslo.parts.floor.people.log_in("kim", stage.PIN, "lost", code_of(secret))
-    page = pages.tablet("ada", "/people", theme=theme, size=size)
+    page = pages.tablet("ada", "/people")
     kim = page.locator("tr", has_text="Kim Holt")
     expect(kim).to_contain_text("set up")
     expect(page.locator("tr", has_text="Ana Berg")).not_to_contain_text("set up")
     expect(page.get_by_role("button", name="Reset")).to_have_count(1)
-    shot(page, f"people-{theme}")
-    faults += faults_of(page, f"people ({theme})")
+    shot(page, "people")
+    faults += faults_of(page, "people")
     kim.get_by_role("button", name="Reset").click()
     expect(page.locator("#reset-title")).to_contain_text("Kim Holt")
-    shot(page, f"people-dialog-{theme}")
-    faults += faults_of(page, f"resetting an authenticator ({theme})")
+    shot(page, "people-dialog")
+    faults += faults_of(page, "resetting an authenticator")
     page.locator("#reset [data-close]").click()
     expect(kim).to_contain_text("set up")
     kim.get_by_role("button", name="Reset").click()
@@ -105,7 +103,7 @@ def test_an_administrator_resets_a_lost_authenticator(pages: Pages, theme: str, 
     expect(page.get_by_role("button", name="Reset")).to_have_count(0)
 
     # Whoever lost it sets up another one.
-    page = pages.open(f"{house.oslo.url}/login", theme=theme, size=size)
+    page = pages.open(f"{house.oslo.url}/login")
     page.fill("#name", "kim")
     page.fill("#pin", stage.PIN)
     page.keyboard.press("Enter")

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 from tests.browser.test_review import opened
 from web.languages import COOKIE
 
@@ -105,36 +105,35 @@ def test_a_sheet_is_typed_in_line_by_line_with_the_keyboard_alone(pages: Pages) 
     expect(page.locator("main")).to_contain_text("Nothing can be typed in here any more")
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_how_typing_looks(pages: Pages, theme: str, size: tuple[int, int]) -> None:
+def test_how_typing_looks(pages: Pages) -> None:
     session = opened(pages.house, "Typed", *BINS)
     sheet = pages.house.oslo.people["kim"].act("counts/sheets", session=session, bins=list(BINS))["sheet"]
-    page = pages.tablet("ana", f"/count/sheets/{sheet}", theme=theme, size=size)
+    page = pages.tablet("ana", f"/count/sheets/{sheet}")
     expect(page.locator("[name=item]").first).to_be_focused()
     typed(page, "YOG-500")
     expect(page.get_by_role("textbox", name="Lot")).to_be_visible()
     typed(page, "4", "L2611", "", "NO-SUCH")
     page.click("#yes")
     expect(page.locator("#problems li")).to_have_count(1)
-    shot(page, f"sheet-typed-{theme}")
-    faults = faults_of(page, f"sheet typed ({theme})")
+    shot(page, "sheet-typed")
+    faults = faults_of(page, "sheet typed")
     page.context.add_cookies([{"name": COOKIE, "value": "ar", "url": pages.house.oslo.url}])
     page.reload()
     page.click("#yes")
     expect(page.locator("#problems li")).to_have_count(1)
-    shot(page, f"sheet-typed-rtl-{theme}")
-    faults += faults_of(page, f"sheet typed, Arabic ({theme})")
+    shot(page, "sheet-typed-rtl")
+    faults += faults_of(page, "sheet typed, Arabic")
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_how_it_looks(pages: Pages, theme: str, size: tuple[int, int]) -> None:
-    issued(pages.house, blind=theme == "dark")
-    page = pages.tablet("ana", "/count", theme=theme, size=size)
+@pytest.mark.parametrize("blind", [True, False])
+def test_how_it_looks(pages: Pages, blind: bool) -> None:
+    issued(pages.house, blind=blind)
+    page = pages.tablet("ana", "/count")
     expect(page.get_by_role("link", name="2 sheets are out")).to_be_visible()
-    faults = faults_of(page, f"sheets: count ({theme})")
+    faults = faults_of(page, "sheets: count")
     page.goto(f"{pages.house.oslo.url}/count/sheets")
-    faults += faults_of(page, f"sheets: out ({theme})")
+    faults += faults_of(page, "sheets: out")
     page.get_by_role("button", name="It is back").first.click()
-    faults += faults_of(page, f"sheets: back ({theme})")
+    faults += faults_of(page, "sheets: back")
     assert not faults, "\n".join(faults)

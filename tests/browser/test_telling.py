@@ -12,7 +12,7 @@ from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_devices import shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 # A battery that a test can drain.
 BATTERY = """
@@ -110,9 +110,8 @@ def test_a_node_that_refuses_or_fails_is_not_shown(pages: Pages, status: int) ->
     assert page.url == f"{pages.house.oslo.url}/" and "no" not in page.locator("main").inner_text().split()
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
 @pytest.mark.parametrize("language", ["en", "ar"])
-def test_the_page_of_the_node_shows_it(pages: Pages, theme: str, size: tuple[int, int], language: str) -> None:
+def test_the_page_of_the_node_shows_it(pages: Pages, language: str) -> None:
     parts, faults = pages.house.oslo.parts, []
     words = (
         {"unsent": 0, "kept": True, "battery": {"percent": 62, "charging": True}},
@@ -121,12 +120,12 @@ def test_the_page_of_the_node_shows_it(pages: Pages, theme: str, size: tuple[int
     )
     for number, word in enumerate(words):
         parts.floor.tablets.tell(f"{number}" * 32, word)
-    page = pages.tablet("kim", "/", theme=theme, size=size)
+    page = pages.tablet("kim", "/")
     page.context.add_cookies([{"name": "tallyman_language", "value": language, "url": pages.house.oslo.url}])
     page.goto(f"{pages.house.oslo.url}/node")
     page.locator("a[href='/setup']").last.scroll_into_view_if_needed()
-    shot(page, f"telling-{language}-{theme}")
-    faults += faults_of(page, f"tablets of the node ({language}, {theme})")
+    shot(page, f"telling-{language}")
+    faults += faults_of(page, f"tablets of the node ({language})")
     assert page.locator("td", has_text="62 %").count() and page.locator("td .chip", has_text="9 %").count()
     alert = page.locator("#alerts li[data-code='tablet_battery']")
     expect(alert.first).to_be_visible()

@@ -9,7 +9,7 @@ from tests.browser.conftest import Pages
 from tests.browser.stage import wait_for
 from tests.browser.test_devices import shot
 from tests.browser.test_floor import Scan, lies, put, sign
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 from web.languages import COOKIE
 
 
@@ -65,22 +65,21 @@ def test_what_comes_back_is_brought_in_where_it_was_sent(pages: Pages, scanned: 
     expect(console.locator("main")).to_contain_text("It is resolved")
     state(house, transfer, "coming back")
     faults = []
-    for theme, size in LOOKS:
-        look = pages.tablet("tor", "/look?item=CABLE-3", theme=theme, size=size)
-        expect(look.locator(".figure", has_text="On the way back")).to_contain_text("3")
-        way = look.get_by_role("region", name="On its way between sites").locator("tr", has_text="back from bergen")
-        expect(way.get_by_role("link")).to_have_attribute("href", f"/operations/{transfer}")
-        shot(look, f"back-{theme}")
-        faults += faults_of(look, f"comes back ({theme})")
-        look.goto(f"{house.oslo.url}/sent")
-        row = look.locator("tr", has_text=transfer[:8])
-        expect(row).to_contain_text("on its way back: bring it in when it is here")
-        faults += faults_of(look, f"comes back, sent ({theme})")
-        shot(look, f"back-sent-{theme}")
-        look.context.add_cookies([{"name": COOKIE, "value": "ar", "url": house.oslo.url}])
-        look.goto(f"{house.oslo.url}/look?item=CABLE-3")
-        expect(look.locator(".figure").nth(3)).to_be_visible()
-        shot(look, f"back-rtl-{theme}")
+    look = pages.tablet("tor", "/look?item=CABLE-3")
+    expect(look.locator(".figure", has_text="On the way back")).to_contain_text("3")
+    way = look.get_by_role("region", name="On its way between sites").locator("tr", has_text="back from bergen")
+    expect(way.get_by_role("link")).to_have_attribute("href", f"/operations/{transfer}")
+    shot(look, "back")
+    faults += faults_of(look, "comes back")
+    look.goto(f"{house.oslo.url}/sent")
+    row = look.locator("tr", has_text=transfer[:8])
+    expect(row).to_contain_text("on its way back: bring it in when it is here")
+    faults += faults_of(look, "comes back, sent")
+    shot(look, "back-sent")
+    look.context.add_cookies([{"name": COOKIE, "value": "ar", "url": house.oslo.url}])
+    look.goto(f"{house.oslo.url}/look?item=CABLE-3")
+    expect(look.locator(".figure").nth(3)).to_be_visible()
+    shot(look, "back-rtl")
     assert not faults, "\n".join(faults)
     page = pages.tablet("tor", "/bring-in")
     page.get_by_role("button", name=f"{transfer[:8]}").click()

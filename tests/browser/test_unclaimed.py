@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import expect
 
 from devices.reads import NewRead
@@ -12,29 +11,26 @@ from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import counted, open_bin
 from tests.browser.test_devices import GLOVES, shot
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_a_scan_of_nobodys_scanner_is_taken_over_or_dismissed(
-    pages: Pages, scanned: Callable[..., None], theme: str, size: tuple[int, int]
-) -> None:
+def test_a_scan_of_nobodys_scanner_is_taken_over_or_dismissed(pages: Pages, scanned: Callable[..., None]) -> None:
     house, faults = pages.house, []
     stage.leave_all(house)
-    bin_ = {"dark": "U-01", "light": "U-02"}[theme]
-    session = stage.open_count(house, f"Unclaimed {theme}", bin_)
-    page = pages.tablet("ana", "/count", theme=theme, size=size)
+    bin_ = "U-01"
+    session = stage.open_count(house, "Unclaimed", bin_)
+    page = pages.tablet("ana", "/count")
     open_bin(page, scanned, bin_)
     nobodys = [NewRead("found-gun", f"]E0{GLOVES}".encode(), context={"actor": ""})]
     for _ in range(2):
         house.oslo.journal.record(nobodys)
     stage.wait_for("both to wait", lambda: len(house.oslo.people["ana"].get("reads/unclaimed")["rows"]) == 2, 20)
-    node = pages.tablet("ana", "/node", theme=theme, size=size)
+    node = pages.tablet("ana", "/node")
     cards = node.locator("#unclaimed-list .card")
     expect(cards).to_have_count(2)
     node.locator("#unclaimed").scroll_into_view_if_needed()
-    shot(node, f"unclaimed-{theme}")
-    faults += faults_of(node, f"nobody's scans ({theme})")
+    shot(node, "unclaimed")
+    faults += faults_of(node, "nobody's scans")
     cards.first.get_by_role("button", name="Take it").click()
     expect(cards).to_have_count(1)
     expect(counted(page, "Work gloves")).to_have_text("1")

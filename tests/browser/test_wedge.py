@@ -7,7 +7,6 @@ import base64
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 import zxingcpp
 from playwright.sync_api import expect
 
@@ -15,7 +14,7 @@ from devices.calibration import LETTERS, garbled
 from tests.browser import stage
 from tests.browser.conftest import Pages, typed_at_once
 from tests.browser.test_count import HAND_MS, MARKER, TAPE
-from tests.browser.test_look import LOOKS, faults_of
+from tests.browser.test_look import faults_of
 
 COOP = "The Cross-Origin-Opener-Policy header has been ignored"
 
@@ -161,20 +160,17 @@ def seen_by_camera(pages: Pages, png: bytes) -> str:
     return str(code.text)
 
 
-@pytest.mark.parametrize(("theme", "size"), LOOKS)
-def test_another_tablet_is_set_up_by_pointing_its_camera_at_this_one(
-    pages: Pages, theme: str, size: tuple[int, int]
-) -> None:
+def test_another_tablet_is_set_up_by_pointing_its_camera_at_this_one(pages: Pages) -> None:
     pages.forgive(COOP)
     url = pages.house.oslo.url.replace("127.0.0.1", "tablet.test")
-    page = pages.open(f"{url}/setup", theme=theme, size=size)
+    page = pages.open(f"{url}/setup")
     page.wait_for_selector("html[data-scanner]", state="attached")
     found = [seen_by_camera(pages, drawn.screenshot()) for drawn in page.locator("svg.qr").all()]
     assert found[0] == LETTERS
     parts = urlsplit(found[1])
     assert parts._replace(fragment="").geturl() == f"{url}/setup"
     assert parse_qs(parts.fragment) == {"site": ["oslo"]}
-    assert not (faults := faults_of(page, f"set up, {theme}")), faults
-    alone = pages.open(f"{pages.house.oslo.url}/setup", theme=theme, size=size)
+    assert not (faults := faults_of(page, "set up")), faults
+    alone = pages.open(f"{pages.house.oslo.url}/setup")
     expect(alone.locator("#own-none")).to_contain_text("web.host")
     assert stage.PIN not in page.content()

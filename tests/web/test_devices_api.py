@@ -179,6 +179,34 @@ def test_a_scale_gives_a_stable_exact_weight_into_a_line(tmp_path: Path) -> None
         kit.assert_refused(cora.post("/api/v1/scales/weigh", json={"item": "HAM"}), "nothing on it")
 
 
+def test_a_scanner_is_told_to_beep_and_one_that_cannot_says_so(tmp_path: Path) -> None:
+    stage, _ = kit.node(tmp_path / "node", watched=False)
+    with kit.closing(stage), ExitStack() as stack:
+        kinds = {"gun": "honeywell", "plain": "line"}
+        guns = [stack.enter_context(SimulatedScanner(tmp_path / name, clock=SystemClock())) for name in kinds]
+        urls = [f"{gun.url}&protocol={kinds[name]}&name={name}" for gun, name in zip(guns, kinds, strict=True)]
+        supervisor = Supervisor(Registry.parse(urls), stage.journal, clock=SystemClock(), random=SystemRandom())
+        supervisor.start()
+        stack.callback(supervisor.stop)
+        for gun in guns:
+            gun.wait_opened(5_000)
+        told = {"devices": lambda: [each.as_json() for each in supervisor.health()]}
+        app = node_app.create(
+            replace(kit.parts(stage), beep=lambda name: supervisor.signal(name, "good"), **told)  # type: ignore[arg-type]
+        )
+        described.watch(app)
+        cora = kit.logged_in(app, "cora")
+        assert {each["name"]: each["sounds"] for each in cora.get("/api/v1/devices/").json["rows"]} == {
+            "gun": True, "plain": False,
+        }  # fmt: skip
+        assert cora.post("/api/v1/devices/beep", json={"device": "gun"}).json == {"device": "gun"}
+        assert guns[0].answers(5_000) == b"\x1b6"
+        kit.assert_refused(cora.post("/api/v1/devices/beep", json={"device": "plain"}), "does not sound")
+        kit.assert_refused(cora.post("/api/v1/devices/beep", json={"device": "nobody"}), "no scanner is called")
+        page = cora.get("/node").get_data(as_text=True)
+        assert page.count("data-beep") == 1 and 'data-beep="gun"' in page
+
+
 def _weighed(stage: Stage) -> None:
     """An item counted by weight, and a bin open for it."""
     with stage.site.writing() as connection:

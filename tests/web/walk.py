@@ -113,6 +113,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "users/{actor}/roles": {"roles": ["COUNT"]},
     "scans/": {"op_id": NOBODY, "text": "x" * 5_000},
     "devices/bind": {"device": "\n"},
+    "devices/beep": {"device": "no-such"},
     "scales/weigh": {"item": "NO-SUCH"},
     "scans/picture": {"width": 1, "height": 2, "points": "AA=="},
     "lookup": {"text": "NO-SUCH"},

@@ -25,6 +25,13 @@ for (const each of document.querySelectorAll("[data-use]")) {
   }));
 }
 
+for (const each of document.querySelectorAll("[data-beep]")) {
+  each.addEventListener("click", () => attempt(async () => {
+    await post("devices/beep", { device: each.dataset.beep });
+    say("quiet", _("%(scanner)s was told to beep", { scanner: each.dataset.beep }), { aloud: false });
+  }));
+}
+
 // Paired by its code, or taken on another page: the table says whose it is now.
 let mine = null;
 stream.addEventListener("state", ({ detail }) => {
