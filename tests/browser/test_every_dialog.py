@@ -19,8 +19,7 @@ from tests.browser.test_look import RULES, RULES_AGAIN, dialog_faults_of
 from tests.browser.test_measured import typed
 from web.languages import COOKIE
 
-# What Arabic changes, room and direction, is the same in either theme.
-LOOKS = {"en": [("dark", TABLET), ("light", UPRIGHT)], "ar": [("light", UPRIGHT)]}
+LOOKS = {"en": [("dark", TABLET), ("light", UPRIGHT)], "ar": [("light", UPRIGHT), ("dark", TABLET)]}
 COUNTED, REVIEWED, PAPER, GOODS = "K-01", "K-02", "K-03", "K-04"
 YOGHURT = {"item": "YOG-500", "lot": "L-EVERY", "expiry": "2027-06-30"}
 CODES = ("https://id.gs1.org/01/09521234500063", "9521234500018")
