@@ -8,7 +8,7 @@ power loss; `mmap_size=0` and a SQLite without the WAL-reset bug (3.7.0 to 3.51.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = sqlite3.Connection
 Row: TypeAlias = tuple[Any, ...]
+Step: TypeAlias = str | Callable[[Connection], None]
 
 DatabaseError: type[Exception] = driver.DatabaseError
 OperationalError: type[Exception] = driver.OperationalError
@@ -138,8 +139,9 @@ def settle(connection: Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def migrate(connection: Connection, steps: Sequence[str]) -> None:
-    """Bring the schema up to date: `steps[n]` is the SQL script from version n to n + 1. All are in one transaction.
+def migrate(connection: Connection, steps: Sequence[Step]) -> None:
+    """Bring the schema up to date: `steps[n]` is the SQL script from version n to n + 1, or what does work that SQL
+    cannot. All are in one transaction.
 
     The version lives in the file's `user_version`. A file newer than this program is refused untouched.
     """
@@ -152,6 +154,9 @@ def migrate(connection: Connection, steps: Sequence[str]) -> None:
         return
     with transaction(connection):
         for step in steps[version:]:
+            if callable(step):
+                step(connection)
+                continue
             for statement in _statements(step):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version={len(steps)}")

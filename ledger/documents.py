@@ -30,7 +30,7 @@ OCCURRED_MS_MAX = 7_258_118_400_000
 AHEAD_MS_MAX = 60_000
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,30}", re.ASCII)
-_REFERENCE_CHARS_MAX = 64
+REFERENCE_CHARS_MAX = 64
 
 # Marks that change how a document may be read.
 BY_PAPER = "by-paper"
@@ -201,9 +201,9 @@ def sealed_op_id(close: OpId, unit: str) -> OpId:
 
 def reference(text: object) -> str:
     """A foreign document number: printable, 1 to 64 characters."""
-    if not isinstance(text, str) or not 0 < len(text) <= _REFERENCE_CHARS_MAX or not text.isprintable():
+    if not isinstance(text, str) or not 0 < len(text) <= REFERENCE_CHARS_MAX or not text.isprintable():
         raise Rejected(
-            f"{str(text)[:80]!r} is not a document number: 1 to {_REFERENCE_CHARS_MAX} printable characters"
+            f"{str(text)[:80]!r} is not a document number: 1 to {REFERENCE_CHARS_MAX} printable characters"
         )
     return text
 

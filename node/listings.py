@@ -19,7 +19,7 @@ from ledger import control
 from ledger.db import Connection
 from ledger.ids import VIRTUAL
 from ledger.moves import STATUSES
-from node import catalogue, proofs, streams
+from node import catalogue, numbers, proofs, streams
 from node.desk import Answer
 
 Key: TypeAlias = tuple[Any, ...]
@@ -31,6 +31,11 @@ LOCATIONS = "locations"
 _WORDS_OF = "coalesce((SELECT words FROM named WHERE stream = 'locations' AND key = location), lower(location))"
 _LAST = "\U0010ffff"
 _NEWEST = 2**62
+# As many operations with a number are sorted; of more than that the newest are picked out of all.
+FEW = 1_000
+_NAMED = "referred r {} CROSS JOIN operations ON operations.height = r.height AND operations.place = r.place"
+_NAMES = ("EXISTS (SELECT 1 FROM referred r WHERE r.height = operations.height AND r.place = operations.place"
+          " AND r.number >= ? AND r.number < ?)")  # fmt: skip
 _HIDDEN = "(SELECT value FROM json_each(?))"
 _VISIBLE = "source NOT IN (SELECT value FROM json_each(?)) AND target NOT IN (SELECT value FROM json_each(?))"
 # Of the tables in which something happens: the columns of a row, and which rows may be seen.
@@ -273,13 +278,15 @@ def _place(connection: Connection, row: Sequence[Any]) -> Answer:
 @dataclass(frozen=True, slots=True)
 class Sought:
     """Which operations are looked for. `kinds`: any of these calls, () for all; from `from_ms` on, and before
-    `until_ms`, of the time that a row says; `beginning`: of their ids, in hex."""
+    `until_ms`, of the time that a row says; `beginning`: of their ids, in hex; `reference`: of a number on a
+    paper that they name (`node/numbers`)."""
 
     actor: bytes | None = None
     kinds: tuple[str, ...] = ()
     from_ms: int | None = None
     until_ms: int | None = None
     beginning: str = ""
+    reference: str = ""
 
 
 ALL = Sought()
@@ -291,14 +298,33 @@ def operations(connection: Connection, after: Key | None, most: int, sought: Sou
     {op_id, height, place, call, actor (hex, "" for nobody), state, at_ms: recorded, later sealed, marks}
     """
     first = after or (_NEWEST, 0)
+    number = numbers.folded(sought.reference)
+    bounds = (number, number + _LAST)
+    where, of = "operations", "operations"
     clauses: list[str] = []
     values: list[Any] = []
+    if sought.beginning:
+        # Few have it: they are found by their ids, and none of the other indexes is to be walked for them.
+        clauses.append("op_id >= ? AND op_id <= ?")
+        values += [bytes.fromhex(sought.beginning.ljust(32, filling)) for filling in "0f"]
+        of = "+operations"
+        if number:
+            clauses.append(_NAMES)
+            values += bounds
+    elif number:
+        where, of = (
+            _NAMED.format("INDEXED BY referred_number" if _are_few(connection, bounds) else "NOT INDEXED"),
+            "r",
+        )
+        clauses.append("number >= ? AND number < ?")
+        values += bounds
     if sought.actor is not None:
-        clauses.append("actor = ?")
+        clauses.append(f"{of}.actor = ?")
         values.append(sought.actor)
     if sought.kinds:
         # Several are picked out of what comes newest first: their index would have all of them sorted.
-        clauses.append("call = ?" if len(sought.kinds) == 1 else f"+call IN ({', '.join('?' * len(sought.kinds))})")
+        one = len(sought.kinds) == 1
+        clauses.append(f"{of}.call = ?" if one else f"+{of}.call IN ({', '.join('?' * len(sought.kinds))})")
         values += sought.kinds
     if (sought.from_ms, sought.until_ms) != (None, None):
         span = (sought.from_ms or 0, _NEWEST if sought.until_ms is None else sought.until_ms)
@@ -306,21 +332,24 @@ def operations(connection: Connection, after: Key | None, most: int, sought: Sou
         if least is None:
             return []
         # A clock may have gone back: within these blocks each is asked.
-        clauses += ["height >= ?", _AT]
+        clauses += [f"{of}.height >= ?", _AT]
         values += [least, *span, *span]
         first = min(first, (last + 1, 0))
-    by_id = ""
-    if sought.beginning:
-        # Few have it: they are found by their ids, and none of the other indexes is to be walked for them.
-        by_id, clauses = "+", [*(f"+{each}" for each in clauses), "op_id >= ? AND op_id <= ?"]
-        values += [bytes.fromhex(sought.beginning.ljust(32, filling)) for filling in "0f"]
     rows = connection.execute(
-        "SELECT op_id, height, place, call, actor FROM operations"  # noqa: S608
-        f" WHERE {''.join(f'{each} AND ' for each in clauses)}({by_id}height, {by_id}place) < (?, ?)"
-        f" ORDER BY {by_id}height DESC, {by_id}place DESC LIMIT ?",
+        # An operation can have several numbers that begin so.
+        f"SELECT {'DISTINCT ' if of == 'r' else ''}op_id, {of}.height, {of}.place, {of}.call, {of}.actor FROM {where}"  # noqa: S608
+        f" WHERE {''.join(f'{each} AND ' for each in clauses)}({of}.height, {of}.place) < (?, ?)"
+        f" ORDER BY {of}.height DESC, {of}.place DESC LIMIT ?",
         (*values, *first, most + 1),
     ).fetchall()
     return _operations(connection, rows)
+
+
+def _are_few(connection: Connection, bounds: Sequence[str]) -> bool:
+    (count,) = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM referred WHERE number >= ? AND number < ? LIMIT ?)", (*bounds, FEW + 1)
+    ).fetchone()
+    return int(count) <= FEW
 
 
 def operations_on(connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int) -> Found:

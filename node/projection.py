@@ -17,7 +17,7 @@ from ledger.db import Connection
 from ledger.documents import Document
 from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, OpId
-from node import projection_goods
+from node import numbers, projection_goods
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,8 @@ def _count_line(connection: Connection, step: Step, event: events.CountLine) -> 
 
 
 def _read_document(connection: Connection, step: Step) -> None:
-    """What a document says of its lots' expiry, of when and how it came about, of its scans, and which part it is.
-    One that cannot be read says nothing."""
+    """What a document says of its lots' expiry, of when and how it came about, of its scans and papers, and which
+    part it is. One that cannot be read says nothing."""
     lines = getattr(step.call, "lines", ())
     try:
         document = Document.decode(step.document)
@@ -155,6 +155,7 @@ def _read_document(connection: Connection, step: Step) -> None:
     )
     if isinstance(step.call, (calls.RecordCount, calls.PostCount, calls.ExceptDocument)):
         connection.execute("INSERT INTO happened VALUES (?, ?, ?)", (step.height, step.place, document.occurred_ms))
+    numbers.keep(connection, step.height, step.place, numbers.of_document(document))
     if document.scans is not None:
         connection.execute("INSERT INTO scanned VALUES (?, ?, ?)", (step.height, step.place, document.scans))
     if document.units and isinstance(step.call, calls.Dispatch):
@@ -235,6 +236,7 @@ def _count_of(step: Step) -> OpId:
 
 def _dispatched(connection: Connection, step: Step, event: events.Dispatched) -> None:
     connection.execute("INSERT INTO transfers VALUES (?, ?, ?)", (step.op_id.raw, step.height, event.receiver))
+    numbers.keep(connection, step.height, step.place, [str(step.op_id)])
     connection.executemany(
         "INSERT INTO transfer_lines (transfer, line, item, lot, serial, status, quantity, source)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -249,6 +251,7 @@ def _accepted(connection: Connection, step: Step, event: events.Accepted) -> Non
     connection.execute(
         "INSERT INTO acceptances VALUES (?, ?, ?, ?)", (step.op_id.raw, step.height, event.transfer.raw, event.sender)
     )
+    numbers.keep(connection, step.height, step.place, [str(event.transfer)])
     connection.executemany(
         "INSERT INTO acceptance_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [

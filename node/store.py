@@ -18,9 +18,10 @@ import zlib
 from pathlib import Path
 
 from ledger import db
-from ledger.errors import Corrupt
+from ledger.block import Block
+from ledger.errors import Corrupt, Invalid
 from ledger.seams import Storage
-from node import floor_store
+from node import floor_store, numbers
 
 DATABASE_FILE = "site.db"
 ROW_BYTES_MAX = 16 * 1024 * 1024
@@ -397,6 +398,36 @@ CREATE INDEX operations_call ON operations (call, height, place, actor);
 CREATE INDEX blocks_sealed ON blocks (sealed_at_ms);
 """
 
+DERIVED_10 = """
+-- Numbers on papers (`node/numbers`, as they are compared there) with the operations that name them: here with all
+-- that is asked together, so that of many the newest are found without a look at each operation.
+CREATE TABLE referred (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, number TEXT NOT NULL, call TEXT NOT NULL, actor BLOB,
+    PRIMARY KEY (height, place, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX referred_number ON referred (number, height, place);
+INSERT INTO referred SELECT o.height, o.place, lower(hex(t.transfer)), o.call, o.actor FROM operations o JOIN (
+    SELECT transfer AS op_id, transfer FROM transfers UNION ALL SELECT op_id, transfer FROM acceptances
+) t ON t.op_id = o.op_id;
+"""
+
+
+def read_numbers(connection: db.Connection) -> None:
+    """What documents name that were here before `referred`: they are in blocks and journal, where SQL cannot read."""
+    for height, body in connection.execute("SELECT height, body FROM blocks"):
+        try:
+            documents = Block.decode(unpack(body)).documents
+        except (Corrupt, Invalid):  # `verify` names it; the others can be found all the same
+            continue
+        for place, document in enumerate(documents):
+            if document:
+                numbers.keep_said(connection, height, place, document)
+    for height, place, document in connection.execute(
+        "SELECT o.height, o.place, j.document FROM journal j JOIN operations o ON o.op_id = j.op_id"
+    ):
+        numbers.keep_said(connection, height, place, document)
+
+
 DERIVED = (
     "head",
     "operations",
@@ -430,6 +461,7 @@ DERIVED = (
     "marks",
     "scanned",
     "happened",
+    "referred",
     "reversals",
     "notes",
 )
@@ -460,7 +492,7 @@ CREATE TABLE fetched (
 """
 
 # Steps are only ever added at the end: a database remembers how many of them it has seen.
-STEPS: tuple[str, ...] = (
+STEPS: tuple[db.Step, ...] = (
     KEPT_1,
     DERIVED_1,
     floor_store.FLOOR_1,
@@ -510,6 +542,8 @@ STEPS: tuple[str, ...] = (
     floor_store.DRAFTS_1,
     floor_store.TABLETS_2,
     floor_store.RETENTION_1,
+    DERIVED_10,
+    read_numbers,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -7,12 +7,14 @@ from typing import Any
 
 from flask import Response
 
+from ledger.documents import REFERENCE_CHARS_MAX
 from ledger.errors import Invalid, Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import ADMIN, APPROVE
 from ledger.wording import shown
 from node import listings, openings, proofs, tasks
 from node.desk import Answer
+from node.values import reference
 from web import kit
 from web.node_api_people import USER, need_self_or
 from web.node_api_stock import CODE_OF
@@ -45,10 +47,15 @@ _MS = f"^[0-9]{{1,{MS_DIGITS_MAX}}}$"
 BEGINNING = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 SOUGHT = {
     "beginning": text("Only those whose id begins so", least=1, most=32, pattern="^[0-9A-Fa-f]{1,32}$"),
+    "reference": text(
+        "Only those that name a number on a paper that begins so, in small or capital letters: of a delivery note, a "
+        "delivery, an order, a return, a transfer, a vehicle, its seal, a count sheet",
+        least=1, most=REFERENCE_CHARS_MAX,
+    ),
     "kind": one_of(*CALLS, doc="Only what the chain calls so"),
     "from_ms": text("Only what `at_ms` says to be of this moment or later, UTC milliseconds", pattern=_MS),
     "until_ms": text("Only what `at_ms` says to be before this moment", pattern=_MS),
-}
+}  # fmt: skip
 RECEIPT_MEDIA = "application/vnd.tallyman.receipt+json"
 _OPERATION: dict[str, Schema] = {
     "op_id": OP_ID,
@@ -82,7 +89,16 @@ def _sought(ask: Ask, actor: bytes | None = None) -> listings.Sought:
     beginning = ask.query.get("beginning", "").lower()
     if "beginning" in ask.query and not BEGINNING.fullmatch(beginning):
         raise Invalid(f"'beginning' is {shown(ask.query['beginning'])}: expected 1 to 32 hex digits")
-    return listings.Sought(actor, kinds, _moment(ask, "from_ms"), _moment(ask, "until_ms"), beginning)
+    named = _number(ask.query["reference"]) if "reference" in ask.query else ""
+    return listings.Sought(actor, kinds, _moment(ask, "from_ms"), _moment(ask, "until_ms"), beginning, named)
+
+
+def _number(said: str) -> str:
+    """By the rule by which such numbers are recorded."""
+    try:
+        return reference(said.strip())
+    except Rejected as error:
+        raise Invalid(f"'reference': {error}") from error
 
 
 def _moment(ask: Ask, name: str) -> int | None:

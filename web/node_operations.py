@@ -1,4 +1,4 @@
-"""The page of the site's operations, and how it is searched: by kind, by person, by day, by id.
+"""The page of the site's operations, and how it is searched: by kind, by person, by day, by id, by a paper.
 
 It goes on by the API's cursors: a hundred thousand rows are neither counted nor skipped to show two hundred.
 """
@@ -15,10 +15,11 @@ from flask import request
 
 from ledger import people
 from ledger.db import Connection
-from ledger.errors import Invalid
+from ledger.errors import Invalid, Rejected
 from ledger.ids import Actor
 from node import desk, listings
 from node.desk import Person
+from node.values import reference
 from web import cursors
 from web.node_api_audit import BEGINNING
 from web.node_api_people import MORE, need_self_or
@@ -28,7 +29,7 @@ from web.node_words import CALLS, call_words
 from web.schema import ROWS_MAX
 
 GOODS = tuple(call for call in CALLS if call not in HOUSEKEEPING)
-FIELDS = ("kind", "who", "from", "to", "beginning")
+FIELDS = ("kind", "who", "from", "to", "beginning", "reference")
 PATH = "/operations/"
 _KEYS = (int, int)
 
@@ -43,6 +44,7 @@ class Query:
     to: str
     zone: str
     beginning: str
+    reference: str
 
     @staticmethod
     def asked() -> Query:
@@ -52,28 +54,30 @@ class Query:
         return Query(
             said["kind"] if said["kind"] in CALLS else "", said["who"], _day(said["from"]), _day(said["to"]),
             said["zone"] if _zone(said["zone"]) else "", begin if BEGINNING.fullmatch(begin) else "",
+            _number(said["reference"].strip()),
         )  # fmt: skip
 
     @property
     def narrows(self) -> bool:
-        return any((self.kind, self.who, self.since, self.to, self.beginning))
+        return any((self.kind, self.who, self.since, self.to, self.beginning, self.reference))
 
     def sought(self, site_zone: str) -> listings.Sought:
         zone = _zone(site_zone or self.zone) or UTC
         since, to = (date.fromisoformat(day) if day else None for day in (self.since, self.to))
         return listings.Sought(
             Actor.parse(self.who).raw if self.who else None,
-            # Who has an id means that one, whatever it is.
-            (self.kind,) if self.kind else () if self.beginning else GOODS,
+            # Who has an id or a paper means what that leads to, whatever it is.
+            (self.kind,) if self.kind else () if self.beginning or self.reference else GOODS,
             None if since is None else desk.start_of(since, zone),
             None if to is None else desk.start_of(to + timedelta(days=1), zone),
             self.beginning,
+            self.reference,
         )
 
     def address(self, **more: str) -> str:
         """This page with what it looks for."""
         said = {"kind": self.kind, "who": self.who, "from": self.since, "to": self.to, "zone": self.zone,
-                "beginning": self.beginning, **more}  # fmt: skip
+                "beginning": self.beginning, "reference": self.reference, **more}  # fmt: skip
         asked = urlencode({name: value for name, value in said.items() if value})
         return f"{PATH}?{asked}" if asked else PATH
 
@@ -108,6 +112,14 @@ def _after(query: Query) -> cursors.Key | None:
         return cursors.decode(request.args["cursor"], query.address(), _KEYS) if "cursor" in request.args else None
     except Invalid:
         return None
+
+
+def _number(text: str) -> str:
+    """A number as it can stand on a paper, or ""."""
+    try:
+        return reference(text)
+    except Rejected:
+        return ""
 
 
 def _day(text: str) -> str:

@@ -55,7 +55,8 @@ def live(made: World) -> Site:
     """A site that has done one of everything, part of it sealed and part of it not."""
     site = made.ready()
     bind(site)
-    dated = dataclasses.replace(DOCUMENT, expiries={1: "2026-05-01"}, marks=(FROZEN, SHARED), scans=bytes(32))
+    dated = dataclasses.replace(DOCUMENT, expiries={1: "2026-05-01"}, marks=(FROZEN, SHARED), scans=bytes(32),
+                                references={"delivery-note": "DN-1", "order": "dn-1"})  # fmt: skip
     goods = (line(10), line(6, item="PAINT", lot="L1"), line(1, item="DRILL", serial="S1"))
     site.record(calls.Receive(actor=ANN, lines=goods), op_id=op(1), document=dated)
     move(

@@ -22,6 +22,7 @@ from flask import Flask
 
 from ledger import calls, control, events
 from ledger.db import Connection
+from ledger.documents import Document
 from ledger.ids import SUPPLIER, Actor, OpId
 from ledger.merkle import leaf_hash
 from ledger.moves import DAMAGE, Line
@@ -37,6 +38,7 @@ HALL = "HALL"  # the area in which all of them lie
 TO_A_BLOCK = 20
 HOT = 10  # every tenth operation is about one item, every second one about one bin
 FIRST_HEIGHT = 100  # the stage's own operations stay below
+OLD = 5_000  # the first operations have other papers than all that came later
 BATCH = 50
 PIECES = 5_000
 HELD, HELD_ITEMS = 4_000, 500  # lines that came in damaged, and of how many items
@@ -49,8 +51,9 @@ SEARCHES = [f"/api/v1/{list_}/?search={words}" for list_ in ("inventory", "locat
 SEARCHES += [
     f"{list_}?{asked}"
     for list_ in ("/api/v1/operations/", "/operations/")
-    for asked in ("kind=move", "kind=dispatch", "kind=record_count", "beginning=4", "beginning=4a1b&kind=move")
-]
+    for asked in ("kind=move", "kind=dispatch", "kind=record_count", "beginning=4", "beginning=4a1b&kind=move",
+                  "reference=dn-", "reference=dn-4711", "reference=dn-&kind=hold", "reference=old", "reference=none")
+]  # fmt: skip
 SEARCHES += [
     f"/api/v1/audit/?{asked}"
     for asked in ("from_ms=900000&until_ms=1900000", "until_ms=100000", "from_ms=1&kind=hold")
@@ -115,7 +118,11 @@ def _operation(
         quantity=line.quantity, source=line.source, target=line.target,
     )  # fmt: skip
     height = FIRST_HEIGHT + number // TO_A_BLOCK
-    return projection.Step(op_id, height, number % TO_A_BLOCK, call(actor=actor, lines=(line,)), (moved,))
+    paper = f"OLD-{number}" if number < OLD else f"DN-{number}"
+    said = Document(
+        occurred_ms=height * 1000, business_date="1970-01-01", references={"delivery-note": paper}
+    ).encode()
+    return projection.Step(op_id, height, number % TO_A_BLOCK, call(actor=actor, lines=(line,)), (moved,), said)
 
 
 def _round(number: int, items: int, bins: int, people: list[Actor]) -> Iterator[projection.Step]:

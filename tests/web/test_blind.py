@@ -92,6 +92,7 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
         yield from (f"{path}?search=blind", f"{path}?state=counting", f"{path}?state=review&search=blind")
     for path in ("/api/v1/operations/", "/api/v1/audit/", f"/api/v1/audit/users/{actor_of('mona')}", "/operations/"):
         yield from (f"{path}?kind=receive", f"{path}?kind=record_count", f"{path}?beginning={operations[0][:9]}")
+        yield from (f"{path}?reference={number}" for number in ("po-", "SO-1", operations[0], "A-01", "BOLT"))
     yield from ("/api/v1/operations/?from_ms=1&until_ms=2000000000000", "/operations/?from=2020-01-01&to=2030-01-01")
 
 

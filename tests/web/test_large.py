@@ -87,6 +87,12 @@ def test_no_list_reads_a_whole_table(made: tuple[Stage, large.Get]) -> None:
         assert not scans, scans
         sorted_ = [plan for plan in asked.plans if "USE TEMP B-TREE" in plan]
         assert len(sorted_) <= 6, sorted_
+    for number, how in (("dn-4711", "SEARCH r USING INDEX referred_number (number>?"),
+                        ("old", "SEARCH r USING PRIMARY KEY (height<?")):  # fmt: skip
+        asked = Asked(reader)
+        listings.operations(asked, None, 200, listings.Sought(mona, ("receive", "move"), reference=number))  # type: ignore[arg-type]
+        assert any(plan.startswith(how) for plan in asked.plans), asked.plans
+        assert not [plan for plan in asked.plans if plan.startswith("SCAN operations")], asked.plans
     asked = Asked(reader)
     listings.operations(asked, None, 200, listings.Sought(mona, ("move",), beginning="4a"))  # type: ignore[arg-type]
     assert any(plan.startswith("SEARCH operations USING PRIMARY KEY (op_id>?") for plan in asked.plans), asked.plans

@@ -105,6 +105,41 @@ def test_the_beginning_of_an_operation_s_id_finds_it(made: Made) -> None:
     assert shown(page(app, beginning="no hex")) == shown(page(app))
 
 
+def test_the_number_on_the_paper_finds_what_was_done_with_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, app, _ = made
+    line = {"item": "BOLT", "quantity": 5, "target": "DOCK"}
+    noted = []
+    for number in (1, 2):
+        noted.insert(0, str(op := stage.op()))
+        body = {"lines": [line], "supplier": "ACME", "delivery_note": f"DN/{number} Ål"}
+        stage.floor.stock.receive(op, stage.as_("mona"), body)
+    for path, login in (("operations/", "cora"), ("audit/", "sven"), (f"audit/users/{MONA}", "mona")):
+        assert ids_of(rows(app, path, login, reference="dn/")) == noted
+        assert ids_of(rows(app, path, login, reference="DN/1 åL", kind="receive")) == noted[1:]
+        assert rows(app, path, login, reference="dn/3") == rows(app, path, login, reference="dn/", kind="move") == []
+    client = kit.logged_in(app, "mona")
+    first = client.get("/api/v1/operations/?reference=dn/&limit=1").json
+    rest = client.get(f"/api/v1/operations/?reference=dn/&limit=1&cursor={first['next']}").json
+    assert ids_of(first["rows"] + rest["rows"]) == noted and rest["next"] is None
+    answer = client.get(f"/api/v1/operations/?reference=dn&cursor={first['next']}")
+    assert answer.status_code == 400 and "another list" in answer.json["detail"]
+    for wrong in ("", " ", "x" * 65, "DN\u200b", "DN\u00a01", "A\u030al", "\0", "\t"):
+        assert "reference" in rows(app, reference=wrong, status=400)["detail"]
+        assert page(app, reference=wrong)
+    text = page(app, "cora", reference=" DN/1 ål ")
+    assert shown(text) == noted[1:] and 'name="reference" value="DN/1 ål"' in text
+    none = page(app, reference="DN/<3>", kind="move")
+    assert not shown(none) and "Nothing fits" in none and none.count("DN/&lt;3&gt;") == 2
+    assert none.count("Number on the paper") == 2
+    monkeypatch.setattr("web.node_operations.ROWS_MAX", 1)
+    text = page(app, reference="dn/")
+    assert shown(text) == noted[:1]
+    [link] = re.findall(r'rel="next" href="([^"]+)"', text)
+    following = kit.logged_in(app, "sven").get(link.replace("&amp;", "&")).get_data(as_text=True)
+    assert shown(following) == noted[1:] and 'rel="next"' not in following and 'value="dn/"' in following
+    assert shown(page(app, reference="dn", cursor=re.findall(r"cursor=([\w-]+)", link)[0])) == noted[:1]
+
+
 def test_a_block_of_a_clock_that_went_back_is_found_on_its_day(made: Made) -> None:
     stage, app, ids = made
     sealed_on(stage, ids["second"], 5)
