@@ -20,14 +20,28 @@ LOGIN, NAME, BADGE = "ann.oslo", "Ann of Oslo Fjordvik", "BADGE-4711"
 SECRETS = (LOGIN, NAME, BADGE)
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    sitekit.found_hub(tmp_path / "hub")
+def begun(folder: Path, **values: str) -> World:
+    sitekit.found_hub(folder, **values)
     clock = ManualClock(sitekit.START_MS)
-    made = World(tmp_path / "hub", clock, sitekit.open_hub(tmp_path / "hub", clock), {})
+    made = World(folder, clock, sitekit.open_hub(folder, clock), {})
     made.hub.import_items(sitekit.ITEMS)
     made.add("oslo")
     made.hub.add_person("oslo", LOGIN, NAME, ["COUNT", "MOVE", "RECEIVE"], badge=BADGE)
+    return made
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str) -> Iterator[World]:
+    """On either kind of database."""
+    made = begun(tmp_path / "hub", database=database_url)
+    yield made
+    made.hub.close()
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Iterator[World]:
+    """On a file that can be copied and put back."""
+    made = begun(tmp_path / "hub")
     yield made
     made.hub.close()
 
@@ -121,36 +135,36 @@ def test_names_go_as_long_after_the_end_of_their_rights_as_the_policy_says(world
         assert session.value("SELECT count(*) FROM people WHERE name <> ''") > 0  # the others stay
 
 
-def test_a_database_from_a_backup_forgets_them_again(world: World) -> None:
-    world.hub.revoke_person("oslo", LOGIN)
-    world.back_up("hub.db")
-    world.clock.advance(1_000)
-    world.hub.erase_person(LOGIN)
-    world.put_back("hub.db")
-    world.open()
-    assert known(world) == set()
+def test_a_database_from_a_backup_forgets_them_again(copied: World) -> None:
+    copied.hub.revoke_person("oslo", LOGIN)
+    copied.back_up("hub.db")
+    copied.clock.advance(1_000)
+    copied.hub.erase_person(LOGIN)
+    copied.put_back("hub.db")
+    copied.open()
+    assert known(copied) == set()
     # Who has the log-in since is somebody else.
-    world.clock.advance(1_000)
-    world.hub.add_person("oslo", LOGIN, "Anna Second", ["COUNT"])
-    world.hub.close()
-    world.open()
-    assert "Anna Second" in told(world)
+    copied.clock.advance(1_000)
+    copied.hub.add_person("oslo", LOGIN, "Anna Second", ["COUNT"])
+    copied.hub.close()
+    copied.open()
+    assert "Anna Second" in told(copied)
 
 
-def test_one_that_was_promised_is_erased_after_a_death(world: World) -> None:
-    world.hub.revoke_person("oslo", LOGIN)
+def test_one_that_was_promised_is_erased_after_a_death(copied: World) -> None:
+    copied.hub.revoke_person("oslo", LOGIN)
 
     def die(_: str) -> None:
         raise KeyboardInterrupt
 
     seams.arm_failpoint("hub.erasure_promised", die)
     with pytest.raises(KeyboardInterrupt):
-        world.hub.erase_person(LOGIN)
+        copied.hub.erase_person(LOGIN)
     seams.disarm_failpoints()
-    assert known(world) == {LOGIN, NAME}
-    world.hub.close()
-    world.open()
-    assert known(world) == set()
+    assert known(copied) == {LOGIN, NAME}
+    copied.hub.close()
+    copied.open()
+    assert known(copied) == set()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +180,6 @@ def test_one_that_was_promised_is_erased_after_a_death(world: World) -> None:
         [],
     ],
 )
-def test_a_retention_that_nobody_could_keep_is_refused(world: World, said: object) -> None:
+def test_a_retention_that_nobody_could_keep_is_refused(copied: World, said: object) -> None:
     with pytest.raises(Rejected):
-        world.hub.set_policy("retention", said)
+        copied.hub.set_policy("retention", said)
