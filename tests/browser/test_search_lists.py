@@ -65,7 +65,8 @@ def test_counts_are_found_in_another_language(pages: Pages, language: str) -> No
 def moved(house: stage.House) -> str:
     """What Rita received into a bin that nobody else uses."""
     line = {"item": "CABLE-3", "quantity": 2, "target": "N-11"}
-    return str(house.oslo.people["rita"].act("documents/receive", lines=[line], confirm=True)["op_id"])
+    said = {"supplier": "ACME", "delivery_note": "LS-4711/Größe", "lines": [line]}
+    return str(house.oslo.people["rita"].act("documents/receive", confirm=True, **said)["op_id"])
 
 
 def test_operations_are_found_by_kind_person_and_day(pages: Pages, moved: str) -> None:
@@ -102,12 +103,45 @@ def test_operations_are_found_by_kind_person_and_day(pages: Pages, moved: str) -
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.parametrize(("theme", "size"), LOOKS)
+def test_an_operation_is_found_by_the_number_on_its_paper(
+    pages: Pages, moved: str, theme: str, size: tuple[int, int]
+) -> None:
+    page = pages.tablet("kim", "/operations/?kind=receive", theme=theme, size=size)
+    page.get_by_label("Number on the paper").focus()
+    page.keyboard.type("ls-4711/GRÖ")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/operations/?*reference=ls-4711*")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator(f'tbody a[href="/operations/{moved}"]')).to_be_visible()
+    expect(page.locator("#reference")).to_have_value("ls-4711/GRÖ")
+    expect(page.locator("#kind")).to_have_value("receive")
+    faults = faults_of(page, f"operation found by its paper ({theme})")
+    shot(page, f"operations-paper-{theme}-{size[0]}")
+    page.fill("#reference", "LS-4712")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator(".empty")).to_contain_text("Nothing fits what was looked for")
+    expect(page.locator(".empty")).to_contain_text("Number on the paper: LS-4712")
+    faults += faults_of(page, f"no operation of such a paper ({theme})")
+    shot(page, f"operations-paper-none-{theme}-{size[0]}")
+    page.press("#reference", "Escape")
+    page.wait_for_url("**/operations/")
+    expect(page.locator("#reference")).to_have_value("")
+    assert not faults, "\n".join(faults)
+
+
 @pytest.mark.parametrize("language", ["ar", "de"])
 @pytest.mark.usefixtures("moved")
 def test_operations_are_found_in_another_language(pages: Pages, language: str) -> None:
     page = speaking(pages, "kim", language, theme="light", size=TABLET)
     faults = []
-    for query in ("", "kind=receive&from=2020-01-01", "kind=receive&to=2020-01-02"):
+    for query in (
+        "",
+        "kind=receive&from=2020-01-01",
+        "kind=receive&to=2020-01-02",
+        "reference=ls-",
+        "reference=none",
+    ):
         page.goto(f"{pages.house.oslo.url}/operations/?{query}")
         page.wait_for_selector("#kind")
         faults += looked_at(page, language, TABLET, f"operations {query} ({language})")
