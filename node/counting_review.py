@@ -24,16 +24,19 @@ from node.rounds import (
     Part,
     Round,
     chosen,
+    countable,
     end_rounds,
     ended,
     give,
     latest,
-    may_count,
+    latest_of,
     need_session,
     next_round,
     parked_count,
+    parked_in,
     parts,
     recorded,
+    recorded_in,
     reveal,
     speaking,
 )
@@ -122,28 +125,36 @@ class Review:
         who.may_see(APPROVE, "see how a count stands")
         known = need_session(connection, session)
         rows = connection.execute(
-            "SELECT bin, state FROM count_bins WHERE session = ? ORDER BY bin", (session.raw,)
+            "SELECT bin, state, reason FROM count_bins WHERE session = ? ORDER BY bin", (session.raw,)
         ).fetchall()
         bins: list[Answer] = []
-        for bin_, state in rows:
+        newest: dict[str, Round] = {}
+        if shown is None or any(bin_ in shown for bin_, _, _ in rows):
+            newest = latest_of(connection, session)
+            waiting = [row for row in newest.values() if row.bin_state == "waiting"]
+            parked, counted = parked_in(connection, session), recorded_in(connection, session)
+            anybody = countable(connection, session, waiting)
+        for bin_, state, reason in rows:
             if shown is not None and bin_ not in shown:
                 bins.append({"bin": bin_, "state": state})
                 continue
-            row = latest(connection, session, bin_)
+            row = newest[bin_]
+            # Of a bin that waits: whether a count of it stands that could be taken, and whether nobody may count it.
+            stuck = {"counted": bin_ in counted, "nobody": bin_ not in anybody} if state == "waiting" else {}
             bins.append(
                 {
                     "bin": bin_,
-                    "state": row.bin_state,
+                    "state": state,
                     "round": row.round,
                     "why": row.why,
                     "whole": row.whole,
                     "assignee": "" if row.assignee is None else self._operators.name_of(connection, row.assignee),
                     "deadline_ms": row.deadline_ms,
                     "overdue": _is_overdue(row, self._desk.now_ms()),
-                    "parked": parked_count(connection, session, bin_),
-                    **_stuck(connection, row),
+                    "parked": parked.get(bin_, 0),
+                    **{name: True for name, is_so in stuck.items() if is_so},
                     **self._open(connection, row),
-                    **({"sealed": True} if counting_units.is_sealed(connection, session, bin_) else {}),
+                    **({"sealed": True} if reason == counting_units.SEALED else {}),
                 }
             )
         return {
@@ -331,17 +342,6 @@ class Review:
 
 def _is_overdue(row: Round, now_ms: int) -> bool:
     return row.deadline_ms is not None and row.deadline_ms < now_ms and row.bin_state in ("waiting", "counting")
-
-
-def _stuck(connection: Connection, row: Round) -> Answer:
-    """Of a bin that waits: whether a count of it stands that could be taken, and whether nobody may count it."""
-    if row.bin_state != "waiting":
-        return {}
-    said = {
-        "counted": recorded(connection, row.session, row.bin) is not None,
-        "nobody": not may_count(connection, row.session, row.bin),
-    }
-    return {name: True for name, is_so in said.items() if is_so}
 
 
 def _how(connection: Connection, row: Round, number: int) -> Answer:

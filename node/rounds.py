@@ -103,6 +103,12 @@ def latest(connection: Connection, session: OpId, bin_: str) -> Round:
     return _round(row)
 
 
+def latest_of(connection: Connection, session: OpId) -> dict[str, Round]:
+    """`latest` of every bin of a session at once, by the bin."""
+    rows = connection.execute(_ROUND + "WHERE b.session = ?" + _NEWEST, (session.raw,)).fetchall()
+    return {row.bin: row for row in map(_round, rows)}
+
+
 def speaking(connection: Connection, session: OpId, bin_: str) -> Round:
     """The round of a bin that is decided on: the one that an approver has chosen, else the newest."""
     row, found = latest(connection, session, bin_), chosen(connection, session, bin_)
@@ -271,13 +277,26 @@ def people_with(connection: Connection, role: int) -> set[Actor]:
     return {Actor(bytes(row[0])) for row in rows}
 
 
-def may_count(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
-    """Everyone whom `refuse_counter` would let count this bin now."""
-    seen = connection.execute(
-        "SELECT actor FROM count_reveals WHERE session = ? AND bin = ?", (session.raw, bin_)
-    ).fetchall()
-    barred = {Actor(bytes(row[0])) for row in seen} | counters_of(connection, session, bin_)
-    return people_with(connection, COUNT) - barred - _not_again(connection, session, bin_)
+def countable(connection: Connection, session: OpId, rows: Iterable[Round]) -> set[str]:
+    """The bins of these newest rounds that somebody here may count: whom `refuse_counter` would let. Asked of a whole
+    session at once."""
+    people = people_with(connection, COUNT)
+    barred: dict[str, set[Actor]] = {}
+    for sql in (
+        "SELECT bin, actor FROM count_reveals WHERE session = ?1",
+        "SELECT DISTINCT r.bin, t.actor FROM count_tallies r JOIN tasks t ON t.task = r.task"
+        " JOIN scan_events e ON e.task = t.task WHERE r.session = ?1",
+        "SELECT DISTINCT r.bin, e.actor FROM count_tallies r JOIN scan_events e ON e.task = r.task"
+        " WHERE r.session = ?1",
+        "SELECT bin, counter FROM counts WHERE session = ?1",
+    ):
+        for bin_, actor in connection.execute(sql, (session.raw,)):
+            barred.setdefault(str(bin_), set()).add(Actor(bytes(actor)))
+    return {
+        row.bin
+        for row in rows
+        if people - barred.get(row.bin, set()) - (movers_of(connection, session, row.bin) if row.round else set())
+    }
 
 
 def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:
@@ -299,6 +318,12 @@ def recorded(connection: Connection, session: OpId, bin_: str) -> int | None:
         "SELECT MAX(round) FROM count_parts WHERE session = ? AND bin = ?", (session.raw, bin_)
     ).fetchone()
     return None if number is None else int(number)
+
+
+def recorded_in(connection: Connection, session: OpId) -> set[str]:
+    """The bins of a session of which `recorded` has a round."""
+    rows = connection.execute("SELECT DISTINCT bin FROM count_parts WHERE session = ?", (session.raw,)).fetchall()
+    return {str(bin_) for (bin_,) in rows}
 
 
 def end_rounds(connection: Connection, row: Round, number: int, reason: str) -> None:
@@ -453,6 +478,16 @@ def parked_count(connection: Connection, session: OpId, bin_: str) -> int:
         (session.raw, bin_),
     ).fetchone()
     return int(count)
+
+
+def parked_in(connection: Connection, session: OpId) -> dict[str, int]:
+    """`parked_count` of every bin of a session at once; one without any is not in it."""
+    rows = connection.execute(
+        "SELECT r.bin, COUNT(*) FROM parked p JOIN count_tallies r ON r.task = p.task"
+        " WHERE r.session = ? AND p.state = 'open' GROUP BY r.bin",
+        (session.raw,),
+    ).fetchall()
+    return {str(bin_): int(count) for bin_, count in rows}
 
 
 def parts(connection: Connection, session: OpId, bin_: str, round_: int) -> list[Part]:

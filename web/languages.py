@@ -21,7 +21,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask_babel import Babel, Domain, format_percent, get_locale, get_timezone, gettext, ngettext
 from markupsafe import Markup
 
@@ -126,8 +126,11 @@ def of_scripts(language: str) -> dict[str, str | list[str]]:
 
 
 def _known() -> NullTranslations:
-    """What is known in the language of this request."""
-    return translations(str(get_locale() or ENGLISH))
+    """What is known in the language of this request, which a page of two hundred rows asks a thousand times."""
+    known: NullTranslations | None = g.get("translations")
+    if known is None:
+        known = g.translations = translations(str(get_locale() or ENGLISH))
+    return known
 
 
 class _Words(Domain):  # type: ignore[misc]

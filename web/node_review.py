@@ -165,7 +165,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
         with parts.site.reading() as connection:
             codes = [each["bin"] for each in review.overview(connection, who, op_id, ())["bins"]]
             shown = excerpt([code for code in codes if code.startswith(begin)])
-            found = review.overview(connection, who, op_id, shown.rows)
+            of_page = frozenset(shown.rows)
+            found = review.overview(connection, who, op_id, of_page)
             ready = {each["bin"]: each for each in review.ready(connection, who, op_id)}
             sheets = counting.sheets.of_session(connection, who, op_id)
             rules, people = counting_policy(connection), counters(connection, parts.floor.people)
@@ -175,7 +176,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         return render_template(
             "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
             refuse=AGAIN, enough=ENOUGH, counters=people, begin=begin, most=ROWS_MAX,
-            bins=replace(shown, rows=[each for each in found["bins"] if each["bin"] in shown.rows]),
+            bins=replace(shown, rows=[each for each in found["bins"] if each["bin"] in of_page]),
         )  # fmt: skip
 
     @routes.get("/<session>/sheets")

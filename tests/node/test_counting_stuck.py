@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,39 @@ import pytest
 
 from ledger.errors import Rejected
 from ledger.ids import OpId
+from ledger.people import COUNT
 from node.openings import document_of
+from node.rounds import latest, parked_count, people_with, recorded, refuse_counter, reveal
 from tests.node import floor_kit
 from tests.node.floor_kit import PIN, Stage, actor_of, fresh, introduce
 from tests.node.test_counting import NEVER, approve, close, session, state
 from tests.node.test_counting_shared import enter, opens, rounds, share
 
 
+def nobody_agrees(stage: Stage) -> None:
+    """What is asked of a whole session at once is what each bin says by itself, of everybody."""
+    with stage.site.reading() as connection:
+        for (raw,) in connection.execute("SELECT session FROM count_sessions WHERE NOT test").fetchall():
+            number = OpId(bytes(raw))
+            for each in stage.floor.counting.review.overview(connection, stage.as_("sven"), number)["bins"]:
+                row = latest(connection, number, each["bin"])
+                assert (each["round"], each["parked"]) == (row.round, parked_count(connection, number, row.bin))
+                if each["state"] != "waiting":
+                    continue
+                assert ("counted" in each) == (recorded(connection, number, row.bin) is not None)
+                let = set()
+                for actor in people_with(connection, COUNT):
+                    with suppress(Rejected):
+                        refuse_counter(connection, number, row.bin, actor)
+                        let.add(actor)
+                assert ("nobody" in each) == (not let), each
+
+
 @pytest.fixture
-def stage(stage: Stage) -> Stage:
+def stage(stage: Stage) -> Iterator[Stage]:
     stage.receive({"item": "BOLT", "quantity": 20})
-    return stage
+    yield stage
+    nobody_agrees(stage)
 
 
 @pytest.fixture
@@ -31,6 +54,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     made = fresh(tmp_path / "node", people=("cora", "mona", "sven"))
     made.receive({"item": "BOLT", "quantity": 20})
     yield made
+    nobody_agrees(made)
     made.site.close()
     made.journal.close()
 
@@ -208,3 +232,21 @@ def test_the_only_approver_of_a_site_may_pass_on_a_count_of_hers_and_not_post_it
         made.floor.counting.posting.approve(made.op(), made.as_("tess"), {**said, "reason": "found"}, PIN)
     made.site.close()
     made.journal.close()
+
+
+def test_a_bin_whose_only_counter_knows_the_books_waits_for_somebody_else(alone: Stage) -> None:
+    number = session(alone, "A-01", "A-02")
+    with alone.site.writing() as connection:
+        reveal(connection, number, ["A-01"], actor_of("cora"), alone.site.clock.now_ms())
+    assert "nobody" in state(alone, number, "A-01") and "nobody" not in state(alone, number, "A-02")
+
+
+def test_a_bin_whose_other_counters_moved_its_goods_waits_for_somebody_else(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    count(stage, "cora", 12)
+    assert "nobody" not in state(stage, number, "A-01")
+    line = {"item": "BOLT", "quantity": 1, "source": "A-01", "target": "A-02"}
+    stage.floor.stock.move(stage.op(), stage.as_("carl"), {"lines": [line]})
+    with stage.site.writing() as connection:
+        reveal(connection, number, ["A-01"], actor_of("tess"), stage.site.clock.now_ms())
+    assert "nobody" in state(stage, number, "A-01")
