@@ -104,6 +104,7 @@ RULES = tuple(
         "node/second_factors",
         "node/sent",
         "node/site",
+        "node/stations",
         "node/stock",
         "node/stock_documents",
         "node/stock_goods",
