@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tallyman_stage import Api, wait_for
@@ -40,6 +41,25 @@ def kinds(keys: list[str]) -> set[str]:
 def kept(page: Any) -> None:
     """The worker is in charge of this page."""
     wait_for("the worker", lambda: page.evaluate("navigator.serviceWorker.controller !== null"))
+
+
+def test_a_shell_of_which_something_did_not_come_is_fetched_again(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without another page being opened for it."""
+    app, missed = pages.house.oslo.app, []
+    real = app.wsgi_app
+
+    def bad_link(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"].startswith("/offline/") and not missed:
+            missed.append(environ["PATH_INFO"])
+            environ["PATH_INFO"] = "/nowhere"
+        return real(environ, start_response)
+
+    monkeypatch.setattr(app, "wsgi_app", bad_link)
+    page = pages.tablet("ana", "/count")
+    wait_for("the first try", lambda: bool(missed))
+    kept(page)
 
 
 def test_the_open_bin_goes_on_after_a_reload_without_the_node(pages: Pages, scanned: Scan) -> None:

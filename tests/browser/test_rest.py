@@ -46,4 +46,10 @@ def test_what_lies_in_a_full_place_goes_on_too(house: stage.House, pages: Pages)
     page.get_by_role("button", name="Next ones").first.click()
     expect(lies).to_have_count(1)
     expect(lies).to_contain_text(f"R-{ROWS_MAX:03}")
+    # Neither an outage nor a slow link that is only known to be there by now turns the pages back.
+    load = "import(new URL('reach.js', document.querySelector('script[type=module]').src))"
+    for turn in ("lost", "heard"):
+        page.evaluate(f"{load}.then((reach) => reach.{turn}())")
+    page.wait_for_timeout(1_500)
+    expect(lies).to_have_count(1)
     pia.act("documents/issue", lines=[{**each, "source": BIN} for each in lots], reasons=["sample"])

@@ -183,10 +183,11 @@ function history_(query) {
   return fromAddress();
 }
 
+let owed = false; // what the address asks for could not be shown
 async function fromAddress() {
   const query = new URLSearchParams(location.search);
   const kind = Object.keys(shown).find((name) => query.get(name));
-  if (kind) await attempt(() => shown[kind](query.get(kind), query));
+  owed = Boolean(kind) && await attempt(async () => { await shown[kind](query.get(kind), query); return true; }) === null;
 }
 
 // What has these words in its code or name. Answers whether there is any.
@@ -243,7 +244,9 @@ byId("find").addEventListener("submit", (event) => {
   else say("warn", _("Scan a label, or type a code"), { aloud: false });
 });
 addEventListener("popstate", fromAddress);
-whenAway(() => _("What a code stands for is known here, how much there is of it is not."), fromAddress);
+whenAway(() => _("What a code stands for is known here, how much there is of it is not."), () => {
+  if (owed) fromAddress(); // what is shown stays as its reader left it
+});
 byId("found").addEventListener("click", (event) => {
   const to = event.target.closest("a.row");
   if (!to || !to.pathname.startsWith("/look")) return;

@@ -35,9 +35,17 @@ export async function finishLogOut() {
 
 export const secure = isSecureContext && "serviceWorker" in navigator;
 export let worker = Promise.resolve(false);
+const AGAIN_MS = 5000;
+// One file that does not come, and the browser keeps none of them: on a bad link it is tried until there is a first worker.
+async function register() {
+  const kept = await navigator.serviceWorker.register("/sw.js"), coming = kept.installing;
+  coming?.addEventListener("statechange", () => {
+    if (coming.state === "redundant" && !kept.active) setTimeout(() => register().catch(() => {}), AGAIN_MS);
+  });
+}
 if (secure) {
   // After a click through a certificate warning the context looks secure and this is refused all the same.
-  worker = navigator.serviceWorker.register("/sw.js").then(() => true, (error) => { console.info(error.message); return false; });
+  worker = register().then(() => true, (error) => { console.info(error.message); return false; });
 }
 
 // The language of the empty pages that the worker keeps.
