@@ -194,11 +194,8 @@ def erase(session: Session, login: str, random: Random) -> Erased:
                     actor=person["actor"])  # fmt: skip
         for site in sites:
             streams.remove(session, streams.USERS, site, person["actor"])
-    session.run(
-        "UPDATE accounts SET login = :new, name = '', password = '' WHERE login = :old", new=known_as, old=login
-    )
-    session.run("UPDATE approvers SET login = :new WHERE login = :old", new=known_as, old=login)
-    for table, column in (("decisions", "author"), ("discrepancies", "owner"), ("discrepancy_entries", "author")):
+    session.run("UPDATE accounts SET name = '', password = '' WHERE login = :old", old=login)
+    for table, column in _BY_LOGIN:
         session.run(f"UPDATE {table} SET {column} = :new WHERE {column} = :old", new=known_as, old=login)  # noqa: S608
     session.run(
         "UPDATE discrepancy_entries SET text = :new WHERE kind = 'owner' AND text = :old", new=known_as, old=login

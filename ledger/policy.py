@@ -23,6 +23,7 @@ from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor
 from ledger.moves import QUANTITY_MAX
+from ledger.settings import DAY_MS
 from ledger.wording import shown
 
 COUNTING, STOCK, RECEIPTS, RETENTION = "counting", "stock", "receipts", "retention"
@@ -33,7 +34,6 @@ RELOCATED = "relocated"
 # From this many base units on (times ten for each decimal of the item) a quantity is asked back.
 QUANTITY_ASKED = 10_000
 PERCENT_MAX = 100
-DAY_MS = 24 * 3_600_000
 DAYS_MAX = 36_500
 HOLD_CHARS_MAX = 200
 

@@ -94,10 +94,8 @@ class Sessions:
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
             made = None if scope is None else self.plans.draft(connection, scope, op_id, self._site.head.height)
-            ordered, rule = (
-                self._ordered(connection, wishes, areas, made),
-                counting_policy(connection).rule_of(limits),
-            )
+            ordered = self._ordered(connection, wishes, areas, made)
+            rule = counting_policy(connection).rule_of(limits)
             connection.execute(
                 "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '', ?, 0)",
                 (op_id.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms(),

@@ -10,7 +10,7 @@ import logging
 
 from ledger.db import Connection
 from ledger.ids import Actor
-from ledger.policy import DAY_MS
+from ledger.settings import DAY_MS
 from node import throttle
 from node.attachments import Attachments
 from node.notes import Notes

@@ -11,7 +11,7 @@ from hub import discrepancies
 from ledger import seams
 from ledger.clock import ManualClock
 from ledger.errors import Rejected
-from ledger.policy import DAY_MS
+from ledger.settings import DAY_MS
 from tests.hub import sitekit
 from tests.hub.test_people import PASSWORD
 from tests.hub.test_restored import World

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from ledger.policy import DAY_MS
+from ledger.settings import DAY_MS
 from node import proofs, streams
 from node.desk import Person
-from tests.sync.recovery_kit import Company
-from tests.sync.test_told import Site
+from tests.sync.site_kit import Site
 
 NAME, LOGIN, BADGE, TEXT = "Kari Fjordvik Nordmann", "kari.f", "BADGE-4711", "Olav from the blue truck dented it"
 PIN = "481592"
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(40)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    company = Company.found(tmp_path / "hub")
-    made = Site(company, tmp_path / "oslo")
-    yield made
-    made.machine.close()
-    company.hub.close()
 
 
 def hired(site: Site, *roles: str, login: str = LOGIN, name: str = NAME) -> Person:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,58 +12,12 @@ from hub import announcing, policies
 from ledger import people, policy
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
-from node import catalogue, counting_plans, limits, orders
+from node import counting_plans, limits
 from node.desk import Person
-from node.floor import Floor
 from node.policies import counting_policy
-from tests.sync.recovery_kit import Company, Machine
+from tests.sync.site_kit import Site
 
 SKUS = b"sku,name,gtin,base_unit,tracking,pack_qty,cost_minor,currency,decimals,abc,by_weight,quantity_asked\n"
-
-
-class Site:
-    """One site of the company, enrolled and furnished."""
-
-    def __init__(self, company: Company, folder: Path) -> None:
-        self.company = company
-        code = company.hub.enrol("oslo", url="http://hub.test")
-        self.machine = Machine(company, folder, 11).init()
-        self.machine.enrol(code)
-        company.furnish()
-        self.machine.settle()
-        self.floor = Floor(self.machine.site, bytes(32), self.machine.chance)
-
-    def settle(self) -> None:
-        """The hub's jobs run, and the site syncs."""
-        self.company.settle()
-        self.machine.settle()
-
-    def person(self, *roles: str) -> Person:
-        """Somebody with these rights; as `ann` where the chain asks."""
-        return Person(self.company.ann, people.roles_of(roles))
-
-    def waiting(self) -> tuple[dict[str, int], list[str]]:
-        """Bolts wanted by delivery, and the orders nobody picks."""
-        with self.machine.site.reading() as connection:
-            coming = self.floor.deliveries.waiting(connection, self.person("RECEIVE"))
-            ordered = orders.waiting(connection, self.person("ISSUE"))
-        return (
-            {each["delivery"]: sum(line["wanted"] for line in each["lines"]) for each in coming},
-            [each["order"] for each in ordered],
-        )
-
-    def item(self, sku: str) -> catalogue.Item:
-        with self.machine.site.reading() as connection:
-            return catalogue.need_item(connection, sku)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    company = Company.found(tmp_path / "hub")
-    made = Site(company, tmp_path / "oslo")
-    yield made
-    made.machine.close()
-    company.hub.close()
 
 
 def test_an_auditor_counts_on_chain_and_audits_at_the_site(site: Site) -> None:
