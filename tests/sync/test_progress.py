@@ -13,9 +13,8 @@ from ledger.calls import Approval
 from ledger.ids import SUPPLIER, Actor
 from ledger.moves import Line
 from tests.sync.recovery_kit import DOCUMENT, DOCUMENT_HASH
-from tests.sync.test_told import Site, site
+from tests.sync.site_kit import Site
 
-__all__ = ["site"]  # a fixture
 DELIVERIES = b"delivery,supplier,item,quantity\nD-1,ACME,BOLT,8\nD-1,ACME,PAINT,2\n"
 ORDERS = b"order,item,quantity,due\nSO-1,BOLT,3,2027-02-01\n"
 
