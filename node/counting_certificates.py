@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from ledger import calls, certificates
@@ -132,7 +133,7 @@ def _covered(connection: Connection, newest: dict[str, PostedRound], height: int
 
 def _operations_of(connection: Connection, sql: str, height: int) -> dict[tuple[bytes, str, int], list[str]]:
     """Operations in their order, by the round that they belong to."""
-    found: dict[tuple[bytes, str, int], list[str]] = {}
-    for session, bin_, round_, op_id in sorted(connection.execute(sql, (height,)), key=lambda row: bytes(row[3])):
-        found.setdefault((bytes(session), str(bin_), int(round_)), []).append(bytes(op_id).hex())
+    found: dict[tuple[bytes, str, int], list[str]] = defaultdict(list)
+    for session, bin_, round_, op_id in connection.execute(f"{sql} ORDER BY 4", (height,)):
+        found[session, bin_, round_].append(op_id.hex())
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from ledger import calls
@@ -67,8 +67,11 @@ class Proposals:
             + "WHERE p.state = 'open' AND (p.at_ms, p.op_id) > (?, ?) ORDER BY p.at_ms, p.op_id LIMIT ? OFFSET ?",
             (after[0], bytes.fromhex(after[1]), most, skip),
         ).fetchall()
-        names = cache(partial(self._operators.name_of, connection))
-        return [self._shown(connection, row, who, hidden, names) for row in rows]
+        names, measures = (
+            cache(partial(self._operators.name_of, connection)),
+            cache(partial(catalogue.measure, connection)),
+        )
+        return [self._shown(connection, row, who, hidden, names, measures) for row in rows]
 
     def count(self, connection: Connection) -> int:
         """How many wait for a signature, whoever may give it."""
@@ -106,15 +109,16 @@ class Proposals:
         row = connection.execute(_ROW + "WHERE p.op_id = ?", (proposal.raw,)).fetchone()
         if row is None:
             raise Rejected(f"there is no proposal {proposal}")
-        return self._shown(connection, row, who, hidden, partial(self._operators.name_of, connection))
+        names, measures = partial(self._operators.name_of, connection), partial(catalogue.measure, connection)
+        return self._shown(connection, row, who, hidden, names, measures)
 
     @staticmethod
     def _shown(
         connection: Connection, row: tuple[Any, ...], who: Person, hidden: frozenset[str],
-        name_of: Callable[[Actor], str],
+        name_of: Callable[[Actor], str], measure: Callable[[str], Answer],
     ) -> Answer:  # fmt: skip
-        op_id, data, document, actor, at_ms, state, reason, verb = row
-        _, call = calls.decode(bytes(data))
+        op_id, data, raw, actor, at_ms, state, reason, verb = row
+        call, document = _read(bytes(data), bytes(raw))
         lines = lines_of(call)
         counted = any(line.source in hidden or line.target in hidden for line in lines)
         return {
@@ -128,7 +132,7 @@ class Proposals:
             "state": state,
             "reason": reason,
             "being_counted": counted,
-            **_told(connection, Document.decode(bytes(document)), () if counted else lines, counted=counted),
+            **_told(connection, document, () if counted else lines, measure, counted=counted),
         }
 
     def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
@@ -234,7 +238,16 @@ def lines_of(call: calls.Call) -> Sequence[Line]:
     return lines
 
 
-def _told(connection: Connection, document: Document, lines: Sequence[Line], *, counted: bool) -> Answer:
+@lru_cache(maxsize=1_000)
+def _read(call: bytes, document: bytes) -> tuple[calls.Call, Document]:
+    """What a proposal says. It never changes, and a list of those that wait is looked at again and again."""
+    return calls.decode(call)[1], Document.decode(document)
+
+
+def _told(
+    connection: Connection, document: Document, lines: Sequence[Line], measure: Callable[[str], Answer], *,
+    counted: bool,
+) -> Answer:  # fmt: skip
     """What a proposal says. Of a bin that is being counted nothing, for a word may be a number."""
     row = connection.execute(
         "SELECT content FROM erasable WHERE digest = ?", (document.commitments.get("note", b""),)
@@ -246,7 +259,7 @@ def _told(connection: Connection, document: Document, lines: Sequence[Line], *, 
         "lines": [
             {
                 **dataclasses.asdict(line),
-                **catalogue.measure(connection, line.item),
+                **measure(line.item),
                 "status": STATUSES[line.status],
                 "reasons": list(document.line_reasons.get(number, ())),
             }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 from ledger.db import Connection
@@ -38,22 +40,23 @@ def shown(connection: Connection, kept: Proposals, who: Person, hidden: frozense
         lambda skip, most: kept.waiting(connection, who, hidden, most=most, skip=skip),
         weigh=lambda each: len(each["lines"]),
     )
+    item = cache(partial(catalogue.item, connection))
     rows = [
         {
             **each,
             "title": ACTS[each["act"]],
             "why": [_why(code) for code in each["reasons"]],
             "said": [(REFERENCES.get(kind, kind), text) for kind, text in each["references"].items()],
-            "lines": [_line(connection, line, back=each["act"] == "reverse") for line in each["lines"]],
+            "lines": [_line(item, line, back=each["act"] == "reverse") for line in each["lines"]],
         }
         for each in found.rows
     ]
     return replace(found, rows=rows)
 
 
-def _line(connection: Connection, line: dict[str, Any], *, back: bool) -> dict[str, Any]:
+def _line(item_of: Callable[[str], catalogue.Item | None], line: dict[str, Any], *, back: bool) -> dict[str, Any]:
     """`change`: what the books will say more or less of at `place`; of a move between two places 0."""
-    item = catalogue.item(connection, line["item"])
+    item = item_of(line["item"])
     source, target = (line["target"], line["source"]) if back else (line["source"], line["target"])
     change = line["quantity"] if source in VIRTUAL else -line["quantity"] if target in VIRTUAL else 0
     return {
