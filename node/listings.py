@@ -222,7 +222,7 @@ def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
         for key in {(row[7], row[8]) for row in rows}
     ]
     items = {sku: catalogue.item(connection, sku) for sku in {row[0] for row in rows}}
-    operations = dict(_operations(connection, [row for row in booked if row is not None]))
+    operations = dict(operation_rows(connection, [row for row in booked if row is not None]))
     return [
         (
             (row[7], row[8], row[9]),
@@ -342,7 +342,7 @@ def operations(connection: Connection, after: Key | None, most: int, sought: Sou
         f" ORDER BY {of}.height DESC, {of}.place DESC LIMIT ?",
         (*values, *first, most + 1),
     ).fetchall()
-    return _operations(connection, rows)
+    return operation_rows(connection, rows)
 
 
 def _are_few(connection: Connection, bounds: Sequence[str]) -> bool:
@@ -361,10 +361,11 @@ def operations_on(connection: Connection, sku: str, hidden: Iterable[str], after
         " JOIN operations o ON o.height = m.height AND o.place = m.place ORDER BY m.height DESC, m.place DESC",
         (sku, *(after or (_NEWEST, 0)), bins, bins, most + 1),
     ).fetchall()
-    return _operations(connection, rows)
+    return operation_rows(connection, rows)
 
 
-def _operations(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
+def operation_rows(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
+    """Operations of (op_id, height, place, call, actor), in that order: key (height, place)."""
     progress = proofs.progress(connection)
     sealed_ms: dict[int, int] = {}
     for height in {row[1] for row in rows if row[1] < progress.sealed}:

@@ -54,6 +54,11 @@ def act_of(call: calls.Call) -> int:
     return act
 
 
+def method_of(act: int) -> str:
+    """What the chain would call the document in one piece."""
+    return _METHODS[act]
+
+
 _PARTS = (
     "SELECT p.whole, p.number, p.count, p.act, p.op_id, p.booked, s.height, b.height FROM parts p"
     " JOIN operations s ON s.op_id = p.op_id LEFT JOIN operations b ON b.op_id = p.booked "
@@ -90,7 +95,7 @@ def _stated(connection: Connection, row: Sequence[Any]) -> Stated:
         OpId(bytes(whole)),
         int(number),
         int(count),
-        _METHODS[int(act)],
+        method_of(int(act)),
         OpId(bytes(op_id)),
         None if booked is None else OpId(bytes(booked)),
         excepted is not None,

@@ -17,7 +17,7 @@ from ledger.db import Connection
 from ledger.documents import Document
 from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, OpId
-from node import numbers, projection_goods
+from node import dated, numbers, projection_goods
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,25 @@ def apply(connection: Connection, step: Step) -> None:
         (step.op_id.raw, step.height, step.place, step.call.METHOD, None if actor is None else actor.raw),
     )
     moved = [event for event in step.events if isinstance(event, events.Moved)]
+    document = _document(step)
     if moved:
         _book(connection, step, moved)
+        dated.keep(connection, step.height, step.place, step.call, document, moved)
         projection_goods.arrived(connection, step)
     for event in step.events:
         writer = _WRITERS.get(type(event))
         if writer is not None:
             writer(connection, step, event)
-    if step.document:
-        _read_document(connection, step)
+    if document is not None:
+        _read_document(connection, step, document)
+
+
+def _document(step: Step) -> Document | None:
+    """The document of an operation; None for one without, and for one that cannot be read: that says nothing."""
+    try:
+        return Document.decode(step.document) if step.document else None
+    except Invalid:
+        return None
 
 
 def apply_deployment(connection: Connection) -> None:
@@ -139,14 +149,10 @@ def _count_line(connection: Connection, step: Step, event: events.CountLine) -> 
     _state(connection, step, _of(step, calls.RecordCount).bin, event, event.counted)
 
 
-def _read_document(connection: Connection, step: Step) -> None:
+def _read_document(connection: Connection, step: Step, document: Document) -> None:
     """What a document says of its lots' expiry, of when and how it came about, of its scans and papers, and which
-    part it is. One that cannot be read says nothing."""
+    part it is."""
     lines = getattr(step.call, "lines", ())
-    try:
-        document = Document.decode(step.document)
-    except Invalid:
-        return
     if document.part is not None and isinstance(step.call, calls.ExceptDocument):
         projection_goods.part_excepted(connection, step, document.part)
     connection.executemany(

@@ -15,13 +15,14 @@ whole base units; `status` is 0 free, 1 quality, 2 damage, 3 expired; `*_ms` are
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ledger import db
 from ledger.block import Block
 from ledger.errors import Corrupt, Invalid
 from ledger.seams import Storage
-from node import floor_store, numbers
+from node import dated, floor_store, numbers
 
 DATABASE_FILE = "site.db"
 ROW_BYTES_MAX = 16 * 1024 * 1024
@@ -412,20 +413,46 @@ INSERT INTO referred SELECT o.height, o.place, lower(hex(t.transfer)), o.call, o
 """
 
 
-def read_numbers(connection: db.Connection) -> None:
-    """What documents name that were here before `referred`: they are in blocks and journal, where SQL cannot read."""
+def _documents(connection: db.Connection) -> Iterator[tuple[int, int, bytes]]:
+    """Every document with its place: they are in blocks and journal, where SQL cannot read."""
     for height, body in connection.execute("SELECT height, body FROM blocks"):
         try:
             documents = Block.decode(unpack(body)).documents
-        except (Corrupt, Invalid):  # `verify` names it; the others can be found all the same
+        except (Corrupt, Invalid):  # `verify` names it; the others can be read all the same
             continue
-        for place, document in enumerate(documents):
-            if document:
-                numbers.keep_said(connection, height, place, document)
-    for height, place, document in connection.execute(
+        yield from ((height, place, document) for place, document in enumerate(documents) if document)
+    yield from connection.execute(
         "SELECT o.height, o.place, j.document FROM journal j JOIN operations o ON o.op_id = j.op_id"
-    ):
+    )
+
+
+def read_numbers(connection: db.Connection) -> None:
+    """What documents name that were here before `referred`."""
+    for height, place, document in _documents(connection):
         numbers.keep_said(connection, height, place, document)
+
+
+DERIVED_11 = """
+-- What moved stock, with the business date of its document (`node/dated`, `node/days`). `call`: as in `operations`,
+-- of a document in parts what it is in one piece.
+CREATE TABLE dated (
+    height INTEGER NOT NULL, place INTEGER NOT NULL, day TEXT NOT NULL, call TEXT NOT NULL,
+    PRIMARY KEY (height, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dated_call ON dated (call, day, height, place);
+CREATE INDEX dated_day ON dated (day, height, place);
+
+-- What a day changed of what lies at a place or is on its way; rows of quantity 0 are removed.
+CREATE TABLE day_changes (
+    item TEXT NOT NULL, location TEXT NOT NULL, lot TEXT NOT NULL, status INTEGER NOT NULL, day TEXT NOT NULL,
+    quantity INTEGER NOT NULL, PRIMARY KEY (item, location, lot, status, day)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def read_days(connection: db.Connection) -> None:
+    """What was booked before `dated`."""
+    dated.read(connection, _documents(connection))
 
 
 DERIVED = (
@@ -462,6 +489,8 @@ DERIVED = (
     "scanned",
     "happened",
     "referred",
+    "dated",
+    "day_changes",
     "reversals",
     "notes",
 )
@@ -544,6 +573,8 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.RETENTION_1,
     DERIVED_10,
     read_numbers,
+    DERIVED_11,
+    read_days,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

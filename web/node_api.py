@@ -27,6 +27,7 @@ from web import (
     node_api_stock,
     node_api_tablets,
     node_api_work,
+    node_days,
     node_events,
     openapi,
 )
@@ -50,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     *node_api_notes.ROUTES,
     *node_api_drafts.ROUTES,
     *node_api_audit.ROUTES,
+    *node_days.ROUTES,
     *node_api_devices.ROUTES,
     *node_api_alerts.ROUTES,
     *node_api_tablets.ROUTES,

@@ -18,7 +18,7 @@ from node.alerts import MAY_SEE
 from node.counting_close import SURE
 from node.desk import Answer, Person
 from node.stock_documents import MAY_REVERSE, REVERSIBLE
-from web import drawn, kit, languages, node_operations
+from web import drawn, kit, languages, node_days, node_operations
 from web.excerpts import excerpt, taken
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts, cookie_name, tablet
@@ -156,6 +156,16 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
         with parts.site.reading() as connection:
             found = node_operations.shown(parts, connection, parts.person())
         return render_template("node/operations.html", **found)
+
+    @routes.get(node_days.STOCK)
+    @page(parts)
+    def stock_of_a_day() -> str:
+        return render_template("node/day_stock.html", **node_days.stock_shown(parts, parts.person()))
+
+    @routes.get(node_days.CUT_OFF)
+    @page(parts)
+    def cut_off() -> str:
+        return render_template("node/day_cut_off.html", **node_days.cut_off_shown(parts, parts.person()))
 
     @routes.get("/count/sheets/<number>")
     @page(parts)

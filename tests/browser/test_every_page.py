@@ -47,6 +47,8 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
             ("ana", "/operations/"),
             ("kim", "/operations/?to=2020-01-01"),
         ],
+        "node_pages.stock_of_a_day": [("kim", "/operations/stock"), ("kim", "/operations/stock?day=2199-12-31")],
+        "node_pages.cut_off": [("kim", "/operations/cut-off"), ("kim", "/operations/cut-off?day=2199-12-31")],
         "node_pages.node": [("ana", "/node"), ("kim", "/node")],
         "node_pages.people": [("ada", "/people"), ("kim", "/people")],
         "node_floor.look": [("pia", "/look"), ("ana", "/look")],

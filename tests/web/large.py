@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 from flask import Flask
@@ -59,6 +60,10 @@ SEARCHES += [
     for asked in ("from_ms=900000&until_ms=1900000", "until_ms=100000", "from_ms=1&kind=hold")
 ]
 SEARCHES += [f"/operations/?{asked}" for asked in ("from=1970-01-01&to=1970-01-01", "to=1970-01-01&kind=hold")]
+LAST_DAYS = [f"1970-01-{day:02}" for day in (1, 25)]  # of a first operation, and of the middle one
+SEARCHES += [f"{report}?day={day}" for day in LAST_DAYS for report in (
+             "/api/v1/audit/stock", "/api/v1/audit/cut-off", "/operations/stock", "/operations/cut-off")]  # fmt: skip
+SEARCHES += ["/operations/stock?day=1970-01-25&item=ITEM-09"]
 
 # What a browser does not show as a page, or what never ends.
 FILES = {"static", "versioned", "node_setup.certificate", "node_setup.profile", "node_floor.paper_file", "words",
@@ -119,9 +124,9 @@ def _operation(
     )  # fmt: skip
     height = FIRST_HEIGHT + number // TO_A_BLOCK
     paper = f"OLD-{number}" if number < OLD else f"DN-{number}"
-    said = Document(
-        occurred_ms=height * 1000, business_date="1970-01-01", references={"delivery-note": paper}
-    ).encode()
+    # Two thousand a day, and each fiftieth came in later for the first one.
+    day = "1970-01-01" if number % 50 == 0 else (date(1970, 1, 1) + timedelta(number // 2_000)).isoformat()
+    said = Document(occurred_ms=height * 1000, business_date=day, references={"delivery-note": paper}).encode()
     return projection.Step(op_id, height, number % TO_A_BLOCK, call(actor=actor, lines=(line,)), (moved,), said)
 
 

@@ -93,6 +93,9 @@ def addresses(app: Flask, session: str, *operations: str) -> Iterator[str]:
     for path in ("/api/v1/operations/", "/api/v1/audit/", f"/api/v1/audit/users/{actor_of('mona')}", "/operations/"):
         yield from (f"{path}?kind=receive", f"{path}?kind=record_count", f"{path}?beginning={operations[0][:9]}")
         yield from (f"{path}?reference={number}" for number in ("po-", "SO-1", operations[0], "A-01", "BOLT"))
+    for path in ("/api/v1/audit/stock", "/api/v1/audit/stock.csv", "/api/v1/audit/cut-off", "/operations/stock",
+                 "/operations/cut-off"):  # fmt: skip
+        yield f"{path}?day=2199-12-31"
     yield from ("/api/v1/operations/?from_ms=1&until_ms=2000000000000", "/operations/?from=2020-01-01&to=2030-01-01")
 
 

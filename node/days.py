@@ -1,0 +1,143 @@
+"""What lay here at the end of a day, and what was booked around it: for who closes the books on that day.
+
+An operation belongs to the business date that its document names, whenever it was recorded (`node/dated` keeps it).
+What is recorded later for an earlier day therefore changes what that day ended with, and `late` lists it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from ledger import calls
+from ledger.db import Connection
+from ledger.ids import IN_TRANSIT
+from ledger.moves import STATUSES
+from node import catalogue, listings
+from node.desk import Answer
+from node.listings import Found, Key
+
+# What brings goods into the site or takes them out of it: of these an auditor wants to see each in its own year.
+CROSSING = (
+    calls.Receive.METHOD,
+    calls.Issue.METHOD,
+    calls.Dispatch.METHOD,
+    calls.AcceptTransfer.METHOD,
+    calls.Reverse.METHOD,
+)
+_LAST = "\U0010ffff"
+AROUND = 10  # operations of a kind to either side of the end of a day
+PAPERS_MAX = 3
+_VISIBLE = "day <= ?2 AND location NOT IN (SELECT value FROM json_each(?3))"
+_OPERATION = (
+    "SELECT o.op_id, d.height, d.place, d.call, o.actor, d.day FROM dated d"
+    " JOIN operations o ON o.height = d.height AND o.place = d.place"
+)
+
+
+def totals(
+    connection: Connection, day: date, hidden: Iterable[str], after: Key | None, most: int, beginning: str = ""
+) -> Found:
+    """Items of which something was here at the end of a day, by key (item): {item, name, unit, decimals, quantity (on
+    the floor), held (of that), in_transit}. `hidden`: the bins whose stock the asker must not learn. What is on its
+    way is None then: it says what can have been left."""
+    (last,) = after or ("",)
+    bins = list(hidden)
+    rows = connection.execute(
+        "SELECT item, SUM(CASE WHEN location <> ?1 THEN quantity ELSE 0 END) AS here,"  # noqa: S608 - our own words
+        " SUM(CASE WHEN location <> ?1 AND status > 0 THEN quantity ELSE 0 END) AS held,"
+        f" SUM(CASE WHEN location = ?1 THEN quantity ELSE 0 END) AS sent FROM day_changes WHERE {_VISIBLE}"
+        " AND item > ?4 AND item >= ?5 AND item < ?6 GROUP BY item HAVING here OR held OR sent LIMIT ?7",
+        (
+            IN_TRANSIT, day.isoformat(), json.dumps([*bins, *([IN_TRANSIT] if bins else [])]),
+            last, beginning, beginning + _LAST, most + 1,
+        ),
+    ).fetchall()  # fmt: skip
+    names = catalogue.items(connection, [str(row[0]) for row in rows])
+    return [
+        ((sku,), {**_named(names, sku), "quantity": here, "held": held, "in_transit": None if bins else sent})
+        for sku, here, held, sent in rows
+    ]
+
+
+def lines(connection: Connection, day: date, hidden: Iterable[str]) -> Iterator[Answer]:
+    """The same in full, place by place and lot by lot, what is on its way at the place IN_TRANSIT: {item, name,
+    location, lot, status, quantity, unit, decimals}."""
+    bins = list(hidden)
+    rows = connection.execute(
+        f"SELECT item, location, lot, status, SUM(quantity) AS here FROM day_changes WHERE ?1 AND {_VISIBLE}"  # noqa: S608
+        " GROUP BY item, location, lot, status HAVING here",
+        (1, day.isoformat(), json.dumps([*bins, *([IN_TRANSIT] if bins else [])])),
+    ).fetchall()
+    names = catalogue.items(connection, {str(row[0]) for row in rows})
+    for sku, location, lot, status, here in rows:
+        known = _named(names, sku)
+        yield {**known, "location": location, "lot": lot, "status": STATUSES[status], "quantity": here}
+
+
+def _named(names: dict[str, catalogue.Item], sku: str) -> Answer:
+    item = names[sku]  # what was ever booked, the chain knows
+    return {"item": sku, "name": item.name, "unit": item.unit, "decimals": item.decimals}
+
+
+def around(connection: Connection, day: date) -> list[Answer]:
+    """Of each kind that crosses the edge of the site the last ten operations up to the end of a day and the first ten
+    behind it, in their order: [{call, before, behind}], each operation as `listings.operations` has it, with its
+    `day` and `papers`, the numbers that it names."""
+    return [
+        {
+            "call": call,
+            "before": _shown(connection, _side(connection, call, day, "<=", "DESC"))[::-1],
+            "behind": _shown(connection, _side(connection, call, day, ">", "ASC")),
+        }
+        for call in CROSSING
+    ]
+
+
+def _side(connection: Connection, call: str, day: date, than: str, order: str) -> Sequence[Any]:
+    return connection.execute(
+        f"{_OPERATION} WHERE d.call = ? AND d.day {than} ?"
+        f" ORDER BY d.day {order}, d.height {order}, d.place {order} LIMIT ?",
+        (call, day.isoformat(), AROUND),
+    ).fetchall()
+
+
+def late(connection: Connection, day: date, end_ms: int, after: Key | None, most: int) -> Found:
+    """What belongs to a day or to an earlier one and was booked when that day was over, in the order of the chain, by
+    key (height, place). Over: its last moment `end_ms` (UTC milliseconds) had passed when the block was sealed, and
+    something of a later day was booked before. So neither a block that was open at midnight nor one document with a
+    mad date makes everything late."""
+    beyond = connection.execute(
+        "SELECT height, place FROM dated WHERE day > ? ORDER BY height, place LIMIT 1", (day.isoformat(),)
+    ).fetchone()
+    if beyond is None:
+        return []
+    (sealed,) = connection.execute(
+        "SELECT coalesce((SELECT MIN(height) FROM blocks WHERE sealed_at_ms >= ?1),"
+        " (SELECT MAX(height) + 1 FROM blocks))",
+        (end_ms,),
+    ).fetchone()
+    first = max(tuple(after or beyond), (sealed, -1))
+    rows = connection.execute(
+        f"{_OPERATION} WHERE (d.height, d.place) > (?, ?) AND d.day <= ? ORDER BY d.height, d.place LIMIT ?",
+        (*first, day.isoformat(), most + 1),
+    ).fetchall()
+    return [((row["height"], row["place"]), row) for row in _shown(connection, rows)]
+
+
+def _shown(connection: Connection, rows: Sequence[Any]) -> list[Answer]:
+    found = listings.operation_rows(connection, [row[:5] for row in rows])
+    return [
+        {**each, "day": row[5], "papers": _papers(connection, key)}
+        for (key, each), row in zip(found, rows, strict=True)
+    ]
+
+
+def _papers(connection: Connection, key: Key) -> list[str]:
+    """Numbers on papers that an operation names (`node/numbers`)."""
+    rows = connection.execute(
+        "SELECT number FROM referred WHERE height = ? AND place = ? ORDER BY number LIMIT ?", (*key, PAPERS_MAX)
+    )
+    return [str(number) for (number,) in rows]
