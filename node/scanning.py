@@ -376,8 +376,8 @@ class Scanning:
         ('', 0) when no item has this code."""
         if scan.kind == "item" and scan.gtin is not None:
             # While the clock is behind the chain, its times are none: a flat battery must not bring old packs back.
-            told = cause is not None and not self._site.time.is_behind(self._site.head.timestamp)
-            found = streams.item_of(connection, scan.gtin.value, cause.at_ms if cause and told else None)
+            behind = self._site.time.is_behind(self._site.head.timestamp)
+            found = streams.item_of(connection, scan.gtin.value, None if cause is None or behind else cause.at_ms)
             if found is None:
                 return "", 0
             sku, pack = found

@@ -36,7 +36,10 @@ def hub(tmp_path: Path, clock: ManualClock) -> Iterator[Hub]:
 
 
 def packs(*quantities: int) -> bytes:
-    lines = [f"BOLT,Bolt M8,{code},pc,none,{quantity}" for code, quantity in zip((BOX, "96385074"), quantities)]  # noqa: B905
+    lines = [
+        f"BOLT,Bolt M8,{code},pc,none,{quantity}"
+        for code, quantity in zip((BOX, "96385074"), quantities, strict=False)
+    ]
     return "\n".join([HEAD, *lines, ""]).encode()
 
 

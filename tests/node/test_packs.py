@@ -16,8 +16,7 @@ from ledger.seams import DiskStorage
 from node import store, streams
 
 CODES = ("04006381333931", "14006381333938", "00000000000017")
-ITEMS = ("BOLT", "NUT")
-# (gtin, item, base units, how long after the change before it, in ms)
+# (gtin, base units, how long after the change before it, in ms)
 CHANGES = st.lists(
     st.tuples(st.sampled_from(CODES), st.integers(1, 4), st.integers(0, 5)), max_size=12,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a pack held before, and until when, reaches the floor from the hub's catalogue, however late the site hears."""
+"""What a pack held before, and until when, reaches the floor from the catalogue, however late the site hears."""
 
 from __future__ import annotations
 
