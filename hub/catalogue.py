@@ -22,6 +22,16 @@ KINDS = {"bin": control.BIN, "unit": control.UNIT, "closed": control.CLOSED, "ar
 
 
 @dataclass(frozen=True, slots=True)
+class Repacked:
+    """A barcode that is to mean `now` base units of its item and meant `before`."""
+
+    gtin: str
+    sku: str
+    before: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What a file does, or would do."""
 
@@ -29,6 +39,7 @@ class Imported:
     new: int
     changed: int
     barcodes: int
+    repacked: tuple[Repacked, ...] = ()
 
 
 def import_items(store: Store, raw: bytes, now_ms: int, *, dry_run: bool = False) -> Imported:
@@ -37,7 +48,12 @@ def import_items(store: Store, raw: bytes, now_ms: int, *, dry_run: bool = False
     with store.write() as session:
         changed = _changed(session, items)
         new = sum(1 for _, before in changed if before is None)
-        result = Imported(rows, new, len(changed) - new, sum(len(item.gtins) for item in items))
+        repacked = tuple(
+            Repacked(code, item.sku, was, now)
+            for item, before in changed
+            for code, (was, now) in sorted(item.repacked(before).items())
+        )
+        result = Imported(rows, new, len(changed) - new, sum(len(item.gtins) for item in items), repacked)
         if not dry_run:
             put_items(session, changed, now_ms)
     return result
@@ -46,12 +62,11 @@ def import_items(store: Store, raw: bytes, now_ms: int, *, dry_run: bool = False
 def put_items(session: Session, changed: Iterable[tuple[Item, Item | None]], now_ms: int) -> None:
     """Store items; each comes with what was known before (None for a new one)."""
     revision = _next_revision(session, "items")
-    rows, codes, values, gone = [], [], [], []
+    rows, codes, earlier, values, gone = [], [], [], [], []
     for item, before in changed:
         on_chain = before is None or _chain_part(before) != _chain_part(item)
-        if before is not None:
-            item.gtins = {**before.gtins, **item.gtins}
-            gone.append({"sku": item.sku})
+        item.follow(before, now_ms)
+        gone.append({"sku": item.sku})
         rows.append(
             {
                 "sku": item.sku,
@@ -71,6 +86,10 @@ def put_items(session: Session, changed: Iterable[tuple[Item, Item | None]], now
         )
         revision += on_chain
         codes += [{"gtin": code, "sku": item.sku, "pack_qty": quantity} for code, quantity in item.gtins.items()]
+        earlier += [
+            {"gtin": code, "until_ms": until_ms, "sku": item.sku, "pack_qty": quantity}
+            for code, quantity, until_ms in item.earlier
+        ]
         values.append((item.sku, item.stream_value()))
     session.many(
         "INSERT INTO items VALUES (:sku, :folded, :name, :unit, :decimals, :tracking, :cost, :currency, :revision,"
@@ -82,8 +101,9 @@ def put_items(session: Session, changed: Iterable[tuple[Item, Item | None]], now
         " CASE WHEN excluded.chain_revision = 0 THEN items.chain_revision ELSE excluded.chain_revision END",
         rows,
     )
-    session.many("DELETE FROM item_codes WHERE sku = :sku", gone)
-    session.insert("item_codes", codes)
+    for table, told in (("item_codes", codes), ("earlier_codes", earlier)):
+        session.many(f"DELETE FROM {table} WHERE sku = :sku", gone)  # noqa: S608
+        session.insert(table, told)
     streams.put_many(session, streams.CATALOGUE, "", values)
 
 
@@ -249,6 +269,8 @@ def load_items(session: Session) -> dict[str, Item]:
     }
     for row in session.all("SELECT gtin, sku, pack_qty FROM item_codes"):
         items[row["sku"]].gtins[row["gtin"]] = row["pack_qty"]
+    for row in session.all("SELECT gtin, sku, pack_qty, until_ms FROM earlier_codes ORDER BY until_ms, gtin"):
+        items[row["sku"]].earlier.append((row["gtin"], row["pack_qty"], row["until_ms"]))
     return items
 
 

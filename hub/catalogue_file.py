@@ -23,12 +23,14 @@ NAME_MAX = 200
 UNIT_BYTES_MAX = 28
 ABC_CHARS_MAX = 4
 CODES_PER_ITEM_MAX = 200
+EARLIER_TOLD_MAX = 500  # with as many barcodes as an item may have, that fits a value of its stream
 _TRACKING_NAMES = {number: name for name, number in TRACKING.items()}
 
 
 @dataclass(slots=True)
 class Item:
-    """One item with its barcodes; `gtins` maps 14 digits to base units."""
+    """One item with its barcodes; `gtins` maps 14 digits to base units, `earlier` says what they meant before, as
+    (gtin, base units, Unix milliseconds until which it did)."""
 
     sku: str
     name: str
@@ -41,6 +43,22 @@ class Item:
     by_weight: bool = False
     quantity_asked: int | None = None
     gtins: dict[str, int] = field(default_factory=dict)
+    earlier: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def repacked(self, before: Item | None) -> dict[str, tuple[int, int]]:
+        """The barcodes that mean another quantity here than `before`: what they meant, and what they mean now."""
+        known = {} if before is None else before.gtins
+        return {code: (known[code], size) for code, size in self.gtins.items() if known.get(code, size) != size}
+
+    def follow(self, before: Item | None, now_ms: int) -> None:
+        """Take over the barcodes that were known `before`. What one of them meant otherwise, it meant until now."""
+        if before is None:
+            return
+        ended = {code: until_ms for code, _, until_ms in sorted(before.earlier, key=_until)}
+        # A clock that was set back must not change their order.
+        lost = [(code, was, max(now_ms, ended.get(code, 0) + 1)) for code, (was, _) in self.repacked(before).items()]
+        self.earlier = sorted([*before.earlier, *lost], key=_until)
+        self.gtins = {**before.gtins, **self.gtins}
 
     def stream_value(self) -> dict[str, object]:
         """What the catalogue stream says of it. An unknown cost is -1, because a stream has no null."""
@@ -52,10 +70,15 @@ class Item:
             "cost_minor": -1 if self.cost_minor is None else self.cost_minor,
             "currency": self.currency,
             "gtins": [[code, quantity] for code, quantity in sorted(self.gtins.items())],
+            **({"gtins_until": told} if (told := [list(each) for each in self.earlier[-EARLIER_TOLD_MAX:]]) else {}),
             **({"abc": self.abc} if self.abc else {}),
             **({"by_weight": True} if self.by_weight else {}),
             **({"quantity_asked": self.quantity_asked} if self.quantity_asked else {}),
         }
+
+
+def _until(earlier: tuple[str, int, int]) -> tuple[int, str]:
+    return earlier[2], earlier[0]
 
 
 def read_items(raw: bytes) -> tuple[list[Item], int]:

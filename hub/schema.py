@@ -328,6 +328,15 @@ CREATE TABLE rulings(
 ){end}
 """
 
+# What barcodes meant before: `pack_qty` base units of `sku` until then.
+PACKS = """
+CREATE TABLE earlier_codes(
+    gtin TEXT NOT NULL, until_ms {int} NOT NULL, sku TEXT NOT NULL, pack_qty {int} NOT NULL,
+    PRIMARY KEY(gtin, until_ms)
+){end}
+CREATE INDEX earlier_codes_sku ON earlier_codes(sku);
+"""
+
 STEPS: tuple[str, ...] = (
     CORE,
     LOG,
@@ -340,4 +349,5 @@ STEPS: tuple[str, ...] = (
     ANNOUNCED,
     IN_UNITS,
     RULINGS,
+    PACKS,
 )

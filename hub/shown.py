@@ -8,6 +8,7 @@ from typing import Any
 from ledger.wording import counted, in_units
 
 DAY_MS = 24 * 3_600_000
+PACKS_SHOWN = 50
 Result = dict[str, Any]
 
 
@@ -93,10 +94,23 @@ def verify(result: Result) -> str:
 
 def imported(result: Result) -> str:
     did = "would add" if result["dry_run"] else "added"
-    return (
+    lines = [
         f"{counted(result['rows'], 'row')}: {did} {counted(result['new'], 'item')}, changed {result['changed']}, "
         f"{counted(result['barcodes'], 'barcode')} in the file"
-    )
+    ]
+    repacked = result["repacked"]
+    lines += [
+        f"{each['gtin']}: {each['before']} of {each['sku']} becomes {each['now']} of {each['sku']};"
+        " what was scanned before keeps the old meaning"
+        for each in repacked[:PACKS_SHOWN]
+    ]
+    if len(repacked) > PACKS_SHOWN:
+        lines.append(f"… and {len(repacked) - PACKS_SHOWN} more")
+    if repacked:
+        lines.append(
+            "a pack that holds another number has a GTIN of its own by GS1's rules: see that this is no slip"
+        )
+    return "\n".join(lines)
 
 
 def announced_file(result: Result) -> str:

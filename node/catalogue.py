@@ -154,16 +154,17 @@ def refuse_tracking(item: Item, lot: str, serial: str) -> None:
         raise Rejected(f"{item.sku}: its serial is needed" if item.has_serials else f"{item.sku}: it has no serials")
 
 
-def item_named(connection: Connection, fields: Fields) -> tuple[Item, int]:
-    """The item of a line, by `item` or `barcode`, with the base units that one of what was named means."""
+def item_named(connection: Connection, fields: Fields, at_ms: int | None) -> tuple[Item, int]:
+    """The item of a line, by `item` or `barcode`, with the base units that one of what was named meant at `at_ms`, or
+    means now (None)."""
     barcode = fields.take("barcode")
-    sku, pack = (fields.text("item"), 1) if barcode is None else _by_barcode(connection, barcode)
+    sku, pack = (fields.text("item"), 1) if barcode is None else _by_barcode(connection, barcode, at_ms)
     return need_item(connection, sku), pack
 
 
-def _by_barcode(connection: Connection, barcode: object) -> tuple[str, int]:
+def _by_barcode(connection: Connection, barcode: object, at_ms: int | None) -> tuple[str, int]:
     code = barcode if isinstance(barcode, str) and barcode.isascii() and barcode.isdecimal() else ""
-    found = streams.item_of(connection, code.zfill(14)) if 0 < len(code) <= 14 else None
+    found = streams.item_of(connection, code.zfill(14), at_ms) if 0 < len(code) <= 14 else None
     if found is None:
         raise Rejected(f"no item has the barcode {shown(barcode)}: expected its digits")
     return found

@@ -32,14 +32,15 @@ class Said:
     pack: str
     pieces: int | None
 
-    def base(self, connection: Connection, item: catalogue.Item) -> int:
-        """In base units, exactly; `Rejected` when it does not come out whole."""
+    def base(self, connection: Connection, item: catalogue.Item, at_ms: int | None) -> int:
+        """In base units, exactly; `Rejected` when it does not come out whole. A pack is what it was at `at_ms`, or is
+        now (None)."""
         if self.quantity is not None:
             return self.quantity
         per_unit = int(10**item.decimals)
         unit = item.unit
         if self.pack:
-            found = streams.item_of(connection, self.pack.zfill(14))
+            found = streams.item_of(connection, self.pack.zfill(14), at_ms)
             if found is None or found[0] != item.sku:
                 raise Rejected(f"{shown(self.pack)} is not a pack of {item.sku}")
             per_unit, unit = found[1], f"packs of {found[1]}"

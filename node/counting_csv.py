@@ -95,8 +95,9 @@ def _blank_rows(sheet: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield from ({**start, "item": item} for item in each["items"] or [""] * BLANK_ROWS)
 
 
-def read(connection: Connection, sheet: Sheet, text: str) -> Read:
-    """What a file says about the bins of a sheet. Blank rows are skipped, everything else has to be right."""
+def read(connection: Connection, sheet: Sheet, text: str, counted_ms: int) -> Read:
+    """What a file of a count at `counted_ms` says about the bins of a sheet. Blank rows are skipped, everything else
+    has to be right."""
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     problems: list[str] = []
     found: dict[str, dict[Thing, tuple[Thing, int, int]]] = {}
@@ -118,7 +119,7 @@ def read(connection: Connection, sheet: Sheet, text: str) -> Read:
             try:
                 if len(cells) != len(heading):
                     raise Rejected(f"it has {len(cells)} cells, the heading {len(heading)}")
-                asked += _take(connection, sheet, row, found, empty, dates)
+                asked += _take(connection, sheet, row, counted_ms, found, empty, dates)
             except Rejected as error:
                 problems.append(f"in row {number}: {error}")
                 if len(problems) == PROBLEMS_MAX:
@@ -134,7 +135,7 @@ def read(connection: Connection, sheet: Sheet, text: str) -> Read:
 
 
 def _take(
-    connection: Connection, sheet: Sheet, row: dict[str, str],
+    connection: Connection, sheet: Sheet, row: dict[str, str], counted_ms: int,
     found: dict[str, dict[Thing, tuple[Thing, int, int]]], empty: set[str], dates: dict[tuple[str, str], str],
 ) -> list[str]:  # fmt: skip
     """One row; `Rejected` says what is wrong with it. Answers what is to be asked back. `found`: what each bin has,
@@ -163,7 +164,7 @@ def _take(
     fields.done()
     item = catalogue.need_item(connection, thing.item)
     catalogue.refuse_tracking(item, thing.lot, thing.serial)
-    quantity, pieces = how_much.base(connection, item), how_much.pieces or 0
+    quantity, pieces = how_much.base(connection, item, counted_ms), how_much.pieces or 0
     refuse_pieces(item, quantity, pieces)
     if thing.serial and quantity > 1:
         raise Rejected(f"serial {thing.serial} is one piece")

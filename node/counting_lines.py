@@ -42,7 +42,7 @@ class Lines:
             raise Rejected("mode: expected set, add or take")
         with self._site.reading() as connection:
             item = catalogue.need_item(connection, thing.item)
-            quantity = said.base(connection, item)
+            quantity = said.base(connection, item, self._desk.did_at_ms(who, None))
             may_ask = not sure and mode != "take" and self._desk.may_ask(connection, op_id, who)
             task = tasks.current(connection, who.actor)
             asked = self.asked(connection, task, item, thing, quantity) if may_ask else ""

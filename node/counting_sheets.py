@@ -131,7 +131,7 @@ class Sheets:
         digest = paper or hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         with self._site.reading() as connection:
             sheet = self.known(connection, number)
-            read = counting_csv.read(connection, sheet, text)
+            read = counting_csv.read(connection, sheet, text, counted_ms)
             problems = list(read.problems)
             problems += self._problems(connection, op_id, sheet, read, counter, who.actor)
         found = {"bins": [{"bin": each.bin, "lines": len(each.lines), "empty": each.empty} for each in read.bins],

@@ -52,7 +52,7 @@ class Deliveries:
         with self._site.reading() as connection:
             for number, entry in enumerate(entries):
                 line = Fields(entry, f"line {number}")
-                item, pack = catalogue.item_named(connection, line)
+                item, pack = catalogue.item_named(connection, line, None)
                 wanted[item.sku] = wanted.get(item.sku, 0) + line.quantity("quantity", least=1) * pack
                 line.done()
         if not wanted:

@@ -212,7 +212,7 @@ class Lookups:
     def sku(self, connection: Connection, code: object) -> str:
         """The item that a code or barcode names."""
         if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) <= 14:
-            found = streams.item_of(connection, code.zfill(14))
+            found = streams.item_of(connection, code.zfill(14), None)
             if found is not None:
                 return found[0]
         sku = text_id(code, "item")

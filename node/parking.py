@@ -72,8 +72,8 @@ class Parking:
 
     def resolve(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Say what a parked read was: `park`, `item`, `lot`, `serial`, `status`, `expiry`, and
-        how much (`counting_amounts.amount_of`); `confirm`. Answers {ask} where a line that it becomes is hard to
-        believe, unless that was what was asked when the read was parked.
+        how much (`counting_amounts.amount_of`), in packs as they were when it was read; `confirm`. Answers {ask}
+        where a line that it becomes is hard to believe, unless that was what was asked when the read was parked.
 
         In the open task it becomes a line. Once that is over it cannot join it any more: a supervisor resolves it and
         the bin is counted once more. Answers {recount} then: false where it has been since, or nobody knows the bin.
@@ -83,7 +83,8 @@ class Parking:
         said, sure = amount_of(fields), fields.flag("confirm")
         fields.done()
         with self._desk.site.reading() as connection:
-            quantity = said.base(connection, catalogue.need_item(connection, thing.item))
+            item, scanned_ms = catalogue.need_item(connection, thing.item), _scanned_ms(connection, number)
+            quantity = said.base(connection, item, scanned_ms)
             may_ask = not sure and self._desk.may_ask(connection, op_id, who)
             asked = self._asked(connection, who, number, thing, quantity) if may_ask else ""
         if not quantity:
@@ -185,6 +186,12 @@ _LEFT = (
     " LEFT JOIN count_bins b ON b.session = COALESCE(r.session, a.session) AND b.bin = COALESCE(r.bin, a.bin)"
     " WHERE p.state = 'open' AND (b.state IN (?, ?, ?, ?) OR (b.state IS NULL AND t.state = 'closed'))"
 )
+
+
+def _scanned_ms(connection: Connection, number: int) -> int | None:
+    """When a parked read was made; None for a number that there is not."""
+    row = connection.execute("SELECT at_ms FROM parked WHERE park = ?", (number,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def _place(source: str, target: str) -> str:

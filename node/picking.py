@@ -153,8 +153,9 @@ class Picking:
         fields = Fields(body, "pick")
         name, source = fields.op_id("list"), fields.text("source")
         lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
+        did_at_ms = self._desk.did_at_ms(who, Fields(body, "pick").moment("occurred_ms"))
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields)
+            item, pack = catalogue.item_named(connection, fields, did_at_ms)
             catalogue.refuse_tracking(item, lot, serial)
         quantity, sure = fields.quantity("quantity", least=1) * pack, fields.flag("confirm")
         label, bin_label = fields.label("scanned"), fields.label("scanned_source")
@@ -431,7 +432,7 @@ def _wanted(connection: Connection, lines: object) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for number, entry in enumerate(listed(lines, "pick list: lines", LINES_MAX)):
         line = Fields(entry, f"line {number}")
-        item, pack = catalogue.item_named(connection, line)
+        item, pack = catalogue.item_named(connection, line, None)
         wanted[item.sku] = wanted.get(item.sku, 0) + line.quantity("quantity", least=1) * pack
         line.done()
     if not wanted:

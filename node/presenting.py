@@ -79,7 +79,7 @@ def says_too_little(connection: Connection, scan: Scan) -> bool:
     """Whether its other half may be in another symbol of the same thing."""
     if not scan.ok or scan.kind != "item" or scan.gtin is None:
         return is_companion(scan)
-    named = streams.item_of(connection, scan.gtin.value)
+    named = streams.item_of(connection, scan.gtin.value, None)
     item = None if named is None else catalogue.item(connection, named[0])
     if item is None:
         return False

@@ -232,7 +232,7 @@ class Scanning:
         if scan.kind == "control":
             return self._control(connection, who, task, scan, cause)
         if task is None:
-            return self._look(connection, scan)
+            return self._look(connection, scan, cause)
         if scan.kind == "unit" and scan.ok and (task.kind != tasks.COUNT or is_unit(connection, unit_of(scan))):
             return self._unit(connection, who, task, unit_of(scan), cause)
         return self._thing(connection, who, task, scan, cause)
@@ -250,7 +250,7 @@ class Scanning:
             if code and (known or scan.kind == "unit"):
                 return {"kind": "location", "location": code, "known": known, "unit": scan.kind == "unit"}
             raise Rejected(f"location {shown(code)} is not known here: check the label")
-        hint, quantity, _ = self._hint(connection, scan)
+        hint, quantity, _ = self._hint(connection, scan, None)
         if "item" in hint:
             item = catalogue.need_item(connection, hint["item"])
             return {"kind": "item", **listings.facts_of(item), **hint, "quantity": quantity}
@@ -305,21 +305,21 @@ class Scanning:
         task = tasks.newest(connection, who.actor, tasks.COUNT, bin_)
         if task is None or scan.kind == "control":
             return {"outcome": "late", "why": f"it was scanned in {bin_}, which is not open any more"}
-        hint, _, _ = self._hint(connection, scan)
+        hint, _, _ = self._hint(connection, scan, cause)
         why = f"it came after the count of {bin_} was ended"
         number = tasks.park(connection, task, cause, scan.symbology, why, hint)
         return {"outcome": "late", "park": number, "why": why, "hint": hint}
 
-    def _look(self, connection: Connection, scan: Scan) -> Answer:
+    def _look(self, connection: Connection, scan: Scan, cause: Cause) -> Answer:
         """A code scanned with nothing open: what it is, and nothing about how much of it there is."""
-        sku, quantity = self._item_of(connection, scan)
+        sku, quantity = self._item_of(connection, scan, cause)
         if not sku:
             return {"outcome": "ignored", "why": _trouble(scan) or "nothing is open that this could belong to"}
         return {"outcome": "item", "item": sku, "quantity": quantity}
 
     def _thing(self, connection: Connection, who: Person, task: Task, scan: Scan, cause: Cause) -> Answer:
         trouble = _trouble(scan)
-        hint, quantity, pieces = self._hint(connection, scan)
+        hint, quantity, pieces = self._hint(connection, scan, cause)
         sku, more = str(hint.get("item", "")), {}
         if not sku:
             trouble = trouble or f"no item has the code {_code(scan)}"
@@ -345,9 +345,9 @@ class Scanning:
         number = tasks.park(connection, task, cause, scan.symbology, trouble, hint)
         return {"outcome": "parked", "park": number, "why": trouble, "hint": hint, **more}
 
-    def _hint(self, connection: Connection, scan: Scan) -> tuple[dict[str, Any], int, int]:
+    def _hint(self, connection: Connection, scan: Scan, cause: Cause | None) -> tuple[dict[str, Any], int, int]:
         """What is known of a scan, to fill in the question on the tablet; its base units, and pieces by weight."""
-        sku, quantity = ("", 0) if _trouble(scan) else self._item_of(connection, scan)
+        sku, quantity = ("", 0) if _trouble(scan) else self._item_of(connection, scan, cause)
         item = catalogue.item(connection, sku) if sku else None
         pieces = _pieces(scan) if item is not None and item.by_weight else 0
         hint: dict[str, Any] = {"item": sku, "lot": scan.lot, "serial": scan.serial}
@@ -371,10 +371,13 @@ class Scanning:
 
     # ------------------------------------------------------------ which item, how much
 
-    def _item_of(self, connection: Connection, scan: Scan) -> tuple[str, int]:
-        """The item and the base units that one read means; ('', 0) when no item has this code."""
+    def _item_of(self, connection: Connection, scan: Scan, cause: Cause | None) -> tuple[str, int]:
+        """The item and the base units that a read meant when it was made, or that a code means now, without a cause;
+        ('', 0) when no item has this code."""
         if scan.kind == "item" and scan.gtin is not None:
-            found = streams.item_of(connection, scan.gtin.value)
+            # While the clock is behind the chain, its times are none: a flat battery must not bring old packs back.
+            behind = self._site.time.is_behind(self._site.head.timestamp)
+            found = streams.item_of(connection, scan.gtin.value, None if cause is None or behind else cause.at_ms)
             if found is None:
                 return "", 0
             sku, pack = found

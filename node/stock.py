@@ -109,7 +109,7 @@ class Stock(GoodsDocuments):
         fields.done()
         with self._site.reading() as connection:
             item = catalogue.need_item(connection, sku)
-            quantity = said.base(connection, item)
+            quantity = said.base(connection, item, self._desk.did_at_ms(who, None))
             may_ask = not sure and self._desk.may_ask(connection, op_id, who)
             asked = asked_back(connection, item, quantity) if may_ask else ""
         if asked:
@@ -137,7 +137,8 @@ class Stock(GoodsDocuments):
         held, thing, said = fields.status("held", held=True), thing_of(fields), amount_of(fields)
         fields.done()
         with self._site.reading() as connection:
-            quantity = said.base(connection, catalogue.need_item(connection, thing.item))
+            item = catalogue.need_item(connection, thing.item)
+            quantity = said.base(connection, item, self._desk.did_at_ms(who, None))
 
         def work(connection: Connection) -> Answer:
             task = self._counting.open_task(connection, who, bin_) if bin_ else tasks.current(connection, who.actor)

@@ -93,7 +93,7 @@ class Documents:
         if source == CUSTOMER:
             references["return-of"] = reference(fields.take("return_of"))
         wish = self.wish(
-            who, fields, lambda line, here: self._arriving(line, here, source, target), most=DOCUMENT_LINES_MAX
+            who, fields, lambda line, wish: self._arriving(line, wish, source, target), most=DOCUMENT_LINES_MAX
         )
         with self._site.reading() as connection:
             wish.question = wish.dates_doubted(connection)
@@ -114,7 +114,7 @@ class Documents:
         wish = self.wish(
             who,
             fields,
-            lambda line, here: self._line(line, here, source=source, target=target, both=True),
+            lambda line, wish: self._line(line, wish, source=source, target=target, both=True),
             most=DOCUMENT_LINES_MAX,
         )
 
@@ -169,13 +169,14 @@ class Documents:
         who.need(STOCK_ROLES, "state an act")
         fields = Fields(body, "exception")
         location, reason = fields.text("location"), fields.text("reason")
-        wish = self.wish(who, fields, lambda line, _: self._line(line, False, source="", target="", both=True))
+        wish = self.wish(
+            who, fields, lambda line, wish: self._line(line, wish, source="", target="", both=True), happened=True
+        )
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.ExceptDocument(actor=who.actor, location=location, reason=reason, lines=lines)
 
         wish.content = {**wish.content, "location": location, "reason": reason}
-        wish.happened = True
         return self._record(op_id, who, "except", wish, build, {})
 
     # ------------------------------------------------------------ inside
@@ -184,85 +185,85 @@ class Documents:
         self,
         who: Person,
         fields: Fields,
-        read: Callable[[Fields, bool], Read] | None,
+        read: Callable[[Fields, Wish], Read] | None,
         *,
         need_reason: bool = False,
+        happened: bool = False,
         most: int = LINES_MAX,
     ) -> Wish:
-        """The parts that all documents share; `read` makes a line of one entry of `lines`; it is told whether
-        the person is there, so that a place may be refused. What is hard to believe of these is asked back unless
-        they `confirm` it."""
+        """The parts that all documents share; `read` makes a line of one entry of `lines`; it is told by the wish
+        when that was done, and whether it has happened, so that no place may be refused. What is hard to believe of
+        these is asked back unless they `confirm` it. `happened`: whatever is said, it has."""
         every = fields.reasons()
         wish = Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), every)
         away = OUT_OF_CONTACT if self._desk.was_away(who) else ""
         wish.waited(self._desk.did_at_ms(who, wish.occurred_ms), away)
+        wish.happened = wish.happened or happened
         if read is not None:
             wish.sure = fields.flag("confirm")
             entries = fields.objects("lines", most)
             if not entries:
                 raise Rejected("the document has no lines")
-            here = not wish.happened
-            wish.take(read(Fields(entry, f"line {number}"), here) for number, entry in enumerate(entries))
+            wish.take(read(Fields(entry, f"line {number}"), wish) for number, entry in enumerate(entries))
         fields.done()
         if need_reason and not every and (read is None or len(wish.line_reasons) < len(wish.lines)):
             raise Rejected("a reason is needed: for the whole, or for each line")
         return wish
 
     def _line(
-        self, fields: Fields, here: bool, *, source: str, target: str, both: bool = False, outside: bool = False
+        self, fields: Fields, wish: Wish, *, source: str, target: str, both: bool = False, outside: bool = False
     ) -> Read:
-        """One line of a document. `here`: its places may be refused; `both`: it may name its own source; `outside`:
-        it goes where its document says."""
+        """One line of a document. `both`: it may name its own source; `outside`: it goes where its document says."""
         if both:
             source = fields.text("source", need=False) or source
         target = target if outside else fields.text("target", need=False) or target
         if not source or not target:
             raise Rejected("a line needs " + ("its target" if source else "its source"))
-        thing, reasons, pack = self._thing(fields)
+        thing, reasons, pack = self._thing(fields, wish)
         quantity = fields.quantity("quantity", least=1) * pack
         status = fields.status()
         fields.done()
-        if here:
-            self._need_bins(([] if outside else [target]) + ([source] if both else []))
+        self._need_bins(wish, ([] if outside else [target]) + ([source] if both else []))
         line = Line(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=quantity,
                     source=source, target=target)  # fmt: skip
         return line, thing.expiry, reasons
 
-    def _need_bins(self, places: Iterable[str]) -> None:
+    def _need_bins(self, wish: Wish, places: Iterable[str]) -> None:
         """Refuse a place that cannot hold stock. A label can be news to a node that has heard nothing for a while:
         what was done there is the chain's to book or not."""
+        if wish.happened:
+            return
         with self._site.reading() as connection:
             for place in places:
                 catalogue.need_bin(connection, place)
 
-    def _arriving(self, fields: Fields, here: bool, source: str, target: str) -> Read:
-        line, expiry, reasons = self._line(fields, here, source=source, target=target)
+    def _arriving(self, fields: Fields, wish: Wish, source: str, target: str) -> Read:
+        line, expiry, reasons = self._line(fields, wish, source=source, target=target)
         if source == CUSTOMER and line.status == FREE:
             line = replace(line, status=QUALITY)
         return line, expiry, reasons
 
-    def _correction(self, fields: Fields, here: bool) -> Read:
+    def _correction(self, fields: Fields, wish: Wish) -> Read:
         """One line of an adjustment."""
-        thing, reasons, pack = self._thing(fields)
+        thing, reasons, pack = self._thing(fields, wish)
         location, status, change = fields.text("location"), fields.status(), fields.take("change")
         fields.done()
         if type(change) is not int or change == 0 or abs(change) >= 2**53:
             raise Rejected(f"change is {shown(change)}: expected a whole number, not 0")
-        if here:
-            self._need_bins([location])
+        self._need_bins(wish, [location])
         source, target = (SHRINKAGE, location) if change > 0 else (location, SHRINKAGE)
         line = Line(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=abs(change) * pack,
                     source=source, target=target)  # fmt: skip
         return line, thing.expiry, reasons
 
-    def _thing(self, fields: Fields, *, standing: bool = False) -> tuple[Thing, tuple[str, ...], int]:
-        """The item of a line, by code or barcode, with the base units that one of what was named means. `standing`:
-        goods that are there, and that are named as they are."""
+    def _thing(self, fields: Fields, wish: Wish, *, standing: bool = False) -> tuple[Thing, tuple[str, ...], int]:
+        """The item of a line, by code or barcode, with the base units that one of what was named meant when the wish
+        was carried out. `standing`: goods that are there, and that are named as they are."""
         read = fields.standing if standing else partial(fields.text, need=False)
         lot, serial = read("lot"), read("serial")
         expiry, reasons = iso_date(fields.take("expiry")), fields.reasons()
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields)
+            item, pack = catalogue.item_named(connection, fields, wish.occurred_ms)
             catalogue.refuse_tracking(item, lot, serial)
         return Thing(item.sku, lot, serial, FREE, expiry), reasons, pack
 

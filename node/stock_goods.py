@@ -37,7 +37,7 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "hold")
         held, location = fields.status("held", held=True), fields.text("location", need=False)
         wish = self.wish(
-            who, fields, lambda line, here: self._standing(line, here, location), need_reason=True, most=CHANGES_MAX
+            who, fields, lambda line, wish: self._standing(line, wish, location), need_reason=True, most=CHANGES_MAX
         )
         wish.content["held"] = held
         return self._change(op_id, who, "hold", wish, calls.Hold(actor=who.actor, held=held, lines=wish.lines))
@@ -50,7 +50,7 @@ class GoodsDocuments(Documents):
         lot, location = fields.text("lot", need=False), fields.text("location", need=False)
         expiry = iso_date(fields.take("expiry"))
         wish = self.wish(
-            who, fields, lambda line, here: self._standing(line, here, location), need_reason=True, most=CHANGES_MAX
+            who, fields, lambda line, wish: self._standing(line, wish, location), need_reason=True, most=CHANGES_MAX
         )
         if any(line.lot == lot for line in wish.lines) and not expiry:
             raise Rejected(f"lot {lot} is on the goods already: name another lot, or another expiry")
@@ -71,7 +71,7 @@ class GoodsDocuments(Documents):
         wish = self.wish(
             who,
             fields,
-            lambda line, here: self._leaving(line, here, source, CUSTOMER),
+            lambda line, wish: self._leaving(line, wish, source, CUSTOMER),
             need_reason=not references,
             most=DOCUMENT_LINES_MAX,
         )
@@ -93,7 +93,7 @@ class GoodsDocuments(Documents):
         fields = Fields(body, "scrapping")
         source = fields.text("source", need=False)
         wish = self.wish(
-            who, fields, lambda line, here: self._leaving(line, here, source, SHRINKAGE), need_reason=True
+            who, fields, lambda line, wish: self._leaving(line, wish, source, SHRINKAGE), need_reason=True
         )
         return self._propose(op_id, who, "scrap", wish, calls.Adjust(actor=who.actor, lines=wish.lines))
 
@@ -105,7 +105,7 @@ class GoodsDocuments(Documents):
         source = fields.text("source", need=False)
         references = {"supplier": fields.text("supplier"), "origin": reference(fields.take("origin"))}
         wish = self.wish(
-            who, fields, lambda line, here: self._leaving(line, here, source, SUPPLIER), need_reason=True
+            who, fields, lambda line, wish: self._leaving(line, wish, source, SUPPLIER), need_reason=True
         )
         wish.content["references"] = references
         call = calls.Adjust(actor=who.actor, lines=wish.lines)
@@ -154,28 +154,26 @@ class GoodsDocuments(Documents):
 
     # ------------------------------------------------------------ inside
 
-    def _standing(self, fields: Fields, here: bool, location: str) -> tuple[Any, str, tuple[str, ...]]:
+    def _standing(self, fields: Fields, wish: Wish, location: str) -> tuple[Any, str, tuple[str, ...]]:
         """One line of goods where they stand."""
         location = fields.text("location", need=False) or location
         if not location:
             raise Rejected("a line needs its location")
-        thing, reasons, pack = self._thing(fields, standing=True)
+        thing, reasons, pack = self._thing(fields, wish, standing=True)
         quantity, status = fields.quantity("quantity", least=1) * pack, fields.status()
         fields.done()
-        if here:
-            self._need_bins([location])
+        self._need_bins(wish, [location])
         goods = Goods(item=thing.item, lot=thing.lot, serial=thing.serial, status=status, quantity=quantity,
                       location=location)  # fmt: skip
         return goods, thing.expiry, reasons
 
-    def _leaving(self, fields: Fields, here: bool, source: str, target: str) -> tuple[Any, str, tuple[str, ...]]:
+    def _leaving(self, fields: Fields, wish: Wish, source: str, target: str) -> tuple[Any, str, tuple[str, ...]]:
         """One line of goods that leave the site."""
         source = fields.text("source", need=False) or source
         if not source:
             raise Rejected("a line needs its source")
-        if here:
-            self._need_bins([source])
-        return self._line(fields, here, source=source, target=target, outside=True)
+        self._need_bins(wish, [source])
+        return self._line(fields, wish, source=source, target=target, outside=True)
 
     def _change(self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.Call) -> Answer:
         """Record what changes goods where they stand; what happened and cannot be booked becomes an exception. Not to

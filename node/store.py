@@ -412,6 +412,21 @@ INSERT INTO referred SELECT o.height, o.place, lower(hex(t.transfer)), o.call, o
 ) t ON t.op_id = o.op_id;
 """
 
+PACKS_1 = """
+-- What one scan of a barcode meant until when, and means now (`streams.NO_END`).
+ALTER TABLE gtins RENAME TO gtins_now;
+DROP INDEX gtins_item;
+CREATE TABLE gtins (
+    gtin TEXT NOT NULL, until_ms INTEGER NOT NULL, item TEXT NOT NULL, quantity INTEGER NOT NULL,
+    PRIMARY KEY (gtin, until_ms)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX gtins_item ON gtins (item);
+INSERT INTO gtins SELECT gtin, 9223372036854775807, item, quantity FROM gtins_now;
+DROP TABLE gtins_now;
+-- The hub tells of each again, and what it meant before is noted then.
+DELETE FROM cursors WHERE stream = 'catalogue';
+"""
+
 
 def _documents(connection: db.Connection) -> Iterator[tuple[int, int, bytes]]:
     """Every document with its place: they are in blocks and journal, where SQL cannot read."""
@@ -573,6 +588,7 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.RETENTION_1,
     DERIVED_10,
     read_numbers,
+    PACKS_1,
     DERIVED_11,
     read_days,
 )

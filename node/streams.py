@@ -29,11 +29,12 @@ TRANSFERS = "transfers"
 ENDED = ("arrived", "settled", RETURNED, CANCELLED)  # states of a transfer of which nothing is on its way
 USERS = "users"
 SEARCHED = (CATALOGUE, "locations")  # of these, codes and names are searched
+NO_END = 2**63 - 1  # `until_ms` of what a barcode means now
 
 
 def put(connection: Connection, stream: str, key: str, value: Any) -> None:
     """Store one value. Raises Invalid, with nothing written, for a value that its look-up cannot make sense of."""
-    gtins = _gtins(key, value) if stream == CATALOGUE else ()
+    gtins = _gtins(key, value) if stream == CATALOGUE else []
     proof = _proof(key, value) if stream == RECEIPTS else None
     if stream in announced.READERS:
         announced.READERS[stream](key, value)
@@ -51,7 +52,7 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
             connection.execute("INSERT INTO auditors VALUES (?)", (bytes.fromhex(key),))
     if stream == CATALOGUE:
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
-        connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?)", gtins)
+        connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?, ?)", gtins)
     if proof is not None:
         connection.execute("INSERT OR REPLACE INTO proofs VALUES (?, ?)", proof)
 
@@ -140,9 +141,13 @@ def set_cursor(connection: Connection, stream: str, generation: int, sequence: i
     connection.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (stream, generation, sequence))
 
 
-def item_of(connection: Connection, gtin: str) -> tuple[str, int] | None:
-    """The item behind a barcode of 14 digits and the base units one scan means; None when nobody sells it here."""
-    row = connection.execute("SELECT item, quantity FROM gtins WHERE gtin = ?", (gtin,)).fetchone()
+def item_of(connection: Connection, gtin: str, at_ms: int | None) -> tuple[str, int] | None:
+    """The item behind a barcode of 14 digits and the base units that one scan meant at `at_ms`, or means now (None);
+    None when nobody sells it here. What was read before a code was first told means what it was told as."""
+    row = connection.execute(
+        "SELECT item, quantity FROM gtins WHERE gtin = ? AND until_ms > ? ORDER BY until_ms LIMIT 1",
+        (gtin, NO_END - 1 if at_ms is None else at_ms),
+    ).fetchone()
     return None if row is None else (str(row[0]), int(row[1]))
 
 
@@ -181,18 +186,33 @@ def _is_auditor(value: Any) -> bool:
     return isinstance(roles, list) and "AUDIT" in roles
 
 
-def _gtins(item: str, value: Any) -> tuple[tuple[str, str, int], ...]:
-    """The barcodes of a catalogue entry, as 14 digits each."""
-    pairs = value.get("gtins", []) if isinstance(value, dict) else None
-    found = []
-    for pair in pairs if isinstance(pairs, list) else [None]:
-        code, quantity = pair if isinstance(pair, list) and len(pair) == 2 else (None, None)
-        if not (type(code) is str and code.isascii() and code.isdecimal() and len(code) <= 14):
-            raise Invalid(f"catalogue entry {item!r}: {pair!r} is not a barcode with its quantity")
-        if type(quantity) is not int or not 0 < quantity < 2**63:
-            raise Invalid(f"catalogue entry {item!r}: {quantity!r} is not a number of base units in {code}")
-        found.append((code.zfill(14), item, quantity))
-    return tuple(found)
+def _gtins(item: str, value: Any) -> list[tuple[str, int, str, int]]:
+    """The barcodes of a catalogue entry, as rows of `gtins`: what they mean now (`gtins`, [code, base units]), and
+    what they meant until when (`gtins_until`, [code, base units, Unix milliseconds]; left out by an older hub)."""
+    said = value if isinstance(value, dict) else {"gtins": None}
+    now = [_gtin(item, each, 2) for each in _listed(item, said.get("gtins", []))]
+    before = [_gtin(item, each, 3) for each in _listed(item, said.get("gtins_until", []))]
+    if len({row[:2] for row in before}) != len(before):
+        raise Invalid(f"catalogue entry {item!r}: a barcode meant two things until the same time")
+    return [*before, *now]
+
+
+def _listed(item: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Invalid(f"catalogue entry {item!r}: its barcodes are not a list")
+    return value
+
+
+def _gtin(item: str, value: Any, size: int) -> tuple[str, int, str, int]:
+    """One row of `gtins`; of a code without a time, what it means now."""
+    code, quantity, until_ms = (*value, NO_END)[:3] if isinstance(value, list) and len(value) == size else (None,) * 3
+    if not (type(code) is str and code.isascii() and code.isdecimal() and len(code) <= 14):
+        raise Invalid(f"catalogue entry {item!r}: {value!r} is not a barcode with its quantity")
+    if type(quantity) is not int or not 0 < quantity < 2**63:
+        raise Invalid(f"catalogue entry {item!r}: {quantity!r} is not a number of base units in {code}")
+    if type(until_ms) is not int or not 0 < until_ms < NO_END + (size == 2):
+        raise Invalid(f"catalogue entry {item!r}: {until_ms!r} is not a time until which {code} meant something")
+    return code.zfill(14), until_ms, item, quantity
 
 
 def decoded(stream: str, key: str, stored: bytes) -> Any:

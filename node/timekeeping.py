@@ -69,12 +69,16 @@ class Timekeeper:
         now_ms = self._clock.now_ms()
         return DOUBTFUL if self._is_wrong(now_ms, parent_s) else self._quality(now_ms)
 
+    def is_behind(self, parent_s: int) -> bool:
+        """Whether the clock stands before a block of time `parent_s` that is sealed already: it cannot be right."""
+        return self._clock.now_ms() < parent_s * 1000 - LEAD_MS_MAX
+
     def hub_age_ms(self) -> int | None:
         """How long ago the hub confirmed this clock; None if it has not since the start, or said otherwise."""
         return None if self._confirmed is None else self._clock.monotonic_ms() - self._confirmed[0]
 
     def _is_wrong(self, now_ms: int, parent_s: int) -> bool:
-        return now_ms < parent_s * 1000 - LEAD_MS_MAX or now_ms > self._latest_ms()
+        return self.is_behind(parent_s) or now_ms > self._latest_ms()
 
     def _latest_ms(self) -> int:
         """The latest reading that is believed: the steady clock's, plus a pause in which this process did not run."""

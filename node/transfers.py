@@ -72,7 +72,8 @@ class Transfers:
         fields.done()
         if receiver == self.site_name:
             raise Rejected("a dispatch goes to another site: book a move instead")
-        lines = tuple(self._leaving(Fields(entry, f"line {n}"), source) for n, entry in enumerate(entries))
+        did_at_ms = self._desk.did_at_ms(who, occurred_ms)
+        lines = tuple(self._leaving(Fields(entry, f"line {n}"), source, did_at_ms) for n, entry in enumerate(entries))
         if not lines:
             raise Rejected("the dispatch has no lines")
         with self._site.reading() as connection:
@@ -89,7 +90,6 @@ class Transfers:
             if hidden:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
             chunks, key = parts.chunks(len(lines)), self._operators.signing_key(who, pin)
-            did_at_ms = self._desk.did_at_ms(who, occurred_ms)
             whole = units.taken_whole(connection, [[lines[n] for n in chunk] for chunk in chunks])
             names = [op_id] if len(chunks) == 1 else [part_op_id(op_id, n) for n in range(1, len(chunks) + 1)]
             for number, (name, chunk) in enumerate(zip(names, chunks, strict=True), 1):
@@ -136,12 +136,12 @@ class Transfers:
         names = ", ".join(known[:NAMED_MAX]) + (" …" if len(known) > NAMED_MAX else "")
         return f"the hub has told of no site {receiver}, only of {names}: send it all the same?"
 
-    def _leaving(self, fields: Fields, source: str) -> Line:
+    def _leaving(self, fields: Fields, source: str, did_at_ms: int | None) -> Line:
         source = fields.text("source", need=False) or source
         if not source:
             raise Rejected("a line needs its source")
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields)
+            item, pack = catalogue.item_named(connection, fields, did_at_ms)
             lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
             catalogue.refuse_tracking(item, lot, serial)
             catalogue.need_bin(connection, source)

@@ -218,7 +218,8 @@ def _names(ask: Ask) -> object:
         if ask.query.get("have") == version:
             return {}
         found = {sku: entry.name for sku, entry in catalogue.entries(connection)}
-        codes = dict(connection.execute("SELECT gtin, item FROM gtins ORDER BY gtin"))
+        now = "SELECT gtin, item FROM gtins WHERE until_ms = ? ORDER BY gtin"
+        codes = dict(connection.execute(now, (streams.NO_END,)))
     if len(codes) + len(found) > NAMES_MAX:
         found, codes = {}, {}
     return {"version": version, "names": found, "barcodes": codes}

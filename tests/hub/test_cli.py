@@ -254,6 +254,11 @@ def test_a_running_hub_does_what_it_is_told(
     catalogue.write_bytes(sitekit.ITEMS)
     assert _ask(capsys, folder, "import-items", str(catalogue), "--dry-run")["new"] == 3
     assert _ask(capsys, folder, "import-items", str(catalogue))["new"] == 3
+    catalogue.write_bytes(sitekit.ITEMS.replace(b",12,", b",10,"))
+    changed = [{"gtin": "05012345678900", "sku": "BOLT", "before": 12, "now": 10}]
+    for dry_run in (["--dry-run"], []):
+        assert _ask(capsys, folder, "import-items", str(catalogue), *dry_run)["repacked"] == changed
+    assert _ask(capsys, folder, "import-items", str(catalogue))["repacked"] == []
     catalogue.write_bytes(b"sku\n1\n")
     assert "line 1" in _ask(capsys, folder, "import-items", str(catalogue), code=1)["error"]
     assert "No such file" in _ask(capsys, folder, "import-items", str(tmp_path / "none"), code=2)["error"]

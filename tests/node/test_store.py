@@ -114,16 +114,16 @@ def test_streams_hold_the_latest_value_and_their_cursor(connection: db.Connectio
 
 def test_barcodes_follow_the_catalogue(connection: db.Connection) -> None:
     streams.put(connection, "catalogue", "BOLT", ENTRY)
-    assert streams.item_of(connection, "04006381333931") == ("BOLT", 1)
-    assert streams.item_of(connection, "14006381333938") == ("BOLT", 100)
+    assert streams.item_of(connection, "04006381333931", None) == ("BOLT", 1)
+    assert streams.item_of(connection, "14006381333938", None) == ("BOLT", 100)
     streams.put(connection, "catalogue", "BOLT", {**ENTRY, "gtins": [["4006381333931", 5]]})
-    assert streams.item_of(connection, "04006381333931") == ("BOLT", 5)
-    assert streams.item_of(connection, "14006381333938") is None
+    assert streams.item_of(connection, "04006381333931", None) == ("BOLT", 5)
+    assert streams.item_of(connection, "14006381333938", None) is None
     streams.remove(connection, "catalogue", "BOLT")
-    assert streams.item_of(connection, "04006381333931") is None
+    assert streams.item_of(connection, "04006381333931", None) is None
     streams.put(connection, "catalogue", "BOLT", ENTRY)
     streams.clear(connection, "catalogue")
-    assert streams.item_of(connection, "04006381333931") is None
+    assert streams.item_of(connection, "04006381333931", None) is None
 
 
 @pytest.mark.parametrize("gtins", [3, [3], [["4006381333931"]], [["40063a", 1]], [["4006381333931", 0]], [[7, 1]]])
@@ -132,7 +132,7 @@ def test_a_senseless_barcode_changes_nothing(connection: db.Connection, gtins: o
     with pytest.raises(Invalid, match="BOLT"):
         streams.put(connection, "catalogue", "BOLT", {"gtins": gtins})
     assert streams.get(connection, "catalogue", "BOLT") == ENTRY
-    assert streams.item_of(connection, "04006381333931") == ("BOLT", 1)
+    assert streams.item_of(connection, "04006381333931", None) == ("BOLT", 1)
 
 
 def test_receipts_tell_which_blocks_are_logged_and_anchored(connection: db.Connection) -> None:

@@ -137,7 +137,7 @@ def test_from_a_code_to_a_delivered_operation(hub: Hub, node: Node) -> None:
     assert node.site.proof_state(op(1)) == "delivered"
     assert report.held == report.cosigned == node.site.head.height + 1
     with node.site.reading() as connection:
-        assert node_streams.item_of(connection, "04006381333931") is not None
+        assert node_streams.item_of(connection, "04006381333931", None) is not None
         assert hub_status(connection)["code"] == "OK"
         assert (manifest_expiry_ms(connection) or 0) > node.world.clock.now_ms()
     with hub.store.read() as session:
