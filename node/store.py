@@ -455,7 +455,6 @@ CREATE TABLE dated (
     PRIMARY KEY (height, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dated_call ON dated (call, day, height, place);
-CREATE INDEX dated_day ON dated (day, height, place);
 
 -- What a day changed of what lies at a place or is on its way; rows of quantity 0 are removed.
 CREATE TABLE day_changes (
