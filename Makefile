@@ -19,12 +19,14 @@ demo: $(READY)
 test: $(READY) system tools check
 	@$(MAKE) --no-print-directory -k -j2 test-pages test-rest
 
-# Two halves of about the same length, side by side; `make check` ran the house already.
+# Two halves of about the same length, side by side; `make check` ran the house already. The pages that are looked at one
+# after the other, and nothing else done with them, are in the second half.
 test-pages:
-	$(PY) -m pytest tests/browser
+	$(PY) -m pytest tests/browser --ignore-glob "*/test_every_*"
 
 test-rest:
 	$(PY) -m pytest --ignore tests/browser --ignore tests/house
+	$(PY) -m pytest tests/browser/test_every_*.py
 
 # The trial counts of the current promises, on top of `make test` (README, Commands): two halves side by side, as there.
 quick: $(READY)
