@@ -66,6 +66,7 @@ FACTS = {
     **MEASURE,
     "lots": flag("Every line names its lot"),
     "serials": flag("Every line is one piece and names its serial"),
+    "by_weight": flag("Its unit is a weight, and its pieces are counted as well"),
 }
 MOVEMENT = record(
     "Movement",

@@ -176,7 +176,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             people = counters(connection, parts.floor.people)
         return render_template(
             "node/sheet_typed.html", one=found, counters=people, me=str(who.actor), sheet_states=SHEET_STATES,
-            lines=ROWS_MAX,
+            lines=ROWS_MAX, held=HELD,
         )  # fmt: skip
 
     @routes.get("/operations/<op_id>")
