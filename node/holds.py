@@ -86,6 +86,7 @@ class Holds:
             " ORDER BY s.location, s.item, s.lot, s.status, p.serial LIMIT ?",
             (after[0], *after, json.dumps([*VIRTUAL, *hidden]), item, location, most),
         ).fetchall()
+        items = catalogue.items(connection, {row[1] for row in rows})
         shares: dict[Thing, Shares] = {}
         names: dict[bytes | None, str] = {None: ""}
         found: list[Answer] = []
@@ -104,7 +105,8 @@ class Holds:
                     "serial": serial,
                     "status": STATUSES[status],
                     "quantity": quantity,
-                    **catalogue.measure(connection, sku),
+                    "unit": items[sku].unit,
+                    "decimals": items[sku].decimals,
                     "origins": [
                         {
                             "op_id": origin.op_id.hex(),

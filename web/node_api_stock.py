@@ -223,6 +223,7 @@ def _names(ask: Ask) -> object:
         codes = dict(connection.execute(now, (streams.NO_END,)))
     if len(codes) + len(found) > NAMES_MAX:
         found, codes = {}, {}
+    ask.seen = version
     return {"version": version, "names": found, "barcodes": codes}
 
 
