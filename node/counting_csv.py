@@ -19,7 +19,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import STATUSES
-from ledger.wording import shown
+from ledger.wording import in_units, shown
 from node import catalogue
 from node.counting_amounts import amount_of, asked_back, date_asked
 from node.counting_lines import refuse_pieces, thing_of
@@ -90,7 +90,7 @@ def _blank_rows(sheet: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for each in sheet["bins"]:
         start = {"sheet": sheet["sheet"], "bin": each["bin"]}
         for line in each["expected"]:
-            yield {**start, **line, "status": STATUSES[line["status"]]}
+            yield {**start, **line, EXPECTED: in_units(line["expected"], line["decimals"])}
         if sheet["blind"]:
             yield from ({**start, "item": item} for item in each["items"] or [""] * BLANK_ROWS)
 

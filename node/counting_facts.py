@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ledger.control import UNIT
 from ledger.db import Connection
@@ -16,6 +17,7 @@ from ledger.documents import happened_ms
 from ledger.ids import OpId
 from ledger.plans import Picture
 
+ROUNDS_KEPT = 10_000
 EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
 
 
@@ -40,7 +42,8 @@ def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[Post
     rows = connection.execute(
         "WITH posts AS (SELECT count, MAX(height) AS height FROM count_posts WHERE height <= ?1 GROUP BY count),"
         " unposted AS (SELECT count FROM count_lines WHERE posted IS NULL"
-        "  OR posted IN (SELECT op_id FROM count_posts WHERE height > ?1))"
+        "  UNION ALL SELECT l.count FROM count_posts p JOIN count_lines l ON l.count = p.count AND l.posted = p.op_id"
+        "  WHERE p.height > ?1)"
         " SELECT c.session, c.bin, c.round, MIN(c.whole), MIN(c.stable), MAX(c.height), MAX(p.height),"
         " COALESCE(MAX(h.at_ms), 0) FROM counts c LEFT JOIN posts p ON p.count = c.op_id"
         " JOIN operations o ON o.op_id = c.op_id LEFT JOIN happened h ON h.height = o.height AND h.place = o.place"
@@ -49,13 +52,24 @@ def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[Post
         (height,),
     ).fetchall()
     times = _times(connection)
-    return [
-        PostedRound(
-            OpId(bytes(row[0])), row[1], int(row[2]), bool(row[3]), bool(row[4]), int(row[5]), int(row[6]),
-            times.get(int(row[5]), 0), happened_ms(int(row[7]), times.get(int(row[5]), 0)),
-        )
-        for row in rows
-    ]  # fmt: skip
+    return [_posted(*row, times.get(row[5], 0)) for row in rows]
+
+
+# A posted round stays as it is: two thousand made anew for every look at them take longer than to find them.
+@lru_cache(maxsize=ROUNDS_KEPT)
+def _posted(
+    session: bytes,
+    bin_: str,
+    number: int,
+    whole: int,
+    stable: int,
+    recorded: int,
+    posted: int,
+    at_ms: int,
+    block_s: int,
+) -> PostedRound:
+    done_ms = happened_ms(at_ms, block_s)
+    return PostedRound(OpId(session), bin_, number, bool(whole), bool(stable), recorded, posted, block_s, done_ms)
 
 
 def counted_s(rounds: list[PostedRound]) -> dict[str, int]:
@@ -94,7 +108,7 @@ def suspects(connection: Connection, rounds: list[PostedRound], height: int = EV
 def places_at(connection: Connection, height: int = EVERYTHING) -> dict[str, tuple[int, str]]:
     """Kind and parent of each place as of a height."""
     rows = connection.execute(
-        "SELECT location, kind, parent FROM placements WHERE height <= ? ORDER BY height", (height,)
+        "SELECT location, kind, parent FROM placements WHERE height <= ? ORDER BY location, height", (height,)
     )
     return {str(location): (int(kind), str(parent)) for location, kind, parent in rows}
 

@@ -14,9 +14,10 @@ from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
+from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.wording import shown
-from node import counting_csv, tasks
+from node import catalogue, counting_csv, tasks
 from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
 from node.counting_lines import counted_elsewhere
@@ -256,8 +257,9 @@ class Sheets:
         return int(count)
 
     def show(self, who: Person, number: int) -> Answer:
-        """A sheet as it is printed: {sheet, name, blind, bins [{bin, items, expected}]}. Only a sheet that is not
-        blind has expected quantities, as they were in the books when it is shown; a counter may see any other."""
+        """A sheet as it is printed: {sheet, name, blind, bins [{bin, items, expected [{item, lot, serial, status,
+        expected, unit, decimals}]}]}. Only a sheet that is not blind has expected quantities, as they were in the
+        books when it is shown; a counter may see any other."""
         who.may_see(APPROVE | COUNT, "print count sheets")
         with self._site.writing() as connection:
             sheet = self.known(connection, number)
@@ -270,7 +272,8 @@ class Sheets:
             for bin_ in sheet.bins:
                 row = latest(connection, sheet.session, bin_)
                 expected = [] if sheet.blind else [
-                    {"item": at[0], "lot": at[1], "serial": at[2], "status": at[3], "expected": quantity}
+                    {"item": at[0], "lot": at[1], "serial": at[2], "status": STATUSES[at[3]], "expected": quantity,
+                     **catalogue.measure(connection, at[0])}
                     for at, quantity in sorted(booked(connection, row).items())
                 ]  # fmt: skip
                 bins.append({"bin": bin_, "items": list(row.items), "expected": expected})

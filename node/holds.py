@@ -86,14 +86,18 @@ class Holds:
             " ORDER BY s.location, s.item, s.lot, s.status, p.serial LIMIT ?",
             (after[0], *after, json.dumps([*VIRTUAL, *hidden]), item, location, most),
         ).fetchall()
+        items = catalogue.items(connection, {row[1] for row in rows})
         shares: dict[Thing, Shares] = {}
         names: dict[bytes | None, str] = {None: ""}
         found: list[Answer] = []
         for place, sku, lot, status, serial, quantity in rows:
             thing = (sku, lot, serial, status)
-            if thing not in shares:
-                shares[thing] = _shares(connection, thing, hidden)
-            for origin, _ in shares[thing].get(place, ()):
+            origins = _own(connection, thing, place, quantity)
+            if origins is None:
+                if thing not in shares:
+                    shares[thing] = _shares(connection, thing, hidden)
+                origins = shares[thing].get(place, [])
+            for origin, _ in origins:
                 if origin.actor is not None and origin.actor not in names:
                     names[origin.actor] = self._operators.name_of(connection, Actor(origin.actor))
             found.append(
@@ -104,7 +108,8 @@ class Holds:
                     "serial": serial,
                     "status": STATUSES[status],
                     "quantity": quantity,
-                    **catalogue.measure(connection, sku),
+                    "unit": items[sku].unit,
+                    "decimals": items[sku].decimals,
                     "origins": [
                         {
                             "op_id": origin.op_id.hex(),
@@ -114,7 +119,7 @@ class Holds:
                             "line": origin.line,
                             "quantity": share,
                         }
-                        for origin, share in shares[thing].get(place, ())
+                        for origin, share in origins
                     ],
                 }
             )
@@ -178,6 +183,18 @@ def _freed(connection: Connection, hold: OpId, fields: Fields) -> Freed:
     )
 
 
+def _own(connection: Connection, thing: Thing, place: str, quantity: int) -> list[tuple[Origin, int]] | None:
+    """What `_shares` gives for a place of which all came in right there, as nearly always: then nothing has to be
+    known of other places. None where some came from elsewhere."""
+    found = []
+    for origin in _origins(connection, thing, place):
+        found.append((origin, min(quantity, origin.quantity)))
+        quantity -= found[-1][1]
+        if not quantity:
+            return found
+    return None
+
+
 def _shares(connection: Connection, thing: Thing, hidden: frozenset[str]) -> Shares:
     """By place, which lines brought in what stands there. The books do not follow single pieces from bin to bin, so
     the newest ones have what stands where they put it, and then of what stands elsewhere."""
@@ -209,16 +226,16 @@ def _places(connection: Connection, thing: Thing) -> list[tuple[str, int]]:
     return [(str(place), int(quantity)) for place, quantity in rows if place not in VIRTUAL]
 
 
-def _origins(connection: Connection, thing: Thing) -> list[Origin]:
-    """The lines that made goods such, newest first: they came from no place of the site. What was released of a hold
-    is not its own any more."""
+def _origins(connection: Connection, thing: Thing, target: str = "") -> list[Origin]:
+    """The lines that made goods such, at `target` or anywhere, newest first: they came from no place of the site.
+    What was released of a hold is not its own any more."""
     rows = connection.execute(
         "SELECT o.op_id, o.call, o.actor, m.target, h.line, m.quantity - COALESCE(h.freed, 0) AS rest"  # noqa: S608 - our own names
         " FROM movements m JOIN operations o ON o.height = m.height AND o.place = m.place"
         " LEFT JOIN holds h ON h.hold = o.op_id AND h.line = m.line"
         " WHERE m.item = ? AND m.lot = ? AND m.serial = ? AND m.status = ? AND m.status > 0 AND rest > 0"
-        f" AND m.source IN ({_VIRTUAL}) AND m.target NOT IN ({_VIRTUAL})"
+        f" AND m.source IN ({_VIRTUAL}) AND m.target NOT IN ({_VIRTUAL}) AND ? IN ('', m.target)"
         " ORDER BY m.height DESC, m.place DESC, m.line DESC LIMIT ?",
-        (*thing, ORIGINS_MAX),
+        (*thing, target, ORIGINS_MAX),
     )
     return [Origin(bytes(row[0]), row[1], None if row[2] is None else bytes(row[2]), *row[3:]) for row in rows]

@@ -95,6 +95,7 @@ def facts_of(item: catalogue.Item) -> Answer:
         "decimals": item.decimals,
         "lots": item.has_lots,
         "serials": item.has_serials,
+        "by_weight": item.by_weight,
     }
 
 

@@ -464,6 +464,12 @@ CREATE TABLE day_changes (
 """
 
 
+LISTED_6 = """
+-- Counts that wait for their posting (`node/counting_facts`).
+CREATE INDEX count_lines_open ON count_lines (count) WHERE posted IS NULL;
+"""
+
+
 def read_days(connection: db.Connection) -> None:
     """What was booked before `dated`."""
     dated.read(connection, _documents(connection))
@@ -590,6 +596,7 @@ STEPS: tuple[db.Step, ...] = (
     PACKS_1,
     DERIVED_11,
     read_days,
+    LISTED_6,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

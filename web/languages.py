@@ -21,9 +21,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_app_context, request
 from flask_babel import Babel, Domain, format_percent, get_locale, get_timezone, gettext, ngettext
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ledger.wording import in_units
 from web.sentences import Sentences
@@ -126,7 +126,10 @@ def of_scripts(language: str) -> dict[str, str | list[str]]:
 
 
 def _known() -> NullTranslations:
-    """What is known in the language of this request, which a page of two hundred rows asks a thousand times."""
+    """What is known in the language of this request, which a page of two hundred rows asks a thousand times; in
+    English what nobody asked for by a request."""
+    if not has_app_context():
+        return translations(ENGLISH)
     known: NullTranslations | None = g.get("translations")
     if known is None:
         known = g.translations = translations(str(get_locale() or ENGLISH))
@@ -157,12 +160,7 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
     """Let an application speak. `zone`: the IANA name of the time zone in which moments are shown, "" for the
     reader's own (the page's script knows it; until then, UTC)."""
     _Babel(app, locale_selector=choose, default_timezone=zone or "UTC")
-    # A page of two hundred rows says a thousand words: each is looked up without asking first which domain it is of.
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext=lambda text: _known().ugettext(text),
-        ngettext=lambda one, many, number: _known().ungettext(one, many, number),
-        newstyle=True,
-    )
+    app.jinja_env.globals.update({"_": _in_page, "gettext": _in_page, "ngettext": _in_page_counted})
     app.jinja_env.filters.update(
         bdi=bdi, units=units, moment=moment, day=day, duration=duration, percent=percent, said=said, choices=choices
     )
@@ -186,9 +184,34 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
         }
 
 
+# A page of two hundred rows says two thousand words, nearly all of them the same few: what Jinja's own wrappers do
+# with each (ask which function is meant, mark, put in nothing) is done once a text here. As there, what templates say
+# is markup, and what they put in is escaped.
+@lru_cache(maxsize=8192)
+def _marked(known: NullTranslations, text: str) -> Markup:
+    return Markup(known.gettext(text))  # noqa: S704
+
+
+@lru_cache(maxsize=8192)
+def _plain(known: NullTranslations, text: str) -> Markup:
+    return _marked(known, text) % {}
+
+
+def _in_page(text: str, **values: object) -> Markup:
+    """A text in the reader's language with its values, each escaped unless it is markup."""
+    known = _known()
+    return _marked(known, text) % values if values else _plain(known, text)
+
+
+def _in_page_counted(one: str, many: str, number: int, **values: object) -> Markup:
+    """The same with the form that belongs to `number`, which is `num` among its values."""
+    found = Markup(_known().ngettext(one, many, number))  # noqa: S704
+    return found % {"num": number, **values}
+
+
 def bdi(value: object) -> Markup:
     """A code, a name or a quantity inside a sentence: its own direction must not reorder the words around it."""
-    return Markup("<bdi>{}</bdi>").format(value)
+    return Markup(f"<bdi>{escape(value)}</bdi>")  # noqa: S704 - escaped, unless it is markup already
 
 
 def units(quantity: int, decimals: int = 0) -> str:
@@ -211,7 +234,7 @@ def choices(offered: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def said(sentence: object) -> str:
     """A sentence of the node's own, such as a refusal, in the reader's language where it is known there."""
     text = str(sentence) if sentence else ""
-    known = str(gettext(text)) if text else ""
+    known = _known().gettext(text) if text else ""
     return known if known != text else by_rules(text)
 
 
@@ -248,6 +271,8 @@ def in_words(content: Any, language: str = "") -> Any:
     """An answer of the API in which what a person reads stands in their language: why not, or what is asked back;
     also where several of them stand in a list.
     `language`: theirs, where no request says it."""
+    if (language or spoken()) == ENGLISH:
+        return content
     if isinstance(content, dict):
         return {name: by_rules(value, language) if name in ("why", "ask") and isinstance(value, str)
                 else [by_rules(each, language) for each in value] if name in SENTENCES and _texts(value)

@@ -12,7 +12,7 @@ from node import counting_csv, counting_reports
 from node.desk import Answer
 from web import kit
 from web.node_api_count_words import BIN_STATE, BINS_MAX, OF_SESSION, SESSION_STATE
-from web.node_api_words import ASKED, REASON
+from web.node_api_words import ASKED, MEASURE, REASON
 from web.node_api_work import verb
 from web.node_ask import Ask
 from web.routes import ANYONE, Route
@@ -216,7 +216,7 @@ SHEET = record(
                     "bin": CODE,
                     "items": array(CODE, 50),
                     "expected": array(
-                        record("SheetLine", {**_LINE, "status": {"type": ["integer", "string"]}, "expected": SIGNED}),
+                        record("SheetLine", {**_LINE, **MEASURE, "expected": SIGNED}),
                         None,
                     ),
                 },

@@ -66,6 +66,7 @@ FACTS = {
     **MEASURE,
     "lots": flag("Every line names its lot"),
     "serials": flag("Every line is one piece and names its serial"),
+    "by_weight": flag("Its unit is a weight, and its pieces are counted as well"),
 }
 MOVEMENT = record(
     "Movement",
@@ -222,6 +223,7 @@ def _names(ask: Ask) -> object:
         codes = dict(connection.execute(now, (streams.NO_END,)))
     if len(codes) + len(found) > NAMES_MAX:
         found, codes = {}, {}
+    ask.seen = version
     return {"version": version, "names": found, "barcodes": codes}
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
+from ledger.db import Connection
 from ledger.errors import Invalid
 from ledger.ids import TEXT_BYTES_MAX
 from ledger.wording import in_units, shown
@@ -49,19 +50,21 @@ def _read(said: str) -> date:
     raise Invalid(f"'day' is {shown(said)}: expected a day from 1970 to 2199, as in 2026-12-31")
 
 
-def _totals(parts: NodeParts, who: Person, day: date, after: Any, most: int, beginning: str) -> tuple[Found, int]:
+def _totals(
+    parts: NodeParts, connection: Connection, who: Person, day: date, after: Any, most: int, beginning: str
+) -> tuple[Found, int]:
     """What lay here, and how many bins are left out because this person may have to count them."""
-    with parts.site.reading() as connection:
-        hidden = parts.floor.counting.blind_bins(connection, who)
-        return days.totals(connection, day, hidden, after, most, beginning), len(hidden)
+    hidden = parts.floor.counting.blind_bins(connection, who)
+    return days.totals(connection, day, hidden, after, most, beginning), len(hidden)
 
 
-def _late(parts: NodeParts, day: date, after: Any, most: int) -> tuple[list[dict[str, Any]], Found]:
+def _late(
+    parts: NodeParts, connection: Connection, day: date, after: Any, most: int
+) -> tuple[list[dict[str, Any]], Found]:
     """What was booked around the end of a day, and what came in later for it."""
     over_ms = parts.floor.desk.start_of(day + timedelta(days=1))
-    with parts.site.reading() as connection:
-        around = days.around(connection, day)
-        late = days.late(connection, day, over_ms, after, most)
+    around = days.around(connection, day)
+    late = days.late(connection, day, over_ms, after, most)
     kinds = [
         {
             "call": each["call"], "what": call_words(each["call"]),
@@ -113,7 +116,8 @@ def stock_shown(parts: NodeParts, who: Person) -> dict[str, Any]:
     who.may_see(MORE, "see the stock of a day")
     day, beginning = _page_day(parts), request.args.get("item", "")[:TEXT_BYTES_MAX].strip()
     address = _address(STOCK, day=day.isoformat(), item=beginning)
-    found, left_out = _totals(parts, who, day, _after(address, (str,)), ROWS_MAX, beginning)
+    with parts.site.reading() as connection:
+        found, left_out = _totals(parts, connection, who, day, _after(address, (str,)), ROWS_MAX, beginning)
     return {**_paged(found, address), "day": day, "beginning": beginning, "left_out": left_out}
 
 
@@ -122,7 +126,8 @@ def cut_off_shown(parts: NodeParts, who: Person) -> dict[str, Any]:
     who.may_see(MORE, "see the cut-off of a day")
     day = _page_day(parts)
     address = _address(CUT_OFF, day=day.isoformat())
-    kinds, late = _late(parts, day, _after(address, (int, int)), ROWS_MAX)
+    with parts.site.reading() as connection:
+        kinds, late = _late(parts, connection, day, _after(address, (int, int)), ROWS_MAX)
     return {**_paged(late, address), "day": day, "kinds": kinds}
 
 
@@ -135,7 +140,9 @@ def _asked(ask: Ask) -> date:
 
 def _stock(ask: Ask) -> object:
     day = _asked(ask)
-    found, left_out = _totals(ask.parts, ask.who, day, ask.after, ask.limit, ask.query.get("beginning", ""))
+    beginning = ask.query.get("beginning", "")
+    with ask.reading() as connection:
+        found, left_out = _totals(ask.parts, connection, ask.who, day, ask.after, ask.limit, beginning)
     return ask.page(found, day=day.isoformat(), left_out=left_out)
 
 
@@ -153,7 +160,8 @@ def _stock_csv(ask: Ask) -> Response:
 
 def _cut_off(ask: Ask) -> object:
     day = _asked(ask)
-    kinds, late = _late(ask.parts, day, ask.after, ask.limit)
+    with ask.reading() as connection:
+        kinds, late = _late(ask.parts, connection, day, ask.after, ask.limit)
     return ask.page(late, day=day.isoformat(), kinds=kinds)
 
 

@@ -33,6 +33,7 @@ from web.node_words import (
     call_words,
     grouped,
     ladder,
+    rung,
     severity_level,
     state_words,
 )
@@ -51,6 +52,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
             "site": parts.site.config.site,
             "has_camera": pictures.is_there(),
             "ladder_of": ladder,
+            "rung_of": rung,
             "level_of": severity_level,
             "language_cookie": cookie_name(languages.COOKIE),
             **_visitor(parts),
@@ -176,7 +178,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             people = counters(connection, parts.floor.people)
         return render_template(
             "node/sheet_typed.html", one=found, counters=people, me=str(who.actor), sheet_states=SHEET_STATES,
-            lines=ROWS_MAX,
+            lines=ROWS_MAX, held=HELD,
         )  # fmt: skip
 
     @routes.get("/operations/<op_id>")

@@ -25,7 +25,7 @@ from web.node_app import NodeParts
 from web.node_pages import page
 from web.node_views import areas_of, bins_to_count, counters, decided_on, variance
 from web.node_words import AGAIN as AGAIN_WORDS
-from web.node_words import BIN_STATES, LIMITS, LOST, SESSION_STATES, SHEET_STATES, call_words
+from web.node_words import BIN_STATES, HELD, LIMITS, LOST, SESSION_STATES, SHEET_STATES, call_words
 from web.schema import ROWS_MAX
 
 # Codes of `ledger.documents.reason_code`; a person sees the words.
@@ -156,7 +156,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
     @page(parts)
     def sheet(number: str) -> str:
         found = counting.sheets.show(parts.person(), sheet_number(number))
-        return render_template("node/sheet.html", one=found, rows=SHEET_ROWS)
+        return render_template("node/sheet.html", one=found, rows=SHEET_ROWS, held=dict(HELD))
 
     @routes.get("/<session>")
     @page(parts)

@@ -174,6 +174,11 @@ def state_words(state: str) -> str:
     return said(next((words for name, _, words in LADDER if name == state), ""))
 
 
+def rung(state: str) -> tuple[str, str]:
+    """The shape and the name of where a proof stands."""
+    return next(((shape, name) for name, shape, _ in LADDER if name == state), ("○", state))
+
+
 def ladder(state: str) -> list[dict[str, object]]:
     """The rungs in order; `reached` up to and with `state`."""
     names = [name for name, _, _ in LADDER]

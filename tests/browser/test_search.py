@@ -51,3 +51,18 @@ def test_a_scan_is_looked_up_as_a_whole_and_stays_out_of_the_search(pages: Pages
     page.wait_for_timeout(600)
     expect(page.locator("#found h2").first).to_have_text("Work gloves size 10")
     assert not [url for url in asked if "search=" in url], asked
+
+
+def test_the_number_on_a_paper_leads_to_what_was_done_with_it(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("pia", "/look", size=TABLET)
+    scanned(page, "DN-1000")
+    page.wait_for_url("**/operations/?reference=DN-1000")
+    expect(page.get_by_role("region", name="Operations").locator("tbody tr")).to_contain_text(["Goods received"])
+    page.goto(f"{page.url.split('/operations')[0]}/look")
+    page.wait_for_selector("html[data-scanner]", state="attached")
+    page.fill("#what", "dn-10")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/operations/?reference=dn-10")
+    page.go_back()
+    scanned(page, "DN-9999")
+    expect(page.locator("#answer")).to_contain_text("Nothing here has the code 'DN-9999'")

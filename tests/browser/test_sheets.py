@@ -90,6 +90,9 @@ def test_a_sheet_is_typed_in_line_by_line_with_the_keyboard_alone(pages: Pages) 
     page.reload()
     expect(second.locator("[name=item]").first).to_have_value("MARK-BL")
     second.locator("[name=quantity]").first.fill("7")
+    first.get_by_role("combobox", name="Held").nth(1).select_option("It has expired")
+    page.reload()
+    expect(first.get_by_role("combobox", name="Held").nth(1)).to_have_value("expired")
     page.click("#yes")
     expect(page.locator("#answer")).to_contain_text("2 bins, 3 lines")
     assert {each["state"] for each in kim.get(f"counts/{session}/sheets")["rows"]} == {"issued"}
@@ -100,7 +103,9 @@ def test_a_sheet_is_typed_in_line_by_line_with_the_keyboard_alone(pages: Pages) 
     page.click("#yes")
     page.wait_for_url("**/count/sheets")
     rows = kim.get(f"counts/{session}/bins/P-01")["rounds"][-1]["lines"]
-    assert {each["item"]: each["counted"] for each in rows} == {"TAPE-50": 0, "YOG-500": 4}
+    assert {each["item"]: (each["counted"], each["status"]) for each in rows} == {
+        "TAPE-50": (0, "free"), "YOG-500": (4, "expired"),
+    }  # fmt: skip
     page.goto(f"{house.oslo.url}/count/sheets/{sheet}")
     expect(page.locator("main")).to_contain_text("Nothing can be typed in here any more")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 from ledger import control
 from ledger.documents import Document
 from ledger.errors import Rejected
-from node import streams, tasks
+from ledger.ids import OpId
+from node import counting_csv, streams, tasks
 from node.sealing import read_block
-from tests.node.floor_kit import BOX, GTINS, Stage
+from tests.node.floor_kit import BOX, GTINS, Stage, actor_of
 
 CHEESE, HALF_CASE = "09506000134369", "19506000134366"
 
@@ -153,3 +156,28 @@ def test_new_lots_and_pieces_are_counted_that_the_books_do_not_know(stage: Stage
         assert connection.execute("SELECT lot, expiry FROM count_lines WHERE lot <> ''").fetchall() == [
             ("NEW", "2030-12-31")
         ]
+
+
+def test_a_sheet_says_what_is_expected_as_it_is_filled_in(stage: Stage) -> None:
+    """In kilograms, and what is held as held: a line of it that is copied over comes out equal."""
+    lines = [{"item": "CHEESE", "quantity": 2_500}, {"item": "CHEESE", "quantity": 750, "status": "damage"}]
+    stage.floor.stock.receive(
+        stage.op(), stage.as_("mona"), {"lines": [{**line, "target": "A-02"} for line in lines], "confirm": True}
+    )
+    with stage.site.reading() as connection:
+        (number,) = connection.execute("SELECT session FROM count_sessions").fetchone()
+    body = {"session": str(OpId(bytes(number))), "bins": ["A-02"], "blind": False}
+    sheet = stage.floor.counting.sheets.issue(stage.op(), stage.as_("sven"), body)["sheet"]
+    shown = stage.floor.counting.sheets.show(stage.as_("sven"), sheet)
+    [each] = shown["bins"]
+    assert [(line["status"], line["expected"], line["unit"], line["decimals"]) for line in each["expected"]] == [
+        ("free", 2_500, "KG", 3), ("damage", 750, "KG", 3),
+    ]  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(counting_csv.blank(shown))))
+    assert [(row["status"], row["expected"]) for row in rows[:2]] == [("free", "2.500"), ("damage", "0.750")]
+    filled = [{**row, "quantity": row["expected"], "pieces": "1"} for row in rows[:2]]
+    text = counting_csv.write(filled, (*counting_csv.COLUMNS, counting_csv.EXPECTED))
+    back = {"sheet": sheet, "csv": text, "counter": str(actor_of("cora")), "counted_ms": stage.world.clock.now_ms()}
+    stage.floor.counting.sheets.take_back(stage.op(), stage.as_("sven"), {**back, "confirm": True})
+    found = stage.floor.counting.review.bin_review(stage.as_("sven"), OpId(bytes(number)), "A-02")
+    assert [(line["counted"], line["difference"]) for line in found["rounds"][-1]["lines"]] == [(2_500, 0), (750, 0)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from node import holds
 from tests.node.floor_kit import PIN, Stage
 from tests.node.test_damaged import counted, counting, part
 from tests.node.test_transfers import TWO, accept, dispatch, tell
@@ -91,3 +95,35 @@ def test_goods_that_left_are_listed_no_more(stage: Stage) -> None:
     approve = {"proposal": proposed["op_id"]}
     stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), approve, PIN)
     assert held(stage) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_came_in_right_there_is_found_without_a_look_elsewhere(
+    stage: Stage, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short way gives what the long one gives, and takes most of the rows."""
+    dice, stock, mona = random.Random(seed), stage.floor.stock, stage.as_("mona")
+    places, short, asked = ("A-01", "A-02", "DOCK"), holds._own, []
+    stage.receive({"item": "BOLT", "quantity": 500})
+    for place in places[1:]:
+        line = {"item": "BOLT", "quantity": 100, "source": "A-01", "target": place}
+        stock.move(stage.op(), mona, {"lines": [line]})
+    for _ in range(12):
+        quantity, source = dice.randrange(1, 6), dice.choice(places)
+        said: dict[str, Any] = {"reasons": ["crushed"], "happened": True}
+        if dice.random() < 0.6:
+            line = {"item": "BOLT", "quantity": quantity, "location": source}
+            stock.hold(stage.op(), mona, {"held": "damage", "lines": [line], **said})
+        else:
+            moved = {"item": "BOLT", "quantity": quantity, "source": source, "target": dice.choice(places)}
+            stock.move(stage.op(), mona, {"lines": [{**moved, "status": "damage"}], **said})
+
+    def counted(*given: Any) -> Any:
+        asked.append(short(*given))
+        return asked[-1]
+
+    monkeypatch.setattr(holds, "_own", counted)
+    found = held(stage)
+    assert found and any(each is not None for each in asked)
+    monkeypatch.setattr(holds, "_own", lambda *_: None)
+    assert held(stage) == found

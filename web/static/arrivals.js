@@ -14,6 +14,7 @@ import { reach } from "./reach.js";
 import { rest } from "./rest.js";
 import { fact } from "./store.js";
 import { lastOf } from "./told.js";
+import { unsent } from "./unsent.js";
 import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
 
@@ -22,7 +23,9 @@ const DRAFT = "arrival-", draftOf = (name) => `${DRAFT}${name}`;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
 const AWAY = _("Check the lines here: it is signed when the node answers.");
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
-let told = "", coming = [], mine = new Map(), transfer = null, whole = new Set(), target = "", parts = new Map(), of = "";
+let told = "", coming = [], mine = new Map(), transfer = null, whole = new Set(), target = "";
+const half = unsent(actor, "paper"); // a paper of which some codes are still to be scanned: {of, parts}
+let parts = new Map(half.said?.parts), of = half.said?.of ?? "";
 let draft = null; // of this transfer: what was said of its lines
 
 const titled = (line) => nameOf(line.item) || line.item;
@@ -158,6 +161,7 @@ function leave() {
 async function byPaper(scanned) {
   const { paper, ...found } = await post("transfers/paper", { scanned });
   parts.clear();
+  half.drop();
   if (!found.lines.length) { say("good", _("All of this transfer was accepted already")); return; }
   const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
   if (await choose(known ?? { ...found, paper })) keep(); // what is known by the paper alone is known to other tablets too
@@ -167,10 +171,20 @@ async function byPaper(scanned) {
 async function byPart(text, [, digest, number, count]) {
   if (of !== digest) { parts.clear(); of = digest; }
   parts.set(Number(number), text);
-  const missing = Array.from({ length: Number(count) }, (_, place) => place + 1).filter((place) => !parts.has(place));
-  if (!missing.length) { await byPaper([...parts.values()]); return; }
-  const numbers = `${missing.slice(0, 6).join(", ")}${missing.length > 6 ? " …" : ""}`;
-  say("good", _("Still to scan of this paper: %(numbers)s", { numbers }), { figure: `${parts.size} / ${count}` });
+  half.keep({ of, parts: [...parts] });
+  if (!missing().length) { await byPaper([...parts.values()]); return; }
+  say("good", stillMissing(), { figure: `${parts.size} / ${count}` });
+}
+
+// The numbers of those codes that are still to be scanned, of the paper that was begun.
+function missing() {
+  const [, , , count = 0] = PART.exec(parts.values().next().value ?? "") ?? [];
+  return Array.from({ length: Number(count) }, (_, place) => place + 1).filter((place) => !parts.has(place));
+}
+
+function stillMissing() {
+  const numbers = `${missing().slice(0, 6).join(", ")}${missing().length > 6 ? " …" : ""}`;
+  return _("Still to scan of this paper: %(numbers)s", { numbers });
 }
 
 // The label of a unit in a transfer; in one that is known to come while none is open.
@@ -289,7 +303,7 @@ async function start() {
   await load();
   const name = new URLSearchParams(location.search).get("transfer"), known = coming.find((each) => each.transfer === name);
   if (name && !draft) await (known ? choose(known) : goOn(name));
-  if (!told && !draft) invite(coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"));
+  if (!told && !draft) invite(missing().length ? stillMissing() : coming.length ? _("Choose a transfer, or scan its paper") : _("Scan the paper that came with the goods"));
   show();
 }
 whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));

@@ -211,13 +211,24 @@ async function find(text) {
   await open(await lookUp(text));
 }
 
-// Typed by hand: what is no code as a whole may be a part of one, or of a name.
-async function findTyped(text) {
+// What names nothing as a whole may be found in other ways; none of them: what was said of the code stands.
+const findOr = (...ways) => async (text) => {
   try {
     await find(text);
   } catch (error) {
-    if (!(error instanceof Refused) || !(await searchFor(text))) throw error;
+    if (!(error instanceof Refused)) throw error;
+    for (const way of ways) if (await way(text)) return;
+    throw error;
   }
+};
+
+// The number on a paper leads to what was done with it. In front of it stands how a scanner names its symbology.
+async function onPaper(text) {
+  const reference = text.replace(/^\][A-Za-z][0-9A-Za-z]/, "").trim();
+  if (!reference || reference.length > 64) return false;
+  const found = await get(`operations/?${new URLSearchParams({ reference, limit: 1 })}`).catch((error) => { if (error instanceof Refused) return { rows: [] }; throw error; });
+  if (found.rows.length) location.assign(`/operations/?${new URLSearchParams({ reference })}`);
+  return found.rows.length > 0;
 }
 
 // The words stand in the address, once for all that was typed: back leads from what was opened to what was found.
@@ -236,7 +247,9 @@ byId("what").addEventListener("input", () => {
   // A scanner's keys are gone from the field again before this.
   soon = setTimeout(() => { if (byId("what").value.trim() === text) attempt(() => searchFor(text)); }, TYPED_MS);
 });
-onCode(find);
+onCode(findOr(onPaper));
+// Typed by hand it may be a part of a code, or of a name.
+const findTyped = findOr((text) => searchFor(text), onPaper);
 byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = byId("what").value.trim();

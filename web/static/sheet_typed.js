@@ -18,7 +18,7 @@ if (form) {
   const bins = [...form.querySelectorAll("[data-bin]")];
   const linesOf = (bin) => [...bin.querySelectorAll(".typed")];
   const field = (line, name) => line.querySelector(`[name=${name}]`);
-  const said = (line) => Object.fromEntries([...line.querySelectorAll("input")].map(({ name, value }) => [name, value.trim()]));
+  const said = (line) => Object.fromEntries([...line.querySelectorAll("input, select")].map(({ name, value }) => [name, value.trim()]));
   const isBlank = (line) => Object.values(said(line)).every((value) => !value);
   const emptyOf = (bin) => bin.querySelector("[name=empty]");
 
