@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.house.source import ROOT
@@ -11,17 +12,18 @@ from tests.house.source import ROOT
 TESTS = ROOT / "tests"
 
 
-def names_of(tree: ast.Module) -> set[str]:
-    """What a module has at its top, also within `if`, `try` and `with`."""
+@cache
+def names_of(source: Path) -> frozenset[str]:
+    """What a module has at its top, also within `if`, `try` and `with`; nothing where there is no such module."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))) if source.exists() else ():
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {(each.asname or each.name).split(".")[0] for each in node.names}
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
-    return found
+    return frozenset(found)
 
 
 def missing(path: Path, tree: ast.Module) -> Iterator[str]:
@@ -31,7 +33,7 @@ def missing(path: Path, tree: ast.Module) -> Iterator[str]:
             continue
         place = ROOT.joinpath(*str(node.module).split("."))
         source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        known = names_of(ast.parse(source.read_text(encoding="utf-8"))) if source.exists() else set()
+        known = names_of(source)
         for each in node.names:
             if (
                 each.name not in known

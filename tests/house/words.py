@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -180,8 +181,13 @@ def files(folder: str, ending: str) -> list[Path]:
     return [path for path in found if not path.relative_to(WEB).as_posix().startswith(ENGLISH_ONLY)]
 
 
-def marked() -> Iterator[Said]:
-    """Every marked message of the tablet's sources."""
+@cache
+def marked() -> tuple[Said, ...]:
+    """Every marked message of the tablet's sources, read once: no source changes while a program runs."""
+    return tuple(_marked())
+
+
+def _marked() -> Iterator[Said]:
     for path in files("templates", ".html"):
         with path.open("rb") as file:
             yield from _said(babel_extract(file, list(KEYWORDS), [], {"newstyle_gettext": "true"}), path)
