@@ -9,26 +9,34 @@ MINUTES ?= 60
 SEEDS ?= 200
 FAULTS ?= 50
 
-.PHONY: demo test test-pages test-rest quick quick-processes quick-histories check bench soak pictures contracts system tools clean
+.PHONY: demo test test-pages test-rest thorough test-long-pages test-long-rest quick quick-processes quick-histories check bench soak pictures contracts system tools clean
 
 demo: $(READY)
 	$(PY) -m tallyman demo
 
-# Everything that `make check` says, then every test. As root it installs Chromium and PostgreSQL first; otherwise
-# tests that need them are skipped and say which command would add them.
+# Everything that `make check` says, then every test that does not take long. As root it installs Chromium and
+# PostgreSQL first; otherwise tests that need them are skipped and say which command would add them.
 test: $(READY) system tools check
 	@$(MAKE) --no-print-directory -k -j2 test-pages test-rest
 
-# Two halves of about the same length, side by side; `make check` ran the house already. The pages that are looked at one
-# after the other, and nothing else done with them, are in the second half.
+# Side by side; `make check` ran the house already.
 test-pages:
-	$(PY) -m pytest tests/browser --ignore-glob "*/test_every_*"
+	$(PY) -m pytest tests/browser -m "not long"
 
 test-rest:
-	$(PY) -m pytest --ignore tests/browser --ignore tests/house
-	$(PY) -m pytest tests/browser/test_every_*.py
+	$(PY) -m pytest --ignore tests/browser --ignore tests/house -m "not long"
 
-# The trial counts of the current promises, on top of `make test` (README, Commands): two halves side by side, as there.
+# What `make test` leaves out (tests/tiers.py), and the trial counts of the promises, two at a time.
+thorough: $(READY) system tools
+	@$(MAKE) --no-print-directory -k -j2 test-long-pages test-long-rest quick-processes quick-histories
+
+test-long-pages:
+	$(PY) -m pytest tests/browser -m long
+
+test-long-rest:
+	$(PY) -m pytest --ignore tests/browser --ignore tests/house -m long
+
+# The trial counts of the promises alone (README, Commands): two halves side by side.
 quick: $(READY)
 	@$(MAKE) --no-print-directory -k -j2 quick-processes quick-histories
 

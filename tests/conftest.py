@@ -9,18 +9,36 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ledger import seams
+from ledger import keys, seams
 from tests import MEMORY
+from tests.tiers import is_long
 
 if MEMORY is not None and "TMPDIR" not in os.environ:
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known_pins() -> Iterator[None]:
+    """What a PIN and a salt were stretched to once is not worked out again: people log in in every other test, and
+    their PINs take a fifth of all time. The result is Argon2id's own."""
+    slow = keys.sodium.crypto_pwhash_alg
+    keys.sodium.crypto_pwhash_alg = cache(slow)
+    yield
+    keys.sodium.crypto_pwhash_alg = slow
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_long(item.nodeid):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(autouse=True)
