@@ -53,7 +53,9 @@ class Operators:
 
     # ------------------------------------------------------------ log-in
 
-    def activate(self, op_id: OpId, login: object, code: object, pin: object, tablet: str) -> Answer:
+    def activate(
+        self, op_id: OpId, login: object, code: object, pin: object, tablet: str, address: str = ""
+    ) -> Answer:
         """First log-in: make and seal the person's key, bind it on chain with the activation code, log in.
 
         The same wish again, its answer lost, logs in with the key that was bound.
@@ -61,13 +63,13 @@ class Operators:
         word = activation_code(code)
         with self._site.writing() as connection:
             actor, _ = self._person(connection, login)
-            self._throttle.guess(connection, throttle.tablet(connection, tablet))
+            self._throttle.guess(connection, throttle.caller(connection, tablet, address))
         done = self._site.find(op_id)
         if actor is None:
             raise Rejected("this login is not known here: let the site sync with the hub first")
         if done is None:
             self._bind(op_id, actor, word, checked_pin(pin))
-        return self.log_in(login, pin, tablet)
+        return self.log_in(login, pin, tablet, address=address)
 
     def _bind(self, op_id: OpId, actor: Actor, word: bytes, pin: str) -> None:
         key = TxKey.generate(self._desk.random)
@@ -85,10 +87,10 @@ class Operators:
             self.second.forget(connection, actor)
             self._throttle.forget(connection, throttle.person(str(actor)))
 
-    def log_in(self, login: object, pin: object, tablet: str, code: object = None) -> Answer:
+    def log_in(self, login: object, pin: object, tablet: str, code: object = None, address: str = "") -> Answer:
         """Badge or login, PIN, and of supervisors the code of their authenticator: a new log-in with its token, which
         is stored only as its hash. Answers {ask, second} while a code is needed, or an authenticator is missing."""
-        person, key, guessed = self._prove(login, pin, tablet)
+        person, key, guessed = self._prove(login, pin, tablet, address)
         asked = self.second.judge(person, str(pin), code)
         if asked:
             # The guess stays: who knows only the PIN must not open the way to more guesses at the code.
@@ -100,9 +102,9 @@ class Operators:
         self._open[_hashed(answer["token"])] = key
         return answer
 
-    def enrol_second(self, login: object, pin: object, tablet: str) -> Answer:
+    def enrol_second(self, login: object, pin: object, tablet: str, address: str = "") -> Answer:
         """A secret for a person's authenticator, shown once; their next log-in with its code confirms it."""
-        person, _, _ = self._prove(login, pin, tablet)
+        person, _, _ = self._prove(login, pin, tablet, address)
         return self.second.enrol(person, str(pin), str(login))
 
     def renew(self, token: object) -> Answer:
@@ -188,13 +190,15 @@ class Operators:
         with self._site.writing() as connection:
             self._throttle.forget(connection, *guessed)
 
-    def _prove(self, login: object, pin: object, tablet: str) -> tuple[Person, TxKey, tuple[Subject, ...]]:
+    def _prove(
+        self, login: object, pin: object, tablet: str, address: str = ""
+    ) -> tuple[Person, TxKey, tuple[Subject, ...]]:
         """Who has this PIN, with their key; the guess counts until the caller calls it right."""
         if not isinstance(pin, str) or len(pin) > 64:
             raise Rejected(WRONG)
         with self._site.writing() as connection:
             actor, name = self._person(connection, login)
-            here = throttle.tablet(connection, tablet)
+            here = throttle.caller(connection, tablet, address)
             subjects = (here,) if actor is None else (throttle.person(str(actor)), here)
             self._throttle.guess(connection, *subjects)
             sealed = None if actor is None else self._sealed(connection, actor)
@@ -345,10 +349,12 @@ class Operators:
     def _person(self, connection: Connection, login: object) -> tuple[Actor | None, str]:
         if not isinstance(login, str) or not 0 < len(login) <= 80:
             return None, ""
-        for actor, value in streams.every(connection, streams.USERS):
-            if login in (_text(value, "login"), _text(value, "badge")):
-                return Actor.parse(actor), _text(value, "name")
-        return None, ""
+        people = [(actor, value, _text(value, "login"), _text(value, "badge"))
+                  for actor, value in streams.every(connection, streams.USERS)]  # fmt: skip
+        exact = [each for each in people if login in each[2:]]
+        # A keyboard writes the first letter large; of two that differ in nothing else, neither is guessed.
+        alike = exact or [each for each in people if login.casefold() == each[2].casefold()]
+        return (Actor.parse(alike[0][0]), _text(alike[0][1], "name")) if len(alike) == 1 or exact else (None, "")
 
     @staticmethod
     def _name(connection: Connection, actor: Actor) -> str:

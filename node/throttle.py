@@ -3,7 +3,8 @@
 A guess is written down before it is tried, so that killing the process does not give it back. Waiting is measured by
 the machine's running time alone; after a restart the whole wait begins again, because nobody can tell how long the
 machine was off. A person's own bucket ends in a lock; a tablet's only slows it, so that a prankster at one tablet
-cannot keep everyone out.
+cannot keep everyone out. Whatever is no tablet of the site yet has the bucket of the network address it asks from:
+a name for each guess costs nothing, and must not use up what the tablets of the site have.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from ledger.errors import Rejected
 WAIT_FIRST_MS = 30_000
 WAIT_MS_MAX = 15 * 60_000
 LOCKED = 50
-TABLETS_MAX = 1_000
-
-
+ADDRESSES_MAX = 1_000
 FREE = 5  # wrong PINs of a person in a row, before they wait
 
 
@@ -36,12 +35,25 @@ def person(actor: str) -> Subject:
     return Subject(f"person:{actor}", free=FREE, lock=True)
 
 
-def tablet(connection: Connection, name: str) -> Subject:
-    """A tablet's bucket; beyond a thousand of them, all new ones share one."""
-    subject = Subject(f"tablet:{name[:64]}", free=20, lock=False)
-    (count,) = connection.execute("SELECT COUNT(*) FROM guesses WHERE subject LIKE 'tablet:%'").fetchone()
-    known = connection.execute("SELECT 1 FROM guesses WHERE subject = ?", (subject.name,)).fetchone()
-    return subject if known or count < TABLETS_MAX else Subject("tablet:", free=20, lock=False)
+def caller(connection: Connection, tablet: str, address: str) -> Subject:
+    """The bucket of who asks: a tablet's own where somebody has got in, otherwise that of its address; beyond a
+    thousand addresses, all new ones share one."""
+    here = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM log_ins WHERE tablet = ?1) OR EXISTS (SELECT 1 FROM tablets WHERE tablet = ?1)",
+        (tablet[:64],),
+    ).fetchone()
+    if here[0]:
+        return _slowed(f"tablet:{tablet[:64]}")
+    stranger = _slowed(f"address:{address[:64]}")
+    (count,) = connection.execute(
+        "SELECT COUNT(*) FROM guesses WHERE subject >= 'address:' AND subject < 'address;'"
+    ).fetchone()
+    known = connection.execute("SELECT 1 FROM guesses WHERE subject = ?", (stranger.name,)).fetchone()
+    return stranger if known or count < ADDRESSES_MAX else _slowed("address:")
+
+
+def _slowed(name: str) -> Subject:
+    return Subject(name, free=20, lock=False)
 
 
 def waiting(connection: Connection) -> int:

@@ -19,7 +19,15 @@ from node.desk import Answer, Person
 from node.second_factors import MISSING, NEEDED
 from web import drawn, kit, languages
 from web.languages import LANGUAGES
-from web.node_app import SESSION_COOKIE, TABLET_COOKIE, TABLET_COOKIE_S, cookie_name, tablet, token_given
+from web.node_app import (
+    SESSION_COOKIE,
+    TABLET_COOKIE,
+    TABLET_COOKIE_S,
+    asked_from,
+    cookie_name,
+    tablet,
+    token_given,
+)
 from web.node_ask import Ask, need
 from web.routes import ANYONE, OPEN, Route
 from web.schema import ACTOR, NAME, OP_ID, WHEN, array, either, flag, one_of, or_null, record, text, whole
@@ -97,19 +105,19 @@ def _opened(ask: Ask, answer: Answer, name: str, *, renewed: bool = False) -> Re
 
 def _log_in(ask: Ask) -> Response:
     wish, name = kit.taken(ask.body, "login", "pin", "code"), tablet(ask.parts)
-    answer = ask.parts.floor.people.log_in(wish["login"], wish["pin"], name, wish["code"])
+    answer = ask.parts.floor.people.log_in(wish["login"], wish["pin"], name, wish["code"], asked_from())
     return _opened(ask, answer, name)
 
 
 def _register(ask: Ask) -> Response:
     wish, name = kit.taken(ask.body, "login", "code", "pin"), tablet(ask.parts)
-    answer = ask.parts.floor.people.activate(ask.op_id, wish["login"], wish["code"], wish["pin"], name)
+    answer = ask.parts.floor.people.activate(ask.op_id, wish["login"], wish["code"], wish["pin"], name, asked_from())
     return _opened(ask, answer, name)
 
 
 def _enrol_second(ask: Ask) -> object:
     wish = kit.taken(ask.body, "login", "pin")
-    answer = ask.parts.floor.people.enrol_second(wish["login"], wish["pin"], tablet(ask.parts))
+    answer = ask.parts.floor.people.enrol_second(wish["login"], wish["pin"], tablet(ask.parts), asked_from())
     side, dark = drawn.qr(answer["address"])
     return {**answer, "side": side, "dark": dark}
 

@@ -107,6 +107,11 @@ def tablet(parts: NodeParts) -> str:
     )
 
 
+def asked_from() -> str:
+    """The network address that asks. Behind a proxy that is the proxy's, which then slows all strangers as one."""
+    return request.remote_addr or ""
+
+
 def store(parts: NodeParts) -> str:
     """The name under which scans are journalled: the outbox they come from, which lives as long as they do."""
     sent: Sent | None = g.get("sent")

@@ -12,7 +12,7 @@ from ledger.errors import Rejected
 from ledger.moves import Line
 from ledger.people import activation_code, activation_hash, new_code, role_names, roles_of
 from node.operators import checked_pin
-from node.throttle import LOCKED, Throttle, person, tablet
+from node.throttle import ADDRESSES_MAX, LOCKED, Throttle, caller, person
 from tests.node.floor_kit import PIN, Stage, actor_of, code_of, fresh, introduce
 
 
@@ -78,7 +78,7 @@ def test_wrong_pins_are_slowed_then_locked_whatever_the_clock_or_a_restart_does(
                 stage.world.clock.jump(86_400_000 if number % 14 else -86_400_000)
             stage.world.clock.advance(1_000)
             try:
-                throttle.guess(connection, person("ab"), tablet(connection, f"t{number}"))
+                throttle.guess(connection, person("ab"), caller(connection, f"t{number}", f"10.0.{number}"))
                 tried += 1
             except Rejected:
                 pass
@@ -94,6 +94,28 @@ def test_wrong_pins_are_slowed_then_locked_whatever_the_clock_or_a_restart_does(
         assert tried == LOCKED and "locked" in last
         (rows,) = connection.execute("SELECT COUNT(*) FROM guesses").fetchone()
         assert rows <= 1_003
+
+
+def test_a_log_in_is_found_whatever_its_case(stage: Stage) -> None:
+    assert stage.floor.people.log_in("Sven", PIN, "t")["actor"] == str(actor_of("sven"))
+
+
+def test_strangers_cannot_keep_the_tablets_of_the_site_out(stage: Stage) -> None:
+    """A new name for each guess, from a few addresses or from a thousand: who is a tablet of the site goes on."""
+    stage.tokens["sven"] = stage.floor.people.log_in("sven", PIN, "ours", address="10.0.0.1")["token"]
+    waits = 0
+    for number in range(ADDRESSES_MAX + 60):
+        address = "10.0.0.66" if number < 30 else f"10.1.0.{number}"
+        with pytest.raises(Rejected) as refusal:
+            stage.floor.people.log_in("nobody", "000001", f"stranger-{number}", address=address)
+        waits += "wait" in str(refusal.value)
+    assert waits == 10 + 11  # an address that guesses on, and all that came after a thousand of them
+    with pytest.raises(Rejected, match="wait"):
+        stage.floor.people.log_in("sven", PIN, "new", address="10.0.0.66")
+    assert stage.floor.people.log_in("sven", PIN, "ours", address="10.0.0.66")["name"]
+    with stage.site.reading() as connection:
+        (rows,) = connection.execute("SELECT COUNT(*) FROM guesses").fetchone()
+    assert rows <= ADDRESSES_MAX + 2
 
 
 def test_guesses_count_before_they_are_tried_and_a_right_pin_forgives(stage: Stage) -> None:
