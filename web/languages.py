@@ -21,7 +21,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, Response, g, has_app_context, request
+from flask import Flask, Response, g, request
 from flask_babel import Babel, Domain, format_percent, get_locale, get_timezone, gettext, ngettext
 from markupsafe import Markup, escape
 
@@ -128,10 +128,11 @@ def of_scripts(language: str) -> dict[str, str | list[str]]:
 def _known() -> NullTranslations:
     """What is known in the language of this request, which a page of two hundred rows asks a thousand times; in
     English what nobody asked for by a request."""
-    if not has_app_context():
+    try:
+        known: NullTranslations = g.translations
+    except RuntimeError:
         return translations(ENGLISH)
-    known: NullTranslations | None = g.get("translations")
-    if known is None:
+    except AttributeError:
         known = g.translations = translations(str(get_locale() or ENGLISH))
     return known
 

@@ -1,0 +1,41 @@
+"""Templates as Jinja renders them, byte by byte, in less time.
+
+A page of two hundred rows puts out six thousand values. Nearly all of these are members of dictionaries, which Jinja
+asks for an attribute first, and short texts that stand in many rows, which it escapes anew each time.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from flask.templating import Environment
+from jinja2.compiler import CodeGenerator
+from markupsafe import Markup, escape
+
+_escaped = lru_cache(maxsize=8192)(escape)
+
+
+class _Code(CodeGenerator):
+    def _output_child_pre(self, node: Any, frame: Any, finalize: Any) -> None:
+        if frame.eval_ctx.autoescape and not frame.eval_ctx.volatile and finalize.src is None:
+            self.write("environment.put_out(")
+        else:
+            super()._output_child_pre(node, frame, finalize)
+
+
+class Pages(Environment):
+    """What Flask makes templates with."""
+
+    code_generator_class = _Code
+
+    @staticmethod
+    def put_out(value: object) -> Markup:
+        """What stands in the page for a value: escaped, unless it is markup."""
+        kind = type(value)
+        return _escaped(value) if kind is str else value if kind is Markup else escape(value)  # type: ignore[return-value]
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute in obj and not hasattr(dict, attribute):
+            return obj[attribute]
+        return super().getattr(obj, attribute)
