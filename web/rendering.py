@@ -13,6 +13,7 @@ from flask.templating import Environment
 from jinja2.compiler import CodeGenerator
 from markupsafe import Markup, escape
 
+_OF_DICTIONARIES = frozenset(dir(dict))  # what every one has, whatever its members are
 _escaped = lru_cache(maxsize=8192)(escape)
 
 
@@ -36,6 +37,9 @@ class Pages(Environment):
         return _escaped(value) if kind is str else value if kind is Markup else escape(value)  # type: ignore[return-value]
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if type(obj) is dict and attribute in obj and not hasattr(dict, attribute):
-            return obj[attribute]
+        if type(obj) is dict and attribute not in _OF_DICTIONARIES:
+            try:
+                return obj[attribute]
+            except KeyError:
+                return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
