@@ -23,9 +23,10 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, Response, g, request
 from flask_babel import Babel, Domain, format_percent, get_locale, get_timezone, gettext, ngettext
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from ledger.wording import in_units
+from web.rendering import put_out
 from web.sentences import Sentences
 
 if TYPE_CHECKING:
@@ -201,18 +202,22 @@ def _plain(known: NullTranslations, text: str) -> Markup:
 def _in_page(text: str, **values: object) -> Markup:
     """A text in the reader's language with its values, each escaped unless it is markup."""
     known = _known()
-    return _marked(known, text) % values if values else _plain(known, text)
+    return _filled(_marked(known, text), values) if values else _plain(known, text)
 
 
 def _in_page_counted(one: str, many: str, number: int, **values: object) -> Markup:
     """The same with the form that belongs to `number`, which is `num` among its values."""
-    found = Markup(_known().ngettext(one, many, number))  # noqa: S704
-    return found % {"num": number, **values}
+    return _filled(Markup(_known().ngettext(one, many, number)), {"num": number, **values})  # noqa: S704
+
+
+def _filled(text: Markup, values: dict[str, object]) -> Markup:
+    """What `text % values` is, without a helper for each value."""
+    return Markup(str(text) % {name: put_out(value) for name, value in values.items()})  # noqa: S704
 
 
 def bdi(value: object) -> Markup:
     """A code, a name or a quantity inside a sentence: its own direction must not reorder the words around it."""
-    return Markup(f"<bdi>{escape(value)}</bdi>")  # noqa: S704 - escaped, unless it is markup already
+    return Markup(f"<bdi>{put_out(value)}</bdi>")  # noqa: S704 - escaped, unless it is markup already
 
 
 def units(quantity: int, decimals: int = 0) -> str:

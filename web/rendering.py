@@ -17,6 +17,15 @@ _OF_DICTIONARIES = frozenset(dir(dict))  # what every one has, whatever its memb
 _escaped = lru_cache(maxsize=8192)(escape)
 
 
+def put_out(value: object) -> str:
+    """What stands in a page for a value: escaped, unless it is markup."""
+    if type(value) is Markup:
+        return value
+    if type(value) is str:
+        return _escaped(value)
+    return str(value) if type(value) is int else escape(value)
+
+
 class _Code(CodeGenerator):
     def _output_child_pre(self, node: Any, frame: Any, finalize: Any) -> None:
         if frame.eval_ctx.autoescape and not frame.eval_ctx.volatile and finalize.src is None:
@@ -29,12 +38,7 @@ class Pages(Environment):
     """What Flask makes templates with."""
 
     code_generator_class = _Code
-
-    @staticmethod
-    def put_out(value: object) -> Markup:
-        """What stands in the page for a value: escaped, unless it is markup."""
-        kind = type(value)
-        return _escaped(value) if kind is str else value if kind is Markup else escape(value)  # type: ignore[return-value]
+    put_out = staticmethod(put_out)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if type(obj) is dict and attribute not in _OF_DICTIONARIES:

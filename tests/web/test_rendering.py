@@ -8,8 +8,9 @@ import pytest
 from flask import Flask
 from flask.templating import Environment
 from jinja2 import UndefinedError
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from web import languages
 from web.rendering import Pages
 
 
@@ -74,6 +75,17 @@ def rendered(kind: type[Environment], text: str, **values: object) -> str:
 def test_a_value_stands_in_a_page_as_jinja_puts_it(text: str) -> None:
     for value in (*VALUES, *VALUES):
         assert rendered(Pages, text, value=value) == rendered(Environment, text, value=value), value
+
+
+def test_a_sentence_has_its_values_as_markup_has_them() -> None:
+    text = "100 %% of %(value)s at <b>%(place)s</b>"
+    for value in (*VALUES, *VALUES):
+        found = languages._in_page(text, value=value, place="<A>")
+        assert type(found) is Markup and found == Markup(text) % {"value": value, "place": "<A>"}
+        assert languages._in_page_counted(text, text, 1, value=value, place="B") == Markup(text) % {
+            "value": value, "place": "B",
+        }  # fmt: skip
+        assert languages.bdi(value) == f"<bdi>{escape(value)}</bdi>"
 
 
 @pytest.mark.parametrize("text", ASKS)
