@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from babel import Locale, dates
 from babel.messages.catalog import Catalog
@@ -126,16 +126,29 @@ def of_scripts(language: str) -> dict[str, str | list[str]]:
     return found
 
 
-def _known() -> NullTranslations:
-    """What is known in the language of this request, which a page of two hundred rows asks a thousand times; in
-    English what nobody asked for by a request."""
+class _Reader(NamedTuple):
+    """Whom a request is answered: what is known in their language, and how moments are written there."""
+
+    known: NullTranslations
+    locale: Locale
+    zone: tzinfo
+
+
+def _reader() -> _Reader:
+    """Of this request, which a page of two hundred rows asks a thousand times; without one English, which nobody
+    asked for."""
     try:
-        known: NullTranslations = g.translations
+        reader: _Reader = g.reader
     except RuntimeError:
-        return translations(ENGLISH)
+        return _Reader(translations(ENGLISH), Locale(ENGLISH), UTC)
     except AttributeError:
-        known = g.translations = translations(str(get_locale() or ENGLISH))
-    return known
+        locale = get_locale() or Locale(ENGLISH)
+        reader = g.reader = _Reader(translations(str(locale)), locale, get_timezone())
+    return reader
+
+
+def _known() -> NullTranslations:
+    return _reader().known
 
 
 class _Words(Domain):  # type: ignore[misc]
@@ -228,8 +241,7 @@ def units(quantity: int, decimals: int = 0) -> str:
 
 def decimal_mark() -> str:
     """What stands before the decimals here."""
-    locale = get_locale()
-    return "." if locale is None else str(locale.number_symbols["latn"]["decimal"])
+    return str(_reader().locale.number_symbols["latn"]["decimal"])
 
 
 def choices(offered: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -298,7 +310,8 @@ def percent(share: float) -> str:
 
 def moment(at_ms: int) -> str:
     """A moment as people write it here, with its time zone said."""
-    return _minute(at_ms // 60_000, get_locale() or Locale(ENGLISH), get_timezone())
+    reader = _reader()
+    return _minute(at_ms // 60_000, reader.locale, reader.zone)
 
 
 @lru_cache(maxsize=1024)
@@ -313,7 +326,12 @@ def day(text: str) -> str:
         found = date.fromisoformat(text)
     except ValueError:
         return text
-    return str(dates.format_date(found, "d MMM y", locale=get_locale() or Locale(ENGLISH)))
+    return _day(found, _reader().locale)
+
+
+@lru_cache(maxsize=1024)
+def _day(found: date, locale: Locale) -> str:
+    return str(dates.format_date(found, "d MMM y", locale=locale))
 
 
 def duration(length_ms: int | None) -> str:
