@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ledger import control
+from ledger import calls, control
 from ledger.counts import Cost
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.wording import in_units, shown
 from node import streams
+from node.kept import newest
 from node.values import Fields
 
 LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
@@ -168,6 +169,11 @@ def _by_barcode(connection: Connection, barcode: object, at_ms: int | None) -> t
     if found is None:
         raise Rejected(f"no item has the barcode {shown(barcode)}: expected its digits")
     return found
+
+
+def version(connection: Connection) -> tuple[object, ...]:
+    """What differs once the catalogue is another, or what the chain knows of its items."""
+    return (streams.changes(connection), *newest(connection, calls.Apply.METHOD))
 
 
 def costs(connection: Connection, skus: Iterable[str]) -> dict[str, Cost]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from functools import cache, partial
 from itertools import islice
 
 from ledger import views
@@ -41,12 +42,14 @@ from node.refusable import refusable
 from node.rounds import (
     SECOND,
     Round,
+    barred_in,
     being_counted,
     blind_bins,
     give,
     give_back,
     give_up_test,
     latest,
+    movers_of,
     need_session,
     next_round,
     open_round,
@@ -320,10 +323,12 @@ class Counting(Sessions, Lines):
     def _countable(
         self, connection: Connection, who: Person, only: AbstractSet[tuple[str, str]] | None = None
     ) -> Iterator[Answer]:
-        """What `mine` shows; `only`: of these bins, each with its session."""
+        """What `mine` shows: what they are given, and where `refuse_counter` would let them. `only`: of these bins,
+        each with its session."""
         rows = connection.execute(
             "SELECT b.session, b.bin, s.name, r.deadline_ms, r.assignee, b.state, b.items, a.name,"
-            " a.state FROM count_bins b"
+            " a.state, (SELECT MAX(round) FROM count_rounds x WHERE x.session = b.session AND x.bin = b.bin)"
+            " FROM count_bins b"
             " JOIN count_sessions s ON s.session = b.session AND s.state = 'active'"
             " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.round = (SELECT round"
             " FROM count_rounds x LEFT JOIN tasks t ON t.task = x.task WHERE x.session = b.session AND x.bin = b.bin"
@@ -334,14 +339,20 @@ class Counting(Sessions, Lines):
             " OR a.area IS NOT NULL) ORDER BY b.bin",
             (who.actor.raw, who.has(AUDIT)),
         ).fetchall()
-        now_ms = self._desk.now_ms()
-        for session, bin_, name, deadline_ms, assignee, state, items, area, area_state in rows:
-            if only is not None and (bytes(session).hex(), bin_) not in only:
+        now_ms, barred = self._desk.now_ms(), cache(partial(barred_in, connection))
+        for raw, bin_, name, deadline_ms, assignee, state, items, area, area_state, newest in rows:
+            session = OpId(bytes(raw))
+            if only is not None and (str(session), bin_) not in only:
                 continue
-            if assignee is None and not self._may_count(connection, OpId(bytes(session)), bin_, who.actor):
+            # Nobody chooses to count in a test count: each bin of it is given.
+            if assignee is None and (
+                who.has(AUDIT)
+                or who.actor in barred(session).get(bin_, ())
+                or (newest and who.actor in movers_of(connection, session, bin_))
+            ):
                 continue
             yield {
-                "session": bytes(session).hex(),
+                "session": str(session),
                 "name": name,
                 "bin": bin_,
                 "deadline_ms": deadline_ms,
@@ -355,13 +366,3 @@ class Counting(Sessions, Lines):
     def blind_bins(self, connection: Connection, who: Person) -> frozenset[str]:
         """The bins whose stock this person must not learn now: all that are in an unfinished count, for counters."""
         return blind_bins(connection) if who.counts else frozenset()
-
-    # ------------------------------------------------------------ inside
-
-    @staticmethod
-    def _may_count(connection: Connection, session: OpId, bin_: str, actor: Actor) -> bool:
-        try:
-            refuse_counter(connection, session, bin_, actor)
-        except Rejected:
-            return False
-        return True

@@ -13,9 +13,11 @@ from ledger.ids import OpId
 from ledger.people import APPROVE
 from node.counting_facts import PostedRound, posted_rounds, zone_at
 from node.desk import Answer, Desk, Person
+from node.kept import Kept
 from node.values import Fields
 
 NOTE_KIND = "zone-certificate"
+_kept: Kept[tuple[dict[str, Any], bytes]] = Kept(4)  # of the blocks up to one, with their digests
 
 
 class Certificates:
@@ -53,8 +55,14 @@ class Certificates:
         who.may_see(APPROVE, "see the certificate of a zone")
         if height is None:  # the newest block of this moment of the database: another may be sealed meanwhile
             (height,) = connection.execute("SELECT max(height) FROM blocks").fetchone()
-        made = derive(connection, str(self._site.head.origin), zone, since, int(height or 0))
-        digest = certificates.digest(made)
+        height = int(height or 0)
+
+        def make() -> tuple[dict[str, Any], bytes]:
+            made = derive(connection, str(self._site.head.origin), zone, since, height)
+            return made, certificates.digest(made)
+
+        # What the blocks up to one give is the same for ever.
+        made, digest = _kept.get(connection, (_block(connection, height), zone, since), make)
         return {"certificate": made, "digest": digest.hex(), "noted": _noted(connection, digest)}
 
     def check(self, connection: Connection, value: object) -> Answer:
@@ -65,17 +73,22 @@ class Certificates:
 
 def derive(connection: Connection, origin: str, zone: str, since: int, height: int) -> dict[str, Any]:
     """The certificate of a zone as the blocks up to `height` give it."""
-    block = connection.execute("SELECT hash FROM blocks WHERE height = ?", (height,)).fetchone()
-    if block is None:
-        raise Rejected(f"there is no block {height} here yet")
+    block = _block(connection, height)
     places = zone_at(connection, zone, height)
     if places is None:
         raise Rejected(f"{zone!r} was no area or bin at block {height}: check its code")
     among = set(places)
     newest = {each.bin: each for each in posted_rounds(connection, height) if each.whole and each.bin in among}
-    covered, name = _covered(connection, newest, height), bytes(block[0]).hex()
-    confirmed = _confirmed(connection, places, height)
-    return certificates.complete(origin, zone, since, height, name, places, covered, confirmed)
+    covered, confirmed = _covered(connection, newest, height), _confirmed(connection, places, height)
+    return certificates.complete(origin, zone, since, height, block, places, covered, confirmed)
+
+
+def _block(connection: Connection, height: int) -> str:
+    """The hash of a block, in hex."""
+    row = connection.execute("SELECT hash FROM blocks WHERE height = ?", (height,)).fetchone()
+    if row is None:
+        raise Rejected(f"there is no block {height} here yet")
+    return bytes(row[0]).hex()
 
 
 def check(connection: Connection, origin: str, value: object) -> Answer:
@@ -109,11 +122,14 @@ def _confirmed(connection: Connection, places: list[str], height: int) -> dict[s
 
 def _covered(connection: Connection, newest: dict[str, PostedRound], height: int) -> dict[str, Covered]:
     """Of each bin's newest posted round: the operations that recorded and posted it."""
-    counts = _operations_of(connection, "SELECT session, bin, round, op_id FROM counts WHERE height <= ?", height)
+    # Both as the tables have them, which is the order of their operations: nothing has to be sorted.
+    counts = _operations_of(
+        connection, "SELECT session, bin, round, op_id FROM counts WHERE height <= ? ORDER BY op_id", height
+    )
     posts = _operations_of(
         connection,
-        "SELECT DISTINCT c.session, c.bin, c.round, p.op_id FROM counts c JOIN count_posts p ON p.count = c.op_id"
-        " WHERE p.height <= ?",
+        "SELECT c.session, c.bin, c.round, p.op_id FROM count_posts p CROSS JOIN counts c ON c.op_id = p.count"
+        " WHERE p.height <= ? ORDER BY p.op_id",
         height,
     )
     found = {}
@@ -134,6 +150,6 @@ def _covered(connection: Connection, newest: dict[str, PostedRound], height: int
 def _operations_of(connection: Connection, sql: str, height: int) -> dict[tuple[bytes, str, int], list[str]]:
     """Operations in their order, by the round that they belong to."""
     found: dict[tuple[bytes, str, int], list[str]] = defaultdict(list)
-    for session, bin_, round_, op_id in connection.execute(f"{sql} ORDER BY 4", (height,)):
+    for session, bin_, round_, op_id in connection.execute(sql, (height,)):
         found[session, bin_, round_].append(op_id.hex())
     return found

@@ -11,13 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ledger import calls
 from ledger.control import UNIT
 from ledger.db import Connection
 from ledger.documents import happened_ms
 from ledger.ids import OpId
 from ledger.plans import Picture
+from node.kept import Kept, newest
 
 ROUNDS_KEPT = 10_000
+PICTURES_KEPT = 4
+COUNTS = (calls.RecordCount.METHOD, calls.PostCount.METHOD)
 EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
 
 
@@ -37,13 +41,21 @@ class PostedRound:
     done_ms: int
 
 
+_kept: Kept[list[PostedRound]] = Kept(PICTURES_KEPT)
+
+
 def posted_rounds(connection: Connection, height: int = EVERYTHING) -> list[PostedRound]:
     """Every round that was posted completely by that height, in the order of their recording."""
+    version = (*newest(connection, *COUNTS), height)
+    return _kept.get(connection, version, lambda: _posted_rounds(connection, height))
+
+
+def _posted_rounds(connection: Connection, height: int) -> list[PostedRound]:
     rows = connection.execute(
         "WITH posts AS (SELECT count, MAX(height) AS height FROM count_posts WHERE height <= ?1 GROUP BY count),"
         " unposted AS (SELECT count FROM count_lines WHERE posted IS NULL"
-        "  UNION ALL SELECT l.count FROM count_posts p JOIN count_lines l ON l.count = p.count AND l.posted = p.op_id"
-        "  WHERE p.height > ?1)"
+        "  UNION ALL SELECT l.count FROM count_posts p CROSS JOIN count_lines l ON l.count = p.count"
+        "  AND l.posted = p.op_id WHERE p.height > ?1)"
         " SELECT c.session, c.bin, c.round, MIN(c.whole), MIN(c.stable), MAX(c.height), MAX(p.height),"
         " COALESCE(MAX(h.at_ms), 0) FROM counts c LEFT JOIN posts p ON p.count = c.op_id"
         " JOIN operations o ON o.op_id = c.op_id LEFT JOIN happened h ON h.height = o.height AND h.place = o.place"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from ledger.counts import Compared
 from ledger.db import Connection
@@ -18,8 +18,9 @@ from ledger.moves import STATUSES
 from ledger.people import APPROVE
 from ledger.plans import COUNTED_BINS
 from node import catalogue
-from node.counting_facts import PostedRound, counted_s, posted_rounds
+from node.counting_facts import COUNTS, PostedRound, counted_s, posted_rounds
 from node.desk import Answer, Desk, Person
+from node.kept import Kept, newest
 from node.openings import document_of
 from node.operators import Operators
 from node.rounds import ENDED, Round, need_session, parts, reveal, speaking
@@ -37,13 +38,32 @@ MONTH_COLUMNS = (
 
 @dataclass(slots=True)
 class _Sum:
-    """Lines, those of them that agreed, and values in minor units of currency."""
+    """Lines, those of them that agreed, and values in minor units of currency; by class: lines, and those right."""
 
     lines: int = 0
     right: int = 0
     expected: int = 0
     gross: int = 0
     net: int = 0
+    classes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, other: _Sum) -> None:
+        self.lines += other.lines
+        self.right += other.right
+        self.expected += other.expected
+        self.gross += other.gross
+        self.net += other.net
+        for letter, (lines, right) in other.classes.items():
+            self.of_class(letter, lines, right)
+
+    def of_class(self, letter: str, lines: int, right: int) -> None:
+        had = self.classes.get(letter, (0, 0))
+        self.classes[letter] = (had[0] + lines, had[1] + right)
+
+
+_Sums: TypeAlias = dict[tuple[bytes, str, int], _Sum]
+_NOTHING = _Sum()
+_kept: Kept[_Sums] = Kept(2)
 
 
 class Reports:
@@ -114,32 +134,38 @@ class Reports:
             posted = posted_rounds(connection)
             rounds = [each for each in posted if since_ms is None or each.counted_s * 1000 >= since_ms]
             bins = _bins_now(connection)
-            by_round, by_class = _sums(connection, rounds)
+            by_round = _sums(connection)
         counted = counted_s(posted)
         months: dict[str, list[PostedRound]] = defaultdict(list)
         for each in rounds:
             months[self._desk.day_of(each.counted_s * 1000).isoformat()[:7]].append(each)
+        every = _Sum()
 
-        def figures(chosen: list[PostedRound]) -> dict[str, int]:
-            found = [by_round[each.session.raw, each.bin, each.round] for each in chosen]
+        def figures(chosen: list[PostedRound], total: _Sum) -> dict[str, int]:
+            bins_right = 0
+            for each in chosen:
+                # A round without lines is nowhere there.
+                one = by_round.get((each.session.raw, each.bin, each.round), _NOTHING)
+                total.add(one)
+                bins_right += one.lines == one.right
             return {
                 "bins_counted": len({each.bin for each in chosen if each.whole}),
                 "bins": len(bins),
                 "rounds": len(chosen),
-                "bins_right": sum(1 for one in found if one.lines == one.right),
-                "lines": sum(one.lines for one in found),
-                "lines_right": sum(one.right for one in found),
-                "expected_value": sum(one.expected for one in found),
-                "gross_value": sum(one.gross for one in found),
-                "net_value": sum(one.net for one in found),
+                "bins_right": bins_right,
+                "lines": total.lines,
+                "lines_right": total.right,
+                "expected_value": total.expected,
+                "gross_value": total.gross,
+                "net_value": total.net,
             }
 
         return {
-            "months": [{"month": month, **figures(months[month])} for month in sorted(months)],
-            "all": figures(rounds),
+            "months": [{"month": month, **figures(months[month], _Sum())} for month in sorted(months)],
+            "all": figures(rounds, every),
             "classes": [
-                {"class": letter, "lines": one.lines, "lines_right": one.right}
-                for letter, one in sorted(by_class.items())
+                {"class": letter, "lines": lines, "lines_right": right}
+                for letter, (lines, right) in sorted(every.classes.items())
             ],
             "never": [bin_ for bin_ in bins if bin_ not in counted],
         }
@@ -164,38 +190,35 @@ def _posts(connection: Connection, count: OpId) -> dict[int, tuple[OpId, Actor]]
     return {int(line): (OpId(bytes(op_id)), Actor(bytes(approver))) for line, op_id, approver in rows}
 
 
-def _sums(
-    connection: Connection, rounds: list[PostedRound]
-) -> tuple[dict[tuple[bytes, str, int], _Sum], dict[str, _Sum]]:
-    """What the lines of these rounds come to, by round and by class. What has no cost has no value."""
-    by_round = {(each.session.raw, each.bin, each.round): _Sum() for each in rounds}
-    by_class: dict[str, _Sum] = defaultdict(_Sum)
+def _sums(connection: Connection) -> _Sums:
+    """What the lines of each round come to, posted or not. What has no cost has no value."""
+    version = (newest(connection, *COUNTS), catalogue.version(connection))
+    return _kept.get(connection, version, lambda: _added(connection))
+
+
+def _added(connection: Connection) -> _Sums:
+    by_round: _Sums = defaultdict(_Sum)
     known = catalogue.valued(connection)
     counts = {
-        count: by_round.get((session, bin_, number))
+        count: (session, bin_, number)
         for count, session, bin_, number in connection.execute("SELECT op_id, session, bin, round FROM counts")
     }
     # As the table has them: joined and sorted, that alone takes twice the time of everything here.
     for count, item, counted, expected in connection.execute(
         "SELECT count, item, counted, expected FROM count_lines"
     ):
-        one = counts[count]
-        if one is None:
-            continue
+        one = by_round[counts[count]]
         cost, letter = known.get(item, (None, ""))
-        of_class = by_class[letter or "-"]
-        of_class.lines += 1
-        one.lines += 1
         difference = counted - expected
-        if not difference:
-            of_class.right += 1
-            one.right += 1
+        one.of_class(letter or "-", 1, not difference)
+        one.lines += 1
+        one.right += not difference
         if cost is not None:
             value = cost.of(abs(difference)) if difference else 0
             one.expected += cost.of(expected)
             one.gross += value
             one.net += value if difference > 0 else -value
-    return by_round, by_class
+    return dict(by_round)
 
 
 def _bins_now(connection: Connection) -> list[str]:

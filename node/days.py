@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from ledger import calls
@@ -50,10 +51,11 @@ def totals(
         "SELECT item, SUM(CASE WHEN location <> ?1 THEN quantity ELSE 0 END) AS here,"  # noqa: S608 - our own words
         " SUM(CASE WHEN location <> ?1 AND status > 0 THEN quantity ELSE 0 END) AS held,"
         f" SUM(CASE WHEN location = ?1 THEN quantity ELSE 0 END) AS sent FROM day_changes WHERE {_VISIBLE}"
-        " AND item > ?4 AND item >= ?5 AND item < ?6 GROUP BY item HAVING here OR held OR sent LIMIT ?7",
+        # Not by both bounds: the search would begin at the lower one.
+        " AND item >= ?4 AND +item > ?5 AND item < ?6 GROUP BY item HAVING here OR held OR sent LIMIT ?7",
         (
             IN_TRANSIT, day.isoformat(), json.dumps([*bins, *([IN_TRANSIT] if bins else [])]),
-            last, beginning, beginning + _LAST, most + 1,
+            max(last, beginning), last, beginning + _LAST, most + 1,
         ),
     ).fetchall()  # fmt: skip
     names = catalogue.items(connection, [str(row[0]) for row in rows])
@@ -87,13 +89,12 @@ def around(connection: Connection, day: date) -> list[Answer]:
     """Of each kind that crosses the edge of the site the last ten operations up to the end of a day and the first ten
     behind it, in their order: [{call, before, behind}], each operation as `listings.operations` has it, with its
     `day` and `papers`, the numbers that it names."""
+    sides = [_side(connection, call, day, *side) for call in CROSSING for side in (("<=", "DESC"), (">", "ASC"))]
+    shown = iter(_shown(connection, [row for side in sides for row in side]))
+    parted = [list(islice(shown, len(side))) for side in sides]
     return [
-        {
-            "call": call,
-            "before": _shown(connection, _side(connection, call, day, "<=", "DESC"))[::-1],
-            "behind": _shown(connection, _side(connection, call, day, ">", "ASC")),
-        }
-        for call in CROSSING
+        {"call": call, "before": before[::-1], "behind": behind}
+        for call, before, behind in zip(CROSSING, parted[::2], parted[1::2], strict=True)
     ]
 
 
@@ -133,15 +134,10 @@ def late(connection: Connection, day: date, end_ms: int, after: Key | None, most
 
 def _shown(connection: Connection, rows: Sequence[Any]) -> list[Answer]:
     found = listings.operation_rows(connection, [row[:5] for row in rows])
+    # Numbers on papers that they name (`node/numbers`).
+    named = "SELECT height, place, number, number FROM referred"
+    papers = listings.of_documents(connection, named, [key for key, _ in found])
     return [
-        {**each, "day": row[5], "papers": _papers(connection, key)}
+        {**each, "day": row[5], "papers": papers.get(key, [])[:PAPERS_MAX]}
         for (key, each), row in zip(found, rows, strict=True)
     ]
-
-
-def _papers(connection: Connection, key: Key) -> list[str]:
-    """Numbers on papers that an operation names (`node/numbers`)."""
-    rows = connection.execute(
-        "SELECT number FROM referred WHERE height = ? AND place = ? ORDER BY number LIMIT ?", (*key, PAPERS_MAX)
-    )
-    return [str(number) for (number,) in rows]

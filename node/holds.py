@@ -235,7 +235,8 @@ def _origins(connection: Connection, thing: Thing, target: str = "") -> list[Ori
         " LEFT JOIN holds h ON h.hold = o.op_id AND h.line = m.line"
         " WHERE m.item = ? AND m.lot = ? AND m.serial = ? AND m.status = ? AND m.status > 0 AND rest > 0"
         f" AND m.source IN ({_VIRTUAL}) AND m.target NOT IN ({_VIRTUAL}) AND ? IN ('', m.target)"
-        " ORDER BY m.height DESC, m.place DESC, m.line DESC LIMIT ?",
-        (*thing, target, ORIGINS_MAX),
+        # A limit that is bound has the query planned anew at each execution.
+        f" ORDER BY m.height DESC, m.place DESC, m.line DESC LIMIT {ORIGINS_MAX}",
+        (*thing, target),
     )
     return [Origin(bytes(row[0]), row[1], None if row[2] is None else bytes(row[2]), *row[3:]) for row in rows]

@@ -368,14 +368,18 @@ def operations_on(connection: Connection, sku: str, hidden: Iterable[str], after
 def operation_rows(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
     """Operations of (op_id, height, place, call, actor), in that order: key (height, place)."""
     progress = proofs.progress(connection)
-    sealed_ms: dict[int, int] = {}
-    for height in {row[1] for row in rows if row[1] < progress.sealed}:
-        sealed = connection.execute("SELECT sealed_at_ms FROM blocks WHERE height = ?", (height,)).fetchone()
-        if sealed is not None:
-            sealed_ms[height] = sealed[0]
+    heights = {row[1] for row in rows if row[1] < progress.sealed}
+    sealed_ms: dict[int, int] = dict(
+        connection.execute(
+            "SELECT height, sealed_at_ms FROM blocks WHERE height IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(heights)),),
+        ).fetchall()
+    )
     recorded_ms: dict[bytes, int] = {}
     if any(row[1] >= progress.sealed for row in rows):
         recorded_ms = dict(connection.execute("SELECT op_id, recorded_at_ms FROM journal").fetchall())
+    keys = [(row[1], row[2]) for row in rows]
+    marks = of_documents(connection, "SELECT height, place, number, mark FROM marks", keys)
     return [
         (
             (height, place),
@@ -387,11 +391,24 @@ def operation_rows(connection: Connection, rows: Sequence[Sequence[Any]]) -> Fou
                 "actor": "" if actor is None else bytes(actor).hex(),
                 "state": progress.state(height),
                 "at_ms": sealed_ms.get(height, recorded_ms.get(op_id)),
-                "marks": marks_of(connection, height, place),
+                "marks": marks.get((height, place), []),
             },
         )
         for op_id, height, place, call, actor in rows
     ]
+
+
+def of_documents(connection: Connection, select: str, keys: Iterable[Key]) -> dict[Key, list[str]]:
+    """By the (height, place) of these operations what a table has of their documents. `select`: height, place, order,
+    text from it."""
+    rows = connection.execute(
+        f"{select} WHERE (height, place) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",  # noqa: S608 - our own words
+        (json.dumps([list(key) for key in keys]),),
+    )
+    found: dict[Key, list[str]] = {}
+    for height, place, _, said in sorted(rows):
+        found.setdefault((height, place), []).append(str(said))
+    return found
 
 
 def marks_of(connection: Connection, height: int, place: int) -> list[str]:

@@ -244,21 +244,23 @@ def _read(call: bytes, document: bytes) -> tuple[calls.Call, Document]:
     return calls.decode(call)[1], Document.decode(document)
 
 
+_OF_LINES = tuple(each.name for each in dataclasses.fields(Line))
+
+
 def _told(
     connection: Connection, document: Document, lines: Sequence[Line], measure: Callable[[str], Answer], *,
     counted: bool,
 ) -> Answer:  # fmt: skip
     """What a proposal says. Of a bin that is being counted nothing, for a word may be a number."""
-    row = connection.execute(
-        "SELECT content FROM erasable WHERE digest = ?", (document.commitments.get("note", b""),)
-    ).fetchone()
+    note = document.commitments.get("note")
+    row = note and connection.execute("SELECT content FROM erasable WHERE digest = ?", (note,)).fetchone()
     return {
         "reasons": [] if counted else list(document.reasons),
         "references": {} if counted else dict(document.references),
-        "note": "" if counted or row is None else row[0],
+        "note": row[0] if row and not counted else "",
         "lines": [
             {
-                **dataclasses.asdict(line),
+                **{name: getattr(line, name) for name in _OF_LINES},
                 **measure(line.item),
                 "status": STATUSES[line.status],
                 "reasons": list(document.line_reasons.get(number, ())),

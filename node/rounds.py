@@ -280,7 +280,16 @@ def people_with(connection: Connection, role: int) -> set[Actor]:
 def countable(connection: Connection, session: OpId, rows: Iterable[Round]) -> set[str]:
     """The bins of these newest rounds that somebody here may count: whom `refuse_counter` would let. Asked of a whole
     session at once."""
-    people = people_with(connection, COUNT)
+    people, barred = people_with(connection, COUNT), barred_in(connection, session)
+    return {
+        row.bin
+        for row in rows
+        if people - barred.get(row.bin, set()) - (movers_of(connection, session, row.bin) if row.round else set())
+    }
+
+
+def barred_in(connection: Connection, session: OpId) -> dict[str, set[Actor]]:
+    """By bin of a session everyone who counted it, or knows too much to count it."""
     barred: dict[str, set[Actor]] = {}
     for sql in (
         "SELECT bin, actor FROM count_reveals WHERE session = ?1",
@@ -292,11 +301,7 @@ def countable(connection: Connection, session: OpId, rows: Iterable[Round]) -> s
     ):
         for bin_, actor in connection.execute(sql, (session.raw,)):
             barred.setdefault(str(bin_), set()).add(Actor(bytes(actor)))
-    return {
-        row.bin
-        for row in rows
-        if people - barred.get(row.bin, set()) - (movers_of(connection, session, row.bin) if row.round else set())
-    }
+    return barred
 
 
 def counters_of(connection: Connection, session: OpId, bin_: str) -> set[Actor]:

@@ -56,6 +56,9 @@ ACTS = {
 }
 
 
+READERS_KEPT = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """The answer to one operation: where it stands in the chain, and what the contracts said happened."""
@@ -86,6 +89,7 @@ class Site:
         self._connection = connection
         self._lock = threading.RLock()
         self.storage = storage
+        self._readers: list[db.Connection] = []  # that nobody uses now
         self._keeper = Keeper(connection, identity, keys, config, clock, storage)
         # Of the SQL transaction that is open now: something was executed in it, so a rollback makes memory wrong; and
         # a part of it failed after execution, so it must not commit, even if its caller would let it.
@@ -110,6 +114,8 @@ class Site:
             self._keeper.doubt()
             self._keeper.corrupt = self._keeper.corrupt or "this node is shutting down"
             self._connection.close()
+        while self._readers:
+            self._readers.pop().close()
 
     @property
     def time(self) -> Timekeeper:
@@ -370,6 +376,27 @@ class Site:
     def reader(self) -> db.Connection:
         """A read-only connection of the caller's own, to be closed by it."""
         return store.open_reader(self.config.folder)
+
+    @contextmanager
+    def looking(self) -> Iterator[db.Connection]:
+        """One moment of the database, on a read-only connection that nobody else uses meanwhile: it waits for no
+        writer. A few of them are kept open, because to read the schema and to plan a query anew take longer than most
+        answers."""
+        try:
+            reader = self._readers.pop()
+        except IndexError:
+            reader = self.reader()
+        try:
+            reader.execute("BEGIN")
+            yield reader
+            reader.execute("ROLLBACK")
+        except BaseException:
+            reader.close()
+            raise
+        if len(self._readers) < READERS_KEPT:
+            self._readers.append(reader)
+        else:
+            reader.close()
 
     @contextmanager
     def reading(self) -> Iterator[db.Connection]:

@@ -17,6 +17,7 @@ from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
 from ledger.errors import Corrupt, Invalid
 from ledger.transfers import CANCELLED, RETURNED
+from node import store
 
 STREAMS = (
     "catalogue", "users", "locations", "policy", "transfers", "sites", "receipts", "control", "orders", "deliveries",
@@ -29,6 +30,7 @@ TRANSFERS = "transfers"
 ENDED = ("arrived", "settled", RETURNED, CANCELLED)  # states of a transfer of which nothing is on its way
 USERS = "users"
 SEARCHED = (CATALOGUE, "locations")  # of these, codes and names are searched
+FACT_CHANGES = "catalogue_changes"
 NO_END = 2**63 - 1  # `until_ms` of what a barcode means now
 
 
@@ -51,6 +53,7 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
         if _is_auditor(value):
             connection.execute("INSERT INTO auditors VALUES (?)", (bytes.fromhex(key),))
     if stream == CATALOGUE:
+        _changed(connection)
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
         connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?, ?)", gtins)
     if proof is not None:
@@ -62,6 +65,7 @@ def remove(connection: Connection, stream: str, key: str) -> None:
     for table in ("streams", "named"):
         connection.execute(f"DELETE FROM {table} WHERE stream = ? AND key = ?", (stream, key))  # noqa: S608
     if stream == CATALOGUE:
+        _changed(connection)
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
     if stream == TRANSFERS:
         connection.execute("DELETE FROM under_way WHERE transfer = ?", (key,))
@@ -88,6 +92,7 @@ def clear(connection: Connection, stream: str) -> None:
     for table in ("streams", "named"):
         connection.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608
     if stream == CATALOGUE:
+        _changed(connection)
         connection.execute("DELETE FROM gtins")
     if stream == TRANSFERS:
         connection.execute("DELETE FROM under_way")
@@ -139,6 +144,18 @@ def cursor(connection: Connection, stream: str) -> tuple[int, int]:
 def set_cursor(connection: Connection, stream: str, generation: int, sequence: int) -> None:
     """Move the cursor, in the transaction that stores what it stands for."""
     connection.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (stream, generation, sequence))
+
+
+def changes(connection: Connection) -> int:
+    """How often the catalogue was changed here: a number that no other content of it had."""
+    return int(store.fact(connection, FACT_CHANGES) or 0)
+
+
+def _changed(connection: Connection) -> None:
+    connection.execute(
+        "INSERT INTO facts VALUES (?, '1') ON CONFLICT (name) DO UPDATE SET value = CAST(value + 1 AS TEXT)",
+        (FACT_CHANGES,),
+    )
 
 
 def item_of(connection: Connection, gtin: str, at_ms: int | None) -> tuple[str, int] | None:

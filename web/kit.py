@@ -27,6 +27,7 @@ from ledger.seams import Random
 from ledger.wording import shown
 from web import languages
 from web.languages import N_
+from web.rendering import Pages
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +183,7 @@ def create_app(
     zone: str = "",
 ) -> Flask:
     """A Flask application with nothing in it yet but our manners. `language` of a request, by its code."""
-    app = Flask(name, template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
+    app = _App(name, template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, TRAP_HTTP_EXCEPTIONS=False, PROPAGATE_EXCEPTIONS=False)
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     app.url_map.strict_slashes = False
@@ -199,6 +200,10 @@ def create_app(
     app.after_request(_finish)
     app.register_error_handler(Exception, _failed)
     return app
+
+
+class _App(Flask):
+    jinja_environment = Pages
 
 
 def refuse_cross_site() -> None:

@@ -14,18 +14,19 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from babel import Locale, dates
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, Response, g, has_app_context, request
+from flask import Flask, Response, g, request
 from flask_babel import Babel, Domain, format_percent, get_locale, get_timezone, gettext, ngettext
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from ledger.wording import in_units
+from web.rendering import put_out
 from web.sentences import Sentences
 
 if TYPE_CHECKING:
@@ -125,15 +126,29 @@ def of_scripts(language: str) -> dict[str, str | list[str]]:
     return found
 
 
+class _Reader(NamedTuple):
+    """Whom a request is answered: what is known in their language, and how moments are written there."""
+
+    known: NullTranslations
+    locale: Locale
+    zone: tzinfo
+
+
+def _reader() -> _Reader:
+    """Of this request, which a page of two hundred rows asks a thousand times; without one English, which nobody
+    asked for."""
+    try:
+        reader: _Reader = g.reader
+    except RuntimeError:
+        return _Reader(translations(ENGLISH), Locale(ENGLISH), UTC)
+    except AttributeError:
+        locale = get_locale() or Locale(ENGLISH)
+        reader = g.reader = _Reader(translations(str(locale)), locale, get_timezone())
+    return reader
+
+
 def _known() -> NullTranslations:
-    """What is known in the language of this request, which a page of two hundred rows asks a thousand times; in
-    English what nobody asked for by a request."""
-    if not has_app_context():
-        return translations(ENGLISH)
-    known: NullTranslations | None = g.get("translations")
-    if known is None:
-        known = g.translations = translations(str(get_locale() or ENGLISH))
-    return known
+    return _reader().known
 
 
 class _Words(Domain):  # type: ignore[misc]
@@ -200,18 +215,22 @@ def _plain(known: NullTranslations, text: str) -> Markup:
 def _in_page(text: str, **values: object) -> Markup:
     """A text in the reader's language with its values, each escaped unless it is markup."""
     known = _known()
-    return _marked(known, text) % values if values else _plain(known, text)
+    return _filled(_marked(known, text), values) if values else _plain(known, text)
 
 
 def _in_page_counted(one: str, many: str, number: int, **values: object) -> Markup:
     """The same with the form that belongs to `number`, which is `num` among its values."""
-    found = Markup(_known().ngettext(one, many, number))  # noqa: S704
-    return found % {"num": number, **values}
+    return _filled(Markup(_known().ngettext(one, many, number)), {"num": number, **values})  # noqa: S704
+
+
+def _filled(text: Markup, values: dict[str, object]) -> Markup:
+    """What `text % values` is, without a helper for each value."""
+    return Markup(str(text) % {name: put_out(value) for name, value in values.items()})  # noqa: S704
 
 
 def bdi(value: object) -> Markup:
     """A code, a name or a quantity inside a sentence: its own direction must not reorder the words around it."""
-    return Markup(f"<bdi>{escape(value)}</bdi>")  # noqa: S704 - escaped, unless it is markup already
+    return Markup(f"<bdi>{put_out(value)}</bdi>")  # noqa: S704 - escaped, unless it is markup already
 
 
 def units(quantity: int, decimals: int = 0) -> str:
@@ -222,8 +241,7 @@ def units(quantity: int, decimals: int = 0) -> str:
 
 def decimal_mark() -> str:
     """What stands before the decimals here."""
-    locale = get_locale()
-    return "." if locale is None else str(locale.number_symbols["latn"]["decimal"])
+    return str(_reader().locale.number_symbols["latn"]["decimal"])
 
 
 def choices(offered: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -292,7 +310,8 @@ def percent(share: float) -> str:
 
 def moment(at_ms: int) -> str:
     """A moment as people write it here, with its time zone said."""
-    return _minute(at_ms // 60_000, get_locale() or Locale(ENGLISH), get_timezone())
+    reader = _reader()
+    return _minute(at_ms // 60_000, reader.locale, reader.zone)
 
 
 @lru_cache(maxsize=1024)
@@ -307,7 +326,12 @@ def day(text: str) -> str:
         found = date.fromisoformat(text)
     except ValueError:
         return text
-    return str(dates.format_date(found, "d MMM y", locale=get_locale() or Locale(ENGLISH)))
+    return _day(found, _reader().locale)
+
+
+@lru_cache(maxsize=1024)
+def _day(found: date, locale: Locale) -> str:
+    return str(dates.format_date(found, "d MMM y", locale=locale))
 
 
 def duration(length_ms: int | None) -> str:

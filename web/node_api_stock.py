@@ -11,6 +11,7 @@ from ledger.people import ADJUST, MOVE, TRANSFER
 from ledger.wording import shown
 from node import catalogue, listings, streams, transit
 from node.desk import Answer
+from node.kept import Kept
 from node.values import LABEL_CHARS_MAX, text_id
 from web import kit
 from web.node_api_words import (
@@ -212,15 +213,23 @@ def _update(ask: Ask) -> Answer:
     return ask.parts.floor.stock.adjust(ask.op_id, ask.who, {**document, "lines": [line]})
 
 
+_kept: Kept[tuple[dict[str, str], dict[str, str]]] = Kept(1)
+
+
+def _every_name(connection: Connection) -> tuple[dict[str, str], dict[str, str]]:
+    """What every item is called, and which item every barcode means now."""
+    now = "SELECT gtin, item FROM gtins WHERE until_ms = ? ORDER BY gtin"
+    codes = dict(connection.execute(now, (streams.NO_END,)))
+    return {sku: entry.name for sku, entry in catalogue.entries(connection)}, codes
+
+
 def _names(ask: Ask) -> object:
     """What every item is called, for a tablet that will have to do without the node; nothing for who has it."""
     with ask.reading() as connection:
         version = "-".join(map(str, streams.cursor(connection, streams.CATALOGUE)))
         if ask.query.get("have") == version:
             return {}
-        found = {sku: entry.name for sku, entry in catalogue.entries(connection)}
-        now = "SELECT gtin, item FROM gtins WHERE until_ms = ? ORDER BY gtin"
-        codes = dict(connection.execute(now, (streams.NO_END,)))
+        found, codes = _kept.get(connection, streams.changes(connection), lambda: _every_name(connection))
     if len(codes) + len(found) > NAMES_MAX:
         found, codes = {}, {}
     ask.seen = version

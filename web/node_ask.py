@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,15 +63,9 @@ class Ask:
     def op_id(self) -> OpId:
         return OpId.parse(None) if self.act is None else self.act
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """One moment of the database, on a connection of this request's own: it waits for no writer."""
-        reader = self.parts.site.reader()
-        try:
-            reader.execute("BEGIN")
-            yield reader
-        finally:
-            reader.close()
+        return self.parts.site.looking()
 
     def named(self, find: Callable[[], Any]) -> Any:
         """What a part of the path names; whatever is wrong with the name, such a thing is not here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -36,8 +37,11 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
         rows = [(each["bin"], each["recorded"], each["counts"][0], each["stable"]) for each in made["bins"]]
         rows += [(each["unit"], each["recorded"], each["operation"], None) for each in made["sealed"]]
         covered = excerpt(rows)
+        at_ms = _sealed_at(
+            connection, {recorded for _, recorded, _, _ in covered.rows} | {made["height"], made["since"]}
+        )
         shown = [
-            {"place": place, "at_ms": _sealed_ms(connection, recorded), "operation": operation, "stable": stable}
+            {"place": place, "at_ms": at_ms.get(recorded), "operation": operation, "stable": stable}
             for place, recorded, operation, stable in covered.rows
         ]
         return {
@@ -45,8 +49,8 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
             "one": made,
             "noted": found["noted"],
             "digest": found["digest"],
-            "at_ms": _sealed_ms(connection, made["height"]),
-            "begun_ms": _sealed_ms(connection, made["since"]) if made["since"] else None,
+            "at_ms": at_ms.get(made["height"]),
+            "begun_ms": at_ms.get(made["since"]) if made["since"] else None,
             "covered": replace(covered, rows=shown),
             "places": len(rows) + len(made["missing"]),
             "most": LIST_MAX,
@@ -71,6 +75,10 @@ def _last_before(connection: Connection, day: str, start_of: Callable[[date], in
     return int(height)
 
 
-def _sealed_ms(connection: Connection, height: int) -> int | None:
-    row = connection.execute("SELECT time_s FROM blocks WHERE height = ?", (height,)).fetchone()
-    return None if row is None else int(row[0]) * 1000
+def _sealed_at(connection: Connection, heights: set[int]) -> dict[int, int]:
+    """When those of these blocks that are here were sealed, in Unix milliseconds."""
+    rows = connection.execute(
+        "SELECT height, time_s * 1000 FROM blocks WHERE height IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(heights)),),
+    )
+    return {int(height): int(at_ms) for height, at_ms in rows}

@@ -182,6 +182,31 @@ def test_a_zone_is_certified_when_every_bin_has_a_posted_whole_count(stage: Stag
         certify(stage, zone="NOWHERE")
 
 
+def test_a_certificate_that_was_looked_at_is_what_the_blocks_of_now_give(stage: Stage) -> None:
+    shown: dict[int, str] = {}
+
+    def look(height: int | None = None) -> dict[str, Any]:
+        with stage.site.reading() as connection:
+            found = stage.floor.counting.certificates.show(connection, stage.as_("sven"), "ZONE", 0, height)
+            made = found["certificate"]
+            origin = str(stage.site.head.origin)
+            assert made == counting_certificates.derive(connection, origin, "ZONE", 0, made["height"])
+        assert found["digest"] == certificates.digest(made).hex()
+        assert shown.setdefault(made["height"], found["digest"]) == found["digest"]
+        return found
+
+    for bin_ in ("Z-1", "Z-2", "Z-3"):
+        before = look()
+        assert bin_ in before["certificate"]["missing"]
+        count(stage, session(stage, bin_), bin_)
+        seal(stage)
+        assert bin_ in [row["bin"] for row in look()["certificate"]["bins"]]
+        look(before["certificate"]["height"])
+    noted = certify(stage)
+    assert look(noted["height"])["noted"]
+    assert len(shown) >= 4
+
+
 def test_a_certificate_that_says_anything_else_is_found_out(stage: Stage) -> None:
     number = session(stage, "Z-1", "Z-2", "Z-3")
     count(stage, number, "Z-1")

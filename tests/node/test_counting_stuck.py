@@ -12,6 +12,7 @@ import pytest
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import COUNT
+from node.desk import Person
 from node.openings import document_of
 from node.rounds import latest, parked_count, people_with, recorded, refuse_counter, reveal
 from tests.node import floor_kit
@@ -25,7 +26,8 @@ def nobody_agrees(stage: Stage) -> None:
     with stage.site.reading() as connection:
         for (raw,) in connection.execute("SELECT session FROM count_sessions WHERE NOT test").fetchall():
             number = OpId(bytes(raw))
-            for each in stage.floor.counting.review.overview(connection, stage.as_("sven"), number)["bins"]:
+            found = stage.floor.counting.review.overview(connection, stage.as_("sven"), number)
+            for each in found["bins"]:
                 row = latest(connection, number, each["bin"])
                 assert (each["round"], each["parked"]) == (row.round, parked_count(connection, number, row.bin))
                 if each["state"] != "waiting":
@@ -37,6 +39,12 @@ def nobody_agrees(stage: Stage) -> None:
                         refuse_counter(connection, number, row.bin, actor)
                         let.add(actor)
                 assert ("nobody" in each) == (not let), each
+                for actor in (
+                    people_with(connection, COUNT) if found["state"] == "active" and not row.assignee else ()
+                ):
+                    who = Person(actor, COUNT)
+                    told = [one["bin"] for one in stage.floor.counting.mine(connection, who)]
+                    assert (row.bin in told) == (actor in let), (actor, row.bin)
 
 
 @pytest.fixture

@@ -320,3 +320,29 @@ def test_a_receipt_verifies_and_grows_with_the_log(made: World) -> None:
         assert (verified.receipt.height, verified.receipt.site.size) == (3, number + 2)
     assert site.proof_state(op(1)) == "sealed"
     assert b"acme/site/oslo/1\n7\n" in site.checkpoint()
+
+
+def test_looks_at_the_database_are_of_one_moment_and_of_now(made: World) -> None:
+    site = made.ready()
+    receive(site, 1)
+    with site.looking() as first:
+        assert stock(first)["A-01", "BOLT"] == 1
+        receive(site, 2)
+        with site.looking() as second:
+            assert second is not first and stock(second)["A-01", "BOLT"] == 2
+        assert stock(first)["A-01", "BOLT"] == 1
+    with site.looking() as again:
+        assert again in (first, second) and stock(again)["A-01", "BOLT"] == 2
+        with pytest.raises(db.OperationalError):
+            again.execute("DELETE FROM stock")
+    with pytest.raises(Rejected), site.looking() as refused:
+        raise Rejected("no")
+    with site.looking() as other:
+        assert other is not refused
+        assert other.execute("SELECT * FROM movements").fetchone()
+    # Nobody looks any more: the log can be emptied.
+    busy, *_ = db.open_writer(made.folder / store.DATABASE_FILE).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
+    site.close()
+    with pytest.raises(db.DatabaseError):
+        other.execute("SELECT 1")

@@ -141,10 +141,16 @@ def test_reads_that_waited_in_the_journal_count_as_they_were_made(tablet: Tablet
 
 
 def test_what_is_looked_up_means_what_it_means_now(tablet: Tablet) -> None:
+    assert tablet.client.get("/api/v1/names").get_json()["names"]["BOLT"] == "Bolt 8"
     repacked(tablet.stage)
     assert tablet.client.post("/api/v1/lookup", json={"text": CASE}).get_json()["quantity"] == 10
     names = tablet.client.get("/api/v1/names").get_json()
     assert names["barcodes"] == {GTINS["BOLT"]: "BOLT", BOX: "BOLT", **{GTINS[k]: k for k in ("PAINT", "DRILL")}}
+    with tablet.stage.site.writing() as connection:
+        streams.put(connection, "catalogue", "BOLT", {"name": "Screw", "gtins": []})
+        streams.remove(connection, "catalogue", "PAINT")
+    names = tablet.client.get("/api/v1/names").get_json()
+    assert names["names"] == {"BOLT": "Screw", "DRILL": "Drill 8"} and names["barcodes"] == {GTINS["DRILL"]: "DRILL"}
 
 
 def test_a_clock_that_lost_its_time_brings_no_old_pack_back(tablet: Tablet) -> None:
