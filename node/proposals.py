@@ -21,6 +21,7 @@ from node.operators import Operators
 from node.rounds import learned, refuse_frozen
 from node.values import Fields
 
+TAKES_BACK = "takes-back"  # of a document's references: the move that it carries back
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
 _ROW = (
@@ -163,6 +164,8 @@ class Proposals:
             call, document, proposed_ms = self._open(connection, proposal, who)
             ends = {place for line in lines_of(call) for place in (line.source, line.target)}
             refuse_frozen(connection, ends)
+            if isinstance(call, calls.Reverse):
+                refuse_undone(connection, call.of)
             self._site.record(sign(call, proposal), op_id=proposal, document=document)
             # What was wrong when it was proposed may be put right already by a count that ended after that.
             hindsight.doubt_counts(connection, self._counting, op_id, who, ends, proposed_ms + 1)
@@ -220,6 +223,24 @@ def done_for(connection: Connection, op_id: OpId) -> dict[str, str]:
     document = openings.document_of(connection, op_id)
     said = {} if document is None else document.references
     return {name: said[name] for name in ("delivery", "order") if name in said}
+
+
+def refuse_undone(connection: Connection, of: OpId) -> None:
+    """Refuse to undo an operation once more: its goods went back already, by its reversal or by another move."""
+    if connection.execute("SELECT 1 FROM reversals WHERE of = ?", (of.raw,)).fetchone() is not None:
+        raise Rejected(f"operation {of} was reversed already")
+    # Of all later moves only those that carry a line of it the other way can be the one that names it.
+    back = connection.execute(
+        "SELECT DISTINCT b.op_id FROM operations o JOIN movements m ON m.height = o.height AND m.place = o.place"
+        " JOIN movements n ON n.source = m.target AND n.target = m.source AND n.item = m.item AND n.lot = m.lot"
+        " AND n.serial = m.serial AND n.quantity = m.quantity AND (n.height, n.place) > (m.height, m.place)"
+        " JOIN operations b ON b.height = n.height AND b.place = n.place AND b.call = o.call"
+        " WHERE o.op_id = ? AND o.call = ?",
+        (of.raw, calls.Move.METHOD),
+    ).fetchall()
+    documents = (openings.document_of(connection, OpId(bytes(op_id))) for (op_id,) in back)
+    if any(document is not None and document.references.get(TAKES_BACK) == str(of) for document in documents):
+        raise Rejected(f"operation {of} was taken back already")
 
 
 def _take_back(connection: Connection, call: calls.Reverse) -> None:
