@@ -185,7 +185,12 @@ class Review:
                 "bin": bin_,
                 "state": row.bin_state,
                 "rounds": [found for found in rounds if found["lines"] or found["operations"]],
-                "moves": [] if rounds[row.round]["stable"] else _moves_during(connection, row),
+                # None were during a stable one.
+                "moves": [
+                    move
+                    for move in _moves_during(connection, row)
+                    if move["after"] or not rounds[row.round]["stable"]
+                ],
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
                 "units": counting_units.found_in(connection, session, bin_),
