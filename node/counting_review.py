@@ -146,7 +146,8 @@ class Review:
                     "bin": bin_,
                     "state": state,
                     "round": row.round,
-                    "why": row.why,
+                    # A control looks like any other recount to whoever may count it.
+                    **({} if who.counts and state not in ("review", *ENDED) else {"why": row.why}),
                     "whole": row.whole,
                     "assignee": "" if row.assignee is None else self._operators.name_of(connection, row.assignee),
                     "deadline_ms": row.deadline_ms,

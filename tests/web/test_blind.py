@@ -304,3 +304,25 @@ def test_a_recount_looks_like_a_first_count(counting: tuple[Stage, Flask, str, s
     # Whoever counted it is told that it is counted, whatever becomes of it.
     [own] = kit.logged_in(app, "cora").get("/api/v1/counts/mine").json["progress"] or [{"counted": 1}]
     assert own["counted"] == 1
+
+
+def test_an_approver_who_counts_is_not_told_why_a_bin_is_counted_again(
+    counting: tuple[Stage, Flask, str, str],
+) -> None:
+    stage, app, session, _ = counting
+    cora = stage.as_("cora")
+    stage.floor.counting.open_bin(stage.op(), cora, {"bin": "A-01"})
+    stage.floor.counting.empty(stage.op(), cora, {})
+    stage.floor.counting.close_bin(stage.op(), cora, {"bin": "A-01", "confirm": True})
+
+    def row(login: str) -> dict[str, Any]:
+        [found] = kit.logged_in(app, login).get(f"/api/v1/counts/{session}").json["bins"]
+        return dict(found)
+
+    known, told = row("sven"), row("tess")
+    assert known["why"] == "variance"
+    assert told == {name: value for name, value in known.items() if name != "why"}
+    assert "round 2" in kit.logged_in(app, "tess").get(f"/review/{session}").text
+    wish = {"session": session, "bin": "A-01", "reason": "late"}
+    stage.floor.counting.review.take(stage.op(), stage.as_("sven"), wish)
+    assert "why" in row("tess")  # in review nobody counts it any more
