@@ -127,7 +127,8 @@ class Closing:
         if number == count:
             self._finish(connection, row)
         test = {"test": str(row.session)} if need_session(connection, row.session).test else {}
-        return {"bin": bin_, "state": "counted", "operations": self._operations(connection, row), **test}
+        # Not its parts: how many they are says how much was not found.
+        return {"bin": bin_, "state": "counted", "operations": [str(op_id)], **test}
 
     def _freeze(
         self, connection: Connection, op_id: OpId, who: Person, row: Round, count: int, occurred_ms: int | None
@@ -193,14 +194,6 @@ class Closing:
             tasks.become(connection, row.task, tasks.CLOSED)
         counting_units.finish(connection, self._desk, row, _close_of(connection, row))
         judge(connection, row)
-
-    @staticmethod
-    def _operations(connection: Connection, row: Round) -> list[str]:
-        rows = connection.execute(
-            "SELECT op_id FROM count_parts WHERE session = ? AND bin = ? AND round = ? ORDER BY part",
-            (row.session.raw, row.bin, row.round),
-        ).fetchall()
-        return [bytes(op_id).hex() for (op_id,) in rows]
 
 
 def _close_of(connection: Connection, row: Round) -> OpId:

@@ -146,7 +146,8 @@ class Review:
                     "bin": bin_,
                     "state": state,
                     "round": row.round,
-                    "why": row.why,
+                    # A control looks like any other recount to whoever may count it.
+                    **({} if who.counts and state not in ("review", *ENDED) else {"why": row.why}),
                     "whole": row.whole,
                     "assignee": "" if row.assignee is None else self._operators.name_of(connection, row.assignee),
                     "deadline_ms": row.deadline_ms,
@@ -185,7 +186,12 @@ class Review:
                 "bin": bin_,
                 "state": row.bin_state,
                 "rounds": [found for found in rounds if found["lines"] or found["operations"]],
-                "moves": [] if rounds[row.round]["stable"] else _moves_during(connection, row),
+                # None were during a stable one.
+                "moves": [
+                    move
+                    for move in _moves_during(connection, row)
+                    if move["after"] or not rounds[row.round]["stable"]
+                ],
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
                 "units": counting_units.found_in(connection, session, bin_),

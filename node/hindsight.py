@@ -25,11 +25,17 @@ def doubt_counts(
     if done_ms is None:
         return
     doubted = [place for place in sorted(set(places)) if counted_since(connection, place, done_ms)]
-    for place in doubted:
+    doubt_reviews(connection, doubted)
+    exceptions.order_count(connection, counting, op_id, who, doubted)
+
+
+def doubt_reviews(connection: Connection, places: Iterable[str]) -> None:
+    """Have those of these places counted again whose count is to be decided on: what changed in their books may be
+    what it found. One whose goods are half posted as relocated stays: who decides sees what moved."""
+    for place in sorted(set(places)):
         row = open_round(connection, place)
         if row is not None and row.bin_state == "review" and not half_posted(connection, row.session, place):
             next_round(connection, row, "unstable")
-    exceptions.order_count(connection, counting, op_id, who, doubted)
 
 
 def counted_since(connection: Connection, place: str, done_ms: int) -> bool:

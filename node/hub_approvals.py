@@ -25,8 +25,8 @@ from node.counting import Counting
 from node.counting_relocations import refuse_open
 from node.desk import Desk, Person, is_done
 from node.operators import Operators
-from node.proposals import Proposals
-from node.rounds import parked_count, parts, speaking
+from node.proposals import Proposals, ends_of
+from node.rounds import counters_now, parked_count, parts, speaking
 from sync.messages import Advice
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,8 @@ class HubApprovals:
         ).fetchall()
         found: list[Wish | None] = [self._count(connection, OpId(bytes(row[0])), str(row[1]), here) for row in rows]
         for name, act, data, document, actor in self._proposals.open(connection, PROPOSALS_MAX):
-            if not here - {actor}:
+            counted = (counters_now(connection, place) for place in ends_of(calls.decode(data)[1]))
+            if not here.difference({actor}, *counted):
                 tried, why = self._tried(connection, name)
                 found.append(ProposalWish(name, act, data, document, tried, why))
         return [wish for wish in found if wish is not None]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.db import Connection
+from ledger.documents import part_op_id
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
@@ -118,16 +119,21 @@ class Lookups:
         return [{name: value for name, value in each.items() if value} for each in named]
 
     def operation(self, connection: Connection, who: Person, op_id: OpId) -> Answer:
-        """An operation: where it stands, and its lines, as far as the person may see them."""
+        """An operation: where it stands, and its lines, as far as the person may see them. Of a count in parts, asked
+        for by its act, the first."""
         known = "SELECT height, place, call, actor FROM operations WHERE op_id = ?"
         row = connection.execute(known, (op_id.raw,)).fetchone()
         found = parts.of(connection, op_id) if row is None else []
         if found:
             row = connection.execute(known, (found[0].op_id.raw,)).fetchone()
+        act = op_id
         if row is None:
-            raise Rejected(f"operation {op_id} was not recorded here")
+            op_id = part_op_id(act, 1)
+            row = connection.execute(known, (op_id.raw,)).fetchone()
+        if row is None:
+            raise Rejected(f"operation {act} was not recorded here")
         height = max((part.height for part in found), default=int(row[0]))
-        answer: Answer = {"op_id": str(op_id), "height": height, "state": self._site.proof_state(op_id)}
+        answer: Answer = {"op_id": str(act), "height": height, "state": self._site.proof_state(op_id)}
         if not self.may_open(connection, who, op_id):
             return {**answer, "being_counted": True}
         moved = [

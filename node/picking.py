@@ -21,7 +21,7 @@ from ledger.words import LINES_MAX
 from node import catalogue, control, exceptions, orders, tasks
 from node.counting import Counting
 from node.counting_amounts import asked_back
-from node.desk import Answer, Desk, Person
+from node.desk import Answer, Desk, Person, is_done
 from node.operators import Operators
 from node.picking_lists import (
     PickList,
@@ -40,7 +40,7 @@ from node.picking_lists import (
     take_tote,
     wishes,
 )
-from node.rounds import refuse_frozen
+from node.rounds import learned, refuse_frozen
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Thing
 from node.values import Fields, listed, reference
@@ -108,9 +108,9 @@ class Picking:
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
             found, hidden = need_list(connection, name), self._counting.blind_bins(connection, who)
-            # What is missing would tell what the books have in the tote.
-            for tote in hidden & {*found.totes}:
-                raise Rejected(f"{tote} is being counted: wait until that count is finished")
+            # What is missing would tell what the books have in the tote, and what is promised from a bin.
+            for place in sorted(hidden & {*found.totes, *(share.location for share in shares(connection, name))}):
+                raise Rejected(f"{place} is being counted: wait until that count is finished")
             missing = self._reserve(connection, name, op_id, who, still_wanted(connection, found), found.reference)
             return {"list": str(name), "missing": {} if hidden else missing}
 
@@ -148,7 +148,8 @@ class Picking:
         """Goods go into the tote now: `list`, `item` or `barcode`, `quantity`, `source`, `lot`, `serial`, `reasons`
         (needed for another lot or bin than the promised one), `scanned` and `scanned_source` (the labels of goods and
         bin as they were read), `occurred_ms`, `happened`, `note`. Answers {left}, what of the item is still to be
-        picked. What happened and nothing promises any more becomes an exception."""
+        picked, unless some is promised from a bin that the person must not know about. What happened and nothing
+        promises any more becomes an exception."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "pick")
         name, source = fields.op_id("list"), fields.text("source")
@@ -179,17 +180,19 @@ class Picking:
             said.append((Thing(item.sku, lot, serial, FREE, "", tote), quantity, label))
             wish.scans = tasks.root(connection, self._note(connection, who, wish, name, (source, tote), said))
             promised = [share for share in shares(connection, name) if share.item == item.sku]
-            total = sum(share.quantity for share in promised)
+            total, hidden = sum(share.quantity for share in promised), self._hidden(connection, who, promised)
             moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=tote)
             wish.lines = (moved,)
             if quantity > total or not tote:
                 if not wish.happened:
+                    if hidden:
+                        raise Rejected(f"this is more of {item.sku} than is still to be picked")
                     still = catalogue.written(connection, {item.sku: total})
                     raise Rejected(f"{still} of {item.sku} are still to be picked")
                 # Nothing of the list stands for it any more: it was picked, cancelled or issued meanwhile. Or nobody
                 # has said into which tote.
                 told = self._keep(connection, op_id, who, wish, found, source)
-                return {"state": "recorded", **told, "list": str(name), "left": total}
+                return {"state": "recorded", **told, "list": str(name), **({} if hidden else {"left": total})}
             here = [share for share in promised if (share.location, share.lot) == (source, lot)]
             if quantity > sum(share.quantity for share in here) and not wish.every and not wish.happened:
                 raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
@@ -203,14 +206,16 @@ class Picking:
             rest = instead(promised, here, own if booked.lines else None, quantity)
             self._give_back(connection, op_id, who, rest, found)
             left = sum(share.quantity for share in shares(connection, name) if share.item == item.sku)
-            return {**answer, "list": str(name), "left": left}
+            return {**answer, "list": str(name), **({} if hidden else {"left": left})}
 
+        self._tell(op_id, who, name, item.sku, source, quantity)
         return self._desk.once(op_id, who.actor, "pick", wish.content, work)
 
     def short(self, op_id: OpId, who: Person, body: object) -> Answer:
         """What is promised there is not there: `list`, `location`, `item`, `lot`, `reasons`, `note`. The bin becomes
         suspect, a count of that item in it is ordered, and the rest is looked for elsewhere. Answers {short,
-        missing}: what was not there, and what of that is nowhere."""
+        missing}: what was not there, and what of that is nowhere; without these of a bin that the person must not
+        know about, which they count no more now that they see what is promised in its place."""
         who.need(ISSUE, "pick")
         fields = Fields(body, "short pick")
         name, location, sku = fields.op_id("list"), fields.text("location"), fields.text("item")
@@ -224,7 +229,8 @@ class Picking:
             gone = [each for each in shares(connection, name) if each.key == (location, sku, lot)]
             if not gone and not wish.happened:
                 raise Rejected(f"nothing of {sku} is promised from {location} in this list")
-            quantity = sum(share.quantity for share in gone)
+            quantity, hidden = sum(share.quantity for share in gone), self._hidden(connection, who, gone)
+            learned(connection, hidden, who.actor, self._desk.now_ms())
             looked = self._note(connection, who, wish, name, (location, tote), [(Thing(sku, lot), 0, b"")])
             wish.scans = tasks.root(connection, looked)
             # That it is not there was seen, whether or not anything promises it still: the bin is checked.
@@ -236,7 +242,7 @@ class Picking:
             self._site.record(stated, op_id=op_id, document=document)
             missing = self._elsewhere(connection, op_id, who, found, gone) if gone else 0
             exceptions.order_count(connection, self._counting, op_id, who, (location,), (sku,))
-            return {"list": str(name), "short": quantity, "missing": missing}
+            return {"list": str(name), **({} if hidden else {"short": quantity, "missing": missing})}
 
         return self._desk.once(op_id, who.actor, "short_pick", wish.content, work)
 
@@ -250,10 +256,13 @@ class Picking:
         wish.content |= {"list": name.raw, "confirm": sure}
         with self._site.reading() as connection:
             found = need_list(connection, name, open_=False)
-            rest = Counter[str]()
-            for share in shares(connection, name):
-                rest[share.item] += share.quantity
-            if found.state == "open" and rest and not sure and not wish.happened:
+            promised = shares(connection, name)
+            if found.state == "open" and promised and not sure and not wish.happened:
+                if self._hidden(connection, who, promised):
+                    return {"op_id": str(op_id), "ask": "Not everything is picked yet: issue what is in the tote?"}
+                rest = Counter[str]()
+                for share in promised:
+                    rest[share.item] += share.quantity
                 left = catalogue.written(connection, rest)
                 return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
 
@@ -360,6 +369,20 @@ class Picking:
         }
 
     # ------------------------------------------------------------ inside
+
+    def _hidden(self, connection: Connection, who: Person, promised: list[Share]) -> frozenset[str]:
+        """The places of these shares that this person must learn nothing of now, what is promised there included."""
+        return self._counting.blind_bins(connection, who) & {share.location for share in promised}
+
+    def _tell(self, op_id: OpId, who: Person, name: OpId, sku: str, source: str, quantity: int) -> None:
+        """Booked or refused, a pick of more than its picker may see promised tells something of the rest:
+        kept on its own, before either."""
+        with self._site.writing() as connection:
+            promised = [share for share in shares(connection, name) if share.item == sku]
+            hidden = self._hidden(connection, who, promised)
+            seen = sum(share.quantity for share in promised if share.location not in hidden)
+            if (source in hidden or quantity > seen) and not is_done(connection, op_id):
+                learned(connection, hidden, who.actor, self._desk.now_ms())
 
     def _note(
         self, connection: Connection, who: Person, wish: Wish, name: OpId, way: tuple[str, str],

@@ -18,9 +18,12 @@ from node import catalogue, deliveries, hindsight, limits, openings, orders
 from node.counting_sessions import Sessions
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
-from node.rounds import learned, refuse_frozen
+from node.rounds import counters_now, learned, refuse_frozen
 from node.values import Fields
 
+TAKES_BACK = "takes-back"  # of a document's references: the move that it carries back
+# Acts that carry nothing: they put right what the books say, as a count does.
+CORRECTIONS = ("adjust", "reverse")
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
 _ROW = (
@@ -152,18 +155,23 @@ class Proposals:
                 (proposal.raw, who.actor.raw),
             ).fetchone()
             if row is not None and who.counts:
-                lines = lines_of(calls.decode(bytes(row[0]))[1])
-                ends = {place for line in lines for place in (line.source, line.target)}
-                learned(connection, ends, who.actor, self._desk.now_ms())
+                learned(connection, ends_of(calls.decode(bytes(row[0]))[1]), who.actor, self._desk.now_ms())
 
     def book(self, op_id: OpId, who: Person, proposal: OpId, sign: Sign) -> Answer:
         """Book a proposal with the signature that `sign` puts under it."""
 
         def work(connection: Connection) -> Answer:
-            call, document, proposed_ms = self._open(connection, proposal, who)
-            ends = {place for line in lines_of(call) for place in (line.source, line.target)}
+            call, document, proposed_ms, verb = self._open(connection, proposal, who)
+            ends = ends_of(call)
             refuse_frozen(connection, ends)
+            for place in sorted(ends):
+                if who.actor in counters_now(connection, place):
+                    raise Rejected(f"who counted {place} in a count that goes on signs for nothing else there")
+            if isinstance(call, calls.Reverse):
+                refuse_undone(connection, call.of)
             self._site.record(sign(call, proposal), op_id=proposal, document=document)
+            if verb in CORRECTIONS:
+                hindsight.doubt_reviews(connection, ends)
             # What was wrong when it was proposed may be put right already by a count that ended after that.
             hindsight.doubt_counts(connection, self._counting, op_id, who, ends, proposed_ms + 1)
             if isinstance(call, calls.Reverse):
@@ -190,10 +198,14 @@ class Proposals:
         return self._desk.once(op_id, who.actor, "reject_proposal", content, work)
 
     @staticmethod
-    def _open(connection: Connection, proposal: OpId, who: Person | None) -> tuple[calls.ApprovedCall, bytes, int]:
-        """Its call, its document, and when it was proposed."""
+    def _open(
+        connection: Connection, proposal: OpId, who: Person | None
+    ) -> tuple[calls.ApprovedCall, bytes, int, str]:
+        """Its call, its document, when it was proposed, and by which act."""
         row = connection.execute(
-            "SELECT call, document, actor, state, at_ms FROM proposals WHERE op_id = ?", (proposal.raw,)
+            "SELECT p.call, p.document, p.actor, p.state, p.at_ms, a.verb FROM proposals p"
+            " JOIN acts a ON a.op_id = p.op_id WHERE p.op_id = ?",
+            (proposal.raw,),
         ).fetchone()
         if row is None:
             raise Rejected(f"there is no proposal {proposal}")
@@ -204,7 +216,7 @@ class Proposals:
         _, call = calls.decode(bytes(row[0]))
         if not isinstance(call, calls.ApprovedCall):
             raise Rejected(f"proposal {proposal} needs no signature")
-        return call, bytes(row[1]), int(row[4])
+        return call, bytes(row[1]), int(row[4]), str(row[5])
 
     @staticmethod
     def _decide(connection: Connection, proposal: OpId, who: Person, state: str, reason: str) -> None:
@@ -222,6 +234,24 @@ def done_for(connection: Connection, op_id: OpId) -> dict[str, str]:
     return {name: said[name] for name in ("delivery", "order") if name in said}
 
 
+def refuse_undone(connection: Connection, of: OpId) -> None:
+    """Refuse to undo an operation once more: its goods went back already, by its reversal or by another move."""
+    if connection.execute("SELECT 1 FROM reversals WHERE of = ?", (of.raw,)).fetchone() is not None:
+        raise Rejected(f"operation {of} was reversed already")
+    # Of all later moves only those that carry a line of it the other way can be the one that names it.
+    back = connection.execute(
+        "SELECT DISTINCT b.op_id FROM operations o JOIN movements m ON m.height = o.height AND m.place = o.place"
+        " JOIN movements n ON n.source = m.target AND n.target = m.source AND n.item = m.item AND n.lot = m.lot"
+        " AND n.serial = m.serial AND n.quantity = m.quantity AND (n.height, n.place) > (m.height, m.place)"
+        " JOIN operations b ON b.height = n.height AND b.place = n.place AND b.call = o.call"
+        " WHERE o.op_id = ? AND o.call = ?",
+        (of.raw, calls.Move.METHOD),
+    ).fetchall()
+    documents = (openings.document_of(connection, OpId(bytes(op_id))) for (op_id,) in back)
+    if any(document is not None and document.references.get(TAKES_BACK) == str(of) for document in documents):
+        raise Rejected(f"operation {of} was taken back already")
+
+
 def _take_back(connection: Connection, call: calls.Reverse) -> None:
     """What was reversed is still to be done for what it was done for."""
     named = done_for(connection, call.of)
@@ -236,6 +266,11 @@ def lines_of(call: calls.Call) -> Sequence[Line]:
     """What a proposed call would book."""
     lines: Sequence[Line] = getattr(call, "lines", ())
     return lines
+
+
+def ends_of(call: calls.Call) -> set[str]:
+    """The places of what a proposed call would book."""
+    return {place for line in lines_of(call) for place in (line.source, line.target)}
 
 
 @lru_cache(maxsize=1_000)

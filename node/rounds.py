@@ -408,16 +408,25 @@ def movers_of(connection: Connection, session: OpId, bin_: str, but: tuple[str, 
     return {Actor(bytes(row[0])) for row in rows if row[0] is not None}
 
 
-def refuse_releaser(connection: Connection, bin_: str, actor: Actor) -> None:
-    """Refuse a person who in a count session that goes on counted this bin, or moved, held or adjusted its goods. To
-    have released some of them before is no hindrance, nor to have posted the count."""
+def _going_on(connection: Connection, bin_: str) -> list[OpId]:
+    """The count sessions with this bin that have not ended, whatever has become of the bin in them."""
     rows = connection.execute(
         "SELECT b.session FROM count_bins b JOIN count_sessions s ON s.session = b.session"
         " WHERE b.bin = ? AND s.state = 'active' AND NOT s.test",
         (bin_,),
     ).fetchall()
-    for (raw,) in rows:
-        session = OpId(bytes(raw))
+    return [OpId(bytes(raw)) for (raw,) in rows]
+
+
+def counters_now(connection: Connection, bin_: str) -> set[Actor]:
+    """Everyone who counted this bin in a session that goes on: they sign for nothing else that changes its books."""
+    return {actor for session in _going_on(connection, bin_) for actor in counters_of(connection, session, bin_)}
+
+
+def refuse_releaser(connection: Connection, bin_: str, actor: Actor) -> None:
+    """Refuse a person who in a count session that goes on counted this bin, or moved, held or adjusted its goods. To
+    have released some of them before is no hindrance, nor to have posted the count."""
+    for session in _going_on(connection, bin_):
         if actor in counters_of(connection, session, bin_) | movers_of(connection, session, bin_, SIGNED):
             raise Rejected(f"who counted or moved goods of {bin_} in a count that goes on releases none of them")
 

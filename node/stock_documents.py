@@ -37,7 +37,6 @@ from node import (
     exceptions,
     hindsight,
     limits,
-    openings,
     orders,
     parts,
     proposals,
@@ -49,14 +48,13 @@ from node.counting_amounts import doubt
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person, is_done
 from node.parts import DOCUMENT_LINES_MAX
-from node.proposals import Proposals
+from node.proposals import TAKES_BACK, Proposals
 from node.rounds import learned, refuse_frozen
 from node.tasks import Thing
 from node.values import Fields, reference, spelled, text_id
 from node.wish import Read, Wish
 
 REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
-TAKES_BACK = "takes-back"  # of a document's references: the move that it carries back
 TAKE_BACK_MS_MAX = 60_000
 MAY_REVERSE = RECEIVE | MOVE | ISSUE | ADJUST
 
@@ -141,7 +139,8 @@ class Documents:
         wish = self.wish(who, fields, None, need_reason=True)
         wish.lines, wish.content = lines, {**wish.content, "of": of.raw}
         call = calls.Reverse(actor=who.actor, of=of, lines=lines)
-        return self._propose(op_id, who, "reverse", wish, call, named)
+        refuse = partial(proposals.refuse_undone, of=of)
+        return self._propose(op_id, who, "reverse", wish, call, named, refuse=refuse)
 
     def take_back(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Carry one's own move back, `of`, while it is fresh: another move, that names the one it takes back. Later,
@@ -428,14 +427,16 @@ class Documents:
 
     def _propose(
         self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.ApprovedCall,
-        references: dict[str, str] | None = None,
+        references: dict[str, str] | None = None, *, refuse: Callable[[Connection], None] = lambda _: None,
     ) -> Answer:  # fmt: skip
+        """Keep what waits for another person's signature; `refuse` raises what forbids it then."""
         if asked := self._asked(op_id, wish):
             return asked
         for line in wish.lines:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
+            refuse(connection)
             if not wish.happened:
                 ends = (end for line in wish.lines for end in (line.source, line.target))
                 self._refuse_blind(connection, who, ends)
@@ -499,20 +500,13 @@ def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:
 
 
 def _refuse_to_take_back(connection: Connection, of: OpId, who: Person, at_ms: int) -> None:
-    """Refuse a move that is somebody else's, older than TAKE_BACK_MS_MAX at that moment, or taken back already."""
+    """Refuse a move that is somebody else's, older than TAKE_BACK_MS_MAX at that moment, or undone already."""
     row = connection.execute(
-        "SELECT o.height, o.place, o.call, a.at_ms FROM operations o JOIN acts a ON a.op_id = o.op_id"
-        " WHERE o.op_id = ? AND a.actor = ?",
+        "SELECT o.call, a.at_ms FROM operations o JOIN acts a ON a.op_id = o.op_id WHERE o.op_id = ? AND a.actor = ?",
         (of.raw, who.actor.raw),
     ).fetchone()
-    if row is None or row[2] != calls.Move.METHOD:
+    if row is None or row[0] != calls.Move.METHOD:
         raise Rejected(f"operation {of} is no move of yours: propose its reversal, which another person signs")
-    if abs(at_ms - row[3]) > TAKE_BACK_MS_MAX:
+    if abs(at_ms - row[1]) > TAKE_BACK_MS_MAX:
         raise Rejected(f"operation {of} is too long ago to take back: move the goods, or propose its reversal")
-    later = connection.execute(
-        "SELECT op_id FROM operations WHERE (height, place) > (?, ?) AND call = ? AND actor = ?",
-        (row[0], row[1], calls.Move.METHOD, who.actor.raw),
-    ).fetchall()
-    documents = (openings.document_of(connection, OpId(bytes(op_id))) for (op_id,) in later)
-    if any(document is not None and document.references.get(TAKES_BACK) == str(of) for document in documents):
-        raise Rejected(f"operation {of} was taken back already")
+    proposals.refuse_undone(connection, of)

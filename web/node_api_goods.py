@@ -130,6 +130,7 @@ PICK_ROW = record(
         "picker": text("Or empty"),
     },
 )
+NOT_TOLD = "Absent where it would tell a counter something of a bin that is being counted"
 PICK_LIST = record(
     "PickList",
     {
@@ -294,8 +295,11 @@ ROUTES = (
         "picks/pick", ISSUE, "Goods go into the tote now", lambda floor: floor.picking.pick,
         either(
             record(
-                "Picked", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST, "left": QUANTITY},
-                {"exception": flag("It could not be booked: it is sealed as an exception document")},
+                "Picked", {"op_id": OP_ID, "state": one_of("recorded"), **OF_LIST},
+                {
+                    "left": {**QUANTITY, "description": NOT_TOLD},
+                    "exception": flag("It could not be booked: it is sealed as an exception document"),
+                },
             ),
             ASKED,
         ),
@@ -305,7 +309,10 @@ ROUTES = (
     verb(
         "picks/short", ISSUE, "What is promised there is not there; the bin is to be counted",
         lambda floor: floor.picking.short,
-        record("PickedShort", {"op_id": OP_ID, **OF_LIST, "short": QUANTITY, "missing": QUANTITY}),
+        record(
+            "PickedShort", {"op_id": OP_ID, **OF_LIST},
+            {name: {**QUANTITY, "description": NOT_TOLD} for name in ("short", "missing")},
+        ),
         {**OF_LIST, "location": CODE, "item": CODE}, {"lot": CODE, **STATED},
     ),
     verb(

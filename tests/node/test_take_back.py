@@ -9,7 +9,7 @@ import pytest
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import openings
-from tests.node.floor_kit import GTINS, Stage
+from tests.node.floor_kit import GTINS, PIN, Stage
 
 HERE, THERE = {"item": "BOLT", "source": "A-01"}, "A-02"
 
@@ -121,3 +121,49 @@ def test_so_many_that_they_were_asked_back_are_not_asked_about_again(filled: Sta
     filled.floor.stock.move(of, filled.as_("mona"), {**wish, "confirm": True})
     assert take_back(filled, of)["state"] == "recorded"
     assert filled.stock(THERE, "BOLT") == 0
+
+
+def reverse(stage: Stage, of: OpId) -> OpId:
+    op = stage.op()
+    stage.floor.stock.reverse(op, stage.as_("mona"), {"of": str(of), "reasons": ["wrong"]})
+    return op
+
+
+def sign(stage: Stage, proposal: OpId) -> None:
+    stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": str(proposal)}, PIN)
+
+
+def test_what_was_taken_back_is_not_reversed_too(filled: Stage) -> None:
+    filled.receive({"item": "BOLT", "quantity": 10, "target": THERE})  # so that the books could do it twice
+    of = moved(filled)
+    waits = reverse(filled, of)
+    take_back(filled, of)
+    with pytest.raises(Rejected, match="taken back already"):
+        reverse(filled, of)
+    with pytest.raises(Rejected, match="taken back already"):
+        sign(filled, waits)
+    assert (filled.stock("A-01", "BOLT"), filled.stock(THERE, "BOLT")) == (10, 10)
+
+
+def test_what_was_reversed_is_not_taken_back_too(filled: Stage) -> None:
+    filled.receive({"item": "BOLT", "quantity": 10, "target": THERE})
+    of = moved(filled)
+    waits = reverse(filled, of)
+    sign(filled, waits)
+    with pytest.raises(Rejected, match="reversed already"):
+        take_back(filled, of)
+    with pytest.raises(Rejected, match="reversed already"):
+        reverse(filled, of)
+    wish = {"of": str(of), "reasons": ["wrong"]}
+    again = filled.floor.stock.reverse(waits, filled.as_("mona"), wish)  # the answer was lost
+    assert again["state"] == "proposed"
+    assert (filled.stock("A-01", "BOLT"), filled.stock(THERE, "BOLT")) == (10, 10)
+
+
+def test_another_move_of_the_same_goods_the_same_way_is_no_taking_back(filled: Stage) -> None:
+    of = moved(filled)
+    back = {"lines": [{"item": "BOLT", "quantity": 4}], "source": THERE, "target": "A-01"}
+    filled.floor.stock.move(filled.op(), filled.as_("mona"), back)
+    moved(filled)
+    sign(filled, reverse(filled, of))
+    assert filled.stock("A-01", "BOLT") == 10
