@@ -22,7 +22,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, AUDIT, COUNT
 from ledger.wording import shown
-from node import counting_late, counting_shared, tasks
+from node import counting_late, counting_shared, counting_units, tasks
 from node.counting_certificates import Certificates
 from node.counting_choosing import Choosing
 from node.counting_close import Closing
@@ -263,8 +263,7 @@ class Counting(Sessions, Lines):
         elif row is not None and row.bin_state == "counting":
             self._leave(connection, row)
 
-    @staticmethod
-    def _leave(connection: Connection, row: Round) -> None:
+    def _leave(self, connection: Connection, row: Round) -> None:
         if need_session(connection, row.session).test:
             give_up_test(connection, row.bin)
             return
@@ -274,6 +273,7 @@ class Counting(Sessions, Lines):
         newest = latest(connection, row.session, row.bin)
         if parts(connection, row.session, row.bin, newest.round):
             judge(connection, newest)  # somebody else has counted all of it: theirs stands for itself
+            counting_units.settle(connection, self._desk, row.session, row.bin)
         elif not being_counted(connection, row.bin):
             set_bin(connection, row.session, row.bin, "waiting")
 

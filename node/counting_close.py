@@ -191,8 +191,8 @@ class Closing:
         )
         if row.task is not None:
             tasks.become(connection, row.task, tasks.CLOSED)
-        counting_units.finish(connection, self._desk, row, _close_of(connection, row))
         judge(connection, row)
+        counting_units.settle(connection, self._desk, row.session, row.bin)
 
     @staticmethod
     def _operations(connection: Connection, row: Round) -> list[str]:
@@ -201,15 +201,6 @@ class Closing:
             (row.session.raw, row.bin, row.round),
         ).fetchall()
         return [bytes(op_id).hex() for (op_id,) in rows]
-
-
-def _close_of(connection: Connection, row: Round) -> OpId:
-    """What names the closing of a round: its first part."""
-    (op_id,) = connection.execute(
-        "SELECT op_id FROM count_parts WHERE session = ? AND bin = ? AND round = ? ORDER BY part LIMIT 1",
-        (row.session.raw, row.bin, row.round),
-    ).fetchone()
-    return OpId(bytes(op_id))
 
 
 def _unseen(connection: Connection, row: Round) -> bool:

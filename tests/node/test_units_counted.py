@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import control
+from ledger.errors import Rejected
 from ledger.ids import OpId
 from tests.node.floor_kit import PIN, Stage
 
@@ -120,3 +121,124 @@ def test_a_count_that_an_act_orders_is_of_the_units_too(stage: Stage) -> None:
     with stage.site.reading() as connection:
         (row,) = stage.floor.counting.review.sessions(connection, stage.as_("sven"))
     assert states(stage, OpId(bytes.fromhex(row["session"]))) == {"A-01": "waiting", PALLET: "waiting"}
+
+
+def scan(stage: Stage, unit: str = PALLET) -> dict[str, Any]:
+    return stage.scan(f"LPN:{unit}")
+
+
+def units_of(stage: Stage, session: OpId, bin_: str) -> list[dict[str, Any]]:
+    return stage.floor.counting.review.bin_review(stage.as_("sven"), session, bin_)["units"]  # type: ignore[no-any-return]
+
+
+def notes(stage: Stage) -> int:
+    with stage.site.reading() as connection:
+        (count,) = connection.execute("SELECT COUNT(*) FROM notes WHERE kind = 'unit-sealed'").fetchone()
+    return int(count)
+
+
+def counted_twice(stage: Stage, *, again: bool) -> OpId:
+    """A-01 with a variance, so that a second person counts it: Cora confirms the pallet, and Carl only `again`."""
+    receive(stage, 20, "A-01")
+    session = plan(stage, "A-01")
+    begin(stage, "A-01")
+    scan(stage)
+    enter(stage, 5)
+    close(stage, "A-01")
+    assert (states(stage, session), notes(stage)) == ({"A-01": "waiting", PALLET: "sealed"}, 0)
+    stage.floor.people.bind_device(stage.as_("carl"), "gun")
+    begin(stage, "A-01", "carl")
+    if again:
+        scan(stage)
+    enter(stage, 5, "carl")
+    close(stage, "A-01", "carl")
+    return session
+
+
+def test_a_unit_that_the_second_counter_does_not_find_is_to_be_counted(stage: Stage) -> None:
+    session = counted_twice(stage, again=False)
+    assert states(stage, session) == {"A-01": "review", PALLET: "waiting"}
+    assert (units_of(stage, session, "A-01"), notes(stage)) == ([], 0)
+    post(stage, session, "A-01")
+    assert state_of(stage, session) == "active"
+
+
+def test_a_unit_is_noted_as_sealed_when_its_bin_is_counted_to_the_end(stage: Stage) -> None:
+    session = counted_twice(stage, again=True)
+    assert states(stage, session) == {"A-01": "review", PALLET: "sealed"}
+    assert (units_of(stage, session, "A-01"), notes(stage)) == ([{"unit": PALLET, "stood": "A-01"}], 1)
+    post(stage, session, "A-01")
+    assert state_of(stage, session) == "closed"
+
+
+def test_the_count_that_an_approver_chooses_says_which_units_were_found(stage: Stage) -> None:
+    session = counted_twice(stage, again=False)
+    for number, state in ((0, "sealed"), (1, "waiting"), (0, "sealed")):
+        body = {"session": str(session), "bin": "A-01", "round": number, "reason": "seen-by-myself"}
+        stage.floor.counting.choosing.choose(stage.op(), stage.as_("sven"), body)
+        assert states(stage, session)[PALLET] == state
+    assert notes(stage) == 1
+
+
+def test_a_unit_that_another_count_took_up_is_not_taken_back(stage: Stage) -> None:
+    receive(stage, 20, "A-01")
+    session = plan(stage, "A-01")
+    begin(stage, "A-01")
+    scan(stage)
+    enter(stage, 5)
+    close(stage, "A-01")
+    own = plan(stage, PALLET)
+    begin(stage, "A-01", "carl")
+    enter(stage, 5, "carl")
+    close(stage, "A-01", "carl")
+    assert (states(stage, session)[PALLET], states(stage, own)[PALLET]) == ("sealed", "waiting")
+
+
+def test_a_unit_is_confirmed_in_one_bin_of_a_count(stage: Stage) -> None:
+    plan(stage, "A-01", "A-02")
+    begin(stage, "A-02")
+    assert scan(stage)["outcome"] == "sealed"
+    close(stage, "A-02")
+    begin(stage, "A-01")
+    answer = scan(stage)
+    assert (answer["outcome"], answer["why"]) == (
+        "refused",
+        f"{PALLET} was confirmed in A-02 already: check both labels",
+    )
+
+
+def test_a_unit_found_elsewhere_is_moved_in_the_books_before_its_bin_is_posted(stage: Stage) -> None:
+    session = plan(stage, "A-01", "A-02")
+    begin(stage, "A-02")
+    scan(stage)
+    close(stage, "A-02")
+    begin(stage, "A-01")
+    empty(stage)
+    close(stage, "A-01")
+    post(stage, session, "A-01")
+    with pytest.raises(Rejected, match=f"{PALLET} was found in A-02, where the books do not have it"):
+        post(stage, session, "A-02")
+    move(stage, PALLET, "A-02")
+    post(stage, session, "A-02")
+    assert state_of(stage, session) == "closed"
+
+
+def test_a_box_that_leaves_its_pallet_during_the_count_is_decided_on(stage: Stage) -> None:
+    move(stage, CRATE, PALLET)
+    receive(stage, 7, CRATE)
+    session = plan(stage, "A-01")
+    begin(stage, "A-01")
+    scan(stage)
+    assert scan(stage, CRATE)["outcome"] == "sealed"
+    close(stage, "A-01")
+    assert units_of(stage, session, "A-01") == [{"unit": CRATE, "stood": "A-01"}, {"unit": PALLET, "stood": "A-01"}]
+    body = {"session": str(session), "bin": "A-01", "reason": "doubt"}
+    stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), body)
+    stage.floor.people.bind_device(stage.as_("carl"), "gun")
+    begin(stage, "A-01", "carl")
+    scan(stage)
+    scan(stage, CRATE)
+    move(stage, CRATE, "A-02")
+    close(stage, "A-01", "carl")
+    with pytest.raises(Rejected, match=f"{CRATE} was found in A-01, where the books do not have it"):
+        post(stage, session, "A-01")
