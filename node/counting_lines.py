@@ -147,7 +147,8 @@ class Lines:
 
         def work(connection: Connection) -> Answer:
             task = self.open_task(connection, who, bin_)
-            if any(line.quantity for line in tasks.tally(connection, task.task)):
+            found = any(line.quantity for line in tasks.tally(connection, task.task))
+            if found or sealed_in(connection, [task.task]):
                 raise Rejected("lines were counted in this bin: undo them before declaring it empty")
             if not tasks.said_empty(connection, task.task):
                 tasks.add(connection, task, who.actor, "empty", Thing(), 0, self.by_hand(who))

@@ -242,3 +242,14 @@ def test_a_box_that_leaves_its_pallet_during_the_count_is_decided_on(stage: Stag
     close(stage, "A-01", "carl")
     with pytest.raises(Rejected, match=f"{CRATE} was found in A-01, where the books do not have it"):
         post(stage, session, "A-01")
+
+
+def test_a_bin_with_a_confirmed_unit_is_not_empty(stage: Stage) -> None:
+    plan(stage, "A-01")
+    begin(stage, "A-01")
+    scan(stage)
+    with pytest.raises(Rejected, match="lines were counted in this bin"):
+        empty(stage)
+    stage.floor.counting.undo(stage.op(), stage.as_("cora"), {})
+    empty(stage)
+    assert scan(stage)["why"] == "the bin was declared empty: undo that first"
