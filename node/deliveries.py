@@ -17,7 +17,7 @@ from ledger.announced import DELIVERIES, Expected
 from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import ReasonNeeded, Rejected
-from ledger.ids import OpId
+from ledger.ids import Actor, OpId
 from ledger.moves import HELD_BECAUSE, Line
 from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
@@ -61,7 +61,8 @@ class Deliveries:
         def work(connection: Connection) -> Answer:
             if find(connection, name) is not None:
                 raise Rejected(f"delivery {name} was announced before")
-            _keep(connection, Known(name, supplier, percent, "open", wanted), self._desk.now_ms())
+            known = Known(name, supplier, percent, "open", wanted, announcer=who.actor)
+            _keep(connection, known, self._desk.now_ms())
             return {"delivery": name}
 
         lines = sorted(map(list, wanted.items()))
@@ -117,7 +118,8 @@ class Deliveries:
 @dataclass(frozen=True, slots=True)
 class Known:
     """A delivery as far as it is known here. Base units by item. `over_percent`: its own tolerance; `granted`: its
-    supplier's by the hub's policy. The larger of them holds."""
+    supplier's by the hub's policy. The larger of them holds. `announcer`: who of the site announced it, if the hub
+    did not."""
 
     name: str
     supplier: str
@@ -128,6 +130,7 @@ class Known:
     due: str = ""
     lines: tuple[Expected, ...] = ()
     granted: int = 0
+    announcer: Actor | None = None
 
     def most(self, item: str) -> int:
         """How much of an item may come in all without a reason."""
@@ -185,7 +188,7 @@ def find(connection: Connection, name: str) -> Known | None:
     said = streams.get(connection, DELIVERIES, name)
     told = None if said is None else announced.delivery(name, said)
     row = connection.execute(
-        "SELECT supplier, over_percent, state FROM expected WHERE delivery = ?", (name,)
+        "SELECT supplier, over_percent, state, announcer FROM expected WHERE delivery = ?", (name,)
     ).fetchone()
     if row is None and told is None:
         return None
@@ -198,7 +201,8 @@ def find(connection: Connection, name: str) -> Known | None:
         known = Known(name, told.supplier, told.over_percent, state, told.wanted, came, told.due, told.lines)
     else:
         wanted = {str(item): int(size) for item, size, _ in rows if size}
-        known = Known(name, str(row[0]), int(row[1]), state, wanted, came)
+        by = None if row[3] is None else Actor(bytes(row[3]))
+        known = Known(name, str(row[0]), int(row[1]), state, wanted, came, announcer=by)
     return replace(known, granted=_granted(connection, known.supplier))
 
 
@@ -212,10 +216,13 @@ def _granted(connection: Connection, supplier: str) -> int:
     return tolerances.over(supplier)
 
 
-def room(connection: Connection, name: str) -> dict[str, int]:
-    """What of a delivery may still come with its tolerance, base units by item; nothing of one that is not known."""
+def room(connection: Connection, who: Person, name: str) -> dict[str, int]:
+    """What of a delivery may still come with its tolerance, base units by item; nothing of one that is not known, or
+    that the person announced: that is their own word twice. For who must not know what came it is all of it."""
     known = find(connection, name)
-    return {} if known is None else known.room
+    if known is None or known.announcer == who.actor:
+        return {}
+    return {item: known.most(item) for item in known.wanted} if is_blind(connection, who, name) else known.room
 
 
 def on_unit(connection: Connection, unit: str) -> tuple[str, tuple[Expected, ...]]:
@@ -318,8 +325,15 @@ def forget_note(connection: Connection, of: OpId) -> None:
 def _keep(connection: Connection, known: Known, now_ms: int) -> None:
     """Have rows for a delivery: from now on something is done about it here."""
     connection.execute(
-        "INSERT OR IGNORE INTO expected VALUES (?, ?, ?, ?, '', ?)",
-        (known.name, known.supplier, known.over_percent, known.state, now_ms),
+        "INSERT OR IGNORE INTO expected VALUES (?, ?, ?, ?, '', ?, ?)",
+        (
+            known.name,
+            known.supplier,
+            known.over_percent,
+            known.state,
+            now_ms,
+            None if known.announcer is None else known.announcer.raw,
+        ),
     )
     connection.executemany(
         "INSERT INTO expected_lines VALUES (?, ?, ?, 0) ON CONFLICT (delivery, item)"

@@ -597,6 +597,7 @@ STEPS: tuple[db.Step, ...] = (
     DERIVED_11,
     read_days,
     LISTED_6,
+    floor_store.ANNOUNCER_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
