@@ -240,7 +240,8 @@ class Counting(Sessions, Lines):
         return self._desk.once(op_id, who.actor, "free_bin", content, work)
 
     def free_revoked(self) -> None:
-        """Free what people have open who may count no more: the hub has revoked them, or taken the role."""
+        """Free what people have open or are to count who may count no more: the hub has revoked them, or taken the
+        role."""
         with self._site.reading() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT b.bin, t.actor FROM count_bins b"
@@ -251,9 +252,23 @@ class Counting(Sessions, Lines):
                 " WHERE b.state = 'counting'",
                 (AUDIT, COUNT),
             ).fetchall()
+            assigned = connection.execute(
+                "SELECT r.session, r.bin, r.round FROM count_bins b"
+                " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.task IS NULL"
+                " JOIN rights p ON p.actor = r.assignee AND (p.revoked OR NOT p.roles & ?)"
+                " WHERE b.state = 'waiting'",
+                (COUNT,),
+            ).fetchall()
         for bin_, actor in rows:
             with self._site.writing() as connection:
                 self._free(connection, bin_, Actor(bytes(actor)))
+        for key in assigned:
+            with self._site.writing() as connection:
+                connection.execute(
+                    "UPDATE count_rounds SET assignee = NULL"
+                    " WHERE session = ? AND bin = ? AND round = ? AND task IS NULL",
+                    key,
+                )
 
     def _free(self, connection: Connection, bin_: str, actor: Actor) -> None:
         """Give back what this person counts of a bin, if they still do: their part of it, or all with its parts."""
