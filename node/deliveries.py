@@ -23,6 +23,7 @@ from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
 from node import catalogue, parts, streams
 from node.desk import Answer, Desk, Person
+from node.numbers import bare
 from node.policies import STREAM
 from node.rounds import blind_bins
 from node.values import Fields, amount, reference
@@ -281,22 +282,26 @@ def take_in(
 
 
 def received_before(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> str:
-    """What to ask when the same supplier's delivery note was received by another act; '' when it was not."""
-    note = references.get("delivery-note", "")
+    """What to ask when a delivery note was received by another act, of the same supplier or where one of the two
+    names none; '' when it was not. How they are spelled makes no difference."""
+    supplier, note = _noted(references)
     row = connection.execute(
-        "SELECT op_id FROM deliveries WHERE supplier = ? AND note = ? AND op_id <> ?",
-        (references.get("supplier", ""), note, op_id.raw),
+        "SELECT op_id FROM deliveries WHERE note = ?2 AND op_id <> ?3 AND (supplier IN (?1, '') OR ?1 = '')",
+        (supplier, note, op_id.raw),
     ).fetchone()
+    note = references.get("delivery-note", "")
     return "" if row is None else f"delivery note {note} was received before ({bytes(row[0]).hex()[:8]}…): again?"
 
 
 def keep_note(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> None:
     """Remember which delivery note an act received."""
     if references.get("delivery-note"):
-        connection.execute(
-            "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
-            (references.get("supplier", ""), references["delivery-note"], op_id.raw),
-        )
+        connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)", (*_noted(references), op_id.raw))
+
+
+def _noted(references: Mapping[str, str]) -> tuple[str, str]:
+    """Supplier and delivery note as they are compared."""
+    return bare(references.get("supplier", "")), bare(references.get("delivery-note", ""))
 
 
 def take_back(connection: Connection, name: str, lines: Iterable[Line]) -> None:
