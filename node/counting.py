@@ -23,7 +23,7 @@ from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE, AUDIT, COUNT
 from ledger.wording import shown
-from node import counting_late, counting_shared, tasks
+from node import counting_late, counting_shared, counting_units, tasks
 from node.counting_certificates import Certificates
 from node.counting_choosing import Choosing
 from node.counting_close import Closing
@@ -243,7 +243,8 @@ class Counting(Sessions, Lines):
         return self._desk.once(op_id, who.actor, "free_bin", content, work)
 
     def free_revoked(self) -> None:
-        """Free what people have open who may count no more: the hub has revoked them, or taken the role."""
+        """Free what people have open or are to count who may count no more: the hub has revoked them, or taken the
+        role."""
         with self._site.reading() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT b.bin, t.actor FROM count_bins b"
@@ -254,9 +255,23 @@ class Counting(Sessions, Lines):
                 " WHERE b.state = 'counting'",
                 (AUDIT, COUNT),
             ).fetchall()
+            assigned = connection.execute(
+                "SELECT r.session, r.bin, r.round FROM count_bins b"
+                " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.task IS NULL"
+                " JOIN rights p ON p.actor = r.assignee AND (p.revoked OR NOT p.roles & ?)"
+                " WHERE b.state = 'waiting'",
+                (COUNT,),
+            ).fetchall()
         for bin_, actor in rows:
             with self._site.writing() as connection:
                 self._free(connection, bin_, Actor(bytes(actor)))
+        for key in assigned:
+            with self._site.writing() as connection:
+                connection.execute(
+                    "UPDATE count_rounds SET assignee = NULL"
+                    " WHERE session = ? AND bin = ? AND round = ? AND task IS NULL",
+                    key,
+                )
 
     def _free(self, connection: Connection, bin_: str, actor: Actor) -> None:
         """Give back what this person counts of a bin, if they still do: their part of it, or all with its parts."""
@@ -266,8 +281,7 @@ class Counting(Sessions, Lines):
         elif row is not None and row.bin_state == "counting":
             self._leave(connection, row)
 
-    @staticmethod
-    def _leave(connection: Connection, row: Round) -> None:
+    def _leave(self, connection: Connection, row: Round) -> None:
         if need_session(connection, row.session).test:
             give_up_test(connection, row.bin)
             return
@@ -277,6 +291,7 @@ class Counting(Sessions, Lines):
         newest = latest(connection, row.session, row.bin)
         if parts(connection, row.session, row.bin, newest.round):
             judge(connection, newest)  # somebody else has counted all of it: theirs stands for itself
+            counting_units.settle(connection, self._desk, row.session, row.bin)
         elif not being_counted(connection, row.bin):
             set_bin(connection, row.session, row.bin, "waiting")
 

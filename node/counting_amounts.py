@@ -80,11 +80,14 @@ def doubt(connection: Connection, said: Iterable[tuple[str, int]]) -> str:
     return " ".join(islice((question for question in found if question), DOUBTS_MAX))
 
 
-def asked_back(connection: Connection, item: catalogue.Item, quantity: int) -> str:
-    """The question to ask before so much is counted, received, moved or picked; or empty."""
+def asked_back(connection: Connection, item: catalogue.Item, quantity: int, there: int = 0) -> str:
+    """The question to ask before so much is counted, received, moved or picked; or empty. `there`: what it is added
+    to, so that it is asked as well when all of it comes to so much, and each time to as much again."""
     most = item.asked if item.asked is not None else counting_policy(connection).quantity_asked * 10**item.decimals
     if quantity <= most:
-        return ""
+        if not quantity or -(-(there + quantity) // most) <= max(1, -(-there // most)):
+            return ""
+        quantity += there
     return f"{in_units(quantity, item.decimals)} {item.unit} of {item.name}: is that right?"
 
 

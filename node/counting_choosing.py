@@ -11,6 +11,7 @@ from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
+from node import counting_units
 from node.desk import Answer, Desk, Person
 from node.rounds import Part, counters_of, forget_relocations, latest, parts, people_with, speaking
 from node.values import Fields
@@ -49,6 +50,7 @@ class Choosing:
                 values = (*key, number, reason, who.actor.raw, self._desk.now_ms())
                 connection.execute("INSERT INTO count_choices VALUES (?, ?, ?, ?, ?, ?)", values)
             forget_relocations(connection, session, bin_)
+            counting_units.settle(connection, self._desk, session, bin_)
             return {"session": str(session), "bin": bin_, "round": number}
 
         content = {"session": session.raw, "bin": bin_, "round": number, "reason": reason}

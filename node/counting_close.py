@@ -192,17 +192,8 @@ class Closing:
         )
         if row.task is not None:
             tasks.become(connection, row.task, tasks.CLOSED)
-        counting_units.finish(connection, self._desk, row, _close_of(connection, row))
         judge(connection, row)
-
-
-def _close_of(connection: Connection, row: Round) -> OpId:
-    """What names the closing of a round: its first part."""
-    (op_id,) = connection.execute(
-        "SELECT op_id FROM count_parts WHERE session = ? AND bin = ? AND round = ? ORDER BY part LIMIT 1",
-        (row.session.raw, row.bin, row.round),
-    ).fetchone()
-    return OpId(bytes(op_id))
+        counting_units.settle(connection, self._desk, row.session, row.bin)
 
 
 def _unseen(connection: Connection, row: Round) -> bool:

@@ -45,7 +45,7 @@ class Lines:
             quantity = said.base(connection, item, self._desk.did_at_ms(who, None))
             may_ask = not sure and mode != "take" and self._desk.may_ask(connection, op_id, who)
             task = tasks.current(connection, who.actor)
-            asked = self.asked(connection, task, item, thing, quantity) if may_ask else ""
+            asked = self.asked(connection, task, item, thing, quantity, adds=mode == "add") if may_ask else ""
         if asked:
             return {"op_id": str(op_id), "ask": asked}
         pieces = said.pieces or 0
@@ -74,10 +74,13 @@ class Lines:
 
     @staticmethod
     def asked(
-        connection: Connection, task: tasks.Task | None, item: catalogue.Item, thing: Thing, quantity: int
-    ) -> str:
-        """The question to ask before so much of a thing is counted by hand; or empty. Of a date once in a count."""
-        if doubtful := asked_back(connection, item, quantity):
+        connection: Connection, task: tasks.Task | None, item: catalogue.Item, thing: Thing, quantity: int, *,
+        adds: bool = True,
+    ) -> str:  # fmt: skip
+        """The question to ask before so much of a thing is counted by hand; or empty. Of a date once in a count.
+        `adds`: to what was counted of it already."""
+        there = tasks.quantity_of(connection, task.task, thing) if task is not None and adds else 0
+        if doubtful := asked_back(connection, item, quantity, there):
             return doubtful
         said = (thing.item, thing.lot, thing.expiry)
         known = {} if task is None else tasks.dates_of(connection, task.task)
@@ -147,7 +150,8 @@ class Lines:
 
         def work(connection: Connection) -> Answer:
             task = self.open_task(connection, who, bin_)
-            if any(line.quantity for line in tasks.tally(connection, task.task)):
+            found = any(line.quantity for line in tasks.tally(connection, task.task))
+            if found or sealed_in(connection, [task.task]):
                 raise Rejected("lines were counted in this bin: undo them before declaring it empty")
             if not tasks.said_empty(connection, task.task):
                 tasks.add(connection, task, who.actor, "empty", Thing(), 0, self.by_hand(who))

@@ -14,6 +14,7 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
+from node.counting_units import refuse_elsewhere
 from node.desk import Answer, Desk, Person
 from node.rounds import parts, speaking
 from node.values import Fields
@@ -123,7 +124,9 @@ def note_posted(connection: Connection, session: OpId, bin_: str, keys: Iterable
 
 
 def refuse_open(connection: Connection, session: OpId, bin_: str) -> None:
-    """Refuse to post a bin while an offer is not decided, or while a piece it found is in the other bin's books."""
+    """Refuse to post a bin while an offer is not decided, or while a piece or unit it found is in another bin's
+    books."""
+    refuse_elsewhere(connection, session, bin_)
     for offer in offers(connection, session, bin_):
         item = offer.key[0]
         if not offer.decided:

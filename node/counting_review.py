@@ -324,6 +324,7 @@ class Review:
                 raise Rejected(f"{bin_} was not counted yet: nothing to take")
             refuse_own(connection, session, bin_, who)
             end_rounds(connection, row, number, reason)
+            counting_units.settle(connection, self._desk, session, bin_)
             return {"session": str(session), "bin": bin_}
 
         content = {"session": session.raw, "bin": bin_, "reason": reason}

@@ -8,7 +8,7 @@ draft → active → closed            shown as counting, recount, review or pos
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import calls
 from ledger.codec import cbor_encode
@@ -58,9 +58,10 @@ class Sessions:
         self.plans = Plans(desk)
 
     def open_session(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Plan a session: `name`, what it covers: `bins` [code or {bin, items, assignee, deadline_ms}] and `areas`
-        [code], or `plan` (a rule, `counting_plans.scope_of`); `assignee` and `deadline_ms` for bins that name none;
-        `rule` (limits), `draft`, `freeze` (its bins take no other work). Answers {session, bins}."""
+        """Plan a session: `name`, what it covers: `bins` [code or {bin, items, assignee, deadline_ms}], a whole one
+        with the units in it, and `areas` [code], or `plan` (a rule, `counting_plans.scope_of`); `assignee` and
+        `deadline_ms` for bins that name none; `rule` (limits), `draft`, `freeze` (its bins take no other work).
+        Answers {session, bins}."""
         who.need(APPROVE, "open a count session")
         fields = Fields(body, "count session")
         name, draft, freeze = fields.name("name"), fields.flag("draft"), fields.flag("freeze")
@@ -116,12 +117,13 @@ class Sessions:
     def order(
         self, connection: Connection, session: OpId, who: Person, name: str, bins: dict[str, tuple[str, ...]]
     ) -> list[str]:
-        """Order a count because of what somebody found: bins with the items it is about (none: all of it). Bins that
-        are in a count already are left to that one, an auditor's test gives way. Answers the others; the caller owns
-        the transaction."""
+        """Order a count because of what somebody found: bins with the items it is about (none: all of it, with the
+        units in it). Bins that are in a count already are left to that one, an auditor's test gives way. Answers the
+        others; the caller owns the transaction."""
         for bin_ in bins:
             give_up_test(connection, bin_)
-        wanted = [_Task(bin_, items) for bin_, items in bins.items() if open_round(connection, bin_) is None]
+        free = [_Task(bin_, items) for bin_, items in bins.items() if open_round(connection, bin_) is None]
+        wanted = [*free, *_units_in(connection, free)]
         if wanted:
             try:
                 rule = counting_policy(connection).rule_of({})
@@ -166,6 +168,10 @@ class Sessions:
             if not ordered:
                 busy = f"; {len(made.busy)} that fit are in a count already" if made.busy else ""
                 raise Rejected(f"no bin fits this plan now{busy}")
+        else:
+            units = _units_in(connection, ordered)
+            ordered.extend(units)
+            named.update(unit.bin for unit in units)
         if not 0 < len(ordered) <= BINS_MAX or len(named) != len(ordered):
             raise Rejected(f"a session has 1 to {BINS_MAX} bins, each once; this one has {len(ordered)}")
         return ordered
@@ -307,6 +313,18 @@ def drop_open(connection: Connection, session: OpId, bin_: str) -> None:
         " (SELECT task FROM count_tallies WHERE session = ? AND bin = ?)",
         (session.raw, bin_),
     )
+
+
+def _units_in(connection: Connection, ordered: list[_Task]) -> list[_Task]:
+    """The units with goods that stand in bins which are counted whole, as their bin is to be: nothing in it is left
+    out. One that is named itself, or is in a count already, is left to that."""
+    named, found = {each.bin for each in ordered}, []
+    for each in ordered:
+        for unit in () if each.items else catalogue.bins_under(connection, each.bin):
+            if unit not in named and open_round(connection, unit) is None:
+                named.add(unit)
+                found.append(replace(each, bin=unit))
+    return found
 
 
 def _bins(connection: Connection, session: OpId) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ Two tallies of a whole bin are rounds of their own, kept apart and compared. A b
 agrees to what the other asks for: then each area has a tally, and the areas are summed when that counter closes the
 bin. Nothing is ever added to another person's tally, or put in its place, without their word.
 
-    asked → agreed → counting → counted          or declined, left
+    asked → agreed → counting → counted          or declined; or left, until the bin's counter has counted it too
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ class Shared:
         self._operators = operators
 
     def decide(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Answer somebody who asks for a part of the bin that one counts, or take a part back that is not begun:
-        `bin`, `area` (its number), `agree`, `own` (what stays one's own part, when one agrees)."""
+        """Answer somebody who asks for a part of the bin that one counts, or take a part back that is not begun, or
+        that its counter gave back: `bin`, `area` (its number), `agree`, `own` (what stays one's own part, when one
+        agrees)."""
         who.need(COUNT, "share a count")
         fields = Fields(body, "share")
         bin_, number, agree = fields.text("bin"), fields.quantity("area", least=1), fields.flag("agree")
@@ -69,7 +70,7 @@ class Shared:
             if row is None:
                 raise Rejected(f"you have not opened {bin_}")
             area = next((each for each in areas(connection, row) if each.area == number), None)
-            if area is None or area.state not in ((ASKED,) if agree else (ASKED, AGREED)):
+            if area is None or area.state not in ((ASKED,) if agree else (ASKED, AGREED, LEFT)):
                 raise Rejected(f"nobody waits for an answer about part {number} of {bin_}")
             _become(connection, area, AGREED if agree else DECLINED)
             if agree:
@@ -115,7 +116,7 @@ class Shared:
                 "mine": each.task == task or (each.area == 0 and row is not None and row.task == task),
             }
             for each in (() if row is None else areas(connection, row))
-            if each.state not in (DECLINED, LEFT)
+            if each.state != DECLINED
         ]
 
 
@@ -169,18 +170,21 @@ def begin(connection: Connection, area: Area, task: int) -> None:
 
 
 def leave(connection: Connection, area: Area) -> None:
-    """The person gives their part back: the bin's counter has to count it, or agree with somebody else."""
+    """The person gives their part back: the bin's counter has to count it, and say so. What they only asked for is
+    nobody's work."""
     if area.task is not None:
         tasks.become(connection, area.task, tasks.DROPPED)
     connection.execute(
         "UPDATE count_areas SET state = ?, task = NULL WHERE session = ? AND bin = ? AND round = ? AND area = ?",
-        (LEFT, area.session.raw, area.bin, area.round, area.area),
+        (DECLINED if area.state == ASKED else LEFT, area.session.raw, area.bin, area.round, area.area),
     )
 
 
 def refuse_open_areas(connection: Connection, row: Round) -> None:
-    """Refuse to close a bin while somebody counts a part of it."""
+    """Refuse to close a bin while somebody counts a part of it, or has left one that nobody took back."""
     for each in areas(connection, row):
+        if each.state == LEFT:
+            raise Rejected(f"{each.name} of {row.bin} was given back: count it too, and say that you have")
         if each.area and each.state in (AGREED, COUNTING):
             raise Rejected(f"{each.name} of {row.bin} is still being counted: wait for it, or take it back")
 

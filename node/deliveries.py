@@ -17,12 +17,13 @@ from ledger.announced import DELIVERIES, Expected
 from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import ReasonNeeded, Rejected
-from ledger.ids import OpId
+from ledger.ids import Actor, OpId
 from ledger.moves import HELD_BECAUSE, Line
 from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
 from node import catalogue, parts, streams
 from node.desk import Answer, Desk, Person
+from node.numbers import bare
 from node.policies import STREAM
 from node.rounds import blind_bins
 from node.values import Fields, amount, reference
@@ -61,7 +62,8 @@ class Deliveries:
         def work(connection: Connection) -> Answer:
             if find(connection, name) is not None:
                 raise Rejected(f"delivery {name} was announced before")
-            _keep(connection, Known(name, supplier, percent, "open", wanted), self._desk.now_ms())
+            known = Known(name, supplier, percent, "open", wanted, announcer=who.actor)
+            _keep(connection, known, self._desk.now_ms())
             return {"delivery": name}
 
         lines = sorted(map(list, wanted.items()))
@@ -117,7 +119,8 @@ class Deliveries:
 @dataclass(frozen=True, slots=True)
 class Known:
     """A delivery as far as it is known here. Base units by item. `over_percent`: its own tolerance; `granted`: its
-    supplier's by the hub's policy. The larger of them holds."""
+    supplier's by the hub's policy. The larger of them holds. `announcer`: who of the site announced it, if the hub
+    did not."""
 
     name: str
     supplier: str
@@ -128,6 +131,7 @@ class Known:
     due: str = ""
     lines: tuple[Expected, ...] = ()
     granted: int = 0
+    announcer: Actor | None = None
 
     def most(self, item: str) -> int:
         """How much of an item may come in all without a reason."""
@@ -185,7 +189,7 @@ def find(connection: Connection, name: str) -> Known | None:
     said = streams.get(connection, DELIVERIES, name)
     told = None if said is None else announced.delivery(name, said)
     row = connection.execute(
-        "SELECT supplier, over_percent, state FROM expected WHERE delivery = ?", (name,)
+        "SELECT supplier, over_percent, state, announcer FROM expected WHERE delivery = ?", (name,)
     ).fetchone()
     if row is None and told is None:
         return None
@@ -198,7 +202,8 @@ def find(connection: Connection, name: str) -> Known | None:
         known = Known(name, told.supplier, told.over_percent, state, told.wanted, came, told.due, told.lines)
     else:
         wanted = {str(item): int(size) for item, size, _ in rows if size}
-        known = Known(name, str(row[0]), int(row[1]), state, wanted, came)
+        by = None if row[3] is None else Actor(bytes(row[3]))
+        known = Known(name, str(row[0]), int(row[1]), state, wanted, came, announcer=by)
     return replace(known, granted=_granted(connection, known.supplier))
 
 
@@ -212,10 +217,13 @@ def _granted(connection: Connection, supplier: str) -> int:
     return tolerances.over(supplier)
 
 
-def room(connection: Connection, name: str) -> dict[str, int]:
-    """What of a delivery may still come with its tolerance, base units by item; nothing of one that is not known."""
+def room(connection: Connection, who: Person, name: str) -> dict[str, int]:
+    """What of a delivery may still come with its tolerance, base units by item; nothing of one that is not known, or
+    that the person announced: that is their own word twice. For who must not know what came it is all of it."""
     known = find(connection, name)
-    return {} if known is None else known.room
+    if known is None or known.announcer == who.actor:
+        return {}
+    return {item: known.most(item) for item in known.wanted} if is_blind(connection, who, name) else known.room
 
 
 def on_unit(connection: Connection, unit: str) -> tuple[str, tuple[Expected, ...]]:
@@ -274,22 +282,26 @@ def take_in(
 
 
 def received_before(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> str:
-    """What to ask when the same supplier's delivery note was received by another act; '' when it was not."""
-    note = references.get("delivery-note", "")
+    """What to ask when a delivery note was received by another act, of the same supplier or where one of the two
+    names none; '' when it was not. How they are spelled makes no difference."""
+    supplier, note = _noted(references)
     row = connection.execute(
-        "SELECT op_id FROM deliveries WHERE supplier = ? AND note = ? AND op_id <> ?",
-        (references.get("supplier", ""), note, op_id.raw),
+        "SELECT op_id FROM deliveries WHERE note = ?2 AND op_id <> ?3 AND (supplier IN (?1, '') OR ?1 = '')",
+        (supplier, note, op_id.raw),
     ).fetchone()
+    note = references.get("delivery-note", "")
     return "" if row is None else f"delivery note {note} was received before ({bytes(row[0]).hex()[:8]}…): again?"
 
 
 def keep_note(connection: Connection, op_id: OpId, references: Mapping[str, str]) -> None:
     """Remember which delivery note an act received."""
     if references.get("delivery-note"):
-        connection.execute(
-            "INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)",
-            (references.get("supplier", ""), references["delivery-note"], op_id.raw),
-        )
+        connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)", (*_noted(references), op_id.raw))
+
+
+def _noted(references: Mapping[str, str]) -> tuple[str, str]:
+    """Supplier and delivery note as they are compared."""
+    return bare(references.get("supplier", "")), bare(references.get("delivery-note", ""))
 
 
 def take_back(connection: Connection, name: str, lines: Iterable[Line]) -> None:
@@ -318,8 +330,15 @@ def forget_note(connection: Connection, of: OpId) -> None:
 def _keep(connection: Connection, known: Known, now_ms: int) -> None:
     """Have rows for a delivery: from now on something is done about it here."""
     connection.execute(
-        "INSERT OR IGNORE INTO expected VALUES (?, ?, ?, ?, '', ?)",
-        (known.name, known.supplier, known.over_percent, known.state, now_ms),
+        "INSERT OR IGNORE INTO expected VALUES (?, ?, ?, ?, '', ?, ?)",
+        (
+            known.name,
+            known.supplier,
+            known.over_percent,
+            known.state,
+            now_ms,
+            None if known.announcer is None else known.announcer.raw,
+        ),
     )
     connection.executemany(
         "INSERT INTO expected_lines VALUES (?, ?, ?, 0) ON CONFLICT (delivery, item)"

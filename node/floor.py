@@ -88,6 +88,11 @@ class Floor:
         """What has been kept long enough goes (`node/retention`)."""
         return retention.erase_old(self.site, self.attachments)
 
+    def free_revoked(self) -> None:
+        """What people had open, or were to do, who may do it no more, is for others."""
+        self.counting.free_revoked()
+        self.parking.keep_unfinished()
+
     def resume(self) -> None:
         """After a start: finish what a crash left between two transactions."""
         self.counting.resume()

@@ -499,3 +499,9 @@ RETENTION_1 = """
 ALTER TABLE erasable ADD COLUMN at_ms INTEGER NOT NULL DEFAULT 0;
 UPDATE erasable SET at_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000;
 """
+
+ANNOUNCER_1 = """
+-- Who of the site announced a delivery; NULL for the hub, and where nobody can tell any more.
+ALTER TABLE expected ADD COLUMN announcer BLOB;
+UPDATE expected SET announcer = (SELECT actor FROM acts WHERE verb = 'expect' AND answer ->> 'delivery' = delivery);
+"""

@@ -70,7 +70,7 @@ def of_node(
     erase_old: Callable[[], object] | None = None,
 ) -> tuple[Job, ...]:
     """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace; `decisions` books what
-    somebody at the hub approved; `free_revoked` frees the bins that people left open who may count no more;
+    somebody at the hub approved; `free_revoked` frees what people left open who may do it no more;
     `erase_old` erases what has been kept long enough."""
     jobs = [
         Job("seal", SEAL_EVERY_MS, site.seal_if_due),

@@ -94,12 +94,10 @@ def of_call(
     match call:
         case calls.Adjust():
             return ADJUST, tuple(lines)
-        case calls.Receive() if orders.is_known(connection, references.get("return-of", "")):
-            return "", ()
+        case calls.Receive() if "return-of" in references:
+            return BLIND_RECEIPT, _beyond(lines, orders.out(connection, references["return-of"]))
         case calls.Receive():
-            # How much is too much would tell a counter what came before.
-            hidden = delivery and deliveries.is_blind(connection, who, delivery)
-            return BLIND_RECEIPT, () if hidden else _beyond(lines, deliveries.room(connection, delivery))
+            return BLIND_RECEIPT, _beyond(lines, deliveries.room(connection, who, delivery))
         case calls.Issue():
             return LOOSE_ISSUE, _beyond(lines, orders.left(connection, order))
     return "", ()

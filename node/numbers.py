@@ -28,6 +28,13 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", small).strip()
 
 
+def bare(text: str) -> str:
+    """What is left of a number or name that several people write from one paper: letters and digits, in whatever case
+    and width; of one that has none all of it."""
+    small = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(each for each in small if each.isalnum()) or folded(text)
+
+
 def of_document(document: Document) -> list[str]:
     return [text for kind, text in document.references.items() if kind in KINDS]
 

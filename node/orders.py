@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from ledger import announced
@@ -13,6 +14,7 @@ from ledger.moves import Line
 from ledger.people import APPROVE, ISSUE
 from node import catalogue, streams
 from node.desk import Answer, Person
+from node.numbers import folded
 
 LISTED_MAX = 200
 
@@ -58,6 +60,21 @@ def is_known(connection: Connection, name: str) -> bool:
 def left(connection: Connection, name: str) -> dict[str, int]:
     """What of an order has not left, base units by item; nothing of one that nobody announced."""
     return _left(connection, find(connection, name)) if is_known(connection, name) else {}
+
+
+def out(connection: Connection, name: str) -> dict[str, int]:
+    """What has left for an order and not come back, base units by item."""
+    rows = connection.execute(
+        "SELECT item, quantity FROM order_issues WHERE reference = ?1 UNION ALL SELECT m.item, -m.quantity"
+        " FROM referred r JOIN movements m ON m.height = r.height AND m.place = r.place AND m.source = ?3"
+        " JOIN operations o ON o.height = r.height AND o.place = r.place"
+        " WHERE r.number = ?2 AND o.op_id NOT IN (SELECT of FROM reversals)",
+        (name, folded(name), CUSTOMER),
+    ).fetchall()
+    found: Counter[str] = Counter()
+    for item, quantity in rows:
+        found[str(item)] += int(quantity)
+    return found
 
 
 def to_pick(connection: Connection, name: str) -> dict[str, int]:

@@ -10,11 +10,11 @@ from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, Actor, OpId
-from ledger.people import APPROVE
+from ledger.people import APPROVE, MOVE, RECEIVE
 from node import catalogue, exceptions, hindsight, tasks
 from node.counting import Counting
 from node.counting_amounts import amount_of
-from node.counting_lines import thing_of
+from node.counting_lines import shown, thing_of
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import ENDED, latest, next_round
@@ -69,6 +69,40 @@ class Parking:
         """How many these are."""
         (count,) = connection.execute("SELECT COUNT(*)" + _LEFT, ENDED).fetchone()
         return int(count)
+
+    def keep_unfinished(self) -> None:
+        """What people have scanned of a receipt or move and may not book any more, because the hub has revoked them
+        or taken the role, is left for a supervisor: it lies where they brought it, or where they found it."""
+        with self._desk.site.reading() as connection:
+            rows = connection.execute(
+                "SELECT t.task FROM tasks t JOIN rights p ON p.actor = t.actor"
+                " AND (p.revoked OR NOT p.roles & iif(t.kind = ?1, ?2, ?4))"
+                " WHERE t.state = 'open' AND t.kind IN (?1, ?3)",
+                (tasks.RECEIVE, RECEIVE, tasks.MOVE, MOVE),
+            ).fetchall()
+        for (number,) in rows:
+            with self._desk.site.writing() as connection:
+                task = tasks.get(connection, int(number))
+                if task is not None and task.state == tasks.OPEN:
+                    self._keep(connection, task)
+
+    def _keep(self, connection: Connection, task: Task) -> None:
+        """Set a task's lines aside, each at its own place, and end it; codes that are set aside in it stay so."""
+        why = "it was never booked: whoever scanned it is not here any more, or may not do this now"
+        beside = {_place(task.source, task.target): task}
+        (at_ms,) = connection.execute(
+            "SELECT COALESCE(MAX(at_ms), 0) FROM scan_events WHERE task = ?", (task.task,)
+        ).fetchone()
+        for line in tasks.tally(connection, task.task):
+            place = _place(task.source, line.thing.place)
+            if place not in beside:
+                target = line.thing.place
+                beside[place] = tasks.at_once(connection, task.actor, task.kind, task.source, target, at_ms)
+            thing = replace(line.thing, place="")
+            written = " ".join(filter(None, (thing.item, thing.lot, thing.serial)))
+            hint = {**shown(thing), "quantity": line.quantity, **({"pieces": line.pieces} if line.pieces else {})}
+            tasks.park(connection, beside[place], Cause(at_ms, raw=written.encode()), "", why, hint)
+        tasks.become(connection, task.task, tasks.CLOSED)
 
     def resolve(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Say what a parked read was: `park`, `item`, `lot`, `serial`, `status`, `expiry`, and

@@ -232,7 +232,7 @@ def refuse_frozen(connection: Connection, bins: Iterable[str]) -> None:
     """Refuse work in a bin that is frozen for its count, and on a unit that stands in it."""
     frozen = frozen_bins(connection)
     for place in sorted(set(bins)) if frozen else ():
-        for bin_ in {place, catalogue.stands_in(connection, place)} & frozen:
+        for bin_ in sorted({place, catalogue.stands_in(connection, place)} & frozen):
             raise Rejected(f"{bin_} is frozen until its count is finished: wait, or say that it has happened already")
 
 

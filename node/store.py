@@ -447,6 +447,17 @@ def read_numbers(connection: db.Connection) -> None:
         numbers.keep_said(connection, height, place, document)
 
 
+def bare_notes(connection: db.Connection) -> None:
+    """Delivery notes that were received before they were compared by letters and digits alone."""
+    connection.execute("CREATE INDEX deliveries_note ON deliveries (note)")
+    rows = connection.execute("SELECT supplier, note, op_id FROM deliveries").fetchall()
+    connection.execute("DELETE FROM deliveries")
+    connection.executemany(
+        "INSERT INTO deliveries VALUES (?, ?, ?)",
+        [(numbers.bare(supplier), numbers.bare(note), op_id) for supplier, note, op_id in rows],
+    )
+
+
 DERIVED_11 = """
 -- What moved stock, with the business date of its document (`node/dated`, `node/days`). `call`: as in `operations`,
 -- of a document in parts what it is in one piece.
@@ -597,6 +608,8 @@ STEPS: tuple[db.Step, ...] = (
     DERIVED_11,
     read_days,
     LISTED_6,
+    floor_store.ANNOUNCER_1,
+    bare_notes,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -195,7 +195,7 @@ SCREEN = record(
                     "area": whole("0 is that of the bin's own counter"),
                     "name": NAME,
                     "by": NAME,
-                    "state": one_of("asked", "agreed", "counting", "counted"),
+                    "state": one_of("asked", "agreed", "counting", "counted", "left"),
                     "mine": flag(),
                 },
             ),

@@ -135,3 +135,21 @@ def test_a_label_without_an_amount_is_no_gram(stage: Stage) -> None:
     assert stage.scan(f"]C101{HAM}3103000001")["counted"] == 1251, "a gram that is printed is one"
     stage.floor.stock.finish(stage.op(), mona, {})
     assert stage.stock("A-02", "HAM") == 1251
+
+
+def test_what_is_added_piece_by_piece_is_asked_by_what_it_comes_to(stage: Stage) -> None:
+    body = {"name": "Week", "bins": ["A-02"]}
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), body)
+    stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-02"})
+
+    def enter(quantity: int, mode: str = "add", **more: Any) -> Any:
+        wish = {"item": "BOLT", "quantity": quantity, "mode": mode, **more}
+        return stage.floor.counting.enter(stage.op(), stage.as_("cora"), wish).get("ask", "")
+
+    assert (enter(400), enter(100)) == ("", "")
+    assert enter(1) == ASKS
+    assert enter(1, confirm=True) == ""
+    assert (enter(499), enter(0)) == ("", "")  # said once for as much again
+    assert enter(1) == ASKS.replace("501", "1001")
+    assert (enter(900, "take"), enter(100), enter(500, "set")) == ("", "", "")
+    assert enter(501, "set") == ASKS

@@ -226,6 +226,9 @@ def test_a_wish_to_share_is_declined_taken_back_or_left_and_nothing_is_summed(st
     with pytest.raises(Rejected, match="nobody waits"):
         share(stage, "cora", 3, agree=False)
     stage.floor.counting.leave(stage.op(), stage.as_("carl"), {"bin": "A-01"})
+    with pytest.raises(Rejected, match="right of A-01 was given back"):
+        close(stage, "A-01")
+    share(stage, "cora", 3, agree=False)
     enter(stage, "cora", 20)
     close(stage, "A-01")
     assert state(stage, number, "A-01")["state"] == "review" and rounds(stage, number) == [[("BOLT", 20)]]

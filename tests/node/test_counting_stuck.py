@@ -14,11 +14,11 @@ from ledger.ids import OpId
 from ledger.people import COUNT
 from node.desk import Person
 from node.openings import document_of
-from node.rounds import latest, parked_count, people_with, recorded, refuse_counter, reveal
+from node.rounds import latest, open_round, parked_count, people_with, recorded, refuse_counter, reveal
 from tests.node import floor_kit
-from tests.node.floor_kit import PIN, Stage, actor_of, fresh, introduce
+from tests.node.floor_kit import GTINS, PIN, Stage, actor_of, fresh, introduce
 from tests.node.test_counting import NEVER, approve, close, session, state
-from tests.node.test_counting_shared import enter, opens, rounds, share
+from tests.node.test_counting_shared import enter, opens, rounds, screen, share
 
 
 def nobody_agrees(stage: Stage) -> None:
@@ -170,6 +170,11 @@ def test_parts_of_a_shared_bin_are_freed_with_it_or_alone(stage: Stage) -> None:
     assert [each["name"] for each in state(stage, number, "A-01")["open"]] == ["Cora", "Carl"]
     free(stage, number, "carl")  # he left: Cora counts his part too
     enter(stage, "cora", 20)
+    assert [each["state"] for each in screen(stage, "cora")["areas"]] == ["counting", "left"]
+    with pytest.raises(Rejected, match="the right half of A-01 was given back"):
+        close(stage, "A-01")
+    share(stage, "cora", agree=False)
+    assert [each["state"] for each in screen(stage, "cora")["areas"]] == ["counting"]
     opens(stage, "tess", how="share", area="the right half")
     share(stage, "cora", area=2)
     opens(stage, "tess")
@@ -185,7 +190,7 @@ def test_what_somebody_revoked_had_open_is_free_by_itself(stage: Stage) -> None:
     opens(stage, "carl")
     opens(stage, "cora", "A-02")
     introduce(stage.world, stage.site, "carl", ("COUNT", "MOVE"), revoked=True)
-    stage.floor.counting.free_revoked()
+    stage.floor.free_revoked()
     assert [state(stage, number, bin_)["state"] for bin_ in ("A-01", "A-02")] == ["waiting", "counting"]
     count(stage, "tess", 20)
     assert state(stage, number, "A-01")["state"] == "review"
@@ -258,3 +263,43 @@ def test_a_bin_whose_other_counters_moved_its_goods_waits_for_somebody_else(stag
     with stage.site.writing() as connection:
         reveal(connection, number, ["A-01"], actor_of("tess"), stage.site.clock.now_ms())
     assert "nobody" in state(stage, number, "A-01")
+
+
+def test_a_bin_that_waits_for_somebody_revoked_waits_for_anyone(stage: Stage) -> None:
+    number = session(stage, {"bin": "A-01", "assignee": str(actor_of("carl"))})
+    with stage.site.reading() as connection:
+        assert stage.floor.counting.mine(connection, stage.as_("cora")) == []
+    introduce(stage.world, stage.site, "carl", ("MOVE",))  # who only lost the role is as far from it
+    stage.floor.free_revoked()
+    assert state(stage, number, "A-01")["assignee"] == ""
+    with stage.site.reading() as connection:
+        (waiting,) = stage.floor.counting.mine(connection, stage.as_("cora"))
+    assert waiting["bin"] == "A-01"
+
+
+def test_what_somebody_revoked_had_scanned_and_not_booked_is_a_supervisors(stage: Stage) -> None:
+    mona = stage.as_("mona")
+    stage.floor.stock.begin(stage.op(), mona, {"kind": "receive", "target": "DOCK"})
+    stage.floor.people.bind_device(mona, "gun")
+    ean = f"]E0{GTINS['BOLT'][1:]}"
+    for code in (ean, ean, ean, "?!unknown", "BIN:A-02", ean):
+        stage.scan(code)
+    stage.floor.free_revoked()
+    assert left(stage) == []
+    introduce(stage.world, stage.site, "mona", ("MOVE",))
+    for _ in range(2):
+        stage.floor.free_revoked()
+    found = {(row["place"], row["hint"].get("item"), row["hint"].get("quantity")): row for row in left(stage)}
+    assert set(found) == {("DOCK", "BOLT", 3), ("A-02", "BOLT", 1), ("A-02", None, None)}
+    row = found["DOCK", "BOLT", 3]
+    assert (row["by"], row["kind"], row["text"]) == ("Mona", "receive", "BOLT")
+    stage.world.clock.advance(60_000)
+    body = {"park": row["park"], "item": "BOLT", "quantity": 3}
+    assert stage.floor.parking.resolve(stage.op(), stage.as_("sven"), body)["recount"]
+    with stage.site.reading() as connection:
+        assert open_round(connection, "DOCK") is not None
+
+
+def left(stage: Stage) -> list[dict[str, Any]]:
+    with stage.site.reading() as connection:
+        return stage.floor.parking.left(connection, stage.as_("sven"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger.announced import ORDERS
+from ledger import db
+from ledger.announced import DELIVERIES, ORDERS
 from ledger.errors import ReasonNeeded, Rejected, Unavailable
 from ledger.policy import read as read_policy
-from node import streams
+from node import floor_store, store, streams
 from tests.node.floor_kit import PIN, Stage
 
 
@@ -32,12 +35,17 @@ def announce(stage: Stage, order: str, bolts: int) -> None:
         streams.put(connection, ORDERS, order, {"lines": [["BOLT", bolts]]})
 
 
-def expect(stage: Stage, **more: Any) -> None:
+def issue(stage: Stage, quantity: int, order: str) -> None:
+    body = {"lines": [{"item": "BOLT", "quantity": quantity}], "source": "DOCK", "order": order}
+    stage.floor.stock.issue(stage.op(), stage.as_("mona"), body)
+
+
+def expect(stage: Stage, who: str = "sven", **more: Any) -> None:
     lines = [{"item": "BOLT", "quantity": 100}, {"item": "PAINT", "quantity": 5}]
     body = {"delivery": "PO-7", "supplier": "ACME", "lines": lines, **more}
     op = stage.op()
     for _ in range(2):
-        stage.floor.deliveries.expect(op, stage.as_("mona"), body)
+        stage.floor.deliveries.expect(op, stage.as_(who), body)
 
 
 def waiting(stage: Stage) -> list[dict[str, Any]]:
@@ -122,6 +130,9 @@ def test_blind_receipts_are_limited_for_each_person_item_and_day(stage: Stage) -
     with pytest.raises(Rejected, match="that would be 20 of BOLT today"):
         receive(stage, quantity=10, **back)
     announce(stage, "SO-9", 10)
+    with pytest.raises(Rejected, match="that would be 20 of BOLT today"):
+        receive(stage, quantity=10, **back)
+    issue(stage, 10, "SO-9")
     receive(stage, quantity=10, **back)
     expect(stage)
     with pytest.raises(Rejected, match="that would be 16 of DRILL today"):
@@ -132,7 +143,68 @@ def test_blind_receipts_are_limited_for_each_person_item_and_day(stage: Stage) -
     stage.world.clock.advance(86_400_000)
     stage.tokens["mona"] = stage.floor.people.log_in("mona", PIN, "tablet-1")["token"]
     receive(stage, quantity=15)
-    assert stage.stock("DOCK", "BOLT") == 70
+    assert stage.stock("DOCK", "BOLT") == 60
+
+
+def test_what_somebody_announced_themselves_is_a_blind_receipt(stage: Stage) -> None:
+    policy(stage, blind_receipt={"quantity_max": 15})
+    expect(stage, "mona")
+    with pytest.raises(Rejected, match="that would be 20 of BOLT today"):
+        receive(stage, quantity=20, delivery="PO-7")
+    receive(stage, quantity=20, delivery="PO-7", who="cora")
+    with stage.site.writing() as connection:  # what the hub announces is nobody's own
+        streams.put(connection, DELIVERIES, "PO-7", {"supplier": "ACME", "lines": [["BOLT", 100, "", ""]]})
+    receive(stage, quantity=20, delivery="PO-7")
+
+
+def test_no_more_comes_back_from_an_order_than_has_left_for_it(stage: Stage) -> None:
+    receive(stage, quantity=30, who="cora")
+    policy(stage, blind_receipt={"quantity_max": 5})
+    announce(stage, "SO-9", 30)
+    issue(stage, 20, "SO-9")
+    back = {"origin": "customer", "return_of": "SO-9"}
+    op = stage.op()
+    body = {"lines": [{"item": "BOLT", "quantity": 14}], "target": "DOCK", **back}
+    stage.floor.stock.receive(op, stage.as_("mona"), body)
+    with pytest.raises(Rejected, match="that would be 6 of BOLT today"):
+        receive(stage, quantity=12, **back)
+    with pytest.raises(Rejected, match="that would be 6 of PAINT today"):
+        receive(stage, lines=[{"item": "PAINT", "lot": "L1", "quantity": 6}], **back)
+    undo = stage.op()
+    stage.floor.stock.reverse(undo, stage.as_("mona"), {"of": str(op), "reasons": ["wrong-order"]})
+    stage.floor.stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": str(undo)}, PIN)
+    receive(stage, quantity=20, **back)
+
+
+def test_who_must_not_know_what_came_is_limited_by_what_was_announced(stage: Stage) -> None:
+    policy(stage, blind_receipt={"quantity_max": 5})
+    expect(stage)
+    receive(stage, quantity=90, delivery="PO-7")
+    plan = {"name": "Dock", "bins": ["DOCK"]}
+    stage.floor.counting.open_session(stage.op(), stage.as_("sven"), plan)
+    receive(stage, quantity=100, delivery="PO-7", who="cora")
+    with pytest.raises(Rejected, match="that would be 6 of BOLT today"):
+        receive(stage, quantity=106, delivery="PO-7", who="cora")
+    with stage.site.reading() as connection:
+        (kept,) = connection.execute("SELECT COALESCE(SUM(quantity), 0) FROM day_sizes").fetchone()
+    assert kept == 0
+    receive(stage, quantity=105, delivery="PO-7", who="cora")
+    with pytest.raises(Rejected, match="that would be 6 of BOLT today"):
+        receive(stage, quantity=101, delivery="PO-7", who="cora")
+
+
+def test_who_announced_what_is_known_after_an_upgrade(tmp_path: Path) -> None:
+    older = db.create(tmp_path / store.DATABASE_FILE)
+    db.migrate(older, store.STEPS[: store.STEPS.index(floor_store.ANNOUNCER_1)])
+    with db.transaction(older):
+        act = (b"o" * 16, "expect", b"m" * 32, b"", '{"op_id": "", "delivery": "PO-7"}', 1)
+        older.execute("INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?)", act)
+        for name in ("PO-7", "PO-8"):
+            older.execute("INSERT INTO expected VALUES (?, 'ACME', 0, 'open', '', 1)", (name,))
+    older.close()
+    with closing(store.open_writer(tmp_path)) as writer:
+        found = writer.execute("SELECT delivery, announcer FROM expected ORDER BY delivery").fetchall()
+    assert found == [("PO-7", b"m" * 32), ("PO-8", None)]
 
 
 def test_adjustments_are_limited_gross_and_by_value(stage: Stage) -> None:

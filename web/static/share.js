@@ -5,7 +5,7 @@ import { attempt, byId, element, say } from "./page.js";
 import { place } from "./place.js";
 import { _ } from "./words.js";
 
-const STATES = { asked: _("asks you"), agreed: _("agreed, not begun"), counting: _("being counted"), counted: _("counted") };
+const STATES = { asked: _("asks you"), agreed: _("agreed, not begun"), counting: _("being counted"), counted: _("counted"), left: _("given back: count it too") };
 
 // Somebody counts this bin already: nothing begins until it is said what is meant.
 export function askHow(bin, words) {
@@ -47,8 +47,9 @@ export function showAreas({ target, areas = [] }) {
     const row = element("article", { className: "line card" }, element("div", { className: "what" },
       element("strong", {}, element("bdi", { textContent: each.name || _("the rest") })),
       element("span", { className: "quiet" }, element("bdi", { textContent: each.mine ? _("you") : each.by }), ` · ${STATES[each.state]}`)));
-    if (each.state !== "asked" || own?.area > 0) return row; // only the bin's own counter answers
-    row.append(button(_("Agree"), () => agree(target, each, own)), button(_("No"), () => act("counts/share", { bin: target, area: each.area, agree: false })));
+    if (!["asked", "left"].includes(each.state) || own?.area > 0) return row; // only the bin's own counter answers
+    const back = (words) => button(words, () => act("counts/share", { bin: target, area: each.area, agree: false }));
+    row.append(...(each.state === "left" ? [back(_("I have counted it"))] : [button(_("Agree"), () => agree(target, each, own)), back(_("No"))]));
     return row;
   }));
 }
