@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import Pages
-from tests.browser.test_count import HAND_MS, MARKER
+from tests.browser.test_count import HAND_MS, MARKER, keys
 
 Scan = Callable[..., None]
 
@@ -48,3 +48,64 @@ def test_a_tile_whose_bare_label_is_scanned_is_opened_and_no_other_bin_by_it(pag
     expect(page.locator("#answer")).to_contain_text("close it first")
     scanned(page, MARKER)
     expect(page.locator("#lines .count")).to_have_text("3")
+
+
+def log_in(page: Any, login: str) -> None:
+    page.fill("#name", login)
+    keys(page, stage.PIN)
+    page.click("button[type=submit]")
+
+
+def thrown_out(pages: Pages, login: str, path: str) -> Any:
+    """The page of somebody whose log-in ends while they are there."""
+    oslo = pages.house.oslo
+    token = oslo.parts.floor.people.log_in(login, stage.PIN, "another tablet")["token"]
+    page = pages.known(oslo.url, path, "tallyman_session", token, {})
+    page.wait_for_selector("#chip-node[data-level=good]")
+    oslo.parts.floor.people.log_out(token)
+    page.wait_for_url("**/login?ended=1")
+    return page
+
+
+def test_goods_scanned_when_the_log_in_has_ended_are_no_badge(pages: Pages, scanned: Scan) -> None:
+    page = thrown_out(pages, "ben", "/count?from=here")
+    for code in (MARKER, "BIN:Q-01", "MARK-BL"):
+        page.evaluate("document.querySelector('#answer .word').textContent = ''")
+        scanned(page, code)
+        expect(page.locator("#answer[data-level=bad]")).to_contain_text("this scan was not counted")
+    expect(page.locator("#name")).to_have_value("")
+    scanned(page, "BADGE:ben")
+    expect(page.locator("#name")).to_have_value("ben")
+    log_in(page, "ben")
+    page.wait_for_url("**/count?from=here")
+
+
+def test_nobody_else_comes_to_where_a_log_in_ended(pages: Pages) -> None:
+    page = thrown_out(pages, "ben", "/count")
+    log_in(page, "liv")
+    page.wait_for_url(f"{pages.house.oslo.url}/")
+    expect(page.locator(".who")).to_have_text("Liv Sand")
+
+
+def test_goods_are_no_badge_at_any_time(pages: Pages, scanned: Scan) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
+    scanned(page, f"]E0{MARKER}")
+    expect(page.locator("#answer")).to_contain_text("Log in first")
+    scanned(page, "]A0BADGE:ana")
+    expect(page.locator("#name")).to_have_value("ana")
+
+
+def test_a_link_is_opened_after_the_log_in_by_who_may_see_it_and_leads_nowhere_else(pages: Pages) -> None:
+    url = pages.house.oslo.url
+    for login, path, lands in (
+        ("pia", "/operations/?reference=DN-1000", "/operations/?reference=DN-1000"),
+        ("ben", "/review/new", "/"),
+        ("ben", "/login?next=//example.org/", "/"),
+        ("ben", "/login?next=/%09/example.org/", "/"),
+        ("ben", "/login?next=/%5Cexample.org/", "/"),
+        ("ben", "/login?next=https://example.org/", "/"),
+    ):
+        page = pages.open(url + path)
+        log_in(page, login)
+        page.wait_for_url(url + lands)
+        page.context.close()
