@@ -273,6 +273,35 @@ def _place(connection: Connection, row: Sequence[Any]) -> Answer:
     }
 
 
+def typed(connection: Connection, text: str) -> tuple[str, str]:
+    """What is meant by a whole code that a person typed, in whatever case: ("item", code), ("bin", code), or two
+    empty texts for nothing, and for several that differ by their case alone. An item comes before a bin."""
+    words = (text.casefold(), text)
+    items = connection.execute(
+        "SELECT key FROM named WHERE stream = 'catalogue' AND instr(words, ?)"
+        " UNION SELECT item FROM items WHERE lower(item) = lower(?)", words
+    )  # fmt: skip
+    bins = connection.execute(
+        f"SELECT location FROM locations WHERE kind IN ({control.BIN}, {control.CLOSED})"  # noqa: S608 - our own words
+        f" AND (instr({_WORDS_OF}, ?) OR location = ?)", words
+    )  # fmt: skip
+    for kind, rows in (("item", items), ("bin", bins)):
+        alike = [code for (code,) in rows if code.casefold() == words[0]]
+        if alike:
+            return (kind, text) if text in alike else (kind, alike[0]) if len(alike) == 1 else ("", "")
+    return "", ""
+
+
+def is_bare_bin(connection: Connection, text: str) -> bool:
+    """Whether a label with nothing before its code can only be that of a bin: goods have numbers of every kind, and
+    that of an item, a lot or a piece is none."""
+    row = connection.execute("SELECT kind FROM locations WHERE location = ?", (text,)).fetchone()
+    if row is None or row[0] not in (control.BIN, control.CLOSED) or catalogue.item(connection, text) is not None:
+        return False
+    goods = "SELECT 1 FROM serials WHERE serial = ?1 UNION SELECT 1 FROM stock WHERE lot = ?1"
+    return connection.execute(goods, (text,)).fetchone() is None
+
+
 # ---------------------------------------------------------------- operations
 
 

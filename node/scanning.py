@@ -210,6 +210,7 @@ class Scanning:
         if who is None:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
         task = tasks.current(connection, who.actor)
+        scan = _meant(connection, scan, typed=bool(read.context.get("typed")), waits=task is None)
         who = replace(who, waited_ms=int(read.context.get("waited_ms", 0)))
         ours = bool(read.client_id or read.fault) or scan.kind in ("badge", "control")
         if not ours and self._listening.takes_codes(who.actor, busy=task is not None):
@@ -237,13 +238,14 @@ class Scanning:
             return self._unit(connection, who, task, unit_of(scan), cause)
         return self._thing(connection, who, task, scan, cause)
 
-    def name(self, connection: Connection, who: Person, raw: bytes, on: date) -> Answer:
+    def name(self, connection: Connection, who: Person, raw: bytes, on: date, *, typed: bool = False) -> Answer:
         """What a code stands for: nothing is kept, nothing begins, and how much there is of it is not told.
+        `typed`: by hand, so that its case does not matter.
 
         {kind: location | item | operation, …}. A location has `location` and `known` (a unit's label may be new); an
         item `item, name, unit, decimals, lots, serials`, what its label says besides, and `quantity`, base units of
         one scan. A lot or serial alone is an item by `Lookups.tracked`. Raises Rejected for anything else."""
-        scan = decode(raw, on=on, labels=self._labels)
+        scan = _meant(connection, decode(raw, on=on, labels=self._labels), typed=typed)
         if scan.kind in ("bin", "unit"):
             code = unit_of(scan)
             known = listings.location(connection, code) is not None
@@ -425,6 +427,18 @@ def _belongs(one: Presented, before: Presented) -> bool:
     """Whether it only says more about the thing that was counted a moment ago."""
     whole = before.with_more(one) if before.is_followed_by(one) and is_companion(one.scan) else None
     return whole is not None and whole.scan.ok
+
+
+def _meant(connection: Connection, scan: Scan, *, typed: bool, waits: bool = False) -> Scan:
+    """A bare code as what it stands for. Typed by hand it may be an item or a bin in any case; scanned it is a bin
+    only where one `waits` to be named, and as `listings.is_bare_bin` says: no goods open a bin."""
+    if scan.kind != "unknown":
+        return scan
+    if typed:
+        kind, code = listings.typed(connection, scan.raw.decode("utf-8", "replace").strip())
+        return replace(scan, kind="bin" if kind == "bin" else scan.kind, text=code, problems=()) if code else scan
+    bare = waits and scan.ok and scan.form == "plain" and listings.is_bare_bin(connection, scan.text)
+    return replace(scan, kind="bin") if bare else scan
 
 
 def _trouble(scan: Scan) -> str:

@@ -139,6 +139,14 @@ class Fields:
             raise Rejected(f"{name!r} has {len(value)} characters: at most {most} are allowed")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Whether it is said; left out it is not."""
+        self._asked.append(name)
+        value = self._left.pop(name, False)
+        if type(value) is not bool:
+            raise Rejected(f"{name!r} is {shown(value)}: expected true or false")
+        return value
+
     def done(self) -> None:
         """Every member was asked for; a misspelt or smuggled one is refused instead of ignored."""
         if self._left:

@@ -142,7 +142,11 @@ def _scan(ask: Ask) -> object:
     parts, who, device = ask.parts, ask.who, f"tablet-{store(ask.parts)}"
     wish = kit.Fields(ask.body)
     spoken = wish.text("text", most=SCAN_CHARACTERS_MAX)
-    context = {"bin": wish.text("bin", most=TEXT_BYTES_MAX, need=False), "waited_ms": who.waited_ms}
+    context = {
+        "bin": wish.text("bin", most=TEXT_BYTES_MAX, need=False),
+        "typed": wish.flag("typed"),
+        "waited_ms": who.waited_ms,
+    }
     wish.done()
     raw = spoken.encode("utf-8", "surrogatepass")
     # The node's own drain may be faster: the read acts once, and both get the same answer. It asks whose the device
@@ -353,7 +357,8 @@ ROUTES = (
         summary="A scan that a tablet caught: kept like any other, then taken",
         body=record(
             "Scan", {"text": text("As the scanner typed it", most=SCAN_CHARACTERS_MAX)},
-            {"bin": text("Where the counter was, or empty for wherever the node has them", most=TEXT_BYTES_MAX)},
+            {"bin": text("Where the counter was, or empty for wherever the node has them", most=TEXT_BYTES_MAX),
+             "typed": flag("By hand: a bin or an item, in any case, needs nothing before its code")},
         ),
     ),
     Route(

@@ -238,11 +238,11 @@ def _names(ask: Ask) -> object:
 
 def _lookup(ask: Ask) -> Answer:
     wish = kit.Fields(ask.body)
-    spoken = wish.text("text", most=LABEL_CHARS_MAX)
+    spoken, typed = wish.text("text", most=LABEL_CHARS_MAX), wish.flag("typed")
     wish.done()
     raw, on = spoken.encode("utf-8", "surrogatepass"), day_of(ask.parts.clock.now_ms())
     with ask.reading() as connection:
-        found: Answer = ask.named(lambda: ask.parts.floor.scanning.name(connection, ask.who, raw, on))
+        found: Answer = ask.named(lambda: ask.parts.floor.scanning.name(connection, ask.who, raw, on, typed=typed))
     return found
 
 
@@ -371,7 +371,10 @@ ROUTES = (
     Route(
         method="POST", path="/api/v1/lookup", allow=ANYONE, handle=_lookup, answer=NAMED_THING, problems=(404,),
         summary="What a scanned or typed code stands for; nothing is kept and nothing begins",
-        body=record("Lookup", {"text": text("As the scanner typed it", most=LABEL_CHARS_MAX)}),
+        body=record(
+            "Lookup", {"text": text("As the scanner typed it", most=LABEL_CHARS_MAX)},
+            {"typed": flag("By hand: a bin or an item may stand there in any case")},
+        ),
     ),
     Route(
         method="GET", path="/api/v1/locations/", allow=ANYONE, summary="Places by code; what lies there is not told",

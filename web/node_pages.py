@@ -60,7 +60,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
 
     @routes.get("/login")
     def login() -> str:
-        return render_template("node/login.html")
+        labels = parts.site.config.labels
+        return render_template("node/login.html", badge_prefix=labels.badge_prefix, bin_prefix=labels.bin_prefix)
 
     _add_work(routes, parts)
     _add_people(routes, parts)
@@ -106,7 +107,8 @@ def page(parts: NodeParts) -> Callable[[Page], Page]:
             try:
                 parts.person()
             except kit.LoginNeeded:
-                return redirect(url_for("node_pages.login"))
+                asked = request.full_path.removesuffix("?")
+                return redirect(url_for("node_pages.login", next=None if asked == "/" else asked))
             return view(*values, **named)
 
         return guarded

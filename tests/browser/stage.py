@@ -96,6 +96,7 @@ BINS = {
         *(f"N-{number:02}" for number in range(1, 18)),
         *(f"K-{number:02}" for number in range(1, 10)),
         *(f"J-{number:02}" for number in range(1, 4)),
+        *(f"Q-{number:02}" for number in range(1, 7)),
     ),
     "bergen": ("DOCK-1", "B-01"),
 }

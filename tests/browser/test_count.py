@@ -64,7 +64,7 @@ def picture(page: Any, name: str) -> None:
 def test_first_log_in_then_the_usual_one(pages: Pages) -> None:
     oslo = pages.house.oslo
     page = pages.open(f"{oslo.url}/count")
-    expect(page).to_have_url(f"{oslo.url}/login")
+    expect(page).to_have_url(f"{oslo.url}/login?next=/count")
     page.click("#first")
     page.fill("#name", stage.NEW)
     page.fill("#code", oslo.codes[stage.NEW])
@@ -73,7 +73,7 @@ def test_first_log_in_then_the_usual_one(pages: Pages) -> None:
     expect(page.locator("#answer")).to_contain_text("choose another")
     keys(page, stage.PIN)
     page.click("button[type=submit]")
-    page.wait_for_url(f"{oslo.url}/")
+    page.wait_for_url(f"{oslo.url}/count")
     expect(page.locator(".who")).to_have_text("Nia Roth")
     page.click("#logout")
     page.wait_for_url(f"{oslo.url}/login")

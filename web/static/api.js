@@ -1,5 +1,6 @@
 // Talks to the node. Every change carries an op_id made here, so that a retry after a lost answer acts once.
 
+import { ended } from "./back.js";
 import { sendOff } from "./outbox.js";
 import { lost } from "./reach.js";
 import { call, LoggedOut, newId, post as plainPost, Refused, Unreachable } from "./wire.js";
@@ -11,7 +12,7 @@ async function here(work) {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof LoggedOut && !location.pathname.startsWith("/login")) location.assign("/login?ended=1");
+    if (error instanceof LoggedOut) ended();
     throw error;
   }
 }

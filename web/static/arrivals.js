@@ -199,14 +199,14 @@ async function arrive(unit) {
   say("good", _("Unit %(unit)s came whole", { unit }), { figure: inside.length });
 }
 
-onCode(async (text) => {
+onCode(async (text, how) => {
   const part = PART.exec(text);
   if (part) { await byPart(text, part); return; }
   if (text.startsWith(PAPER)) { await byPaper([text]); return; }
   const known = coming.find((each) => each.transfer === text.trim().toLowerCase());
   if (known) { await choose(known); return; }
   const own = unitOf(text.trim());
-  const found = own ? { location: own } : await lookUp(text);
+  const found = own ? { location: own } : await lookUp(text, how);
   if (unitOf(found.location)) { await arrive(found.location); return; }
   if (!transfer) { say("warn", _("Choose a transfer, or scan its paper")); return; }
   if (found.kind === "location") {

@@ -1,5 +1,6 @@
 // The bar: how the links are, what waits to be sent, light or dark, log out. Owns the page's one event stream.
 
+import { ended } from "./back.js";
 import { belongTo, kick, outbox, sign } from "./outbox.js";
 import { byId } from "./page.js";
 import { lost, reach } from "./reach.js";
@@ -91,7 +92,7 @@ function listen() {
     stream.dispatchEvent(new CustomEvent("code", { detail: JSON.parse(event.data).text }));
   });
   source.addEventListener("heartbeat", () => { heard = performance.now(); sign(); if (state) show(); });
-  source.addEventListener("ended", () => location.assign("/login?ended=1"));
+  source.addEventListener("ended", ended);
   const mine = source;
   source.addEventListener("error", () => {
     // The browser comes back by itself after a cut line, but never after an answer that refuses it.
@@ -103,7 +104,7 @@ function listen() {
 
 async function again() {
   const answer = await fetch("/api/v1/users/me").catch(() => null);
-  if (answer?.status === 401) location.assign("/login?ended=1");
+  if (answer?.status === 401) ended();
   else listen();
 }
 
@@ -129,7 +130,7 @@ async function start() {
 
 outbox.addEventListener("change", (event) => { unsent = event.detail.mine; });
 reach.addEventListener("change", () => { if (state || !reach.ok) show(); });
-outbox.addEventListener("held", () => location.assign("/login?ended=1"));
+outbox.addEventListener("held", ended);
 byId("leaving-yes").addEventListener("click", leave);
 byId("logout")?.addEventListener("click", () => {
   if (!unsent) { leave(); return; }

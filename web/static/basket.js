@@ -102,9 +102,9 @@ async function addUnit(unit) {
   say(found.length ? "good" : "warn", _("Unit %(unit)s with all that is free on it", { unit }), { figure: found.length });
 }
 
-onCode(async (text) => {
+onCode(async (text, how) => {
   await begun;
-  const found = await lookUp(text);
+  const found = await lookUp(text, how);
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   if (found.kind === "location") {
     if (!place) { say("warn", _("No bin is needed here: scan the items")); return; }

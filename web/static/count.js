@@ -20,7 +20,7 @@ import { sayAside, showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
 import { dayWords, momentWords } from "./times.js";
 import { onPhoto } from "./photo.js";
-import { onScan } from "./wedge.js";
+import { onScan, TYPED } from "./wedge.js";
 import { _, n_ } from "./words.js";
 
 const SEALED_MAX = 200, SAID_MAX = 5;
@@ -217,14 +217,14 @@ stream.addEventListener("state", (event) => show(event.detail));
 // ---------------------------------------------------------------- what is done
 
 // The outbox sends in the order in which it was scanned: what follows a bin's label belongs into that bin.
-function scan(text) {
+function scan(text, how = {}) {
   openDialog()?.close();
-  return attempt(() => send(text));
+  return attempt(() => send(text, how));
 }
 
-async function send(text) {
-  const answer = await act("scans", place.of(text));
-  const bin = place.label(text);
+async function send(text, how) {
+  const bin = place.label(text, how);
+  const answer = await act("scans", { ...place.of(text, how), ...how });
   if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", _("This piece is counted already"));
@@ -232,7 +232,7 @@ async function send(text) {
   else if (answer.outcome === "item") say("warn", _("Scan a bin first"));
   else if (answer.measure) askQuantity({ ...answer.hint, ...answer.measure, name: nameOf(answer.hint.item), park: answer.park, counted: 0 });
 }
-onScan(scan, (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
+onScan((text) => scan(text), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 onPhoto(scan);
 
 byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", place.here())));
@@ -349,7 +349,7 @@ const resolve = (line, ...said) => sure("scans/resolve", { park: line.park, ...w
 byId("type").addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
 byId("code-form").addEventListener("submit", () => {
   const text = byId("code-text").value.trim();
-  if (text) scan(text);
+  if (text) scan(text, TYPED);
 });
 
 // ---------------------------------------------------------------- the proof ladder

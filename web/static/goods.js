@@ -13,28 +13,29 @@ import { onPhoto } from "./photo.js";
 import { stayAwake } from "./shell.js";
 import { dayWords } from "./times.js";
 import { codeOf } from "./told.js";
-import { onScan } from "./wedge.js";
+import { onScan, TYPED } from "./wedge.js";
 import { _, apart } from "./words.js";
 
-// What a code stands for, {kind: location | item | operation, …}; nothing begins by it.
-export const lookUp = (text) => codeOf(text, () => post("lookup", { text }));
+// What a code stands for, {kind: location | item | operation, …}; nothing begins by it. `how`: as `onCode` says it.
+export const lookUp = (text, how = {}) => codeOf(text, () => post("lookup", { text, ...how }));
 
-// Every code on this page, scanned or typed, in order: one is done before the next begins.
+// Every code on this page, scanned or typed, in order: one is done before the next begins. `take(text, how)`: TYPED or
+// nothing.
 let before = Promise.resolve();
 export function onCode(take) {
-  const queue = (text) => {
+  const queue = (text, how = {}) => {
     openDialog()?.close();
-    before = before.then(() => attempt(() => take(text)));
+    before = before.then(() => attempt(() => take(text, how)));
     return before;
   };
   stayAwake();
-  onScan(queue, (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
+  onScan((text) => queue(text), (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
   onPhoto(queue);
   stream.addEventListener("code", (event) => queue(event.detail)); // read by a scanner at the node
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();
-    if (text) queue(text);
+    if (text) queue(text, TYPED);
   });
 }
 

@@ -105,8 +105,8 @@ async function narrow(to) {
   await start();
 }
 
-onCode(async (text) => {
-  const found = await lookUp(text);
+onCode(async (text, how) => {
+  const found = await lookUp(text, how);
   if (found.kind === "operation") { location.assign(`/operations/${found.op_id}`); return; }
   await narrow(found.kind === "location" ? { location: found.location } : { item: found.item });
 });

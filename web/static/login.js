@@ -2,6 +2,7 @@
 // supervisors for it, the code of their authenticator follows the PIN, and setting that up comes before.
 
 import { newOpId, post } from "./api.js";
+import { goOn } from "./back.js";
 import { Keypad } from "./keypad.js";
 import { onScan } from "./wedge.js";
 import { sound } from "./sounds.js";
@@ -57,8 +58,20 @@ function first(wanted) {
 }
 byId("first").addEventListener("click", () => first(byId("code-field").hidden));
 
+// A badge is told by its prefix. Where badges have none, goods and bins still are no badges; where they have one, who was
+// at work when the log-in ended scans goods.
+const { ended, badgePrefix, binPrefix } = form.dataset;
+const GOODS = /^(?:[0-9]{12,14}$|\](?:C1|d2|Q3|J1|[Ee][0-9]))/; // a GTIN, or what a scanner says before GS1 and retail codes
+
 onScan((text) => {
-  name.value = text.replace(/^BADGE:/, "");
+  const plain = text.replace(/^\][A-Za-z][0-9A-Za-z]/, ""), isBadge = badgePrefix && plain.startsWith(badgePrefix);
+  const isWork = GOODS.test(text) || (binPrefix && plain.startsWith(binPrefix));
+  if (!isBadge && (isWork || (badgePrefix && ended))) {
+    sound("bad");
+    say("bad", _("Log in first: this scan was not counted"));
+    return;
+  }
+  name.value = isBadge ? plain.slice(badgePrefix.length) : plain;
   if (asksCode()) wantCode(false);
   pin.focus();
   say("quiet", _("Now your PIN"));
@@ -92,7 +105,7 @@ form.addEventListener("submit", async (event) => {
   try {
     const entered = await enter();
     sound("good");
-    if (!entered.second) { location.assign("/"); return; }
+    if (!entered.second) { await goOn(entered.actor); return; }
     await askSecond(entered);
   } catch (error) {
     sound("bad");

@@ -9,6 +9,7 @@ import { attempt, byId, element, ltr, say } from "./page.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
 import { momentWords } from "./times.js";
+import { TYPED } from "./wedge.js";
 import { _, apart, arrow, n_ } from "./words.js";
 
 const words = JSON.parse(byId("floor-words").textContent);
@@ -205,16 +206,16 @@ async function search(text) {
   return true;
 }
 
-async function find(text) {
+async function find(text, how) {
   clearTimeout(soon);
   byId("what").value = text;
-  await open(await lookUp(text));
+  await open(await lookUp(text, how));
 }
 
 // What names nothing as a whole may be found in other ways; none of them: what was said of the code stands.
-const findOr = (...ways) => async (text) => {
+const findOr = (...ways) => async (text, how) => {
   try {
-    await find(text);
+    await find(text, how);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     for (const way of ways) if (await way(text)) return;
@@ -253,7 +254,7 @@ const findTyped = findOr((text) => searchFor(text), onPaper);
 byId("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = byId("what").value.trim();
-  if (text) attempt(() => findTyped(text));
+  if (text) attempt(() => findTyped(text, TYPED));
   else say("warn", _("Scan a label, or type a code"), { aloud: false });
 });
 addEventListener("popstate", fromAddress);

@@ -174,9 +174,9 @@ async function scanned(found, text) {
   }
 }
 
-onCode(async (text) => {
+onCode(async (text, how) => {
   if (reach.ok === false) throw new Refused(`${OUT} ${AWAY}`);
-  const found = await lookUp(text);
+  const found = await lookUp(text, how);
   if (!list) { say("warn", _("Choose a list first")); return; }
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   await scanned(found, text);

@@ -28,12 +28,14 @@ stream.addEventListener("state", ({ detail: state }) => {
   if (!busy && performance.now() - actedAt > SETTLED_MS) be(shown);
 });
 
-// The bin that a label names, or "": as the node reads it, with or without a symbology identifier.
-function label(text) {
+// The bin that a label names, or "": as the node reads it, with or without a symbology identifier. A bare code names one
+// where none is open, and where it was `typed`, in any case.
+function label(text, { typed = false } = {}) {
   const plain = text.replace(/^\][A-Za-z][0-9]/, "");
   // With check characters a label has one more at its end; whether it fits is the node's to say.
   if (prefix && plain.startsWith(prefix)) return plain.slice(prefix.length, checked === undefined ? undefined : -1);
-  return bins.includes(plain) ? plain : "";
+  const names = typed ? (each) => each.toLowerCase() === plain.toLowerCase() : (each) => !bin && each === plain;
+  return bins.find(names) || "";
 }
 
 export const place = {
@@ -44,8 +46,8 @@ export const place = {
     return { bin: code };
   },
   // A scan: the label of a bin leads there, everything else belongs where the counter is.
-  of(text) {
-    const code = label(text);
+  of(text, how) {
+    const code = label(text, how);
     if (code) be(code);
     return code ? { text } : { text, ...place.here() };
   },

@@ -5,6 +5,7 @@ import { attempt, byId, element, say } from "./page.js";
 import { take, trial } from "./sheet_trial.js";
 import { siteMs, siteWall } from "./times.js";
 import { unsent } from "./unsent.js";
+import { TYPED } from "./wedge.js";
 import { _ } from "./words.js";
 
 const FIELDS = ["sheet", "bin", "item", "lot", "serial", "status", "expiry", "quantity", "pieces"];
@@ -33,7 +34,7 @@ if (form) {
   // What has to be said of this item, and what it is called. What the node does not know, it refuses when it is tried.
   async function about(line) {
     const code = field(line, "item").value.trim(), words = line.querySelector("[role=status]");
-    const found = code ? await lookUp(code).catch((error) => ({ why: error.message })) : {};
+    const found = code ? await lookUp(code, TYPED).catch((error) => ({ why: error.message })) : {};
     if (field(line, "item").value.trim() !== code) return;
     const { why = "", item = "", name = "", unit = "" } = found.kind === "item" ? found : { why: found.why ?? (code ? _("This is no item") : "") };
     if (item) {

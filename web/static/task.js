@@ -221,8 +221,8 @@ function begin(delivery, places = {}) {
 }
 
 // Nothing is open yet: the first label says what this is going to be.
-async function first(text) {
-  const found = await lookUp(text);
+async function first(text, how) {
+  const found = await lookUp(text, how);
   if (unit) {
     if (found.kind !== "location" || found.location === unit) { say("warn", _("Scan where unit %(unit)s goes", { unit })); return; }
     const answer = await act("units/move", { units: [{ unit, target: found.location }] });
@@ -245,16 +245,16 @@ function sayUnit({ unit, target, open = [] }) {
 }
 
 // The outbox keeps the order: the next scan need not wait for what the node says to this one.
-async function scan(text) {
-  const before = screen, answer = await act("scans", { text });
+async function scan(text, how) {
+  const before = screen, answer = await act("scans", { text, ...how });
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.measure) askMeasure(answer);
   else if (answer.unit) { sayUnit(answer); told = screen === before ? answer : null; }
 }
-onCode(async (text) => {
+onCode(async (text, how) => {
   await beginning;
-  if (screen) attempt(() => scan(text));
-  else await first(text);
+  if (screen) attempt(() => scan(text, how));
+  else await first(text, how);
 });
 
 byId("blind")?.addEventListener("click", () => attempt(() => begin(null)));

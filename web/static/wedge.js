@@ -16,6 +16,9 @@ const WAIT_MS = 300; // silence that ends a code
 const AGAIN_MS = 30;
 const NAMELESS = 229; // the key code of an input method, in every browser
 
+// What the node is told of a code that a hand typed: it is taken without what stands before it on a label, in any case.
+export const TYPED = { typed: true };
+
 export const MEASURING = { gap: GAP_MS_MAX, silence: true, wait: 3 * WAIT_MS };
 
 // How scans are told from typing on this tablet.

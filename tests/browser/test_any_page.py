@@ -1,0 +1,111 @@
+"""What a scan or a typed code does on whatever page it comes: it is taken, or it is said aloud that it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import stage
+from tests.browser.conftest import Pages
+from tests.browser.test_count import HAND_MS, MARKER, keys
+
+Scan = Callable[..., None]
+
+
+def type_in(page: Any, text: str) -> None:
+    """By hand, as it is printed on a torn label."""
+    page.click("#type")
+    page.keyboard.type(text, delay=HAND_MS)
+    page.click("#code-form [type=submit]")
+
+
+def test_a_bin_and_an_item_are_typed_as_they_are_printed(pages: Pages) -> None:
+    page = pages.tablet("rita", "/move")
+    page.wait_for_selector("#choose:not([hidden])")
+    type_in(page, "a-01")
+    expect(page.locator("#from")).to_have_text("A-01")
+    type_in(page, "mark-bl")
+    expect(page.locator("#lines")).to_contain_text("Marker blue")
+    type_in(page, "Q-01")
+    expect(page.locator("#to")).to_have_text("Q-01")
+    expect(page.locator("#parked")).to_be_hidden()
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_tile_whose_bare_label_is_scanned_is_opened_and_no_other_bin_by_it(pages: Pages, scanned: Scan) -> None:
+    stage.open_count(pages.house, "Bare labels", "Q-02", "Q-03")
+    page = pages.tablet("ana", "/count")
+    expect(page.locator("#bins")).to_contain_text("Q-02")
+    scanned(page, "Q-02")
+    expect(page.locator("#bin")).to_have_text("Q-02")
+    scanned(page, MARKER, "Q-03", MARKER)
+    expect(page.locator("#lines .count")).to_have_text("2")
+    expect(page.locator("#parked-count")).to_have_text("1")
+    type_in(page, "q-03")
+    expect(page.locator("#answer")).to_contain_text("close it first")
+    scanned(page, MARKER)
+    expect(page.locator("#lines .count")).to_have_text("3")
+
+
+def log_in(page: Any, login: str) -> None:
+    page.fill("#name", login)
+    keys(page, stage.PIN)
+    page.click("button[type=submit]")
+
+
+def thrown_out(pages: Pages, login: str, path: str) -> Any:
+    """The page of somebody whose log-in ends while they are there."""
+    oslo = pages.house.oslo
+    token = oslo.parts.floor.people.log_in(login, stage.PIN, "another tablet")["token"]
+    page = pages.known(oslo.url, path, "tallyman_session", token, {})
+    page.wait_for_selector("#chip-node[data-level=good]")
+    oslo.parts.floor.people.log_out(token)
+    page.wait_for_url("**/login?ended=1")
+    return page
+
+
+def test_goods_scanned_when_the_log_in_has_ended_are_no_badge(pages: Pages, scanned: Scan) -> None:
+    page = thrown_out(pages, "ben", "/count?from=here")
+    for code in (MARKER, "BIN:Q-01", "MARK-BL"):
+        page.evaluate("document.querySelector('#answer .word').textContent = ''")
+        scanned(page, code)
+        expect(page.locator("#answer[data-level=bad]")).to_contain_text("this scan was not counted")
+    expect(page.locator("#name")).to_have_value("")
+    scanned(page, "BADGE:ben")
+    expect(page.locator("#name")).to_have_value("ben")
+    log_in(page, "ben")
+    page.wait_for_url("**/count?from=here")
+
+
+def test_nobody_else_comes_to_where_a_log_in_ended(pages: Pages) -> None:
+    page = thrown_out(pages, "ben", "/count")
+    log_in(page, "liv")
+    page.wait_for_url(f"{pages.house.oslo.url}/")
+    expect(page.locator(".who")).to_have_text("Liv Sand")
+
+
+def test_goods_are_no_badge_at_any_time(pages: Pages, scanned: Scan) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
+    scanned(page, f"]E0{MARKER}")
+    expect(page.locator("#answer")).to_contain_text("Log in first")
+    scanned(page, "]A0BADGE:ana")
+    expect(page.locator("#name")).to_have_value("ana")
+
+
+def test_a_link_is_opened_after_the_log_in_by_who_may_see_it_and_leads_nowhere_else(pages: Pages) -> None:
+    url = pages.house.oslo.url
+    for login, path, lands in (
+        ("pia", "/operations/?reference=DN-1000", "/operations/?reference=DN-1000"),
+        ("ben", "/review/new", "/"),
+        ("ben", "/login?next=//example.org/", "/"),
+        ("ben", "/login?next=/%09/example.org/", "/"),
+        ("ben", "/login?next=/%5Cexample.org/", "/"),
+        ("ben", "/login?next=https://example.org/", "/"),
+    ):
+        page = pages.open(url + path)
+        log_in(page, login)
+        page.wait_for_url(url + lands)
+        page.context.close()
