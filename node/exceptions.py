@@ -13,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, OpId
 from ledger.moves import Line
 from node import catalogue
-from node.counting_sessions import Sessions
+from node.counting_sessions import Sessions, check_name
 from node.desk import Person
 from node.rounds import give_up_test, open_round
 from node.site import Site
@@ -43,15 +43,15 @@ def order_count(
     items: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Have places counted because of the act `op_id`, in one count, with `items` only for these. Nothing where stock
-    cannot lie; a place that is in a count already is left to that one."""
+    cannot lie; a place that is in a count already is left to that one: what it does not settle is ordered at its end
+    (`Sessions.order_after`)."""
     for place in places:
         give_up_test(connection, place)
     free = [place for place in dict.fromkeys(places) if open_round(connection, place) is None]
     found = [place for place in free if _holds_stock(connection, place)]
     if found:
-        more = f" and {len(found) - 1} more" if found[1:] else ""
-        name = f"{'Zero-check' if items else 'Check'} {found[0]}{more}"
-        counting.order(connection, part_op_id(op_id, CHECK), who, name, dict.fromkeys(found, items))
+        wanted = dict.fromkeys(found, items)
+        counting.order(connection, part_op_id(op_id, CHECK), who, check_name(wanted), wanted)
 
 
 def _holds_stock(connection: Connection, place: str) -> bool:
