@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ledger.control import UNIT
+from ledger.control import AREA, UNIT, VIRTUAL
 from ledger.db import Connection
 from ledger.documents import happened_ms
 from ledger.ids import OpId
 from ledger.plans import Picture
 
 ROUNDS_KEPT = 10_000
+NOT_BOOKABLE = "not-bookable"  # why an act is an exception whose every line is in doubt, at both its ends
 EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
 
 
@@ -121,13 +122,15 @@ def doubts(connection: Connection, height: int = EVERYTHING) -> list[Doubt]:
     rows = connection.execute(
         "WITH doubts AS (SELECT e.op_id, e.location, x.item, e.location IN (x.source, x.target) AS here, 0 AS later"
         " FROM exceptions e LEFT JOIN exception_lines x ON x.op_id = e.op_id"
+        " UNION ALL SELECT e.op_id, iif(n.value, x.source, x.target), x.item, 1, 0 FROM exceptions e"
+        " JOIN exception_lines x ON x.op_id = e.op_id JOIN json_each('[0,1]') n WHERE e.reason = ?2"
         " UNION ALL SELECT l.posted, c.bin, l.item, 1, 1 FROM count_lines l JOIN counts c ON c.op_id = l.count"
         " WHERE l.missing > 0)"
         " SELECT d.op_id, d.location, d.later, json_group_array(d.item) FILTER (WHERE d.here),"
         " COALESCE(h.at_ms, 0), o.height, o.place FROM doubts d JOIN operations o ON o.op_id = d.op_id"
         " AND o.height <= ?1 LEFT JOIN happened h ON h.height = o.height AND h.place = o.place WHERE d.location IN"
-        " (SELECT location FROM locations WHERE kind <> 2) GROUP BY d.op_id, d.location, d.later",
-        (height,),
+        " (SELECT location FROM locations WHERE kind NOT IN (?3, ?4)) GROUP BY d.op_id, d.location, d.later",
+        (height, NOT_BOOKABLE, VIRTUAL, AREA),
     ).fetchall()
     times = _times(connection)
     found = []

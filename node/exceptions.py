@@ -13,29 +13,32 @@ from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, OpId
 from ledger.moves import Line
 from node import catalogue
+from node.counting_facts import NOT_BOOKABLE
 from node.counting_sessions import Sessions, check_name
 from node.desk import Person
 from node.rounds import give_up_test, open_round
 from node.site import Site
 
-NOT_BOOKABLE = "not-bookable"
 # The part of an act's op_id that names the count it orders; parts of its document have lower numbers.
 CHECK = 1_002
 
 
-def place_of(lines: Sequence[Line]) -> str:
-    """The place that an act in these lines makes suspect: where its first line takes from, or else brings to."""
-    return lines[0].target if lines[0].source in VIRTUAL else lines[0].source
+def places_of(lines: Sequence[Line]) -> list[str]:
+    """The places that an act in these lines makes suspect: every one that it takes from or brings to, in their order.
+    First the one that the exception names, which stands alone where nothing of it was on the site."""
+    ends = [end for line in lines for end in (line.source, line.target)]
+    return list(dict.fromkeys(end for end in ends if end not in VIRTUAL)) or ends[-1:]
 
 
 def seal(
     site: Site, connection: Connection, counting: Sessions, op_id: OpId, who: Person, place: str,
     lines: tuple[Line, ...], document: Document, *, also: Iterable[str] = (),
 ) -> None:  # fmt: skip
-    """Keep what happened and could not be booked. `also`: other places that are to be counted because of it."""
+    """Keep what happened and could not be booked, and have `place` counted, and where its lines end. `also`: other
+    places that are to be counted because of it."""
     stated = calls.ExceptDocument(actor=who.actor, location=place, reason=NOT_BOOKABLE, lines=lines)
     site.record(stated, op_id=op_id, document=document)
-    order_count(connection, counting, op_id, who, (place, *also))
+    order_count(connection, counting, op_id, who, (place, *also, *places_of(lines)))
 
 
 def order_count(

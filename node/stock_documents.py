@@ -400,7 +400,7 @@ class Documents:
             happened = wish.happened or self._blind_to(connection, who, wish)
             if stated is not None or self._site.find(op_id) is not None or not happened:
                 raise
-            self.seal(connection, op_id, who, exceptions.place_of(wish.lines), wish.lines, document)
+            self.seal(connection, op_id, who, exceptions.places_of(wish.lines)[0], wish.lines, document)
             return False
         if stated is not None:
             exceptions.order_count(connection, self._counting, op_id, who, (stated.location,))

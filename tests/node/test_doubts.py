@@ -139,3 +139,19 @@ def test_a_count_that_falls_short_when_it_is_posted_has_its_bin_counted_again(st
     stage.floor.stock.move(stage.op(), stage.as_("mona"), move)
     approve(stage, number, "A-01")
     assert suspects(stage) == ["A-01"] and waiting(stage) == {"A-01": '["BOLT"]'}
+
+
+def test_every_place_of_an_act_that_could_not_be_booked_is_doubted(stage: Stage) -> None:
+    put = {"lines": [{"item": "BOLT", "quantity": 3}], "source": "A-01", "target": "A-02"}
+    stage.floor.stock.move(stage.op(), stage.as_("mona"), put)
+    lines = [{"item": "PAINT", "lot": "L1", "quantity": 3, "source": "A-01", "target": "DOCK"},
+             {"item": "BOLT", "quantity": 30, "source": "A-02", "target": "DOCK"}]  # fmt: skip
+    answer = stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": lines, "happened": True})
+    assert answer["exception"] is True
+    assert suspects(stage) == sorted(waiting(stage)) == ["A-01", "A-02", "DOCK"]
+
+
+def test_of_goods_that_left_the_site_only_where_they_were_is_doubted(stage: Stage) -> None:
+    gone = {"lines": [{"item": "BOLT", "quantity": 30}], "source": "A-01", "reasons": ["sale"], "happened": True}
+    assert stage.floor.stock.issue(stage.op(), stage.as_("mona"), gone)["exception"] is True
+    assert suspects(stage) == sorted(waiting(stage)) == ["A-01"]
