@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ledger import calls
 from ledger.codec import cbor_encode
+from ledger.control import VIRTUAL
 from ledger.counts import Rule
 from ledger.db import Connection
 from ledger.documents import part_op_id, reason_code
@@ -146,7 +147,9 @@ class Sessions:
         self, connection: Connection, op_id: OpId, who: Person, session: OpId, bins: Iterable[str]
     ) -> None:
         """The act `op_id` has ended the count of these bins. What was doubted of them since that was ordered, and is
-        not settled by it, is counted now. A doubt that the count was ordered with is not: who ends it so knows."""
+        not settled by it, is counted now. A doubt that the count was ordered with is not: who ends it so knows. A
+        piece that was found while the books have it elsewhere is not settled either: that place and this one are
+        counted together, so that it can be said to be relocated."""
         since = {
             str(bin_): (int(height), int(place))
             for bin_, height, place in connection.execute(
@@ -158,6 +161,16 @@ class Sessions:
         left: dict[str, list[frozenset[str]]] = {}
         for doubt in unsettled(connection, fresh, posted_rounds(connection) if fresh else []):
             left.setdefault(doubt.place, []).append(doubt.items)
+        for found_in, booked_in, item in connection.execute(
+            "SELECT c.bin, l.elsewhere, l.item FROM counts c JOIN count_lines l ON l.count = c.op_id"
+            " JOIN serials s ON s.item = l.item AND s.serial = l.serial AND s.location = l.elsewhere"
+            " JOIN locations p ON p.location = l.elsewhere AND p.kind <> ?"
+            " WHERE c.session = ? AND l.posted IS NOT NULL",
+            (VIRTUAL, session.raw),
+        ):
+            if found_in in over:
+                left.setdefault(str(booked_in), []).append(frozenset((str(item),)))
+                left.setdefault(str(found_in), []).append(frozenset((str(item),)))
         if left:
             wanted = {bin_: _all_of(connection, each) for bin_, each in left.items()}
             self.order(connection, part_op_id(op_id, AFTER), who, check_name(wanted), wanted)

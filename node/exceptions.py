@@ -4,6 +4,7 @@ ordered in the same transaction. A count that is recorded later, and posted by a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from ledger import calls
@@ -38,7 +39,19 @@ def seal(
     places that are to be counted because of it."""
     stated = calls.ExceptDocument(actor=who.actor, location=place, reason=NOT_BOOKABLE, lines=lines)
     site.record(stated, op_id=op_id, document=document)
-    order_count(connection, counting, op_id, who, (place, *also, *places_of(lines)))
+    places = (place, *also, *places_of(lines), *_pieces_in(connection, lines))
+    order_count(connection, counting, op_id, who, places)
+
+
+def _pieces_in(connection: Connection, lines: Sequence[Line]) -> list[str]:
+    """Where the books have the pieces of these lines. One that was elsewhere all the same is missing there."""
+    pieces = json.dumps([[line.item, line.serial] for line in lines if line.serial])
+    rows = connection.execute(
+        "SELECT DISTINCT s.location FROM json_each(?) p JOIN serials s ON s.item = p.value ->> 0"
+        " AND s.serial = p.value ->> 1 ORDER BY s.location",
+        (pieces,),
+    )
+    return [str(place) for (place,) in rows]
 
 
 def order_count(

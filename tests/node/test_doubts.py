@@ -155,3 +155,32 @@ def test_of_goods_that_left_the_site_only_where_they_were_is_doubted(stage: Stag
     gone = {"lines": [{"item": "BOLT", "quantity": 30}], "source": "A-01", "reasons": ["sale"], "happened": True}
     assert stage.floor.stock.issue(stage.op(), stage.as_("mona"), gone)["exception"] is True
     assert suspects(stage) == sorted(waiting(stage)) == ["A-01"]
+
+
+PIECE = {"item": "DRILL", "serial": "S1", "quantity": 1}
+
+
+def test_a_piece_that_came_back_and_that_the_books_have_on_a_shelf_is_looked_for_there_too(stage: Stage) -> None:
+    stage.receive(PIECE)
+    back = {"lines": [{**PIECE, "target": "DOCK"}], "origin": "customer", "return_of": "SO-9", "happened": True}
+    assert stage.floor.stock.receive(stage.op(), stage.as_("mona"), back)["exception"] is True
+    assert suspects(stage) == ["DOCK"] and sorted(waiting(stage)) == ["A-01", "DOCK"]
+
+
+def test_a_counted_piece_that_the_books_have_elsewhere_is_looked_for_there_and_booked_in_the_end(
+    stage: Stage,
+) -> None:
+    stage.receive(PIECE)
+    number = session(stage, "A-02", rule=ONCE)
+    count(stage, "A-02", PIECE)
+    approve(stage, number, "A-02")
+    # Counted together the two are offered as one relocation.
+    assert waiting(stage) == {"A-01": '["DRILL"]', "A-02": '["DRILL"]'}
+    again = ordered(stage)
+    count(stage, "A-02", PIECE)
+    count(stage, "A-01")
+    moved = {"session": str(again), "source": "A-01", "target": "A-02", "item": "DRILL", "serial": "S1"}
+    stage.floor.counting.relocations.decide(stage.op(), stage.as_("sven"), moved)
+    for bin_ in ("A-01", "A-02"):
+        approve(stage, again, bin_)
+    assert (stage.stock("A-01", "DRILL"), stage.stock("A-02", "DRILL"), waiting(stage)) == (0, 1, {})
