@@ -118,18 +118,21 @@ def unsettled(connection: Connection, found: list[Doubt], rounds: list[PostedRou
 
 
 def doubts(connection: Connection, height: int = EVERYTHING) -> list[Doubt]:
-    """Every doubt that there ever was about a place where stock can lie."""
+    """Every doubt that there ever was about a place where stock can lie. An exception that names none, as when its
+    label was misread, is about where its lines end."""
     rows = connection.execute(
-        "WITH doubts AS (SELECT e.op_id, e.location, x.item, e.location IN (x.source, x.target) AS here, 0 AS later"
+        "WITH places AS (SELECT location FROM locations WHERE kind NOT IN (?3, ?4)),"
+        " doubts AS (SELECT e.op_id, e.location, x.item, e.location IN (x.source, x.target) AS here, 0 AS later"
         " FROM exceptions e LEFT JOIN exception_lines x ON x.op_id = e.op_id"
         " UNION ALL SELECT e.op_id, iif(n.value, x.source, x.target), x.item, 1, 0 FROM exceptions e"
-        " JOIN exception_lines x ON x.op_id = e.op_id JOIN json_each('[0,1]') n WHERE e.reason = ?2"
+        " JOIN exception_lines x ON x.op_id = e.op_id JOIN json_each('[0,1]') n"
+        " WHERE e.reason = ?2 OR e.location NOT IN places"
         " UNION ALL SELECT l.posted, c.bin, l.item, 1, 1 FROM count_lines l JOIN counts c ON c.op_id = l.count"
         " WHERE l.missing > 0)"
         " SELECT d.op_id, d.location, d.later, json_group_array(d.item) FILTER (WHERE d.here),"
         " COALESCE(h.at_ms, 0), o.height, o.place FROM doubts d JOIN operations o ON o.op_id = d.op_id"
         " AND o.height <= ?1 LEFT JOIN happened h ON h.height = o.height AND h.place = o.place WHERE d.location IN"
-        " (SELECT location FROM locations WHERE kind NOT IN (?3, ?4)) GROUP BY d.op_id, d.location, d.later",
+        " places GROUP BY d.op_id, d.location, d.later",
         (height, NOT_BOOKABLE, VIRTUAL, AREA),
     ).fetchall()
     times = _times(connection)

@@ -54,6 +54,11 @@ def _pieces_in(connection: Connection, lines: Sequence[Line]) -> list[str]:
     return [str(place) for (place,) in rows]
 
 
+def stated_places(connection: Connection, stated: calls.ExceptDocument) -> list[str]:
+    """The places that a person's exception makes suspect: the one it names, or if that is none where its lines end."""
+    return [stated.location] if _holds_stock(connection, stated.location) else places_of(stated.lines)
+
+
 def order_count(
     connection: Connection, counting: Sessions, op_id: OpId, who: Person, places: Iterable[str],
     items: tuple[str, ...] = (),

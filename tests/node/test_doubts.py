@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from ledger import control
+from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import streams
 from tests.node.floor_kit import Stage
+from tests.node.test_contact import HOUR_MS, late
 from tests.node.test_counting import approve, session
 
 ONCE = {"control_percent": 0, "rounds_max": 1}
@@ -157,6 +159,7 @@ def test_of_goods_that_left_the_site_only_where_they_were_is_doubted(stage: Stag
     assert suspects(stage) == sorted(waiting(stage)) == ["A-01"]
 
 
+BOLTS = {"item": "BOLT", "quantity": 1}
 PIECE = {"item": "DRILL", "serial": "S1", "quantity": 1}
 
 
@@ -184,3 +187,22 @@ def test_a_counted_piece_that_the_books_have_elsewhere_is_looked_for_there_and_b
     for bin_ in ("A-01", "A-02"):
         approve(stage, again, bin_)
     assert (stage.stock("A-01", "DRILL"), stage.stock("A-02", "DRILL"), waiting(stage)) == (0, 1, {})
+
+
+def test_a_mistyped_place_of_an_exception_is_refused_while_the_person_is_there(stage: Stage) -> None:
+    lost = {"location": "A-O1", "reason": "lost", "lines": [{**BOLTS, "source": "A-O1", "target": "A-02"}]}
+    with pytest.raises(Rejected, match="location 'A-O1' is not known here"):
+        stage.floor.stock.except_document(stage.op(), stage.as_("mona"), lost)
+    with pytest.raises(Rejected, match="location 'A-O3' is not known here"):
+        body = {**lost, "location": "A-01", "lines": [{**BOLTS, "source": "A-01", "target": "A-O3"}]}
+        stage.floor.stock.except_document(stage.op(), stage.as_("mona"), body)
+
+
+def test_an_exception_at_a_place_that_nobody_knows_is_counted_where_its_lines_end(stage: Stage) -> None:
+    lost = {"location": "A-O1", "reason": "lost", "lines": [{**BOLTS, "source": "A-O1", "target": "A-02"}]}
+    stage.floor.stock.except_document(stage.op(), late(stage, "mona", HOUR_MS), lost)
+    assert suspects(stage) == sorted(waiting(stage)) == ["A-02"]
+    number = ordered(stage)
+    count(stage, "A-02")
+    approve(stage, number, "A-02")
+    assert (suspects(stage), waiting(stage)) == ([], {})

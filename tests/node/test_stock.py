@@ -111,7 +111,7 @@ def test_goods_that_came_and_cannot_be_booked_make_the_place_that_took_them_susp
     stage.floor.stock.except_document(stage.op(), stage.as_("mona"), {**nowhere, "lines": [line]})
     with stage.site.reading() as connection:
         assert stage.floor.lookups.suspects(connection) == ["A-02"]
-        assert connection.execute("SELECT name FROM count_sessions").fetchall() == [("Check A-02",)]
+        assert connection.execute("SELECT name FROM count_sessions").fetchall() == [("Check A-02 and 1 more",)]
 
 
 def test_an_adjustment_needs_another_persons_signature(stage: Stage) -> None:
