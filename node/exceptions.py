@@ -55,7 +55,7 @@ def _pieces_in(connection: Connection, lines: Sequence[Line]) -> list[str]:
 
 
 def stated_places(connection: Connection, stated: calls.ExceptDocument) -> list[str]:
-    """The places that a person's exception makes suspect: the one it names, or if that is none where its lines end."""
+    """The places that a stated exception makes suspect: the one it names, or if that is none where its lines end."""
     return [stated.location] if _holds_stock(connection, stated.location) else places_of(stated.lines)
 
 
