@@ -44,14 +44,21 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
     for op_id in sorted(found.counts):
         _count(session, origin, op_id, rules, now_ms)
     for op_id, line, missing in found.shorts:
-        location = _bin_of(session, site, op_id, line)
+        location, item = _short_of(session, site, op_id, line)
         discrepancies.report(
             session,
             discrepancies.COUNT_SHORT,
             f"{origin}:{op_id}:{line}",
             site,
             f"a posted count would have taken line {line} below zero by {missing}: recount",
-            {"origin": str(origin), "op_id": op_id, "location": location, "line": line, "missing": missing},
+            {
+                "origin": str(origin),
+                "op_id": op_id,
+                "location": location,
+                "line": line,
+                "missing": missing,
+                "items": [item],
+            },
             now_ms,
         )
     for op_id, line, location in found.elsewhere:
@@ -64,14 +71,14 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
             {"origin": str(origin), "op_id": op_id, "line": line, "location": location},
             now_ms,
         )
-    for op_id, location, reason in found.excepted:
+    for op_id, location, reason, items in found.excepted:
         discrepancies.report(
             session,
             discrepancies.UNBOOKABLE,
             f"{origin}:{op_id}",
             site,
             f"an act at {location} could not be booked: {reason}",
-            {"origin": str(origin), "op_id": op_id, "location": location, "reason": reason},
+            {"origin": str(origin), "op_id": op_id, "location": location, "reason": reason, "items": list(items)},
             now_ms,
         )
     for op_id, height, place in found.claimed:
@@ -183,23 +190,22 @@ def _count(session: Session, origin: Origin, op_id: str, rules: RulesConfig, now
     )
 
 
-def _bin_of(session: Session, site: str, posting: str, line: int) -> str:
-    """The bin whose count had this line posted by that operation."""
-    return str(
-        session.value(
-            "SELECT c.bin FROM count_lines l JOIN counts c ON c.origin = l.origin AND c.op_id = l.op_id"
-            " WHERE c.site = :site AND l.posted_by = :op AND l.line = :line",
-            site=site,
-            op=posting,
-            line=line,
-        )
-        or ""
+def _short_of(session: Session, site: str, posting: str, line: int) -> tuple[str, str]:
+    """The bin whose count had this line posted by that operation, and its item."""
+    row = session.one(
+        "SELECT c.bin, l.item FROM count_lines l JOIN counts c ON c.origin = l.origin AND c.op_id = l.op_id"
+        " WHERE c.site = :site AND l.posted_by = :op AND l.line = :line",
+        site=site,
+        op=posting,
+        line=line,
     )
+    return ("", "") if row is None else (str(row["bin"]), str(row["item"]))
 
 
 def _explain(session: Session, site: str, op_id: str, now_ms: int) -> None:
     """A count that is wholly posted ends what was open about its bin when it was done: acts that could not be booked
-    there, and counts that fell short. An approver has signed it. At one moment the order of recording decides."""
+    there, and counts that fell short; one of some items only what is about these. An approver has signed it. At one
+    moment the order of recording decides."""
     count = session.one("SELECT * FROM counts WHERE site = :site AND op_id = :op", site=site, op=op_id)
     if count is None:
         return
@@ -213,14 +219,31 @@ def _explain(session: Session, site: str, op_id: str, now_ms: int) -> None:
     )
     if left:
         return
+    spoken = None if count["whole"] else _items_of(session, site, count)
     counted = _done(session, count["origin"], op_id)
     for number, kind, subject in discrepancies.alive(session, site, ENDED_BY_COUNT):
         said = discrepancies.evidence(session, number)
         if said.get("location") != count["bin"] or _done(session, said["origin"], said["op_id"]) >= counted:
             continue
+        doubted = set(said.get("items", ()))
+        if spoken is not None and not (doubted and doubted <= spoken):
+            continue
         text = f"bin {count['bin']} was counted and the count posted after it"
         proof = {"origin": count["origin"], "op_id": op_id, "session": count["session"], "bin": count["bin"]}
         discrepancies.clear(session, kind, subject, text, proof, now_ms)
+
+
+def _items_of(session: Session, site: str, count: dict[str, Any]) -> set[str]:
+    """The items that a round says something of, in all its parts."""
+    rows = session.all(
+        "SELECT DISTINCT l.item FROM count_lines l JOIN counts c ON c.origin = l.origin AND c.op_id = l.op_id"
+        " WHERE c.site = :site AND c.session = :session AND c.bin = :bin AND c.round = :round",
+        site=site,
+        session=count["session"],
+        bin=count["bin"],
+        round=count["round"],
+    )
+    return {str(row["item"]) for row in rows}
 
 
 def _done(session: Session, origin: str, op_id: str) -> tuple[int, int, int, int]:

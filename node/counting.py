@@ -74,7 +74,7 @@ class Counting(Sessions, Lines):
         self.shared = Shared(desk, operators)
         self.review = Review(desk, operators)
         self.choosing = Choosing(desk)
-        self.posting = Posting(desk, operators)
+        self.posting = Posting(desk, operators, self)
         self.relocations = Relocations(desk)
         self.sheets = Sheets(desk, self.closing)
         self.reports = Reports(desk, operators)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ledger import calls
-from ledger.control import UNIT
+from ledger.control import AREA, UNIT, VIRTUAL
 from ledger.db import Connection
 from ledger.documents import happened_ms
 from ledger.ids import OpId
@@ -22,6 +22,7 @@ from node.kept import Kept, newest
 ROUNDS_KEPT = 10_000
 PICTURES_KEPT = 4
 COUNTS = (calls.RecordCount.METHOD, calls.PostCount.METHOD)
+NOT_BOOKABLE = "not-bookable"  # why an act is an exception whose every line is in doubt, at both its ends
 EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
 
 
@@ -93,28 +94,77 @@ def counted_s(rounds: list[PostedRound]) -> dict[str, int]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What an act leaves open of a place: of which `items` (none: of all that is there), since when it was done and
+    at which operation (height, place) it was recorded."""
+
+    place: str
+    items: frozenset[str]
+    since: tuple[int, int]
+    recorded: tuple[int, int]
+
+
 def suspects(connection: Connection, rounds: list[PostedRound], height: int = EVERYTHING) -> list[str]:
-    """Bins where an act could not be booked, or a count was short, and that nobody has counted since: by when it
-    happened, for a paper comes in later than it was written. At one moment, or where no document says when, the order
-    of recording decides."""
-    newest: dict[str, tuple[int, int]] = {}
+    """Bins where an act could not be booked, or a count was short, and that nobody has counted since."""
+    return sorted({doubt.place for doubt in unsettled(connection, doubts(connection, height), rounds)})
+
+
+def unsettled(connection: Connection, found: list[Doubt], rounds: list[PostedRound]) -> list[Doubt]:
+    """Those of these doubts that no count has ended. A count of the whole place ends what is doubted there, one of
+    some items what is doubted of these: by when it happened, for a paper comes in later than it was written. At one
+    moment, or where no document says when, the order of recording decides."""
+    counted: dict[str, list[PostedRound]] = defaultdict(list)
     for each in rounds:
-        newest[each.bin] = max(newest.get(each.bin, (-1, 0)), (each.done_ms, each.recorded))
+        counted[each.bin].append(each)
+    spoken = _items_of(connection) if any(not each.whole for doubt in found for each in counted[doubt.place]) else {}
+
+    def ends(each: PostedRound, doubt: Doubt) -> bool:
+        if not each.whole and not (
+            doubt.items and doubt.items <= spoken.get((each.session, each.bin, each.round), set())
+        ):
+            return False
+        return (each.done_ms, each.recorded) >= doubt.since
+
+    return [doubt for doubt in found if not any(ends(each, doubt) for each in counted[doubt.place])]
+
+
+def doubts(connection: Connection, height: int = EVERYTHING) -> list[Doubt]:
+    """Every doubt that there ever was about a place where stock can lie. An exception that names none, as when its
+    label was misread, is about where its lines end."""
     rows = connection.execute(
-        "WITH doubts AS (SELECT location, op_id, 0 AS later FROM exceptions WHERE location IN"
-        " (SELECT location FROM locations WHERE kind <> 2) UNION SELECT c.bin, x.posted, 1 FROM count_lines x"
-        " JOIN counts c ON c.op_id = x.count WHERE x.missing > 0)"
-        " SELECT d.location, COALESCE(h.at_ms, 0), o.height, d.later FROM doubts d JOIN operations o"
-        " ON o.op_id = d.op_id AND o.height <= ?1 LEFT JOIN happened h ON h.height = o.height AND h.place = o.place",
-        (height,),
+        "WITH places AS (SELECT location FROM locations WHERE kind NOT IN (?3, ?4)),"
+        " doubts AS (SELECT e.op_id, e.location, x.item, e.location IN (x.source, x.target) AS here, 0 AS later"
+        " FROM exceptions e LEFT JOIN exception_lines x ON x.op_id = e.op_id"
+        " UNION ALL SELECT e.op_id, iif(n.value, x.source, x.target), x.item, 1, 0 FROM exceptions e"
+        " JOIN exception_lines x ON x.op_id = e.op_id JOIN json_each('[0,1]') n"
+        " WHERE e.reason = ?2 OR e.location NOT IN places"
+        " UNION ALL SELECT l.posted, c.bin, l.item, 1, 1 FROM count_lines l JOIN counts c ON c.op_id = l.count"
+        " WHERE l.missing > 0)"
+        " SELECT d.op_id, d.location, d.later, json_group_array(d.item) FILTER (WHERE d.here),"
+        " COALESCE(h.at_ms, 0), o.height, o.place FROM doubts d JOIN operations o ON o.op_id = d.op_id"
+        " AND o.height <= ?1 LEFT JOIN happened h ON h.height = o.height AND h.place = o.place WHERE d.location IN"
+        " places GROUP BY d.op_id, d.location, d.later",
+        (height, NOT_BOOKABLE, VIRTUAL, AREA),
     ).fetchall()
     times = _times(connection)
-    # A count recorded in the exception's own block may have come after it; a short posting is after its own count.
-    return sorted({
-        str(bin_)
-        for bin_, at_ms, since, later in rows
-        if newest.get(bin_, (-1, 0)) < (happened_ms(int(at_ms), times.get(int(since), 0)), int(since) + int(later))
-    })  # fmt: skip
+    found = []
+    for _, place, later, items, at_ms, recorded, number in rows:
+        # A count in the exception's own block may have come after it; a short posting is after its own count.
+        since = (happened_ms(int(at_ms), times.get(int(recorded), 0)), int(recorded) + int(later))
+        found.append(Doubt(str(place), frozenset(json.loads(items)), since, (int(recorded), int(number))))
+    return found
+
+
+def _items_of(connection: Connection) -> dict[tuple[OpId, str, int], set[str]]:
+    """The items that each count of a part of its bin says something of: by session, bin and round."""
+    found: dict[tuple[OpId, str, int], set[str]] = defaultdict(set)
+    for session, bin_, number, item in connection.execute(
+        "SELECT c.session, c.bin, c.round, l.item FROM counts c JOIN count_lines l ON l.count = c.op_id"
+        " WHERE NOT c.whole"
+    ):
+        found[OpId(bytes(session)), str(bin_), int(number)].add(str(item))
+    return found
 
 
 def places_at(connection: Connection, height: int = EVERYTHING) -> dict[str, tuple[int, str]]:

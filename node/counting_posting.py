@@ -24,6 +24,7 @@ from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
 from node.counting_relocations import Key, note_posted, refuse_open, relocated
+from node.counting_sessions import Sessions
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.policies import counting_policy
@@ -80,10 +81,11 @@ class _Wish:
 class Posting:
     """The approver's signature under a count."""
 
-    def __init__(self, desk: Desk, operators: Operators) -> None:
+    def __init__(self, desk: Desk, operators: Operators, sessions: Sessions) -> None:
         self._desk = desk
         self._site = desk.site
         self._operators = operators
+        self._sessions = sessions
 
     def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Post a bin in review: `session`, `bin`, `round` (which was looked at; default: whatever is decided on),
@@ -219,6 +221,7 @@ class Posting:
         if done:
             set_bin(connection, wish.session, wish.bin, "posted", ended(connection, wish.session, wish.bin))
             close_if_done(connection, wish.session)
+            self._sessions.order_after(connection, wish.op_id, wish.who, wish.session, (wish.bin,))
         return {"session": str(wish.session), "bin": wish.bin, "state": "posted" if done else "review"}
 
     def _post_part(

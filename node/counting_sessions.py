@@ -8,19 +8,21 @@ draft → active → closed            shown as counting, recount, review or pos
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ledger import calls
 from ledger.codec import cbor_encode
+from ledger.control import VIRTUAL
 from ledger.counts import Rule
 from ledger.db import Connection
-from ledger.documents import reason_code
+from ledger.documents import part_op_id, reason_code
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE
 from ledger.plans import Planned
 from node import catalogue, counting_plans
-from node.counting_facts import EVERYTHING
+from node.counting_facts import EVERYTHING, doubts, posted_rounds, unsettled
 from node.counting_plans import BINS_MAX, Draft, Plans
 from node.desk import Answer, Desk, Person
 from node.policies import counting_policy
@@ -37,6 +39,10 @@ from node.rounds import (
     set_bin,
 )
 from node.values import Fields, listed, text_id
+
+# The part of an act's op_id that names the count which is ordered because that act ended another.
+AFTER = 1_005
+ITEMS_MAX = 50  # of one bin
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,38 @@ class Sessions:
             note_baseline(connection, session, [each.bin for each in wanted])
             self._plan(connection, session, who, wanted, None, rule)
         return [each.bin for each in wanted]
+
+    def order_after(
+        self, connection: Connection, op_id: OpId, who: Person, session: OpId, bins: Iterable[str]
+    ) -> None:
+        """The act `op_id` has ended the count of these bins. What was doubted of them since that was ordered, and is
+        not settled by it, is counted now. A doubt that the count was ordered with is not: who ends it so knows. A
+        piece that was found while the books have it elsewhere is not settled either: that place and this one are
+        counted together, so that it can be said to be relocated."""
+        since = {
+            str(bin_): (int(height), int(place))
+            for bin_, height, place in connection.execute(
+                "SELECT bin, height, place FROM count_baselines WHERE session = ?", (session.raw,)
+            )
+        }
+        over = {bin_: since[bin_] for bin_ in bins if bin_ in since}
+        fresh = [each for each in doubts(connection) if each.place in over and each.recorded > over[each.place]]
+        left: dict[str, list[frozenset[str]]] = {}
+        for doubt in unsettled(connection, fresh, posted_rounds(connection) if fresh else []):
+            left.setdefault(doubt.place, []).append(doubt.items)
+        for found_in, booked_in, item in connection.execute(
+            "SELECT c.bin, l.elsewhere, l.item FROM counts c JOIN count_lines l ON l.count = c.op_id"
+            " JOIN serials s ON s.item = l.item AND s.serial = l.serial AND s.location = l.elsewhere"
+            " JOIN locations p ON p.location = l.elsewhere AND p.kind <> ?"
+            " WHERE c.session = ? AND l.posted IS NOT NULL",
+            (VIRTUAL, session.raw),
+        ):
+            if found_in in over:
+                left.setdefault(str(booked_in), []).append(frozenset((str(item),)))
+                left.setdefault(str(found_in), []).append(frozenset((str(item),)))
+        if left:
+            wanted = {bin_: _all_of(connection, each) for bin_, each in left.items()}
+            self.order(connection, part_op_id(op_id, AFTER), who, check_name(wanted), wanted)
 
     def test(self, connection: Connection, session: OpId, who: Person, bin_: str) -> None:
         """Open an auditor's test count of a bin, which they count themselves. The caller owns the transaction."""
@@ -254,6 +292,7 @@ class Sessions:
             connection.execute(
                 "UPDATE count_sessions SET state = 'cancelled', reason = ? WHERE session = ?", (reason, session.raw)
             )
+            self.order_after(connection, op_id, who, session, left)
             return {"session": str(session), "uncounted": left}
 
         return self._desk.once(op_id, who.actor, "cancel_session", {"session": session.raw, "reason": reason}, work)
@@ -274,6 +313,7 @@ class Sessions:
             drop_open(connection, session, bin_)
             set_bin(connection, session, bin_, "uncounted", reason)
             close_if_done(connection, session)
+            self.order_after(connection, op_id, who, session, (bin_,))
             return {"session": str(session), "bin": bin_}
 
         content = {"session": session.raw, "bin": bin_, "reason": reason}
@@ -300,10 +340,24 @@ class Sessions:
             for bin_ in rejected:
                 set_bin(connection, session, bin_, "rejected", reason)
             close_if_done(connection, session)
+            self.order_after(connection, op_id, who, session, rejected)
             return {"session": str(session), "rejected": rejected}
 
         content = {"session": session.raw, "bins": bins, "reason": reason}
         return self._desk.once(op_id, who.actor, "reject", content, work)
+
+
+def check_name(bins: Mapping[str, tuple[str, ...]]) -> str:
+    """What a count is called that was ordered because of what somebody found: of some items it is a zero-check."""
+    first, more = next(iter(bins)), f" and {len(bins) - 1} more" if len(bins) > 1 else ""
+    return f"{'Zero-check' if all(bins.values()) else 'Check'} {first}{more}"
+
+
+def _all_of(connection: Connection, doubted: list[frozenset[str]]) -> tuple[str, ...]:
+    """The items to count: all that are doubted; none, which is the whole bin, where one of them has no name here."""
+    found = frozenset[str]().union(*doubted)
+    named = all(doubted) and len(catalogue.items(connection, found)) == len(found)
+    return tuple(sorted(found)) if named and len(found) <= ITEMS_MAX else ()
 
 
 def drop_open(connection: Connection, session: OpId, bin_: str) -> None:
@@ -343,7 +397,7 @@ def _task(wish: object) -> _Task:
     fields = Fields(wish, "bin of the session")
     bin_ = fields.text("bin")
     items = fields.take("items")
-    skus = () if items is None else tuple(text_id(sku, "item") for sku in listed(items, "items", 50))
+    skus = () if items is None else tuple(text_id(sku, "item") for sku in listed(items, "items", ITEMS_MAX))
     assignee, deadline_ms = fields.actor("assignee"), fields.moment("deadline_ms")
     fields.done()
     return _Task(bin_, tuple(dict.fromkeys(skus)), assignee, deadline_ms)

@@ -241,7 +241,7 @@ class Picking:
             )
             self._site.record(stated, op_id=op_id, document=document)
             missing = self._elsewhere(connection, op_id, who, found, gone) if gone else 0
-            exceptions.order_count(connection, self._counting, op_id, who, (location,), (sku,))
+            exceptions.order_count(connection, self._counting, op_id, who, (location,), (sku,) if gone else ())
             return {"list": str(name), **({} if hidden else {"short": quantity, "missing": missing})}
 
         return self._desk.once(op_id, who.actor, "short_pick", wish.content, work)

@@ -25,7 +25,7 @@ from ledger.documents import (
     units_op_id,
 )
 from ledger.errors import Rejected
-from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, OpId
+from ledger.ids import CUSTOMER, SHRINKAGE, SUPPLIER, VIRTUAL, OpId
 from ledger.moves import FREE, QUALITY, Line
 from ledger.people import ADJUST, ISSUE, MOVE, RECEIVE, STOCK_ROLES
 from ledger.wording import shown
@@ -164,7 +164,8 @@ class Documents:
 
     def except_document(self, op_id: OpId, who: Person, body: object) -> Answer:
         """State an act that happened and that the rules cannot book: `location`, `reason`, `lines` [{item, …,
-        quantity, source, target}], `note`. Stock stays as it is; the location is to be counted."""
+        quantity, source, target}], `happened`, `note`. Stock stays as it is; the location is to be counted. A place
+        that is not known here is refused while the person is there; else it is counted where the lines end."""
         who.need(STOCK_ROLES, "state an act")
         fields = Fields(body, "exception")
         location, reason = fields.text("location"), fields.text("reason")
@@ -175,8 +176,15 @@ class Documents:
         def build(lines: tuple[Line, ...]) -> calls.Call:
             return calls.ExceptDocument(actor=who.actor, location=location, reason=reason, lines=lines)
 
+        def known(connection: Connection) -> None:
+            for place in (location, *(end for line in wish.lines for end in (line.source, line.target))):
+                if place not in VIRTUAL:
+                    catalogue.need_bin(connection, place)
+
+        # Whoever is still there reads the label once more: a place that nobody knows is counted by nobody.
+        away = wish.content["happened"] or OUT_OF_CONTACT in wish.marks
         wish.content = {**wish.content, "location": location, "reason": reason}
-        return self._record(op_id, who, "except", wish, build, {})
+        return self._record(op_id, who, "except", wish, build, {}, refuse=(lambda _: None) if away else known)
 
     # ------------------------------------------------------------ inside
 
@@ -399,10 +407,11 @@ class Documents:
             happened = wish.happened or self._blind_to(connection, who, wish)
             if stated is not None or self._site.find(op_id) is not None or not happened:
                 raise
-            self.seal(connection, op_id, who, exceptions.place_of(wish.lines), wish.lines, document)
+            self.seal(connection, op_id, who, exceptions.places_of(wish.lines)[0], wish.lines, document)
             return False
         if stated is not None:
-            exceptions.order_count(connection, self._counting, op_id, who, (stated.location,))
+            places = exceptions.stated_places(connection, stated)
+            exceptions.order_count(connection, self._counting, op_id, who, places)
         return True
 
     def seal(

@@ -196,7 +196,7 @@ class GoodsDocuments(Documents):
                 if not wish.happened or self._site.find(op_id) is not None:
                     raise
                 lines = tuple(_as_moved(line) for line in wish.lines)
-                self.seal(connection, op_id, who, exceptions.place_of(lines), lines, document)
+                self.seal(connection, op_id, who, exceptions.places_of(lines)[0], lines, document)
                 blind = places & self._counting.blind_bins(connection, who)
                 return {"state": "recorded", **({} if blind else {"exception": True})}
             hindsight.doubt_counts(connection, self._counting, op_id, who, places, wish.occurred_ms)

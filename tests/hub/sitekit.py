@@ -307,8 +307,9 @@ class Site:
         )
 
     def count(
-        self, bin_: str, *lines: tuple[str, int], session: OpId | None = None, round_: int = 0, at_ms: int = START_MS
-    ) -> OpId:
+        self, bin_: str, *lines: tuple[str, int], session: OpId | None = None, round_: int = 0, at_ms: int = START_MS,
+        whole: bool = True,
+    ) -> OpId:  # fmt: skip
         opened = int.from_bytes(self._view("changes_of", bin_), "big")
         return self.act(
             calls.RecordCount(
@@ -317,7 +318,7 @@ class Site:
                 bin=bin_,
                 round=round_,
                 opened=opened,
-                whole=True,
+                whole=whole,
                 scans=bytes(32),
                 lines=tuple(Counted(item=item, counted=counted) for item, counted in lines),
             ),

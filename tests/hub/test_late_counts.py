@@ -56,3 +56,21 @@ def test_a_count_recorded_after_an_act_ends_it_when_it_was_done_after_it(
     oslo.deliver()
     _digest(hub)
     assert open_kinds(hub) == left
+
+
+@pytest.mark.parametrize(
+    ("lost", "left"), [((("BOLT", ""),), []), ((("PAINT", "L1"),), ["unbookable act"]), ((), ["unbookable act"])]
+)
+def test_a_count_of_some_items_ends_only_what_is_about_them(
+    hub: Hub, clock: ManualClock, lost: tuple[tuple[str, str], ...], left: list[str]
+) -> None:
+    oslo = _site(hub, "oslo", clock)
+    lines = tuple(calls.Line(item=item, lot=lot, quantity=4, source="A-01", target="A-02") for item, lot in lost)
+    oslo.act(calls.ExceptDocument(actor=sitekit.NOBODY, location="A-01", reason="not-bookable", lines=lines))
+    oslo.deliver()
+    session = oslo.new_op()
+    counted = oslo.count("A-01", ("BOLT", 0), session=session, whole=False)
+    oslo.post(counted, session, "A-01", ("BOLT", 0, 0))
+    oslo.deliver()
+    _digest(hub)
+    assert open_kinds(hub) == left

@@ -13,6 +13,7 @@ from tests.node.test_contact import HOUR_MS, late
 from tests.node.test_counting import approve, session
 
 ONCE = {"control_percent": 0, "rounds_max": 1}
+# Of these bins only A-01 is counted here: A-02 stays in doubt.
 MANY = {"lines": [{"item": "BOLT", "quantity": 4_000}], "source": "A-01", "target": "A-02"}
 
 
@@ -50,7 +51,7 @@ def test_a_paper_count_of_before_an_exception_leaves_its_bin_suspect(stage: Stag
     assert stage.floor.stock.move(stage.op(), stage.as_("mona"), {**MANY, "happened": True})["exception"] is True
     stage.world.clock.advance(60_000)
     paper_back(stage, number, sheet, counted_ms)
-    assert suspects(stage) == ["A-01"]
+    assert suspects(stage) == ["A-01", "A-02"]
 
 
 def test_a_paper_count_of_after_an_exception_ends_it_also_when_that_was_told_later(stage: Stage) -> None:
@@ -59,7 +60,7 @@ def test_a_paper_count_of_after_an_exception_ends_it_also_when_that_was_told_lat
     stage.world.clock.advance(60_000)
     paper_back(stage, number, sheet, counted_ms)
     assert stage.floor.stock.move(stage.op(), late(stage, "mona", HOUR_MS), MANY)["exception"] is True
-    assert suspects(stage) == []
+    assert suspects(stage) == ["A-02"]
 
 
 def test_what_is_said_to_happen_in_times_to_come_is_counted_away_all_the_same(stage: Stage) -> None:
@@ -72,7 +73,7 @@ def test_what_is_said_to_happen_in_times_to_come_is_counted_away_all_the_same(st
     sheets = stage.floor.counting.sheets
     issued = sheets.issue(stage.op(), stage.as_("tess"), {"session": str(number)})
     paper_back(stage, number, int(issued["sheet"]), stage.world.clock.now_ms())
-    assert suspects(stage) == []
+    assert suspects(stage) == ["A-02"]
 
 
 def test_a_sheet_of_times_to_come_ends_no_later_exception(stage: Stage) -> None:
@@ -80,4 +81,4 @@ def test_a_sheet_of_times_to_come_ends_no_later_exception(stage: Stage) -> None:
     paper_back(stage, number, sheet, stage.world.clock.now_ms() + 1_000 * HOUR_MS)
     stage.world.clock.advance(120_000)
     assert stage.floor.stock.move(stage.op(), stage.as_("mona"), {**MANY, "happened": True})["exception"] is True
-    assert suspects(stage) == ["A-01"]
+    assert suspects(stage) == ["A-01", "A-02"]
