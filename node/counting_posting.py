@@ -154,8 +154,12 @@ class Posting:
         return self._approve(content, op_id, who, session, bin_, None, {}, ((reason, 0),), None, sign, limits)
 
     @staticmethod
-    def _refuse_beyond(connection: Connection, wish: _Wish, found: Sequence[Part], known: Mapping[Key, int]) -> None:
-        """All that is wanted at once, so that nothing of it stands when it is too much."""
+    def _refuse_whole(connection: Connection, wish: _Wish, found: Sequence[Part], known: Mapping[Key, int]) -> None:
+        """All that is wanted at once, so that nothing of it stands when it is too much or lacks a reason."""
+        _refuse_half(wish, found)
+        rules = counting_policy(connection)
+        for part in found:
+            _reasons(rules, wish, part, wish.select(part), known)
         lines = [line for part in found for line in _selected(part, wish.select(part))]
         _refuse_limits(connection, wish.limits, wish.who.actor, wish.session, wish.bin, lines, known)
 
@@ -213,7 +217,7 @@ class Posting:
         # After a crash between two parts the same wish comes again: `select` has no line of a part that stands.
         if select or (not part.lines and part.post is None):
             known = relocated(connection, wish.session, wish.bin)
-            self._refuse_beyond(connection, wish, found, known)
+            self._refuse_whole(connection, wish, found, known)
             self._post_part(connection, wish, row, part, select, name, known)
         done = all(each.done for each in parts(connection, wish.session, wish.bin, row.round))
         if done:
@@ -277,6 +281,21 @@ def _own_work(connection: Connection, session: OpId, bin_: str, actor: Actor) ->
 
 def _selected(part: Part, select: int) -> list[Compared]:
     return [line for at, line in enumerate(part.lines) if select >> at & 1]
+
+
+def _refuse_half(wish: _Wish, found: Sequence[Part]) -> None:
+    """Refuse one line of a piece that was found otherwise than the books had it, without the other: they would let go
+    of it and not take it in, or not take in what they still have."""
+    stand: dict[tuple[str, str], set[bool]] = {}
+    for part in found:
+        select = wish.select(part)
+        for at, line in enumerate(part.lines):
+            if line.serial:
+                posted = part.posted[at] or bool(select >> at & 1)
+                stand.setdefault((line.item, line.serial), set()).add(posted)
+    for (item, serial), each in stand.items():
+        if len(each) > 1:
+            raise Rejected(f"piece {serial} of {item} is in two lines: post both at once")
 
 
 def _refuse_limits(

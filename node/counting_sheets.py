@@ -9,6 +9,7 @@ blind.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 from ledger.db import Connection
 from ledger.documents import reason_code
@@ -318,6 +319,11 @@ class Sheets:
             pieces = [(thing.item, thing.serial) for thing, quantity, _ in each.lines if thing.serial and quantity]
             problems += [
                 f"serial {serial} of {item} stands in two bins" for item, serial in pieces if (item, serial) in seen
+            ]
+            problems += [
+                f"serial {serial} of {item} stands twice in {each.bin}: one piece has one lot and one status"
+                for (item, serial), rows in Counter(pieces).items()
+                if rows > 1
             ]
             seen.update(pieces)
         return problems
