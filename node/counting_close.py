@@ -221,7 +221,11 @@ def _provenance(connection: Connection, row: Round) -> dict[str, Any]:
         return {"marks": marks}
     (digest,) = connection.execute("SELECT digest FROM count_sheets WHERE number = ?", (row.sheet,)).fetchone()
     paper = {} if digest is None else {"paper": bytes(digest)}
-    return {"marks": (*marks, BY_PAPER), "references": {"sheet": str(row.sheet)}, "commitments": paper}
+    said = {"sheet": str(row.sheet)}
+    (counter,) = connection.execute("SELECT actor FROM tasks WHERE task = ?", (row.task,)).fetchone()
+    if row.assignee is not None and bytes(counter) != row.assignee.raw:
+        said["counted-by"] = bytes(counter).hex()  # somebody else answers for it
+    return {"marks": (*marks, BY_PAPER), "references": said, "commitments": paper}
 
 
 Key = tuple[str, str, str]

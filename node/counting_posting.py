@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ledger import calls
 from ledger.counts import Compared
@@ -18,7 +19,7 @@ from ledger.documents import Part as DocumentPart
 from ledger.documents import part_op_id, reason_code
 from ledger.errors import LedgerError, ReasonNeeded, Rejected
 from ledger.ids import Actor, OpId
-from ledger.people import APPROVE
+from ledger.people import ADJUST, APPROVE, COUNT
 from ledger.policy import RELOCATED, Counting, Limits
 from ledger.wording import shown
 from ledger.words import LINES_MAX
@@ -46,6 +47,7 @@ from node.values import Fields, amount, listed, text_id
 log = logging.getLogger(__name__)
 
 BULK_MAX = 200
+STANDS_IN = COUNT | ADJUST | APPROVE  # one of these the contract asks of whoever a count is posted for
 Said = tuple[tuple[str, int], ...]  # reasons with their shares; a share of 0 is the whole difference
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
@@ -157,11 +159,11 @@ class Posting:
     def _refuse_whole(connection: Connection, wish: _Wish, found: Sequence[Part], known: Mapping[Key, int]) -> None:
         """All that is wanted at once, so that nothing of it stands when it is too much or lacks a reason."""
         _refuse_half(wish, found)
+        lines = [line for part in found for line in _selected(part, wish.select(part))]
+        _refuse_limits(connection, wish.limits, wish.who.actor, wish.session, wish.bin, lines, known)
         rules = counting_policy(connection)
         for part in found:
             _reasons(rules, wish, part, wish.select(part), known)
-        lines = [line for part in found for line in _selected(part, wish.select(part))]
-        _refuse_limits(connection, wish.limits, wish.who.actor, wish.session, wish.bin, lines, known)
 
     def refused(self, connection: Connection, session: OpId, bin_: str, actor: Actor) -> str:
         """Why this person, if they may approve at all, may not post what is left of this bin; "" when they may."""
@@ -171,10 +173,32 @@ class Posting:
         found = parts(connection, session, bin_, speaking(connection, session, bin_).round)
         left = [line for part in found for line, posted in zip(part.lines, part.posted, strict=True) if not posted]
         try:
+            for part in found:
+                if not part.done and part.counter is not None:
+                    self._in_name_of(connection, session, bin_, part.counter, actor)
             _refuse_limits(connection, rules.limits_of(actor), actor, session, bin_, left, known)
         except Rejected as error:
             return str(error)
         return ""
+
+    def _in_name_of(self, connection: Connection, session: OpId, bin_: str, counter: Actor, approver: Actor) -> Actor:
+        """In whose name a count is posted: its counter's while they have rights here. What they counted happened, so
+        then whoever opened the session stands in for them, or else of those who have a role and a key here the
+        first by id; never who approves. `counter` stays who counted."""
+        (opened_by,) = connection.execute(
+            "SELECT opened_by FROM count_sessions WHERE session = ?", (session.raw,)
+        ).fetchone()
+        others = connection.execute(
+            "SELECT actor FROM rights WHERE roles & ? AND key IS NOT NULL ORDER BY actor", (STANDS_IN,)
+        ).fetchall()
+        for raw in chain((counter.raw, opened_by), (row[0] for row in others)):
+            person = self._operators.with_rights(connection, Actor(bytes(raw)))
+            if person is not None and person.actor != approver and person.has(STANDS_IN):
+                return person.actor
+        raise Rejected(
+            f"whoever counted {bin_} has no rights here any more, and nobody but you is left to stand in for them: "
+            "have somebody else given a role, or have it counted again"
+        )
 
     def _own(self, who: Person, pin: object) -> tuple[Sign, Limits]:
         """How somebody of the site signs, and up to what."""
@@ -234,7 +258,7 @@ class Posting:
         rules = counting_policy(connection)
         reasons = _reasons(rules, wish, part, select, known)
         call = calls.PostCount(
-            actor=part.counter,
+            actor=self._in_name_of(connection, wish.session, wish.bin, part.counter, wish.who.actor),
             count=part.op_id,
             session=wish.session,
             bin=wish.bin,
