@@ -70,13 +70,14 @@ class Counting(Sessions, Lines):
     def __init__(self, desk: Desk, operators: Operators) -> None:
         Sessions.__init__(self, desk)
         Lines.__init__(self, desk)
+        self._operators = operators
         self.closing = Closing(desk)
         self.shared = Shared(desk, operators)
         self.review = Review(desk, operators)
         self.choosing = Choosing(desk)
         self.posting = Posting(desk, operators, self)
         self.relocations = Relocations(desk)
-        self.sheets = Sheets(desk, self.closing)
+        self.sheets = Sheets(desk, operators, self.closing)
         self.reports = Reports(desk, operators)
         self.certificates = Certificates(desk)
 
@@ -243,16 +244,14 @@ class Counting(Sessions, Lines):
         return self._desk.once(op_id, who.actor, "free_bin", content, work)
 
     def free_revoked(self) -> None:
-        """Free what people have open or are to count who may count no more: the hub has revoked them, or taken the
-        role."""
+        """Free what people have open or are to count who may count no more: the hub has revoked them or taken the role,
+        or their time here is over."""
         with self._site.reading() as connection:
             rows = connection.execute(
-                "SELECT DISTINCT b.bin, t.actor FROM count_bins b"
+                "SELECT DISTINCT b.bin, t.actor, iif(s.test, ?, ?) FROM count_bins b"
                 " JOIN count_tallies r ON r.session = b.session AND r.bin = b.bin"
                 " JOIN tasks t ON t.task = r.task AND t.state = 'open'"
-                " JOIN count_sessions s ON s.session = b.session"
-                " JOIN rights p ON p.actor = t.actor AND (p.revoked OR NOT p.roles & iif(s.test, ?, ?))"
-                " WHERE b.state = 'counting'",
+                " JOIN count_sessions s ON s.session = b.session WHERE b.state = 'counting'",
                 (AUDIT, COUNT),
             ).fetchall()
             assigned = connection.execute(
@@ -262,9 +261,13 @@ class Counting(Sessions, Lines):
                 " WHERE b.state = 'waiting'",
                 (COUNT,),
             ).fetchall()
-        for bin_, actor in rows:
-            with self._site.writing() as connection:
-                self._free(connection, bin_, Actor(bytes(actor)))
+            opened = [(str(bin_), Actor(bytes(actor)), int(role)) for bin_, actor, role in rows]
+            people = {actor: self._operators.with_rights(connection, actor) for _, actor, _ in opened}
+        for bin_, actor, role in opened:
+            person = people[actor]
+            if person is None or not person.has(role):
+                with self._site.writing() as connection:
+                    self._free(connection, bin_, actor)
         for key in assigned:
             with self._site.writing() as connection:
                 connection.execute(

@@ -1,8 +1,9 @@
 """Closing a bin: the tally becomes explicit lines, and the chain keeps them beside what it expects at that moment.
 
 A whole bin says something about everything: what the books have there and nobody found becomes a line of zero. The
-answer to the counter is the same whatever the lines are. More than 200 lines are recorded in parts; the bin is
-`closing` until the last one stands, and a crash in between is finished by `resume` or by the same wish again.
+answer to the counter is the same whatever the lines are. What one operation cannot say (`in_parts`) is recorded in
+parts; the bin is `closing` until the last one stands, and a crash in between is finished by `resume` or by the same
+wish again.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Closing:
         if kept:
             return int(kept)
         lines, _, _ = lines_of(connection, row)
-        return max(1, -(-len(lines) // LINES_MAX))
+        return len(in_parts(lines))
 
     def _record(
         self, connection: Connection, op_id: OpId, who: Person, bin_: str, number: int, count: int,
@@ -144,14 +145,13 @@ class Closing:
         sealed = sealed_in(connection, tallies(connection, row))
         if not empty and not sealed and not tasks.tally(connection, row.task):
             raise Rejected(f"nothing was counted in {row.bin}: count it, or declare it empty")
-        if count != max(1, -(-len(lines) // LINES_MAX)) or count > PARTS_MAX:
+        chunks = in_parts(lines)
+        if count != len(chunks) or count > PARTS_MAX:
             raise Rejected(f"{row.bin} has {len(lines)} lines: repeat this, or split the bin")
         refuse_open_areas(connection, row)
         decline_asked(connection, row)
         root = tasks.root(connection, *tallies(connection, row))
-        for number in range(1, count + 1):
-            start = (number - 1) * LINES_MAX
-            chunk = lines[start : start + LINES_MAX]
+        for number, chunk in enumerate(chunks, 1):
             document = self._desk.document(
                 occurred_ms,
                 scans=root,
@@ -160,15 +160,16 @@ class Closing:
                 part=None if count == 1 else DocumentPart(op_id, number, count),
                 **_provenance(connection, row),
             )
-            self._keep(connection, op_id, who, row, number, count, chunk, document, root)
+            self._keep(connection, op_id, who, row, number, chunk, document, root)
         tasks.become(connection, row.task, tasks.CLOSING)
         set_bin(connection, row.session, row.bin, "closing")
 
     def _keep(
-        self, connection: Connection, op_id: OpId, who: Person, row: Round, number: int, count: int,
+        self, connection: Connection, op_id: OpId, who: Person, row: Round, number: int,
         chunk: tuple[Counted, ...], document: Document, root: bytes,
     ) -> None:  # fmt: skip
-        name = op_id if count == 1 else part_op_id(op_id, number)
+        # In one part or several, the closing has the name that whoever counted gave it.
+        name = op_id if number == 1 else part_op_id(op_id, number)
         call = calls.RecordCount(
             actor=who.actor,
             session=row.session,
@@ -211,10 +212,24 @@ def _provenance(connection: Connection, row: Round) -> dict[str, Any]:
         return {"marks": marks}
     (digest,) = connection.execute("SELECT digest FROM count_sheets WHERE number = ?", (row.sheet,)).fetchone()
     paper = {} if digest is None else {"paper": bytes(digest)}
-    return {"marks": (*marks, BY_PAPER), "references": {"sheet": str(row.sheet)}, "commitments": paper}
+    said = {"sheet": str(row.sheet)}
+    (counter,) = connection.execute("SELECT actor FROM tasks WHERE task = ?", (row.task,)).fetchone()
+    if row.assignee is not None and bytes(counter) != row.assignee.raw:
+        said["counted-by"] = bytes(counter).hex()  # somebody else answers for it
+    return {"marks": (*marks, BY_PAPER), "references": said, "commitments": paper}
 
 
 Key = tuple[str, str, str]
+
+
+def in_parts(lines: tuple[Counted, ...]) -> list[tuple[Counted, ...]]:
+    """Lines by the operation that records them: 200 at most, and of a piece with a serial one. Where the books have a
+    piece otherwise than it was found it has two lines: they let go of it in an earlier part than they take it in."""
+    found = {(line.item, line.serial) for line in lines if line.serial and line.counted}
+    gone = [line for line in lines if not line.counted and (line.item, line.serial) in found]
+    rest = [line for line in lines if line.counted or (line.item, line.serial) not in found]
+    cut = [each[at : at + LINES_MAX] for each in (gone, rest) for at in range(0, len(each), LINES_MAX)]
+    return [tuple(chunk) for chunk in cut] or [()]
 
 
 def lines_of(
@@ -222,7 +237,8 @@ def lines_of(
 ) -> tuple[tuple[Counted, ...], dict[Counted, str], dict[Counted, int]]:
     """The count lines of a round in the order of the chain, with the expiry dates and pieces that were said of them.
 
-    Beside what was counted: everything that the books have in the bin (in an item task: of its items), as zero.
+    Beside what was counted: everything that the books have in the bin (in an item task: of its items), as zero. A
+    piece with a serial that is neither there nor in the books has no line.
     """
     counted: dict[tuple[str, str, str, int], int] = defaultdict(int)
     unsaid: dict[Key, int] = defaultdict(int)
@@ -253,6 +269,7 @@ def lines_of(
     lines = tuple(
         Counted(item=at[0], lot=at[1], serial=at[2], status=at[3], counted=quantity)
         for at, quantity in sorted(counted.items())
+        if quantity or not at[2] or at in held
     )
     # Goods of one lot in several statuses share their pieces: they stand with the first line that has any of them.
     pieces = {line: weighed.pop((line.item, line.lot, line.serial), 0) for line in lines if line.counted}

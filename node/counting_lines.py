@@ -137,8 +137,9 @@ class Lines:
             task = self.open_task(connection, who, bin_) if bin_ else tasks.current(connection, who.actor)
             if task is None:
                 raise Rejected("you have nothing open to undo")
-            thing = tasks.undo(connection, task, who.actor, number, self.by_hand(who))
-            return {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
+            thing, repeated = tasks.undo(connection, task, who.actor, number, self.by_hand(who))
+            counted = {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
+            return {**counted, "repeated": True} if repeated else counted
 
         return self._desk.once(op_id, who.actor, "undo", {"number": number, **_within(bin_)}, work)
 

@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ledger import calls
 from ledger.counts import Compared
@@ -18,7 +19,7 @@ from ledger.documents import Part as DocumentPart
 from ledger.documents import part_op_id, reason_code
 from ledger.errors import LedgerError, ReasonNeeded, Rejected
 from ledger.ids import Actor, OpId
-from ledger.people import APPROVE
+from ledger.people import ADJUST, APPROVE, COUNT
 from ledger.policy import RELOCATED, Counting, Limits
 from ledger.wording import shown
 from ledger.words import LINES_MAX
@@ -47,6 +48,7 @@ from node.values import Fields, amount, listed, text_id
 log = logging.getLogger(__name__)
 
 BULK_MAX = 200
+STANDS_IN = COUNT | ADJUST | APPROVE  # one of these the contract asks of whoever a count is posted for
 Said = tuple[tuple[str, int], ...]  # reasons with their shares; a share of 0 is the whole difference
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
@@ -156,10 +158,14 @@ class Posting:
         return self._approve(content, op_id, who, session, bin_, None, {}, ((reason, 0),), None, sign, limits)
 
     @staticmethod
-    def _refuse_beyond(connection: Connection, wish: _Wish, found: Sequence[Part], known: Mapping[Key, int]) -> None:
-        """All that is wanted at once, so that nothing of it stands when it is too much."""
+    def _refuse_whole(connection: Connection, wish: _Wish, found: Sequence[Part], known: Mapping[Key, int]) -> None:
+        """All that is wanted at once, so that nothing of it stands when it is too much or lacks a reason."""
+        _refuse_half(wish, found)
         lines = [line for part in found for line in _selected(part, wish.select(part))]
         _refuse_limits(connection, wish.limits, wish.who.actor, wish.session, wish.bin, lines, known)
+        rules = counting_policy(connection)
+        for part in found:
+            _reasons(rules, wish, part, wish.select(part), known)
 
     def refused(self, connection: Connection, session: OpId, bin_: str, actor: Actor) -> str:
         """Why this person, if they may approve at all, may not post what is left of this bin; "" when they may."""
@@ -169,10 +175,32 @@ class Posting:
         found = parts(connection, session, bin_, speaking(connection, session, bin_).round)
         left = [line for part in found for line, posted in zip(part.lines, part.posted, strict=True) if not posted]
         try:
+            for part in found:
+                if not part.done and part.counter is not None:
+                    self._in_name_of(connection, session, bin_, part.counter, actor)
             _refuse_limits(connection, rules.limits_of(actor), actor, session, bin_, left, known)
         except Rejected as error:
             return str(error)
         return ""
+
+    def _in_name_of(self, connection: Connection, session: OpId, bin_: str, counter: Actor, approver: Actor) -> Actor:
+        """In whose name a count is posted: its counter's while they have rights here. What they counted happened, so
+        then whoever opened the session stands in for them, or else of those who have a role and a key here the
+        first by id; never who approves. `counter` stays who counted."""
+        (opened_by,) = connection.execute(
+            "SELECT opened_by FROM count_sessions WHERE session = ?", (session.raw,)
+        ).fetchone()
+        others = connection.execute(
+            "SELECT actor FROM rights WHERE roles & ? AND key IS NOT NULL ORDER BY actor", (STANDS_IN,)
+        ).fetchall()
+        for raw in chain((counter.raw, opened_by), (row[0] for row in others)):
+            person = self._operators.with_rights(connection, Actor(bytes(raw)))
+            if person is not None and person.actor != approver and person.has(STANDS_IN):
+                return person.actor
+        raise Rejected(
+            f"whoever counted {bin_} has no rights here any more, and nobody but you is left to stand in for them: "
+            "have somebody else given a role, or have it counted again"
+        )
 
     def _own(self, who: Person, pin: object) -> tuple[Sign, Limits]:
         """How somebody of the site signs, and up to what."""
@@ -215,7 +243,7 @@ class Posting:
         # After a crash between two parts the same wish comes again: `select` has no line of a part that stands.
         if select or (not part.lines and part.post is None):
             known = relocated(connection, wish.session, wish.bin)
-            self._refuse_beyond(connection, wish, found, known)
+            self._refuse_whole(connection, wish, found, known)
             self._post_part(connection, wish, row, part, select, name, known)
         done = all(each.done for each in parts(connection, wish.session, wish.bin, row.round))
         if done:
@@ -233,7 +261,7 @@ class Posting:
         rules = counting_policy(connection)
         reasons = _reasons(rules, wish, part, select, known)
         call = calls.PostCount(
-            actor=part.counter,
+            actor=self._in_name_of(connection, wish.session, wish.bin, part.counter, wish.who.actor),
             count=part.op_id,
             session=wish.session,
             bin=wish.bin,
@@ -280,6 +308,21 @@ def _own_work(connection: Connection, session: OpId, bin_: str, actor: Actor) ->
 
 def _selected(part: Part, select: int) -> list[Compared]:
     return [line for at, line in enumerate(part.lines) if select >> at & 1]
+
+
+def _refuse_half(wish: _Wish, found: Sequence[Part]) -> None:
+    """Refuse one line of a piece that was found otherwise than the books had it, without the other: they would let go
+    of it and not take it in, or not take in what they still have."""
+    stand: dict[tuple[str, str], set[bool]] = {}
+    for part in found:
+        select = wish.select(part)
+        for at, line in enumerate(part.lines):
+            if line.serial:
+                posted = part.posted[at] or bool(select >> at & 1)
+                stand.setdefault((line.item, line.serial), set()).add(posted)
+    for (item, serial), each in stand.items():
+        if len(each) > 1:
+            raise Rejected(f"piece {serial} of {item} is in two lines: post both at once")
 
 
 def _refuse_limits(

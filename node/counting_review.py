@@ -9,7 +9,7 @@ from typing import TypeAlias
 from ledger.db import Connection
 from ledger.documents import reason_code
 from ledger.errors import Rejected
-from ledger.ids import OpId
+from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.words import LINES_MAX
@@ -261,13 +261,24 @@ class Review:
             "round": number,
             "counter": "" if counter is None else self._operators.name_of(connection, counter),
             "stable": all(part.stable for part in found),
-            **_how(connection, row, number),
+            **self._how(connection, row, number),
             "agreed": verdict is not None and verdict.agreed,
             "bin_over": "" if verdict is None else verdict.bin_reason,
             **_worth(shown),
             "operations": [str(part.op_id) for part in found],
             "lines": shown,
         }
+
+    def _how(self, connection: Connection, row: Round, number: int) -> Answer:
+        """How a round was counted: blind or not, and on which sheet of paper. Who counted that is another than who
+        answers for it where they have left."""
+        blind, sheet, counter = connection.execute(
+            "SELECT r.blind, r.sheet, t.actor FROM count_rounds r LEFT JOIN tasks t ON t.task = r.task"
+            " WHERE r.session = ? AND r.bin = ? AND r.round = ?",
+            (row.session.raw, row.bin, number),
+        ).fetchone()
+        named = {} if sheet is None else {"counter": self._operators.name_of(connection, Actor(bytes(counter)))}
+        return {"blind": bool(blind), "sheet": sheet, **named}
 
     @staticmethod
     def _dates(connection: Connection, part: Part) -> dict[int, Answer]:
@@ -349,15 +360,6 @@ class Review:
 
 def _is_overdue(row: Round, now_ms: int) -> bool:
     return row.deadline_ms is not None and row.deadline_ms < now_ms and row.bin_state in ("waiting", "counting")
-
-
-def _how(connection: Connection, row: Round, number: int) -> Answer:
-    """How a round was counted: blind or not, and on which sheet of paper."""
-    blind, sheet = connection.execute(
-        "SELECT blind, sheet FROM count_rounds WHERE session = ? AND bin = ? AND round = ?",
-        (row.session.raw, row.bin, number),
-    ).fetchone()
-    return {"blind": bool(blind), "sheet": sheet}
 
 
 def _stage(bins: dict[str, int], recounts: int) -> str:

@@ -9,6 +9,7 @@ blind.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 from ledger.db import Connection
 from ledger.documents import reason_code
@@ -23,6 +24,7 @@ from node.counting_csv import Sheet
 from node.counting_lines import counted_elsewhere
 from node.counting_posting import bin_op_id
 from node.desk import Answer, Desk, Person
+from node.operators import Operators
 from node.policies import counting_policy
 from node.rounds import (
     close_if_done,
@@ -45,8 +47,9 @@ CSV_CHARACTERS_MAX = 500_000
 class Sheets:
     """Issuing sheets, taking them back, and what is still out."""
 
-    def __init__(self, desk: Desk, closing: Closing) -> None:
+    def __init__(self, desk: Desk, operators: Operators, closing: Closing) -> None:
         self._desk = desk
+        self._operators = operators
         self._site = desk.site
         self._closing = closing
 
@@ -112,7 +115,8 @@ class Sheets:
 
     def take_back(self, op_id: OpId, who: Person, body: object) -> Answer:
         """What a sheet says: `sheet`, `csv` (`counting_csv`), `counter` (who counted), `counted_ms` (when), `paper`
-        (SHA-256 of its scan or photo, in hex; default: of the file), `dry_run`, `confirm`.
+        (SHA-256 of its scan or photo, in hex; default: of the file), `dry_run`, `confirm`. For somebody who has left
+        whoever brings it back answers, and its documents name who counted.
 
         A dry run answers {bins, left, problems, asked} and changes nothing. Otherwise every problem refuses the whole
         sheet, what is hard to believe is asked back ({ask}), and each bin it counted is recorded. Bins of the sheet
@@ -134,7 +138,7 @@ class Sheets:
             sheet = self.known(connection, number)
             read = counting_csv.read(connection, sheet, text, counted_ms)
             problems = list(read.problems)
-            problems += self._problems(connection, op_id, sheet, read, counter, who.actor)
+            problems += self._problems(connection, op_id, sheet, read, counter, who)
         found = {"bins": [{"bin": each.bin, "lines": len(each.lines), "empty": each.empty} for each in read.bins],
                  "left": [bin_ for bin_ in sheet.bins if bin_ not in {each.bin for each in read.bins}]}  # fmt: skip
         if dry:
@@ -176,6 +180,7 @@ class Sheets:
             row = latest(connection, sheet.session, read.bin)
             if row.bin_state != "waiting" or row.round != sheet.rounds[read.bin]:
                 raise Rejected(f"{read.bin} does not wait for this sheet any more: leave it out")
+            answers = self._answers_for(connection, counter, who)
             task = tasks.from_paper(connection, counter, read.bin, counted_ms)
             for thing, quantity, pieces in read.lines:
                 cause = Cause(counted_ms)
@@ -187,7 +192,7 @@ class Sheets:
                 "UPDATE count_rounds SET assignee = ?, task = ?, changes = ?, height = ?, sheet = ?"
                 " WHERE session = ? AND bin = ? AND round = ?",
                 (
-                    counter.raw,
+                    answers.raw,
                     task.task,
                     0,
                     sheet.height,
@@ -198,12 +203,26 @@ class Sheets:
                 ),
             )
             set_bin(connection, sheet.session, read.bin, "counting")
-            return {"task": task.task}
+            return {"task": task.task, "answers": str(answers)}
 
         content = {"sheet": sheet.number, "bin": read.bin, "csv": digest}
-        self._desk.once(bin_op_id(name, OPENED), who.actor, "open_paper", content, opened)
+        done = self._desk.once(bin_op_id(name, OPENED), who.actor, "open_paper", content, opened)
         body = {"bin": read.bin, "confirm": True, "occurred_ms": counted_ms}
-        self._closing.close_bin(name, Person(counter, COUNT), body)
+        # One of an older node says nothing of it: then it was the counter.
+        answers = Actor.parse(done.get("answers", str(counter)))
+        self._closing.close_bin(name, Person(answers, COUNT), body)
+
+    def _answers_for(self, connection: Connection, counter: Actor, who: Person) -> Actor:
+        """Whose count a sheet is on the chain: its counter's. What somebody who has left counted happened all the
+        same: whoever brings it back, `who`, answers for it."""
+        known = connection.execute("SELECT 1 FROM rights WHERE actor = ?", (counter.raw,)).fetchone()
+        if known is None or self._operators.with_rights(connection, counter) is not None:
+            need_counter(connection, counter)
+            return counter
+        if not who.has(COUNT):
+            name = self._operators.name_of(connection, counter)
+            raise Rejected(f"{name} has no rights here any more: somebody with the role COUNT brings this sheet back")
+        return who.actor
 
     # ------------------------------------------------------------ looking
 
@@ -300,7 +319,7 @@ class Sheets:
 
     def _problems(
         self, connection: Connection, op_id: OpId, sheet: Sheet, read: counting_csv.Read, counter: Actor,
-        by: Actor,
+        who: Person,
     ) -> list[str]:  # fmt: skip
         """Why the sheet cannot be taken as this person's count, brought back by another or not. Bins that this very
         wish took are right already."""
@@ -309,15 +328,20 @@ class Sheets:
             return []
         problems = [] if sheet.state == "issued" else [f"sheet {sheet.number} is {sheet.state}"]
         try:
-            need_counter(connection, counter)
+            self._answers_for(connection, counter, who)
         except Rejected as error:
             problems.append(str(error))
         seen: set[tuple[str, str]] = set()
         for each in mine:
-            problems += _bin_problems(connection, sheet, each, counter, by)
+            problems += _bin_problems(connection, sheet, each, counter, who.actor)
             pieces = [(thing.item, thing.serial) for thing, quantity, _ in each.lines if thing.serial and quantity]
             problems += [
                 f"serial {serial} of {item} stands in two bins" for item, serial in pieces if (item, serial) in seen
+            ]
+            problems += [
+                f"serial {serial} of {item} stands twice in {each.bin}: one piece has one lot and one status"
+                for (item, serial), rows in Counter(pieces).items()
+                if rows > 1
             ]
             seen.update(pieces)
         return problems

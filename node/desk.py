@@ -189,14 +189,16 @@ class Desk:
         return max(0, self.now_ms() - who.waited_ms)
 
     def document(self, occurred_ms: int | None = None, **said: Any) -> Document:
-        """A document of now, or of the time that a tablet says. A clock that runs ahead makes the time doubtful."""
+        """A document of now, or of the time that a tablet says. A clock that runs ahead makes the time doubtful, and
+        what it says is of the day of now: of a day to come the books of today would lack it."""
         now_ms = min(max(self.now_ms(), 0), OCCURRED_MS_MAX)
         at_ms = now_ms if occurred_ms is None else occurred_ms
+        ahead = at_ms > now_ms + AHEAD_MS_MAX
         quality = self.site.time.quality(self.site.head.timestamp)
         return Document(
             occurred_ms=at_ms,
-            business_date=self.day_of(at_ms).isoformat(),
-            quality=DOUBTFUL if at_ms > now_ms + AHEAD_MS_MAX else quality,
+            business_date=self.day_of(now_ms if ahead else at_ms).isoformat(),
+            quality=DOUBTFUL if ahead else quality,
             **{name: value for name, value in said.items() if value},
         )
 

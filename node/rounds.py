@@ -385,10 +385,11 @@ def note_baseline(connection: Connection, session: OpId, bins: Iterable[str]) ->
     )
 
 
-SIGNED = ("release", "post_count")  # acts that sign for goods which others have moved
+POSTED = ("post_count",)  # books what was counted: in whose name it is done, they have moved nothing by it
+SIGNED = ("release", *POSTED)  # acts that sign for goods which others have moved
 
 
-def movers_of(connection: Connection, session: OpId, bin_: str, but: tuple[str, ...] = ()) -> set[Actor]:
+def movers_of(connection: Connection, session: OpId, bin_: str, but: tuple[str, ...] = POSTED) -> set[Actor]:
     """Everyone who brought goods into this bin, took, held, released or adjusted some since the session took
     it up, piece by piece or with the unit that they are on; also where that could not be booked. `but`: not by these
     calls."""

@@ -29,6 +29,7 @@ from ledger.wording import in_units, shown
 from node import catalogue, listening, listings, stations, streams, tasks
 from node.counting import TAKEN, Counting
 from node.counting_amounts import asked_back
+from node.counting_lines import shown as shown_thing
 from node.counting_shared import CHOICES
 from node.counting_units import confirm, is_unit
 from node.desk import Answer, Desk, Person
@@ -266,14 +267,16 @@ class Scanning:
         """A label that stands for a key of the tablet. Closing a bin asks first, so it is not among them."""
         if scan.text not in ("UNDO", "EMPTY") or task is None:
             return {"outcome": "control", "command": scan.text}
+        said: Answer = {}
         with refusable(connection) as kept:
             if scan.text == "UNDO":
-                tasks.undo(connection, task, who.actor, None, cause)
+                thing, repeated = tasks.undo(connection, task, who.actor, None, cause)
+                said = {**shown_thing(thing), "repeated": True} if repeated else {}
             elif task.kind != tasks.COUNT or any(line.quantity for line in tasks.tally(connection, task.task)):
                 raise Rejected("lines were counted here: undo them before declaring the bin empty")
             elif not tasks.said_empty(connection, task.task):
                 tasks.add(connection, task, who.actor, "empty", Thing(), 0, cause)
-        return _refused(kept) or {"outcome": "counted", "command": scan.text}
+        return _refused(kept) or {"outcome": "counted", "command": scan.text, **said}
 
     def _bin(self, connection: Connection, who: Person, task: Task | None, scan: Scan) -> Answer:
         code = unit_of(scan)

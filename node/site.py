@@ -161,6 +161,8 @@ class Site:
                 outcome = executor.execute(raw)
                 if not outcome.ok:
                     act = ACTS.get(call.METHOD, "This operation")
+                    if outcome.reason == "role missing":
+                        raise Rejected(f"{act} is refused: whoever did it has no role for it here any more")
                     raise Rejected(f"{act} is refused: {outcome.reason}")
                 # The executor now holds what the database does not: every way out but the commit must reload.
                 self._touched = self._doomed = True

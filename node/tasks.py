@@ -384,26 +384,50 @@ def said_empty(connection: Connection, task: int) -> bool:
     return row is not None
 
 
-def undo(connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause) -> Thing:
-    """Take back one event of the task, by default the last that still stands."""
+def undo(connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause) -> tuple[Thing, bool]:
+    """Take back one event of the task, by default the last that still stands: what it was about, and whether it had
+    only said again what stood already, so that nothing changes."""
     row = connection.execute(
-        "SELECT number, item, lot, serial, status, expiry, place, quantity, pieces FROM scan_events e WHERE task = ?"
-        " AND kind NOT IN ('undo', 'repeat') AND (? IS NULL OR number = ?)"
+        "SELECT number, kind, at_ms, item, lot, serial, status, expiry, place, quantity, pieces FROM scan_events e"
+        " WHERE task = ?1 AND kind <> 'undo' AND (number = ?2 OR ?2 IS NULL) AND (kind <> 'repeat' OR ?2 IS NULL)"
         " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) ORDER BY number DESC LIMIT 1",
-        (task.task, number, number),
+        (task.task, number),
     ).fetchone()
+    if number is None and (row is None or row[1] != "empty"):  # a scan set aside because of that asks to undo it
+        _refuse_set_aside(connection, task, -1 if row is None else int(row[2]))
     if row is None:
         raise Rejected("there is nothing to undo here" if number is None else f"line {number} cannot be undone")
-    at, *said, quantity, pieces = row
+    at, kind, _, *said, quantity, pieces = row
     thing = Thing(*said)
     there, pieces_there = amounts_of(connection, task.task, thing)
     left, pieces_left = there - quantity, pieces_there - pieces
-    # Of catch weight neither is left without the other.
-    if left < 0 or pieces_left < 0 or ((pieces or pieces_there) and bool(left) != bool(pieces_left)):
+    # Of catch weight neither is left without the other; and a total that was keyed in has in it what came before.
+    alone = (pieces or pieces_there) and bool(left) != bool(pieces_left)
+    if left < 0 or pieces_left < 0 or alone or _in_total(connection, task, at, thing):
         raise Rejected("a later entry builds on this one: undo that first")
     add(connection, task, actor, "undo", thing, -quantity, cause, negates=at, pieces=-pieces)
     other = _other_half(connection, task, at, quantity)
-    return thing if other is None else undo(connection, task, actor, other, cause)
+    return (thing, kind == "repeat") if other is None else undo(connection, task, actor, other, cause)
+
+
+def _refuse_set_aside(connection: Connection, task: Task, last_ms: int) -> None:
+    """Refuse to take back what was said last where that counts nothing: a scan set aside after the last event."""
+    row = connection.execute(
+        "SELECT 1 FROM parked WHERE task = ? AND state = 'open' AND at_ms > ?", (task.task, last_ms)
+    ).fetchone()
+    if row is not None:
+        raise Rejected("the last scan was set aside and counts nothing: explain or dismiss it")
+
+
+def _in_total(connection: Connection, task: Task, number: int, thing: Thing) -> bool:
+    """Whether a total of this thing that stands was keyed in after an event."""
+    row = connection.execute(
+        "SELECT 1 FROM scan_events e WHERE task = ? AND number > ? AND kind = 'set' AND item = ? AND lot = ?"
+        " AND serial = ? AND status = ? AND place = ?"
+        " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event)",
+        (task.task, number, thing.item, thing.lot, thing.serial, thing.status, thing.place),
+    ).fetchone()
+    return row is not None
 
 
 def _other_half(connection: Connection, task: Task, number: int, quantity: int) -> int | None:

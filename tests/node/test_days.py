@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
-from ledger import db
-from ledger.ids import IN_TRANSIT, VIRTUAL
+from ledger import calls, db
+from ledger.documents import Document
+from ledger.ids import IN_TRANSIT, SUPPLIER, VIRTUAL, OpId
+from ledger.moves import Line
 from ledger.seams import DiskStorage
 from ledger.words import LINES_MAX
 from node import audit, days, store
-from tests.node.floor_kit import PIN, Stage
+from node.openings import document_of
+from node.timekeeping import DOUBTFUL
+from tests.node.floor_kit import PIN, Stage, actor_of
 from tests.node.test_transfers import TWO, accept, dispatch, tell
 
 DAY_MS = 86_400_000
@@ -94,6 +98,16 @@ def test_a_day_ends_with_what_its_documents_say(stage: Stage) -> None:
     assert ended_with(stage, first, beginning="BO").keys() == {"BOLT"} and not ended_with(stage, first, beginning="C")
 
 
+def test_what_a_tablet_says_of_a_day_to_come_is_of_today(stage: Stage) -> None:
+    op = receive(stage, 7, ago=-70 * 365)
+    assert ended_with(stage, today(stage))["BOLT"][0] == 7
+    with stage.site.reading() as connection:
+        document = document_of(connection, OpId.parse(op))
+    assert document is not None and document.quality == DOUBTFUL
+    said = datetime.fromtimestamp(document.occurred_ms / 1000, UTC).date()
+    assert said == today(stage) + timedelta(days=70 * 365)  # what was said stays on record
+
+
 def test_what_came_in_later_belongs_to_its_day_and_is_listed(stage: Stage) -> None:
     first = today(stage)
     early = receive(stage, 10)
@@ -113,8 +127,11 @@ def test_what_came_in_later_belongs_to_its_day_and_is_listed(stage: Stage) -> No
 
 
 def test_a_date_of_a_mad_clock_makes_nothing_else_late(stage: Stage) -> None:
+    """As a node of before took it from a tablet, or the node's own clock said it."""
     first = today(stage)
-    receive(stage, 1, ago=-400)
+    mad = Document(occurred_ms=stage.world.clock.now_ms(), business_date=str(first + timedelta(days=400)))
+    bolt = Line(item="BOLT", quantity=1, source=SUPPLIER, target="A-01")
+    stage.site.record(calls.Receive(actor=actor_of("mona"), lines=(bolt,)), op_id=stage.op(), document=mad)
     same_day = receive(stage, 2)
     stage.site.seal()
     assert late(stage, first) == [] and around(stage, first)["receive"][0] == [same_day]

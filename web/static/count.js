@@ -235,7 +235,10 @@ async function send(text, how) {
 onScan((text) => scan(text), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 onPhoto(scan);
 
-byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", place.here())));
+byId("undo").addEventListener("click", () => attempt(async () => {
+  const answer = await act("counts/undo", place.here());
+  if (answer.repeated) say("warn", _("This piece is counted already"));
+}));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", place.here())));
 byId("parked").addEventListener("click", () => attempt(() => showUnknown(scale)));
 byId("undecided-open").addEventListener("click", () => attempt(async () => {
