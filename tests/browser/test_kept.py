@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
+from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_count import GLOVES, MARKER, TAPE, counted
 from tests.browser.test_offline import kept
 from tests.browser.test_outbox import nothing_to_send, to_send
+from tests.browser.test_review import count, opened, sign
 
 Scan = Callable[..., None]
-DOCK = "N-17"
+DOCK, BIN = "N-17", "N-15"
 
 
 def receipt(pages: Pages, scanned: Scan) -> Any:
@@ -68,3 +71,60 @@ def test_goods_that_are_scanned_with_no_bin_open_ask_for_the_bin_also_without_th
     expect(page.locator("#outbox-refused-list")).to_contain_text("Nothing is open: it was not counted")
     page.click("#outbox-refused-list button")
     nothing_to_send(page)
+
+
+def to_approve(pages: Pages) -> tuple[str, Any]:
+    """A count of a bin of which all is missing, and kim's page of it."""
+    house = pages.house
+    house.oslo.people["rita"].act(
+        "documents/receive", lines=[{"item": "CABLE-3", "quantity": 3, "target": BIN}], confirm=True
+    )
+    session = opened(house, "Signed", BIN)
+    count(house, "ana", BIN)
+    return session, pages.tablet("kim", f"/review/{session}/{BIN}")
+
+
+def state_of(house: stage.House, session: str) -> str:
+    return str(house.oslo.people["kim"].get(f"counts/{session}")["bins"][0]["state"])
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_signature_whose_dialog_is_closed_is_given_up(pages: Pages) -> None:
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    session, page = to_approve(pages)
+    tries: list[str] = []
+    page.on("request", lambda sent: tries.append(sent.url) if sent.url.endswith("counts/approve") else None)
+    page.context.route("**/counts/approve", lambda route: route.abort())
+    page.click("#approve")
+    sign(page)
+    expect(page.locator("#refusal")).to_contain_text("out of reach")
+    expect(page.locator("#decide [data-key=ok]")).to_be_disabled()
+    with page.expect_event("load"):  # what became of it is looked up
+        page.get_by_role("button", name="Back").click()
+    expect(page.locator("#decide")).to_be_hidden()
+    page.context.unroute("**/counts/approve")
+    before = len(tries)
+    page.wait_for_timeout(2_000)
+    assert len(tries) == before and state_of(pages.house, session) == "review"
+    page.click("#approve")
+    sign(page)
+    expect(page.locator("#bin-state")).to_contain_text("posted")
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_signature_that_was_given_up_shows_that_the_node_had_it_already(pages: Pages) -> None:
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    session, page = to_approve(pages)
+
+    def lost_answer(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.context.route("**/counts/approve", lambda route: route.abort())
+    page.context.route("**/counts/approve", lost_answer, times=1)  # the last one is asked first
+    page.click("#approve")
+    sign(page)
+    expect(page.locator("#refusal")).to_contain_text("out of reach")
+    page.keyboard.press("Escape")
+    expect(page.locator("#bin-state")).to_contain_text("posted")
+    assert state_of(pages.house, session) == "posted"
