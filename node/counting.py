@@ -244,8 +244,8 @@ class Counting(Sessions, Lines):
         return self._desk.once(op_id, who.actor, "free_bin", content, work)
 
     def free_revoked(self) -> None:
-        """Free what people have open or are to count who may count no more: the hub has revoked them or taken the role,
-        or their time here is over."""
+        """Free what people have open or are to count who may count no more: the hub revoked them or took the role, or
+        their time here is over."""
         with self._site.reading() as connection:
             rows = connection.execute(
                 "SELECT DISTINCT b.bin, t.actor, iif(s.test, ?, ?) FROM count_bins b"

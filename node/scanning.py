@@ -320,7 +320,7 @@ class Scanning:
         sku, quantity = self._item_of(connection, scan, cause)
         if not sku:
             return {"outcome": "ignored", "why": _trouble(scan) or "nothing is open that this could belong to"}
-        return {"outcome": "item", "item": sku, "quantity": quantity}
+        return {"outcome": "item", "item": sku, "quantity": quantity, "why": "nothing is open: it was not counted"}
 
     def _thing(self, connection: Connection, who: Person, task: Task, scan: Scan, cause: Cause) -> Answer:
         trouble = _trouble(scan)

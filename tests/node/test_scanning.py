@@ -73,7 +73,8 @@ def test_repeats_count_in_count_mode_and_are_marked(stage: Stage) -> None:
 
 def test_what_belongs_to_nothing_is_kept_and_said(stage: Stage) -> None:
     assert stage.scan(EAN, device="unbound")["outcome"] == "nobody"
-    assert stage.scan(EAN) == {"outcome": "item", "item": "BOLT", "quantity": 1}
+    why = "nothing is open: it was not counted"
+    assert stage.scan(EAN) == {"outcome": "item", "item": "BOLT", "quantity": 1, "why": why}
     assert stage.scan("]E05012345678900")["outcome"] == "ignored"
     assert stage.scan("BADGE:badge-cora")["outcome"] == "badge"
     assert stage.scan("CTL:HELP") == {"outcome": "control", "command": "HELP"}

@@ -246,9 +246,9 @@ function wish() {
 
 const { open } = decider({
   sign: { title: _("Accept this transfer"), yes: _("Sign"), signed: true, why: "", words: () => [_("From %(sender)s into %(place)s.", { sender: transfer.origin, place: target }), loose()].filter(Boolean).join(" "),
-    act: async () => {
+    act: async (signal) => {
       await draft.ready();
-      return act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId);
+      return act("transfers/accept", { ...wish(), pin: byId("pin").value }, transfer.opId, signal);
     },
     done: async (answer) => {
       if (answer.ask) { askAgain(answer.ask, byId("pin").value); return; }
@@ -257,7 +257,7 @@ const { open } = decider({
 });
 
 function askAgain(question, pin) {
-  ask(_("Is that right?"), question, _("Yes, so much"), async () => accepted(await act("transfers/accept", { ...wish(), confirm: true, pin }, transfer.opId)));
+  ask(_("Is that right?"), question, _("Yes, so much"), async (why, signal) => accepted(await act("transfers/accept", { ...wish(), confirm: true, pin }, transfer.opId, signal)));
 }
 
 async function accepted(answer) {

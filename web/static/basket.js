@@ -167,9 +167,9 @@ if (document.querySelector("[list=sites]")) offerSites().catch(() => {}); // wha
 function asked(question) {
   const key = signed ? { pin: byId("pin").value } : {};
   keep({ ...basket, opId: newOpId() }); // nothing was done: saying yes is another act
-  ask(_("Send it all the same?"), question, _("Yes, send it"), async () => {
+  ask(_("Send it all the same?"), question, _("Yes, send it"), async (why, signal) => {
     await draft.ready();
-    sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId));
+    sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId, signal));
   });
 }
 
@@ -182,9 +182,9 @@ function sent(answer) {
 
 const { open } = signed ? decider({
   sign: { title: _("Sign it"), yes: _("Sign"), signed: true, why: "", words: () => byId("papers-words").textContent,
-    act: async () => {
+    act: async (signal) => {
       await draft.ready();
-      return act(path, { ...wish(), pin: byId("pin").value }, basket.opId);
+      return act(path, { ...wish(), pin: byId("pin").value }, basket.opId, signal);
     }, done: sent },
 }) : {};
 

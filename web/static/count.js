@@ -223,13 +223,17 @@ function scan(text, how = {}) {
 }
 
 async function send(text, how) {
-  const bin = place.label(text, how);
+  const bin = place.label(text, how), nowhere = !bin && !screen && !place.here().bin;
+  if (nowhere) {
+    say("warn", _("Scan a bin first"));
+    if (reach.ok === false) return; // by the time it is sent another bin may be open
+  }
   const answer = await act("scans", { ...place.of(text, how), ...how });
   if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", _("This piece is counted already"));
   else if (answer.outcome === "taken") askHow(bin, answer.why);
-  else if (answer.outcome === "item") say("warn", _("Scan a bin first"));
+  else if (answer.outcome === "item" && !nowhere) say("warn", _("Scan a bin first"));
   else if (answer.measure) askQuantity({ ...answer.hint, ...answer.measure, name: nameOf(answer.hint.item), park: answer.park, counted: 0 });
 }
 onScan((text) => scan(text), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));

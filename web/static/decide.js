@@ -1,13 +1,20 @@
 // The dialog in which somebody decides: what it means, why, and for what is signed a PIN. One for every page.
 
 import { Keypad } from "./keypad.js";
-import { byId } from "./page.js";
+import { byId, say, untilClosed } from "./page.js";
+import { reach } from "./reach.js";
 import { _ } from "./words.js";
 
+const OUT = {
+  signed: _("The node is out of reach. It is tried again until it answers: Back gives it up."),
+  kept: _("The node is out of reach. It is on this tablet, and sent as soon as the node answers."),
+};
+
 // `choices` by name: {title, yes, words, why: id of the reason's part or "", give: whether it says who counts and until
-// when, signed, act: async () => answer, done}.
+// when, signed, act: async (signal) => answer, done}; `signal` says that the dialog was closed.
 export function decider(choices) {
   const dialog = byId("decide");
+  const buttons = dialog.querySelectorAll("button:not([data-close])");
   let choice = null;
   const keypad = new Keypad(dialog.querySelector(".keypad"), (digits) => { byId("pin").value = digits; }, decide);
 
@@ -24,21 +31,31 @@ export function decider(choices) {
     for (const part of dialog.querySelectorAll("[data-why]")) part.hidden = part.id !== why;
     if (byId("give-part")) byId("give-part").hidden = !choice.give;
     keypad.clear();
+    for (const each of buttons) each.disabled = false;
     dialog.showModal();
   }
 
   async function decide() {
-    if (choice.signed && !byId("pin").value) { byId("refusal").textContent = _("Type your PIN: it signs what you do."); return; }
-    for (const each of dialog.querySelectorAll("button")) each.disabled = true;
+    const { signed, act, done } = choice;
+    if (byId("decide-yes").disabled) return; // it is under way
+    if (signed && !byId("pin").value) { byId("refusal").textContent = _("Type your PIN: it signs what you do."); return; }
+    const signal = untilClosed(dialog);
+    const tell = () => { byId("refusal").textContent = reach.ok === false ? OUT[signed ? "signed" : "kept"] : ""; };
+    for (const each of buttons) each.disabled = true;
+    reach.addEventListener("change", tell, { signal });
+    tell();
     try {
-      const answer = await choice.act();
-      dialog.close();
-      choice.done(answer);
+      const answer = await act(signal);
+      if (!signal.aborted) dialog.close();
+      done(answer); // also when it was too late to give it up: so it is now
     } catch (error) {
+      if (signal.aborted) { say("warn", error.message); return; }
       byId("refusal").textContent = error.message;
       keypad.clear();
+      for (const each of buttons) each.disabled = false;
+    } finally {
+      reach.removeEventListener("change", tell);
     }
-    for (const each of dialog.querySelectorAll("button")) each.disabled = false;
   }
 
   byId("decide-yes").addEventListener("click", decide);

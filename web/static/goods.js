@@ -7,7 +7,7 @@ import { stream } from "./bar.js";
 import "./files.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, openDialog, say } from "./page.js";
+import { attempt, byId, element, openDialog, say, untilClosed } from "./page.js";
 import { heldWords, offer } from "./part.js";
 import { onPhoto } from "./photo.js";
 import { stayAwake } from "./shell.js";
@@ -103,7 +103,8 @@ export function tileOf(title, words, take) {
 
 // ---------------------------------------------------------------- questions
 
-// `reasons`: [[code, words], …] to choose from; `yes` gets the one that was chosen. A refusal stays in sight.
+// `reasons`: [[code, words], …] to choose from; `then` gets the one that was chosen, and a signal that says that the dialog
+// was closed. A refusal stays in sight.
 let agreed = () => {};
 export function ask(title, words, yes, then, reasons = []) {
   byId("ask-title").textContent = title;
@@ -117,7 +118,7 @@ export function ask(title, words, yes, then, reasons = []) {
 }
 byId("ask-yes")?.addEventListener("click", () => attempt(async () => {
   try {
-    await agreed(byId("ask-why").value);
+    await agreed(byId("ask-why").value, untilClosed(byId("ask")));
     byId("ask").close();
   } catch (error) {
     byId("ask-refusal").textContent = error.message;

@@ -92,7 +92,7 @@ outbox.addEventListener("put", async ({ detail: item }) => {
 });
 reach.addEventListener("change", ({ detail: ok }) => {
   if (ok) say("quiet", _("The node is in reach again"), { aloud: false });
-  else say("warn", _("The node is out of reach: count on, this tablet keeps it"), { aloud: false });
+  else say("warn", place.here().bin ? _("The node is out of reach: count on, this tablet keeps it") : _("The node is out of reach: scan a bin first"), { aloud: false });
   if (!ok) show();
 });
 loadNames();

@@ -93,7 +93,7 @@ function scrap(row) {
 
 const { open } = decider({
   release: { title: _("Release it?"), yes: _("Release"), signed: true, why: "", words: () => _("%(number)s of %(name)s are free again.", { number: measured(holderOf(chosen).quantity, chosen), name: chosen.item }),
-    act: () => { const { op_id: hold, line, quantity } = holderOf(chosen); return act("documents/release", { hold, lines: [{ line, quantity, location: chosen.location }], pin: byId("pin").value }, opId); },
+    act: (signal) => { const { op_id: hold, line, quantity } = holderOf(chosen); return act("documents/release", { hold, lines: [{ line, quantity, location: chosen.location }], pin: byId("pin").value }, opId, signal); },
     done: async (answer) => { await attempt(load); done(answer.op_id, _("%(name)s is free again", { name: chosen.item })); } },
 });
 

@@ -13,7 +13,7 @@ import { _ } from "./words.js";
 const AGAIN_MS = 3000;
 const WAIT_MS = [400, 800, 1600, 3200, 6400, 8000];
 const LATE_MS = 10000; // a refusal after that comes when the person has gone on: it is kept until they have seen it
-const NO_USE = ["late", "refused", "ignored", "nobody"]; // outcomes of a scan that nothing came of
+const NO_USE = ["late", "refused", "ignored", "nobody", "item"]; // outcomes of a scan that nothing came of
 const FAILURES_MAX = 5; // then it is set aside with the node's words: it must not hold up what comes after it
 const page = newId();
 
@@ -25,7 +25,7 @@ const channel = new BroadcastChannel("tallyman-outbox");
 let me = null, nowKnown;
 const known = new Promise((resolve) => { nowKnown = resolve; });
 let state = { mine: 0, others: 0, kept: 0, items: [] };
-let working = false, again = false, timer = 0, tries = 0, failures = 0, unanswered = false;
+let working = false, again = false, timer = 0, tries = 0, failures = 0, unanswered = false, back = 0;
 
 export function belongTo(person) {
   me = person;
@@ -117,6 +117,7 @@ async function sendAll(stillAlone) {
       ({ message: refusal, title } = error);
       failed = error instanceof Failed;
     }
+    if (unanswered) back = performance.now();
     tries = failures = 0;
     unanswered = false;
     heard();
@@ -133,7 +134,8 @@ const oldest = () => look(async ({ items }, asked) => {
 // The node has answered. If we die before this is on disk, the act is sent again and the node answers the same.
 async function settle(item, answer, { refusal, title, failed }) {
   const no = refusal || answer?.ask || (item.path === "scans" && NO_USE.includes(answer.outcome) ? answer.why : "");
-  const late = no && (failed || item.page !== page || waitedMs(item) > LATE_MS);
+  // Whoever did it while there was no answer went on, too.
+  const late = no && (failed || item.page !== page || item.ran < back || waitedMs(item) > LATE_MS);
   await change(async ({ items, kept }, asked) => {
     await asked(items.delete(item.key));
     if (late) await asked(kept.put({ ...item, why: no, answeredAt: Date.now() }));

@@ -64,4 +64,11 @@ addEventListener("pointerup", ({ clientX, clientY }) => {
   if (now && saysOf(now) === saysOf(before)) now.click();
 });
 
+// Says when somebody closes this dialog.
+export function untilClosed(dialog) {
+  const closed = new AbortController();
+  dialog.addEventListener("close", () => closed.abort(), { once: true });
+  return closed.signal;
+}
+
 export const openDialog = () => document.querySelector("dialog[open]");

@@ -25,7 +25,7 @@ const { open } = decider({
   sign: {
     title: _("Sign it?"), yes: _("Sign"), signed: true, why: "",
     words: () => _("%(what)s: it is booked now, and your signature stands beside it.", named()),
-    act: () => act("documents/approve", decision({ pin: byId("pin").value }), opId),
+    act: (signal) => act("documents/approve", decision({ pin: byId("pin").value }), opId, signal),
     done: ({ proposal }) => { decided(); done(proposal, _("%(what)s: signed and booked", named())); },
   },
   refuse: {

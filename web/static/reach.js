@@ -8,5 +8,11 @@ function turn(ok) {
   reach.dispatchEvent(new CustomEvent("change", { detail: ok }));
 }
 
+// As soon as it is, once.
+export function whenHeard(then) {
+  if (reach.ok) then();
+  else reach.addEventListener("change", then, { once: true }); // from false it turns to true
+}
+
 export const heard = () => turn(true);
 export const lost = () => turn(false);

@@ -1,6 +1,6 @@
 // The supervisor decides on a counted bin: post it with a signature, have it counted again, leave it or reject it.
 
-import { act } from "./api.js";
+import { act, newOpId } from "./api.js";
 import { decider } from "./decide.js";
 import { explanations } from "./explain.js";
 import { given } from "./give.js";
@@ -52,7 +52,7 @@ if (byId("decide")) {
     approve: {
       title: _("Approve and post"), yes: _("Sign and post"), signed: true, why: () => (toExplain() ? "why-approve" : ""),
       words: differs ? _("The difference is booked now, and your signature stands beside it.") : _("Nothing is booked; your signature proves the count."),
-      act: () => act("counts/approve", approval()), done: posted,
+      act: (signal) => act("counts/approve", approval(), newOpId(), signal), done: posted,
     },
     again: {
       title: _("Count again"), yes: _("Order the recount"), why: "why-again", give: true,

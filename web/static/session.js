@@ -1,6 +1,6 @@
 // A count as a whole: approve what agrees with one PIN, leave bins, start, cancel.
 
-import { act } from "./api.js";
+import { act, newOpId } from "./api.js";
 import { decider } from "./decide.js";
 import { before, given } from "./give.js";
 import { attempt, byId, say } from "./page.js";
@@ -22,10 +22,10 @@ let leaving = "", assigned = "", taken = "", freed = {};
 
 // A node takes so many bins at a time.
 const BULK_MAX = 200;
-async function approve(some, said) {
+async function approve(some, signal, said) {
   const refused = {};
   for (let at = 0; at < some.length; at += BULK_MAX) {
-    Object.assign(refused, (await act("counts/approve-bins", { session, bins: some.slice(at, at + BULK_MAX), pin: byId("pin").value, ...said })).refused);
+    Object.assign(refused, (await act("counts/approve-bins", { session, bins: some.slice(at, at + BULK_MAX), pin: byId("pin").value, ...said }, newOpId(), signal)).refused);
   }
   return { refused };
 }
@@ -43,13 +43,13 @@ if (byId("decide")) {
       title: _("Approve what agrees"), yes: _("Sign and post"), signed: true, why: "",
       words: () => n_("%(num)s bin is posted. Nothing is booked: your signature proves that it was counted.",
         "%(num)s bins are posted, each on its own. Nothing is booked: your signature proves that they were counted.", bins.length),
-      act: () => approve(bins), done: posted,
+      act: (signal) => approve(bins, signal), done: posted,
     },
     "approve-chosen": {
       title: _("Approve the chosen bins"), yes: _("Sign and post"), signed: true, why: () => (toExplain() ? "why-approve" : ""),
       words: () => n_("%(num)s bin is posted. Its differences are booked now, for this reason, and your signature stands beside them.",
         "%(num)s bins are posted, each on its own. Their differences are booked now, for this reason, and your signature stands beside them.", chosen().length),
-      act: () => approve(chosen(), toExplain() && { reason: byId("reason-approve").value }), done: posted,
+      act: (signal) => approve(chosen(), signal, toExplain() && { reason: byId("reason-approve").value }), done: posted,
     },
     "reject-chosen": {
       title: _("Reject these counts"), yes: _("Reject them"), why: "why-reject",

@@ -247,7 +247,7 @@ function sayUnit({ unit, target, open = [] }) {
 // The outbox keeps the order: the next scan need not wait for what the node says to this one.
 async function scan(text, how) {
   const before = screen, answer = await act("scans", { text, ...how });
-  if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
+  if (["refused", "ignored", "badge", "nobody", "late", "item"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.measure) askMeasure(answer);
   else if (answer.unit) { sayUnit(answer); told = screen === before ? answer : null; }
 }

@@ -1,0 +1,130 @@
+"""What is done while the node is lost is kept, refused in sight, or not taken; none of it goes without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import stage
+from tests.browser.conftest import OUT_OF_REACH, Pages
+from tests.browser.test_count import GLOVES, MARKER, TAPE, counted
+from tests.browser.test_offline import kept
+from tests.browser.test_outbox import nothing_to_send, to_send
+from tests.browser.test_review import count, opened, sign
+
+Scan = Callable[..., None]
+DOCK, BIN = "N-17", "N-15"
+
+
+def receipt(pages: Pages, scanned: Scan) -> Any:
+    """Rita's tablet with an open receipt of one line."""
+    page = pages.tablet("rita", "/receive")
+    expect(page.locator("#blind")).to_be_enabled()
+    scanned(page, f"BIN:{DOCK}")
+    expect(page.locator("#from")).to_have_text(DOCK)
+    scanned(page, TAPE)
+    expect(counted(page, "Packing tape")).to_have_text("1")
+    return page
+
+
+def test_scans_into_a_receipt_that_was_finished_elsewhere_are_kept_as_refused(pages: Pages, scanned: Scan) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    page = receipt(pages, scanned)
+    page.context.set_offline(True)
+    scanned(page, MARKER, MARKER, GLOVES)
+    to_send(page, 3)
+    pages.house.oslo.people["rita"].act("tasks/finish")  # on another tablet
+    page.context.set_offline(False)
+    expect(page.locator("#outbox-open")).to_have_text("✕ 3 refused")
+    expect(page.locator("#answer")).to_contain_text("not counted")
+    expect(page.locator("#answer")).to_have_attribute("data-level", "bad")
+    page.click("#outbox-open")
+    refused = page.locator("#outbox-refused-list .line")
+    expect(refused.filter(has_text=GLOVES)).to_contain_text("Nothing is open: it was not counted")
+    page.click("#outbox-seen")
+    nothing_to_send(page)
+
+
+def test_goods_that_are_scanned_with_no_bin_open_ask_for_the_bin_also_without_the_node(
+    pages: Pages, scanned: Scan
+) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    page = pages.tablet("ben", "/count")
+    page.wait_for_selector("#choose:not([hidden])")
+    kept(page)
+    page.context.set_offline(True)
+    scanned(page, MARKER)
+    expect(page.locator("#answer")).to_contain_text("Scan a bin first", ignore_case=True)
+    to_send(page, 1)
+    page.reload()
+    to_send(page, 1)
+    expect(page.locator("#chip-node")).to_contain_text("out of reach")
+    scanned(page, GLOVES)
+    expect(page.locator("#answer")).to_contain_text("Scan a bin first", ignore_case=True)
+    to_send(page, 1)  # what is sent later could meet another bin
+    page.context.set_offline(False)
+    expect(page.locator("#outbox-open")).to_have_text("✕ 1 refused")
+    page.click("#outbox-open")
+    expect(page.locator("#outbox-refused-list")).to_contain_text("Nothing is open: it was not counted")
+    page.click("#outbox-refused-list button")
+    nothing_to_send(page)
+
+
+def to_approve(pages: Pages) -> tuple[str, Any]:
+    """A count of a bin of which all is missing, and kim's page of it."""
+    house = pages.house
+    house.oslo.people["rita"].act(
+        "documents/receive", lines=[{"item": "CABLE-3", "quantity": 3, "target": BIN}], confirm=True
+    )
+    session = opened(house, "Signed", BIN)
+    count(house, "ana", BIN)
+    return session, pages.tablet("kim", f"/review/{session}/{BIN}")
+
+
+def state_of(house: stage.House, session: str) -> str:
+    return str(house.oslo.people["kim"].get(f"counts/{session}")["bins"][0]["state"])
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_signature_whose_dialog_is_closed_is_given_up(pages: Pages) -> None:
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    session, page = to_approve(pages)
+    tries: list[str] = []
+    page.on("request", lambda sent: tries.append(sent.url) if sent.url.endswith("counts/approve") else None)
+    page.context.route("**/counts/approve", lambda route: route.abort())
+    page.click("#approve")
+    sign(page)
+    expect(page.locator("#refusal")).to_contain_text("out of reach")
+    expect(page.locator("#decide [data-key=ok]")).to_be_disabled()
+    with page.expect_event("load"):  # what became of it is looked up
+        page.get_by_role("button", name="Back").click()
+    expect(page.locator("#decide")).to_be_hidden()
+    page.context.unroute("**/counts/approve")
+    before = len(tries)
+    page.wait_for_timeout(2_000)
+    assert len(tries) == before and state_of(pages.house, session) == "review"
+    page.click("#approve")
+    sign(page)
+    expect(page.locator("#bin-state")).to_contain_text("posted")
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_signature_that_was_given_up_shows_that_the_node_had_it_already(pages: Pages) -> None:
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    session, page = to_approve(pages)
+
+    def lost_answer(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.context.route("**/counts/approve", lambda route: route.abort())
+    page.context.route("**/counts/approve", lost_answer, times=1)  # the last one is asked first
+    page.click("#approve")
+    sign(page)
+    expect(page.locator("#refusal")).to_contain_text("out of reach")
+    page.keyboard.press("Escape")
+    expect(page.locator("#bin-state")).to_contain_text("posted")
+    assert state_of(pages.house, session) == "posted"
