@@ -22,11 +22,13 @@ STREAM_UNIT = 9  # the member of a line in the stream (`hub/transfers.as_json`) 
 @dataclass(frozen=True, slots=True)
 class Coming:
     """A dispatch to this site, or one of this site whose goods come back: of that, `lines` are what nobody accepted.
-    `by_paper`: known only from what came with the goods; `ruling`: what the hub ruled of it (`ledger.transfers`)."""
+    `dispatched`: its lines as they left; `by_paper`: known only from what came with the goods; `ruling`: what the hub
+    ruled of it (`ledger.transfers`)."""
 
     name: TransferName
     receiver: str
     lines: tuple[Sent, ...]
+    dispatched: tuple[Sent, ...]
     by_paper: bool
     settled: bool = False
     ruling: str = ""
@@ -56,14 +58,14 @@ def from_stream(key: str, value: Any) -> Coming | None:
     """The dispatch as the hub tells it; None while the hub has only heard of its arrival."""
     if not isinstance(value, dict) or not value.get("dispatched_s", 1):
         return None
-    lines = tuple(Sent.parse(line, STREAM_UNIT) for line in value.get("lines", []))
+    lines = dispatched = tuple(Sent.parse(line, STREAM_UNIT) for line in value.get("lines", []))
     settled, ruling = value.get("state") == "settled", value.get("ruling")
     if ruling == RETURNED:
         accepted = [line[STREAM_ACCEPTED] for line in value["lines"]]
         rest = (replace(line, quantity=line.quantity - came) for line, came in zip(lines, accepted, strict=True))
         lines = tuple(line for line in rest if line.quantity > 0)
     ruling = ruling if isinstance(ruling, str) else ""
-    return Coming(TransferName.parse(key), str(value["receiver"]), lines, False, settled, ruling)
+    return Coming(TransferName.parse(key), str(value["receiver"]), lines, dispatched, False, settled, ruling)
 
 
 def from_paper(connection: Connection, text: object) -> Coming:
@@ -78,7 +80,7 @@ def from_paper(connection: Connection, text: object) -> Coming:
         return VerifyKey.parse(str(said.get("key")))
 
     paper = DispatchPaper.read(text, key_of)
-    return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, True)
+    return Coming(TransferName(paper.origin.site, paper.transfer), paper.receiver, paper.lines, paper.lines, True)
 
 
 def came(connection: Connection, name: TransferName) -> dict[int, int]:

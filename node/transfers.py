@@ -320,14 +320,16 @@ class Transfers:
         occurred_ms, note, sure = fields.moment("occurred_ms"), fields.note("note"), fields.flag("confirm")
         fields.done()
         with self._site.reading() as connection:
-            known = incoming.known(connection, transfer, sender, paper)
-        self._refuse_undue(known)
-        sent = {line.index: line for line in known.lines}
+            known, done = incoming.known(connection, transfer, sender, paper), is_done(connection, op_id)
+        # What is recorded has its answer, whatever the hub has ruled since, and is read as it was then.
+        if not done:
+            self._refuse_undue(known)
+        sent = {line.index: line for line in (known.dispatched if done else known.lines)}
         told = [self._arriving(Fields(entry, f"line {n}"), sent, target) for n, entry in enumerate(entries)]
         if not told or len({line.index for (line, _, _), _ in told}) != len(told):
             raise Rejected("an acceptance names each line of the transfer at most once, and at least one")
         with self._site.reading() as connection:
-            may_ask = not sure and not is_done(connection, op_id)
+            may_ask = not sure and not done
             asked = doubt(connection, ((line.item, line.quantity) for (line, _, _), _ in told)) if may_ask else ""
             if may_ask:
                 dated = ((line.item, line.lot, expiry) for (line, _, expiry), _ in told)

@@ -41,7 +41,7 @@ def dispatch(oslo: Stage) -> OpId:
 
 def tell(
     bergen: Stage, transfer: OpId, state: str = "in transit", sender: str = "oslo", bolts: int = 24,
-    receiver: str = "bergen", accepted: int = 0, missing: int = 0,
+    receiver: str = "bergen", accepted: int = 0, missing: int = 0, **more: Any,
 ) -> None:  # fmt: skip
     """What the hub's stream says once it has the dispatch."""
     value = {
@@ -52,6 +52,7 @@ def tell(
         "dispatched_s": 1_700_000_000,
         "arrived_s": 0,
         "lines": [[0, "BOLT", "", "", 0, bolts, accepted, missing, 0], [1, "PAINT", "L1", "", 0, 4, 0, 0, 0]],
+        **more,
     }
     with bergen.site.writing() as connection:
         streams.put(connection, "transfers", f"{sender}/{transfer}", value)
@@ -309,3 +310,35 @@ def test_the_sender_sees_what_became_of_it_newest_first(sites: tuple[Stage, Stag
         with oslo.site.writing() as connection:
             streams.put(connection, "transfers", f"oslo/{first}", nonsense)
         assert seen()[1] == (str(first), 2, "", 0)
+
+
+def test_an_acceptance_that_is_recorded_has_its_answer_whatever_the_hub_rules_later(
+    sites: tuple[Stage, Stage],
+) -> None:
+    oslo, bergen = sites
+    transfer, op = dispatch(oslo), bergen.op()
+    body: dict[str, Any] = {"transfer": str(transfer), "target": "DOCK", "lines": [{"index": 0, "quantity": 20}]}
+
+    def again(**more: Any) -> dict[str, Any]:
+        return bergen.floor.transfers.accept(op, bergen.as_("tess"), {**body, **more}, PIN)
+
+    tell(bergen, transfer)
+    first = again()
+    for ruled in (
+        {"ruling": "returned", "accepted": 20},
+        {"ruling": "returned", "accepted": 24, "state": "settled"},
+        {"ruling": "diverted", "receiver": "rome"},
+        {"ruling": "cancelled", "state": "settled"},
+    ):
+        tell(bergen, transfer, **ruled)  # type: ignore[arg-type]
+        assert again() == first
+        with pytest.raises(Rejected, match="already used for something else"):
+            again(lines=[{"index": 0, "quantity": 21}])
+    assert bergen.stock("DOCK", "BOLT") == 20
+    # Where they went back to as well.
+    back = oslo.op()
+    body = {"transfer": str(transfer), "target": "A-01", "lines": [{"index": 0, "quantity": 4}]}
+    tell(oslo, transfer, ruling="returned", accepted=20)
+    first = oslo.floor.transfers.accept(back, oslo.as_("tess"), body, PIN)
+    tell(oslo, transfer, ruling="returned", accepted=24, state="settled")
+    assert oslo.floor.transfers.accept(back, oslo.as_("tess"), body, PIN) == first
