@@ -15,14 +15,14 @@ from typing import TypeAlias
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import BY_PAPER, Part, part_op_id, units_op_id
+from ledger.documents import BY_PAPER, FROZEN, OUT_OF_CONTACT, Document, Part, part_op_id, units_op_id
 from ledger.errors import ReasonNeeded, Rejected
 from ledger.ids import IN_TRANSIT, OpId, Origin
 from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line, UnitMove
 from ledger.people import ISSUE, MOVE, RECEIVE, TRANSFER
 from ledger.transfers import BIN, CANCEL, CANCELLED, RETURNED, Accepted, TransferName
 from ledger.words import LINES_MAX
-from node import catalogue, control, hindsight, incoming, parts, sent, streams, units
+from node import catalogue, control, exceptions, hindsight, incoming, parts, sent, streams, units
 from node.counting import Counting
 from node.counting_amounts import dates_doubted, doubt
 from node.counting_lines import iso_date
@@ -31,9 +31,10 @@ from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
 from node.incoming import Coming
 from node.operators import Operators
 from node.parts import DOCUMENT_LINES_MAX
-from node.rounds import refuse_frozen
+from node.rounds import learned, refuse_frozen
 from node.sent import STREAM
 from node.values import Fields, listed, reference, text_id
+from node.wish import Wish
 
 log = logging.getLogger(__name__)
 
@@ -60,61 +61,72 @@ class Transfers:
     def dispatch(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods leave: `receiver` (a site), `lines` [{item or barcode, quantity, lot, serial, source, reasons}],
         `source` for lines that name none, `vehicle` and `seal` (numbers, as they stand on it), `confirm` (although
-        nobody here has heard of the receiver), `occurred_ms`, `note`. A large dispatch is several transfers, all of
-        them or none. A handling unit of which all goes travels whole: the document names it, and it is out of use
-        here. Answers {op_id, state, transfer, transfers}."""
+        nobody here has heard of the receiver), `occurred_ms`, `happened`, `note`. A large dispatch is several
+        transfers, all of them or none. A handling unit of which all goes travels whole: the document names it, and it
+        is out of use here. Answers {op_id, state, transfer, transfers}; what happened and cannot be booked is an
+        exception and no transfer."""
         who.need(TRANSFER, "dispatch goods")
         fields = Fields(body, "dispatch")
         receiver, source = fields.text("receiver"), fields.text("source", need=False)
         entries, sure = fields.objects("lines", DOCUMENT_LINES_MAX), fields.flag("confirm")
-        occurred_ms, note = fields.moment("occurred_ms"), fields.note("note")
+        wish = self._wish(who, fields)
         carried = {kind: reference(said) for kind in CARRIED if (said := fields.take(kind)) is not None}
         fields.done()
         if receiver == self.site_name:
             raise Rejected("a dispatch goes to another site: book a move instead")
-        did_at_ms = self._desk.did_at_ms(who, occurred_ms)
-        lines = tuple(self._leaving(Fields(entry, f"line {n}"), source, did_at_ms) for n, entry in enumerate(entries))
+        lines = tuple(self._leaving(Fields(entry, f"line {n}"), source, wish) for n, entry in enumerate(entries))
         if not lines:
             raise Rejected("the dispatch has no lines")
         with self._site.reading() as connection:
             amounts = doubt(connection, ((line.item, line.quantity) for line in lines))
             asked = f"{self._doubt(connection, receiver)} {amounts}".strip()
-            if asked and not sure and not is_done(connection, op_id):
+            if asked and not sure and not wish.happened and not is_done(connection, op_id):
                 return {"op_id": str(op_id), "ask": asked}
         for line in lines:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
-            refuse_frozen(connection, (line.source for line in lines))
+            wish.ask(FROZEN, lambda: refuse_frozen(connection, {line.source for line in lines}))
             hidden = sorted(self._counting.blind_bins(connection, who) & {line.source for line in lines})
-            if hidden:
+            if hidden and not wish.happened:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
             chunks, key = parts.chunks(len(lines)), self._operators.signing_key(who, pin)
             whole = units.taken_whole(connection, [[lines[n] for n in chunk] for chunk in chunks])
             names = [op_id] if len(chunks) == 1 else [part_op_id(op_id, n) for n in range(1, len(chunks) + 1)]
+            left: list[OpId] = []
             for number, (name, chunk) in enumerate(zip(names, chunks, strict=True), 1):
                 call = calls.Dispatch(actor=who.actor, receiver=receiver, lines=tuple(lines[n] for n in chunk))
                 inside = {line.source for line in call.lines}
                 document = self._desk.document(
-                    did_at_ms,
+                    wish.occurred_ms,
                     part=None if len(names) == 1 else Part(op_id, number, len(names)),
                     references=carried,
                     units=tuple(sorted(inside & set(whole))),
-                    commitments=self._desk.erasable(connection, note if number == 1 else ""),
+                    marks=wish.marks,
+                    commitments=self._desk.erasable(connection, wish.note if number == 1 else ""),
                 )
                 signed = self._operators.sign(who, call, name, key)
-                self._site.record(signed, op_id=name, document=document)
+                try:
+                    self._site.record(signed, op_id=name, document=document)
+                    left.append(name)
+                except Rejected:
+                    if self._stands(name, wish):
+                        raise
+                    self._seal(connection, name, who, call.lines[0].source, call.lines, replace(document, units=()))
+                    whole = [unit for unit in whole if unit not in inside]
             if who.has(RECEIVE | MOVE | ISSUE):  # for others it stays in use, empty
-                self._move_units(op_id, who, units.leaving(connection, whole), did_at_ms)
+                self._move_units(op_id, who, units.leaving(connection, whole), wish.occurred_ms)
             sources = {line.source for line in lines}
-            hindsight.doubt_counts(connection, self._counting, op_id, who, sources, did_at_ms)
-            several = {"transfers": [str(name) for name in names]} if len(names) > 1 else {}
-            return {"state": "recorded", "transfer": str(names[0]), **several}
+            hindsight.doubt_counts(connection, self._counting, op_id, who, sources, wish.occurred_ms)
+            answer: Answer = {"state": "recorded", **({"transfer": str(left[0])} if left else {})}
+            if len(left) > 1:
+                answer["transfers"] = [str(name) for name in left]
+            return answer if len(left) == len(names) or hidden else {**answer, "exception": True}
 
         content = {
             "receiver": receiver,
             "lines": [[line.item, line.lot, line.serial, line.quantity, line.source] for line in lines],
-            "occurred_ms": occurred_ms,
+            **wish.content,
             **carried,
         }
         return self._desk.once(op_id, who.actor, "dispatch", content, work)
@@ -136,15 +148,37 @@ class Transfers:
         names = ", ".join(known[:NAMED_MAX]) + (" …" if len(known) > NAMED_MAX else "")
         return f"the hub has told of no site {receiver}, only of {names}: send it all the same?"
 
-    def _leaving(self, fields: Fields, source: str, did_at_ms: int | None) -> Line:
+    def _wish(self, who: Person, fields: Fields) -> Wish:
+        """When it was done, whether it has been already, and what is said of it. Of what makes it this wish only what
+        was asked: an older one is the same without `happened`."""
+        wish = Wish(fields.moment("occurred_ms"), fields.flag("happened"), fields.note("note"), ())
+        wish.content = {"occurred_ms": wish.occurred_ms, **({"happened": True} if wish.happened else {})}
+        away = OUT_OF_CONTACT if self._desk.was_away(who) else ""
+        wish.waited(self._desk.did_at_ms(who, wish.occurred_ms), away)
+        return wish
+
+    def _seal(
+        self, connection: Connection, op_id: OpId, who: Person, place: str, lines: tuple[Line, ...],
+        document: Document,
+    ) -> None:  # fmt: skip
+        """Keep what happened and could not be booked, and have its places counted."""
+        learned(connection, (place,), who.actor, self._desk.now_ms())
+        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document)
+
+    def _stands(self, op_id: OpId, wish: Wish) -> bool:
+        """Whether a refusal stands: of what has not happened yet, and of another wish under this op_id."""
+        return not wish.happened or self._site.find(op_id) is not None
+
+    def _leaving(self, fields: Fields, source: str, wish: Wish) -> Line:
         source = fields.text("source", need=False) or source
         if not source:
             raise Rejected("a line needs its source")
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields, did_at_ms)
+            item, pack = catalogue.item_named(connection, fields, wish.occurred_ms)
             lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
             catalogue.refuse_tracking(item, lot, serial)
-            catalogue.need_bin(connection, source)
+            if not wish.happened:
+                catalogue.need_bin(connection, source)
         quantity = fields.quantity("quantity", least=1) * pack
         fields.done()
         return Line(item=item.sku, lot=lot, serial=serial, status=FREE, quantity=quantity, source=source,
@@ -309,15 +343,16 @@ class Transfers:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
         damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons,
         expiry}], `target` for lines that name none, `units` (those that arrived whole: they stand in `target` with
-        their lines in them), `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `note`,
-        `confirm`. Answers {ask} before so much comes in that somebody has to confirm it."""
+        their lines in them), `paper` (its text, when the hub has not told of the transfer), `occurred_ms`,
+        `happened`, `note`, `confirm`. Answers {ask} before so much comes in that somebody has to confirm it. What
+        happened and cannot be booked is an exception."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
         transfer, sender = fields.op_id("transfer"), fields.text("sender", need=False)
         target = fields.text("target", need=False)
         whole = _named(fields.take("units"))
         entries, paper = fields.objects("lines", LINES_MAX), fields.take("paper")
-        occurred_ms, note, sure = fields.moment("occurred_ms"), fields.note("note"), fields.flag("confirm")
+        wish, sure = self._wish(who, fields), fields.flag("confirm")
         fields.done()
         with self._site.reading() as connection:
             known, done = incoming.known(connection, transfer, sender, paper), is_done(connection, op_id)
@@ -325,11 +360,11 @@ class Transfers:
         if not done:
             self._refuse_undue(known)
         sent = {line.index: line for line in (known.dispatched if done else known.lines)}
-        told = [self._arriving(Fields(entry, f"line {n}"), sent, target) for n, entry in enumerate(entries)]
+        told = [self._arriving(Fields(entry, f"line {n}"), sent, target, wish) for n, entry in enumerate(entries)]
         if not told or len({line.index for (line, _, _), _ in told}) != len(told):
             raise Rejected("an acceptance names each line of the transfer at most once, and at least one")
         with self._site.reading() as connection:
-            may_ask = not sure and not done
+            may_ask = not sure and not wish.happened and not done
             asked = doubt(connection, ((line.item, line.quantity) for (line, _, _), _ in told)) if may_ask else ""
             if may_ask:
                 dated = ((line.item, line.lot, expiry) for (line, _, expiry), _ in told)
@@ -348,9 +383,10 @@ class Transfers:
             control.apply_until_item(self._site, line.item)
 
         def work(connection: Connection) -> Answer:
-            refuse_frozen(connection, (*(line.target for line, _, _ in read), *([target] if whole else ())))
+            targets = {line.target for line, _, _ in read} | ({target} if whole else set())
+            wish.ask(FROZEN, lambda: refuse_frozen(connection, targets))
             came = incoming.came(connection, known.name)
-            for number, ((line, reasons, _), _) in enumerate(told):
+            for number, ((line, reasons, _), _) in enumerate(told if not wish.happened else ()):
                 over = came.get(line.index, 0) + line.quantity + line.missing - sent[line.index].quantity
                 if over > 0 and not reasons:
                     more = catalogue.written(connection, {line.item: over})
@@ -360,26 +396,39 @@ class Transfers:
                 if line.missing and not reasons:
                     missing = catalogue.written(connection, {line.item: line.missing})
                     raise ReasonNeeded(f"line {number}: {missing} of {line.item} are missing: give a reason")
-            _refuse_broken(known, whole, told, came)
             call = calls.AcceptTransfer(
                 actor=who.actor,
                 transfer=transfer,
                 sender=known.name.sender,
                 lines=tuple(line for line, _, _ in read),
             )
-            did_at_ms = self._desk.did_at_ms(who, occurred_ms)
-            self._move_units(op_id, who, units.arriving(connection, whole, target), did_at_ms)
-            document = self._desk.document(
-                did_at_ms,
-                line_reasons={at: reasons for at, (_, reasons, _) in enumerate(read) if reasons},
-                expiries={at: expiry for at, (_, _, expiry) in enumerate(read) if expiry},
-                marks=(BY_PAPER,) if known.by_paper else (),
-                commitments=self._desk.erasable(connection, note),
-            )
-            self._site.record(self._operators.approve(who, call, op_id, pin), op_id=op_id, document=document)
-            targets = {line.target for line, _, _ in read if line.quantity}
-            hindsight.doubt_counts(connection, self._counting, op_id, who, targets, did_at_ms)
-            return {"state": "recorded", "transfer": str(transfer)}
+
+            def document(arrived: list[Arrived]) -> Document:
+                return self._desk.document(
+                    wish.occurred_ms,
+                    line_reasons={at: reasons for at, (_, reasons, _) in enumerate(arrived) if reasons},
+                    expiries={at: expiry for at, (_, _, expiry) in enumerate(arrived) if expiry},
+                    marks=(BY_PAPER, *wish.marks) if known.by_paper else wish.marks,
+                    commitments=self._desk.erasable(connection, wish.note),
+                )
+
+            signed = self._operators.approve(who, call, op_id, pin)
+            answer: Answer = {"state": "recorded", "transfer": str(transfer)}
+            try:
+                _refuse_broken(known, whole, told, came)
+                self._move_units(op_id, who, units.arriving(connection, whole, target), wish.occurred_ms)
+                self._site.record(signed, op_id=op_id, document=document(read))
+            except Rejected:
+                if self._stands(op_id, wish):
+                    raise
+                blind = targets & self._counting.blind_bins(connection, who)
+                moved = [each for each in read if each[0].quantity]
+                lines = tuple(_as_moved(line) for line, _, _ in moved)
+                self._seal(connection, op_id, who, read[0][0].target, lines, document(moved))
+                return {**answer, **({} if blind else {"exception": True})}
+            came_to = {line.target for line, _, _ in read if line.quantity}
+            hindsight.doubt_counts(connection, self._counting, op_id, who, came_to, wish.occurred_ms)
+            return answer
 
         content = {
             "transfer": transfer.raw,
@@ -389,7 +438,7 @@ class Transfers:
                 + ([held] if held != DAMAGE else [])
                 for (line, reasons, expiry), (damaged, held) in told
             ],
-            "occurred_ms": occurred_ms,
+            **wish.content,
             **({"units": whole} if whole else {}),
         }
         return self._desk.once(op_id, who.actor, "accept", content, work)
@@ -400,7 +449,7 @@ class Transfers:
             call = calls.MoveUnit(actor=who.actor, lines=moves)
             self._site.record(call, op_id=units_op_id(op_id), document=self._desk.document(at_ms))
 
-    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str) -> tuple[Arrived, Damaged]:
+    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str, wish: Wish) -> tuple[Arrived, Damaged]:
         """One line as it was said, and what of it is not free."""
         index = fields.quantity("index")
         if index not in sent:
@@ -417,8 +466,9 @@ class Transfers:
             raise Rejected(f"line {index}: more is damaged than came")
         if not target:
             raise Rejected(f"line {index}: name the bin that takes it")
-        with self._site.reading() as connection:
-            catalogue.need_bin(connection, target)
+        if not wish.happened:
+            with self._site.reading() as connection:
+                catalogue.need_bin(connection, target)
         accepted = Accepted(index=index, item=line.item, lot=line.lot, serial=line.serial, status=line.status,
                             quantity=quantity, missing=missing, target=target)  # fmt: skip
         return (accepted, reasons, expiry), (damaged, held)
@@ -461,6 +511,12 @@ def _apart(arrived: Arrived, part: Damaged) -> Iterator[Arrived]:
         reasons = ()
     if damaged:
         yield replace(line, status=held, quantity=damaged, missing=0), (*reasons, HELD_BECAUSE[held]), expiry
+
+
+def _as_moved(line: Accepted) -> Line:
+    """What was accepted as goods that change place; what is missing of it is none of them."""
+    return Line(item=line.item, lot=line.lot, serial=line.serial, status=line.status, quantity=line.quantity,
+                source=IN_TRANSIT, target=line.target)  # fmt: skip
 
 
 def _shown(connection: Connection, line: Sent) -> Answer:

@@ -25,7 +25,6 @@ from web.node_api_words import (
     MADE,
     MARKS,
     MEASURE,
-    NOTE,
     REASONS,
     STANDS_IN,
     UNHEARD_OF,
@@ -201,7 +200,7 @@ def _transfer(ask: Ask) -> Answer:
     """Within the site a move; to another site, named by `receiver`, a dispatch with the person's signature."""
     need(ask.who, TRANSFER if "receiver" in ask.body else MOVE, "this transfer")
     if "receiver" in ask.body:
-        document, line = _one_line(ask, "receiver", "confirm", "occurred_ms", "note", "pin")
+        document, line = _one_line(ask, "receiver", "confirm", "occurred_ms", "happened", "note", "pin")
         pin = document.pop("pin", None)
         return ask.parts.floor.transfers.dispatch(ask.op_id, ask.who, {**document, "lines": [line]}, pin)
     document, line = _one_line(ask, "occurred_ms", "happened", "note", "reasons", "confirm")
@@ -305,7 +304,7 @@ ONE_MOVE = record(
 ONE_DISPATCH = record(
     "DispatchItem",
     {"quantity": QUANTITY, "source": CODE, "receiver": text("Another site", most=31)},
-    signed({**_LINE, "confirm": UNHEARD_OF, "occurred_ms": WHEN, "note": NOTE}),
+    signed({**_LINE, "confirm": UNHEARD_OF, **MADE}),
 )
 ONE_CHANGE = record(
     "AdjustItem",

@@ -105,8 +105,12 @@ ADJUSTED = record(
 )
 DISPATCHED = record(
     "Dispatched",
-    {"op_id": OP_ID, "state": RECORDED, "transfer": OP_ID},
-    {"transfers": array(OP_ID, None, "All of them, where a large dispatch is several transfers")},
+    {"op_id": OP_ID, "state": RECORDED},
+    {
+        "transfer": OP_ID,
+        "transfers": array(OP_ID, None, "All of them, where a large dispatch is several transfers"),
+        "exception": flag("It, or a part of it, could not be booked: that is sealed as an exception document"),
+    },
 )
 
 

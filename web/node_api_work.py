@@ -225,7 +225,6 @@ def _paper(ask: Ask) -> Answer:
 
 
 PROPOSED = {"proposal": OP_ID}
-OCCURRED: dict[str, Schema] = {"occurred_ms": WHEN, "note": NOTE}
 THING: dict[str, Schema] = {"kind": one_of("receive", "move")}
 _REFERENCES: dict[str, Schema] = {"supplier": CODE, "delivery_note": CODE}
 
@@ -318,7 +317,7 @@ ROUTES = (
     signed_verb(
         "transfers/dispatch", TRANSFER, "Goods leave for another site", lambda floor: floor.transfers.dispatch,
         either(DISPATCHED, ASKED), {"receiver": text("A site", most=31), "lines": many_lines_of(SENT_LINE)},
-        {"source": CODE, "vehicle": CODE, "seal": CODE, "confirm": UNHEARD_OF, **OCCURRED},
+        {"source": CODE, "vehicle": CODE, "seal": CODE, "confirm": UNHEARD_OF, **MADE},
     ),
     signed_verb(
         "transfers/accept", TRANSFER, "Goods of a transfer arrive", lambda floor: floor.transfers.accept,
@@ -327,7 +326,7 @@ ROUTES = (
         {
             "sender": text("A site; needed where two of them use one id", most=31), "target": CODE,
             "units": array(CODE, 200, "Handling units that arrived whole: they stand in `target`"),
-            "paper": or_null(text("The dispatch paper's text")), "confirm": CONFIRM, **OCCURRED,
+            "paper": or_null(text("The dispatch paper's text")), "confirm": CONFIRM, **MADE,
         },
     ),
     verb(
