@@ -320,8 +320,9 @@ class Sessions:
         return self._desk.once(op_id, who.actor, "uncounted", content, work)
 
     def reject(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Accept nothing of what was counted in bins in review: `session`, `bins` (default: all in review), `reason`.
-        The counts stay on the chain, unposted. Rejecting every bin rejects the session."""
+        """Accept nothing more of what was counted in bins in review: `session`, `bins` (default: all in review),
+        `reason`. The counts stay on the chain, unposted but for lines that were posted before. Rejecting every bin
+        rejects the session, where there are no such lines."""
         who.need(APPROVE, "reject a count")
         fields = Fields(body, "reject")
         session, named, reason = fields.op_id("session"), fields.take("bins"), reason_code(fields.take("reason"))

@@ -185,7 +185,8 @@ def forget_relocations(connection: Connection, session: OpId, bin_: str) -> None
 
 
 def close_if_done(connection: Connection, session: OpId) -> None:
-    """A session ends when each bin is posted, rejected or left uncounted, and each sheet is back or accounted for."""
+    """A session ends when each bin is posted, rejected or left uncounted, and each sheet is back or accounted for. It
+    is rejected when every bin is, and no line of any was posted before."""
     states = {
         state
         for (state,) in connection.execute(
@@ -196,9 +197,12 @@ def close_if_done(connection: Connection, session: OpId) -> None:
         "SELECT 1 FROM count_sheets WHERE session = ? AND state = 'issued'", (session.raw,)
     ).fetchone()
     if states <= set(ENDED) and out is None:
+        posted = connection.execute(
+            "SELECT 1 FROM counts c JOIN count_posts p ON p.count = c.op_id WHERE c.session = ?", (session.raw,)
+        ).fetchone()
         connection.execute(
             "UPDATE count_sessions SET state = ? WHERE session = ? AND state = 'active'",
-            ("rejected" if states == {"rejected"} else "closed", session.raw),
+            ("rejected" if states == {"rejected"} and posted is None else "closed", session.raw),
         )
 
 

@@ -240,6 +240,21 @@ def test_counts_can_be_rejected_one_by_one_and_all_of_them(stage: Stage) -> None
     opened(stage, bins=["C-1"])  # the bin can be counted anew
 
 
+def test_a_count_of_which_a_line_was_posted_is_not_rejected_as_a_whole(stage: Stage) -> None:
+    number = opened(stage, bins=["C-1"])
+    stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "C-1"})
+    for line in ({"item": "BOLT", "quantity": 9}, {"item": "PAINT", "lot": "L", "quantity": 2}):
+        stage.floor.counting.enter(stage.op(), stage.as_("cora"), line)
+    stage.floor.counting.close_bin(stage.op(), stage.as_("cora"), {"bin": "C-1", "confirm": True})
+    sven, of = stage.as_("sven"), {"session": str(number), "reason": "found"}
+    stage.floor.counting.posting.approve(stage.op(), sven, {**of, "bin": "C-1", "lines": [0]}, PIN)
+    stage.floor.counting.reject(stage.op(), sven, of)
+    with stage.site.reading() as connection:
+        states = connection.execute("SELECT s.state, b.state FROM count_sessions s JOIN count_bins b").fetchall()
+    assert states == [("closed", "rejected")]
+    assert (stage.stock("C-1", "BOLT"), stage.stock("C-1", "PAINT")) == (9, 0)
+
+
 def test_a_frozen_bin_takes_no_other_work_until_its_count_is_finished(stage: Stage) -> None:
     put(stage, "C-1", "BOLT", 10)
     number = opened(stage, bins=["C-1"], freeze=True)

@@ -61,7 +61,7 @@ if (byId("decide")) {
     },
     reject: {
       title: _("Reject this count"), yes: _("Reject it"), why: "why-again",
-      words: _("Nothing is booked. The count stays on record, and the bin can be counted in another one."),
+      words: _("Nothing more is booked. The count stays on record, and the bin can be counted in another one."),
       act: () => act("counts/reject", { session, bins: [bin], reason: byId("reason-again").value }), done: back,
     },
     choose: {
