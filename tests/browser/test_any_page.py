@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import stage
-from tests.browser.conftest import Pages
+from tests.browser.conftest import Pages, typed_at_once
 from tests.browser.test_count import HAND_MS, MARKER, keys
 
 Scan = Callable[..., None]
@@ -48,6 +48,67 @@ def test_a_tile_whose_bare_label_is_scanned_is_opened_and_no_other_bin_by_it(pag
     expect(page.locator("#answer")).to_contain_text("close it first")
     scanned(page, MARKER)
     expect(page.locator("#lines .count")).to_have_text("3")
+
+
+def asked_of(page: Any) -> list[str]:
+    """The requests that a page makes from here on to change something."""
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url) if sent.method != "GET" else None)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("login", "path", "button"),
+    [
+        ("ana", "/node", "#theme"),
+        ("ana", "/operations/", "#main a.row"),
+        ("kim", "/review/", "#logout"),
+        ("kim", "/review/proposals", "#main .button"),
+        ("ada", "/people", "#logout"),
+        ("kim", "/review/new", "#logout"),
+        ("ana", "/count/sheets", "#logout"),
+    ],
+)
+def test_a_page_that_takes_no_scans_says_so_and_none_presses_a_button(
+    pages: Pages, scanned: Scan, login: str, path: str, button: str
+) -> None:
+    if path == "/review/proposals":
+        stage.propose(pages.house, "scrap", "A-04")
+    page = pages.tablet(login, path)
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    page.locator(button).first.focus()
+    asked = asked_of(page)
+    for code in (MARKER, "BIN:A-03"):
+        typed_at_once(page, code)
+        expect(page.locator("#answer[data-level=warn]")).to_contain_text("Nothing to scan here")
+    assert page.url == pages.house.oslo.url + path
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert not [url for url in asked if "tablets" not in url], asked
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_scan_decides_nothing_in_a_dialog(pages: Pages) -> None:
+    session = stage.open_count(pages.house, "No scans", "Q-04")
+    page = pages.tablet("kim", f"/review/{session}")
+    page.click("#cancel")
+    page.focus("#decide-yes")
+    asked = asked_of(page)
+    for code in (MARKER, "BIN:A-03"):
+        typed_at_once(page, code)
+        expect(page.locator("#answer")).to_contain_text("Nothing to scan here")
+    assert not [url for url in asked if "/counts/" in url], asked
+
+
+def test_a_scan_on_the_start_page_is_looked_up(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("pia", "/")
+    page.locator("#tiles a").first.focus()
+    scanned(page, MARKER)
+    page.wait_for_url("**/look?item=MARK-BL")
+    page.go_back()
+    page.wait_for_url(f"{pages.house.oslo.url}/")
+    scanned(page, "NO-SUCH-THING")
+    expect(page.locator("#answer[data-level=bad]")).to_contain_text("NO-SUCH-THING")
 
 
 def log_in(page: Any, login: str) -> None:

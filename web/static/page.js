@@ -19,14 +19,22 @@ export const ltr = (text, className = "") => element("bdi", { dir: "ltr", textCo
 // What the person must see now: level, words, and at most one figure; `aloud` also by sound.
 let answered = false; // something was said to a person, as an answer to what they did
 export function say(level, word, { figure = "", aloud = true } = {}) {
-  const answer = byId("answer");
-  if (!answer) return;
+  const answer = byId("answer") || answerOnTop();
   answered ||= aloud;
   answer.dataset.level = level;
   answer.querySelector(".shape").textContent = SHAPES[level];
   answer.querySelector(".word").textContent = word;
   byId("answer-figure").textContent = figure;
   if (aloud) sound(level);
+}
+
+// A page that mostly says nothing has no place for it, until there is something.
+function answerOnTop() {
+  const made = element("div", { id: "answer", className: "answer" }, element("span", { className: "shape", ariaHidden: "true" }),
+    element("span", { className: "word" }), element("output", { id: "answer-figure", className: "figure-big" }));
+  made.setAttribute("role", "status");
+  byId("main").prepend(made);
+  return made;
 }
 
 // What to do first. A page may find out late: by then it has perhaps refused something, and that stays to be read.
