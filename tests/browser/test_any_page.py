@@ -10,9 +10,10 @@ from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import Pages, typed_at_once
-from tests.browser.test_count import HAND_MS, MARKER, keys
+from tests.browser.test_count import HAND_MS, MARKER, TAPE, keys
 
 Scan = Callable[..., None]
+HAM = "9521234500094"
 
 
 def type_in(page: Any, text: str) -> None:
@@ -48,6 +49,42 @@ def test_a_tile_whose_bare_label_is_scanned_is_opened_and_no_other_bin_by_it(pag
     expect(page.locator("#answer")).to_contain_text("close it first")
     scanned(page, MARKER)
     expect(page.locator("#lines .count")).to_have_text("3")
+
+
+def test_an_open_question_is_answered_before_the_next_scan_is_taken(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("rita", "/floor/scrap")
+    scanned(page, "BIN:Q-05", HAM)
+    expect(page.locator("#keypad")).to_have_attribute("open", "")
+    page.click("#keypad [data-key='2']")
+    scanned(page, MARKER)
+    expect(page.locator("#keypad [role=alert]")).to_contain_text("Answer this first")
+    expect(page.locator("#answer[data-level=bad]")).to_contain_text("Answer this first")
+    expect(page.locator("#keypad-value")).to_have_text("2")
+    page.click("#keypad [data-key=ok]")
+    expect(page.locator("#lines .line")).to_have_count(1)
+    expect(page.locator("#lines")).to_contain_text("Smoked ham")
+    # What a hand only began to change makes way, as before.
+    page.get_by_role("button", name="Change Smoked ham").click()
+    expect(page.locator("#keypad .refusal")).to_have_count(0)
+    scanned(page, MARKER)
+    expect(page.locator("#lines .line")).to_have_count(2)
+
+
+def test_an_amount_that_is_asked_back_outlives_a_scan(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("rita", "/receive")
+    page.click("#blind")
+    page.wait_for_selector("#working:not([hidden])")
+    scanned(page, "BIN:Q-05", MARKER)
+    page.get_by_role("button", name="Change Marker blue").click()
+    keys(page, "90000", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    expect(page.locator("#ask")).to_have_attribute("open", "")
+    scanned(page, TAPE)
+    expect(page.locator("#ask .refusal:not([id])")).to_contain_text("Answer this first")
+    page.click("#ask-yes")
+    expect(page.locator("#lines .count")).to_have_text("90000")
+    scanned(page, TAPE)
+    expect(page.locator("#lines .line")).to_have_count(2)
 
 
 def asked_of(page: Any) -> list[str]:

@@ -7,7 +7,7 @@ import "./files.js";
 import { Finder } from "./find.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, invite, ltr, openDialog, say } from "./page.js";
+import { attempt, byId, element, invite, ltr, makeWay, say } from "./page.js";
 import { place } from "./place.js";
 import { nameOf } from "./names.js";
 import { askExpiry, askHeld, HELD, heldButton, heldWords, offer } from "./part.js";
@@ -218,8 +218,7 @@ stream.addEventListener("state", (event) => show(event.detail));
 
 // The outbox sends in the order in which it was scanned: what follows a bin's label belongs into that bin.
 function scan(text, how = {}) {
-  openDialog()?.close();
-  return attempt(() => send(text, how));
+  return attempt(() => makeWay() && send(text, how));
 }
 
 async function send(text, how) {
@@ -300,6 +299,7 @@ byId("keypad").addEventListener("keydown", (event) => keypad.typed(event));
 // `take`: what is done with the amount; else it is what there is of the line.
 function askQuantity(line, take = line.park ? resolve : enter, title = titled(line)) {
   typing = { ...line, take };
+  byId("keypad").toggleAttribute("data-owed", Boolean(line.park));
   weight = "";
   offer(take === enter ? {
     ...(line.status ? {} : { part: () => askHeld(titled(line), (held) => askQuantity({ ...line, counted: 0 }, (...said) => hold(line, held, ...said.slice(1)), _("%(name)s, %(held)s: how many?", { name: titled(line), held: HELD[held] }))) }),

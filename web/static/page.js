@@ -2,6 +2,7 @@
 
 import { Refused } from "./api.js";
 import { sound } from "./sounds.js";
+import { _ } from "./words.js";
 
 const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○", held: "○" };
 
@@ -73,3 +74,18 @@ addEventListener("pointerup", ({ clientX, clientY }) => {
 });
 
 export const openDialog = () => document.querySelector("dialog[open]");
+
+// Whether a code may be taken now. Whatever dialog is open makes way for it, but a question by which something would be
+// lost (`data-owed`): an amount of what was scanned, or whether what was said is right. That one is answered first.
+export function makeWay() {
+  const dialog = openDialog();
+  if (!dialog || !("owed" in dialog.dataset)) { dialog?.close(); return true; }
+  const words = _("Answer this first: the scan was not taken");
+  say("bad", words);
+  const said = element("p", { className: "refusal", textContent: words });
+  said.setAttribute("role", "alert");
+  dialog.querySelector(".refusal:not([id])")?.remove();
+  dialog.querySelector("h2").after(said);
+  dialog.addEventListener("close", () => said.remove(), { once: true });
+  return false;
+}

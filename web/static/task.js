@@ -70,7 +70,7 @@ function hold(line, held) {
 function askMeasure({ park, hint, measure }) {
   const { item, lot, serial, expiry } = hint;
   askAmount(_("%(name)s in %(unit)s", { name: nameOf(item) || item, unit: measure.unit }), 0, measure.decimals,
-    (amount) => attempt(() => sure("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })));
+    (amount) => attempt(() => sure("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })), { owed: true });
 }
 
 function next() {

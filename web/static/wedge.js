@@ -120,6 +120,7 @@ class Listener {
       event?.preventDefault();
       event?.stopPropagation();
       restore(before);
+      dispatchEvent(new CustomEvent("scan", { detail: this.#first })); // what its keys did elsewhere since then is undone
       this.take(text, { widest: this.#widest, silent: !event });
     } else if (event && this.#nameless >= LENGTH_MIN && !text && !before.field) {
       unreadable();
