@@ -148,6 +148,25 @@ def test_a_scan_on_the_start_page_is_looked_up(pages: Pages, scanned: Scan) -> N
     expect(page.locator("#answer[data-level=bad]")).to_contain_text("NO-SUCH-THING")
 
 
+@pytest.mark.usefixtures("alone")
+def test_who_is_busy_elsewhere_is_led_there(pages: Pages) -> None:
+    rita = pages.house.oslo.people["rita"]
+    rita.act("tasks/begin", kind="receive", target="Q-06")
+    page = pages.tablet("rita", "/move")
+    expect(page.locator("#answer")).to_contain_text("busy with something else")
+    page.get_by_role("link", name="On with the receipt into Q-06").click()
+    page.wait_for_url("**/receive")
+    expect(page.locator("#from")).to_have_text("Q-06")
+    rita.act("tasks/drop")
+    rita.act("tasks/begin", kind="move", source="Q-06")
+    page.reload()
+    expect(page.get_by_role("link", name="On with the move from Q-06")).to_be_visible()
+    expect(page.locator("#main .primary:visible")).to_have_count(1)
+    rita.act("tasks/drop")
+    expect(page.locator("#busy")).to_have_count(0)
+    expect(page.locator("#blind")).to_be_enabled()
+
+
 def log_in(page: Any, login: str) -> None:
     page.fill("#name", login)
     keys(page, stage.PIN)

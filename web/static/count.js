@@ -3,6 +3,7 @@
 import { act, post } from "./api.js";
 import { beside, withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
+import { leadOn } from "./busy.js";
 import "./files.js";
 import { Finder } from "./find.js";
 import { Keypad } from "./keypad.js";
@@ -194,8 +195,8 @@ function showChoice(before, state) {
   const offered = free && !scanners.some((device) => state.scanners_mine.includes(device.name));
   byId("use-scanner").hidden = !offered;
   if (offered) byId("free-scanner").textContent = free.name;
-  if (state.screen) say("warn", _("You are busy with something else: finish that first"), { aloud: false });
-  else if (!before && !proofOf) invite(_("Ready: scan a bin or choose one"));
+  leadOn(state.screen);
+  if (!state.screen && !before && !proofOf) invite(_("Ready: scan a bin or choose one"));
 }
 
 function show(state) {
