@@ -9,10 +9,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import stage
-from tests.browser.conftest import Pages
-from tests.browser.test_count import HAND_MS, MARKER, keys
+from tests.browser.conftest import Pages, typed_at_once
+from tests.browser.test_count import HAND_MS, MARKER, TAPE, keys
 
 Scan = Callable[..., None]
+HAM = "9521234500094"
 
 
 def type_in(page: Any, text: str) -> None:
@@ -48,6 +49,122 @@ def test_a_tile_whose_bare_label_is_scanned_is_opened_and_no_other_bin_by_it(pag
     expect(page.locator("#answer")).to_contain_text("close it first")
     scanned(page, MARKER)
     expect(page.locator("#lines .count")).to_have_text("3")
+
+
+def test_an_open_question_is_answered_before_the_next_scan_is_taken(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("rita", "/floor/scrap")
+    scanned(page, "BIN:Q-05", HAM)
+    expect(page.locator("#keypad")).to_have_attribute("open", "")
+    page.click("#keypad [data-key='2']")
+    scanned(page, MARKER)
+    expect(page.locator("#keypad [role=alert]")).to_contain_text("Answer this first")
+    expect(page.locator("#answer[data-level=bad]")).to_contain_text("Answer this first")
+    expect(page.locator("#keypad-value")).to_have_text("2")
+    page.click("#keypad [data-key=ok]")
+    expect(page.locator("#lines .line")).to_have_count(1)
+    expect(page.locator("#lines")).to_contain_text("Smoked ham")
+    # What a hand only began to change makes way, as before.
+    page.get_by_role("button", name="Change Smoked ham").click()
+    expect(page.locator("#keypad .refusal")).to_have_count(0)
+    scanned(page, MARKER)
+    expect(page.locator("#lines .line")).to_have_count(2)
+
+
+def test_an_amount_that_is_asked_back_outlives_a_scan(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("rita", "/receive")
+    page.click("#blind")
+    page.wait_for_selector("#working:not([hidden])")
+    scanned(page, "BIN:Q-05", MARKER)
+    page.get_by_role("button", name="Change Marker blue").click()
+    keys(page, "90000", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    expect(page.locator("#ask")).to_have_attribute("open", "")
+    scanned(page, TAPE)
+    expect(page.locator("#ask .refusal:not([id])")).to_contain_text("Answer this first")
+    page.click("#ask-yes")
+    expect(page.locator("#lines .count")).to_have_text("90000")
+    scanned(page, TAPE)
+    expect(page.locator("#lines .line")).to_have_count(2)
+
+
+def asked_of(page: Any) -> list[str]:
+    """The requests that a page makes from here on to change something."""
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url) if sent.method != "GET" else None)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("login", "path", "button"),
+    [
+        ("ana", "/node", "#theme"),
+        ("ana", "/operations/", "#main a.row"),
+        ("kim", "/review/", "#logout"),
+        ("kim", "/review/proposals", "#main .button"),
+        ("ada", "/people", "#logout"),
+        ("kim", "/review/new", "#logout"),
+        ("ana", "/count/sheets", "#logout"),
+    ],
+)
+def test_a_page_that_takes_no_scans_says_so_and_none_presses_a_button(
+    pages: Pages, scanned: Scan, login: str, path: str, button: str
+) -> None:
+    if path == "/review/proposals":
+        stage.propose(pages.house, "scrap", "A-04")
+    page = pages.tablet(login, path)
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    page.locator(button).first.focus()
+    asked = asked_of(page)
+    for code in (MARKER, "BIN:A-03"):
+        typed_at_once(page, code)
+        expect(page.locator("#answer[data-level=warn]")).to_contain_text("Nothing to scan here")
+    assert page.url == pages.house.oslo.url + path
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert not [url for url in asked if "tablets" not in url], asked
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_scan_decides_nothing_in_a_dialog(pages: Pages) -> None:
+    session = stage.open_count(pages.house, "No scans", "Q-04")
+    page = pages.tablet("kim", f"/review/{session}")
+    page.click("#cancel")
+    page.focus("#decide-yes")
+    asked = asked_of(page)
+    for code in (MARKER, "BIN:A-03"):
+        typed_at_once(page, code)
+        expect(page.locator("#answer")).to_contain_text("Nothing to scan here")
+    assert not [url for url in asked if "/counts/" in url], asked
+
+
+def test_a_scan_on_the_start_page_is_looked_up(pages: Pages, scanned: Scan) -> None:
+    page = pages.tablet("pia", "/")
+    page.locator("#tiles a").first.focus()
+    scanned(page, MARKER)
+    page.wait_for_url("**/look?item=MARK-BL")
+    page.go_back()
+    page.wait_for_url(f"{pages.house.oslo.url}/")
+    scanned(page, "NO-SUCH-THING")
+    expect(page.locator("#answer[data-level=bad]")).to_contain_text("NO-SUCH-THING")
+
+
+@pytest.mark.usefixtures("alone")
+def test_who_is_busy_elsewhere_is_led_there(pages: Pages) -> None:
+    rita = pages.house.oslo.people["rita"]
+    rita.act("tasks/begin", kind="receive", target="Q-06")
+    page = pages.tablet("rita", "/move")
+    expect(page.locator("#answer")).to_contain_text("busy with something else")
+    page.get_by_role("link", name="On with the receipt into Q-06").click()
+    page.wait_for_url("**/receive")
+    expect(page.locator("#from")).to_have_text("Q-06")
+    rita.act("tasks/drop")
+    rita.act("tasks/begin", kind="move", source="Q-06")
+    page.reload()
+    expect(page.get_by_role("link", name="On with the move from Q-06")).to_be_visible()
+    expect(page.locator("#main .primary:visible")).to_have_count(1)
+    rita.act("tasks/drop")
+    expect(page.locator("#busy")).to_have_count(0)
+    expect(page.locator("#blind")).to_be_enabled()
 
 
 def log_in(page: Any, login: str) -> None:

@@ -2,13 +2,14 @@
 
 import { ended } from "./back.js";
 import { belongTo, kick, outbox, sign } from "./outbox.js";
-import { byId } from "./page.js";
+import { byId, openDialog, say } from "./page.js";
 import { lost, reach } from "./reach.js";
 import { finishLogOut, logOut, pagesSpeak, whoIsHere } from "./shell.js";
 import { tellOfItself } from "./telling.js";
 import { ageWords } from "./times.js";
 import { post } from "./wire.js";
 import "./waiting.js";
+import { onNoScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
 
 const DEAD_MS = 12000; // over two heartbeats
@@ -16,6 +17,8 @@ const AGAIN_MS = 2000;
 const AGED_MS = 60000; // an age of seconds says no more than that it is away
 const HUB_WARN_MS = 86400000, HUB_BAD_MS = 3 * 86400000;
 const LOUD = { warning: "warn", urgent: "bad" };
+
+const PIN = /^[0-9]{1,11}$/; // as a quick hand types it; 12 digits and more are a barcode
 
 export const stream = new EventTarget();
 const clock = { node: 0, at: 0 };
@@ -139,6 +142,9 @@ byId("logout")?.addEventListener("click", () => {
   byId("leaving").showModal();
 });
 start();
+
+// A field takes what is scanned into it, as the number on a paper that is looked for; the keys of a PIN are no scan.
+onNoScan(() => say("warn", _("Nothing to scan here")), (text, field) => field?.matches("input, textarea") || (openDialog()?.querySelector(".keypad") && PIN.test(text)));
 
 // The tablet's language, which its person has on other tablets too; without the node it is told at their next log-in.
 byId("language").addEventListener("change", async ({ target }) => {

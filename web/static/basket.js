@@ -122,7 +122,7 @@ onCode(async (text, how) => {
     askAmount(titled(found), 0, found.decimals, (digits) => attempt(() => {
       const quantity = base(digits, found.decimals);
       if (quantity) add({ ...found, quantity });
-    }));
+    }), { owed: true });
   } else {
     add(found);
   }

@@ -3,11 +3,12 @@
 import { act, post } from "./api.js";
 import { beside, withMark, written } from "./amounts.js";
 import { stream } from "./bar.js";
+import { leadOn } from "./busy.js";
 import "./files.js";
 import { Finder } from "./find.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, invite, ltr, openDialog, say } from "./page.js";
+import { attempt, byId, element, invite, ltr, makeWay, say } from "./page.js";
 import { place } from "./place.js";
 import { nameOf } from "./names.js";
 import { askExpiry, askHeld, HELD, heldButton, heldWords, offer } from "./part.js";
@@ -194,8 +195,8 @@ function showChoice(before, state) {
   const offered = free && !scanners.some((device) => state.scanners_mine.includes(device.name));
   byId("use-scanner").hidden = !offered;
   if (offered) byId("free-scanner").textContent = free.name;
-  if (state.screen) say("warn", _("You are busy with something else: finish that first"), { aloud: false });
-  else if (!before && !proofOf) invite(_("Ready: scan a bin or choose one"));
+  leadOn(state.screen);
+  if (!state.screen && !before && !proofOf) invite(_("Ready: scan a bin or choose one"));
 }
 
 function show(state) {
@@ -218,8 +219,7 @@ stream.addEventListener("state", (event) => show(event.detail));
 
 // The outbox sends in the order in which it was scanned: what follows a bin's label belongs into that bin.
 function scan(text, how = {}) {
-  openDialog()?.close();
-  return attempt(() => send(text, how));
+  return attempt(() => makeWay() && send(text, how));
 }
 
 async function send(text, how) {
@@ -307,6 +307,7 @@ byId("keypad").addEventListener("keydown", (event) => keypad.typed(event));
 // `take`: what is done with the amount; else it is what there is of the line.
 function askQuantity(line, take = line.park ? resolve : enter, title = titled(line)) {
   typing = { ...line, take };
+  byId("keypad").toggleAttribute("data-owed", Boolean(line.park));
   weight = "";
   offer(take === enter ? {
     ...(line.status ? {} : { part: () => askHeld(titled(line), (held) => askQuantity({ ...line, counted: 0 }, (...said) => hold(line, held, ...said.slice(1)), _("%(name)s, %(held)s: how many?", { name: titled(line), held: HELD[held] }))) }),

@@ -7,7 +7,7 @@ import { stream } from "./bar.js";
 import "./files.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, openDialog, say, untilClosed } from "./page.js";
+import { attempt, byId, element, makeWay, say, untilClosed } from "./page.js";
 import { heldWords, offer } from "./part.js";
 import { onPhoto } from "./photo.js";
 import { stayAwake } from "./shell.js";
@@ -24,8 +24,7 @@ export const lookUp = (text, how = {}) => codeOf(text, () => post("lookup", { te
 let before = Promise.resolve();
 export function onCode(take) {
   const queue = (text, how = {}) => {
-    openDialog()?.close();
-    before = before.then(() => attempt(() => take(text, how)));
+    before = before.then(() => attempt(() => makeWay() && take(text, how)));
     return before;
   };
   stayAwake();
@@ -49,10 +48,12 @@ const keypad = byId("keypad") && new Keypad(byId("keypad"), (digits) => { byId("
 });
 byId("keypad")?.addEventListener("keydown", (event) => keypad.typed(event));
 
-// Digits as somebody types them in the item's unit; the first one replaces `now`. `more`: see `part.js`.
+// Digits as somebody types them in the item's unit; the first one replaces `now`. `more`: see `part.js`; `owed`: of what
+// was scanned, and is nowhere until this is answered.
 export function askAmount(title, now, decimals, take, more = {}) {
   offer(more);
   typing = { take };
+  byId("keypad").toggleAttribute("data-owed", Boolean(more.owed));
   keypad.clear();
   keypad.point = decimals > 0;
   byId("point").hidden = !decimals;

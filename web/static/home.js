@@ -3,6 +3,7 @@
 import { stream } from "./bar.js";
 import { byId, element } from "./page.js";
 import { momentWords } from "./times.js";
+import { onScan } from "./wedge.js";
 import { _, n_ } from "./words.js";
 
 const SHOWN_MAX = 99; // of more it matters that there are many
@@ -47,6 +48,7 @@ function show(waiting) {
 const alertsOf = (findings) => ({ alerts: findings.filter((each) => !each.seen).length, findings: findings.length });
 const written = (id) => JSON.parse(byId(id).textContent);
 show({ ...written("waiting"), ...alertsOf(written("findings")) });
+onScan((text) => location.assign(`/look?${new URLSearchParams({ code: text })}`));
 stream.addEventListener("state", ({ detail: { waiting, links, undecided = 0 } }) => {
   if (waiting) show({ ...waiting, ...alertsOf(links.findings || []), undecided });
 });

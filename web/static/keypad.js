@@ -3,6 +3,8 @@
 const DIGITS_MAX = 12;
 
 export class Keypad {
+  #typed = []; // when each key of a real keyboard came, and what stood there before
+
   // `take` gets the digits after each key; `done` is called by Enter and by a key with data-key="ok".
   constructor(place, take, done = () => {}) {
     this.digits = "";
@@ -12,6 +14,11 @@ export class Keypad {
     place.addEventListener("click", (event) => {
       const key = event.target.closest("[data-key]")?.dataset.key;
       if (key) this.press(key);
+    });
+    // Those keys were a scanner's.
+    addEventListener("scan", ({ detail: since }) => {
+      const first = this.#typed.find(([at]) => at >= since);
+      if (first) this.put(first[1]);
     });
   }
 
@@ -30,6 +37,7 @@ export class Keypad {
 
   // For the keydown of a dialog: digits and Backspace anywhere in it, Enter where no button has the focus.
   typed(event) {
+    this.#typed.push([event.timeStamp, this.digits]);
     if (/^[0-9]$/.test(event.key)) this.press(event.key);
     else if (event.key === "." || event.key === ",") this.press(".");
     else if (event.key === "Backspace") this.press("erase");
@@ -40,6 +48,7 @@ export class Keypad {
 
   clear() {
     this.digits = "";
+    this.#typed = [];
     this.take("");
   }
 }

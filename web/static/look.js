@@ -167,7 +167,7 @@ function show_(parts, title, about = null) {
 
 // ---------------------------------------------------------------- asking
 
-const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code), search };
+const shown = { item: (code, query) => item(code, query.get("lot") || "", query.get("serial") || ""), place: (code) => place(code), search, code: (text) => findOr(onPaper)(text) };
 
 async function open(found) {
   if (reach.ok === false && found.kind === "item") { say("warn", _("%(name)s: how much there is, the node says when it answers", { name: found.name || found.item })); return; }
@@ -180,7 +180,8 @@ async function open(found) {
 }
 
 function history_(query) {
-  window.history.pushState(null, "", `/look?${query}`);
+  const step = new URLSearchParams(location.search).has("code") ? "replaceState" : "pushState"; // what was scanned elsewhere is found now
+  window.history[step](null, "", `/look?${query}`);
   return fromAddress();
 }
 

@@ -2,6 +2,7 @@
 
 import { Refused } from "./api.js";
 import { sound } from "./sounds.js";
+import { _ } from "./words.js";
 
 const SHAPES = { good: "✓", warn: "▲", bad: "✕", quiet: "○", held: "○" };
 
@@ -19,14 +20,22 @@ export const ltr = (text, className = "") => element("bdi", { dir: "ltr", textCo
 // What the person must see now: level, words, and at most one figure; `aloud` also by sound.
 let answered = false; // something was said to a person, as an answer to what they did
 export function say(level, word, { figure = "", aloud = true } = {}) {
-  const answer = byId("answer");
-  if (!answer) return;
+  const answer = byId("answer") || answerOnTop();
   answered ||= aloud;
   answer.dataset.level = level;
   answer.querySelector(".shape").textContent = SHAPES[level];
   answer.querySelector(".word").textContent = word;
   byId("answer-figure").textContent = figure;
   if (aloud) sound(level);
+}
+
+// A page that mostly says nothing has no place for it, until there is something.
+function answerOnTop() {
+  const made = element("div", { id: "answer", className: "answer" }, element("span", { className: "shape", ariaHidden: "true" }),
+    element("span", { className: "word" }), element("output", { id: "answer-figure", className: "figure-big" }));
+  made.setAttribute("role", "status");
+  byId("main").prepend(made);
+  return made;
 }
 
 // What to do first. A page may find out late: by then it has perhaps refused something, and that stays to be read.
@@ -72,3 +81,18 @@ export function untilClosed(dialog) {
 }
 
 export const openDialog = () => document.querySelector("dialog[open]");
+
+// Whether a code may be taken now. Whatever dialog is open makes way for it, but a question by which something would be
+// lost (`data-owed`): an amount of what was scanned, or whether what was said is right. That one is answered first.
+export function makeWay() {
+  const dialog = openDialog();
+  if (!dialog || !("owed" in dialog.dataset)) { dialog?.close(); return true; }
+  const words = _("Answer this first: the scan was not taken");
+  say("bad", words);
+  const said = element("p", { className: "refusal", textContent: words });
+  said.setAttribute("role", "alert");
+  dialog.querySelector(".refusal:not([id])")?.remove();
+  dialog.querySelector("h2").after(said);
+  dialog.addEventListener("close", () => said.remove(), { once: true });
+  return false;
+}

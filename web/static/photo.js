@@ -1,7 +1,7 @@
 // A photo of a code, for a tablet without a scanner. It is made grey and small here; the node reads what is in it.
 
 import { post } from "./api.js";
-import { attempt, byId, element, ltr, openDialog, say } from "./page.js";
+import { attempt, byId, element, ltr, makeWay, say } from "./page.js";
 import { _ } from "./words.js";
 
 const POINTS_MAX = 1_390_000, SIDE_MAX = 1600;
@@ -45,7 +45,7 @@ export function onPhoto(take) {
     const [file] = input.files;
     input.value = "";
     if (!file) return;
-    openDialog()?.close();
+    if (!makeWay()) return;
     attempt(async () => {
       say("quiet", _("The photo is being read…"), { aloud: false });
       const grey = await greyOf(file);

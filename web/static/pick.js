@@ -146,7 +146,7 @@ async function pick(wish, thing) {
   await again("good", title, { figure });
 }
 
-const askPick = (line, wish) => askAmount(titled(line), line.quantity, line.decimals, (digits) => attempt(() => pick({ ...wish, quantity: base(digits, line.decimals) }, line)));
+const askPick = (line, wish, more) => askAmount(titled(line), line.quantity, line.decimals, (digits) => attempt(() => pick({ ...wish, quantity: base(digits, line.decimals) }, line)), more);
 const wishOf = (line, quantity) => ({ item: line.item, quantity, ...(line.lot ? { lot: line.lot } : {}) });
 
 async function scanned(found, text) {
@@ -169,7 +169,7 @@ async function scanned(found, text) {
     const line = list.lines.find((each) => each.item === found.item && each.location === bin);
     const lot = found.lot || line?.lot || "";
     const wish = { item: found.item, quantity: found.quantity, scanned: text, ...(lot && !found.serial ? { lot } : {}), ...(found.serial ? { serial: found.serial } : {}) };
-    if (isWeightless(found)) askPick({ ...found, quantity: line?.quantity ?? 0 }, wish);
+    if (isWeightless(found)) askPick({ ...found, quantity: line?.quantity ?? 0 }, wish, { owed: true });
     else await pick(wish, found);
   }
 }

@@ -5,10 +5,9 @@ import { decider } from "./decide.js";
 import { explanations } from "./explain.js";
 import { given } from "./give.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, openDialog, say } from "./page.js";
+import { attempt, byId, say } from "./page.js";
 import { lateCardOf } from "./unknown.js";
 import { unsent } from "./unsent.js";
-import { onScan } from "./wedge.js";
 import { _ } from "./words.js";
 
 const proof = byId("proof"), page = byId("bin-page");
@@ -95,4 +94,3 @@ function posted(answer) {
   watch(answer.op_id);
 }
 
-onScan(() => say("warn", _("Nothing to scan here: this bin is counted"), { aloud: true }), (text) => openDialog() && /^[0-9]+$/.test(text));

@@ -4,6 +4,7 @@ import { act, Refused } from "./api.js";
 import { answerOrKept, OUT, SCAN_ON, whenAway } from "./away.js";
 import { base, beside, together, written } from "./amounts.js";
 import { stream } from "./bar.js";
+import { leadOn } from "./busy.js";
 import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { Finder } from "./find.js";
 import { ended, recall } from "./last.js";
@@ -26,7 +27,7 @@ const SIGHT_MS = 2000;
 const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
 const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
 const seen = new Seen();
-let screen = null, unit = "", deliveries = [], loaded = false, asked = false;
+let screen = null, elsewhere = null, unit = "", deliveries = [], loaded = false, asked = false;
 let told = null; // what the node answered to a unit whose lines are not on the screen yet
 let expected = null; // the delivery of this receipt, which need not be among those that are listed
 
@@ -70,7 +71,7 @@ function hold(line, held) {
 function askMeasure({ park, hint, measure }) {
   const { item, lot, serial, expiry } = hint;
   askAmount(_("%(name)s in %(unit)s", { name: nameOf(item) || item, unit: measure.unit }), 0, measure.decimals,
-    (amount) => attempt(() => sure("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })));
+    (amount) => attempt(() => sure("scans/resolve", { park, ...named({ item, lot, serial, expiry }), amount })), { owed: true });
 }
 
 function next() {
@@ -146,16 +147,16 @@ function cameOf({ lines, being_counted: hidden }) {
   return _("%(number)s of %(all)s came", { number: sum("came"), all: sum("wanted") });
 }
 
-async function showChoice(state) {
+async function showChoice() {
   seen.start([]);
-  if (state.screen) {
-    say("warn", _("You are busy with something else: finish that first"), { aloud: false });
-  } else if (!asked) {
+  leadOn(elsewhere);
+  if (!elsewhere && !asked) {
     invite(receiving ? _("Choose a delivery, or receive without one") : _("Scan the bin where the goods are"));
   }
   asked = true;
   if (!receiving) return;
-  byId("blind").disabled = Boolean(state.screen) || reach.ok === false;
+  byId("blind").disabled = Boolean(elsewhere) || reach.ok === false;
+  byId("blind").classList.toggle("primary", !elsewhere);
   showDeliveries(deliveries);
   byId("close-delivery").hidden = !deliveries.length;
   byId("no-deliveries").hidden = deliveries.length > 0 || !loaded;
@@ -171,12 +172,13 @@ function showDeliveries(rows) {
 function show(state) {
   const before = screen;
   screen = state.screen?.kind === kind ? state.screen : null;
+  elsewhere = screen ? null : state.screen;
   byId("choose").hidden = Boolean(screen);
   byId("working").hidden = !screen;
   for (const each of document.querySelectorAll("[data-open]")) each.hidden = !screen;
   byId("parked").hidden = !screen?.parked;
   if (screen) { stopFollowing(); showTask(before); }
-  else showChoice(state);
+  else showChoice();
 }
 stream.addEventListener("state", (event) => show(event.detail));
 
@@ -187,7 +189,7 @@ async function loadDeliveries() {
   wished = ""; // what came of it may be another by now
   rest(byId("deliveries"), "deliveries/", answer, showDeliveries);
   if (screen) showExpected();
-  else if (asked) showChoice({ screen: null });
+  else if (asked) showChoice();
 }
 attempt(receiving ? loadDeliveries : loadNames);
 

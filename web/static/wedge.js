@@ -120,6 +120,7 @@ class Listener {
       event?.preventDefault();
       event?.stopPropagation();
       restore(before);
+      dispatchEvent(new CustomEvent("scan", { detail: this.#first })); // what its keys did elsewhere since then is undone
       this.take(text, { widest: this.#widest, silent: !event });
     } else if (event && this.#nameless >= LENGTH_MIN && !text && !before.field) {
       unreadable();
@@ -134,12 +135,28 @@ class Listener {
   }
 }
 
+let listener = null, own = null; // of this page
+
+function listen(made) {
+  if (!listener) {
+    addEventListener("keydown", (event) => listener.key(event), true);
+    addEventListener("input", (event) => listener.input(event), true);
+    addEventListener("beforeinput", (event) => { if (event.inputType === "insertLineBreak") listener.lineBreak(event); }, true);
+  }
+  listener = made;
+}
+
 // `take(text, {widest, silent})`: the widest gap between its keys in ms, and whether no key ended it. `typed(text,
 // field)` may claim fast keys as typing, as the digits of a PIN.
 export function onScan(take, typed = () => false, how = manner()) {
-  const listener = new Listener(take, typed, how);
-  addEventListener("keydown", (event) => listener.key(event), true);
-  addEventListener("input", (event) => listener.input(event), true);
-  addEventListener("beforeinput", (event) => { if (event.inputType === "insertLineBreak") listener.lineBreak(event); }, true);
+  own = take;
+  listen(new Listener(take, typed, how));
   document.documentElement.dataset.scanner = "heard"; // from now on no key of one is missed
+}
+
+// For a page that takes no scans: what is said of one, so that its Enter presses no button. A page may begin to listen
+// only when all of it has come; until then its scans wait.
+export function onNoScan(say, typed) {
+  const loaded = new Promise((resume) => { if (document.readyState === "complete") resume(); else addEventListener("load", resume); });
+  listen(new Listener(async (...read) => { await loaded; (own || say)(...read); }, typed, manner()));
 }
