@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_count import GLOVES, MARKER, TAPE, counted
@@ -128,3 +129,32 @@ def test_a_signature_that_was_given_up_shows_that_the_node_had_it_already(pages:
     page.keyboard.press("Escape")
     expect(page.locator("#bin-state")).to_contain_text("posted")
     assert state_of(pages.house, session) == "posted"
+
+
+def test_a_receipt_that_is_recorded_as_the_node_is_lost_is_kept_and_ended(pages: Pages, scanned: Scan) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    page = receipt(pages, scanned)
+    page.click("#done")
+    page.context.set_offline(True)
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#papers")).to_be_hidden()
+    expect(page.locator("#answer")).to_contain_text("Goods received or moved: on this tablet")
+    to_send(page, 1)
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    expect(page.locator("#choose")).to_be_visible()
+    assert pages.house.oslo.people["rita"].get("counts/mine")["screen"] is None
+
+
+def test_what_is_on_its_way_is_not_sent_twice(pages: Pages, scanned: Scan) -> None:
+    page = receipt(pages, scanned)
+    held: list[Any] = []
+    page.context.route("**/tasks/finish", lambda route: held.append(route))  # the node takes its time
+    page.click("#done")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#papers button[type=submit]")).to_be_disabled()
+    wait_for("the wish", lambda: page.wait_for_timeout(50) or held)
+    held[0].continue_()
+    expect(page.locator("#papers")).to_be_hidden()
+    expect(page.locator("#answer")).to_contain_text("Goods received")
+    assert len(held) == 1

@@ -7,7 +7,7 @@ import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
 import { Draft } from "./draft.js";
 import { ACTS, ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
-import { attempt, byId, element, invite, say } from "./page.js";
+import { attempt, byId, element, invite, pressed, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
 import { lastOf } from "./told.js";
@@ -206,7 +206,7 @@ byId("papers-form").addEventListener("submit", (event) => {
   }
   if (signed && reach.ok === false) { byId("papers-refusal").textContent = AWAY; return; }
   if (signed) { open("sign"); return; }
-  attempt(async () => {
+  pressed(event.submitter, async () => {
     await draft.ready();
     try {
       const answer = await answerOrKept(path, wish(), (...given) => act(...given, basket.opId));

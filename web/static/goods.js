@@ -7,7 +7,7 @@ import { stream } from "./bar.js";
 import "./files.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, openDialog, say, untilClosed } from "./page.js";
+import { attempt, byId, element, openDialog, pressed, say, untilClosed } from "./page.js";
 import { heldWords, offer } from "./part.js";
 import { onPhoto } from "./photo.js";
 import { stayAwake } from "./shell.js";
@@ -113,12 +113,14 @@ export function ask(title, words, yes, then, reasons = []) {
   byId("ask-why-part").hidden = !reasons.length;
   byId("ask-why").replaceChildren(...reasons.map(([code, said]) => element("option", { value: code, textContent: said })));
   agreed = then;
+  byId("ask-yes").disabled = false;
   byId("ask").showModal();
 }
-byId("ask-yes")?.addEventListener("click", () => attempt(async () => {
+byId("ask-yes")?.addEventListener("click", ({ currentTarget }) => pressed(currentTarget, async () => {
+  const signal = untilClosed(byId("ask"));
   try {
-    await agreed(byId("ask-why").value, untilClosed(byId("ask")));
-    byId("ask").close();
+    await agreed(byId("ask-why").value, signal);
+    if (!signal.aborted) byId("ask").close();
   } catch (error) {
     byId("ask-refusal").textContent = error.message;
     throw error;

@@ -8,7 +8,7 @@ import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFoll
 import { Finder } from "./find.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, element, invite, say } from "./page.js";
+import { attempt, byId, element, invite, pressed, say } from "./page.js";
 import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
 import { Seen, titled } from "./seen.js";
@@ -277,8 +277,8 @@ async function finish(wish) {
   if (receiving) await loadDeliveries();
 }
 
-byId("done").addEventListener("click", () => {
-  if (!receiving) { attempt(() => finish({})); return; }
+byId("done").addEventListener("click", ({ currentTarget }) => {
+  if (!receiving) { pressed(currentTarget, () => finish({})); return; }
   byId("papers-refusal").textContent = "";
   byId("supplier").value = chosen()?.supplier || byId("supplier").value;
   byId("papers").showModal();
@@ -288,7 +288,7 @@ byId("papers-form")?.addEventListener("submit", (event) => {
   const said = { supplier: byId("supplier").value.trim(), delivery_note: byId("note-number").value.trim(), delivery: chosen()?.delivery };
   const wish = Object.fromEntries(Object.entries(said).filter(([, value]) => value));
   if (byId("why").value) wish.reasons = [byId("why").value];
-  attempt(async () => {
+  pressed(event.submitter, async () => {
     try {
       await finish(wish);
       byId("papers").close();
@@ -308,7 +308,7 @@ byId("close-delivery")?.addEventListener("click", () => {
 byId("closing-form")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const delivery = byId("closing-which").value;
-  attempt(async () => {
+  pressed(event.submitter, async () => {
     try {
       const answer = await answerOrKept("deliveries/close", { delivery, reason: byId("closing-why").value }, act);
       byId("closing").close();
