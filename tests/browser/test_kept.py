@@ -158,3 +158,14 @@ def test_what_is_on_its_way_is_not_sent_twice(pages: Pages, scanned: Scan) -> No
     expect(page.locator("#papers")).to_be_hidden()
     expect(page.locator("#answer")).to_contain_text("Goods received")
     assert len(held) == 1
+
+
+def test_a_code_that_nobody_could_look_up_is_said_not_to_be_taken(pages: Pages, scanned: Scan) -> None:
+    pages.forgive("Failed to load resource: net::ERR_FAILED", "Unreachable: The node does not answer")
+    for login, path in (("rita", "/receive"), ("rita", "/floor/scrap")):
+        page = pages.tablet(login, path)
+        page.context.route("**/lookup", lambda route: route.abort())
+        scanned(page, "9521234500087")
+        expect(page.locator("#answer")).to_contain_text("was not taken: scan it again when the node answers")
+        expect(page.locator("#answer")).not_to_contain_text("Nothing is lost")
+        nothing_to_send(page)

@@ -1,6 +1,6 @@
 // What the pages of floor work share: a code and what it stands for, amounts, questions, the proof of what was done.
 
-import { act, post } from "./api.js";
+import { act, post, Unreachable } from "./api.js";
 import { withMark, written } from "./amounts.js";
 import { answerOrKept } from "./away.js";
 import { stream } from "./bar.js";
@@ -22,9 +22,17 @@ export const lookUp = (text) => codeOf(text, () => post("lookup", { text }));
 // Every code on this page, scanned or typed, in order: one is done before the next begins.
 let before = Promise.resolve();
 export function onCode(take) {
+  const taken = async (text) => {
+    try {
+      await take(text);
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      throw new Unreachable(`${error.message} ${_("It was not taken: scan it again when the node answers.")}`, { cause: error });
+    }
+  };
   const queue = (text) => {
     openDialog()?.close();
-    before = before.then(() => attempt(() => take(text)));
+    before = before.then(() => attempt(() => taken(text)));
     return before;
   };
   stayAwake();
