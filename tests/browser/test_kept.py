@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
-from tests.browser.test_count import GLOVES, MARKER, TAPE, counted
+from tests.browser.test_count import GLOVES, HAND_MS, MARKER, TAPE, counted
 from tests.browser.test_offline import kept
 from tests.browser.test_outbox import nothing_to_send, to_send
 from tests.browser.test_review import count, opened, sign
@@ -169,3 +169,32 @@ def test_a_code_that_nobody_could_look_up_is_said_not_to_be_taken(pages: Pages, 
         expect(page.locator("#answer")).to_contain_text("was not taken: scan it again when the node answers")
         expect(page.locator("#answer")).not_to_contain_text("Nothing is lost")
         nothing_to_send(page)
+
+
+def test_the_place_of_the_keys_stays_where_lines_are_drawn_anew(pages: Pages, scanned: Scan) -> None:
+    """On a change and on a scan; what is gone leaves it to the page."""
+    page = receipt(pages, scanned)
+    change = page.get_by_role("button", name="Change Packing tape")
+    change.focus()
+    scanned(page, MARKER)
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    expect(change).to_be_focused()
+    change.press("Enter")
+    page.keyboard.type("5", delay=HAND_MS)
+    page.keyboard.press("Enter")
+    expect(counted(page, "Packing tape")).to_have_text("5")
+    expect(change).to_be_focused()
+
+    page = pages.tablet("rita", "/floor/scrap")
+    scanned(page, f"BIN:{DOCK}", GLOVES)
+    change = page.get_by_role("button", name="Change Work gloves")
+    change.focus()
+    change.press("Enter")
+    page.keyboard.type("3", delay=HAND_MS)
+    page.keyboard.press("Enter")
+    expect(counted(page, "Work gloves")).to_have_text("3")
+    expect(change).to_be_focused()
+    page.locator("#done").press("Enter")
+    page.locator("#papers button[type=submit]").press("Enter")
+    expect(page.locator("#answer")).to_contain_text("another person signs")
+    expect(page.locator("#main")).to_be_focused()

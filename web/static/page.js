@@ -50,6 +50,7 @@ export async function pressed(button, work) {
   button.disabled = true;
   await attempt(work);
   button.disabled = false;
+  if (document.activeElement === document.body) button.focus();
 }
 
 for (const each of document.querySelectorAll("dialog")) {
@@ -70,6 +71,15 @@ addEventListener("pointerup", ({ clientX, clientY }) => {
   down = null;
   if (now && saysOf(now) === saysOf(before)) now.click();
 });
+
+// Shown anew as it is by now: who works by the keys stays where they are, or at the page's beginning where that is gone.
+export function keepingPlace(show) {
+  const here = document.activeElement?.closest("main button"), label = here?.getAttribute("aria-label");
+  show();
+  if (!here || (here.isConnected && !here.disabled)) return;
+  const now = label && [...document.querySelectorAll("main button")].find((each) => each.getAttribute("aria-label") === label);
+  (now || byId("main")).focus({ preventScroll: true });
+}
 
 // Says when somebody closes this dialog.
 export function untilClosed(dialog) {

@@ -8,7 +8,7 @@ import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFoll
 import { Finder } from "./find.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, element, invite, pressed, say } from "./page.js";
+import { attempt, byId, element, invite, keepingPlace, pressed, say } from "./page.js";
 import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
 import { Seen, titled } from "./seen.js";
@@ -108,10 +108,10 @@ function showExpected() {
 const wordsOf = ({ item, name, lot, serial, place }) => [item, name, nameOf(item), lot, serial, place];
 const finder = new Finder(wordsOf, () => { if (screen) showLines(); });
 
-const showLines = () => byId("lines").replaceChildren(...finder.of(screen.lines).map((line) => lineOf({
+const showLines = () => keepingPlace(() => byId("lines").replaceChildren(...finder.of(screen.lines).map((line) => lineOf({
   title: titled(line), details: [...detailsOf(line), line.place && _("to %(place)s", { place: line.place })], figure: written(line.counted, line.decimals),
   beside: beside(line), also: line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held))] : [], act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: seen.isLatest(line),
-})));
+}))));
 
 function showTask(before) {
   const { lines } = screen;
