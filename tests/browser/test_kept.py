@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
-from tests.browser.test_count import GLOVES, MARKER, TAPE, counted
+from tests.browser.test_count import GLOVES, HAND_MS, MARKER, TAPE, counted
 from tests.browser.test_offline import kept
 from tests.browser.test_outbox import nothing_to_send, to_send
 from tests.browser.test_review import count, opened, sign
@@ -128,3 +129,72 @@ def test_a_signature_that_was_given_up_shows_that_the_node_had_it_already(pages:
     page.keyboard.press("Escape")
     expect(page.locator("#bin-state")).to_contain_text("posted")
     assert state_of(pages.house, session) == "posted"
+
+
+def test_a_receipt_that_is_recorded_as_the_node_is_lost_is_kept_and_ended(pages: Pages, scanned: Scan) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    page = receipt(pages, scanned)
+    page.click("#done")
+    page.context.set_offline(True)
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#papers")).to_be_hidden()
+    expect(page.locator("#answer")).to_contain_text("Goods received or moved: on this tablet")
+    to_send(page, 1)
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    expect(page.locator("#choose")).to_be_visible()
+    assert pages.house.oslo.people["rita"].get("counts/mine")["screen"] is None
+
+
+def test_what_is_on_its_way_is_not_sent_twice(pages: Pages, scanned: Scan) -> None:
+    page = receipt(pages, scanned)
+    held: list[Any] = []
+    page.context.route("**/tasks/finish", lambda route: held.append(route))  # the node takes its time
+    page.click("#done")
+    page.click("#papers button[type=submit]")
+    expect(page.locator("#papers button[type=submit]")).to_be_disabled()
+    wait_for("the wish", lambda: page.wait_for_timeout(50) or held)
+    held[0].continue_()
+    expect(page.locator("#papers")).to_be_hidden()
+    expect(page.locator("#answer")).to_contain_text("Goods received")
+    assert len(held) == 1
+
+
+def test_a_code_that_nobody_could_look_up_is_said_not_to_be_taken(pages: Pages, scanned: Scan) -> None:
+    pages.forgive("Failed to load resource: net::ERR_FAILED", "Unreachable: The node does not answer")
+    for login, path in (("rita", "/receive"), ("rita", "/floor/scrap")):
+        page = pages.tablet(login, path)
+        page.context.route("**/lookup", lambda route: route.abort())
+        scanned(page, "9521234500087")
+        expect(page.locator("#answer")).to_contain_text("was not taken: scan it again when the node answers")
+        expect(page.locator("#answer")).not_to_contain_text("Nothing is lost")
+        nothing_to_send(page)
+
+
+def test_the_place_of_the_keys_stays_where_lines_are_drawn_anew(pages: Pages, scanned: Scan) -> None:
+    """On a change and on a scan; what is gone leaves it to the page."""
+    page = receipt(pages, scanned)
+    change = page.get_by_role("button", name="Change Packing tape")
+    change.focus()
+    scanned(page, MARKER)
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    expect(change).to_be_focused()
+    change.press("Enter")
+    page.keyboard.type("5", delay=HAND_MS)
+    page.keyboard.press("Enter")
+    expect(counted(page, "Packing tape")).to_have_text("5")
+    expect(change).to_be_focused()
+
+    page = pages.tablet("rita", "/floor/scrap")
+    scanned(page, f"BIN:{DOCK}", GLOVES)
+    change = page.get_by_role("button", name="Change Work gloves")
+    change.focus()
+    change.press("Enter")
+    page.keyboard.type("3", delay=HAND_MS)
+    page.keyboard.press("Enter")
+    expect(counted(page, "Work gloves")).to_have_text("3")
+    expect(change).to_be_focused()
+    page.locator("#done").press("Enter")
+    page.locator("#papers button[type=submit]").press("Enter")
+    expect(page.locator("#answer")).to_contain_text("another person signs")
+    expect(page.locator("#main")).to_be_focused()

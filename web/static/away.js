@@ -32,14 +32,19 @@ export function whenAway(words, back = () => {}) {
 
 export const since = (answer) => (answer.told ? _("What is shown is %(age)s old.", { age: ageWords(Date.now() - answer.told) }) : "");
 
-// An act that was begun: what the node answers, or, while it is out of reach, null as soon as the act is on this tablet's
-// disk. Whatever the node says later to that one stands in the outbox.
-export function answerOrKept(path, body, act) {
-  if (reach.ok !== false) return act(path, body);
-  const kept = new Promise((resolve) => outbox.addEventListener("put", ({ detail }) => resolve(detail), { once: true }));
-  return Promise.race([act(path, body), kept.then(() => null)]);
-}
+const sayKept = (item) => say("held", _("%(what)s: on this tablet", { what: titleOf(item) }));
+outbox.addEventListener("put", ({ detail: item }) => { if (reach.ok === false) sayKept(item); });
 
-outbox.addEventListener("put", ({ detail: item }) => {
-  if (reach.ok === false) say("held", _("%(what)s: on this tablet", { what: titleOf(item) }));
-});
+// An act that was begun: what the node answers, or null as soon as the act is on this tablet's disk and the node out of
+// reach, whichever came first. Whatever the node says later to that one stands in the outbox.
+export function answerOrKept(path, body, act) {
+  const over = new AbortController(), { signal } = over;
+  const kept = new Promise((resolve) => {
+    outbox.addEventListener("put", ({ detail: item }) => {
+      if (item.path !== path) return;
+      if (reach.ok === false) resolve(null);
+      reach.addEventListener("change", () => { sayKept(item); resolve(null); }, { signal });
+    }, { signal });
+  });
+  return Promise.race([act(path, body), kept]).finally(() => over.abort());
+}

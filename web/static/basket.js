@@ -7,7 +7,7 @@ import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
 import { Draft } from "./draft.js";
 import { ACTS, ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
-import { attempt, byId, element, invite, say } from "./page.js";
+import { attempt, byId, element, invite, keepingPlace, pressed, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
 import { lastOf } from "./told.js";
@@ -45,7 +45,7 @@ const same = (one, other) => ["item", "lot", "serial", "bin"].every((name) => (o
 
 // ---------------------------------------------------------------- what is in it
 
-function show() {
+const show = () => keepingPlace(() => {
   byId("at").hidden = !basket.bin;
   byId("place").textContent = basket.bin;
   byId("no-lines").hidden = basket.lines.length > 0 || !byId("proof").hidden;
@@ -55,7 +55,7 @@ function show() {
   })).reverse());
   byId("undo").disabled = !undone.length;
   byId("done").disabled = !basket.lines.length;
-}
+});
 
 function become(next) {
   undone.push(basket);
@@ -206,7 +206,7 @@ byId("papers-form").addEventListener("submit", (event) => {
   }
   if (signed && reach.ok === false) { byId("papers-refusal").textContent = AWAY; return; }
   if (signed) { open("sign"); return; }
-  attempt(async () => {
+  pressed(event.submitter, async () => {
     await draft.ready();
     try {
       const answer = await answerOrKept(path, wish(), (...given) => act(...given, basket.opId));

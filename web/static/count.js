@@ -8,7 +8,7 @@ import "./files.js";
 import { Finder } from "./find.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, invite, ltr, makeWay, say } from "./page.js";
+import { attempt, byId, element, invite, keepingPlace, ltr, makeWay, say } from "./page.js";
 import { place } from "./place.js";
 import { nameOf } from "./names.js";
 import { askExpiry, askHeld, HELD, heldButton, heldWords, offer } from "./part.js";
@@ -119,13 +119,6 @@ function showSaid(lines) {
   byId("said-lines").replaceChildren(...(byId("said").open ? standing.map((event) => saidOf(event, lines)) : []));
 }
 byId("said").addEventListener("toggle", () => { if (screen) showSaid(screen.lines || []); });
-
-// Shown anew as it is by now: who works by the keys stays where they are.
-function keepingPlace(show) {
-  const label = document.activeElement?.closest("#counting button")?.getAttribute("aria-label");
-  show();
-  if (label) [...document.querySelectorAll("#counting button")].find((each) => each.getAttribute("aria-label") === label)?.focus();
-}
 
 const wordsOf = ({ item, name, lot, serial }) => [item, name, nameOf(item), lot, serial];
 const finder = new Finder(wordsOf, () => { if (screen) showLines(); });

@@ -53,6 +53,7 @@ export function decider(choices) {
       byId("refusal").textContent = error.message;
       keypad.clear();
       for (const each of buttons) each.disabled = false;
+      byId(signed ? "pin" : "decide-yes").focus();
     } finally {
       reach.removeEventListener("change", tell);
     }

@@ -1,13 +1,13 @@
 // What the pages of floor work share: a code and what it stands for, amounts, questions, the proof of what was done.
 
-import { act, post } from "./api.js";
+import { act, post, Unreachable } from "./api.js";
 import { withMark, written } from "./amounts.js";
 import { answerOrKept } from "./away.js";
 import { stream } from "./bar.js";
 import "./files.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, makeWay, say, untilClosed } from "./page.js";
+import { attempt, byId, element, makeWay, pressed, say, untilClosed } from "./page.js";
 import { heldWords, offer } from "./part.js";
 import { onPhoto } from "./photo.js";
 import { stayAwake } from "./shell.js";
@@ -23,8 +23,16 @@ export const lookUp = (text, how = {}) => codeOf(text, () => post("lookup", { te
 // nothing.
 let before = Promise.resolve();
 export function onCode(take) {
+  const taken = async (text, how) => {
+    try {
+      await take(text, how);
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      throw new Unreachable(`${error.message} ${_("It was not taken: scan it again when the node answers.")}`, { cause: error });
+    }
+  };
   const queue = (text, how = {}) => {
-    before = before.then(() => attempt(() => makeWay() && take(text, how)));
+    before = before.then(() => attempt(() => makeWay() && taken(text, how)));
     return before;
   };
   stayAwake();
@@ -115,12 +123,14 @@ export function ask(title, words, yes, then, reasons = []) {
   byId("ask-why-part").hidden = !reasons.length;
   byId("ask-why").replaceChildren(...reasons.map(([code, said]) => element("option", { value: code, textContent: said })));
   agreed = then;
+  byId("ask-yes").disabled = false;
   byId("ask").showModal();
 }
-byId("ask-yes")?.addEventListener("click", () => attempt(async () => {
+byId("ask-yes")?.addEventListener("click", ({ currentTarget }) => pressed(currentTarget, async () => {
+  const signal = untilClosed(byId("ask"));
   try {
-    await agreed(byId("ask-why").value, untilClosed(byId("ask")));
-    byId("ask").close();
+    await agreed(byId("ask-why").value, signal);
+    if (!signal.aborted) byId("ask").close();
   } catch (error) {
     byId("ask-refusal").textContent = error.message;
     throw error;

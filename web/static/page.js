@@ -54,6 +54,14 @@ export async function attempt(work) {
   }
 }
 
+// The same for what a button begins: until it is over, the button is out.
+export async function pressed(button, work) {
+  button.disabled = true;
+  await attempt(work);
+  button.disabled = false;
+  if (document.activeElement === document.body) button.focus();
+}
+
 for (const each of document.querySelectorAll("dialog")) {
   each.addEventListener("click", (event) => {
     if (event.target.closest("[data-close]")) each.close();
@@ -63,15 +71,24 @@ for (const each of document.querySelectorAll("dialog")) {
 // A row drawn anew while a mouse is held down on it takes the click with it; a finger's tap it does not. The click belongs
 // to the button that stands there now, as long as that is the same one of the same row.
 const saysOf = (button) => [button.getAttribute("aria-label") || button.textContent, button.closest("article, li, tr")?.querySelector(".what")?.textContent].join("\u001f");
-let pressed = null;
+let down = null;
 addEventListener("pointerdown", ({ target, pointerType, button }) => {
-  pressed = pointerType === "touch" || button !== 0 ? null : target.closest?.("button");
+  down = pointerType === "touch" || button !== 0 ? null : target.closest?.("button");
 });
 addEventListener("pointerup", ({ clientX, clientY }) => {
-  const before = pressed, now = before && !before.isConnected && document.elementFromPoint(clientX, clientY)?.closest("button");
-  pressed = null;
+  const before = down, now = before && !before.isConnected && document.elementFromPoint(clientX, clientY)?.closest("button");
+  down = null;
   if (now && saysOf(now) === saysOf(before)) now.click();
 });
+
+// Shown anew as it is by now: who works by the keys stays where they are, or at the page's beginning where that is gone.
+export function keepingPlace(show) {
+  const here = document.activeElement?.closest("main button"), label = here?.getAttribute("aria-label");
+  show();
+  if (!here || (here.isConnected && !here.disabled)) return;
+  const now = label && [...document.querySelectorAll("main button")].find((each) => each.getAttribute("aria-label") === label);
+  (now || byId("main")).focus({ preventScroll: true });
+}
 
 // Says when somebody closes this dialog.
 export function untilClosed(dialog) {

@@ -9,7 +9,7 @@ import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFoll
 import { Finder } from "./find.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
-import { attempt, byId, element, invite, say } from "./page.js";
+import { attempt, byId, element, invite, keepingPlace, pressed, say } from "./page.js";
 import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
 import { Seen, titled } from "./seen.js";
@@ -109,10 +109,10 @@ function showExpected() {
 const wordsOf = ({ item, name, lot, serial, place }) => [item, name, nameOf(item), lot, serial, place];
 const finder = new Finder(wordsOf, () => { if (screen) showLines(); });
 
-const showLines = () => byId("lines").replaceChildren(...finder.of(screen.lines).map((line) => lineOf({
+const showLines = () => keepingPlace(() => byId("lines").replaceChildren(...finder.of(screen.lines).map((line) => lineOf({
   title: titled(line), details: [...detailsOf(line), line.place && _("to %(place)s", { place: line.place })], figure: written(line.counted, line.decimals),
   beside: beside(line), also: line.serial && !line.status ? [heldButton(titled(line), (held) => hold(line, held))] : [], act: [line.serial ? ACTS.remove : ACTS.change, () => change(line)], latest: seen.isLatest(line),
-})));
+}))));
 
 function showTask(before) {
   const { lines } = screen;
@@ -279,8 +279,8 @@ async function finish(wish) {
   if (receiving) await loadDeliveries();
 }
 
-byId("done").addEventListener("click", () => {
-  if (!receiving) { attempt(() => finish({})); return; }
+byId("done").addEventListener("click", ({ currentTarget }) => {
+  if (!receiving) { pressed(currentTarget, () => finish({})); return; }
   byId("papers-refusal").textContent = "";
   byId("supplier").value = chosen()?.supplier || byId("supplier").value;
   byId("papers").showModal();
@@ -290,7 +290,7 @@ byId("papers-form")?.addEventListener("submit", (event) => {
   const said = { supplier: byId("supplier").value.trim(), delivery_note: byId("note-number").value.trim(), delivery: chosen()?.delivery };
   const wish = Object.fromEntries(Object.entries(said).filter(([, value]) => value));
   if (byId("why").value) wish.reasons = [byId("why").value];
-  attempt(async () => {
+  pressed(event.submitter, async () => {
     try {
       await finish(wish);
       byId("papers").close();
@@ -310,7 +310,7 @@ byId("close-delivery")?.addEventListener("click", () => {
 byId("closing-form")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const delivery = byId("closing-which").value;
-  attempt(async () => {
+  pressed(event.submitter, async () => {
     try {
       const answer = await answerOrKept("deliveries/close", { delivery, reason: byId("closing-why").value }, act);
       byId("closing").close();

@@ -32,7 +32,7 @@ export async function call(path, options = {}) {
     response = await fetch(`/api/v1/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
     content = await response.text();
   } catch (cause) {
-    throw new Unreachable(_("The node does not answer. Nothing is lost; it is tried again."), { cause });
+    throw new Unreachable(_("The node does not answer."), { cause });
   }
   const { status } = response;
   let answer = null;
