@@ -27,6 +27,7 @@ from node.picking_lists import (
     PickList,
     Share,
     allocate,
+    held_in,
     in_totes,
     instead,
     need_list,
@@ -111,6 +112,9 @@ class Picking:
             # What is missing would tell what the books have in the tote, and what is promised from a bin.
             for place in sorted(hidden & {*found.totes, *(share.location for share in shares(connection, name))}):
                 raise Rejected(f"{place} is being counted: wait until that count is finished")
+            # Where it is not any more, it is promised no more.
+            gone = [(each, lost) for each in shares(connection, name) if (lost := each.quantity - each.there)]
+            self._give_back(connection, op_id, who, gone, found)
             missing = self._reserve(connection, name, op_id, who, still_wanted(connection, found), found.reference)
             return {"list": str(name), "missing": {} if hidden else missing}
 
@@ -256,15 +260,11 @@ class Picking:
         wish.content |= {"list": name.raw, "confirm": sure}
         with self._site.reading() as connection:
             found = need_list(connection, name, open_=False)
-            promised = shares(connection, name)
-            if found.state == "open" and promised and not sure and not wish.happened:
-                if self._hidden(connection, who, promised):
-                    return {"op_id": str(op_id), "ask": "Not everything is picked yet: issue what is in the tote?"}
-                rest = Counter[str]()
-                for share in promised:
-                    rest[share.item] += share.quantity
-                left = catalogue.written(connection, rest)
-                return {"op_id": str(op_id), "ask": f"{left} are not picked yet: issue what is in the tote?"}
+            if found.state == "open" and not sure and not wish.happened:
+                asked = [self._not_picked(connection, who, shares(connection, name))]
+                asked += [_stays(tote) for tote in found.totes if held_in(connection, tote)]
+                if any(asked):
+                    return {"op_id": str(op_id), "ask": " ".join(asked).strip()}
 
         def work(connection: Connection) -> Answer:
             found, tote = _begun(connection, name, who, wish)
@@ -305,7 +305,7 @@ class Picking:
 
         def work(connection: Connection) -> Answer:
             found = need_list(connection, name)
-            full = [tote for tote in found.totes if picked(connection, (tote,))]
+            full = [tote for tote in found.totes if picked(connection, (tote,)) or held_in(connection, tote)]
             if full:
                 raise Rejected(f"{full[0]} is not empty: put its goods away first")
             rest = [(share, share.quantity) for share in shares(connection, name)]
@@ -358,7 +358,7 @@ class Picking:
             "order": found.reference,
             "state": found.state,
             "tote": found.tote_of(who.actor),
-            "lines": [shown(connection, share) for share in rest if share.location not in hidden],
+            "lines": [shown(connection, share) for share in rest if share.there and share.location not in hidden],
             "being_counted": sorted({share.location for share in rest} & hidden),
             "wanted": wanted,
             "measures": {item: catalogue.measure(connection, item) for item in wanted},
@@ -373,6 +373,15 @@ class Picking:
     def _hidden(self, connection: Connection, who: Person, promised: list[Share]) -> frozenset[str]:
         """The places of these shares that this person must learn nothing of now, what is promised there included."""
         return self._counting.blind_bins(connection, who) & {share.location for share in promised}
+
+    def _not_picked(self, connection: Connection, who: Person, promised: list[Share]) -> str:
+        """What to ask before a list is issued with this still promised to it; or empty."""
+        if self._hidden(connection, who, promised):
+            return "Not everything is picked yet: issue what is in the tote?"
+        rest = Counter[str]()
+        for share in promised:
+            rest[share.item] += share.quantity
+        return f"{catalogue.written(connection, rest)} are not picked yet: issue what is in the tote?" if rest else ""
 
     def _tell(self, op_id: OpId, who: Person, name: OpId, sku: str, source: str, quantity: int) -> None:
         """Booked or refused, a pick of more than its picker may see promised tells something of the rest:
@@ -471,3 +480,8 @@ def _begun(connection: Connection, name: OpId, who: Person, wish: Wish) -> tuple
     if not tote and not wish.happened:
         raise Rejected("scan the tote first: this list is not begun")
     return found, tote
+
+
+def _stays(tote: str) -> str:
+    """What to ask before a tote with held goods is issued."""
+    return f"What is held in {tote} stays there: issue the rest?"

@@ -47,7 +47,8 @@ class PickList:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one reservation of a list still has somewhere."""
+    """What one reservation of a list still has somewhere. `there`: how much of it the free goods there can still be,
+    after what was promised of them before: some may be held by now, or were not found by a count."""
 
     reservation: OpId
     location: str
@@ -55,6 +56,7 @@ class Share:
     lot: str
     expiry: str
     quantity: int
+    there: int
 
     @property
     def key(self) -> Key:
@@ -87,13 +89,24 @@ def refuse_ended(found: PickList) -> None:
 def shares(connection: Connection, name: OpId) -> list[Share]:
     """What is promised and not picked, in the order of picking: place by place, first expired first."""
     rows = connection.execute(
-        "SELECT r.reservation, r.location, r.item, r.lot, r.rest FROM pick_reservations p"
-        " JOIN reservations r ON r.reservation = p.reservation WHERE p.list = ? AND r.rest > 0",
+        "SELECT r.reservation, r.location, r.item, r.lot, r.rest, COALESCE((SELECT s.quantity FROM stock s"
+        " WHERE s.location = r.location AND s.item = r.item AND s.lot = r.lot AND s.status = r.status), 0)"
+        " - COALESCE((SELECT SUM(e.rest) FROM reservations e JOIN operations q ON q.op_id = e.reservation"
+        " WHERE e.location = r.location AND e.item = r.item AND e.lot = r.lot AND e.status = r.status"
+        " AND e.rest > 0 AND (q.height, q.place) < (o.height, o.place)), 0) FROM pick_reservations p"
+        " JOIN reservations r ON r.reservation = p.reservation JOIN operations o ON o.op_id = r.reservation"
+        " WHERE p.list = ? AND r.rest > 0",
         (name.raw,),
     ).fetchall()
     found = [
         Share(
-            OpId(bytes(row[0])), row[1], row[2], row[3], catalogue.expiry_of(connection, row[2], row[3]), int(row[4])
+            OpId(bytes(row[0])),
+            row[1],
+            row[2],
+            row[3],
+            catalogue.expiry_of(connection, row[2], row[3]),
+            int(row[4]),
+            min(int(row[4]), max(0, int(row[5]))),
         )
         for row in rows
     ]
@@ -106,12 +119,21 @@ def wishes(connection: Connection, name: OpId) -> dict[str, int]:
 
 
 def picked(connection: Connection, totes_: Iterable[str]) -> dict[str, int]:
-    """What lies in some totes, by item."""
+    """What lies in some totes and can be issued, by item."""
     rows = connection.execute(
-        "SELECT item, SUM(quantity) FROM stock WHERE location IN (SELECT value FROM json_each(?)) GROUP BY item",
-        (json.dumps(list(totes_)),),
+        "SELECT item, SUM(quantity) FROM stock WHERE location IN (SELECT value FROM json_each(?)) AND status = ?"
+        " AND quantity > 0 GROUP BY item",
+        (json.dumps(list(totes_)), FREE),
     )
     return {str(item): int(quantity) for item, quantity in rows}
+
+
+def held_in(connection: Connection, tote: str) -> bool:
+    """Whether goods lie in a tote that cannot be issued."""
+    row = connection.execute(
+        "SELECT 1 FROM stock WHERE location = ? AND status <> ? AND quantity > 0", (tote, FREE)
+    ).fetchone()
+    return row is not None
 
 
 def totes(connection: Connection) -> set[str]:
@@ -132,7 +154,7 @@ def refuse_tote(connection: Connection, found: PickList, tote: str) -> None:
     # Whether it is empty is what its count is to find out. A frozen bin is among these.
     if tote in blind_bins(connection):
         raise Rejected(f"{tote} is being counted: take another tote")
-    if tote in totes(connection) or picked(connection, (tote,)):
+    if tote in totes(connection) or picked(connection, (tote,)) or held_in(connection, tote):
         raise Rejected(f"{tote} is not empty: take another tote")
 
 
@@ -225,7 +247,7 @@ def still_wanted(connection: Connection, found: PickList) -> dict[str, int]:
     open_ = Counter(wishes(connection, found.list))
     open_.subtract(picked(connection, found.totes))
     for share in shares(connection, found.list):
-        open_[share.item] -= share.quantity
+        open_[share.item] -= share.there
     return {item: quantity for item, quantity in open_.items() if quantity > 0}
 
 
@@ -254,7 +276,7 @@ def shown(connection: Connection, share: Share) -> Answer:
         "name": item.name,
         "lot": share.lot,
         "expiry": share.expiry,
-        "quantity": share.quantity,
+        "quantity": share.there,
         "unit": item.unit,
         "decimals": item.decimals,
         "serials": item.has_serials,
