@@ -167,6 +167,21 @@ def test_who_is_busy_elsewhere_is_led_there(pages: Pages) -> None:
     expect(page.locator("#blind")).to_be_enabled()
 
 
+def test_a_pick_list_says_at_once_what_to_do_and_how_a_piece_is_picked(pages: Pages, scanned: Scan) -> None:
+    rita, pia = (pages.house.oslo.people[login] for login in ("rita", "pia"))
+    line = {"item": "DRILL-18", "quantity": 1, "serial": "SN-QUICK", "target": "Q-01"}
+    rita.act("documents/receive", lines=[line], supplier="ACME-SUPPLY", delivery_note="DN-Q", confirm=True)
+    made = pia.act("picks", order="SO-Q", lines=[{"item": "DRILL-18", "quantity": 1}])
+    page = pages.tablet("pia", "/pick")
+    page.get_by_role("button", name="SO-Q").click()
+    expect(page.locator("#answer")).to_contain_text("Scan an empty tote")
+    scanned(page, "BIN:O-01")
+    expect(page.locator("#tote")).to_have_text("O-01")
+    scanned(page, f"BIN:{page.locator('#go').inner_text()}")
+    expect(page.locator("#answer")).to_contain_text("scan the label of the piece")
+    pia.act("picks/cancel", list=made["op_id"], reason="withdrawn")
+
+
 def log_in(page: Any, login: str) -> None:
     page.fill("#name", login)
     keys(page, stage.PIN)
