@@ -182,6 +182,20 @@ def test_a_pick_list_says_at_once_what_to_do_and_how_a_piece_is_picked(pages: Pa
     pia.act("picks/cancel", list=made["op_id"], reason="withdrawn")
 
 
+@pytest.mark.usefixtures("alone")
+def test_the_banner_says_why_a_bin_cannot_be_approved_yet(pages: Pages) -> None:
+    kim, ana = (pages.house.oslo.people[login] for login in ("kim", "ana"))
+    rule = {"line_quantity_max": 0, "control_percent": 0, "rounds_max": 1}
+    session = kim.act("counts", name="Unexplained", bins=["Q-03"], rule=rule)["session"]
+    ana.act("counts/open", bin="Q-03")
+    ana.act("scans", text="NOBODY-KNOWS-IT")
+    ana.act("counts/enter", item="MARK-BL", quantity=3)
+    ana.act("counts/close", bin="Q-03", confirm=True)
+    page = pages.tablet("kim", f"/review/{session}/Q-03")
+    expect(page.locator("#approve")).to_be_disabled()
+    expect(page.locator("#answer[data-level=warn]")).to_contain_text("Explain the scans first")
+
+
 def log_in(page: Any, login: str) -> None:
     page.fill("#name", login)
     keys(page, stage.PIN)
