@@ -167,6 +167,35 @@ def test_who_is_busy_elsewhere_is_led_there(pages: Pages) -> None:
     expect(page.locator("#blind")).to_be_enabled()
 
 
+def test_a_pick_list_says_at_once_what_to_do_and_how_a_piece_is_picked(pages: Pages, scanned: Scan) -> None:
+    rita, pia = (pages.house.oslo.people[login] for login in ("rita", "pia"))
+    line = {"item": "DRILL-18", "quantity": 1, "serial": "SN-QUICK", "target": "Q-01"}
+    rita.act("documents/receive", lines=[line], supplier="ACME-SUPPLY", delivery_note="DN-Q", confirm=True)
+    made = pia.act("picks", order="SO-Q", lines=[{"item": "DRILL-18", "quantity": 1}])
+    page = pages.tablet("pia", "/pick")
+    page.get_by_role("button", name="SO-Q").click()
+    expect(page.locator("#answer")).to_contain_text("Scan an empty tote")
+    scanned(page, "BIN:O-01")
+    expect(page.locator("#tote")).to_have_text("O-01")
+    scanned(page, f"BIN:{page.locator('#go').inner_text()}")
+    expect(page.locator("#answer")).to_contain_text("scan the label of the piece")
+    pia.act("picks/cancel", list=made["op_id"], reason="withdrawn")
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_banner_says_why_a_bin_cannot_be_approved_yet(pages: Pages) -> None:
+    kim, ana = (pages.house.oslo.people[login] for login in ("kim", "ana"))
+    rule = {"line_quantity_max": 0, "control_percent": 0, "rounds_max": 1}
+    session = kim.act("counts", name="Unexplained", bins=["Q-03"], rule=rule)["session"]
+    ana.act("counts/open", bin="Q-03")
+    ana.act("scans", text="NOBODY-KNOWS-IT")
+    ana.act("counts/enter", item="MARK-BL", quantity=3)
+    ana.act("counts/close", bin="Q-03", confirm=True)
+    page = pages.tablet("kim", f"/review/{session}/Q-03")
+    expect(page.locator("#approve")).to_be_disabled()
+    expect(page.locator("#answer[data-level=warn]")).to_contain_text("Explain the scans first")
+
+
 def log_in(page: Any, login: str) -> None:
     page.fill("#name", login)
     keys(page, stage.PIN)

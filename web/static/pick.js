@@ -45,7 +45,10 @@ async function showLists() {
 function showOpen(rows) {
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
     [each.lines ? n_("%(num)s line to pick", "%(num)s lines to pick", each.lines) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
-    () => open(each.list))));
+    async () => {
+      await open(each.list);
+      if (list && !told) say("good", hint());
+    })));
 }
 
 function showOrdered(rows) {
@@ -75,7 +78,8 @@ function hint() {
   if (!list.tote) return _("Scan an empty tote for this list");
   if (!now()) return _("Everything is picked: issue the tote");
   const { location: place, quantity } = now(), number = measured(quantity, now());
-  if (bin === place) return _("Take %(number)s of %(name)s", { number, name: titled(now()) });
+  const thing = { number, name: titled(now()) };
+  if (bin === place) return now().serials ? _("Take %(number)s of %(name)s: scan the label of the piece", thing) : _("Take %(number)s of %(name)s", thing);
   return now().stands_in ? _("Go to %(place)s and scan unit %(unit)s", { place: now().stands_in, unit: place }) : _("Go to %(place)s and scan it", { place });
 }
 
