@@ -239,7 +239,7 @@ SESSION_BIN = record(
         "parked": whole(),
     },
     {
-        "why": text("Why this round is counted; absent for who may count it themselves, until it is in review"),
+        "why": text(),  # not told to who may count it themselves, until it is in review
         "counted": flag("It waits to be counted again; what was counted can be taken"),
         "nobody": flag("It waits, and nobody here may count it"),
         "open": array(record("Counter", {"actor": ACTOR, "name": NAME}), doc="Who counts it now, or a part of it"),
