@@ -226,7 +226,6 @@ PROGRESS = record(
     {**OF_SESSION, "name": NAME, "counted": whole("Bins; one that waits for the asker is none"), "of": whole("Bins")},
     doc="How far a count is of which bins wait for the asker",
 )
-OF_ROUND = text("Why this round is counted; absent for who may count it themselves, until it is in review")
 SESSION_BIN = record(
     "SessionBin",
     {
@@ -240,7 +239,7 @@ SESSION_BIN = record(
         "parked": whole(),
     },
     {
-        "why": OF_ROUND,
+        "why": text(),  # not told to who may count it themselves, until it is in review
         "counted": flag("It waits to be counted again; what was counted can be taken"),
         "nobody": flag("It waits, and nobody here may count it"),
         "open": array(record("Counter", {"actor": ACTOR, "name": NAME}), doc="Who counts it now, or a part of it"),
