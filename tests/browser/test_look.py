@@ -24,6 +24,10 @@ TARGETS = (
     " input:not([type=checkbox]), select, textarea, label.choice"
 )
 TARGET_PX_MIN = 56
+# Tables that would have to be scrolled sideways: nobody sees that there is more of them.
+OUT_OF_SIGHT = """(within) => [...document.querySelector(within).querySelectorAll(".scroll:not(.desk .scroll)")]
+  .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
+  .map((each) => `${each.getAttribute("aria-label")} (${each.scrollWidth} in ${each.clientWidth} px)`)"""
 Looks = Sequence[tuple[str, tuple[int, int]]]
 LOOKS: Looks = [("dark", TABLET), ("light", UPRIGHT)]
 
@@ -91,6 +95,7 @@ def _faults_of(page: Any, where: str, rules: dict[str, list[str]], within: str =
     found += [f"{where}: smaller than {TARGET_PX_MIN} px: {each}" for each in small]
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append(f"{where}: the page is wider than the screen")
+    found += [f"{where}: a part of {each} is out of sight" for each in page.evaluate(OUT_OF_SIGHT, within)]
     primary = page.evaluate(
         """() => [...document.querySelectorAll("dialog[open]").length ? document.querySelector("dialog[open]")
           .querySelectorAll(".primary") : document.querySelectorAll("main .primary")]
