@@ -115,11 +115,14 @@ class Round:
     session: str
     bin: str
     test: bool = False  # an auditor's own
+    items: tuple[str, ...] = ()  # all that it is about; none: everything in the bin
+    since: int = 0  # acts by when it was ordered
     number: int = 0
     state: str = "waiting"
     who: str = ""
     touched: int = 0
     recorded: int = 0
+    close: str = ""  # the act that recorded it
     empty: bool = False
     counters: set[str] = field(default_factory=set)
     movers: set[str] = field(default_factory=set)
@@ -128,6 +131,18 @@ class Round:
     entered: set[Thing] = field(default_factory=set)
     lines: list[Compared] = field(default_factory=list)
     stable: list[dict[Thing, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Of which items an act leaves a place in doubt, which act of all it is, and whether it was a posting, which is
+    later than the count it posts."""
+
+    op: str
+    place: str
+    items: frozenset[str]
+    act: int
+    posting: bool = False
 
 
 class Books:
@@ -147,8 +162,10 @@ class Books:
         self.units: dict[str, str] = {}  # where each stands
         self.rounds: dict[str, Round] = {}
         self.counted: dict[str, list[str]] = defaultdict(list)  # the counts of each bin; tests are none
-        # What is open about a bin until a count of it is posted that was recorded later: (bin, acts by then).
-        self.doubtful: dict[tuple[str, str], tuple[str, int]] = {}
+        self.posted: dict[str, list[tuple[str, Round]]] = defaultdict(list)  # with the act that recorded each
+        self.doubts: list[Doubt] = []
+        # What is open at the hub about a bin until a count of it is posted that was recorded later.
+        self.doubtful: dict[tuple[str, str], Doubt] = {}
         self.newest: dict[tuple[str, str], list[Compared]] = {}
 
     # ------------------------------------------------------------ stock
@@ -258,11 +275,35 @@ class Books:
 
     def explained(self, round_: Round) -> set[tuple[str, str]]:
         """What the posting of this round ends."""
-        return {name for name, (bin_, acts) in self.doubtful.items() if bin_ == round_.bin and acts < round_.recorded}
+        return {
+            name
+            for name, doubt in self.doubtful.items()
+            if doubt.place == round_.bin and doubt.act < round_.recorded and self.covers(round_, doubt)
+        }
+
+    @staticmethod
+    def covers(round_: Round, doubt: Doubt) -> bool:
+        """Whether a count says something of all that is in doubt: a whole one does, one of some items of these."""
+        return not round_.items or doubt.items <= {line.thing[0] for line in round_.lines}
+
+    def with_units(self, wanted: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """What is counted whole, with the units in it that have goods and are in no count yet."""
+        units = {
+            unit: ()
+            for unit, at in self.units.items()
+            if wanted.get(at) == () and unit not in self.blind and any(self.held(unit))
+        }
+        return {**units, **wanted}
+
+    def in_task(self, round_: Round) -> Iterator[tuple[Thing, int]]:
+        """What the books have in a bin of what its count is about."""
+        return (
+            (thing, held) for thing, held in self.held(round_.bin) if not round_.items or thing[0] in round_.items
+        )
 
     def close(self, round_: Round) -> list[Compared]:
-        """What the count of a whole bin says now, in the order of the chain."""
-        held = dict(self.held(round_.bin))
+        """What the count of a bin says now, in the order of the chain."""
+        held = dict(self.in_task(round_))
         things = sorted(set(held) | {thing for thing, quantity in round_.tally.items() if quantity})
         things.sort(key=in_chain_order)
         return [Compared(thing, round_.tally[thing], held.get(thing, 0)) for thing in things]

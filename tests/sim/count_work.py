@@ -6,7 +6,7 @@ from devices.reads import NewRead
 from ledger.ids import OpId
 from ledger.moves import STATUSES
 from node import rounds
-from tests.sim.books import Round, Thing, held_of, tagged
+from tests.sim.books import Doubt, Round, Thing, held_of, tagged
 from tests.sim.founding import AUDITOR, COUNTERS
 from tests.sim.machines import PIN, NodeMachine
 from tests.sim.tablets import Act, Answer, Tablets, named
@@ -42,9 +42,7 @@ class CountWork(Tablets):
         body = {"name": "count", "bins": bins, "rule": {"rounds_max": ROUNDS_MAX, "control_percent": 0}}
 
         def done(_: Answer) -> None:
-            books.enter(str(op), "plan_count")
-            for bin_ in bins:
-                books.rounds[bin_] = Round(str(op), bin_)
+            self._order(site, str(op), dict.fromkeys(bins, ()))
 
         return Act(
             site,
@@ -107,6 +105,7 @@ class CountWork(Tablets):
 
         def done(_: Answer) -> None:
             round_.state = "uncounted"
+            self._ended(site, op, round_, {})
 
         return Act(
             site,
@@ -119,7 +118,7 @@ class CountWork(Tablets):
     def _count_on(self, site: str, round_: Round) -> Act:
         """The next thing a counter does in an open bin."""
         books, dice = self.ledger.sites[site], self.dice
-        left = [(thing, held) for thing, held in books.held(round_.bin) if thing not in round_.entered]
+        left = [(thing, held) for thing, held in books.in_task(round_) if thing not in round_.entered]
         counted = any(round_.tally.values())
         if not counted and not left:
             return self._close_bin(site, round_) if round_.empty else self._say_empty(site, round_)
@@ -213,7 +212,7 @@ class CountWork(Tablets):
             round_.counters.add(who)
             round_.lines = books.close(round_)
             books.enter(str(op), "record_count")
-            round_.recorded = len(books.acts)
+            round_.recorded, round_.close = len(books.acts), str(op)
             if not round_.test:
                 books.counted[round_.bin].append(str(op))
             expected = books.judge(round_, ROUNDS_MAX)
@@ -238,12 +237,21 @@ class CountWork(Tablets):
         def done(_: Answer) -> None:
             flows, said = books.post(round_)
             books.enter(str(op), "post_count", flows)
+            elsewhere = {}
             for kind, line in said:
-                self._report(site, kind, f"{op}:{line}", round_.bin if kind == "count short" else "")
+                item, _, serial = round_.lines[line].thing
+                doubt = None
+                if kind == "count short":
+                    doubt = Doubt(str(op), round_.bin, frozenset((item,)), len(books.acts), posting=True)
+                else:
+                    elsewhere[books.serials[item, serial]] = item
+                self._report(site, kind, f"{op}:{line}", doubt)
             for name in books.explained(round_):
                 self.ledger.reports.discard(name)
                 del books.doubtful[name]
             round_.state = "posted"
+            books.posted[round_.bin].append((round_.close, round_))
+            self._ended(site, op, round_, elsewhere)
 
         return Act(
             site,

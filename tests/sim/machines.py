@@ -17,6 +17,7 @@ from hub import jobs as hub_jobs
 from hub.hub import Hub
 from ledger import db
 from ledger.clock import ManualClock
+from ledger.documents import happened_ms
 from ledger.errors import LedgerError, Rejected
 from ledger.seams import DiskStorage, Killed
 from node import config as node_config
@@ -218,6 +219,21 @@ class NodeMachine(Machine):
         """When the count that this operation records was done, by the clock of the node."""
         joined = "SELECT h.at_ms FROM operations o JOIN happened h ON h.height = o.height AND h.place = o.place"
         return int(self.reading().execute(f"{joined} WHERE o.op_id = ?", (bytes.fromhex(op_id),)).fetchone()[0])
+
+    def done(self, op_id: str) -> tuple[int, int]:
+        """When the act that this operation records was done by its document, a minute after its block at most, and
+        that block's height."""
+        said_ms, height, block_s = (
+            self.reading()
+            .execute(
+                "SELECT COALESCE(h.at_ms, 0), o.height, COALESCE(b.time_s, (SELECT time_s FROM journal))"
+                " FROM operations o LEFT JOIN happened h ON h.height = o.height AND h.place = o.place"
+                " LEFT JOIN blocks b ON b.height = o.height WHERE o.op_id = ?",
+                (bytes.fromhex(op_id),),
+            )
+            .fetchone()
+        )
+        return happened_ms(int(said_ms), int(block_s)), int(height)
 
     def reading(self) -> db.Connection:
         """A connection of another process, so to speak: it sees what is committed and nothing else."""

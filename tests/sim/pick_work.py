@@ -94,7 +94,7 @@ class PickWork(Tablets):
             if bookable:
                 books.enter(str(op), "pick", [flow])
             else:
-                self._excepted(site, op, source, "ann")
+                self._excepted(site, op, source, "ann", [flow])
                 if quantity <= total:
                     books.enter(str(part_op_id(op, BACK)), "unreserve")
             # More than the list stands for is somebody's error: it is looked at, and the list stays as it is.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ledger.documents import part_op_id
 from ledger.ids import SHRINKAGE, SUPPLIER
+from node.exceptions import CHECK
 from tests.sim.books import Flow
 from tests.sim.founding import COUNTERS
 from tests.sim.machines import PIN, NodeMachine
@@ -72,7 +74,7 @@ class StockWork(Tablets):
             if bookable:
                 books.enter(str(op), "move", flows)
             else:
-                self._excepted(site, op, flows[0].source, who)
+                self._excepted(site, op, flows[0].source, who, flows)
             books.moved(who, flows)
             said = bool(answer.get("exception"))
             # Its place is to be counted now, and a counter must not learn what is booked there.
@@ -127,6 +129,7 @@ class StockWork(Tablets):
             op,
             lambda node: node.parts.floor.stock.reverse(op, node.who("ann"), body),
             done,
+            of not in books.reversed,
         )
 
     def _approve_proposal(self, site: str) -> Act | None:
@@ -150,11 +153,10 @@ class StockWork(Tablets):
         def done(_: Answer) -> None:
             del self.proposals[site][proposal]
             books.enter(proposal, "reverse" if of else "adjust", flows)
-            for place in doubted:
-                round_ = books.rounds[place]
-                if round_.state == "review":
+            for round_ in books.rounds.values():
+                if round_.bin in ends and round_.state == "review":
                     round_.state, round_.number = "waiting", round_.number + 1
-            self._order(site, op, doubted)
+            self._order(site, str(part_op_id(op, CHECK)), dict.fromkeys(doubted, ()))
             if of:
                 books.reversed.add(of)
 
@@ -182,7 +184,7 @@ class StockWork(Tablets):
         body = {"location": place, "reason": "locked", "lines": [line]}
 
         def done(_: Answer) -> None:
-            self._excepted(site, op, place, "ann")
+            self._excepted(site, op, place, "ann", [Flow(thing, held, place, line["target"])], stated=True)
 
         return Act(
             site,

@@ -11,8 +11,9 @@ from ledger.documents import part_op_id
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.seams import Killed
+from node.counting_sessions import AFTER
 from node.exceptions import CHECK
-from tests.sim.books import Books, Flow, Ledger, Round, Thing, held_as, held_of
+from tests.sim.books import Books, Doubt, Flow, Ledger, Round, Thing, held_as, held_of, real
 from tests.sim.founding import BINS
 from tests.sim.machines import Down, NodeMachine
 
@@ -139,33 +140,71 @@ class Tablets:
         found = [(place, thing, held) for place in self._places(books.site) for thing, held in books.held(place)]
         return self.dice.choice(found) if found else None
 
-    def _report(self, site: str, kind: str, subject: str, doubtful: str = "") -> None:
-        """The hub must report this; a posted count of the bin `doubtful` ends it."""
+    def _report(self, site: str, kind: str, subject: str, doubt: Doubt | None = None) -> None:
+        """The hub must report this; a posted count that says something of all of `doubt` ends it."""
         books, name = self.ledger.sites[site], (kind, f"{self.world.nodes[site].origin}:{subject}")
         self.ledger.reports.add(name)
-        if doubtful:
-            books.doubtful[name] = (doubtful, len(books.acts))
+        if doubt is not None:
+            books.doubts.append(doubt)
+            books.doubtful[name] = doubt
 
-    def _excepted(self, site: str, op: OpId, place: str, who: str) -> None:
-        """An act was sealed as an exception: it is reported, and its place is to be counted."""
+    def _excepted(
+        self, site: str, op: OpId, place: str, who: str, flows: list[Flow], *, stated: bool = False
+    ) -> None:
+        """An act was sealed as an exception: it is reported, and its place is to be counted; where it could not be
+        booked, both ends of all of it are, and where the books have its pieces."""
         books = self.ledger.sites[site]
         books.enter(str(op), "except_document")
-        self._report(site, "unbookable act", str(op), place)
+        ends = dict.fromkeys(end for flow in flows for end in (flow.source, flow.target) if real(end))
+        places = [place] if stated else [place, *(end for end in ends if end != place)]
+        for each in places:
+            items = frozenset(flow.thing[0] for flow in flows if each in (flow.source, flow.target))
+            doubt = Doubt(str(op), each, items, len(books.acts))
+            if each == place:
+                self._report(site, "unbookable act", str(op), doubt)
+            else:
+                books.doubts.append(doubt)
         if place in books.blind:
             books.rounds[place].told.add(who)
-        self._order(site, op, [place])
+        if not stated:
+            places += [books.serials.get((flow.thing[0], flow.thing[2]), "") for flow in flows if flow.thing[2]]
+        self._order(site, str(part_op_id(op, CHECK)), {each: () for each in places if real(each)})
 
-    def _order(self, site: str, op: OpId, places: list[str]) -> None:
-        """Places are to be counted because of an act; one in a count is left to that, and a test gives way."""
+    def _order(self, site: str, session: str, places: dict[str, tuple[str, ...]]) -> None:
+        """Places are to be counted; one in a count is left to that, and a test gives way."""
         books = self.ledger.sites[site]
         tests = {each.bin for each in books.rounds.values() if each.test}
-        free = [place for place in places if place not in books.blind - tests]
+        free = {place: items for place, items in places.items() if place not in books.blind - tests}
         if not free:
             return
-        session = str(part_op_id(op, CHECK))
+        wanted = books.with_units(free)
         books.enter(session, "plan_count")
-        for place in free:
-            books.rounds[place] = Round(session, place)
+        for place, items in wanted.items():
+            books.rounds[place] = Round(session, place, items=items, since=len(books.acts))
+
+    def _ended(self, site: str, op: OpId, round_: Round, elsewhere: dict[str, str]) -> None:
+        """The act `op` ended a count. What was doubted of its bin meanwhile and that count leaves open is counted now,
+        and a piece that was found while the books have it `elsewhere` (place by item), at both places."""
+        books, node = self.ledger.sites[site], self.world.nodes[site]
+        left: dict[str, set[str]] = {}
+        for doubt in books.doubts:
+            if doubt.place == round_.bin and doubt.act > round_.since and not self._settled(books, node, doubt):
+                left.setdefault(doubt.place, set()).update(doubt.items)
+        for place, item in elsewhere.items():
+            left.setdefault(place, set()).add(item)
+            left.setdefault(round_.bin, set()).add(item)
+        wanted = {place: tuple(sorted(items)) for place, items in left.items()}
+        self._order(site, str(part_op_id(op, AFTER)), wanted)
+
+    @staticmethod
+    def _settled(books: Books, node: NodeMachine, doubt: Doubt) -> bool:
+        """Whether a posted count of the place says something of all that is in doubt, and was done after it."""
+        done_ms, height = node.done(doubt.op)
+        since = (done_ms, height + doubt.posting)
+        return any(
+            books.covers(round_, doubt) and node.done(recorded) >= since
+            for recorded, round_ in books.posted[doubt.place]
+        )
 
 
 def named(thing: Thing) -> dict[str, str]:
