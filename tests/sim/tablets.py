@@ -183,8 +183,8 @@ class Tablets:
             books.rounds[place] = Round(session, place, items=items, since=len(books.acts))
 
     def _ended(self, site: str, op: OpId, round_: Round, elsewhere: dict[str, str]) -> None:
-        """The act `op` ended a count. What was doubted of its bin meanwhile and that leaves open is counted now, and a
-        piece that was found while the books have it `elsewhere` (place by item), at both places."""
+        """The act `op` ended a count. What was doubted of its bin meanwhile and that leaves open is counted now, and
+        a piece that was found while the books have it `elsewhere` (place by item), at both places."""
         books, node = self.ledger.sites[site], self.world.nodes[site]
         left: dict[str, set[str]] = {}
         for doubt in books.doubts:
