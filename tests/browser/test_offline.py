@@ -40,7 +40,7 @@ def kinds(keys: list[str]) -> set[str]:
 
 def kept(page: Any) -> None:
     """The worker is in charge of this page."""
-    wait_for("the worker", lambda: page.evaluate("navigator.serviceWorker.controller !== null"))
+    wait_for("the worker", lambda: page.evaluate("navigator.serviceWorker.controller !== null"), 90)
 
 
 def test_a_shell_of_which_something_did_not_come_is_fetched_again(

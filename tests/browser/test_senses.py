@@ -64,8 +64,8 @@ def test_good_doubtful_and_bad_sound_and_feel_different(pages: Pages, scanned: C
         expect(page.locator("#answer")).to_have_attribute("data-level", level)
 
     good = felt(page, lambda: scan(GLOVES, "good"))
-    bad = felt(page, lambda: scan("NO-SUCH-THING", "bad"))
     warn = felt(page, lambda: (page.click("#undo"), expect(page.locator("#answer")).to_contain_text("Taken back")))
+    bad = felt(page, lambda: scan("NO-SUCH-THING", "bad"))
     for each in (good, warn, bad):
         assert each[0] and each[1], (good, warn, bad)
     assert len({str(each[0]) for each in (good, warn, bad)}) == 3, (good, warn, bad)
