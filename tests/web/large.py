@@ -223,7 +223,11 @@ def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
 
         def get(path: str) -> tuple[int, bytes]:
             line.request("GET", path, headers={"Authorization": f"Bearer {stage.tokens['tess']}"})
-            answer = line.getresponse()
+            try:
+                answer = line.getresponse()
+            except http.client.RemoteDisconnected:  # nobody asked for a while: the server hung up
+                line.close()
+                return get(path)
             return answer.status, answer.read()
 
         try:
