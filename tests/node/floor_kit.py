@@ -167,3 +167,14 @@ def fresh(folder: Path, name: str = "oslo", people: tuple[str, ...] = tuple(PEOP
     if "cora" in people:
         stage.floor.people.bind_device(stage.as_("cora"), "gun")
     return stage
+
+
+def begun_list(stage: Stage, quantity: int) -> OpId:
+    """A list of so many bolts, promised from where they are, that mona has begun with the tote TOTE-1."""
+    tote = control.Location(location="TOTE-1", kind=control.UNIT)
+    stage.world.send(stage.site, control.LocationsPayload(locations=(tote,)))
+    name = stage.op()
+    wish = {"order": "SO-1", "lines": [{"item": "BOLT", "quantity": quantity}]}
+    stage.floor.picking.open(name, stage.as_("mona"), wish)
+    stage.floor.picking.begin(stage.op(), stage.as_("mona"), {"list": str(name), "tote": "TOTE-1"})
+    return name

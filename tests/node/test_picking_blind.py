@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger import control
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from tests.node.floor_kit import Stage
+from tests.node.floor_kit import Stage, begun_list
 
 UNKNOWING = "knows nothing of what the books have"
 
@@ -17,13 +16,8 @@ UNKNOWING = "knows nothing of what the books have"
 @pytest.fixture
 def promised(stage: Stage) -> tuple[Stage, OpId]:
     """A list of 100 is promised the 37 that are in A-01, a count of which is open."""
-    tote = control.Location(location="TOTE-1", kind=control.UNIT)
-    stage.world.send(stage.site, control.LocationsPayload(locations=(tote,)))
     stage.receive({"item": "BOLT", "quantity": 37})
-    name = stage.op()
-    wish = {"order": "SO-1", "lines": [{"item": "BOLT", "quantity": 100}]}
-    stage.floor.picking.open(name, stage.as_("mona"), wish)
-    stage.floor.picking.begin(stage.op(), stage.as_("mona"), {"list": str(name), "tote": "TOTE-1"})
+    name = begun_list(stage, 100)
     count = {"name": "Week", "bins": ["A-01"], "rule": {"control_percent": 0, "rounds_max": 1}}
     stage.floor.counting.open_session(stage.op(), stage.as_("sven"), count)
     return stage, name

@@ -6,21 +6,15 @@ from typing import Any
 
 import pytest
 
-from ledger import control
 from ledger.ids import OpId
-from tests.node.floor_kit import PIN, Stage
+from tests.node.floor_kit import PIN, Stage, begun_list
 
 
 @pytest.fixture
 def begun(stage: Stage) -> tuple[Stage, OpId]:
     """A list of ten, promised from A-01; ten more are in A-02."""
-    tote = control.Location(location="TOTE-1", kind=control.UNIT)
-    stage.world.send(stage.site, control.LocationsPayload(locations=(tote,)))
     stage.receive({"item": "BOLT", "quantity": 10})
-    name = stage.op()
-    wish = {"order": "SO-1", "lines": [{"item": "BOLT", "quantity": 10}]}
-    stage.floor.picking.open(name, stage.as_("mona"), wish)
-    stage.floor.picking.begin(stage.op(), stage.as_("mona"), {"list": str(name), "tote": "TOTE-1"})
+    name = begun_list(stage, 10)
     stage.receive({"item": "BOLT", "quantity": 10, "target": "A-02"})
     return stage, name
 
