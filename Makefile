@@ -52,7 +52,7 @@ quick-processes:
 quick-histories:
 	$(PY) -m tests.sim --seeds $(SEEDS)
 	$(PY) -m tests.sim --planted
-	$(PY) -m tests.web.fuzz --seconds 600
+	$(PY) -m tests.web.fuzz --seconds 300
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -18,6 +18,7 @@ from pathlib import Path
 from ledger.people import ADMIN, ROLES
 from tests.node.floor_kit import PIN, Stage, actor_of, code_of, introduce
 from tests.web import kit
+from tests.web.fuzz_hooks import TABLET
 from web.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +84,7 @@ def furnish(stage: Stage) -> dict[str, Sequence[str]]:
 def everybody(stage: Stage) -> str:
     """The token of one person with every role that goes together."""
     introduce(stage.world, stage.site, "every", tuple(name for name, bit in ROLES.items() if bit < ADMIN))
-    answer = stage.floor.people.activate(stage.op(), "every", code_of("every"), PIN, "tablet-1")
+    answer = stage.floor.people.activate(stage.op(), "every", code_of("every"), PIN, TABLET)
     return str(answer["token"])
 
 
