@@ -126,22 +126,22 @@ class Lines:
         return {**counted, "pieces": pieces_now + pieces} if item.by_weight else counted
 
     def undo(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Take back the last line of the open task, or line `number`; the line itself stays on record. `bin`."""
+        """Take back the last line of the open task, or line `number`; the line itself stays on record. `bin` of a
+        count and `task` of a receipt or move say in which it was done."""
         fields = Fields(body, "undo")
-        number, bin_ = fields.take("number"), fields.text("bin", need=False)
+        number, bin_, named = fields.take("number"), fields.text("bin", need=False), fields.number("task")
         fields.done()
         if number is not None:
             amount(number, "number", least=1)
 
         def work(connection: Connection) -> Answer:
-            task = self.open_task(connection, who, bin_) if bin_ else tasks.current(connection, who.actor)
-            if task is None:
-                raise Rejected("you have nothing open to undo")
+            task = self.busy_with(connection, who, bin_, named)
             thing, repeated = tasks.undo(connection, task, who.actor, number, self.by_hand(who))
             counted = {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
             return {**counted, "repeated": True} if repeated else counted
 
-        return self._desk.once(op_id, who.actor, "undo", {"number": number, **_within(bin_)}, work)
+        content = {"number": number, **_within(bin_), **tasks.named(named)}
+        return self._desk.once(op_id, who.actor, "undo", content, work)
 
     def empty(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Declare the open bin empty: `bin`. Refused while lines stand that say otherwise."""
@@ -165,6 +165,16 @@ class Lines:
         when the count of it was taken away before that came in."""
         task = self.taken(connection, who, bin_) or tasks.need(connection, who.actor, tasks.COUNT, bin_)
         self.contact(connection, task, who)
+        return task
+
+    def busy_with(self, connection: Connection, who: Person, bin_: str, number: int | None) -> tasks.Task:
+        """What this is done in: the count of `bin_`, otherwise the receipt or move with this `number`; without both,
+        whatever the person has open."""
+        if bin_:
+            return self.open_task(connection, who, bin_)
+        task = tasks.meant(connection, who.actor, number, late=self._desk.was_away(who))
+        if task is None:
+            raise Rejected("you have nothing open that this could belong to")
         return task
 
     def taken(self, connection: Connection, who: Person, bin_: str) -> tasks.Task | None:

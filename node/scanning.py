@@ -210,9 +210,10 @@ class Scanning:
             return self._pair(connection, read.device, paired)
         if who is None:
             return {"outcome": "nobody", "why": "nobody is using this scanner: log in and bind it first"}
-        task = tasks.current(connection, who.actor)
-        scan = _meant(connection, scan, typed=bool(read.context.get("typed")), waits=task is None)
         who = replace(who, waited_ms=int(read.context.get("waited_ms", 0)))
+        named = read.context.get("task")
+        task = tasks.meant(connection, who.actor, named, late=self._desk.was_away(who))
+        scan = _meant(connection, scan, typed=bool(read.context.get("typed")), waits=task is None)
         ours = bool(read.client_id or read.fault) or scan.kind in ("badge", "control")
         if not ours and self._listening.takes_codes(who.actor, busy=task is not None):
             for each in one.reads:
@@ -222,6 +223,8 @@ class Scanning:
         cause = Cause(max(0, read.at_ms - who.waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
+        if named is not None and task is None:
+            return {"outcome": "late", "why": "it was scanned in a receipt or move that is not open any more"}
         if scan.kind == "bin" or (scan.kind == "unit" and _is_counted_bin(connection, task, unit_of(scan))):
             return self._bin(connection, who, task, scan)
         place = str(read.context.get("bin", ""))

@@ -100,12 +100,12 @@ class Stock(GoodsDocuments):
 
     def enter(self, op_id: OpId, who: Person, body: object) -> Answer:
         """How much of a thing there is, by hand: `item`, `lot`, `serial`, `status`, `expiry`, `place` (where it goes;
-        without it, where the task is), `quantity` or `amount`, `confirm`. It replaces what was scanned of it. Answers
-        {ask} when so much has to be confirmed."""
+        without it, where the task is), `quantity` or `amount`, `confirm`, `task` (which one it was done in). It
+        replaces what was scanned of it. Answers {ask} when so much has to be confirmed."""
         fields = Fields(body, "line")
         sku, lot, serial = fields.text("item"), fields.text("lot", need=False), fields.text("serial", need=False)
         expiry, place, status = iso_date(fields.take("expiry")), fields.text("place", need=False), fields.status()
-        said, sure = amount_of(fields), fields.flag("confirm")
+        said, sure, number = amount_of(fields), fields.flag("confirm"), fields.number("task")
         fields.done()
         with self._site.reading() as connection:
             item = catalogue.need_item(connection, sku)
@@ -116,34 +116,31 @@ class Stock(GoodsDocuments):
             return {"op_id": str(op_id), "ask": asked}
 
         def work(connection: Connection) -> Answer:
-            task = tasks.current(connection, who.actor)
-            if task is None or task.kind not in ROLE_OF:
-                raise Rejected("you have no receipt or move open")
-            who.need(ROLE_OF[task.kind], f"{task.kind} goods")
+            task = self._needed(connection, who, number)
             thing = Thing(sku, lot, serial, status, expiry, place or task.target)
             change = quantity - tasks.quantity_of(connection, task.task, thing)
             cause = self._counting.by_hand(who)
             return self.add(connection, who, task, thing, change, cause, kind="set", entered=quantity)
 
         held = {"status": status} if status else {}
-        content = {"line": [sku, lot, serial, expiry, place], "quantity": quantity, **held}
+        content = {"line": [sku, lot, serial, expiry, place], "quantity": quantity, **held, **tasks.named(number)}
         return self._desk.once(op_id, who.actor, "enter_goods", content, work)
 
     def part(self, op_id: OpId, who: Person, body: object) -> Answer:
         """A part of a line is `held` (quality, damage, expired), in a receipt, a move or a count: `item`, `lot`,
-        `serial`, `expiry`, `place` as the line has them, `quantity` or `amount`, `pieces`, `bin` (of a count)."""
+        `serial`, `expiry`, `place` as the line has them, `quantity` or `amount`, `pieces`, `bin` (of a count), `task`
+        (which receipt or move it was done in)."""
         fields = Fields(body, "part of a line")
         bin_, place = fields.text("bin", need=False), fields.text("place", need=False)
         held, thing, said = fields.status("held", held=True), thing_of(fields), amount_of(fields)
+        number = fields.number("task")
         fields.done()
         with self._site.reading() as connection:
             item = catalogue.need_item(connection, thing.item)
             quantity = said.base(connection, item, self._desk.did_at_ms(who, None))
 
         def work(connection: Connection) -> Answer:
-            task = self._counting.open_task(connection, who, bin_) if bin_ else tasks.current(connection, who.actor)
-            if task is None:
-                raise Rejected("you have nothing open that this could belong to")
+            task = self._counting.busy_with(connection, who, bin_, number)
             if task.kind != tasks.COUNT:
                 who.need(ROLE_OF[task.kind], f"{task.kind} goods")
             line = thing if task.kind == tasks.COUNT else replace(thing, status=FREE, place=place or task.target)
@@ -153,13 +150,13 @@ class Stock(GoodsDocuments):
 
         said_of = [thing.item, thing.lot, thing.serial, thing.status, thing.expiry, place]
         content = {"line": said_of, "held": held, "quantity": quantity, "pieces": said.pieces, "bin": bin_}
-        return self._desk.once(op_id, who.actor, "part", content, work)
+        return self._desk.once(op_id, who.actor, "part", {**content, **tasks.named(number)}, work)
 
     def finish(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Book the scanned receipt or move: `supplier`, `delivery_note`, `delivery` (an expected one), `confirm`,
-        `reasons`, `occurred_ms`, `happened`, `note`."""
+        `reasons`, `occurred_ms`, `happened`, `note`, `task` (which one is meant)."""
         fields = Fields(body, "finish")
-        references = references_of(fields)
+        references, number = references_of(fields), fields.number("task")
         expected, sure = fields.take("delivery"), fields.flag("confirm")
         if expected is not None:
             references["delivery"] = reference(expected)
@@ -168,23 +165,17 @@ class Stock(GoodsDocuments):
             asked = "" if sure or wish.happened else deliveries.received_before(connection, op_id, references)
             if asked:
                 return {"op_id": str(op_id), "ask": asked}
-            task = tasks.current(connection, who.actor)
-            if task is not None and task.kind not in ROLE_OF:
-                task = None  # what was recorded under this op_id is over, and they count by now
-            if task is None and self._site.find(op_id) is None:
-                raise Rejected("you have no receipt or move open")
+            task = None if is_done(connection, op_id) else self._needed(connection, who, number)
             if task is not None:
                 wish.ask(UNEXPLAINED, partial(tasks.refuse_parked, connection, task.task))
                 wish.lines, wish.expiries, wish.line_reasons = self._scanned(connection, task, wish.happened)
                 wish.scans, wish.task = tasks.root(connection, task.task), task.task
                 wish.delivery = units.delivery_of(connection, task.task)
-                if task.kind == tasks.RECEIVE and not sure and not wish.happened and not is_done(connection, op_id):
+                if task.kind == tasks.RECEIVE and not sure and not wish.happened:
                     asked = wish.dates_doubted(connection)
         if asked:
             return {"op_id": str(op_id), "ask": asked}
         kind = tasks.MOVE if task is None else task.kind
-        if task is not None:
-            who.need(ROLE_OF[kind], f"{kind} goods")
 
         def build(lines: tuple[Line, ...]) -> calls.Call:
             if kind == tasks.RECEIVE:
@@ -198,17 +189,25 @@ class Stock(GoodsDocuments):
         return self._record(op_id, who, "finish", wish, build, references, beside=beside)
 
     def drop(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Give up a scanned receipt or move; its events stay on record."""
-        Fields(body, "drop").done()
+        """Give up a scanned receipt or move, `task` where it says which; its events stay on record."""
+        fields = Fields(body, "drop")
+        number = fields.number("task")
+        fields.done()
 
         def work(connection: Connection) -> Answer:
-            task = tasks.current(connection, who.actor)
-            if task is None or task.kind not in ROLE_OF:
-                raise Rejected("you have no receipt or move open")
+            task = self._needed(connection, who, number)
             tasks.become(connection, task.task, tasks.DROPPED)
             return {"task": task.task}
 
-        return self._desk.once(op_id, who.actor, "drop", {}, work)
+        return self._desk.once(op_id, who.actor, "drop", tasks.named(number), work)
+
+    def _needed(self, connection: Connection, who: Person, number: int | None) -> Task:
+        """The receipt or move that this is done in (`tasks.meant`)."""
+        task = tasks.meant(connection, who.actor, number, late=self._desk.was_away(who))
+        if task is None or task.kind not in ROLE_OF:
+            raise Rejected("you have no receipt or move open")
+        who.need(ROLE_OF[task.kind], f"{task.kind} goods")
+        return task
 
     def _doubt(self, connection: Connection, op_id: OpId, who: Person, wish: Wish, task: Task) -> Answer:
         """What was scanned and never explained lies somewhere and is in no line: its place is counted. The scans stay

@@ -107,6 +107,23 @@ def current(connection: Connection, actor: Actor) -> Task | None:
     return _task(connection, "WHERE actor = ? AND state = 'open'", actor.raw)
 
 
+def meant(connection: Connection, actor: Actor, task: int | None, *, late: bool) -> Task | None:
+    """What the person was busy with when they did what comes in now: `task`, as their tablet had it, and no other;
+    without a number, what they are busy with. A receipt or move that was given up meanwhile is meant all the same
+    where the act is `late`: they went on in it, because their tablet had no contact."""
+    now = current(connection, actor)
+    if task is None or (now is not None and now.task == task):
+        return now
+    found = get(connection, task) if late else None
+    mine = found is not None and found.actor == actor and found.kind != COUNT and found.state == DROPPED
+    return found if mine else None
+
+
+def named(task: int | None) -> dict[str, int]:
+    """What a wish says of the task it was done in, as it is remembered of the wish."""
+    return {} if task is None else {"task": task}
+
+
 def get(connection: Connection, task: int) -> Task | None:
     return _task(connection, "WHERE task = ?", task)
 

@@ -52,6 +52,11 @@ class Fields:
             return default
         return amount(value, f"{self._what}: {name}", least=least)
 
+    def number(self, name: str) -> int | None:
+        """The number of something, from 1, or None when it is absent."""
+        value = self.take(name)
+        return None if value is None else amount(value, f"{self._what}: {name}", least=1)
+
     def flag(self, name: str, default: bool = False) -> bool:
         value = self.take(name)
         if value is None:

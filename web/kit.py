@@ -139,6 +139,14 @@ class Fields:
             raise Rejected(f"{name!r} has {len(value)} characters: at most {most} are allowed")
         return value
 
+    def number(self, name: str) -> int | None:
+        """From 1; None where it is left out."""
+        self._asked.append(name)
+        value = self._left.pop(name, None)
+        if value is not None and (type(value) is not int or value < 1):
+            raise Rejected(f"{name!r} is {shown(value)}: expected a whole number from 1")
+        return value
+
     def flag(self, name: str) -> bool:
         """Whether it is said; left out it is not."""
         self._asked.append(name)

@@ -14,7 +14,7 @@ from node.rounds import latest
 from web import kit
 from web import node_api_count_words as words
 from web.node_api_count_words import ACTED, ACTED_ON_BIN, COUNTED, OF_BIN, OF_SESSION
-from web.node_api_words import ASKED, EXPIRY, REASON
+from web.node_api_words import ASKED, EXPIRY, IN_TASK, REASON
 from web.node_api_work import hex_of, signed_verb, verb
 from web.node_app import store
 from web.node_ask import Ask
@@ -144,6 +144,7 @@ def _scan(ask: Ask) -> object:
     spoken = wish.text("text", most=SCAN_CHARACTERS_MAX)
     context = {
         "bin": wish.text("bin", most=TEXT_BYTES_MAX, need=False),
+        "task": wish.number("task"),
         "typed": wish.flag("typed"),
         "waited_ms": who.waited_ms,
     }
@@ -265,7 +266,7 @@ ROUTES = (
     ),
     verb(
         "counts/undo", _AT_WORK, "Take back the last line of the open task, or line `number`; it stays on record",
-        lambda floor: floor.counting.undo, COUNTED, may={"number": or_null(whole(least=1)), "bin": CODE},
+        lambda floor: floor.counting.undo, COUNTED, may={"number": or_null(whole(least=1)), "bin": CODE, **IN_TASK},
     ),
     verb(
         "counts/empty", COUNT | AUDIT, "Declare the open bin empty", lambda floor: floor.counting.empty,
@@ -358,6 +359,7 @@ ROUTES = (
         body=record(
             "Scan", {"text": text("As the scanner typed it", most=SCAN_CHARACTERS_MAX)},
             {"bin": text("Where the counter was, or empty for wherever the node has them", most=TEXT_BYTES_MAX),
+             **IN_TASK,
              "typed": flag("By hand: a bin or an item, in any case, needs nothing before its code")},
         ),
     ),

@@ -39,6 +39,8 @@ ASKED = record("Question", {"op_id": OP_ID, "ask": WORDS}, doc="Not done yet: th
 MARKS = array(one_of(*ALL_MARKS), 8, "How it came about, where that changes how it may be read")
 # What a document says of itself; `happened`: the act is done, so what cannot be booked is sealed as an exception.
 MADE: dict[str, Schema] = {"occurred_ms": WHEN, "happened": flag("It has been done already"), "note": NOTE}
+# Which receipt or move it was done in, as its tablet had it: what is sent late is added to no other.
+IN_TASK: dict[str, Schema] = {"task": whole(least=1)}
 THING: dict[str, Schema] = {
     "item": CODE,
     "barcode": text("Instead of `item`: the digits of one of its barcodes", most=14),

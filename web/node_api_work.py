@@ -22,6 +22,7 @@ from web.node_api_words import (
     DONE,
     EXPIRY,
     HELD,
+    IN_TASK,
     LINE,
     MADE,
     MEASURE,
@@ -291,7 +292,7 @@ ROUTES = (
         lambda floor: floor.stock.enter, either(COUNTED, ASKED), {"item": CODE},
         {
             "lot": CODE, "serial": CODE, "status": STATUS, "expiry": EXPIRY,
-            "place": text("Where it goes", most=31), "confirm": CONFIRM, **AMOUNT,
+            "place": text("Where it goes", most=31), "confirm": CONFIRM, **AMOUNT, **IN_TASK,
         },
     ),
     verb(
@@ -299,7 +300,7 @@ ROUTES = (
         lambda floor: floor.stock.part, COUNTED, {"item": CODE, "held": HELD},
         {
             "lot": CODE, "serial": CODE, "status": STATUS, "expiry": EXPIRY,
-            "place": text("Where the line goes", most=31), "bin": CODE, **AMOUNT,
+            "place": text("Where the line goes", most=31), "bin": CODE, **AMOUNT, **IN_TASK,
         },
     ),
     verb(
@@ -307,12 +308,12 @@ ROUTES = (
         either(DONE, ASKED),
         may={
             **_REFERENCES, "delivery": text("An expected one", most=64), "reasons": REASONS, **MADE,
-            "confirm": flag("Receive this delivery note once more"),
+            "confirm": flag("Receive this delivery note once more"), **IN_TASK,
         },
     ),
     verb(
         "tasks/drop", RECEIVE | MOVE, "Give up what was scanned; its events stay on record",
-        lambda floor: floor.stock.drop, record("Dropped", {"op_id": OP_ID, "task": whole()}),
+        lambda floor: floor.stock.drop, record("Dropped", {"op_id": OP_ID, "task": whole()}), may=IN_TASK,
     ),
     signed_verb(
         "transfers/dispatch", TRANSFER, "Goods leave for another site", lambda floor: floor.transfers.dispatch,

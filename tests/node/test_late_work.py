@@ -11,6 +11,7 @@ from ledger import control
 from ledger.documents import OUT_OF_CONTACT, UNEXPLAINED
 from ledger.errors import Rejected
 from ledger.ids import OpId
+from node import tasks
 from node.rounds import open_round
 from tests.node.floor_kit import GTINS, PIN, Stage, code_of, introduce
 from tests.node.test_contact import HOUR_MS, document_of, excepted, late, sent_twice
@@ -263,6 +264,83 @@ def test_a_move_whose_target_nobody_scanned_is_kept(stage: Stage) -> None:
         stage.floor.stock.finish(stage.op(), stage.as_("mona"), {})
     op_id, answer = sent_twice(stage, stage.floor.stock.finish, {})
     assert answer["exception"] is True and excepted(stage, op_id) == [("A-01", "BOLT", 1, "A-01", "")]
+
+
+# ------------------------------------------------------------ given up, or done with, on another tablet meanwhile
+
+
+def beginning(stage: Stage, kind: str, **where: str) -> int:
+    answer = stage.floor.stock.begin(stage.op(), stage.as_("mona"), {"kind": kind, **where})
+    return int(answer["task"])
+
+
+def sent(stage: Stage, task: int, code: str, waited_ms: int = HOUR_MS) -> dict[str, Any]:
+    """What becomes of a code that a tablet scanned in this task and sends so much later."""
+    stage.world.clock.advance(1_000)
+    context = {"task": task, "waited_ms": waited_ms}
+    [read] = stage.journal.record([NewRead("tablet-x", code.encode(), context=context, client_id=str(stage.op()))])
+    return stage.floor.scanning.take(read, stage.as_("mona"))
+
+
+def tally_of(stage: Stage, task: int) -> list[tuple[str, int]]:
+    with stage.site.reading() as connection:
+        return [(line.thing.item, line.quantity) for line in tasks.tally(connection, task)]
+
+
+@pytest.mark.parametrize("end", ["finish", "drop"])
+def test_a_late_scan_of_one_receipt_is_added_to_no_other(stage: Stage, end: str) -> None:
+    first = beginning(stage, "receive", target="A-01")
+    assert sent(stage, first, GTINS["BOLT"], 0)["outcome"] == "counted"
+    getattr(stage.floor.stock, end)(stage.op(), stage.as_("mona"), {})
+    second = beginning(stage, "receive", target="A-02")
+    late_ms = HOUR_MS if end == "finish" else 0  # one that was given up takes what was done there without contact
+    for code in (GTINS["BOLT"], "BIN:A-03"):
+        assert sent(stage, first, code, late_ms)["outcome"] == "late"
+    assert tally_of(stage, second) == []
+    with stage.site.reading() as connection:
+        task = tasks.current(connection, stage.as_("mona").actor)
+    assert task is not None and (task.task, task.target) == (second, "A-02")
+
+
+def test_a_receipt_that_was_given_up_is_finished_by_the_tablet_that_went_on_in_it(stage: Stage) -> None:
+    first = beginning(stage, "receive", target="A-01")
+    sent(stage, first, GTINS["BOLT"], 0)
+    stage.floor.stock.drop(stage.op(), stage.as_("mona"), {"task": first})
+    second = beginning(stage, "receive", target="A-02")
+    before = stage.stock("A-01", "BOLT")
+    assert sent(stage, first, GTINS["BOLT"])["outcome"] == "counted"
+    stage.floor.counting.undo(stage.op(), late(stage, "mona", HOUR_MS), {"task": first})
+    line = {"item": "BOLT", "quantity": 5, "place": "A-01", "task": first}
+    stage.floor.stock.enter(stage.op(), late(stage, "mona", HOUR_MS), line)
+    part = {"item": "BOLT", "quantity": 1, "held": "damage", "place": "A-01", "task": first}
+    stage.floor.stock.part(stage.op(), late(stage, "mona", HOUR_MS), part)
+    assert tally_of(stage, second) == []
+    op_id, answer = sent_twice(stage, stage.floor.stock.finish, {"task": first})
+    assert "exception" not in answer and stage.stock("A-01", "BOLT") == before + 5
+    assert document_of(stage, op_id).marks == (OUT_OF_CONTACT,)
+    with stage.site.reading() as connection:
+        held = connection.execute("SELECT quantity FROM stock WHERE location = 'A-01' AND status != 0").fetchall()
+        assert held == [(1,)]
+        task = tasks.current(connection, stage.as_("mona").actor)
+    assert task is not None and task.task == second, "the receipt of the other tablet goes on"
+
+
+@pytest.mark.parametrize("waited_ms", [0, HOUR_MS])
+def test_what_was_meant_for_a_receipt_that_is_over_ends_no_other(stage: Stage, waited_ms: int) -> None:
+    first = beginning(stage, "receive", target="A-01")
+    sent(stage, first, GTINS["BOLT"], 0)
+    stage.floor.stock.finish(stage.op(), stage.as_("mona"), {"task": first})
+    second = beginning(stage, "receive", target="A-02")
+    sent(stage, second, GTINS["BOLT"], 0)
+    who = late(stage, "mona", waited_ms)
+    line = {"item": "BOLT", "quantity": 9}
+    for act, wish in (
+        (stage.floor.stock.finish, {}), (stage.floor.stock.drop, {}), (stage.floor.stock.enter, line),
+        (stage.floor.stock.part, {**line, "held": "damage"}), (stage.floor.counting.undo, {}),
+    ):  # fmt: skip
+        with pytest.raises(Rejected, match="open"):
+            act(stage.op(), who, {**wish, "task": first})
+    assert tally_of(stage, second) == [("BOLT", 1)]
 
 
 # ------------------------------------------------------------ a place that the node does not know yet

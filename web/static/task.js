@@ -40,13 +40,16 @@ const chosen = () => {
   return screen?.delivery ? { delivery: screen.delivery, supplier: supplierOf(screen.delivery) } : null;
 };
 
+// What is sent late belongs to the receipt or move in which it was done.
+const within = (wish = {}) => (screen ? { ...wish, task: screen.task } : wish);
+
 // ---------------------------------------------------------------- what is shown
 
 async function sure(path, wish) {
   const answer = await act(path, wish);
   if (answer.ask) ask(_("Is that right?"), answer.ask, _("Yes, so much"), () => act(path, { ...wish, confirm: true }));
 }
-const enter = (wish) => sure("tasks/enter", wish);
+const enter = (wish) => sure("tasks/enter", within(wish));
 
 const named = ({ item, lot, serial, expiry, place, status }) => Object.fromEntries(
   Object.entries({ item, lot, serial, expiry, place, status }).filter(([, value]) => value));
@@ -62,7 +65,7 @@ function change(line) {
 
 // A part of a line is held: a piece is all of it.
 function hold(line, held) {
-  const { decimals = 0 } = line, part = (quantity) => attempt(() => act("tasks/part", { ...named(line), held, quantity }));
+  const { decimals = 0 } = line, part = (quantity) => attempt(() => act("tasks/part", within({ ...named(line), held, quantity })));
   if (line.serial) part(1);
   else askAmount(_("%(name)s, %(held)s: how many?", { name: titled(line), held: HELD[held] }), 0, decimals, (digits) => attempt(() => part(base(digits, decimals))));
 }
@@ -248,7 +251,7 @@ function sayUnit({ unit, target, open = [] }) {
 
 // The outbox keeps the order: the next scan need not wait for what the node says to this one.
 async function scan(text, how) {
-  const before = screen, answer = await act("scans", { text, ...how });
+  const before = screen, answer = await act("scans", within({ text, ...how }));
   if (["refused", "ignored", "badge", "nobody", "late", "item"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.measure) askMeasure(answer);
   else if (answer.unit) { sayUnit(answer); told = screen === before ? answer : null; }
@@ -260,15 +263,15 @@ onCode(async (text, how) => {
 });
 
 byId("blind")?.addEventListener("click", () => attempt(() => begin(null)));
-byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", {})));
+byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", within())));
 byId("parked").addEventListener("click", () => attempt(showUnknown));
 byId("drop").addEventListener("click", () => ask(_("Give it up?"), _("What was scanned is set aside. Nothing is booked."), _("Give it up"), async () => {
-  if (!await answerOrKept("tasks/drop", {}, act)) { show(ended()); return; }
+  if (!await answerOrKept("tasks/drop", within(), act)) { show(ended()); return; }
   say("warn", _("Given up: nothing was booked"));
 }));
 
 async function finish(wish) {
-  const answer = await answerOrKept("tasks/finish", wish, act);
+  const answer = await answerOrKept("tasks/finish", within(wish), act);
   if (!answer) { show(ended()); return; }
   if (answer.ask) {
     ask(_("Received before?"), answer.ask, _("Yes, once more"), () => finish({ ...wish, confirm: true }));
