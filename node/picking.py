@@ -262,6 +262,7 @@ class Picking:
             found = need_list(connection, name, open_=False)
             if found.state == "open" and not sure and not wish.happened:
                 asked = [self._not_picked(connection, who, shares(connection, name))]
+                asked.append(self._too_much(connection, who, found))
                 asked += [_stays(tote) for tote in found.totes if held_in(connection, tote)]
                 if any(asked):
                     return {"op_id": str(op_id), "ask": " ".join(asked).strip()}
@@ -382,6 +383,19 @@ class Picking:
         for share in promised:
             rest[share.item] += share.quantity
         return f"{catalogue.written(connection, rest)} are not picked yet: issue what is in the tote?" if rest else ""
+
+    def _too_much(self, connection: Connection, who: Person, found: PickList) -> str:
+        """What to ask before more leaves than was ordered, because somebody has put other goods into the tote; or
+        empty, also where the person must not know what the books have in it."""
+        if self._counting.blind_bins(connection, who) & set(found.totes):
+            return ""
+        over = Counter(picked(connection, found.totes))
+        over.subtract(wishes(connection, found.list))
+        over = +over
+        if not over:
+            return ""
+        what, items = catalogue.written(connection, over), ", ".join(sorted(over))
+        return f"{what} of {items} in the tote are more than was ordered: issue all that is in it?"
 
     def _tell(self, op_id: OpId, who: Person, name: OpId, sku: str, source: str, quantity: int) -> None:
         """Booked or refused, a pick of more than its picker may see promised tells something of the rest:

@@ -224,14 +224,21 @@ class Scanning:
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
         if named is not None and task is None:
-            return {"outcome": "late", "why": "it was scanned in a receipt or move that is not open any more"}
+            over = tasks.get(connection, named)
+            mine = over is not None and over.actor == who.actor and over.state == tasks.CLOSED
+            lost = {"outcome": "late", "why": "it was scanned in a receipt or move that is not open any more"}
+            why = "it came after the receipt or move that it was scanned in"
+            return self._late(connection, over if mine else None, lost, why, scan, cause)
         if scan.kind == "bin" or (scan.kind == "unit" and _is_counted_bin(connection, task, unit_of(scan))):
             return self._bin(connection, who, task, scan)
         place = str(read.context.get("bin", ""))
         if place and (task is None or task.kind != tasks.COUNT or task.target != place):
             task = self._counting.taken(connection, who, place)
             if task is None:
-                return self._late(connection, who, place, scan, cause)
+                over = tasks.newest(connection, who.actor, tasks.COUNT, place)
+                lost = {"outcome": "late", "why": f"it was scanned in {place}, which is not open any more"}
+                why = f"it came after the count of {place} was ended"
+                return self._late(connection, over, lost, why, scan, cause)
         if task is not None:
             self._counting.contact(connection, task, who)
         if scan.kind == "control":
@@ -307,15 +314,15 @@ class Scanning:
             return {"outcome": "steered", **self._stock.unit(connection, who, task, unit, cause)}
         return _refused(kept)
 
-    def _late(self, connection: Connection, who: Person, bin_: str, scan: Scan, cause: Cause) -> Answer:
-        """Scanned in a bin that its counter has left by now. It never counts elsewhere: it waits beside that bin's
-        count for somebody to explain it, and without such a count it stays in the journal and on the tablet."""
-        task = tasks.newest(connection, who.actor, tasks.COUNT, bin_)
-        if task is None or scan.kind == "control":
-            return {"outcome": "late", "why": f"it was scanned in {bin_}, which is not open any more"}
+    def _late(
+        self, connection: Connection, over: Task | None, lost: Answer, why: str, scan: Scan, cause: Cause
+    ) -> Answer:  # fmt: skip
+        """Scanned in what is `over` by now. It never counts elsewhere: it waits beside that for somebody to explain
+        it (`why`); without that, and with nothing to explain, it is `lost`: in the journal and on the tablet."""
+        if over is None or scan.kind in ("control", "bin"):
+            return lost
         hint, _, _ = self._hint(connection, scan, cause)
-        why = f"it came after the count of {bin_} was ended"
-        number = tasks.park(connection, task, cause, scan.symbology, why, hint)
+        number = tasks.park(connection, over, cause, scan.symbology, why, hint)
         return {"outcome": "late", "park": number, "why": why, "hint": hint}
 
     def _look(self, connection: Connection, scan: Scan, cause: Cause) -> Answer:

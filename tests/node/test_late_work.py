@@ -298,6 +298,10 @@ def test_a_late_scan_of_one_receipt_is_added_to_no_other(stage: Stage, end: str)
         assert sent(stage, first, code, late_ms)["outcome"] == "late"
     assert tally_of(stage, second) == []
     with stage.site.reading() as connection:
+        left = stage.floor.parking.left(connection, stage.as_("sven"))
+        # Of what was booked somebody has to say what this is; what was given up is given up.
+        found = [(each["hint"]["item"], each["place"]) for each in left]
+        assert found == ([("BOLT", "A-01")] if end == "finish" else [])
         task = tasks.current(connection, stage.as_("mona").actor)
     assert task is not None and (task.task, task.target) == (second, "A-02")
 

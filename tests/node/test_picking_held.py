@@ -78,3 +78,16 @@ def test_goods_that_are_held_in_the_tote_are_not_picked_and_are_asked_about(begu
     assert stage.stock("TOTE-1", "BOLT") == 10
     assert act(stage, name, "issue", confirm=True)["lines"] == 1
     assert (stage.stock("CUSTOMER", "BOLT"), stage.stock("TOTE-1", "BOLT")) == (6, 4)
+
+
+def test_goods_that_somebody_else_put_into_the_tote_are_asked_about(begun: tuple[Stage, OpId]) -> None:
+    stage, name = begun
+    act(stage, name, "pick", item="BOLT", quantity=10, source="A-01")
+    stage.receive({"item": "PAINT", "lot": "L1", "quantity": 2}, {"item": "BOLT", "quantity": 3})
+    lines = [{"item": "PAINT", "lot": "L1", "quantity": 2}, {"item": "BOLT", "quantity": 1}]
+    stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": lines, "source": "A-01", "target": "TOTE-1"})
+    asked = act(stage, name, "issue")["ask"]
+    assert asked == "3 of BOLT, PAINT in the tote are more than was ordered: issue all that is in it?"
+    assert stage.stock("CUSTOMER", "BOLT") == 0
+    assert act(stage, name, "issue", confirm=True)["lines"] == 2
+    assert (stage.stock("CUSTOMER", "BOLT"), stage.stock("CUSTOMER", "PAINT")) == (11, 2)
