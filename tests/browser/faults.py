@@ -164,8 +164,16 @@ class Tablet:
         """Wait until everything scanned is on the tablet's disk: only then has the person heard that it is."""
         deadline = time.monotonic() + PATIENCE_MS / 1000
         while self.page.evaluate(LANES) < len(self.scanned) + 1:  # the opening of the bin is an act too
-            assert time.monotonic() < deadline, "scans were not taken onto the tablet's disk"
+            assert time.monotonic() < deadline, f"scans were not taken onto the tablet's disk: {self.situation()}"
             self.page.wait_for_timeout(20)
+
+    def situation(self) -> str:
+        """What the page shows and has taken, for whoever looks into a failure."""
+        held = [item["body"].get("text", "")[-6:] for item in self.page.evaluate(f"({READ})('items')")]
+        shown = self.page.evaluate("document.getElementById('answer')?.textContent")
+        return (
+            f"{self.page.evaluate(LANES)} of {len(self.scanned) + 1}, {self.page.url} says {shown!r} and holds {held}"
+        )
 
     def waiting(self) -> int:
         return int(self.page.evaluate(WAITING))

@@ -93,6 +93,26 @@ def test_the_open_bin_goes_on_after_a_reload_without_the_node(pages: Pages, scan
     leave(again)
 
 
+def test_a_tablet_without_power_and_node_knows_its_bin_at_once(pages: Pages, scanned: Scan) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    stage.open_count(pages.house, "Power", "T-13")
+    page = pages.tablet("ana", "/count")
+    open_bin(page, scanned, "T-13")
+    kept(page)
+    page.context.set_offline(True)
+    scanned(page, MARKER)
+    to_send(page, 1)
+    page.evaluate("localStorage.clear()")  # a browser that dies has written nothing of its last seconds there
+    page.reload()
+    scanned(page, MARKER)  # before the page has found out that there is no node
+    to_send(page, 2)
+    expect(page.locator("#bin")).to_have_text("T-13")
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    expect(counted(page, "Marker blue")).to_have_text("2")
+    leave(page)
+
+
 def test_the_caches_hold_no_name_and_no_quantity(pages: Pages, scanned: Scan) -> None:
     page = pages.tablet("kim", "/")
     kept(page)

@@ -216,6 +216,7 @@ function scan(text, how = {}) {
 }
 
 async function send(text, how) {
+  await place.known;
   const bin = place.label(text, how), nowhere = !bin && !screen && !place.here().bin;
   if (nowhere) {
     say("warn", _("Scan a bin first"));

@@ -34,7 +34,7 @@ function show() {
 }
 
 async function resume() {
-  await recall();
+  await Promise.all([recall(), place.known]);
   if (reach.ok) return;
   if (person()) show();
   else say("warn", _("The node is out of reach, and nobody is logged in here"), { aloud: false });

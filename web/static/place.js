@@ -4,18 +4,28 @@
 // that was just answered.
 
 import { stream } from "./bar.js";
-import { outbox } from "./outbox.js";
+import { outbox, person, whose } from "./outbox.js";
 import { byId } from "./page.js";
+import { fact, setFact } from "./store.js";
 
 const SETTLED_MS = 1000;
 const KEY = "place";
 const { binPrefix: prefix, checked } = byId("counting").dataset;
-let bin = localStorage.getItem(KEY) || "", shown = "", bins = [], busy = true, actedAt = -Infinity;
+let bin = "", written = null, shown = "", bins = [], busy = true, actedAt = -Infinity;
 
+// Known after a reload without the node, and after a flat battery: it is on the disk before what is scanned there.
 function be(code) {
   bin = code;
-  localStorage.setItem(KEY, code); // after a reload without the node it is still known
+  if (code === written) return;
+  written = code;
+  setFact(KEY, { actor: person()?.actor, bin }).catch(() => {}); // a disk that takes nothing refuses the scan itself
 }
+
+// What this tablet remembers, unless something newer was said by then.
+const known = (async () => {
+  const me = await whose(), kept = await fact(KEY).catch(() => null);
+  if (written === null && kept && kept.actor === me?.actor) bin = written = kept.bin;
+})();
 
 outbox.addEventListener("change", (event) => {
   if (busy && !event.detail.mine) actedAt = performance.now();
@@ -39,6 +49,7 @@ function label(text, { typed = false } = {}) {
 }
 
 export const place = {
+  known, // until then nobody can say where a scan belongs
   label,
   here: () => (bin ? { bin } : {}),
   goTo(code) {

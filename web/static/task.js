@@ -257,6 +257,7 @@ async function scan(text, how) {
   else if (answer.unit) { sayUnit(answer); told = screen === before ? answer : null; }
 }
 onCode(async (text, how) => {
+  await inView;
   await beginning;
   if (screen) attempt(() => scan(text, how));
   else await first(text, how);
@@ -327,11 +328,15 @@ byId("closing-form")?.addEventListener("submit", (event) => {
   });
 });
 
-async function resume() {
-  const kept = await recall();
-  if (!reach.ok) show(kept);
-}
+// Until the node has said what is open, or this tablet remembers it, nobody can say what a code is to be.
+const inView = new Promise((resume) => {
+  stream.addEventListener("state", resume, { once: true });
+  setTimeout(async () => {
+    const kept = reach.ok ? null : await recall();
+    if (kept && !reach.ok) show(kept);
+    resume();
+  }, GRACE_MS);
+});
 whenAway(() => (screen ? SCAN_ON : BEGINS),
   () => { if (receiving) attempt(loadDeliveries); });
 reach.addEventListener("change", ({ detail: ok }) => { if (receiving && !ok) byId("blind").disabled = true; });
-setTimeout(() => { if (!reach.ok) resume(); }, GRACE_MS);
