@@ -451,7 +451,7 @@ class Documents:
                 self._refuse_blind(connection, who, ends)
             self.ask_limit(connection, op_id, who, wish, call, references or {})
             document = self.document(connection, wish, references)
-            self.proposals.keep(connection, op_id, who, call, document)
+            self.proposals.keep(connection, op_id, who, call, document, happened=wish.happened)
             return {"state": "proposed"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)
