@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import Document, part_op_id
+from ledger.documents import NOT_BOOKABLE, Document, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, OpId
 from ledger.moves import Line
 from node import catalogue
-from node.counting_facts import NOT_BOOKABLE
 from node.counting_sessions import Sessions, check_name
 from node.desk import Person
 from node.rounds import give_up_test, open_round
