@@ -78,10 +78,11 @@ class Transfers:
         if not lines:
             raise Rejected("the dispatch has no lines")
         with self._site.reading() as connection:
-            amounts = doubt(connection, ((line.item, line.quantity) for line in lines))
-            asked = f"{self._doubt(connection, receiver)} {amounts}".strip()
-            if asked and not sure and not wish.happened and not is_done(connection, op_id):
-                return {"op_id": str(op_id), "ask": asked}
+            asked = self._doubt(connection, receiver)
+            if not sure and not wish.happened and not is_done(connection, op_id):
+                amounts = doubt(connection, ((line.item, line.quantity) for line in lines))
+                if asked := f"{asked} {amounts}".strip():
+                    return {"op_id": str(op_id), "ask": asked}
         for line in lines:
             control.apply_until_item(self._site, line.item)
 
@@ -90,7 +91,7 @@ class Transfers:
             hidden = sorted(self._counting.blind_bins(connection, who) & {line.source for line in lines})
             if hidden and not wish.happened:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
-            chunks, key = parts.chunks(len(lines)), self._operators.signing_key(who, pin)
+            chunks, key = parts.chunks(range(len(lines))), self._operators.signing_key(who, pin)
             whole = units.taken_whole(connection, [[lines[n] for n in chunk] for chunk in chunks])
             names = [op_id] if len(chunks) == 1 else [part_op_id(op_id, n) for n in range(1, len(chunks) + 1)]
             left: list[OpId] = []
@@ -174,14 +175,15 @@ class Transfers:
         if not source:
             raise Rejected("a line needs its source")
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields, wish.occurred_ms)
             lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
-            catalogue.refuse_tracking(item, lot, serial)
+            sku, pack = catalogue.goods_named(
+                connection, fields, wish.occurred_ms, lot, serial, happened=wish.happened
+            )
             if not wish.happened:
                 catalogue.need_bin(connection, source)
         quantity = fields.quantity("quantity", least=1) * pack
         fields.done()
-        return Line(item=item.sku, lot=lot, serial=serial, status=FREE, quantity=quantity, source=source,
+        return Line(item=sku, lot=lot, serial=serial, status=FREE, quantity=quantity, source=source,
                     target=IN_TRANSIT)  # fmt: skip
 
     def paper(self, connection: Connection, transfer: OpId) -> str:
