@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hub import approvers, blocks, discrepancies, settling
@@ -12,8 +13,9 @@ from ledger import calls
 from ledger.claims import Claim
 from ledger.control import ITEMS, LOCATIONS, NOTE, PERSON, RELEASE, SETTLE
 from ledger.counts import Compared, Cost, Rule
-from ledger.documents import Document, happened_ms
+from ledger.documents import AHEAD_MS_MAX, NOT_BOOKABLE, Document, happened_ms
 from ledger.errors import Invalid
+from ledger.events import Excepted, ExceptedLine
 from ledger.ids import VIRTUAL, Origin
 
 RECORDS = {
@@ -25,7 +27,7 @@ RECORDS = {
     NOTE: "a note",
 }
 
-
+NAMED_MAX = 5
 ENDED_BY_COUNT = (discrepancies.UNBOOKABLE, discrepancies.COUNT_SHORT)
 
 
@@ -71,16 +73,8 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
             {"origin": str(origin), "op_id": op_id, "line": line, "location": location},
             now_ms,
         )
-    for op_id, location, reason, items in found.excepted:
-        discrepancies.report(
-            session,
-            discrepancies.UNBOOKABLE,
-            f"{origin}:{op_id}",
-            site,
-            f"an act at {location} could not be booked: {reason}",
-            {"origin": str(origin), "op_id": op_id, "location": location, "reason": reason, "items": list(items)},
-            now_ms,
-        )
+    for op_id, stated, lines in found.excepted:
+        _excepted(session, origin, op_id, stated, lines, now_ms)
     for op_id, height, place in found.claimed:
         _claimed(session, origin, op_id, blocks.block_at(session, str(origin), height).documents[place], now_ms)
     for name, op_id, height, place in found.asked:
@@ -132,6 +126,51 @@ def _bound(session: Session, origin: Origin, actor: str, key: str, now_ms: int) 
         {"origin": str(origin), "actor": actor, "key": key},
         now_ms,
     )
+
+
+def _excepted(
+    session: Session, origin: Origin, op_id: str, stated: Excepted, lines: tuple[ExceptedLine, ...], now_ms: int
+) -> None:
+    location, doubted = stated.location, _places_of(session, origin.site, stated, lines)
+    evidence: dict[str, Any] = {
+        "origin": str(origin),
+        "op_id": op_id,
+        "location": location,
+        "reason": stated.reason,
+        "items": sorted(doubted[location]),
+    }
+    if len(doubted) > 1:
+        evidence["places"] = [
+            {"location": place, "item": item} for place, items in doubted.items() for item in sorted(items) or [""]
+        ]
+    named = ", ".join([*doubted][:NAMED_MAX]) + (" …" if len(doubted) > NAMED_MAX else "")
+    summary = f"an act at {named} could not be booked: {stated.reason}"
+    discrepancies.report(
+        session, discrepancies.UNBOOKABLE, f"{origin}:{op_id}", origin.site, summary, evidence, now_ms
+    )
+
+
+def _places_of(session: Session, site: str, stated: Excepted, lines: tuple[ExceptedLine, ...]) -> dict[str, set[str]]:
+    """The places that an act leaves in doubt, with the items that this is about (none: everything there): the one it
+    names, and both ends of its lines where the books did not take it, or where nobody knows the place it names."""
+    doubted: dict[str, set[str]] = {stated.location: set()}
+    everywhere = stated.reason == NOT_BOOKABLE or not _is_place(session, site, stated.location)
+    for line in lines:
+        for place in (line.source, line.target):
+            if place in doubted or (everywhere and place not in VIRTUAL):
+                doubted.setdefault(place, set()).add(line.item)
+    return doubted
+
+
+def _is_place(session: Session, site: str, place: str) -> bool:
+    """Whether a place is one of the site, so that somebody can count it."""
+    found = session.value(
+        "SELECT 1 FROM locations WHERE site = :site AND code = :place"
+        " UNION SELECT 1 FROM units WHERE site = :site AND unit = :place",
+        site=site,
+        place=place,
+    )
+    return found is not None
 
 
 def _claimed(session: Session, origin: Origin, op_id: str, document: bytes, now_ms: int) -> None:
@@ -203,12 +242,62 @@ def _short_of(session: Session, site: str, posting: str, line: int) -> tuple[str
 
 
 def _explain(session: Session, site: str, op_id: str, now_ms: int) -> None:
-    """A count that is wholly posted ends what was open about its bin when it was done: acts that could not be booked
-    there, and counts that fell short; one of some items only what is about these. An approver has signed it. At one
-    moment the order of recording decides."""
+    """A count that is wholly posted ends what was open about its bin: acts that could not be booked there, once all
+    their places are counted, and counts that fell short. An approver has signed it."""
     count = session.one("SELECT * FROM counts WHERE site = :site AND op_id = :op", site=site, op=op_id)
-    if count is None:
+    if count is None or not _is_posted(session, site, count):
         return
+    for number, kind, subject in discrepancies.alive(session, site, ENDED_BY_COUNT):
+        said = discrepancies.evidence(session, number)
+        doubted = _doubted(session, site, said)
+        here = doubted.pop(count["bin"], None)
+        if here is None:
+            continue
+        since = _done(session, said["origin"], said["op_id"])
+        if not _ends(session, site, count, here, since):
+            continue
+        if not all(_is_counted(session, site, place, items, since) for place, items in doubted.items()):
+            continue
+        text = f"bin {count['bin']} was counted and the count posted after it"
+        proof = {"origin": count["origin"], "op_id": op_id, "session": count["session"], "bin": count["bin"]}
+        discrepancies.clear(session, kind, subject, text, proof, now_ms)
+
+
+def _doubted(session: Session, site: str, said: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The places that somebody has to count before what was found is explained, with the items that it is about
+    (none: everything there). Of several places those that nobody knows are not waited for."""
+    doubted: dict[str, set[str]] = {}
+    for row in said.get("places", ()):
+        if _is_place(session, site, row["location"]):
+            doubted.setdefault(row["location"], set()).update({row["item"]} - {""})
+    if not doubted and "location" in said:
+        doubted[said["location"]] = set(said.get("items", ()))
+    return doubted
+
+
+def _is_counted(session: Session, site: str, place: str, doubted: set[str], since: tuple[int, int, int, int]) -> bool:
+    """Whether a count of a place that was done since then is wholly posted, and is about what was doubted."""
+    counts = session.all(
+        "SELECT * FROM counts WHERE site = :site AND bin = :place AND at_s >= :least ORDER BY at_s DESC, height DESC",
+        site=site,
+        place=place,
+        least=(since[0] - AHEAD_MS_MAX) // 1000,  # a document is believed so far beyond its block, see `happened_ms`
+    )
+    return any(_ends(session, site, count, doubted, since) and _is_posted(session, site, count) for count in counts)
+
+
+def _ends(
+    session: Session, site: str, count: dict[str, Any], doubted: set[str], since: tuple[int, int, int, int]
+) -> bool:
+    """Whether a count was done after that, and is about all that was doubted: one of some items ends no doubt about
+    others. At one moment the order of recording decides."""
+    if _done(session, count["origin"], count["op_id"]) <= since:
+        return False
+    return bool(count["whole"] or (doubted and doubted <= _items_of(session, site, count)))
+
+
+def _is_posted(session: Session, site: str, count: dict[str, Any]) -> bool:
+    """Whether every line of a round is posted, in all its parts."""
     left = session.value(
         "SELECT count(*) FROM count_lines l JOIN counts c ON c.origin = l.origin AND c.op_id = l.op_id"
         " WHERE c.site = :site AND c.session = :session AND c.bin = :bin AND c.round = :round AND l.posted_by = ''",
@@ -217,20 +306,7 @@ def _explain(session: Session, site: str, op_id: str, now_ms: int) -> None:
         bin=count["bin"],
         round=count["round"],
     )
-    if left:
-        return
-    spoken = None if count["whole"] else _items_of(session, site, count)
-    counted = _done(session, count["origin"], op_id)
-    for number, kind, subject in discrepancies.alive(session, site, ENDED_BY_COUNT):
-        said = discrepancies.evidence(session, number)
-        if said.get("location") != count["bin"] or _done(session, said["origin"], said["op_id"]) >= counted:
-            continue
-        doubted = set(said.get("items", ()))
-        if spoken is not None and not (doubted and doubted <= spoken):
-            continue
-        text = f"bin {count['bin']} was counted and the count posted after it"
-        proof = {"origin": count["origin"], "op_id": op_id, "session": count["session"], "bin": count["bin"]}
-        discrepancies.clear(session, kind, subject, text, proof, now_ms)
+    return not left
 
 
 def _items_of(session: Session, site: str, count: dict[str, Any]) -> set[str]:

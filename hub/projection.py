@@ -49,7 +49,7 @@ class Findings:
     serials: set[tuple[str, str]] = field(default_factory=set)
     shorts: list[tuple[str, int, int]] = field(default_factory=list)
     elsewhere: list[tuple[str, int, str]] = field(default_factory=list)
-    excepted: list[tuple[str, str, str, tuple[str, ...]]] = field(default_factory=list)
+    excepted: list[tuple[str, events.Excepted, tuple[events.ExceptedLine, ...]]] = field(default_factory=list)
     refused: list[tuple[int, int]] = field(default_factory=list)
     claimed: list[tuple[str, int, int]] = field(default_factory=list)
     asked: list[tuple[TransferName, str, int, int]] = field(default_factory=list)
@@ -312,9 +312,8 @@ def _special(
                     serial=moved.serial,
                 )
         case events.Excepted():
-            said = [each for each in logs if isinstance(each, events.ExceptedLine)]
-            items = {each.item for each in said if event.location in (each.source, each.target)}
-            findings.excepted.append((op_id, event.location, event.reason, tuple(sorted(items))))
+            said = tuple(each for each in logs if isinstance(each, events.ExceptedLine))
+            findings.excepted.append((op_id, event, said))
         case events.Dispatched():
             name = TransferName(place.origin.site, event.op_id)
             if _dispatched(session, place, name, event.receiver, moves, logs):

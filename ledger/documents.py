@@ -42,6 +42,7 @@ SHARED = "shared"  # several people counted parts of it, agreed between them
 BEYOND_LIMIT = "beyond-limit"
 FROZEN = "frozen"
 UNEXPLAINED = "unexplained"  # scans of it were not explained: what they are is not in its lines
+NOT_BOOKABLE = "not-bookable"  # why an act is an exception whose every line is in doubt, at both its ends
 MARKS = (BY_PAPER, OUT_OF_CONTACT, NOT_BLIND, NOT_OPENED, SHARED, BEYOND_LIMIT, FROZEN, UNEXPLAINED)
 
 

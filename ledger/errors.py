@@ -24,6 +24,10 @@ class ReasonNeeded(Rejected):
     """The same wish with a reason is granted."""
 
 
+class NotSigned(Rejected):
+    """Whoever is to have signed it did not, or may not: nothing is said of the act itself."""
+
+
 class Invalid(LedgerError):
     """Bytes from elsewhere are malformed, unsigned, or do not follow from what we hold."""
 

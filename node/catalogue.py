@@ -12,10 +12,12 @@ from ledger import calls, control
 from ledger.counts import Cost
 from ledger.db import Connection
 from ledger.errors import Rejected
+from ledger.ids import VIRTUAL
+from ledger.moves import Line
 from ledger.wording import in_units, shown
 from node import streams
 from node.kept import newest
-from node.values import Fields
+from node.values import Fields, text_id
 
 LOT, SERIAL = control.TRACK_LOT, control.TRACK_SERIAL
 UNIT = control.UNIT
@@ -161,6 +163,35 @@ def item_named(connection: Connection, fields: Fields, at_ms: int | None) -> tup
     barcode = fields.take("barcode")
     sku, pack = (fields.text("item"), 1) if barcode is None else _by_barcode(connection, barcode, at_ms)
     return need_item(connection, sku), pack
+
+
+def goods_named(
+    connection: Connection, fields: Fields, at_ms: int | None, lot: str, serial: str, *, happened: bool
+) -> tuple[str, int]:
+    """The code of the item of a line of goods, and base units as in `item_named`. Refuses what is not known here and
+    a lot or serial that the item needs or has not; where it has `happened` the goods are named as they were said."""
+    barcode = fields.take("barcode")
+    sku, pack = (fields.text("item") if barcode is None else "", 1)
+    try:
+        if barcode is not None:
+            sku, pack = _by_barcode(connection, barcode, at_ms)
+        refuse_tracking(need_item(connection, sku), lot, serial)
+    except Rejected:
+        if not happened:
+            raise
+        sku = sku or text_id(barcode, "barcode")
+    return sku, pack
+
+
+def is_understood(connection: Connection, line: Line) -> bool:
+    """Whether the item and the places of a line are known here, and it says of its item what has to be said."""
+    try:
+        refuse_tracking(need_item(connection, line.item), line.lot, line.serial)
+        for place in {line.source, line.target} - set(VIRTUAL):
+            need_bin(connection, place)
+    except Rejected:
+        return False
+    return True
 
 
 def _by_barcode(connection: Connection, barcode: object, at_ms: int | None) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from ledger import calls
 from ledger.control import AREA, UNIT, VIRTUAL
 from ledger.db import Connection
-from ledger.documents import happened_ms
+from ledger.documents import NOT_BOOKABLE, happened_ms
 from ledger.ids import OpId
 from ledger.plans import Picture
 from node.kept import Kept, newest
@@ -22,7 +22,6 @@ from node.kept import Kept, newest
 ROUNDS_KEPT = 10_000
 PICTURES_KEPT = 4
 COUNTS = (calls.RecordCount.METHOD, calls.PostCount.METHOD)
-NOT_BOOKABLE = "not-bookable"  # why an act is an exception whose every line is in doubt, at both its ends
 EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed as well
 
 

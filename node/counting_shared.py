@@ -17,7 +17,7 @@ from ledger.ids import Actor, OpId
 from ledger.people import COUNT
 from node import tasks
 from node.counting_units import sealed_in
-from node.desk import Answer, Desk, Person
+from node.desk import Answer, Desk, Person, verb_of
 from node.operators import Operators
 from node.rounds import Round, being_counted, own_round, round_of, tallies
 from node.values import Fields
@@ -99,9 +99,8 @@ class Shared:
     @staticmethod
     def closes(connection: Connection, op_id: OpId, who: Person, bin_: object) -> bool:
         """Whether it is a part of the bin that this person closes, or has closed under this op_id."""
-        done = connection.execute("SELECT verb FROM acts WHERE op_id = ?", (op_id.raw,)).fetchone()
-        if done is not None:
-            return bool(done[0] == CLOSE_AREA)
+        if verb := verb_of(connection, op_id):
+            return verb == CLOSE_AREA
         return isinstance(bin_, str) and own_area(connection, bin_, who.actor) is not None
 
     def shown(self, connection: Connection, task: int) -> list[Answer]:

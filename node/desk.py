@@ -71,7 +71,13 @@ def op_id_of(whose: str, key: str) -> OpId:
 
 def is_done(connection: Connection, op_id: OpId) -> bool:
     """Whether an act under this op_id has its answer already."""
-    return connection.execute("SELECT 1 FROM acts WHERE op_id = ?", (op_id.raw,)).fetchone() is not None
+    return bool(verb_of(connection, op_id))
+
+
+def verb_of(connection: Connection, op_id: OpId) -> str:
+    """Which verb has answered under this op_id; '' for none."""
+    row = connection.execute("SELECT verb FROM acts WHERE op_id = ?", (op_id.raw,)).fetchone()
+    return "" if row is None else str(row[0])
 
 
 class Desk:

@@ -9,19 +9,19 @@ from collections.abc import Iterable, Sequence
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import Document, part_op_id
+from ledger.documents import NOT_BOOKABLE, Document, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, OpId
 from ledger.moves import Line
 from node import catalogue
-from node.counting_facts import NOT_BOOKABLE
 from node.counting_sessions import Sessions, check_name
 from node.desk import Person
 from node.rounds import give_up_test, open_round
 from node.site import Site
 
-# The part of an act's op_id that names the count it orders; parts of its document have lower numbers.
-CHECK = 1_002
+# Parts of an act's op_id, beside those in `picking`; parts of its document have lower numbers: the count it orders,
+# and the exception of what could not be booked of it while the rest was.
+CHECK, REST = 1_002, 1_004
 
 
 def places_of(lines: Sequence[Line]) -> list[str]:
@@ -39,11 +39,11 @@ def seal(
     places that are to be counted because of it."""
     stated = calls.ExceptDocument(actor=who.actor, location=place, reason=NOT_BOOKABLE, lines=lines)
     site.record(stated, op_id=op_id, document=document)
-    places = (place, *also, *places_of(lines), *_pieces_in(connection, lines))
+    places = (place, *also, *places_of(lines), *pieces_in(connection, lines))
     order_count(connection, counting, op_id, who, places)
 
 
-def _pieces_in(connection: Connection, lines: Sequence[Line]) -> list[str]:
+def pieces_in(connection: Connection, lines: Sequence[Line]) -> list[str]:
     """Where the books have the pieces of these lines. One that was elsewhere all the same is missing there."""
     pieces = json.dumps([[line.item, line.serial] for line in lines if line.serial])
     rows = connection.execute(

@@ -505,3 +505,8 @@ ANNOUNCER_1 = """
 ALTER TABLE expected ADD COLUMN announcer BLOB;
 UPDATE expected SET announcer = (SELECT actor FROM acts WHERE verb = 'expect' AND answer ->> 'delivery' = delivery);
 """
+
+PROPOSED_1 = """
+-- Whether what waits for a signature had happened when it was proposed: then it is booked, or kept as an exception.
+ALTER TABLE proposals ADD COLUMN happened INTEGER NOT NULL DEFAULT 0;
+"""

@@ -41,9 +41,14 @@ class Stated:
     height: int
 
 
-def chunks(count: int) -> list[range]:
-    """The lines of each part of a document of `count` lines."""
-    return [range(start, min(start + LINES_MAX, count)) for start in range(0, count, LINES_MAX)]
+def chunks(lines: Sequence[int]) -> list[Sequence[int]]:
+    """The lines of each part of a document with these lines."""
+    return [lines[start : start + LINES_MAX] for start in range(0, len(lines), LINES_MAX)]
+
+
+def has_parts(call: calls.Call) -> bool:
+    """Whether such a document may come in parts."""
+    return type(call) in ACTS
 
 
 def act_of(call: calls.Call) -> int:

@@ -159,18 +159,18 @@ class Picking:
         name, source = fields.op_id("list"), fields.text("source")
         lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
         did_at_ms = self._desk.did_at_ms(who, Fields(body, "pick").moment("occurred_ms"))
+        happened = Fields(body, "pick").flag("happened") or self._desk.was_away(who)
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields, did_at_ms)
-            catalogue.refuse_tracking(item, lot, serial)
+            sku, pack = catalogue.goods_named(connection, fields, did_at_ms, lot, serial, happened=happened)
         quantity, sure = fields.quantity("quantity", least=1) * pack, fields.flag("confirm")
         label, bin_label = fields.label("scanned"), fields.label("scanned_source")
         with self._site.reading() as connection:
-            may_ask = not sure and self._desk.may_ask(connection, op_id, who)
-            asked = asked_back(connection, item, quantity) if may_ask else ""
+            may_ask = not sure and not happened and self._desk.may_ask(connection, op_id, who)
+            asked = asked_back(connection, catalogue.need_item(connection, sku), quantity) if may_ask else ""
         wish = self._stock.wish(who, fields, None)
-        if asked and not wish.happened:
+        if asked:
             return {"op_id": str(op_id), "ask": asked}
-        wish.content |= {"list": name.raw, "line": [item.sku, lot, serial, quantity, source]}
+        wish.content |= {"list": name.raw, "line": [sku, lot, serial, quantity, source]}
         if label or bin_label:
             wish.content["scanned"] = [label, bin_label]
 
@@ -181,25 +181,25 @@ class Picking:
             if self._site.find(op_id) is None:
                 wish.ask(FROZEN, lambda: refuse_frozen(connection, (source, tote)))
             said = [(Thing(place=source), 0, bin_label)] if bin_label else []
-            said.append((Thing(item.sku, lot, serial, FREE, "", tote), quantity, label))
+            said.append((Thing(sku, lot, serial, FREE, "", tote), quantity, label))
             wish.scans = tasks.root(connection, self._note(connection, who, wish, name, (source, tote), said))
-            promised = [share for share in shares(connection, name) if share.item == item.sku]
+            promised = [share for share in shares(connection, name) if share.item == sku]
             total, hidden = sum(share.quantity for share in promised), self._hidden(connection, who, promised)
-            moved = Line(item=item.sku, lot=lot, serial=serial, quantity=quantity, source=source, target=tote)
+            moved = Line(item=sku, lot=lot, serial=serial, quantity=quantity, source=source, target=tote)
             wish.lines = (moved,)
             if quantity > total or not tote:
                 if not wish.happened:
                     if hidden:
-                        raise Rejected(f"this is more of {item.sku} than is still to be picked")
-                    still = catalogue.written(connection, {item.sku: total})
-                    raise Rejected(f"{still} of {item.sku} are still to be picked")
+                        raise Rejected(f"this is more of {sku} than is still to be picked")
+                    still = catalogue.written(connection, {sku: total})
+                    raise Rejected(f"{still} of {sku} are still to be picked")
                 # Nothing of the list stands for it any more: it was picked, cancelled or issued meanwhile. Or nobody
                 # has said into which tote.
                 told = self._keep(connection, op_id, who, wish, found, source)
                 return {"state": "recorded", **told, "list": str(name), **({} if hidden else {"left": total})}
             here = [share for share in promised if (share.location, share.lot) == (source, lot)]
             if quantity > sum(share.quantity for share in here) and not wish.every and not wish.happened:
-                raise ReasonNeeded(f"{item.sku} is promised from another bin or lot: give a reason to take this one")
+                raise ReasonNeeded(f"{sku} is promised from another bin or lot: give a reason to take this one")
             own = max(here, key=lambda share: share.quantity, default=promised[0]).reservation
 
             def picks(lines: tuple[Line, ...]) -> calls.Call:
@@ -209,10 +209,10 @@ class Picking:
             # The goods are in the tote whether or not the books can say so.
             rest = instead(promised, here, own if booked.lines else None, quantity)
             self._give_back(connection, op_id, who, rest, found)
-            left = sum(share.quantity for share in shares(connection, name) if share.item == item.sku)
+            left = sum(share.quantity for share in shares(connection, name) if share.item == sku)
             return {**answer, "list": str(name), **({} if hidden else {"left": left})}
 
-        self._tell(op_id, who, name, item.sku, source, quantity)
+        self._tell(op_id, who, name, sku, source, quantity)
         return self._desk.once(op_id, who.actor, "pick", wish.content, work)
 
     def short(self, op_id: OpId, who: Person, body: object) -> Answer:

@@ -10,11 +10,11 @@ from typing import Any
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import Document, reason_code
-from ledger.errors import Rejected
+from ledger.errors import NotSigned, Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
-from ledger.people import APPROVE
-from node import catalogue, deliveries, hindsight, limits, openings, orders
+from ledger.people import APPROVE, STOCK_ROLES
+from node import catalogue, deliveries, exceptions, hindsight, limits, openings, orders
 from node.counting_sessions import Sessions
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -27,9 +27,22 @@ CORRECTIONS = ("adjust", "reverse")
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
 _ROW = (
-    "SELECT p.op_id, p.call, p.document, p.actor, p.at_ms, p.state, p.reason, a.verb"
+    "SELECT p.op_id, p.call, p.document, p.actor, p.at_ms, p.state, p.reason, p.happened, a.verb"
     " FROM proposals p JOIN acts a ON a.op_id = p.op_id "
 )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Proposed:
+    """What waits for a signature: its call without one, the bytes of its document, whose it is, when it was proposed,
+    whether it had happened by then, and the act that proposed it."""
+
+    call: calls.ApprovedCall
+    document: bytes
+    actor: Actor
+    at_ms: int
+    happened: bool
+    verb: str
 
 
 class Proposals:
@@ -42,19 +55,21 @@ class Proposals:
         self._counting = counting
 
     def keep(
-        self, connection: Connection, op_id: OpId, who: Person, call: calls.ApprovedCall, document: Document
-    ) -> None:
-        """Store an unsigned call until somebody decides."""
+        self, connection: Connection, op_id: OpId, who: Person, call: calls.ApprovedCall, document: Document, *,
+        happened: bool,
+    ) -> None:  # fmt: skip
+        """Store an unsigned call until somebody decides. What `happened` is kept, booked or as an exception."""
         # Call data has no place for a missing signature: this one is replaced, and would be refused by the chain.
         blank = calls.Approval(actor=who.actor, v=0, r=bytes(32), s=bytes(32))
         connection.execute(
-            "INSERT INTO proposals VALUES (?, ?, ?, ?, ?, 'open', '', NULL)",
+            "INSERT INTO proposals VALUES (?, ?, ?, ?, ?, 'open', '', NULL, ?)",
             (
                 op_id.raw,
                 calls.with_approval(call, blank).encode(op_id),
                 document.encode(),
                 who.actor.raw,
                 self._desk.now_ms(),
+                happened,
             ),
         )
 
@@ -104,7 +119,7 @@ class Proposals:
         ).fetchall()
         return [
             (OpId(bytes(op_id)), str(verb).replace("_", "-"), bytes(call), bytes(document), Actor(bytes(actor)))
-            for op_id, call, document, actor, _, _, _, verb in rows
+            for op_id, call, document, actor, *_, verb in rows
         ]
 
     def one(self, connection: Connection, who: Person, proposal: OpId, hidden: frozenset[str]) -> Answer:
@@ -120,7 +135,7 @@ class Proposals:
         connection: Connection, row: tuple[Any, ...], who: Person, hidden: frozenset[str],
         name_of: Callable[[Actor], str], measure: Callable[[str], Answer],
     ) -> Answer:  # fmt: skip
-        op_id, data, raw, actor, at_ms, state, reason, verb = row
+        op_id, data, raw, actor, at_ms, state, reason, happened, verb = row
         call, document = _read(bytes(data), bytes(raw))
         lines = lines_of(call)
         counted = any(line.source in hidden or line.target in hidden for line in lines)
@@ -134,12 +149,13 @@ class Proposals:
             "at_ms": at_ms,
             "state": state,
             "reason": reason,
+            "happened": bool(happened),
             "being_counted": counted,
             **_told(connection, document, () if counted else lines, measure, counted=counted),
         }
 
     def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
-        """Sign and book a proposal: `proposal`."""
+        """Sign and book a proposal: `proposal`. What happened and cannot be booked is an exception."""
         who.need(APPROVE, "approve")
         fields = Fields(body, "approve")
         proposal = fields.op_id("proposal")
@@ -161,62 +177,82 @@ class Proposals:
         """Book a proposal with the signature that `sign` puts under it."""
 
         def work(connection: Connection) -> Answer:
-            call, document, proposed_ms, verb = self._open(connection, proposal, who)
-            ends = ends_of(call)
+            found = self._open(connection, proposal, who)
+            call, ends = found.call, ends_of(found.call)
             refuse_frozen(connection, ends)
             for place in sorted(ends):
                 if who.actor in counters_now(connection, place):
                     raise Rejected(f"who counted {place} in a count that goes on signs for nothing else there")
-            if isinstance(call, calls.Reverse):
-                refuse_undone(connection, call.of)
-            self._site.record(sign(call, proposal), op_id=proposal, document=document)
-            if verb in CORRECTIONS:
+            signed = sign(call, proposal)
+            self._decide(connection, proposal, who, "approved", "")
+            answer = {"proposal": str(proposal), "state": "recorded"}
+            try:
+                if isinstance(call, calls.Reverse):
+                    refuse_undone(connection, call.of)
+                self._site.record(signed, op_id=proposal, document=found.document)
+            except NotSigned:
+                raise
+            except Rejected:
+                if not found.happened or self._site.find(proposal) is not None:
+                    raise
+                self._seal(connection, proposal, who, found)
+                return {**answer, "exception": True}
+            if found.verb in CORRECTIONS:
                 hindsight.doubt_reviews(connection, ends)
             # What was wrong when it was proposed may be put right already by a count that ended after that.
-            hindsight.doubt_counts(connection, self._counting, op_id, who, ends, proposed_ms + 1)
+            hindsight.doubt_counts(connection, self._counting, op_id, who, ends, found.at_ms + 1)
             if isinstance(call, calls.Reverse):
                 _take_back(connection, call)
-            self._decide(connection, proposal, who, "approved", "")
-            return {"proposal": str(proposal), "state": "recorded"}
+            return answer
 
         return self._desk.once(op_id, who.actor, "approve_proposal", {"proposal": proposal.raw}, work)
 
     def reject(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Refuse a proposal for good: `proposal`, `reason`."""
+        """Refuse a proposal for good: `proposal`, `reason`. What happened becomes an exception all the same."""
         who.need(APPROVE, "reject")
         fields = Fields(body, "reject")
         proposal, reason = fields.op_id("proposal"), reason_code(fields.take("reason"))
         fields.done()
 
         def work(connection: Connection) -> Answer:
-            self._open(connection, proposal, None)
+            found = self._open(connection, proposal, None)
             self._decide(connection, proposal, who, "rejected", reason)
             limits.forget(connection, proposal)
-            return {"proposal": str(proposal), "state": "rejected"}
+            if found.happened:
+                self._seal(connection, proposal, who, found)
+            told = {"exception": True} if found.happened else {}
+            return {"proposal": str(proposal), "state": "rejected", **told}
 
         content = {"proposal": proposal.raw, "reason": reason}
         return self._desk.once(op_id, who.actor, "reject_proposal", content, work)
 
+    def _seal(self, connection: Connection, proposal: OpId, who: Person, found: Proposed) -> None:
+        """Keep what happened and is not booked, and have its places counted: in the name of whoever did it, or of who
+        decides where they have no rights here any more."""
+        lines = tuple(lines_of(found.call))
+        if isinstance(found.call, calls.Reverse):
+            lines = tuple(dataclasses.replace(line, source=line.target, target=line.source) for line in lines)
+        did = self._operators.with_rights(connection, found.actor)
+        by = did if did is not None and did.has(STOCK_ROLES) else who
+        place, document = exceptions.places_of(lines)[0], Document.decode(found.document)
+        learned(connection, (place,), by.actor, self._desk.now_ms())
+        exceptions.seal(self._site, connection, self._counting, proposal, by, place, lines, document)
+
     @staticmethod
-    def _open(
-        connection: Connection, proposal: OpId, who: Person | None
-    ) -> tuple[calls.ApprovedCall, bytes, int, str]:
-        """Its call, its document, when it was proposed, and by which act."""
-        row = connection.execute(
-            "SELECT p.call, p.document, p.actor, p.state, p.at_ms, a.verb FROM proposals p"
-            " JOIN acts a ON a.op_id = p.op_id WHERE p.op_id = ?",
-            (proposal.raw,),
-        ).fetchone()
+    def _open(connection: Connection, proposal: OpId, who: Person | None) -> Proposed:
+        """A proposal that nobody has decided; `who` wants to sign it."""
+        row = connection.execute(_ROW + "WHERE p.op_id = ?", (proposal.raw,)).fetchone()
         if row is None:
             raise Rejected(f"there is no proposal {proposal}")
-        if row[3] != "open":
-            raise Rejected(f"proposal {proposal} was {row[3]} already")
-        if who is not None and bytes(row[2]) == who.actor.raw:
+        _, data, document, actor, at_ms, state, _, happened, verb = row
+        if state != "open":
+            raise Rejected(f"proposal {proposal} was {state} already")
+        if who is not None and bytes(actor) == who.actor.raw:
             raise Rejected("nobody approves their own proposal: ask somebody else")
-        _, call = calls.decode(bytes(row[0]))
+        _, call = calls.decode(bytes(data))
         if not isinstance(call, calls.ApprovedCall):
             raise Rejected(f"proposal {proposal} needs no signature")
-        return call, bytes(row[1]), int(row[4]), str(row[5])
+        return Proposed(call, bytes(document), Actor(bytes(actor)), int(at_ms), bool(happened), str(verb))
 
     @staticmethod
     def _decide(connection: Connection, proposal: OpId, who: Person, state: str, reason: str) -> None:

@@ -18,7 +18,7 @@ from ledger import calls, chain, db, documents, events
 from ledger.block import Block
 from ledger.checkpoint import sign as sign_checkpoint
 from ledger.clock import Clock
-from ledger.errors import Corrupt, Rejected, Unavailable
+from ledger.errors import Corrupt, NotSigned, Rejected, Unavailable
 from ledger.evm import Outcome
 from ledger.ids import OpId
 from ledger.seams import Storage, failpoint
@@ -54,7 +54,11 @@ ACTS = {
     "record_part": "This document",
     "book_part": "A part of this document",
 }
-
+# What the contracts say of a signature, not of the act under it.
+UNSIGNED = (
+    "approver is the actor", "approver lacks role", "not the actor's own approval", "bad signature",
+    "not signed by the approver",
+)  # fmt: skip
 
 READERS_KEPT = 4
 
@@ -163,7 +167,8 @@ class Site:
                     act = ACTS.get(call.METHOD, "This operation")
                     if outcome.reason == "role missing":
                         raise Rejected(f"{act} is refused: whoever did it has no role for it here any more")
-                    raise Rejected(f"{act} is refused: {outcome.reason}")
+                    why = f"{act} is refused: {outcome.reason}"
+                    raise NotSigned(why) if outcome.reason in UNSIGNED else Rejected(why)
                 # The executor now holds what the database does not: every way out but the commit must reload.
                 self._touched = self._doomed = True
                 entry = journal.Entry(

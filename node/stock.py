@@ -18,6 +18,7 @@ from node.counting_amounts import amount_of, asked_back
 from node.counting_lines import iso_date, thing_of
 from node.counting_lines import shown as shown_thing
 from node.desk import Answer, Person, is_done
+from node.exceptions import REST
 from node.stock_documents import references_of
 from node.stock_goods import GoodsDocuments
 from node.tasks import Cause, Task, Thing
@@ -25,8 +26,6 @@ from node.values import Fields, reference
 from node.wish import Wish
 
 ROLE_OF = {tasks.RECEIVE: RECEIVE, tasks.MOVE: MOVE}
-# The part of an act's op_id that has what was never explained of it counted; the numbers of others are in `picking`.
-DOUBT = 1_004
 
 
 class Stock(GoodsDocuments):
@@ -217,7 +216,7 @@ class Stock(GoodsDocuments):
         place = task.source if task.source and task.source not in VIRTUAL else task.target
         document = self.document(connection, wish.at(()))
         told = {} if place in self._counting.blind_bins(connection, who) else {"exception": True}
-        name = part_op_id(op_id, DOUBT) if wish.lines else op_id
+        name = part_op_id(op_id, REST) if wish.lines else op_id
         self.seal(connection, name, who, place, (), document)
         return told
 

@@ -6,7 +6,7 @@ Adjustments and reversals wait as proposals for another person's signature.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
@@ -182,9 +182,9 @@ class Documents:
                     catalogue.need_bin(connection, place)
 
         # Whoever is still there reads the label once more: a place that nobody knows is counted by nobody.
-        away = wish.content["happened"] or OUT_OF_CONTACT in wish.marks
+        refuse = (lambda _: None) if wish.nobody_there else known
         wish.content = {**wish.content, "location": location, "reason": reason}
-        return self._record(op_id, who, "except", wish, build, {}, refuse=(lambda _: None) if away else known)
+        return self._record(op_id, who, "except", wish, build, {}, refuse=refuse)
 
     # ------------------------------------------------------------ inside
 
@@ -270,9 +270,10 @@ class Documents:
         lot, serial = read("lot"), read("serial")
         expiry, reasons = iso_date(fields.take("expiry")), fields.reasons()
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields, wish.occurred_ms)
-            catalogue.refuse_tracking(item, lot, serial)
-        return Thing(item.sku, lot, serial, FREE, expiry), reasons, pack
+            sku, pack = catalogue.goods_named(
+                connection, fields, wish.occurred_ms, lot, serial, happened=wish.nobody_there
+            )
+        return Thing(sku, lot, serial, FREE, expiry), reasons, pack
 
     def _record(
         self, op_id: OpId, who: Person, verb: str, wish: Wish, build: Build,
@@ -356,13 +357,13 @@ class Documents:
     ) -> tuple[Answer, Wish]:
         """Record a document, in parts if it is a large one (`node/parts`). What already happened, or would tell a
         counter too much, becomes an exception document. Answers what the person may hear, and what was booked."""
-        chunks = parts.chunks(len(wish.lines))
+        chunks = self._chunks(connection, wish, build(()))
         if len(chunks) == 1:
             document = self.document(connection, wish, references)
             ok = self._book(connection, op_id, who, wish, build(wish.lines), document)
             count, booked = 0, wish if ok else wish.at(())
         else:
-            count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references)
+            count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references, chunks)
         if not isinstance(build(()), calls.ExceptDocument):  # that changes no books
             ends = (place for line in booked.lines for place in (line.source, line.target))
             hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
@@ -372,10 +373,21 @@ class Documents:
             answer["exception"] = True
         return answer, booked
 
+    @staticmethod
+    def _chunks(connection: Connection, wish: Wish, call: calls.Call) -> list[Sequence[int]]:
+        """The lines of each part of a document. What happened is booked as far as anybody here understands it: the
+        rest comes apart, so that it alone becomes an exception."""
+        every = range(len(wish.lines))
+        if not wish.happened or not parts.has_parts(call):
+            return parts.chunks(every)
+        known = {number for number in every if catalogue.is_understood(connection, wish.lines[number])}
+        return parts.chunks(sorted(known)) + parts.chunks([number for number in every if number not in known])
+
     def _book_parts(
-        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str]
-    ) -> Wish:
-        chunks, act = parts.chunks(len(wish.lines)), parts.act_of(build(()))
+        self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str],
+        chunks: list[Sequence[int]],
+    ) -> Wish:  # fmt: skip
+        act = parts.act_of(build(()))
         pieces = [wish.at(chunk) for chunk in chunks]
         said = [
             self.document(connection, piece, references, Part(op_id, number, len(chunks)))
@@ -451,7 +463,7 @@ class Documents:
                 self._refuse_blind(connection, who, ends)
             self.ask_limit(connection, op_id, who, wish, call, references or {})
             document = self.document(connection, wish, references)
-            self.proposals.keep(connection, op_id, who, call, document)
+            self.proposals.keep(connection, op_id, who, call, document, happened=wish.happened)
             return {"state": "proposed"}
 
         return self._desk.once(op_id, who.actor, verb, wish.content, work)

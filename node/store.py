@@ -610,6 +610,7 @@ STEPS: tuple[db.Step, ...] = (
     LISTED_6,
     floor_store.ANNOUNCER_1,
     bare_notes,
+    floor_store.PROPOSED_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

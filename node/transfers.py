@@ -8,7 +8,7 @@ site can be reached. Acceptances of one line add up; what comes beyond the dispa
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from ledger import calls
 from ledger.db import Connection
 from ledger.documents import BY_PAPER, FROZEN, OUT_OF_CONTACT, Document, Part, part_op_id, units_op_id
 from ledger.errors import ReasonNeeded, Rejected
-from ledger.ids import IN_TRANSIT, OpId, Origin
+from ledger.ids import IN_TRANSIT, VIRTUAL, OpId, Origin
 from ledger.moves import DAMAGE, FREE, HELD_BECAUSE, Line, UnitMove
 from ledger.people import ISSUE, MOVE, RECEIVE, TRANSFER
 from ledger.transfers import BIN, CANCEL, CANCELLED, RETURNED, Accepted, TransferName
@@ -26,7 +26,7 @@ from node import catalogue, control, exceptions, hindsight, incoming, parts, sen
 from node.counting import Counting
 from node.counting_amounts import dates_doubted, doubt
 from node.counting_lines import iso_date
-from node.desk import Answer, Desk, Person, is_done
+from node.desk import Answer, Desk, Person, is_done, verb_of
 from node.dispatch_paper import SCANNED_MAX, DispatchPaper, Sent, joined
 from node.incoming import Coming
 from node.operators import Operators
@@ -39,6 +39,7 @@ from node.wish import Wish
 log = logging.getLogger(__name__)
 
 NAMED_MAX = 5
+UNHEARD_OF = "accept_unheard_of"  # the verb of an acceptance of a transfer that nobody here has heard of
 CARRIED = ("vehicle", "seal")  # what a dispatch goes by, and what closes it
 
 # A line of an acceptance, its reasons, its expiry.
@@ -78,10 +79,11 @@ class Transfers:
         if not lines:
             raise Rejected("the dispatch has no lines")
         with self._site.reading() as connection:
-            amounts = doubt(connection, ((line.item, line.quantity) for line in lines))
-            asked = f"{self._doubt(connection, receiver)} {amounts}".strip()
-            if asked and not sure and not wish.happened and not is_done(connection, op_id):
-                return {"op_id": str(op_id), "ask": asked}
+            asked = self._doubt(connection, receiver)
+            if not sure and not wish.happened and not is_done(connection, op_id):
+                amounts = doubt(connection, ((line.item, line.quantity) for line in lines))
+                if asked := f"{asked} {amounts}".strip():
+                    return {"op_id": str(op_id), "ask": asked}
         for line in lines:
             control.apply_until_item(self._site, line.item)
 
@@ -90,7 +92,7 @@ class Transfers:
             hidden = sorted(self._counting.blind_bins(connection, who) & {line.source for line in lines})
             if hidden and not wish.happened:
                 raise Rejected(f"{hidden[0]} is being counted: dispatch from it when that count is finished")
-            chunks, key = parts.chunks(len(lines)), self._operators.signing_key(who, pin)
+            chunks, key = parts.chunks(range(len(lines))), self._operators.signing_key(who, pin)
             whole = units.taken_whole(connection, [[lines[n] for n in chunk] for chunk in chunks])
             names = [op_id] if len(chunks) == 1 else [part_op_id(op_id, n) for n in range(1, len(chunks) + 1)]
             left: list[OpId] = []
@@ -159,11 +161,11 @@ class Transfers:
 
     def _seal(
         self, connection: Connection, op_id: OpId, who: Person, place: str, lines: tuple[Line, ...],
-        document: Document,
+        document: Document, *, also: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        """Keep what happened and could not be booked, and have its places counted."""
-        learned(connection, (place,), who.actor, self._desk.now_ms())
-        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document)
+        """Keep what happened and could not be booked, and have its places counted, and those in `also`."""
+        learned(connection, (place, *also), who.actor, self._desk.now_ms())
+        exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document, also=also)
 
     def _stands(self, op_id: OpId, wish: Wish) -> bool:
         """Whether a refusal stands: of what has not happened yet, and of another wish under this op_id."""
@@ -174,14 +176,15 @@ class Transfers:
         if not source:
             raise Rejected("a line needs its source")
         with self._site.reading() as connection:
-            item, pack = catalogue.item_named(connection, fields, wish.occurred_ms)
             lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
-            catalogue.refuse_tracking(item, lot, serial)
+            sku, pack = catalogue.goods_named(
+                connection, fields, wish.occurred_ms, lot, serial, happened=wish.happened
+            )
             if not wish.happened:
                 catalogue.need_bin(connection, source)
         quantity = fields.quantity("quantity", least=1) * pack
         fields.done()
-        return Line(item=item.sku, lot=lot, serial=serial, status=FREE, quantity=quantity, source=source,
+        return Line(item=sku, lot=lot, serial=serial, status=FREE, quantity=quantity, source=source,
                     target=IN_TRANSIT)  # fmt: skip
 
     def paper(self, connection: Connection, transfer: OpId) -> str:
@@ -355,9 +358,19 @@ class Transfers:
         wish, sure = self._wish(who, fields), fields.flag("confirm")
         fields.done()
         with self._site.reading() as connection:
-            known, done = incoming.known(connection, transfer, sender, paper), is_done(connection, op_id)
+            verb, known = verb_of(connection, op_id), None
+            done = bool(verb)
+            try:
+                if verb != UNHEARD_OF:
+                    known = incoming.known(connection, transfer, sender, paper)
+            except Rejected:
+                if done or not wish.happened:
+                    raise
+        if known is None:
+            meant, also = TransferName(sender, transfer), target if whole else ""
+            return self._keep_unheard_of(op_id, who, meant, entries, target, also, wish, pin)
         # What is recorded has its answer, whatever the hub has ruled since, and is read as it was then.
-        if not done:
+        if not done and not wish.happened:
             self._refuse_undue(known)
         sent = {line.index: line for line in (known.dispatched if done else known.lines)}
         told = [self._arriving(Fields(entry, f"line {n}"), sent, target, wish) for n, entry in enumerate(entries)]
@@ -396,18 +409,21 @@ class Transfers:
                 if line.missing and not reasons:
                     missing = catalogue.written(connection, {line.item: line.missing})
                     raise ReasonNeeded(f"line {number}: {missing} of {line.item} are missing: give a reason")
+            good = [each for each in read if not wish.happened or _is_bookable(connection, each[0], whole)]
+            rest = [each for each in read if each not in good]
             call = calls.AcceptTransfer(
                 actor=who.actor,
                 transfer=transfer,
                 sender=known.name.sender,
-                lines=tuple(line for line, _, _ in read),
+                lines=tuple(line for line, _, _ in good),
             )
 
-            def document(arrived: list[Arrived]) -> Document:
+            def document(arrived: list[Arrived], **more: str) -> Document:
                 return self._desk.document(
                     wish.occurred_ms,
                     line_reasons={at: reasons for at, (_, reasons, _) in enumerate(arrived) if reasons},
                     expiries={at: expiry for at, (_, _, expiry) in enumerate(arrived) if expiry},
+                    references=more,
                     marks=(BY_PAPER, *wish.marks) if known.by_paper else wish.marks,
                     commitments=self._desk.erasable(connection, wish.note),
                 )
@@ -415,18 +431,24 @@ class Transfers:
             signed = self._operators.approve(who, call, op_id, pin)
             answer: Answer = {"state": "recorded", "transfer": str(transfer)}
             try:
+                self._refuse_undue(known)
                 _refuse_broken(known, whole, told, came)
                 self._move_units(op_id, who, units.arriving(connection, whole, target), wish.occurred_ms)
-                self._site.record(signed, op_id=op_id, document=document(read))
+                if good:
+                    self._site.record(signed, op_id=op_id, document=document(good))
             except Rejected:
                 if self._stands(op_id, wish):
                     raise
+                good, rest = [], read
+            if rest:
                 blind = targets & self._counting.blind_bins(connection, who)
-                moved = [each for each in read if each[0].quantity]
+                moved = [each for each in rest if each[0].quantity]
                 lines = tuple(_as_moved(line) for line, _, _ in moved)
-                self._seal(connection, op_id, who, read[0][0].target, lines, document(moved))
-                return {**answer, **({} if blind else {"exception": True})}
-            came_to = {line.target for line, _, _ in read if line.quantity}
+                name = part_op_id(op_id, exceptions.REST) if good else op_id
+                stated, also = document(moved, transfer=str(transfer)), [target] if whole else []
+                self._seal(connection, name, who, rest[0][0].target, lines, stated, also=also)
+                answer |= {} if blind else {"exception": True}
+            came_to = {line.target for line, _, _ in good if line.quantity}
             hindsight.doubt_counts(connection, self._counting, op_id, who, came_to, wish.occurred_ms)
             return answer
 
@@ -443,18 +465,53 @@ class Transfers:
         }
         return self._desk.once(op_id, who.actor, "accept", content, work)
 
+    def _keep_unheard_of(
+        self, op_id: OpId, who: Person, meant: TransferName, entries: list[object], target: str, also: str,
+        wish: Wish, pin: object,
+    ) -> Answer:  # fmt: skip
+        """Goods are here of a transfer that nobody here has heard of, so that nobody can say what they are: the
+        exception names it and how much was put where, and these places are counted. `also`: one more of them."""
+        told = [self._arriving(Fields(entry, f"line {n}"), None, target, wish) for n, entry in enumerate(entries)]
+        if not told:
+            raise Rejected("an acceptance names each line of the transfer at most once, and at least one")
+        places = list(dict.fromkeys(place for place in (*(line.target for (line, _, _), _ in told), also) if place))
+        named = {"transfer": str(meant.transfer), **({"sender": meant.sender} if meant.sender else {})}
+
+        def work(connection: Connection) -> Answer:
+            self._operators.signing_key(who, pin)
+            document = self._desk.document(
+                wish.occurred_ms,
+                references=named,
+                marks=wish.marks,
+                commitments=self._desk.erasable(connection, wish.note),
+            )
+            lines = tuple(_as_moved(line) for (line, _, _), _ in told if line.quantity)
+            blind = self._counting.blind_bins(connection, who) & set(places)
+            self._seal(connection, op_id, who, places[0], lines, document, also=places[1:])
+            told_so = {} if blind else {"exception": True}
+            return {"state": "recorded", "transfer": str(meant.transfer), **told_so}
+
+        said = [
+            [line.index, line.quantity, line.missing, line.target, list(reasons), expiry, damaged, held]
+            for (line, reasons, expiry), (damaged, held) in told
+        ]
+        content = {**named, "lines": said, "also": also, **wish.content}
+        return self._desk.once(op_id, who.actor, UNHEARD_OF, content, work)
+
     def _move_units(self, op_id: OpId, who: Person, moves: tuple[UnitMove, ...], at_ms: int | None) -> None:
         """Units that come into use, or go out of it, with the act `op_id`."""
         if moves:
             call = calls.MoveUnit(actor=who.actor, lines=moves)
             self._site.record(call, op_id=units_op_id(op_id), document=self._desk.document(at_ms))
 
-    def _arriving(self, fields: Fields, sent: dict[int, Sent], target: str, wish: Wish) -> tuple[Arrived, Damaged]:
-        """One line as it was said, and what of it is not free."""
+    def _arriving(
+        self, fields: Fields, sent: dict[int, Sent] | None, target: str, wish: Wish
+    ) -> tuple[Arrived, Damaged]:
+        """One line as it was said, and what of it is not free. `sent`: None where nobody knows what was sent."""
         index = fields.quantity("index")
-        if index not in sent:
+        line = Sent(index, "", "", "", FREE, 0) if sent is None else sent.get(index)
+        if line is None:
             raise Rejected(f"the transfer has no line {index}")
-        line = sent[index]
         quantity, missing = fields.quantity("quantity"), fields.quantity("missing", default=0)
         damaged, held = fields.quantity("damaged", default=0), fields.status("held", held=True, absent=DAMAGE)
         target = fields.text("target", need=False) or target
@@ -517,6 +574,14 @@ def _as_moved(line: Accepted) -> Line:
     """What was accepted as goods that change place; what is missing of it is none of them."""
     return Line(item=line.item, lot=line.lot, serial=line.serial, status=line.status, quantity=line.quantity,
                 source=IN_TRANSIT, target=line.target)  # fmt: skip
+
+
+def _is_bookable(connection: Connection, line: Accepted, whole: list[str]) -> bool:
+    """Whether the node sees nothing that the chain would refuse in a line; units arrive with their lines in them."""
+    moved = _as_moved(line)
+    ends = moved if line.target not in whole else replace(moved, target=IN_TRANSIT)
+    here = set(exceptions.pieces_in(connection, [moved])) - set(VIRTUAL)
+    return catalogue.is_understood(connection, ends) and not here
 
 
 def _shown(connection: Connection, line: Sent) -> Answer:

@@ -7,6 +7,7 @@ from dataclasses import astuple
 from typing import Any
 
 from ledger.db import Connection
+from ledger.documents import OUT_OF_CONTACT
 from ledger.errors import Rejected
 from node.counting_amounts import dates_doubted
 
@@ -41,6 +42,11 @@ class Wish:
         self.occurred_ms = did_at_ms
         if mark:
             self.happened, self.marks = True, (*self.marks, mark)
+
+    @property
+    def nobody_there(self) -> bool:
+        """Whether whoever did it has gone on: nobody reads a label once more."""
+        return bool(self.content["happened"]) or OUT_OF_CONTACT in self.marks
 
     def ask(self, mark: str, refuse: Callable[[], None]) -> None:
         """A rule that may say no while the person is there. What has happened is marked and goes on."""

@@ -111,6 +111,7 @@ PROPOSAL = record(
         "at_ms": WHEN,
         "state": one_of("open", "approved", "rejected"),
         "reason": text("Why it was rejected, or empty"),
+        "happened": flag("It has been done already: what is not booked of it is sealed as an exception"),
         "being_counted": flag("It touches a bin that is being counted, and the asker counts: its lines are not told"),
         "reasons": REASONS,
         "references": {"type": "object", "additionalProperties": text(), "description": "Foreign numbers by kind"},
@@ -133,6 +134,8 @@ PROPOSAL = record(
         ),
     },
 )
+
+KEPT = {"exception": flag("It had happened and is not booked: that is sealed, and its bins are to be counted")}
 
 
 def _proposals(ask: Ask) -> object:
@@ -266,13 +269,14 @@ ROUTES = (
     ),
     verb(
         "documents/reject", APPROVE, "Refuse a proposal for good", lambda floor: floor.stock.proposals.reject,
-        record("Rejected", {"op_id": OP_ID, "proposal": OP_ID, "state": one_of("rejected")}),
+        record("Rejected", {"op_id": OP_ID, "proposal": OP_ID, "state": one_of("rejected")}, KEPT),
         {**PROPOSED, "reason": REASON}, version=_proposal,
     ),
     signed_verb(
         "documents/approve", APPROVE, "Sign and book a proposal of somebody else",
         lambda floor: floor.stock.proposals.approve,
-        record("Approved", {"op_id": OP_ID, "proposal": OP_ID, "state": RECORDED}), PROPOSED, version=_proposal,
+        record("Approved", {"op_id": OP_ID, "proposal": OP_ID, "state": RECORDED}, KEPT), PROPOSED,
+        version=_proposal,
     ),
     Route(
         method="GET", path="/api/v1/proposals/", allow=APPROVE, summary="What waits for a signature, oldest first",

@@ -65,7 +65,7 @@ def test_a_count_of_some_items_ends_only_what_is_about_them(
     hub: Hub, clock: ManualClock, lost: tuple[tuple[str, str], ...], left: list[str]
 ) -> None:
     oslo = _site(hub, "oslo", clock)
-    lines = tuple(calls.Line(item=item, lot=lot, quantity=4, source="A-01", target="A-02") for item, lot in lost)
+    lines = tuple(calls.Line(item=item, lot=lot, quantity=4, source="A-01", target="SHRINKAGE") for item, lot in lost)
     oslo.act(calls.ExceptDocument(actor=sitekit.NOBODY, location="A-01", reason="not-bookable", lines=lines))
     oslo.deliver()
     session = oslo.new_op()
@@ -74,3 +74,61 @@ def test_a_count_of_some_items_ends_only_what_is_about_them(
     oslo.deliver()
     _digest(hub)
     assert open_kinds(hub) == left
+
+
+def excepted(target: str, reason: str = "not-bookable") -> calls.ExceptDocument:
+    moved = calls.Line(item="BOLT", quantity=4, source="A-01", target=target)
+    dust = calls.Line(item="PAINT", lot="L1", quantity=1, source="A-01", target="SHRINKAGE")
+    return calls.ExceptDocument(actor=sitekit.NOBODY, location="A-01", reason=reason, lines=(moved, dust))
+
+
+def posted(oslo: sitekit.Site, bin_: str, *items: str) -> None:
+    session = oslo.new_op()
+    counted = oslo.count(bin_, *((item, 0) for item in items), session=session, whole=not items)
+    oslo.post(counted, session, bin_, *((item, 0, 0) for item in items))
+
+
+def test_every_place_of_an_act_is_named_and_counts_of_all_of_them_end_it(hub: Hub, clock: ManualClock) -> None:
+    oslo = _site(hub, "oslo", clock)
+    posted(oslo, "A-02")  # before it: ends nothing
+    oslo.act(excepted("A-02"))
+    oslo.deliver()
+    _digest(hub)
+    [found] = hub.discrepancies()
+    assert found.summary == "an act at A-01, A-02 could not be booked: not-bookable"
+    evidence = hub.discrepancy(found.id).entries[0].evidence
+    assert evidence["location"] == "A-01" and evidence["places"] == [
+        {"location": "A-01", "item": "BOLT"}, {"location": "A-01", "item": "PAINT"},
+        {"location": "A-02", "item": "BOLT"},
+    ]  # fmt: skip
+    for place, *items in (("A-01", "BOLT"), ("A-01",), ("A-02", "BOLT")):
+        assert open_kinds(hub) == ["unbookable act"]
+        posted(oslo, place, *items)
+        oslo.deliver()
+        _digest(hub)
+    assert open_kinds(hub) == []
+
+
+@pytest.mark.parametrize(("target", "reason"), [("NOWHERE", "not-bookable"), ("A-02", "broken")])
+def test_a_place_that_nobody_can_count_or_doubts_is_not_waited_for(
+    hub: Hub, clock: ManualClock, target: str, reason: str
+) -> None:
+    oslo = _site(hub, "oslo", clock)
+    oslo.act(excepted(target, reason))
+    posted(oslo, "A-01")
+    oslo.deliver()
+    _digest(hub)
+    assert open_kinds(hub) == []
+
+
+def test_an_act_that_names_no_place_is_about_where_its_lines_end(hub: Hub, clock: ManualClock) -> None:
+    oslo = _site(hub, "oslo", clock)
+    line = calls.Line(item="BOLT", quantity=4, source="A-01", target="CUSTOMER")
+    oslo.act(calls.ExceptDocument(actor=sitekit.NOBODY, location="A-0I", reason="broken", lines=(line,)))
+    oslo.deliver()
+    _digest(hub)
+    assert [each.summary for each in hub.discrepancies()] == ["an act at A-0I, A-01 could not be booked: broken"]
+    posted(oslo, "A-01")
+    oslo.deliver()
+    _digest(hub)
+    assert open_kinds(hub) == []

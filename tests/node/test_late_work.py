@@ -8,7 +8,7 @@ import pytest
 
 from devices.reads import NewRead
 from ledger import control
-from ledger.documents import OUT_OF_CONTACT, UNEXPLAINED
+from ledger.documents import OUT_OF_CONTACT, UNEXPLAINED, booking_op_id
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import tasks
@@ -363,3 +363,93 @@ def test_goods_brought_to_a_bin_whose_label_is_news_to_the_node_are_kept(stage: 
     with stage.site.reading() as connection:
         rows = connection.execute("SELECT location FROM exceptions WHERE op_id = ?", (op_id.raw,)).fetchall()
     assert rows == [("A-34",)]
+
+
+# ------------------------------------------------------------ lines that nobody here understands
+
+STRANGE = {
+    "an item": ({"item": "NEW", "quantity": 3}, "NEW", "item 'NEW' is not known here"),
+    "a barcode": ({"barcode": "4012345678901", "quantity": 3}, "4012345678901", "no item has the barcode"),
+    "no lot": ({"item": "PAINT", "quantity": 3}, "PAINT", "its lot is needed"),
+    "a lot too many": ({"item": "BOLT", "lot": "L1", "quantity": 3}, "BOLT", "it has no lots"),
+    "a place": ({"item": "BOLT", "quantity": 3, "target": "A-33"}, "BOLT", "not known here"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_move_with_a_line_that_nobody_understands_is_booked_without_it(stage: Stage, name: str) -> None:
+    line, item, why = STRANGE[name]
+    body = {"lines": [BOLTS, line, {**BOLTS, "target": "A-03"}], "source": "A-01", "target": "A-02"}
+    with pytest.raises(Rejected, match=why):
+        stage.floor.stock.move(stage.op(), stage.as_("mona"), body)
+    op_id, answer = sent_twice(stage, stage.floor.stock.move, body)
+    assert answer["exception"] is True and answer["parts"] == 2
+    assert (stage.stock("A-02", "BOLT"), stage.stock("A-03", "BOLT"), stage.stock("A-01", "BOLT")) == (4, 4, 12)
+    assert excepted(stage, booking_op_id(op_id, 1)) == []
+    target = line.get("target", "A-02")
+    assert excepted(stage, booking_op_id(op_id, 2)) == [("A-01", item, 3, "A-01", target)]
+    with stage.site.reading() as connection:
+        found = stage.floor.lookups.operation(connection, stage.as_("mona"), op_id)
+    assert [each["exception"] for each in found["parts"]] == [False, True]
+
+
+def test_nothing_but_what_nobody_understands_is_kept_in_one_piece(stage: Stage) -> None:
+    lines = [{"item": "NEW", "quantity": 3}, {"barcode": "4012345678901", "quantity": 1}]
+    op_id, answer = sent_twice(stage, stage.floor.stock.move, {"lines": lines, "source": "A-01", "target": "A-02"})
+    assert answer["exception"] is True and [line[1] for line in excepted(stage, op_id)] == ["NEW", "4012345678901"]
+
+
+def test_other_acts_keep_what_nobody_understands_as_well(stage: Stage) -> None:
+    stock, strange = stage.floor.stock, {"item": "NEW", "quantity": 3}
+    lines = {"lines": [strange, BOLTS]}
+    for verb, body, ends in (
+        (stock.receive, {"target": "A-02"}, ("A-02", "SUPPLIER", "A-02")),
+        (stock.receive, {"target": "A-02", "origin": "customer", "return_of": "SO-1"}, ("A-02", "CUSTOMER", "A-02")),
+        (stock.issue, {"source": "A-01", "order": "SO-1"}, ("A-01", "A-01", "CUSTOMER")),
+    ):
+        op_id, answer = sent_twice(stage, verb, {**lines, **body})
+        place, *way = ends
+        assert answer["exception"] is True
+        assert excepted(stage, booking_op_id(op_id, 2)) == [(place, "NEW", 3, *way)]
+    assert (stage.stock("A-01", "BOLT"), stage.stock("A-02", "BOLT")) == (16, 8)
+    why = {"reasons": ["crushed"]}
+    held = {"held": "damage", "lines": [{**strange, "location": "A-01"}], **why}
+    op_id, answer = sent_twice(stage, stock.hold, held)
+    assert answer["exception"] is True and excepted(stage, op_id) == [("A-01", "NEW", 3, "A-01", "CHANGE")]
+    op_id, answer = sent_twice(stage, stock.scrap, {"lines": [strange], "source": "A-01", **why})
+    assert answer["state"] == "proposed"
+    stock.proposals.approve(stage.op(), stage.as_("sven"), {"proposal": str(op_id)}, PIN)
+    assert excepted(stage, op_id) == [("A-01", "NEW", 3, "A-01", "SHRINKAGE")]
+
+
+@pytest.mark.parametrize("goods", [{"item": "NEW"}, {"item": "BOLT", "lot": "L1"}])
+def test_a_pick_of_what_nobody_understands_is_kept(stage: Stage, goods: dict[str, str]) -> None:
+    name = opened(stage)
+    begun(stage, name)
+    body = {**pick_of(name), **goods}
+    with pytest.raises(Rejected, match=r"is not known here|it has no lots"):
+        stage.floor.picking.pick(stage.op(), stage.as_("mona"), body)
+    op_id, answer = sent_twice(stage, stage.floor.picking.pick, body)
+    assert answer["exception"] is True and excepted(stage, op_id) == [("A-01", goods["item"], 2, "A-01", "T-1")]
+    assert stage.stock("A-01", "BOLT") == 20
+
+
+def test_a_dispatch_of_what_nobody_understands_is_kept(stage: Stage) -> None:
+    body = {
+        "receiver": "bergen",
+        "lines": [BOLTS, {"item": "NEW", "quantity": 3}],
+        "source": "A-01",
+        "happened": True,
+    }
+    op_id = stage.op()
+    answer = stage.floor.transfers.dispatch(op_id, stage.as_("sven"), body, PIN)
+    assert answer["exception"] is True and [line[1] for line in excepted(stage, op_id)] == ["BOLT", "NEW"]
+
+
+def test_who_states_an_act_reads_the_label_again_while_they_are_there(stage: Stage) -> None:
+    lines = [{"item": "NEW", "quantity": 2, "source": "A-01", "target": "SHRINKAGE"}]
+    stated = {"location": "A-01", "reason": "broken", "lines": lines}
+    with pytest.raises(Rejected, match="item 'NEW' is not known here"):
+        stage.floor.stock.except_document(stage.op(), stage.as_("mona"), stated)
+    op_id, _ = sent_twice(stage, stage.floor.stock.except_document, stated)
+    assert excepted(stage, op_id) == [("A-01", "NEW", 2, "A-01", "SHRINKAGE")]

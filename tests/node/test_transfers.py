@@ -58,9 +58,11 @@ def tell(
         streams.put(connection, "transfers", f"{sender}/{transfer}", value)
 
 
-def accept(stage: Stage, transfer: OpId, *lines: dict[str, Any], **more: Any) -> dict[str, Any]:
+def accept(
+    stage: Stage, transfer: OpId, *lines: dict[str, Any], op: OpId | None = None, pin: str = PIN, **more: Any
+) -> dict[str, Any]:
     body = {"transfer": str(transfer), "target": "DOCK", "lines": list(lines), **more}
-    return stage.floor.transfers.accept(stage.op(), stage.as_("tess"), body, PIN)
+    return stage.floor.transfers.accept(op or stage.op(), stage.as_("tess"), body, pin)
 
 
 def test_a_transfer_arrives_short(sites: tuple[Stage, Stage]) -> None:

@@ -15,6 +15,7 @@ from ledger.ids import OpId
 from ledger.moves import QUANTITY_MAX
 from node import audit, streams
 from node.dispatch_paper import Sent
+from node.rounds import open_round
 from tests.node.floor_kit import PIN, Stage, code_of, introduce
 from tests.node.test_contact import document_of
 from tests.node.test_transfers import know, paper_of, read
@@ -113,6 +114,19 @@ def test_what_is_not_whole_comes_line_by_line(sites: tuple[Stage, Stage]) -> Non
     assert stands(bergen, CRATE) is None
     accept(bergen, transfer, paper, short, {"index": 1, "quantity": 4})
     assert (bergen.stock("DOCK", "BOLT"), bergen.stock("DOCK", "PAINT"), stands(bergen, CRATE)) == (20, 4, None)
+
+
+def test_what_is_not_whole_and_has_happened_has_the_place_counted_where_it_was_put(
+    sites: tuple[Stage, Stage],
+) -> None:
+    oslo, bergen = sites
+    load(oslo, CRATE, BOLTS)
+    transfer = dispatch(oslo, {**BOLTS, "source": CRATE})
+    short = {"index": 0, "quantity": 20, "missing": 4}
+    op_id = accept(bergen, transfer, paper_of(oslo, transfer), short, units=[CRATE], happened=True)
+    with bergen.site.reading() as connection:
+        row = connection.execute("SELECT location FROM exceptions WHERE op_id = ?", (op_id.raw,)).fetchone()
+        assert row == (CRATE,) and open_round(connection, "DOCK") is not None
 
 
 def test_a_pallet_that_keeps_something_stays(sites: tuple[Stage, Stage]) -> None:

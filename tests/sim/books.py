@@ -164,8 +164,8 @@ class Books:
         self.counted: dict[str, list[str]] = defaultdict(list)  # the counts of each bin; tests are none
         self.posted: dict[str, list[tuple[str, Round]]] = defaultdict(list)  # with the act that recorded each
         self.doubts: list[Doubt] = []
-        # What is open at the hub about a bin until a count of it is posted that was recorded later.
-        self.doubtful: dict[tuple[str, str], Doubt] = {}
+        # What is open at the hub about bins until a count of each is posted that was recorded later.
+        self.doubtful: dict[tuple[str, str], list[Doubt]] = {}
         self.newest: dict[tuple[str, str], list[Compared]] = {}
 
     # ------------------------------------------------------------ stock
@@ -273,13 +273,15 @@ class Books:
         """Bins in an unfinished count."""
         return {each.bin for each in self.rounds.values() if each.state not in ("posted", "uncounted", "tested")}
 
-    def explained(self, round_: Round) -> set[tuple[str, str]]:
-        """What the posting of this round ends."""
-        return {
-            name
-            for name, doubt in self.doubtful.items()
-            if doubt.place == round_.bin and doubt.act < round_.recorded and self.covers(round_, doubt)
-        }
+    def explain(self, round_: Round) -> set[tuple[str, str]]:
+        """The posting of this round ends doubts; answers of what none is left."""
+
+        def left(doubt: Doubt) -> bool:
+            return doubt.place != round_.bin or doubt.act >= round_.recorded or not self.covers(round_, doubt)
+
+        still = {name: [each for each in doubts if left(each)] for name, doubts in self.doubtful.items()}
+        self.doubtful = {name: doubts for name, doubts in still.items() if doubts}
+        return still.keys() - self.doubtful.keys()
 
     @staticmethod
     def covers(round_: Round, doubt: Doubt) -> bool:

@@ -240,15 +240,13 @@ class CountWork(Tablets):
             elsewhere = {}
             for kind, line in said:
                 item, _, serial = round_.lines[line].thing
-                doubt = None
+                doubts = []
                 if kind == "count short":
-                    doubt = Doubt(str(op), round_.bin, frozenset((item,)), len(books.acts), posting=True)
+                    doubts = [Doubt(str(op), round_.bin, frozenset((item,)), len(books.acts), posting=True)]
                 else:
                     elsewhere[books.serials[item, serial]] = item
-                self._report(site, kind, f"{op}:{line}", doubt)
-            for name in books.explained(round_):
-                self.ledger.reports.discard(name)
-                del books.doubtful[name]
+                self._report(site, kind, f"{op}:{line}", *doubts)
+            self.ledger.reports -= books.explain(round_)
             round_.state = "posted"
             books.posted[round_.bin].append((round_.close, round_))
             self._ended(site, op, round_, elsewhere)

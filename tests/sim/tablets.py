@@ -140,13 +140,13 @@ class Tablets:
         found = [(place, thing, held) for place in self._places(books.site) for thing, held in books.held(place)]
         return self.dice.choice(found) if found else None
 
-    def _report(self, site: str, kind: str, subject: str, doubt: Doubt | None = None) -> None:
-        """The hub must report this; a posted count that says something of all of `doubt` ends it."""
+    def _report(self, site: str, kind: str, subject: str, *doubts: Doubt) -> None:
+        """The hub must report this; posted counts that say something of all of `doubts` end it."""
         books, name = self.ledger.sites[site], (kind, f"{self.world.nodes[site].origin}:{subject}")
         self.ledger.reports.add(name)
-        if doubt is not None:
-            books.doubts.append(doubt)
-            books.doubtful[name] = doubt
+        if doubts:
+            books.doubts += doubts
+            books.doubtful[name] = list(doubts)
 
     def _excepted(
         self, site: str, op: OpId, place: str, who: str, flows: list[Flow], *, stated: bool = False
@@ -157,13 +157,11 @@ class Tablets:
         books.enter(str(op), "except_document")
         ends = dict.fromkeys(end for flow in flows for end in (flow.source, flow.target) if real(end))
         places = [place] if stated else [place, *(end for end in ends if end != place)]
-        for each in places:
-            items = frozenset(flow.thing[0] for flow in flows if each in (flow.source, flow.target))
-            doubt = Doubt(str(op), each, items, len(books.acts))
-            if each == place:
-                self._report(site, "unbookable act", str(op), doubt)
-            else:
-                books.doubts.append(doubt)
+        about = {
+            each: frozenset(flow.thing[0] for flow in flows if each in (flow.source, flow.target)) for each in places
+        }
+        doubts = (Doubt(str(op), each, items, len(books.acts)) for each, items in about.items())
+        self._report(site, "unbookable act", str(op), *doubts)
         if place in books.blind:
             books.rounds[place].told.add(who)
         if not stated:

@@ -44,6 +44,19 @@ def test_it_says_what_and_why_and_of_which_operation(site: tuple[Stage, Flask]) 
     assert [each["of"] for each in rows] == ["", "", str(received)]
 
 
+def test_who_signs_is_told_that_it_has_happened_and_what_became_of_it(site: tuple[Stage, Flask]) -> None:
+    stage, app = site
+    stage.receive({"item": "BOLT", "quantity": 40})
+    wish = {"lines": [{"item": "BOLT", "quantity": 3, "source": "A-01"}], "reasons": ["damaged"], "happened": True}
+    proposal = str(stage.floor.stock.scrap(stage.op(), stage.as_("mona"), wish)["op_id"])
+    client = kit.logged_in(app, "sven")
+    assert client.get(f"/api/v1/proposals/{proposal}").json["happened"] is True
+    assert "It has been done already" in client.get("/review/proposals").text
+    body = {"op_id": str(stage.op()), "proposal": proposal, "reason": "not-so"}
+    answer = client.post("/api/v1/documents/reject", json=body).json
+    assert answer["state"] == "rejected" and answer["exception"] is True
+
+
 def test_a_counter_is_told_nothing_of_a_bin_that_is_being_counted(site: tuple[Stage, Flask]) -> None:
     stage, app = site
     stage.receive({"item": "BOLT", "quantity": 40})

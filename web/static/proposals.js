@@ -13,6 +13,8 @@ let chosen = null, opId = "";
 const named = () => ({ what: chosen.querySelector("h2").textContent });
 const decision = (more) => ({ proposal: chosen.dataset.proposal, ...more });
 
+const KEPT = _("Kept as an exception: the bin is to be counted");
+
 // The next one stands on top.
 function decided() {
   chosen.remove();
@@ -26,13 +28,13 @@ const { open } = decider({
     title: _("Sign it?"), yes: _("Sign"), signed: true, why: "",
     words: () => _("%(what)s: it is booked now, and your signature stands beside it.", named()),
     act: (signal) => act("documents/approve", decision({ pin: byId("pin").value }), opId, signal),
-    done: ({ proposal }) => { decided(); done(proposal, _("%(what)s: signed and booked", named())); },
+    done: ({ proposal, exception }) => { decided(); done(proposal, exception ? KEPT : _("%(what)s: signed and booked", named())); },
   },
   refuse: {
     title: _("Refuse it?"), yes: _("Refuse it"), why: "why-again",
     words: () => _("%(what)s: nothing is booked. Whoever proposed it can propose it anew.", named()),
     act: () => act("documents/reject", decision({ reason: byId("reason-again").value }), opId),
-    done: () => { decided(); say("warn", _("%(what)s: refused", named())); },
+    done: ({ exception }) => { decided(); say("warn", exception ? KEPT : _("%(what)s: refused", named())); },
   },
 });
 
