@@ -8,11 +8,13 @@ badge and PIN at this machine, not more; the key is in memory only while its own
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import re
 from typing import Any
 
 from ledger import calls, keys
+from ledger.codec import keccak256
 from ledger.db import Connection
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor, OpId
@@ -29,7 +31,8 @@ log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 32
 SEEN_STEP_MS = 60_000
-WRONG = "badge, login or PIN is wrong"
+# Said to everybody alike, or it would tell who is known here.
+WRONG = "badge, login or PIN is wrong; if you have a new activation code, log in with it first"
 ASKED = {
     NEEDED: "type the code that your authenticator shows",
     MISSING: "supervisors need an authenticator here: set yours up",
@@ -60,21 +63,24 @@ class Operators:
 
         The same wish again, its answer lost, logs in with the key that was bound.
         """
-        word = activation_code(code)
+        word, chosen = activation_code(code), checked_pin(pin)
         with self._site.writing() as connection:
             actor, _ = self._person(connection, login)
             self._throttle.guess(connection, throttle.caller(connection, tablet, address))
-        done = self._site.find(op_id)
-        if actor is None:
-            raise Rejected("this login is not known here: let the site sync with the hub first")
-        if done is None:
-            self._bind(op_id, actor, word, checked_pin(pin))
+        if self._site.find(op_id) is None:
+            self._bind(op_id, actor, word, chosen)
         return self.log_in(login, pin, tablet, address=address)
 
-    def _bind(self, op_id: OpId, actor: Actor, word: bytes, pin: str) -> None:
+    def _bind(self, op_id: OpId, actor: Actor | None, word: bytes, pin: str) -> None:
         key = TxKey.generate(self._desk.random)
-        sealed = keys.seal_personal_key(key.secret, pin, self._pepper, actor.raw, self._desk.random)
+        # Nobody's key is sealed too: it takes as long.
+        context = b"nobody" if actor is None else actor.raw
+        sealed = keys.seal_personal_key(key.secret, pin, self._pepper, context, self._desk.random)
         with self._site.writing() as connection:
+            if actor is None or not self._is_code_of(connection, actor, word):
+                raise Rejected(
+                    "login or activation code is wrong; if both are right, let the site sync with the hub first"
+                )
             self._rights(connection, actor)
             try:
                 self._site.record(calls.Bind(actor=actor, key=key.address, code=word), op_id=op_id)
@@ -198,14 +204,14 @@ class Operators:
             raise Rejected(WRONG)
         with self._site.writing() as connection:
             actor, name = self._person(connection, login)
-            here = throttle.caller(connection, tablet, address)
-            subjects = (here,) if actor is None else (throttle.person(str(actor)), here)
+            guessed = throttle.nobody(login) if actor is None else throttle.person(str(actor))
+            subjects = (guessed, throttle.caller(connection, tablet, address))
             self._throttle.guess(connection, *subjects)
             sealed = None if actor is None else self._sealed(connection, actor)
         # The guess is on disk. If we die now it counts as wrong, which costs the person nothing but one of five.
         if actor is None or sealed is None:
             keys.hash_pin(pin, self._pepper, b"nobody", self._desk.random)  # as slow as a real PIN
-            raise Rejected(WRONG if actor is None else "log in for the first time: an activation code is needed")
+            raise Rejected(WRONG)
         try:
             key = TxKey(keys.open_personal_key(sealed, pin, self._pepper, actor.raw))
         except Rejected as error:
@@ -384,6 +390,12 @@ class Operators:
             (actor.raw,),
         ).fetchone()
         return None if row is None else bytes(row[0])
+
+    @staticmethod
+    def _is_code_of(connection: Connection, actor: Actor, word: bytes) -> bool:
+        """Whether this is the activation code that the chain has for this person, used or not."""
+        row = connection.execute("SELECT activation FROM people WHERE actor = ?", (actor.raw,)).fetchone()
+        return row is not None and hmac.compare_digest(bytes(row[0]), keccak256(word))
 
     def _note(self, actor: Actor, kind: str) -> None:
         """Note a fact on chain. A node that cannot record any more still lets people in to see why."""

@@ -76,7 +76,11 @@ class NotJson(Rejected):
 
 
 class Busy(Unavailable):
-    """Asked too often; the answer carries Retry-After."""
+    """Asked too often; in `retry_after_s` it is heard."""
+
+    def __init__(self, words: str, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(words)
+        self.retry_after_s = retry_after_s
 
 
 # Most specific first. The titles never change, so that a program can rely on `type` and `status`.
@@ -327,7 +331,10 @@ def _finish(response: Response) -> Response:
 def _failed(error: Exception) -> Response:
     for kind, status, title in ERRORS:
         if isinstance(error, kind):
-            return _shown_failure(status, title, str(error))
+            refusal = _shown_failure(status, title, str(error))
+            if isinstance(error, Busy):
+                refusal.headers["Retry-After"] = str(error.retry_after_s)
+            return refusal
     if isinstance(error, HTTPException):
         status = error.code or 500
         if isinstance(error.response, Response):  # a redirect, complete as it stands
