@@ -13,7 +13,7 @@ import logging
 import re
 from typing import Any
 
-from ledger import calls, keys
+from ledger import calls, keys, spelling
 from ledger.codec import keccak256
 from ledger.db import Connection
 from ledger.errors import Rejected, Unavailable
@@ -96,8 +96,9 @@ class Operators:
     def log_in(self, login: object, pin: object, tablet: str, code: object = None, address: str = "") -> Answer:
         """Badge or login, PIN, and of supervisors the code of their authenticator: a new log-in with its token, which
         is stored only as its hash. Answers {ask, second} while a code is needed, or an authenticator is missing."""
-        person, key, guessed = self._prove(login, pin, tablet, address)
-        asked = self.second.judge(person, str(pin), code)
+        typed = _typed(pin, WRONG)
+        person, key, guessed = self._prove(login, typed, tablet, address)
+        asked = self.second.judge(person, typed, code)
         if asked:
             # The guess stays: who knows only the PIN must not open the way to more guesses at the code.
             return {"ask": ASKED[asked], "second": asked}
@@ -110,8 +111,9 @@ class Operators:
 
     def enrol_second(self, login: object, pin: object, tablet: str, address: str = "") -> Answer:
         """A secret for a person's authenticator, shown once; their next log-in with its code confirms it."""
-        person, _, _ = self._prove(login, pin, tablet, address)
-        return self.second.enrol(person, str(pin), str(login))
+        typed = _typed(pin, WRONG)
+        person, _, _ = self._prove(login, typed, tablet, address)
+        return self.second.enrol(person, typed, str(login))
 
     def renew(self, token: object) -> Answer:
         """A new token for the old one, which ends. Badge and PIN are asked for again when they would have been.
@@ -182,7 +184,7 @@ class Operators:
 
     def prove(self, login: object, pin: object, tablet: str) -> Person:
         """Badge and PIN of a second person at someone else's tablet: their key is open until `release`."""
-        person, key, guessed = self._prove(login, pin, tablet)
+        person, key, guessed = self._prove(login, _typed(pin, WRONG), tablet)
         self._right(guessed)
         once = self._desk.random.bytes(TOKEN_BYTES)
         self._open[once] = key
@@ -197,11 +199,9 @@ class Operators:
             self._throttle.forget(connection, *guessed)
 
     def _prove(
-        self, login: object, pin: object, tablet: str, address: str = ""
+        self, login: object, pin: str, tablet: str, address: str = ""
     ) -> tuple[Person, TxKey, tuple[Subject, ...]]:
         """Who has this PIN, with their key; the guess counts until the caller calls it right."""
-        if not isinstance(pin, str) or len(pin) > 64:
-            raise Rejected(WRONG)
         with self._site.writing() as connection:
             actor, name = self._person(connection, login)
             guessed = throttle.nobody(login) if actor is None else throttle.person(str(actor))
@@ -259,15 +259,14 @@ class Operators:
         return calls.with_approval(call, approval)
 
     def _key_by_pin(self, who: Person, pin: object) -> TxKey:
-        if not isinstance(pin, str) or len(pin) > 64:
-            raise Rejected("the PIN is wrong")
+        typed = _typed(pin, "the PIN is wrong")
         with self._site.writing() as connection:
             subject = throttle.person(str(who.actor))
             self._throttle.guess(connection, subject)
             sealed = self._sealed(connection, who.actor)
         if sealed is None:
             raise Rejected("log in for the first time: an activation code is needed")
-        key = TxKey(keys.open_personal_key(sealed, pin, self._pepper, who.actor.raw))
+        key = TxKey(keys.open_personal_key(sealed, typed, self._pepper, who.actor.raw))
         with self._site.writing() as connection:
             self._throttle.forget(connection, subject)
         return key
@@ -409,11 +408,19 @@ class Operators:
 
 def checked_pin(pin: object) -> str:
     """A PIN fit to be chosen: 6 to 12 digits, not all alike and not a staircase."""
-    if not isinstance(pin, str) or not _PIN.fullmatch(pin):
+    typed = spelling.digits(pin) if isinstance(pin, str) else ""
+    if not _PIN.fullmatch(typed):
         raise Rejected("choose a PIN of 6 to 12 digits")
-    if len(set(pin)) == 1 or pin in _STAIRS or pin in _STAIRS[::-1]:
+    if len(set(typed)) == 1 or typed in _STAIRS or typed in _STAIRS[::-1]:
         raise Rejected("this PIN is among the first that anyone would guess: choose another")
-    return pin
+    return typed
+
+
+def _typed(pin: object, wrong: str) -> str:
+    """A PIN as it is tried; what can be none is refused as a wrong one."""
+    if not isinstance(pin, str) or len(pin) > 64:
+        raise Rejected(wrong)
+    return spelling.digits(pin)
 
 
 def _hashed(token: object) -> bytes:

@@ -97,6 +97,20 @@ def test_wrong_pins_are_slowed_then_locked_whatever_the_clock_or_a_restart_does(
         assert rows <= 1_003
 
 
+def test_digits_of_arabic_and_persian_keyboards_are_digits(stage: Stage) -> None:
+    """In a PIN and in an activation code; in a badge, which is read and not typed, they are not."""
+    arabic, persian = (str.maketrans("0123456789", each) for each in ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹"))
+    introduce(stage.world, stage.site, "carl", ("COUNT",))
+    code = code_of("carl")
+    stage.floor.people.activate(stage.op(), "carl", code.translate(arabic), PIN.translate(persian), "t")
+    for pin in (PIN, PIN.translate(arabic), PIN.translate(persian)):
+        token = stage.floor.people.log_in("carl", pin, "t")["token"]
+    who = stage.floor.people.session(token)
+    assert stage.floor.people.signing_key(who, PIN.translate(arabic)) is not None
+    with pytest.raises(Rejected, match="PIN is wrong"):
+        stage.floor.people.log_in("sven\u0661", PIN, "t")
+
+
 def test_a_log_in_is_found_whatever_its_case(stage: Stage) -> None:
     assert stage.floor.people.log_in("Sven", PIN, "t")["actor"] == str(actor_of("sven"))
 
