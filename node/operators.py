@@ -96,7 +96,7 @@ class Operators:
     def log_in(self, login: object, pin: object, tablet: str, code: object = None, address: str = "") -> Answer:
         """Badge or login, PIN, and of supervisors the code of their authenticator: a new log-in with its token, which
         is stored only as its hash. Answers {ask, second} while a code is needed, or an authenticator is missing."""
-        typed = _typed(pin, WRONG)
+        typed = _typed(pin)
         person, key, guessed = self._prove(login, typed, tablet, address)
         asked = self.second.judge(person, typed, code)
         if asked:
@@ -111,7 +111,7 @@ class Operators:
 
     def enrol_second(self, login: object, pin: object, tablet: str, address: str = "") -> Answer:
         """A secret for a person's authenticator, shown once; their next log-in with its code confirms it."""
-        typed = _typed(pin, WRONG)
+        typed = _typed(pin)
         person, _, _ = self._prove(login, typed, tablet, address)
         return self.second.enrol(person, typed, str(login))
 
@@ -184,7 +184,7 @@ class Operators:
 
     def prove(self, login: object, pin: object, tablet: str) -> Person:
         """Badge and PIN of a second person at someone else's tablet: their key is open until `release`."""
-        person, key, guessed = self._prove(login, _typed(pin, WRONG), tablet)
+        person, key, guessed = self._prove(login, _typed(pin), tablet)
         self._right(guessed)
         once = self._desk.random.bytes(TOKEN_BYTES)
         self._open[once] = key
@@ -202,6 +202,8 @@ class Operators:
         self, login: object, pin: str, tablet: str, address: str = ""
     ) -> tuple[Person, TxKey, tuple[Subject, ...]]:
         """Who has this PIN, with their key; the guess counts until the caller calls it right."""
+        if not pin:
+            raise Rejected(WRONG)
         with self._site.writing() as connection:
             actor, name = self._person(connection, login)
             guessed = throttle.nobody(login) if actor is None else throttle.person(str(actor))
@@ -259,7 +261,9 @@ class Operators:
         return calls.with_approval(call, approval)
 
     def _key_by_pin(self, who: Person, pin: object) -> TxKey:
-        typed = _typed(pin, "the PIN is wrong")
+        typed = _typed(pin)
+        if not typed:
+            raise Rejected("the PIN is wrong")
         with self._site.writing() as connection:
             subject = throttle.person(str(who.actor))
             self._throttle.guess(connection, subject)
@@ -416,11 +420,9 @@ def checked_pin(pin: object) -> str:
     return typed
 
 
-def _typed(pin: object, wrong: str) -> str:
-    """A PIN as it is tried; what can be none is refused as a wrong one."""
-    if not isinstance(pin, str) or len(pin) > 64:
-        raise Rejected(wrong)
-    return spelling.digits(pin)
+def _typed(pin: object) -> str:
+    """A PIN as it is tried, "" for what can be none."""
+    return spelling.digits(pin) if isinstance(pin, str) and len(pin) <= 64 else ""
 
 
 def _hashed(token: object) -> bytes:

@@ -83,6 +83,10 @@ class Busy(Unavailable):
         self.retry_after_s = retry_after_s
 
 
+class Misasked(Invalid):
+    """A page was asked for in a way that it cannot answer: a person reads it, and not only a program."""
+
+
 # Most specific first. The titles never change, so that a program can rely on `type` and `status`.
 ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (LoginNeeded, 401, N_("Log in first")),
@@ -100,6 +104,15 @@ ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
+# The same of what is refused before any view is asked, by status; whatever is not here is said as 400.
+BEFORE = {
+    400: (N_("Not valid"), N_("this request cannot be read: open the page again")),
+    404: (N_("Not found"), N_("there is nothing at this address: go on from the start page")),
+    405: (N_("Not allowed"), N_("this address takes no such request: go on from the start page")),
+    413: (N_("Too large"), N_("what was sent is larger than this address takes")),
+}
+
+
 def plain(detail: str) -> str:
     """A message that may repeat what a stranger sent: one line, of bounded length, with nothing invisible in it."""
     text = "".join(each if each.isprintable() else "?" for each in detail[: DETAIL_CHARACTERS_MAX + 1])
@@ -107,8 +120,8 @@ def plain(detail: str) -> str:
 
 
 def problem(status: int, title: str, detail: str) -> Response:
-    """An RFC 9457 answer. `detail` is one plain sentence: what, the value, what to do."""
-    content = {"type": "about:blank", "status": status, "title": title, "detail": plain(detail)}
+    """An RFC 9457 answer. `detail` is one plain sentence: what, the value, what to do; see `plain` and `said`."""
+    content = {"type": "about:blank", "status": status, "title": title, "detail": detail}
     answer = Response(
         json.dumps(content, ensure_ascii=False, separators=(",", ":")), status, mimetype="application/problem+json"
     )
@@ -339,7 +352,7 @@ def _failed(error: Exception) -> Response:
         status = error.code or 500
         if isinstance(error.response, Response):  # a redirect, complete as it stands
             return error.response
-        refusal = _shown_failure(status, error.name, error.description or error.name)
+        refusal = _shown_failure(status, *BEFORE.get(status, BEFORE[400]))
         allowed = dict(error.get_headers()).get("Allow")
         if allowed is not None:  # 405: which methods there are
             refusal.headers["Allow"] = allowed

@@ -51,6 +51,7 @@ RULES = (
     "web/node_ask",
     "web/node_api_",
     "web/node_certificates",
+    "web/node_days",
     "web/node_events",
     "web/node_floor",
     "web/node_pages",

@@ -199,7 +199,7 @@ def _person(ask: Ask) -> Answer:
 
 def need_self_or(who: Person, actor: Actor, roles: int) -> None:
     """Refuse whoever asks about somebody else without one of these roles."""
-    need(who, 0 if who.actor == actor else roles | AUDIT, "to ask about somebody else")
+    need(who, 0 if who.actor == actor else roles | AUDIT)
 
 
 def _roles(ask: Ask) -> object:
