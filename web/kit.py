@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
@@ -35,6 +36,7 @@ BODY_BYTES_MAX = 1024 * 1024
 TEXT_CHARACTERS_MAX = 2_000
 DETAIL_CHARACTERS_MAX = 500
 RETRY_AFTER_S = 5
+UNKEPT = frozenset('/\\:;*?"<>|')  # what some system takes in the name of a file for something else
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 HEADERS = {
@@ -138,6 +140,16 @@ def answer(content: object, status: int = 200) -> Response:
         mimetype="application/json",
         headers={"Cache-Control": "no-store"},
     )
+
+
+def kept_as(name: str, endings: tuple[str, ...], way: str = "attachment") -> str:
+    """Content-Disposition (RFC 6266): under which name a browser keeps a file that people have named, in plain
+    letters and in full. It leads out of no folder, and ends as the content does: a double click starts nothing."""
+    kept = "".join(each if each.isprintable() and each not in UNKEPT else "_" for each in name).strip(". ") or "file"
+    if not kept.lower().endswith(endings):
+        kept += endings[0]
+    plain = "".join(each if each.isascii() and each != "%" else "_" for each in kept)
+    return f"{way}; filename=\"{plain}\"; filename*=UTF-8''{quote(kept, safe='')}"
 
 
 class Fields:

@@ -58,6 +58,7 @@ RULES = (
     "web/node_review",
     "web/node_setup",
 )  # where what `by_rules` knows is written
+WORDED = frozenset({"text/html", "application/json", "application/problem+json"})  # answers in which we speak
 COOKIE_S = 400 * 86_400
 
 
@@ -170,6 +171,17 @@ def asked(cookie: str) -> str:
             return str(language)
     best = request.accept_languages.best_match([*LANGUAGES, *ALIASES])
     return ENGLISH if best is None else ALIASES.get(best, best)
+
+
+def labelled(answer: Response) -> Response:
+    """Say of an answer in which language it is, unless it has, and that another reader is given another one, unless
+    its address decides (RFC 9110, 8.5 and 12.5.5)."""
+    redirects = 300 <= answer.status_code < 400 and answer.status_code != 304
+    if answer.mimetype in WORDED and not redirects and "Content-Language" not in answer.headers:
+        answer.headers["Content-Language"] = spoken()
+        if "language" not in (request.view_args or {}):
+            answer.vary.update(("Accept-Language", "Cookie"))
+    return answer
 
 
 def install(app: Flask, version: Version, choose: Callable[[], str], zone: str = "") -> None:

@@ -157,6 +157,8 @@ def create(parts: NodeParts) -> Flask:
                 return kit.problem(503, "Not available at the moment", languages.said(kit.plain(str(error))))
         return answer
 
+    app.after_request(languages.labelled)
+
     def failure(status: int, title: str, detail: str) -> str:
         site = parts.site.config.site
         return render_template("failure.html", status=status, title=languages.said(title), detail=detail, site=site)
