@@ -37,6 +37,7 @@ ENGLISH = "en"
 # By their own names, in the order in which they are offered.
 LANGUAGES = {ENGLISH: "English", "nb": "Norsk", "de": "Deutsch", "ar": "العربية"}
 RIGHT_TO_LEFT = frozenset({"ar"})
+TURNED = str.maketrans("→⇉↗↙↶", "←⇇↖↘↷")  # arrows that go on, out or back, where lines run the other way
 # What browsers call a language that we have under another name.
 ALIASES = {"no": "nb", "nn": "nb"}
 COOKIE = "tallyman_language"
@@ -190,7 +191,15 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
     _Babel(app, locale_selector=choose, default_timezone=zone or "UTC")
     app.jinja_env.globals.update({"_": _in_page, "gettext": _in_page, "ngettext": _in_page_counted})
     app.jinja_env.filters.update(
-        bdi=bdi, units=units, moment=moment, day=day, duration=duration, percent=percent, said=said, choices=choices
+        bdi=bdi,
+        units=units,
+        moment=moment,
+        day=day,
+        duration=duration,
+        percent=percent,
+        said=said,
+        choices=choices,
+        pointing=pointing,
     )
 
     def words(version: str, language: str) -> Response:
@@ -204,7 +213,7 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
         return {
             "language": language,
             "direction": "rtl" if language in RIGHT_TO_LEFT else "ltr",
-            "arrow": "←" if language in RIGHT_TO_LEFT else "→",
+            "arrow": pointing("→"),
             "decimal_mark": decimal_mark(),
             "languages": LANGUAGES,
             "zone": zone,
@@ -250,6 +259,11 @@ def units(quantity: int, decimals: int = 0) -> str:
     """Base units as people write them here."""
     text = in_units(quantity, decimals)
     return text.replace(".", decimal_mark()) if decimals else text
+
+
+def pointing(arrow: str) -> str:
+    """An arrow that goes along with the reader's lines; any other shape as it is."""
+    return arrow.translate(TURNED) if spoken() in RIGHT_TO_LEFT else arrow
 
 
 def decimal_mark() -> str:
