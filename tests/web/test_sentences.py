@@ -142,6 +142,10 @@ def test_a_refusal_is_said_in_the_readers_language_and_to_a_program_in_english(t
         assert plain["detail"] == "you have not opened A-01"
         german = client.post("/api/v1/counts/close", json=wish, headers={"Accept-Language": "de"}).get_json()
         assert german == {**plain, "detail": "Sie haben A-01 nicht geöffnet"}
+        receipt = {"op_id": "2" * 32, "supplier": "شركة التوريدات العامة", "delivery_note": "1"}
+        line = {"item": "BOLT", "quantity": 1, "target": "A-01"}
+        too_long = client.post("/api/v1/documents/receive", json={**receipt, "lines": [line]}).get_json()
+        assert "is too long: 31 plain letters and digits fit" in too_long["detail"]
         scan = {"op_id": "1" * 32, "text": "NOBODY-KNOWS"}
         said = client.post("/api/v1/scans", json=scan, headers={"Accept-Language": "ar"}).get_json()
         assert said["outcome"] == "ignored" and said["why"] == "لا شيء مفتوح يمكن أن يخصه هذا"
