@@ -85,8 +85,8 @@ class Busy(Unavailable):
         self.retry_after_s = retry_after_s
 
 
-class Misasked(Invalid):
-    """A page was asked for in a way that it cannot answer: a person reads it, and not only a program."""
+class WrongAddress(Invalid):
+    """A page was asked for by a name or with a day that leads nowhere: a person reads it, not only a program."""
 
 
 # Most specific first. The titles never change, so that a program can rely on `type` and `status`.

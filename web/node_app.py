@@ -122,7 +122,9 @@ def refuse_other_name(also: Sequence[str]) -> None:
     """A page must not reach this node by a name that is none of its own."""
     host = request.host.rpartition(":")[0] if re.search(r":\d*$", request.host) else request.host
     if not is_called(host, also):
-        raise kit.Misasked(f"this node is not called {shown(host)}: add the name to web.https_names in its settings")
+        raise kit.WrongAddress(
+            f"this node is not called {shown(host)}: add the name to web.https_names in its settings"
+        )
 
 
 def create(parts: NodeParts) -> Flask:

@@ -41,13 +41,13 @@ def _yesterday(parts: NodeParts) -> date:
 
 
 def _read(said: str) -> date:
-    """A day as an address names it; raises kit.Misasked."""
+    """A day as an address names it; raises kit.WrongAddress."""
     try:
         if _DAY.fullmatch(said) and 1970 <= int(said[:4]) < 2200:
             return date.fromisoformat(said)
     except ValueError:
         pass
-    raise kit.Misasked(f"{shown(said)} is no day: write one from 1970 to 2199, as in 2026-12-31")
+    raise kit.WrongAddress(f"{shown(said)} is no day: write one from 1970 to 2199, as in 2026-12-31")
 
 
 def _totals(
