@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from ledger import spelling
 from ledger.codec import keccak256
 from ledger.errors import Rejected
 
@@ -72,7 +73,8 @@ def new_code(raw: bytes) -> str:
 
 def activation_code(text: object) -> bytes:
     """What `bind` takes on chain (bytes32) from the code as a person types it; raises `Rejected`."""
-    plain = text.upper().replace("-", "").replace(" ", "").translate(_LIKE) if isinstance(text, str) else ""
+    typed = spelling.digits(text).upper() if isinstance(text, str) else ""
+    plain = typed.replace("-", "").replace(" ", "").translate(_LIKE)
     if not _CODE.fullmatch(plain):
         raise Rejected(f"this is not an activation code: expected {CODE_LENGTH} letters and digits in groups of five")
     return hashlib.sha256(b"tallyman/activation/v1\n" + plain.encode()).digest()

@@ -16,6 +16,14 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800
 _JOINERS = frozenset("\u200c\u200d")  # Persian, Hindi and others are not written without them
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LINES = frozenset("\t\n\r")
+# Of Arabic and of Persian keyboards, with their decimal mark.
+_DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫", "01234567890123456789.")
+
+
+def digits(text: str) -> str:
+    """A number, PIN or code that somebody typed, with the digits that stand on keys and labels everywhere, the rest
+    as it is. What a scanner read is never changed."""
+    return text.translate(_DIGITS)
 
 
 def code(text: str) -> str:

@@ -142,8 +142,8 @@ class Attachments:
             raise Rejected("this attachment belongs to a bin that is being counted: later")
         return {**self._shown(connection, row), "salt": bytes(row[2]).hex()}
 
-    def content(self, connection: Connection, who: Person, commitment: bytes) -> tuple[bytes, str]:
-        """(its bytes, their media type). Corrupt when the disk has other ones."""
+    def content(self, connection: Connection, who: Person, commitment: bytes) -> tuple[bytes, str, str]:
+        """(its bytes, their media type, its name). Corrupt when the disk has other ones."""
         found = self.one(connection, who, commitment)
         if found["erased"]:
             raise Rejected("this attachment was erased: its hash is all that is left")
@@ -154,7 +154,7 @@ class Attachments:
             raise Unavailable(f"the file of this attachment cannot be read: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != digest:
             raise Corrupt("the file of this attachment is not the one that was attached")
-        return content, found["media"]
+        return content, found["media"], found["name"]
 
     def resume(self) -> None:
         """After a start: finish what a death left undone."""

@@ -111,7 +111,7 @@ class Counting(Sessions, Lines):
         waited on a tablet without contact has happened, so it is taken as a second count; what could not be opened
         any more is kept for itself (`counting_late`).
         """
-        who.need(COUNT | AUDIT, "count")
+        who.need(COUNT | AUDIT, "count bins")
         fields = Fields(body, "open bin")
         bin_, how = fields.text("bin"), fields.take("how")
         area = fields.name("area") if how == counting_shared.SHARE else ""

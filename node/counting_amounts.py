@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from ledger import spelling
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.moves import QUANTITY_MAX
@@ -68,7 +69,7 @@ def amount_of(fields: Fields) -> Said:
         raise Rejected("say the quantity or the amount, not both")
     if pack is not None and not (isinstance(pack, str) and pack.isascii() and pack.isdecimal() and len(pack) <= 14):
         raise Rejected(f"pack is {shown(pack)}: expected the digits of its barcode")
-    match = _AMOUNT.fullmatch(text) if isinstance(text, str) else None
+    match = _AMOUNT.fullmatch(spelling.digits(text)) if isinstance(text, str) else None
     if match is None:
         raise Rejected(f"{shown(text)} is no number: write one such as 12.5")
     return Said(None, ".".join(part for part in match.groups() if part), pack or "", pieces)

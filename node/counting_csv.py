@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ledger import spelling
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
@@ -119,6 +120,7 @@ def read(connection: Connection, sheet: Sheet, text: str, counted_ms: int) -> Re
             try:
                 if len(cells) != len(heading):
                     raise Rejected(f"it has {len(cells)} cells, the heading {len(heading)}")
+                row |= {name: spelling.digits(row[name]) for name in ("sheet", "quantity", "pieces")}
                 asked += _take(connection, sheet, row, counted_ms, found, empty, dates)
             except Rejected as error:
                 problems.append(f"in row {number}: {error}")

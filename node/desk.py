@@ -54,7 +54,7 @@ class Person:
     def need(self, role: int, act: str) -> None:
         """Refuse unless one of the roles in `role` is held."""
         if not self.roles & role:
-            names = " or ".join(people.role_names(role))
+            names = " / ".join(people.role_names(role))
             raise Rejected(f"you may not {act}: that needs the role {names}")
 
 

@@ -8,11 +8,13 @@ badge and PIN at this machine, not more; the key is in memory only while its own
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import re
 from typing import Any
 
-from ledger import calls, keys
+from ledger import calls, keys, spelling
+from ledger.codec import keccak256
 from ledger.db import Connection
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor, OpId
@@ -29,7 +31,8 @@ log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 32
 SEEN_STEP_MS = 60_000
-WRONG = "badge, login or PIN is wrong"
+# Said to everybody alike, or it would tell who is known here.
+WRONG = "badge, login or PIN is wrong; if you have a new activation code, log in with it first"
 ASKED = {
     NEEDED: "type the code that your authenticator shows",
     MISSING: "supervisors need an authenticator here: set yours up",
@@ -60,21 +63,24 @@ class Operators:
 
         The same wish again, its answer lost, logs in with the key that was bound.
         """
-        word = activation_code(code)
+        word, chosen = activation_code(code), checked_pin(pin)
         with self._site.writing() as connection:
             actor, _ = self._person(connection, login)
             self._throttle.guess(connection, throttle.caller(connection, tablet, address))
-        done = self._site.find(op_id)
-        if actor is None:
-            raise Rejected("this login is not known here: let the site sync with the hub first")
-        if done is None:
-            self._bind(op_id, actor, word, checked_pin(pin))
+        if self._site.find(op_id) is None:
+            self._bind(op_id, actor, word, chosen)
         return self.log_in(login, pin, tablet, address=address)
 
-    def _bind(self, op_id: OpId, actor: Actor, word: bytes, pin: str) -> None:
+    def _bind(self, op_id: OpId, actor: Actor | None, word: bytes, pin: str) -> None:
         key = TxKey.generate(self._desk.random)
-        sealed = keys.seal_personal_key(key.secret, pin, self._pepper, actor.raw, self._desk.random)
+        # Nobody's key is sealed too: it takes as long.
+        context = b"nobody" if actor is None else actor.raw
+        sealed = keys.seal_personal_key(key.secret, pin, self._pepper, context, self._desk.random)
         with self._site.writing() as connection:
+            if actor is None or not self._is_code_of(connection, actor, word):
+                raise Rejected(
+                    "login or activation code is wrong; if both are right, let the site sync with the hub first"
+                )
             self._rights(connection, actor)
             try:
                 self._site.record(calls.Bind(actor=actor, key=key.address, code=word), op_id=op_id)
@@ -90,8 +96,9 @@ class Operators:
     def log_in(self, login: object, pin: object, tablet: str, code: object = None, address: str = "") -> Answer:
         """Badge or login, PIN, and of supervisors the code of their authenticator: a new log-in with its token, which
         is stored only as its hash. Answers {ask, second} while a code is needed, or an authenticator is missing."""
-        person, key, guessed = self._prove(login, pin, tablet, address)
-        asked = self.second.judge(person, str(pin), code)
+        typed = _typed(pin)
+        person, key, guessed = self._prove(login, typed, tablet, address)
+        asked = self.second.judge(person, typed, code)
         if asked:
             # The guess stays: who knows only the PIN must not open the way to more guesses at the code.
             return {"ask": ASKED[asked], "second": asked}
@@ -104,8 +111,9 @@ class Operators:
 
     def enrol_second(self, login: object, pin: object, tablet: str, address: str = "") -> Answer:
         """A secret for a person's authenticator, shown once; their next log-in with its code confirms it."""
-        person, _, _ = self._prove(login, pin, tablet, address)
-        return self.second.enrol(person, str(pin), str(login))
+        typed = _typed(pin)
+        person, _, _ = self._prove(login, typed, tablet, address)
+        return self.second.enrol(person, typed, str(login))
 
     def renew(self, token: object) -> Answer:
         """A new token for the old one, which ends. Badge and PIN are asked for again when they would have been.
@@ -176,7 +184,7 @@ class Operators:
 
     def prove(self, login: object, pin: object, tablet: str) -> Person:
         """Badge and PIN of a second person at someone else's tablet: their key is open until `release`."""
-        person, key, guessed = self._prove(login, pin, tablet)
+        person, key, guessed = self._prove(login, _typed(pin), tablet)
         self._right(guessed)
         once = self._desk.random.bytes(TOKEN_BYTES)
         self._open[once] = key
@@ -191,21 +199,21 @@ class Operators:
             self._throttle.forget(connection, *guessed)
 
     def _prove(
-        self, login: object, pin: object, tablet: str, address: str = ""
+        self, login: object, pin: str, tablet: str, address: str = ""
     ) -> tuple[Person, TxKey, tuple[Subject, ...]]:
         """Who has this PIN, with their key; the guess counts until the caller calls it right."""
-        if not isinstance(pin, str) or len(pin) > 64:
+        if not pin:
             raise Rejected(WRONG)
         with self._site.writing() as connection:
             actor, name = self._person(connection, login)
-            here = throttle.caller(connection, tablet, address)
-            subjects = (here,) if actor is None else (throttle.person(str(actor)), here)
+            guessed = throttle.nobody(login) if actor is None else throttle.person(str(actor))
+            subjects = (guessed, throttle.caller(connection, tablet, address))
             self._throttle.guess(connection, *subjects)
             sealed = None if actor is None else self._sealed(connection, actor)
         # The guess is on disk. If we die now it counts as wrong, which costs the person nothing but one of five.
         if actor is None or sealed is None:
             keys.hash_pin(pin, self._pepper, b"nobody", self._desk.random)  # as slow as a real PIN
-            raise Rejected(WRONG if actor is None else "log in for the first time: an activation code is needed")
+            raise Rejected(WRONG)
         try:
             key = TxKey(keys.open_personal_key(sealed, pin, self._pepper, actor.raw))
         except Rejected as error:
@@ -253,7 +261,8 @@ class Operators:
         return calls.with_approval(call, approval)
 
     def _key_by_pin(self, who: Person, pin: object) -> TxKey:
-        if not isinstance(pin, str) or len(pin) > 64:
+        typed = _typed(pin)
+        if not typed:
             raise Rejected("the PIN is wrong")
         with self._site.writing() as connection:
             subject = throttle.person(str(who.actor))
@@ -261,7 +270,7 @@ class Operators:
             sealed = self._sealed(connection, who.actor)
         if sealed is None:
             raise Rejected("log in for the first time: an activation code is needed")
-        key = TxKey(keys.open_personal_key(sealed, pin, self._pepper, who.actor.raw))
+        key = TxKey(keys.open_personal_key(sealed, typed, self._pepper, who.actor.raw))
         with self._site.writing() as connection:
             self._throttle.forget(connection, subject)
         return key
@@ -385,6 +394,12 @@ class Operators:
         ).fetchone()
         return None if row is None else bytes(row[0])
 
+    @staticmethod
+    def _is_code_of(connection: Connection, actor: Actor, word: bytes) -> bool:
+        """Whether this is the activation code that the chain has for this person, used or not."""
+        row = connection.execute("SELECT activation FROM people WHERE actor = ?", (actor.raw,)).fetchone()
+        return row is not None and hmac.compare_digest(bytes(row[0]), keccak256(word))
+
     def _note(self, actor: Actor, kind: str) -> None:
         """Note a fact on chain. A node that cannot record any more still lets people in to see why."""
         try:
@@ -397,11 +412,17 @@ class Operators:
 
 def checked_pin(pin: object) -> str:
     """A PIN fit to be chosen: 6 to 12 digits, not all alike and not a staircase."""
-    if not isinstance(pin, str) or not _PIN.fullmatch(pin):
+    typed = spelling.digits(pin) if isinstance(pin, str) else ""
+    if not _PIN.fullmatch(typed):
         raise Rejected("choose a PIN of 6 to 12 digits")
-    if len(set(pin)) == 1 or pin in _STAIRS or pin in _STAIRS[::-1]:
+    if len(set(typed)) == 1 or typed in _STAIRS or typed in _STAIRS[::-1]:
         raise Rejected("this PIN is among the first that anyone would guess: choose another")
-    return pin
+    return typed
+
+
+def _typed(pin: object) -> str:
+    """A PIN as it is tried, "" for what can be none."""
+    return spelling.digits(pin) if isinstance(pin, str) and len(pin) <= 64 else ""
 
 
 def _hashed(token: object) -> bytes:

@@ -101,7 +101,7 @@ class Picking:
     def again(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Look again for what is missing of an open list: `list`. What is free now is promised to it, but not from
         where it was missing before, until that bin is counted. Answers {list, missing}."""
-        who.need(ISSUE, "pick")
+        who.need(ISSUE, "pick goods")
         fields = Fields(body, "look again")
         name = fields.op_id("list")
         fields.done()
@@ -125,7 +125,7 @@ class Picking:
         `happened`, `note`. It is a claim and moves nothing, so it may be refused while the person is there. Once they
         have gone on it says where their picks lie: the tote is theirs for this list, and one that the rules would not
         have given them is counted."""
-        who.need(ISSUE, "pick")
+        who.need(ISSUE, "pick goods")
         fields = Fields(body, "begin picking")
         name, tote, label = fields.op_id("list"), fields.text("tote"), fields.label("scanned")
         wish = self._stock.wish(who, fields, None)
@@ -154,7 +154,7 @@ class Picking:
         bin as they were read), `occurred_ms`, `happened`, `note`. Answers {left}, what of the item is still to be
         picked, unless some is promised from a bin that the person must not know about. What happened and nothing
         promises any more becomes an exception."""
-        who.need(ISSUE, "pick")
+        who.need(ISSUE, "pick goods")
         fields = Fields(body, "pick")
         name, source = fields.op_id("list"), fields.text("source")
         lot, serial = fields.text("lot", need=False), fields.text("serial", need=False)
@@ -220,7 +220,7 @@ class Picking:
         suspect, a count of that item in it is ordered, and the rest is looked for elsewhere. Answers {short,
         missing}: what was not there, and what of that is nowhere; without these of a bin that the person must not
         know about, which they count no more now that they see what is promised in its place."""
-        who.need(ISSUE, "pick")
+        who.need(ISSUE, "pick goods")
         fields = Fields(body, "short pick")
         name, location, sku = fields.op_id("list"), fields.text("location"), fields.text("item")
         lot = fields.text("lot", need=False)

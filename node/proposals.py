@@ -156,7 +156,7 @@ class Proposals:
 
     def approve(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Sign and book a proposal: `proposal`. What happened and cannot be booked is an exception."""
-        who.need(APPROVE, "approve")
+        who.need(APPROVE, "approve documents")
         fields = Fields(body, "approve")
         proposal = fields.op_id("proposal")
         fields.done()
@@ -209,7 +209,7 @@ class Proposals:
 
     def reject(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Refuse a proposal for good: `proposal`, `reason`. What happened becomes an exception all the same."""
-        who.need(APPROVE, "reject")
+        who.need(APPROVE, "reject documents")
         fields = Fields(body, "reject")
         proposal, reason = fields.op_id("proposal"), reason_code(fields.take("reason"))
         fields.done()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ledger import calls, keys
+from ledger import calls, keys, spelling
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
@@ -48,7 +48,7 @@ class SecondFactors:
             return MISSING
         if code is None:
             return NEEDED
-        text = code.replace(" ", "") if isinstance(code, str) and len(code) <= 20 else ""
+        text = spelling.digits(code).replace(" ", "") if isinstance(code, str) and len(code) <= 20 else ""
         secret = keys.open_personal_key(row[0], pin, self._pepper, _context(who.actor))
         now = totp.step_at(self._desk.now_ms() // 1000)
         with self._site.writing() as connection:

@@ -9,6 +9,7 @@ a name for each guess costs nothing, and must not use up what the tablets of the
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from ledger.clock import Clock
@@ -19,7 +20,16 @@ WAIT_FIRST_MS = 30_000
 WAIT_MS_MAX = 15 * 60_000
 LOCKED = 50
 ADDRESSES_MAX = 1_000
+NOBODIES = 1_024
 FREE = 5  # wrong PINs of a person in a row, before they wait
+
+
+class TooSoon(Rejected):
+    """A guess that is not heard yet; `wait_s` seconds from now it is."""
+
+    def __init__(self, words: str, wait_s: int) -> None:
+        super().__init__(words)
+        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,13 @@ class Subject:
 
 def person(actor: str) -> Subject:
     return Subject(f"person:{actor}", free=FREE, lock=True)
+
+
+def nobody(login: object) -> Subject:
+    """The bucket of a login that nobody has. It slows and locks like a person's, or the waits would tell who is known
+    here. All such logins share a few, because names cost nothing."""
+    drawn = hashlib.sha256(str(login).casefold().encode("utf-8", "replace")).digest()
+    return Subject(f"nobody:{int.from_bytes(drawn[:4], 'big') % NOBODIES}", free=FREE, lock=True)
 
 
 def caller(connection: Connection, tablet: str, address: str) -> Subject:
@@ -73,7 +90,8 @@ class Throttle:
         self._last_ms: dict[str, int] = {}
 
     def guess(self, connection: Connection, *subjects: Subject) -> None:
-        """Take a guess from each bucket, or raise `Rejected` with the time to wait and take none."""
+        """Take a guess from each bucket, or take none and raise: `TooSoon` with the time to wait, `Rejected` for a
+        lock."""
         for subject in subjects:
             self._refuse(subject, self.failures(connection, subject))
         for subject in subjects:
@@ -107,4 +125,5 @@ class Throttle:
         since_ms = self._last_ms.get(subject.name, self._started_ms)
         left_ms = since_ms + wait_ms - self._clock.monotonic_ms()
         if left_ms > 0:
-            raise Rejected(f"too many wrong PINs: wait {-(-left_ms // 1000)} seconds, then try again")
+            wait_s = -(-left_ms // 1000)
+            raise TooSoon(f"too many wrong PINs: wait {wait_s} seconds, then try again", wait_s)

@@ -64,12 +64,15 @@ class StrictHeaderReader(HeaderReader):
 
 
 class Request(HTTPRequest):
-    """Refuses what cannot be measured before it has come."""
+    """Refuses what names no host (RFC 9112, 3.2), and what cannot be measured before it has come."""
 
     header_reader = StrictHeaderReader()
 
     def read_request_headers(self) -> bool:
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
+            return False
+        if self.request_protocol == b"HTTP/1.1" and not self.inheaders.get(b"Host"):
+            self.simple_response("400 Bad Request", "say the host that is asked")
             return False
         if self.chunked_read:
             self.simple_response("411 Length Required", "send the body with its Content-Length")

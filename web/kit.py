@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
@@ -35,6 +36,7 @@ BODY_BYTES_MAX = 1024 * 1024
 TEXT_CHARACTERS_MAX = 2_000
 DETAIL_CHARACTERS_MAX = 500
 RETRY_AFTER_S = 5
+UNKEPT = frozenset('/\\:;*?"<>|')  # what some system takes in the name of a file for something else
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 HEADERS = {
@@ -76,7 +78,15 @@ class NotJson(Rejected):
 
 
 class Busy(Unavailable):
-    """Asked too often; the answer carries Retry-After."""
+    """Asked too often; in `retry_after_s` it is heard."""
+
+    def __init__(self, words: str, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(words)
+        self.retry_after_s = retry_after_s
+
+
+class WrongAddress(Invalid):
+    """A page was asked for by a name or with a day that leads nowhere: a person reads it, not only a program."""
 
 
 # Most specific first. The titles never change, so that a program can rely on `type` and `status`.
@@ -96,6 +106,15 @@ ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
+# The same of what is refused before any view is asked, by status; whatever is not here is said as 400.
+BEFORE = {
+    400: (N_("Not valid"), N_("this request cannot be read: open the page again")),
+    404: (N_("Not found"), N_("there is nothing at this address: go on from the start page")),
+    405: (N_("Not allowed"), N_("this address takes no such request: go on from the start page")),
+    413: (N_("Too large"), N_("what was sent is larger than this address takes")),
+}
+
+
 def plain(detail: str) -> str:
     """A message that may repeat what a stranger sent: one line, of bounded length, with nothing invisible in it."""
     text = "".join(each if each.isprintable() else "?" for each in detail[: DETAIL_CHARACTERS_MAX + 1])
@@ -103,8 +122,8 @@ def plain(detail: str) -> str:
 
 
 def problem(status: int, title: str, detail: str) -> Response:
-    """An RFC 9457 answer. `detail` is one plain sentence: what, the value, what to do."""
-    content = {"type": "about:blank", "status": status, "title": title, "detail": plain(detail)}
+    """An RFC 9457 answer. `detail` is one plain sentence: what, the value, what to do; see `plain` and `said`."""
+    content = {"type": "about:blank", "status": status, "title": title, "detail": detail}
     answer = Response(
         json.dumps(content, ensure_ascii=False, separators=(",", ":")), status, mimetype="application/problem+json"
     )
@@ -121,6 +140,16 @@ def answer(content: object, status: int = 200) -> Response:
         mimetype="application/json",
         headers={"Cache-Control": "no-store"},
     )
+
+
+def kept_as(name: str, endings: tuple[str, ...], way: str = "attachment") -> str:
+    """Content-Disposition (RFC 6266): under which name a browser keeps a file that people have named, in plain
+    letters and in full. It leads out of no folder, and ends as the content does: a double click starts nothing."""
+    kept = "".join(each if each.isprintable() and each not in UNKEPT else "_" for each in name).strip(". ") or "file"
+    if not kept.lower().endswith(endings):
+        kept += endings[0]
+    plain = "".join(each if each.isascii() and each != "%" else "_" for each in kept)
+    return f"{way}; filename=\"{plain}\"; filename*=UTF-8''{quote(kept, safe='')}"
 
 
 class Fields:
@@ -335,12 +364,15 @@ def _finish(response: Response) -> Response:
 def _failed(error: Exception) -> Response:
     for kind, status, title in ERRORS:
         if isinstance(error, kind):
-            return _shown_failure(status, title, str(error))
+            refusal = _shown_failure(status, title, str(error))
+            if isinstance(error, Busy):
+                refusal.headers["Retry-After"] = str(error.retry_after_s)
+            return refusal
     if isinstance(error, HTTPException):
         status = error.code or 500
         if isinstance(error.response, Response):  # a redirect, complete as it stands
             return error.response
-        refusal = _shown_failure(status, error.name, error.description or error.name)
+        refusal = _shown_failure(status, *BEFORE.get(status, BEFORE[400]))
         allowed = dict(error.get_headers()).get("Allow")
         if allowed is not None:  # 405: which methods there are
             refusal.headers["Allow"] = allowed

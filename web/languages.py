@@ -37,6 +37,7 @@ ENGLISH = "en"
 # By their own names, in the order in which they are offered.
 LANGUAGES = {ENGLISH: "English", "nb": "Norsk", "de": "Deutsch", "ar": "العربية"}
 RIGHT_TO_LEFT = frozenset({"ar"})
+TURNED = str.maketrans("→⇉↗↙↶", "←⇇↖↘↷")  # arrows that go on, out or back, where lines run the other way
 # What browsers call a language that we have under another name.
 ALIASES = {"no": "nb", "nn": "nb"}
 COOKIE = "tallyman_language"
@@ -51,12 +52,14 @@ RULES = (
     "web/node_ask",
     "web/node_api_",
     "web/node_certificates",
+    "web/node_days",
     "web/node_events",
     "web/node_floor",
     "web/node_pages",
     "web/node_review",
     "web/node_setup",
 )  # where what `by_rules` knows is written
+WORDED = frozenset({"text/html", "application/json", "application/problem+json"})  # answers in which we speak
 COOKIE_S = 400 * 86_400
 
 
@@ -171,13 +174,32 @@ def asked(cookie: str) -> str:
     return ENGLISH if best is None else ALIASES.get(best, best)
 
 
+def labelled(answer: Response) -> Response:
+    """Say of an answer in which language it is, unless it has, and that another reader is given another one, unless
+    its address decides (RFC 9110, 8.5 and 12.5.5)."""
+    redirects = 300 <= answer.status_code < 400 and answer.status_code != 304
+    if answer.mimetype in WORDED and not redirects and "Content-Language" not in answer.headers:
+        answer.headers["Content-Language"] = spoken()
+        if "language" not in (request.view_args or {}):
+            answer.vary.update(("Accept-Language", "Cookie"))
+    return answer
+
+
 def install(app: Flask, version: Version, choose: Callable[[], str], zone: str = "") -> None:
     """Let an application speak. `zone`: the IANA name of the time zone in which moments are shown, "" for the
     reader's own (the page's script knows it; until then, UTC)."""
     _Babel(app, locale_selector=choose, default_timezone=zone or "UTC")
     app.jinja_env.globals.update({"_": _in_page, "gettext": _in_page, "ngettext": _in_page_counted})
     app.jinja_env.filters.update(
-        bdi=bdi, units=units, moment=moment, day=day, duration=duration, percent=percent, said=said, choices=choices
+        bdi=bdi,
+        units=units,
+        moment=moment,
+        day=day,
+        duration=duration,
+        percent=percent,
+        said=said,
+        choices=choices,
+        pointing=pointing,
     )
 
     def words(version: str, language: str) -> Response:
@@ -191,7 +213,7 @@ def install(app: Flask, version: Version, choose: Callable[[], str], zone: str =
         return {
             "language": language,
             "direction": "rtl" if language in RIGHT_TO_LEFT else "ltr",
-            "arrow": "←" if language in RIGHT_TO_LEFT else "→",
+            "arrow": pointing("→"),
             "decimal_mark": decimal_mark(),
             "languages": LANGUAGES,
             "zone": zone,
@@ -237,6 +259,11 @@ def units(quantity: int, decimals: int = 0) -> str:
     """Base units as people write them here."""
     text = in_units(quantity, decimals)
     return text.replace(".", decimal_mark()) if decimals else text
+
+
+def pointing(arrow: str) -> str:
+    """An arrow that goes along with the reader's lines; any other shape as it is."""
+    return arrow.translate(TURNED) if spoken() in RIGHT_TO_LEFT else arrow
 
 
 def decimal_mark() -> str:

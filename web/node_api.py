@@ -31,13 +31,14 @@ from web import (
     node_events,
     openapi,
 )
+from web.languages import ENGLISH
 from web.node_app import NodeParts
 from web.node_ask import Ask, register
 from web.routes import JSON, OPEN, Route
 
 
 def _description(_: Ask) -> Response:
-    return Response(described(), mimetype=JSON)
+    return Response(described(), mimetype=JSON, headers={"Content-Language": ENGLISH})
 
 
 ROUTES: tuple[Route, ...] = (

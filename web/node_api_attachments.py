@@ -18,7 +18,15 @@ from web.node_ask import Ask
 from web.routes import ANYONE, Route
 from web.schema import CODE, OP_ID, WHEN, Schema, flag, one_of, or_null, record, text, whole
 
-MEDIA = ("image/jpeg", "image/png", "image/webp", "application/pdf", "text/plain")
+# With the endings of their names, of which the first is given to a name that has none of them.
+MEDIA = {
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/webp": (".webp",),
+    "application/pdf": (".pdf",),
+    "text/plain": (".txt",),
+}
+SHOWN = frozenset(media for media in MEDIA if media.startswith("image/"))
 ANY_MEDIA = "*/*"
 COMMITMENT = text("The salted hash that stands in the block: HMAC-SHA-256 by `salt`", pattern="^[0-9a-f]{64}$")
 OF_ATTACHMENT = {"attachment": COMMITMENT}
@@ -70,9 +78,9 @@ def _file(ask: Ask) -> Response:
     """The bytes. Whatever they are, a browser shows them as what they were found to be and runs nothing."""
     with ask.reading() as connection:
         commitment = bytes.fromhex(ask.path["attachment"])
-        content, media = ask.named(lambda: ask.parts.floor.attachments.content(connection, ask.who, commitment))
+        content, media, name = ask.named(lambda: ask.parts.floor.attachments.content(connection, ask.who, commitment))
     headers = {
-        "Content-Disposition": "inline" if media.startswith("image/") else "attachment",
+        "Content-Disposition": kit.kept_as(name, MEDIA[media], "inline" if media in SHOWN else "attachment"),
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",

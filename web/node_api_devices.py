@@ -77,7 +77,7 @@ def _weigh(ask: Ask) -> object:
         item = catalogue.need_item(connection, sku) if sku else None
         scale = named or scale_of(connection, ask.who, tablet(ask.parts), ask.parts.devices())
     if not scale:
-        raise Rejected("no scale is yours: take one under This node, or set station= in its address")
+        raise Rejected("no scale is yours: take one under This node, or have one set up for this station")
     try:
         weight = ask.parts.weigh(scale)
     except Unavailable as error:

@@ -5,6 +5,8 @@ Who may do what is decided at the hub and comes here signed; nothing in this mod
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Response, request
@@ -17,6 +19,7 @@ from ledger.wording import shown
 from node import stations
 from node.desk import Answer, Person
 from node.second_factors import MISSING, NEEDED
+from node.throttle import TooSoon
 from web import drawn, kit, languages
 from web.languages import LANGUAGES
 from web.node_app import (
@@ -103,21 +106,34 @@ def _opened(ask: Ask, answer: Answer, name: str, *, renewed: bool = False) -> Re
     return response
 
 
+@contextmanager
+def _guessing() -> Iterator[None]:
+    """A log-in that comes too soon is answered 429. An act that a PIN signs stays refused (422): its tablet would go
+    on asking, and everything behind it would wait."""
+    try:
+        yield
+    except TooSoon as error:
+        raise kit.Busy(str(error), error.wait_s) from error
+
+
 def _log_in(ask: Ask) -> Response:
     wish, name = kit.taken(ask.body, "login", "pin", "code"), tablet(ask.parts)
-    answer = ask.parts.floor.people.log_in(wish["login"], wish["pin"], name, wish["code"], asked_from())
+    with _guessing():
+        answer = ask.parts.floor.people.log_in(wish["login"], wish["pin"], name, wish["code"], asked_from())
     return _opened(ask, answer, name)
 
 
 def _register(ask: Ask) -> Response:
-    wish, name = kit.taken(ask.body, "login", "code", "pin"), tablet(ask.parts)
-    answer = ask.parts.floor.people.activate(ask.op_id, wish["login"], wish["code"], wish["pin"], name, asked_from())
+    wish, name, known = kit.taken(ask.body, "login", "code", "pin"), tablet(ask.parts), ask.parts.floor.people
+    with _guessing():
+        answer = known.activate(ask.op_id, wish["login"], wish["code"], wish["pin"], name, asked_from())
     return _opened(ask, answer, name)
 
 
 def _enrol_second(ask: Ask) -> object:
     wish = kit.taken(ask.body, "login", "pin")
-    answer = ask.parts.floor.people.enrol_second(wish["login"], wish["pin"], tablet(ask.parts), asked_from())
+    with _guessing():
+        answer = ask.parts.floor.people.enrol_second(wish["login"], wish["pin"], tablet(ask.parts), asked_from())
     side, dark = drawn.qr(answer["address"])
     return {**answer, "side": side, "dark": dark}
 
@@ -183,7 +199,7 @@ def _person(ask: Ask) -> Answer:
 
 def need_self_or(who: Person, actor: Actor, roles: int) -> None:
     """Refuse whoever asks about somebody else without one of these roles."""
-    need(who, 0 if who.actor == actor else roles | AUDIT, "to ask about somebody else")
+    need(who, 0 if who.actor == actor else roles | AUDIT)
 
 
 def _roles(ask: Ask) -> object:
@@ -209,17 +225,19 @@ USER = {"actor": ACTOR}
 
 ROUTES = (
     Route(
-        method="POST", path="/api/v1/auth/login", allow=OPEN, summary="Log in with badge or login, and PIN",
+        method="POST", path="/api/v1/auth/login", allow=OPEN, problems=(429,),
+        summary="Log in with badge or login, and PIN",
         body=record("LogIn", {"login": LOGIN, "pin": PIN}, {"code": or_null(CODE)}), handle=_log_in,
         answer=either(LOGGED_IN, ASKED),
     ),
     Route(
-        method="POST", path="/api/v1/auth/second-factor", allow=OPEN, handle=_enrol_second, answer=ENROLLED,
+        method="POST", path="/api/v1/auth/second-factor", allow=OPEN, problems=(429,),
+        handle=_enrol_second, answer=ENROLLED,
         summary="A new authenticator for who has none yet; the first log-in with its code confirms it",
         body=record("Enrol", {"login": LOGIN, "pin": PIN}),
     ),
     Route(
-        method="POST", path="/api/v1/auth/register", allow=OPEN, act=True,
+        method="POST", path="/api/v1/auth/register", allow=OPEN, problems=(429,), act=True,
         summary="First log-in: a key of the person's own is made here and bound on chain by the one-time code",
         body=record("Register", {"login": LOGIN, "code": text("As the hub gave it", least=1, most=100), "pin": PIN}),
         answer=either(LOGGED_IN, ASKED), handle=_register,

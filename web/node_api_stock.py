@@ -198,7 +198,7 @@ def _one_line(ask: Ask, *others: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _transfer(ask: Ask) -> Answer:
     """Within the site a move; to another site, named by `receiver`, a dispatch with the person's signature."""
-    need(ask.who, TRANSFER if "receiver" in ask.body else MOVE, "this transfer")
+    need(ask.who, TRANSFER if "receiver" in ask.body else MOVE)
     if "receiver" in ask.body:
         document, line = _one_line(ask, "receiver", "confirm", "occurred_ms", "happened", "note", "pin")
         pin = document.pop("pin", None)

@@ -13,7 +13,7 @@ from flask import Flask, Response, g, render_template, request
 
 from devices.journal import Journal
 from ledger.clock import Clock
-from ledger.errors import Invalid, LedgerError, Rejected
+from ledger.errors import LedgerError, Rejected
 from ledger.seams import Random
 from ledger.wording import shown
 from node.certificates import is_called
@@ -122,7 +122,9 @@ def refuse_other_name(also: Sequence[str]) -> None:
     """A page must not reach this node by a name that is none of its own."""
     host = request.host.rpartition(":")[0] if re.search(r":\d*$", request.host) else request.host
     if not is_called(host, also):
-        raise Invalid(f"this node is not called {shown(host)}: add the name to web.https_names in its settings")
+        raise kit.WrongAddress(
+            f"this node is not called {shown(host)}: add the name to web.https_names in its settings"
+        )
 
 
 def create(parts: NodeParts) -> Flask:
@@ -154,8 +156,10 @@ def create(parts: NodeParts) -> Flask:
                     parts.floor.tablets.came(connection, tablet(parts), sent)
             except LedgerError as error:
                 # The act stands and the tablet asks again: it gets the same answer.
-                return kit.problem(503, "Not available at the moment", str(error))
+                return kit.problem(503, "Not available at the moment", languages.said(kit.plain(str(error))))
         return answer
+
+    app.after_request(languages.labelled)
 
     def failure(status: int, title: str, detail: str) -> str:
         site = parts.site.config.site

@@ -107,7 +107,7 @@ def _view(parts: NodeParts, route: Route) -> Callable[..., Response]:
         ask = Ask(parts, route, {name: re.sub("%2f", "/", value, flags=re.I) for name, value in path.items()})
         if route.allow is not OPEN:
             ask.person = parts.person(at_work=not route.by_itself)
-            need(ask.person, route.roles or 0, f"{route.method} {route.path}")
+            need(ask.person, route.roles or 0)
         _read_query(ask)
         if route.body is not None:
             ask.body = kit.body()
@@ -120,10 +120,10 @@ def _view(parts: NodeParts, route: Route) -> Callable[..., Response]:
     return view
 
 
-def need(who: Person, roles: int, act: str) -> None:
+def need(who: Person, roles: int) -> None:
     """Refuse (403) whoever has none of these roles; 0 asks for none."""
     if roles and not who.has(roles):
-        raise kit.Forbidden(f"{act} needs the role {' or '.join(people.role_names(roles))}")
+        raise kit.Forbidden(f"this needs the role {' / '.join(people.role_names(roles))}")
 
 
 def _read_query(ask: Ask) -> None:

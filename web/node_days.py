@@ -19,7 +19,7 @@ from ledger.wording import in_units, shown
 from node import counting_csv, days
 from node.desk import Person
 from node.listings import Found
-from web import cursors
+from web import cursors, kit
 from web.node_api_audit import OPERATION
 from web.node_api_people import MORE
 from web.node_api_words import MEASURE
@@ -41,13 +41,13 @@ def _yesterday(parts: NodeParts) -> date:
 
 
 def _read(said: str) -> date:
-    """A day as an address names it; raises Invalid."""
+    """A day as an address names it; raises kit.WrongAddress."""
     try:
         if _DAY.fullmatch(said) and 1970 <= int(said[:4]) < 2200:
             return date.fromisoformat(said)
     except ValueError:
         pass
-    raise Invalid(f"'day' is {shown(said)}: expected a day from 1970 to 2199, as in 2026-12-31")
+    raise kit.WrongAddress(f"{shown(said)} is no day: write one from 1970 to 2199, as in 2026-12-31")
 
 
 def _totals(

@@ -36,7 +36,7 @@ WORDS = {
     413: "The body is too large",
     415: "The body is not application/json",
     422: "Refused by a rule; nothing changed",
-    429: "Too many at once: repeat after Retry-After",
+    429: "Too many at once, or too many wrong PINs: repeat after Retry-After",
     503: "Not at the moment: repeat after Retry-After",
 }
 KEY_HEADER = {

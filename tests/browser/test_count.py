@@ -17,6 +17,7 @@ MARKER, DOZEN, TAPE, GLOVES = "9521234500018", "9521234500025", "9521234500032",
 Scan = Callable[..., None]
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PICTURE_BYTES_MAX = 200_000
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 HAND_MS = 150  # between the keys of a hand; what comes faster is a scanner
 
 
@@ -84,7 +85,7 @@ def test_first_log_in_then_the_usual_one(pages: Pages) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#answer")).to_contain_text("wrong")
     expect(page.locator("#name")).to_have_value(stage.NEW)
-    page.keyboard.type(stage.PIN, delay=HAND_MS)
+    page.keyboard.type(stage.PIN.translate(ARABIC), delay=HAND_MS)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{oslo.url}/")
     cookies = {each["name"]: each for each in page.context.cookies()}
@@ -132,6 +133,13 @@ def test_twenty_of_twenty_scans_arrive_in_order_and_a_typing_hand_gives_none(pag
     page.get_by_role("button", name="Change Marker blue").click()
     keys(page, "20", "#keypad")
     page.click("#keypad [data-key=ok]")
+    expect(counted(page, "Marker blue")).to_have_text("20")
+    page.get_by_role("button", name="Change Marker blue").click()
+    for key in "٢۲":  # an Arabic and a Persian keyboard
+        page.locator("#keypad").dispatch_event("keydown", {"key": key})
+    page.click("#keypad [data-key=ok]")
+    expect(counted(page, "Marker blue")).to_have_text("22")
+    page.click("#undo")
     expect(counted(page, "Marker blue")).to_have_text("20")
     page.click("#undo")
     expect(counted(page, "Marker blue")).to_have_text("21")

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, TABLET, UPRIGHT, Pages
+from web.languages import COOKIE, LANGUAGES
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 # The same words and order in other colours and lines: what can differ is looked at again.
@@ -121,6 +122,46 @@ def review(house: stage.House) -> str:
         api.act("counts/close", bin="A-05", confirm=True)
     house.oslo.people["kim"].act("counts/sheets", session=stage.open_count(house, "On paper", "A-10"), blind=False)
     return f"/review/{session}"
+
+
+# How far apart what stands under one another is, in px.
+APART = """([above, below]) => {
+  const [over, under] = [above, below].map((each) => document.querySelector(each).getBoundingClientRect());
+  return under.top - over.bottom;
+}"""
+# How much more room a choice would need to be read as a whole, in px.
+CUT = """(choice) => {
+  const style = getComputedStyle(choice), text = document.createElement("span");
+  text.textContent = choice.selectedOptions[0].textContent;
+  Object.assign(text.style, { font: style.font, position: "absolute", whiteSpace: "nowrap" });
+  document.body.append(text);
+  const needs = text.offsetWidth + parseFloat(style.paddingInlineStart) + parseFloat(style.paddingInlineEnd);
+  text.remove();
+  return needs - choice.clientWidth;
+}"""
+
+
+def test_nothing_touches_and_nobody_is_out_of_sight(pages: Pages, review: str) -> None:
+    for size in (TABLET, UPRIGHT):
+        page = pages.tablet("kim", "/", size=size)
+        expect(page.locator("#who")).to_have_text("Kim Holt")
+        expect(page.locator("#who")).to_be_visible()
+        assert page.evaluate(APART, ["main .heading .button", "main .heading + .card"]) >= 6
+        page.goto(f"{pages.house.oslo.url}{review}/A-05")
+        assert page.evaluate(APART, ["#worth", "#worth + .card"]) >= 6
+        for language in LANGUAGES:
+            page.context.add_cookies([{"name": COOKIE, "value": language, "url": pages.house.oslo.url}])
+            page.goto(f"{pages.house.oslo.url}/operations/")
+            assert page.locator("#kind").evaluate(CUT) <= 0, (size, language)
+
+
+def test_arrows_go_along_with_the_lines(pages: Pages) -> None:
+    page = pages.tablet("rita", "/")
+    expect(page.locator(".tile[href='/move'] > .shape")).to_have_text("→")
+    page.context.add_cookies([{"name": COOKIE, "value": "ar", "url": pages.house.oslo.url}])
+    for path in ("/", "/offline/ar"):
+        page.goto(f"{pages.house.oslo.url}{path}")
+        expect(page.locator(".tile[href='/move'] > .shape")).to_have_text("←")
 
 
 def test_the_first_log_in(pages: Pages) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,15 +14,37 @@ from tests.browser.conftest import Pages
 from tests.browser.test_look import faults_of
 
 
-@pytest.fixture
-def locked(house: stage.House) -> Iterator[None]:
-    """Tor has typed too many wrong PINs; nobody is locked out afterwards, whatever the test found."""
+def guessed(house: stage.House, often: int) -> Iterator[None]:
+    """Tor has typed so many wrong PINs; nobody waits for it afterwards, whatever the test found."""
     site, tor = house.oslo.parts.site, house.oslo.people["tor"].get("users/me")["actor"]
     with site.writing() as connection:
-        connection.execute("INSERT INTO guesses VALUES (?, ?)", (throttle.person(tor).name, throttle.LOCKED))
+        connection.execute("INSERT INTO guesses VALUES (?, ?)", (throttle.person(tor).name, often))
     yield
     with site.writing() as connection:
         connection.execute("DELETE FROM guesses")
+
+
+@pytest.fixture
+def locked(house: stage.House) -> Iterator[None]:
+    yield from guessed(house, throttle.LOCKED)
+
+
+@pytest.fixture
+def waiting(house: stage.House) -> Iterator[None]:
+    yield from guessed(house, throttle.LOCKED - 1)
+
+
+@pytest.mark.usefixtures("waiting")
+def test_who_guessed_often_is_told_how_long_to_wait(pages: Pages) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
+    page.fill("#name", "tor")
+    page.fill("#pin", stage.PIN)
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_contain_text(
+        re.compile("Too many wrong PINs: wait [0-9]+ seconds, then try again")
+    )
+    expect(page.locator("button[type=submit]")).to_be_enabled()
+    expect(page.locator("#pin")).to_have_value("")
 
 
 @pytest.mark.usefixtures("locked")

@@ -77,6 +77,7 @@ RULES = tuple(
         "node/counting_plans",
         "node/counting_posting",
         "node/counting_relocations",
+        "node/counting_reports",
         "node/counting_review",
         "node/counting_sessions",
         "node/counting_shared",
@@ -132,6 +133,7 @@ RULES = tuple(
         "web/node_app",
         "web/node_ask",
         "web/node_certificates",
+        "web/node_days",
         "web/node_events",
         "web/node_floor",
         "web/node_pages",
@@ -140,7 +142,7 @@ RULES = tuple(
         "web/node_words",
     ]
 )
-NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "NotJson", "RuntimeError", "ValueError"}
+NOT_FOR_PEOPLE = {"Corrupt", "Invalid", "RuntimeError", "ValueError"}
 FOR_PROGRAMS = re.compile(
     r"= \?|\bt\.|: expected|op_id|base64|`|canonical|it says|characters: at most"
     r"|line \S+ of the transfer|a number that cannot be"
@@ -162,6 +164,7 @@ SAID_AS = {
     "WRONG",
 }  # names under which a rule keeps what it says
 HELD_AS = SAID_AS | {"_SENT_AGAIN", "doubt", "problem", "problems", "refusal", "warnings"}  # the same of values
+ROLE_ASKED = {"need", "may_see"}  # take a role and what it is needed for
 GIVEN_TO = {"Finding", "alerts.append", "problems.append"}  # what takes words
 # The hub's console speaks English only.
 ENGLISH_ONLY = ("templates/hub/", "static/console.js")
@@ -219,6 +222,8 @@ def _spoken(node: ast.AST) -> Iterator[ast.expr]:
         yield from () if getattr(node.exc.func, "id", "") in NOT_FOR_PEOPLE else node.exc.args
     elif isinstance(node, ast.Call) and ast.unparse(node.func) in GIVEN_TO:
         yield from node.args
+    elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ROLE_ASKED and len(node.args) == 2:
+        yield node.args[1]
     elif isinstance(node, ast.Dict):
         yield from (value for key, value in zip(node.keys, node.values, strict=True)
                     if isinstance(key, ast.Constant) and key.value in SAID_AS)  # fmt: skip

@@ -29,6 +29,11 @@ UNSEEN = {
 }
 
 
+def test_digits_count_in_whichever_way_a_keyboard_writes_them() -> None:
+    assert spelling.digits("٠١٢٣٤٥٦٧٨٩ ۰۱۲۳۴۵۶۷۸۹ ١٢٫٥") == "0123456789 0123456789 12.5"
+    assert spelling.digits("12,5 kg １² L-1") == "12,5 kg １² L-1"
+
+
 @pytest.mark.parametrize("text", UNSEEN)
 def test_what_is_not_seen_is_named(text: str) -> None:
     with pytest.raises(Rejected, match="which nobody sees") as refused:

@@ -128,7 +128,7 @@ def test_it_is_taken_back(watch: Watch) -> None:
 def test_only_supervisors_and_administrators_say_so_and_only_of_what_stands(watch: Watch) -> None:
     watch.look(gone(GUN))
     for refused in (watch.seen, watch.unseen):
-        with pytest.raises(Rejected, match="APPROVE or ADMIN"):
+        with pytest.raises(Rejected, match="APPROVE / ADMIN"):
             refused(who="cora")
     with pytest.raises(Rejected, match="not there any more"):
         watch.seen(subject="lamp")

@@ -43,6 +43,7 @@ def test_what_stands_in_the_block_is_the_salted_hash_of_the_file(stage: Stage) -
         assert stage.floor.attachments.content(connection, stage.as_("sven"), bytes.fromhex(digest)) == (
             JPEG,
             "image/jpeg",
+            "dent.jpg",
         )
         (kind, subject) = connection.execute("SELECT kind, subject FROM notes WHERE kind = 'attachment'").fetchone()
     assert (kind, bytes(subject).hex()) == ("attachment", digest)

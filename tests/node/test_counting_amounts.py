@@ -48,6 +48,7 @@ def enter(stage: Stage, **line: Any) -> dict[str, Any]:
 def test_packs_multiply_and_a_fraction_comes_out_exactly_or_is_refused(stage: Stage) -> None:
     assert enter(stage, item="BOLT", amount="3.5", pack=BOX)["counted"] == 42
     assert enter(stage, item="BOLT", amount="3,25", pack=BOX, mode="add")["counted"] == 81
+    assert enter(stage, item="BOLT", amount="٣٫٥", pack=BOX)["counted"] == 42
     for line, why in (
         ({"amount": "3.3", "pack": BOX}, "3.3 packs of 12 of BOLT does not come out"),
         ({"amount": "0.5"}, "0.5 pc of BOLT does not come out"),

@@ -74,7 +74,7 @@ def test_a_sheet_goes_out_comes_back_is_approved_and_closes_its_session(stage: S
     blank = counting_csv.blank(shown)
     assert blank.splitlines()[0] == HEADING and blank.count("A-01") == counting_csv.BLANK_ROWS
     body = wish(
-        stage, sheet, f"{sheet},A-01,BOLT,,,,,18,", f"{sheet},A-01,PAINT,L1,,,2024-05-01,5,", f"{sheet},A-02,,,,,,0,"
+        stage, sheet, f"{sheet},A-01,BOLT,,,,,18,", f"{sheet},A-01,PAINT,L1,,,2024-05-01,٥,", f"{sheet},A-02,,,,,,٠,"
     )
     tried = take(stage, {**body, "dry_run": True})
     assert tried["bins"] == [{"bin": "A-01", "lines": 2, "empty": False}, {"bin": "A-02", "lines": 0, "empty": True}]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from ledger import calls, control
+from ledger import calls, control, keys
 from ledger.errors import Rejected
 from ledger.moves import Line
 from ledger.people import activation_code, activation_hash, new_code, role_names, roles_of
 from node.operators import checked_pin
-from node.throttle import ADDRESSES_MAX, LOCKED, Throttle, caller, person
+from node.throttle import ADDRESSES_MAX, FREE, LOCKED, NOBODIES, Throttle, caller, nobody, person, waiting
 from tests.node.floor_kit import PIN, Stage, actor_of, code_of, fresh, introduce
 
 
@@ -29,7 +30,7 @@ def test_a_first_log_in_binds_a_key_on_chain_and_survives_a_lost_answer(stage: S
     op = stage.op()
     with pytest.raises(Rejected, match="6 to 12 digits"):
         stage.floor.people.activate(op, "carl", code_of("carl"), "123", "t")
-    with pytest.raises(Rejected, match="wrong activation code"):
+    with pytest.raises(Rejected, match="login or activation code is wrong"):
         stage.floor.people.activate(op, "carl", code_of("mona"), PIN, "t")
     first = stage.floor.people.activate(op, "carl", code_of("carl").lower().replace("-", " "), PIN, "t")
     second = stage.floor.people.activate(op, "carl", code_of("carl"), PIN, "t")
@@ -61,7 +62,7 @@ def test_a_new_activation_ends_the_old_key(stage: Stage) -> None:
     )
     with pytest.raises(Rejected, match="no longer valid"):
         stage.floor.people.approve(who, call, stage.op())
-    with pytest.raises(Rejected, match="activation code is needed"):
+    with pytest.raises(Rejected, match="new activation code"):
         stage.floor.people.log_in("sven", PIN, "t")
     assert stage.floor.people.activate(stage.op(), "sven", fresh, "739164", "t")["roles"] == ["APPROVE"]
 
@@ -94,6 +95,20 @@ def test_wrong_pins_are_slowed_then_locked_whatever_the_clock_or_a_restart_does(
         assert tried == LOCKED and "locked" in last
         (rows,) = connection.execute("SELECT COUNT(*) FROM guesses").fetchone()
         assert rows <= 1_003
+
+
+def test_digits_of_arabic_and_persian_keyboards_are_digits(stage: Stage) -> None:
+    """In a PIN and in an activation code; in a badge, which is read and not typed, they are not."""
+    arabic, persian = (str.maketrans("0123456789", each) for each in ("٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹"))
+    introduce(stage.world, stage.site, "carl", ("COUNT",))
+    code = code_of("carl")
+    stage.floor.people.activate(stage.op(), "carl", code.translate(arabic), PIN.translate(persian), "t")
+    for pin in (PIN, PIN.translate(arabic), PIN.translate(persian)):
+        token = stage.floor.people.log_in("carl", pin, "t")["token"]
+    who = stage.floor.people.session(token)
+    assert stage.floor.people.signing_key(who, PIN.translate(arabic)) is not None
+    with pytest.raises(Rejected, match="PIN is wrong"):
+        stage.floor.people.log_in("sven\u0661", PIN, "t")
 
 
 def test_a_log_in_is_found_whatever_its_case(stage: Stage) -> None:
@@ -165,6 +180,50 @@ def test_unknown_people_and_bad_input_are_refused_alike(stage: Stage) -> None:
     for token in ("", None, 5, "0" * 64, "é" * 64, stage.tokens["sven"].upper()):
         with pytest.raises(Rejected, match="log in again"):
             stage.floor.people.session(token)
+
+
+def refusal_of(work: Callable[[], object]) -> str:
+    with pytest.raises(Rejected) as refused:
+        work()
+    return str(refused.value)
+
+
+def test_nobody_learns_who_has_a_log_in(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is known, who never logged in and who is nobody are told the same, and wait after as many guesses."""
+    people, slow = stage.floor.people, []
+    real = keys._pin_key
+    monkeypatch.setattr(keys, "_pin_key", lambda *values: (slow.append(1), real(*values))[1])
+    introduce(stage.world, stage.site, "carl", ("COUNT",))
+    introduce(stage.world, stage.site, "rita", ("COUNT",), revoked=True)
+
+    def told(work: Callable[[], object]) -> tuple[str, int]:
+        slow.clear()
+        return refusal_of(work), len(slow)
+
+    for number in range(FREE + 2):
+        answers = {
+            told(lambda login=login, at=f"{login}-{number}": people.log_in(login, "000001", "t", address=at))  # type: ignore[misc]
+            for login in ("mona", "carl", "rita", "nobody")
+        }
+        assert len(answers) == 1, answers
+    answers = {
+        told(lambda login=login: people.activate(stage.op(), login, code_of("mona"), PIN, "t"))  # type: ignore[misc]
+        for login in ("carl", "rita", "nobody")
+    }
+    assert len(answers) == 1, answers
+    assert next(iter(answers))[0].startswith("login or activation code is wrong")
+    assert "6 to 12 digits" in refusal_of(lambda: people.activate(stage.op(), "nobody", code_of("carl"), "1", "t"))
+    assert "withdrawn" in refusal_of(lambda: people.activate(stage.op(), "rita", code_of("rita"), PIN, "t"))
+
+
+def test_made_up_names_leave_few_traces(stage: Stage) -> None:
+    guesses = Throttle(stage.world.clock)
+    with stage.site.writing() as connection:
+        for number in range(5_000):
+            with suppress(Rejected):
+                guesses.guess(connection, nobody(f"name-{number}"))
+        assert connection.execute("SELECT COUNT(*) FROM guesses").fetchone()[0] <= NOBODIES
+        assert waiting(connection) == 0
 
 
 def test_a_log_in_ends_by_idling_by_age_by_logging_out_and_by_revocation(stage: Stage) -> None:

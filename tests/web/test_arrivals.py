@@ -162,6 +162,9 @@ def test_what_cannot_be_measured_is_refused(server: tuple[str, int]) -> None:
         (too_long, b"413"),
         (ECHO.replace(b"%d", b"five") % b"hello", b"400"),
         (b"POST /echo HTTP/1.1\r\nHost x\r\n\r\n", b"400"),
+        (b"GET /long HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /long HTTP/1.1\r\nHost:\r\n\r\n", b"400"),
+        (b"GET /long HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", b"400"),
     ):
         with ExitStack() as stack:
             line = connect(stack, server, said)

@@ -78,7 +78,7 @@ def test_a_day_that_is_none_is_refused_and_a_page_shows_yesterday(made: Made) ->
     stage, app, _ = made
     for wrong in ("x", "", "2026-02-30", "1969-12-31", "2200-01-01", "20260101", "2026-W01-1", "٢٠٢٦-٠١-٠١"):
         for report in ("stock", "cut-off", "stock.csv"):
-            assert "expected a day" in asked(app, f"/api/v1/audit/{report}", day=wrong, status=400)["detail"]
+            assert "is no day" in asked(app, f"/api/v1/audit/{report}", day=wrong, status=400)["detail"]
         for report in ("stock", "cut-off"):
             page = asked(app, f"/operations/{report}", day=wrong)
             assert stage.floor.desk.day_of(stage.world.clock.now_ms() - 86_400_000).isoformat() in page

@@ -222,7 +222,7 @@ def test_a_lock_is_opened_by_somebody_else(tmp_path: Path) -> None:
 
         for _ in range(5):
             assert guess("000001") == 422
-        assert guess(PIN) == 422
+        assert guess(PIN) == 429
         path = f"/api/v1/users/{actor_of('carl')}/unlock"
         client: FlaskClient = kit.logged_in(app, "adam")
         assert kit.logged_in(app, "cora").post(path, json={"op_id": str(stage.op())}).status_code == 403

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,9 +142,51 @@ def test_a_refusal_is_said_in_the_readers_language_and_to_a_program_in_english(t
         assert plain["detail"] == "you have not opened A-01"
         german = client.post("/api/v1/counts/close", json=wish, headers={"Accept-Language": "de"}).get_json()
         assert german == {**plain, "detail": "Sie haben A-01 nicht geöffnet"}
+        receipt = {"op_id": "2" * 32, "supplier": "شركة التوريدات العامة", "delivery_note": "1"}
+        line = {"item": "BOLT", "quantity": 1, "target": "A-01"}
+        too_long = client.post("/api/v1/documents/receive", json={**receipt, "lines": [line]}).get_json()
+        assert "is too long: 31 plain letters and digits fit" in too_long["detail"]
         scan = {"op_id": "1" * 32, "text": "NOBODY-KNOWS"}
         said = client.post("/api/v1/scans", json=scan, headers={"Accept-Language": "ar"}).get_json()
         assert said["outcome"] == "ignored" and said["why"] == "لا شيء مفتوح يمكن أن يخصه هذا"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_refusal_of_an_address_stays_english(tmp_path: Path, language: str) -> None:
+    """What is refused before anything is asked of it, and for a role that is missing: on a page and to a program."""
+    stage, app = kit.node(tmp_path / "node")
+    with kit.closing(stage):
+        client = kit.logged_in(app, "cora")
+        asked: tuple[tuple[int, str, str, dict[str, Any]], ...] = (
+            (404, "GET", "/nothing", {}),
+            (405, "POST", "/look", {}),
+            (400, "GET", "/", {"headers": {"Host": "elsewhere.example"}}),
+            (422, "GET", "/review/", {}),
+            (404, "GET", "/api/v1/nothing", {}),
+            (405, "POST", "/api/v1/status", {}),
+            (413, "POST", "/api/v1/seal", {"data": bytes(2 << 20), "content_type": kit.JSON}),
+            (415, "POST", "/api/v1/seal", {"data": b"{}", "content_type": "text/plain"}),
+            (403, "GET", "/api/v1/users/", {}),
+        )
+        for status, method, path, more in asked:
+            words = []
+            for each in (ENGLISH, language):
+                headers = {"Accept-Language": each, "Accept": "text/html", **more.get("headers", {})}
+                answer = client.open(path, method=method, **{**more, "headers": headers})
+                assert answer.status_code == status, path
+                text = json.loads(answer.text)["detail"] if path.startswith("/api/") else main_of(answer.text)
+                assert "?" not in text, text
+                words.append(set(re.findall(r"\b[a-z]{2,}\b", re.sub(KEPT, "", text))))
+            # A word may be the same in two languages; two are a sentence that was left.
+            assert len(words[0] & words[1]) <= 1, (path, words)
+
+
+KEPT = r"'.*?'|web.https_names|application/json"  # what stands in every language as it is
+
+
+def main_of(page: str) -> str:
+    """What a page says, without its frame."""
+    return re.sub(r"<[^>]*>", " ", page[page.index("<main") : page.index("</main>")]).replace("&#39;", "'")
 
 
 @pytest.mark.parametrize("language", OTHERS)

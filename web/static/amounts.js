@@ -1,7 +1,7 @@
 // Base units as people write them, in the item's own unit. Whole numbers and text only, never a float.
 
 import { Refused } from "./wire.js";
-import { _, decimalMark, n_ } from "./words.js";
+import { _, decimalMark, latin, n_ } from "./words.js";
 
 // Digits with a point, as they are typed and sent, in the reader's own manner.
 export const withMark = (digits) => digits.replace(".", decimalMark);
@@ -11,6 +11,9 @@ export function written(count, decimals = 0, mark = decimalMark) {
   const digits = String(Math.abs(count)).padStart(decimals + 1, "0");
   return `${count < 0 ? "-" : ""}${digits.slice(0, -decimals)}${mark}${digits.slice(-decimals)}`;
 }
+
+// What stands in a field for an amount, as digits with a point.
+export const typed = (field) => latin(field.value.trim()).replace(",", ".");
 
 // The digits of a number key pad or a field in base units, exactly.
 export function base(digits, decimals = 0) {

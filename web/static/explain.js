@@ -1,6 +1,6 @@
 // Several reasons for one line: each explains a part of the difference, until nothing is left.
 
-import { base, measured, written } from "./amounts.js";
+import { base, measured, typed, written } from "./amounts.js";
 import { byId, element } from "./page.js";
 import { _ } from "./words.js";
 
@@ -22,7 +22,7 @@ export function explanations(kept) {
 
   // Typed in the item's unit; what is no amount of it explains nothing.
   function shareOf(row) {
-    const digits = row.querySelector("input").value.trim().replace(",", ".");
+    const digits = typed(row.querySelector("input"));
     if (!digits) return 0;
     return /^[0-9]{1,12}(\.[0-9]+)?$/.test(digits) && (digits.split(".")[1] || "").length <= line.decimals ? base(digits, line.decimals) : NaN;
   }

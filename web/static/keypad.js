@@ -1,5 +1,7 @@
 // Our own number keys: no system keyboard covers half the screen. Digits of a real keyboard work too.
 
+import { latin } from "./words.js";
+
 const DIGITS_MAX = 12;
 
 export class Keypad {
@@ -38,8 +40,9 @@ export class Keypad {
   // For the keydown of a dialog: digits and Backspace anywhere in it, Enter where no button has the focus.
   typed(event) {
     this.#typed.push([event.timeStamp, this.digits]);
-    if (/^[0-9]$/.test(event.key)) this.press(event.key);
-    else if (event.key === "." || event.key === ",") this.press(".");
+    const key = latin(event.key);
+    if (/^[0-9]$/.test(key)) this.press(key);
+    else if (key === "." || key === ",") this.press(".");
     else if (event.key === "Backspace") this.press("erase");
     else if (event.key === "Enter" && !event.target.closest("button:not([data-key]), select")) this.done();
     else return;

@@ -1,6 +1,6 @@
 // Open a count: a name, and its bins by a rule that is tried as it is typed, or chosen one by one.
 
-import { base } from "./amounts.js";
+import { base, typed } from "./amounts.js";
 import { act, post } from "./api.js";
 import { given } from "./give.js";
 import { attempt, byId, say } from "./page.js";
@@ -22,7 +22,7 @@ const has = (kind) => Boolean(criteria.querySelector(`[data-kind=${kind}]`));
 
 // The rule as the node reads it, or words about what is missing. What cannot hold together, the node says.
 function rule() {
-  const plan = {}, number = Number(byId("number").value);
+  const plan = {}, number = Number(typed(byId("number")));
   for (const each of criteria.children) {
     const { kind, title } = each.dataset, value = valueOf(each);
     const said = LISTS.includes(kind) ? words(value) : [value];
@@ -132,7 +132,7 @@ function wish() {
 function changedLimits() {
   const said = {};
   for (const field of document.querySelectorAll("[data-limit]")) {
-    const text = field.value.trim().replace(",", ".");
+    const text = typed(field);
     if (field.value.trim() === field.defaultValue) continue;
     if (text && !/^[0-9]+([.][0-9]+)?$/.test(text)) { field.focus(); throw new Refused(_("This limit is no number")); }
     said[field.dataset.limit] = text ? base(text, Number(field.dataset.decimals)) : null;

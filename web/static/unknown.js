@@ -4,7 +4,7 @@ import { act, get } from "./api.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
 import { weighed } from "./weigh.js";
 import { sentence } from "./wire.js";
-import { _ } from "./words.js";
+import { _, latin } from "./words.js";
 
 function field(row, name, label, value = "") {
   const id = `unknown-${row}-${name}`;
@@ -18,7 +18,7 @@ function wishOf(form, read) {
   const wish = { park: read.park };
   for (const { name, value } of form.elements) {
     const text = (value || "").trim();
-    if (name && text) wish[name] = name === "pieces" ? Number(text) : text;
+    if (name && text) wish[name] = name === "pieces" ? Number(latin(text)) : text;
   }
   return wish;
 }

@@ -4,7 +4,7 @@
 // leave their text in the field that has the focus: it is read there.
 
 import { say } from "./page.js";
-import { _ } from "./words.js";
+import { _, latin } from "./words.js";
 
 const KEY = "scanner"; // what /setup measured on this tablet, {gap, silence}
 const GAP_MS = 100, GAP_MS_MIN = 50;
@@ -116,7 +116,7 @@ class Listener {
   #end(least, event = null) {
     const text = this.#text, before = this.#before, gaps = text.length - (event ? 0 : 1);
     const fast = (this.#last - this.#first) / Math.max(gaps, 1) <= (before.field ? this.how.gap / 2 : this.how.gap);
-    if (text.length >= least && fast && !this.typed(text, before.field)) {
+    if (text.length >= least && fast && !this.typed(latin(text), before.field)) {
       event?.preventDefault();
       event?.stopPropagation();
       restore(before);

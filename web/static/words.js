@@ -7,6 +7,9 @@ export const zone = page.dataset.zone || undefined; // the site's, else the tabl
 export const locale = language === "en" ? undefined : `${language}-u-nu-latn`;
 export const decimalMark = new Intl.NumberFormat(locale || "en").formatToParts(0.5).find((part) => part.type === "decimal").value;
 
+// What somebody typed with the digits of an Arabic or Persian keyboard, in those of labels and keys, as the node reads it.
+export const latin = (text) => text.replace(/[٠-٩۰-۹]/g, (digit) => digit.charCodeAt(0) & 15).replace("٫", ".");
+
 const rightToLeft = page.dir === "rtl";
 export const arrow = rightToLeft ? "←" : "→";
 const RIGHT_TO_LEFT = /[\u0590-\u08ff]/;
