@@ -213,15 +213,16 @@ class Sheets:
         self._closing.close_bin(name, Person(answers, COUNT), body)
 
     def _answers_for(self, connection: Connection, counter: Actor, who: Person) -> Actor:
-        """Whose count a sheet is on the chain: its counter's. What somebody who has left counted happened all the
-        same: whoever brings it back, `who`, answers for it."""
+        """Whose count a sheet is on the chain: its counter's. What somebody counted who has left or may not count
+        any more happened all the same: whoever brings it back, `who`, answers for it."""
         known = connection.execute("SELECT 1 FROM rights WHERE actor = ?", (counter.raw,)).fetchone()
-        if known is None or self._operators.with_rights(connection, counter) is not None:
+        here = self._operators.with_rights(connection, counter)
+        if known is None or (here is not None and here.has(COUNT)):
             need_counter(connection, counter)
             return counter
         if not who.has(COUNT):
             name = self._operators.name_of(connection, counter)
-            raise Rejected(f"{name} has no rights here any more: somebody with the role COUNT brings this sheet back")
+            raise Rejected(f"{name} may not count here now: somebody with the role COUNT brings this sheet back")
         return who.actor
 
     # ------------------------------------------------------------ looking

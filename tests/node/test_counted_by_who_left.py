@@ -148,7 +148,7 @@ def sheet_of(stage: Stage, counter: str) -> tuple[OpId, dict[str, Any]]:
     return number, {"sheet": sheet, "csv": text, "counter": str(actor_of(counter)), "counted_ms": at_ms}
 
 
-@pytest.mark.parametrize("how", ["revoked", "expired"])
+@pytest.mark.parametrize("how", ["role", "revoked", "expired"])
 def test_who_brings_the_sheet_of_somebody_who_left_answers_for_it(stage: Stage, how: str) -> None:
     number, wish = sheet_of(stage, "carl")
     leave(stage, "carl", how)
