@@ -248,6 +248,14 @@ def need_open(connection: Connection, name: str) -> Known:
     return known
 
 
+def closed_meanwhile(connection: Connection, name: str) -> str:
+    """What to ask before goods are received without the delivery that their receipt is of; '' while it is open."""
+    known = find(connection, name) if name else None
+    if not name or (known is not None and known.state == "open"):
+        return ""
+    return f"delivery {name} was closed meanwhile: receive these goods without it?"
+
+
 def take_in(
     connection: Connection, who: Person, name: str, lines: Iterable[Line], reasons: Mapping[int, tuple[str, ...]],
     every: object, *, happened: bool, now_ms: int,

@@ -510,3 +510,8 @@ PROPOSED_1 = """
 -- Whether what waits for a signature had happened when it was proposed: then it is booked, or kept as an exception.
 ALTER TABLE proposals ADD COLUMN happened INTEGER NOT NULL DEFAULT 0;
 """
+
+TASKS_2 = """
+-- The expected delivery that a receipt was begun for, or ''.
+ALTER TABLE tasks ADD COLUMN delivery TEXT NOT NULL DEFAULT '';
+"""

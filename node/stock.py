@@ -32,24 +32,32 @@ class Stock(GoodsDocuments):
     """All stock work: whole documents, and those that grow line by line."""
 
     def begin(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Begin to scan a receipt or move: `kind` (receive, move), `source`, `target`."""
+        """Begin to scan a receipt or move: `kind` (receive, move), `source`, `target`, and of a receipt the expected
+        `delivery` that it is of."""
         fields = Fields(body, "begin")
         kind = fields.take("kind")
         if not isinstance(kind, str) or kind not in ROLE_OF:
             raise Rejected(f"kind {shown(kind)}: expected receive or move")
         who.need(ROLE_OF[kind], f"{kind} goods")
         source, target = fields.text("source", need=False), fields.text("target", need=False)
+        expected = fields.take("delivery")
+        delivery = "" if expected is None else reference(expected)
         fields.done()
+        if delivery and kind != tasks.RECEIVE:
+            raise Rejected("only a receipt is of a delivery")
 
         def work(connection: Connection) -> Answer:
             for place in (source, target):
                 if place:
                     catalogue.need_bin(connection, place)
             start = source or (SUPPLIER if kind == tasks.RECEIVE else "")
+            if delivery:
+                deliveries.need_open(connection, delivery)
             task = tasks.begin(connection, who.actor, kind, start, target, self._desk.now_ms())
+            connection.execute("UPDATE tasks SET delivery = ? WHERE task = ?", (delivery, task.task))
             return {"task": task.task, "kind": kind, "source": task.source, "target": target}
 
-        content = {"kind": kind, "source": source, "target": target}
+        content = {"kind": kind, "source": source, "target": target, **({"delivery": delivery} if delivery else {})}
         return self._desk.once(op_id, who.actor, "begin", content, work)
 
     def steer(self, connection: Connection, task: Task, code: str) -> Answer:
@@ -170,8 +178,11 @@ class Stock(GoodsDocuments):
                 wish.lines, wish.expiries, wish.line_reasons = self._scanned(connection, task, wish.happened)
                 wish.scans, wish.task = tasks.root(connection, task.task), task.task
                 wish.delivery = units.delivery_of(connection, task.task)
+                closed = "" if wish.happened else deliveries.closed_meanwhile(connection, wish.delivery)
+                if closed:
+                    wish.delivery = ""  # the goods are here, whatever was said of it
                 if task.kind == tasks.RECEIVE and not sure and not wish.happened:
-                    asked = wish.dates_doubted(connection)
+                    asked = f"{closed} {wish.dates_doubted(connection)}".strip()
         if asked:
             return {"op_id": str(op_id), "ask": asked}
         kind = tasks.MOVE if task is None else task.kind

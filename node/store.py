@@ -611,6 +611,7 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.ANNOUNCER_1,
     bare_notes,
     floor_store.PROPOSED_1,
+    floor_store.TASKS_2,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

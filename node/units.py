@@ -72,8 +72,12 @@ def arrive(connection: Connection, task: Task, unit: str) -> Arrived:
 
 
 def delivery_of(connection: Connection, task: int) -> str:
-    """The delivery that announced the units in a receipt, or ""."""
-    row = connection.execute("SELECT delivery FROM task_units WHERE task = ? AND delivery <> ''", (task,)).fetchone()
+    """The delivery that a receipt was begun for, or that announced a unit in it; or ""."""
+    row = connection.execute(
+        "SELECT delivery FROM tasks WHERE task = ?1 AND delivery <> ''"
+        " UNION ALL SELECT delivery FROM task_units WHERE task = ?1 AND delivery <> '' LIMIT 1",
+        (task,),
+    ).fetchone()
     return "" if row is None else str(row[0])
 
 

@@ -186,7 +186,7 @@ SCREEN = record(
             {"item": text("Empty: its code is unknown", most=31), "why": WORDS},
             doc="The newest scan that waits, while any does",
         ),
-        "delivery": text("The one that announced the units in a receipt", most=64),
+        "delivery": text("The one that a receipt is of", most=64),
         "sealed": array(CODE, None, "Units that were confirmed by their label, in a count"),
         "areas": array(
             record(

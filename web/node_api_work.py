@@ -289,7 +289,7 @@ ROUTES = (
     verb(
         "tasks/begin", RECEIVE | MOVE, "Begin to scan a receipt or a move", lambda floor: floor.stock.begin,
         record("Begun", {"op_id": OP_ID, "task": whole(), **THING, "source": CODE, "target": CODE}),
-        THING, {"source": CODE, "target": CODE},
+        THING, {"source": CODE, "target": CODE, "delivery": text("An expected one, of a receipt", most=64)},
     ),
     verb(
         "tasks/enter", RECEIVE | MOVE, "How much of a thing there is, by hand; it replaces what was scanned of it",

@@ -141,6 +141,45 @@ def reverse(stage: Stage, of: str) -> OpId:
     return OpId.parse(proposal["op_id"])
 
 
+def test_a_receipt_is_of_the_delivery_that_it_was_begun_for_on_whatever_tablet_it_ends(stage: Stage) -> None:
+    coming(stage, "D-1", ["BOLT", 10, "", ""])
+    stock, mona = stage.floor.stock, stage.as_("mona")
+    with pytest.raises(Rejected, match="only a receipt"):
+        stock.begin(stage.op(), mona, {"kind": "move", "delivery": "D-1"})
+    stock.begin(stage.op(), mona, {"kind": "receive", "target": "A-01", "delivery": "D-1"})
+    stock.enter(stage.op(), mona, {"item": "BOLT", "quantity": 12})
+    with stage.site.reading() as connection:
+        screen = stage.floor.counting.screen(connection, mona)
+    assert screen is not None and screen["delivery"] == "D-1"
+    with pytest.raises(Rejected, match="give a reason"):
+        stock.finish(stage.op(), mona, {})
+    stock.finish(stage.op(), mona, {"reasons": ["over"]})
+    assert waiting(stage) == {}
+    stock.begin(stage.op(), mona, {"kind": "receive", "target": "A-01"})
+    with stage.site.reading() as connection:
+        screen = stage.floor.counting.screen(connection, mona)
+    assert screen is not None and "delivery" not in screen
+
+
+def test_a_receipt_whose_delivery_was_closed_meanwhile_is_asked_about_and_booked_without_it(stage: Stage) -> None:
+    coming(stage, "D-1", ["BOLT", 10, "", ""])
+    stock, mona = stage.floor.stock, stage.as_("mona")
+    with pytest.raises(Rejected, match="is not expected here"):
+        stock.begin(stage.op(), mona, {"kind": "receive", "delivery": "D-2"})
+    stock.begin(stage.op(), mona, {"kind": "receive", "target": "A-01", "delivery": "D-1"})
+    stock.enter(stage.op(), mona, {"item": "BOLT", "quantity": 4})
+    stage.floor.deliveries.close(stage.op(), mona, {"delivery": "D-1", "reason": "short"})
+    op = stage.op()
+    asked = stock.finish(op, mona, {})["ask"]
+    assert asked == "delivery D-1 was closed meanwhile: receive these goods without it?"
+    before = stage.stock("A-01", "BOLT")
+    stock.finish(op, mona, {"confirm": True})
+    assert stage.stock("A-01", "BOLT") == before + 4
+    with stage.site.reading() as connection:
+        document = openings.document_of(connection, op)
+    assert document is not None and document.references == {}
+
+
 def test_what_is_reversed_is_expected_again(stage: Stage) -> None:
     coming(stage, "D-1", ["BOLT", 10, "", ""])
     note = {"supplier": "ACME", "delivery_note": "N-1"}

@@ -25,7 +25,6 @@ const LINES_MAX = 200;
 const BEGINS = _("This can be begun when it answers.");
 const SIGHT_MS = 2000;
 const GRACE_MS = 1000; // before that nobody knows whether the node is in reach
-const KEY = "delivery"; // which expected delivery this receipt belongs to, {task, delivery, supplier}
 const seen = new Seen();
 let screen = null, elsewhere = null, unit = "", deliveries = [], loaded = false, asked = false;
 let told = null; // what the node answered to a unit whose lines are not on the screen yet
@@ -33,12 +32,8 @@ let expected = null; // the delivery of this receipt, which need not be among th
 
 const known = (name) => (expected?.delivery === name ? expected : deliveries.find((each) => each.delivery === name));
 const supplierOf = (name) => known(name)?.supplier;
-const chosen = () => {
-  const kept = JSON.parse(localStorage.getItem(KEY) || "null");
-  if (kept && screen && kept.task === screen.task) return kept;
-  // A unit says which delivery it is of.
-  return screen?.delivery ? { delivery: screen.delivery, supplier: supplierOf(screen.delivery) } : null;
-};
+// The delivery of this receipt: it was begun for it, or a unit said which one it is of.
+const chosen = () => (screen?.delivery ? { delivery: screen.delivery, supplier: supplierOf(screen.delivery) } : null);
 
 // What is sent late belongs to the receipt or move in which it was done.
 const within = (wish = {}) => (screen ? { ...wish, task: screen.task } : wish);
@@ -215,8 +210,7 @@ let beginning = Promise.resolve();
 function begin(delivery, places = {}) {
   const begun = async () => {
     if (reach.ok === false) throw new Refused(`${OUT} ${BEGINS}`);
-    const answer = await act("tasks/begin", { kind, ...places });
-    localStorage.setItem(KEY, JSON.stringify(delivery ? { task: answer.task, delivery: delivery.delivery, supplier: delivery.supplier } : null));
+    const answer = await act("tasks/begin", { kind, ...places, ...(delivery && { delivery: delivery.delivery }) });
     await inSight(answer.task);
   };
   const begins = begun();
@@ -275,7 +269,7 @@ async function finish(wish) {
   const answer = await answerOrKept("tasks/finish", within(wish), act);
   if (!answer) { show(ended()); return; }
   if (answer.ask) {
-    ask(_("Received before?"), answer.ask, _("Yes, once more"), () => finish({ ...wish, confirm: true }));
+    ask(_("Is that right?"), answer.ask, _("Yes, book it"), () => finish({ ...wish, confirm: true }));
     return;
   }
   screen = null;
@@ -291,7 +285,7 @@ byId("done").addEventListener("click", ({ currentTarget }) => {
 });
 byId("papers-form")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  const said = { supplier: byId("supplier").value.trim(), delivery_note: byId("note-number").value.trim(), delivery: chosen()?.delivery };
+  const said = { supplier: byId("supplier").value.trim(), delivery_note: byId("note-number").value.trim() };
   const wish = Object.fromEntries(Object.entries(said).filter(([, value]) => value));
   if (byId("why").value) wish.reasons = [byId("why").value];
   pressed(event.submitter, async () => {
