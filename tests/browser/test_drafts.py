@@ -10,8 +10,9 @@ from playwright.sync_api import expect
 
 from tallyman_stage import wait_for
 from tests.browser import stage
-from tests.browser.conftest import Pages
+from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_floor import CABLE, Scan, keys, lies, put, ready, sign
+from tests.browser.test_offline import kept as without_node
 
 
 def kept(pages: Pages, login: str, name: str, pieces: int, place: str = "oslo") -> None:
@@ -52,6 +53,26 @@ def test_another_tablet_goes_on_where_the_first_one_broke(pages: Pages, scanned:
     first.reload()
     expect(first.locator("#no-lines")).to_be_visible()
     figures(first)
+
+
+def test_lines_are_there_after_a_flat_battery_without_the_node(pages: Pages, scanned: Scan) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    page = pages.tablet("pia", "/floor/issue")
+    without_node(page)
+    scanned(page, "BIN:J-02", CABLE)
+    figures(page, "1")
+    page.context.set_offline(True)
+    scanned(page, CABLE)
+    figures(page, "2")
+    page.evaluate("localStorage.clear()")  # a browser that dies has written nothing of its last seconds there
+    page.reload()
+    figures(page, "2")
+    page.context.set_offline(False)
+    kept(pages, "pia", "issue", 2)
+    page.get_by_role("button", name="Change Extension cable").click()
+    keys(page, "0", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    kept(pages, "pia", "issue", 0)
 
 
 def test_the_start_page_tells_what_is_begun(pages: Pages, scanned: Scan) -> None:

@@ -4,6 +4,7 @@
 import { get, put, Refused, Unreachable } from "./api.js";
 import { attempt, byId, say } from "./page.js";
 import { reach } from "./reach.js";
+import { fact, setFact } from "./store.js";
 import { momentWords } from "./times.js";
 import { _, n_ } from "./words.js";
 
@@ -13,19 +14,19 @@ const NONE = { work: null, opId: "", on: "", dirty: false };
 // `name`: as the node calls it. `take(work, opId)`: show this in place of what is shown, null for nothing. `work` is
 // {lines, …} of JSON; `on`: the node's version of it that is known here; `dirty`: the node has not got what is here.
 export class Draft {
-  #name; #key; #take; #here; #timer = 0; #saving = Promise.resolve(); #asked = false; #shown = false; #ended = false;
+  #name; #key; #take; #here = NONE; #timer = 0; #saving = Promise.resolve(); #asked = false; #shown = false; #ended = false;
   #shut = ""; // why it may not be looked at now
 
   constructor(name, actor, take) {
     this.#name = name;
     this.#key = `draft:${name}:${actor}`;
     this.#take = take;
-    this.#here = { ...NONE, ...JSON.parse(localStorage.getItem(this.#key)) };
   }
 
   // Resolves when what to go on with is shown: the node's, where nothing was done here that it lacks. A node that is
   // silent is not waited for; one that answers is heard first, for it may say that this is not to be seen now.
   async begin() {
+    this.#here = { ...NONE, ...await fact(this.#key).catch(() => null) };
     reach.addEventListener("change", () => this.#again());
     document.addEventListener("visibilitychange", () => this.#again());
     await Promise.race([this.#again(), new Promise((resume) => setTimeout(resume, PATIENCE_MS))]);
@@ -83,8 +84,7 @@ export class Draft {
 
   #write(here) {
     this.#here = here;
-    if (here.work || here.dirty) localStorage.setItem(this.#key, JSON.stringify(here));
-    else localStorage.removeItem(this.#key);
+    setFact(this.#key, here.work || here.dirty ? here : null).catch(() => say("bad", _("This tablet cannot keep anything: send this before the page is closed")));
   }
 
   #adopt(draft) {
