@@ -212,7 +212,7 @@ def test_what_cannot_be_is_refused_in_words(sites: tuple[Stage, Stage]) -> None:
         ({"receiver": "bergen", "source": "A-01", "lines": []}, "no lines"),
         ({"receiver": "bergen", "source": "A-01", "lines": [{"item": "BOLT", "quantity": 99}]}, "not enough stock"),
         ({"source": "A-01", "lines": good}, "receiver"),
-        ({"receiver": "x" * 32, "source": "A-01", "lines": good}, "at most 31"),
+        ({"receiver": "x" * 32, "source": "A-01", "lines": good}, "too long: 31"),
     ):
         with pytest.raises(Rejected, match=why):
             oslo.floor.transfers.dispatch(oslo.op(), sven, body, PIN)
