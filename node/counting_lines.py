@@ -151,14 +151,19 @@ class Lines:
 
         def work(connection: Connection) -> Answer:
             task = self.open_task(connection, who, bin_)
-            found = any(line.quantity for line in tasks.tally(connection, task.task))
-            if found or sealed_in(connection, [task.task]):
-                raise Rejected("lines were counted in this bin: undo them before declaring it empty")
-            if not tasks.said_empty(connection, task.task):
-                tasks.add(connection, task, who.actor, "empty", Thing(), 0, self.by_hand(who))
+            self.say_empty(connection, task, who, self.by_hand(who))
             return {"bin": task.target, "empty": True}
 
         return self._desk.once(op_id, who.actor, "empty", _within(bin_), work)
+
+    @staticmethod
+    def say_empty(connection: Connection, task: tasks.Task, who: Person, cause: Cause) -> None:
+        """`cause` says that nothing is in the bin; `Rejected` where goods or a whole unit were counted in it."""
+        found = any(line.quantity for line in tasks.tally(connection, task.task))
+        if found or sealed_in(connection, [task.task]):
+            raise Rejected("lines were counted in this bin: undo them before declaring it empty")
+        if not tasks.said_empty(connection, task.task):
+            tasks.add(connection, task, who.actor, "empty", Thing(), 0, cause)
 
     def open_task(self, connection: Connection, who: Person, bin_: str = "") -> tasks.Task:
         """The person's open count, of `bin_` if the act names one: what was done in one bin stays out of others, also

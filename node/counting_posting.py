@@ -26,7 +26,7 @@ from ledger.words import LINES_MAX
 from node import catalogue
 from node.counting_relocations import Key, note_posted, refuse_open, relocated
 from node.counting_sessions import Sessions
-from node.desk import Answer, Desk, Person
+from node.desk import Answer, Desk, Person, is_done
 from node.operators import Operators
 from node.policies import counting_policy
 from node.rounds import (
@@ -40,6 +40,7 @@ from node.rounds import (
     need_session,
     parked_count,
     parts,
+    reveal_decided,
     set_bin,
     speaking,
 )
@@ -115,14 +116,16 @@ class Posting:
             **({} if looked_at is None else {"round": looked_at}),
         }
         sign, limits = self._own(who, pin)
+        self._tell(who, session, (bin_,))
         return self._approve(
             content, op_id, who, session, bin_, numbers, said, every, occurred_ms, sign, limits, looked_at
         )
 
     def approve_bins(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Post several bins in review with one PIN: `session`, `bins`, `reason` for what differs, `occurred_ms`.
-        Each bin is posted on its own, under its own op_id. Answers {posted: [bins], refused: {bin: why}};
-        `Rejected` when none could be."""
+        Each bin is posted on its own, under its own op_id. One whose stock moved while it was counted is not among
+        them: whoever decides on it sees the moves. Answers {posted: [bins], refused: {bin: why}}; `Rejected` when
+        none could be."""
         who.need(APPROVE, "approve counts")
         fields = Fields(body, "approve bins")
         session = fields.op_id("session")
@@ -133,12 +136,14 @@ class Posting:
         if not bins:
             raise Rejected("name the bins to approve")
         sign, limits = self._own(who, pin)
+        self._tell(who, session, bins)
         posted, refused = [], {}
         for bin_ in sorted(set(bins)):
             content = {"session": session.raw, "bin": bin_, "reason": [code for code, _ in every],
                        "occurred_ms": occurred_ms}  # fmt: skip
             name = bin_op_id(op_id, bin_)
             try:
+                self._refuse_unstable(name, session, bin_)
                 self._approve(content, name, who, session, bin_, None, {}, every, occurred_ms, sign, limits)
                 posted.append(bin_)
             except Rejected as error:
@@ -146,6 +151,20 @@ class Posting:
         if not posted:
             raise Rejected(f"no bin was posted: {next(iter(refused.values()))}")
         return {"op_id": str(op_id), "session": str(session), "posted": posted, "refused": refused}
+
+    def _refuse_unstable(self, op_id: OpId, session: OpId, bin_: str) -> None:
+        with self._site.reading() as connection:
+            row = speaking(connection, session, bin_)
+            stable = all(part.stable for part in parts(connection, session, bin_, row.round))
+            if not stable and row.bin_state == "review" and not is_done(connection, op_id):
+                raise Rejected(f"stock of {bin_} moved while it was counted: look at its moves, and approve it alone")
+
+    def _tell(self, who: Person, session: OpId, bins: Iterable[str]) -> None:
+        """Posted or refused, an approval says something of what differs: who may count these bins counts them no
+        more. Kept on its own, before either."""
+        with self._site.writing() as connection:
+            if who.counts:
+                reveal_decided(connection, session, bins, who.actor, self._desk.now_ms())
 
     def approve_from_hub(
         self, op_id: OpId, who: Person, session: OpId, bin_: str, reason: str, number: int, sign: Sign

@@ -14,9 +14,10 @@ from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
+from node.counting_choosing import refuse_own
 from node.counting_units import refuse_elsewhere
 from node.desk import Answer, Desk, Person
-from node.rounds import parts, speaking
+from node.rounds import parts, reveal_decided, speaking
 from node.values import Fields
 
 Key = tuple[str, str, str, int]
@@ -40,7 +41,8 @@ class Relocations:
         self._desk = desk
 
     def decide(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Accept or decline an offer: `session`, `item`, `lot`, `serial`, `status`, `source`, `target`, `accept`."""
+        """Accept or decline an offer: `session`, `item`, `lot`, `serial`, `status`, `source`, `target`, `accept`. Who
+        counted one of the two bins does not, if another approver can: it is an explanation of what they counted."""
         who.need(APPROVE, "decide on a relocation")
         fields = Fields(body, "relocation")
         session, source, target = fields.op_id("session"), fields.text("source"), fields.text("target")
@@ -49,7 +51,14 @@ class Relocations:
         accept = fields.flag("accept", default=True)
         fields.done()
 
+        # Refused or not, it says how the two differ: kept on its own, before either.
+        with self._desk.site.writing() as connection:
+            if who.counts:
+                reveal_decided(connection, session, (source, target), who.actor, self._desk.now_ms())
+
         def work(connection: Connection) -> Answer:
+            for bin_ in (source, target):
+                refuse_own(connection, session, bin_, who)
             offer = next(
                 (each for each in offers(connection, session, source) if each.key == key and each.target == target),
                 None,

@@ -201,8 +201,8 @@ class Review:
             }
 
     def ready(self, connection: Connection, who: Person, session: OpId) -> list[Answer]:
-        """The bins in review with how many of their lines differ, to approve several at once. Nothing for somebody
-        who may count: they look at one bin at a time, and count it no more."""
+        """The bins in review with how many of their lines differ and whether they are stable, to approve several at
+        once. Nothing for somebody who may count: they look at one bin at a time, and count it no more."""
         who.may_see(APPROVE, "see the variance of a count")
         if who.counts:
             return []
@@ -212,10 +212,12 @@ class Review:
         found = []
         for (bin_,) in rows:
             row = speaking(connection, session, bin_)
-            lines = [line for part in parts(connection, session, bin_, row.round) for line in part.lines]
+            counted = parts(connection, session, bin_, row.round)
+            lines = [line for part in counted for line in part.lines]
             found.append(
                 {
                     "bin": bin_,
+                    "stable": all(part.stable for part in counted),
                     "differs": sum(1 for line in lines if line.difference)
                     + sum(1 for each in counting_units.found_in(connection, session, bin_) if each["stood"] != bin_),
                     "parked": parked_count(connection, session, bin_),

@@ -465,6 +465,12 @@ def reveal(connection: Connection, session: OpId, bins: Iterable[str], actor: Ac
     )
 
 
+def reveal_decided(connection: Connection, session: OpId, bins: Iterable[str], actor: Actor, now_ms: int) -> None:
+    """The same of those bins that wait for a decision: who is asked for one, or refused it, hears how they differ."""
+    rows = connection.execute("SELECT bin FROM count_bins WHERE session = ? AND state = 'review'", (session.raw,))
+    reveal(connection, session, sorted({str(bin_) for (bin_,) in rows} & set(bins)), actor, now_ms)
+
+
 def learned(connection: Connection, places: Iterable[str], actor: Actor, now_ms: int) -> None:
     """An act at these places told this person something of what the books have there, were it only that it could be
     booked or could not: they begin no count of them now, and one that they are at is not blind any more."""

@@ -282,10 +282,10 @@ class Scanning:
             if scan.text == "UNDO":
                 thing, repeated = tasks.undo(connection, task, who.actor, None, cause)
                 said = {**shown_thing(thing), "repeated": True} if repeated else {}
-            elif task.kind != tasks.COUNT or any(line.quantity for line in tasks.tally(connection, task.task)):
-                raise Rejected("lines were counted here: undo them before declaring the bin empty")
-            elif not tasks.said_empty(connection, task.task):
-                tasks.add(connection, task, who.actor, "empty", Thing(), 0, cause)
+            elif task.kind != tasks.COUNT:
+                raise Rejected("no bin is being counted: only that of a count is declared empty")
+            else:
+                self._counting.say_empty(connection, task, who, cause)
         return _refused(kept) or {"outcome": "counted", "command": scan.text, **said}
 
     def _bin(self, connection: Connection, who: Person, task: Task | None, scan: Scan) -> Answer:

@@ -443,8 +443,10 @@ class Documents:
         exceptions.seal(self._site, connection, self._counting, op_id, who, place, lines, document, also=also)
 
     def _blind_to(self, connection: Connection, who: Person, wish: Wish) -> bool:
-        """Whether the person counts a bin that the document takes from."""
-        return bool(self._counting.blind_bins(connection, who) & {line.source for line in wish.lines})
+        """Whether the person counts a bin that the document takes from, or where the books have a piece of it: then
+        no refusal may tell them so."""
+        places = {line.source for line in wish.lines} | set(exceptions.pieces_in(connection, wish.lines))
+        return bool(self._counting.blind_bins(connection, who) & places)
 
     def _propose(
         self, op_id: OpId, who: Person, verb: str, wish: Wish, call: calls.ApprovedCall,

@@ -244,6 +244,66 @@ def test_many_bins_are_approved_with_one_pin_and_each_on_its_own(stage: Stage) -
         assert connection.execute("SELECT COUNT(*) FROM count_posts").fetchone() == (2,)
 
 
+def test_a_bin_whose_stock_moved_is_not_approved_among_others(stage: Stage) -> None:
+    put(stage, "A-01", "BOLT", 5)
+    put(stage, "A-02", "BOLT", 5)
+    number = session(stage, "A-01", "A-02")
+    count(stage, "A-01", {"item": "BOLT", "quantity": 5})
+    stage.floor.counting.open_bin(stage.op(), stage.as_("cora"), {"bin": "A-02"})
+    stage.floor.counting.enter(stage.op(), stage.as_("cora"), {"item": "BOLT", "quantity": 6})
+    put(stage, "A-02", "BOLT", 1)
+    stage.floor.counting.close_bin(stage.op(), stage.as_("cora"), {"bin": "A-02", "confirm": True})
+    with stage.site.reading() as connection:
+        ready = stage.floor.counting.review.ready(connection, stage.as_("sven"), number)
+    assert [(each["bin"], each["stable"]) for each in ready] == [("A-01", True), ("A-02", False)]
+    op, body = stage.op(), {"session": str(number), "bins": ["A-01", "A-02"], "reason": "found"}
+    for _ in range(2):
+        answer = stage.floor.counting.posting.approve_bins(op, stage.as_("sven"), body, PIN)
+        assert answer["posted"] == ["A-01"] and "look at its moves" in answer["refused"]["A-02"]
+    assert state(stage, number, "A-02")[0] == "review"
+    approve(stage, number, "A-02", reason="found")
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_who_asks_for_an_approval_hears_what_differs_and_counts_that_bin_no_more(stage: Stage, *, many: bool) -> None:
+    put(stage, "A-01", "BOLT", 5)
+    number = session(stage, "A-01", "A-02", rounds_max=3, line_quantity_max=None)
+    count(stage, "A-01", {"item": "BOLT", "quantity": 3})
+    tess, posting = stage.as_("tess"), stage.floor.counting.posting
+    wish = {"session": str(number), "reason": "found"}
+    with pytest.raises(Rejected, match="found explains more than expected"):
+        if many:
+            posting.approve_bins(stage.op(), tess, {**wish, "bins": ["A-01", "A-02", "NOWHERE"]}, PIN)
+        else:
+            posting.approve(stage.op(), tess, {**wish, "bin": "A-01"}, PIN)
+    again = {"session": str(number), "bin": "A-01", "reason": "look-again"}
+    stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), again)
+    with pytest.raises(Rejected, match="knows nothing of what the books have"):
+        stage.floor.counting.open_bin(stage.op(), tess, {"bin": "A-01"})
+    stage.floor.counting.open_bin(stage.op(), tess, {"bin": "A-02"})  # of that one nothing was said
+
+
+def test_a_receipt_does_not_tell_a_counter_where_the_books_have_a_piece(stage: Stage) -> None:
+    put(stage, "A-01", "DRILL", 1, serial="S1")
+    put(stage, "A-02", "DRILL", 1, serial="S2")
+    session(stage, "A-01")
+    cora, receive = stage.as_("cora"), stage.floor.stock.receive
+
+    def line(serial: str) -> dict[str, Any]:
+        return {"lines": [{"item": "DRILL", "serial": serial, "quantity": 1, "target": "DOCK"}]}
+
+    with pytest.raises(Rejected, match="elsewhere"):  # nothing that she counts
+        receive(stage.op(), cora, line("S2"))
+    op = stage.op()
+    new = receive(stage.op(), cora, line("S3"))
+    for _ in range(2):
+        known = receive(op, cora, line("S1"))
+        assert {**known, "op_id": ""} == {**new, "op_id": ""}
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT op_id FROM exceptions").fetchall() == [(op.raw,)]
+        assert "DOCK" in stage.floor.lookups.suspects(connection)
+
+
 def test_two_counters_agree_or_a_third_decides(stage: Stage) -> None:
     put(stage, "A-01", "BOLT", 5)
     put(stage, "A-02", "BOLT", 5)

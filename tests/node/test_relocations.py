@@ -102,3 +102,17 @@ def test_lines_that_are_approved_one_by_one_are_as_much_as_all_at_once(stage: St
     with pytest.raises(Rejected, match="more than the 9 you may approve"):
         approve(stage, number, "A-01", reason="lost", lines=[1])
     assert bolts(stage, "A-01") == [45]
+
+
+def test_who_counted_one_of_the_bins_does_not_explain_it_and_who_is_told_counts_no_more(stage: Stage) -> None:
+    put(stage, "A-01", "BOLT", 20)
+    number = session(stage, "A-01", "A-02")
+    count(stage, "A-01", {"item": "BOLT", "quantity": 10}, who="tess")
+    count(stage, "A-02", {"item": "BOLT", "quantity": 10})
+    wish = {"session": str(number), "item": "BOLT", "source": "A-01", "target": "A-02"}
+    with pytest.raises(Rejected, match="you counted A-01"):
+        stage.floor.counting.relocations.decide(stage.op(), stage.as_("tess"), wish)
+    again = {"session": str(number), "bin": "A-02", "reason": "look-again"}
+    stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), again)
+    with pytest.raises(Rejected, match="knows nothing of what the books have"):
+        stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "A-02"})

@@ -254,3 +254,13 @@ def test_a_bin_with_a_confirmed_unit_is_not_empty(stage: Stage) -> None:
     stage.floor.counting.undo(stage.op(), stage.as_("cora"), {})
     empty(stage)
     assert scan(stage)["why"] == "the bin was declared empty: undo that first"
+
+
+def test_a_label_does_not_declare_a_bin_empty_in_which_a_unit_was_confirmed(stage: Stage) -> None:
+    plan(stage, "A-01")
+    begin(stage, "A-01")
+    scan(stage)
+    answer = stage.scan("CTL:EMPTY")
+    assert answer["outcome"] == "refused" and "lines were counted in this bin" in answer["why"]
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT COUNT(*) FROM scan_events WHERE kind = 'empty'").fetchone() == (0,)

@@ -172,7 +172,7 @@ function showBin(before) {
   showLines();
   showAreas(screen);
   byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
-  byId("empty").disabled = lines.some((line) => line.counted > 0) || screen.empty;
+  byId("empty").disabled = lines.some((line) => line.counted > 0) || units.length > 0 || screen.empty;
   byId("done").disabled = !lines.length && !units.length && !screen.empty;
   byId("parked").hidden = !screen.parked;
   byId("parked-count").textContent = screen.parked;
