@@ -77,7 +77,7 @@ class Counting(Sessions, Lines):
         self.choosing = Choosing(desk)
         self.posting = Posting(desk, operators, self)
         self.relocations = Relocations(desk)
-        self.sheets = Sheets(desk, operators, self.closing)
+        self.sheets = Sheets(desk, operators, self, self.closing)
         self.reports = Reports(desk, operators)
         self.certificates = Certificates(desk)
 

@@ -8,6 +8,8 @@ It is the count of no session and nothing is posted by it: the bin is suspect, a
 
 from __future__ import annotations
 
+from typing import Any
+
 from ledger import calls
 from ledger.db import Connection
 from ledger.documents import OUT_OF_CONTACT, UNEXPLAINED, part_op_id
@@ -44,7 +46,8 @@ def keep(desk: Desk, sessions: Sessions, op_id: OpId, who: Person, body: object)
         task = tasks.dropped(connection, who.actor, bin_)
         if task is None:
             raise Rejected(f"you have not opened {bin_}")
-        names = _seal(connection, desk, op_id, who, task, desk.did_at_ms(who, occurred_ms))
+        mark = (OUT_OF_CONTACT, UNEXPLAINED) if tasks.unexplained(connection, task.task) else (OUT_OF_CONTACT,)
+        names = seal(connection, desk, op_id, who, task, desk.did_at_ms(who, occurred_ms), marks=mark)
         exceptions.order_count(connection, sessions, op_id, who, (bin_,))
         tasks.become(connection, task.task, tasks.CLOSED)
         return {"bin": bin_, "state": "kept", "exception": True, "operations": [str(name) for name in names]}
@@ -53,11 +56,11 @@ def keep(desk: Desk, sessions: Sessions, op_id: OpId, who: Person, body: object)
     return desk.once(op_id, who.actor, "close_bin", {"bin": bin_, "occurred_ms": occurred_ms}, work)
 
 
-def _seal(
-    connection: Connection, desk: Desk, op_id: OpId, who: Person, task: Task, done_ms: int | None
+def seal(
+    connection: Connection, desk: Desk, op_id: OpId, who: Person, task: Task, done_ms: int | None, **said_of: Any
 ) -> list[OpId]:
-    """One exception, or as many as its lines need; each of them has the root of all scans. A line says of the goods
-    that they lie where they were counted: they leave that bin for itself."""
+    """One exception, or as many as its lines need; each of them has the root of all scans, and what is `said_of` the
+    document. A line says of the goods that they lie where they were counted: they leave that bin for itself."""
     counted, parked = tasks.tally(connection, task.task), tasks.unexplained(connection, task.task)
     said = tasks.said_empty(connection, task.task) or sealed_in(connection, [task.task])
     if not counted and not said and not parked:
@@ -73,9 +76,9 @@ def _seal(
         document = desk.document(
             done_ms,
             scans=root,
-            marks=(OUT_OF_CONTACT, UNEXPLAINED) if parked else (OUT_OF_CONTACT,),
             expiries={at: each.thing.expiry for at, each in enumerate(chunk) if each.thing.expiry},
             pieces={at: each.pieces for at, each in enumerate(chunk) if each.pieces},
+            **said_of,
         )
         stated = calls.ExceptDocument(actor=who.actor, location=task.target, reason=LATE_COUNT, lines=lines)
         names.append(op_id if number == 1 else part_op_id(op_id, number))

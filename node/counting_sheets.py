@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 
 from ledger.db import Connection
-from ledger.documents import reason_code
+from ledger.documents import BY_PAPER, NOT_BLIND, reason_code
 from ledger.errors import Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE, COUNT
 from ledger.wording import shown
-from node import catalogue, counting_csv, tasks
+from node import catalogue, counting_csv, counting_late, exceptions, hindsight, tasks
 from node.counting_close import Closing, booked
 from node.counting_csv import Sheet
 from node.counting_lines import counted_elsewhere
 from node.counting_posting import bin_op_id
-from node.desk import Answer, Desk, Person
+from node.counting_sessions import Sessions
+from node.desk import Answer, Desk, Person, verb_of
 from node.operators import Operators
 from node.policies import counting_policy
 from node.rounds import (
@@ -41,16 +43,18 @@ from node.values import Fields, listed, text_id
 
 BINS_MAX = 50
 OPENED = "opened"
+KEPT = "keep_sheet"  # the verb of what is kept for itself
 CSV_CHARACTERS_MAX = 500_000
 
 
 class Sheets:
     """Issuing sheets, taking them back, and what is still out."""
 
-    def __init__(self, desk: Desk, operators: Operators, closing: Closing) -> None:
+    def __init__(self, desk: Desk, operators: Operators, sessions: Sessions, closing: Closing) -> None:
         self._desk = desk
         self._operators = operators
         self._site = desk.site
+        self._sessions = sessions
         self._closing = closing
 
     def issue(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -120,7 +124,9 @@ class Sheets:
 
         A dry run answers {bins, left, problems, asked} and changes nothing. Otherwise every problem refuses the whole
         sheet, what is hard to believe is asked back ({ask}), and each bin it counted is recorded. Bins of the sheet
-        that it says nothing about still wait.
+        that it says nothing about still wait. A sheet that turns up after all, and a bin that does not wait for it
+        any more, is asked about too: whoever counted really counted, so what it says of such a bin is kept as an
+        exception (`counting_late`), and the bin is counted.
         """
         who.need(APPROVE | COUNT, "enter a count sheet")
         fields = Fields(body, "sheet")
@@ -137,9 +143,12 @@ class Sheets:
         with self._site.reading() as connection:
             sheet = self.known(connection, number)
             read = counting_csv.read(connection, sheet, text, counted_ms)
+            late = self._late(connection, op_id, sheet, read)
             problems = list(read.problems)
-            problems += self._problems(connection, op_id, sheet, read, counter, who)
+            problems += self._problems(connection, op_id, sheet, read, late, counter, who)
+        asked = [*read.asked, *filter(None, late.values())]
         found = {"bins": [{"bin": each.bin, "lines": len(each.lines), "empty": each.empty} for each in read.bins],
+                 "late": sorted(late),
                  "left": [bin_ for bin_ in sheet.bins if bin_ not in {each.bin for each in read.bins}]}  # fmt: skip
         if dry:
             return {
@@ -148,20 +157,21 @@ class Sheets:
                 "dry_run": True,
                 **found,
                 "problems": problems,
-                "asked": list(read.asked),
+                "asked": asked,
             }
         if problems:
             more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
             raise Rejected(f"sheet {number} is not taken: {problems[0]}{more}")
         if not read.bins:
             raise Rejected(f"sheet {number} counts nothing: settle it as void or missing")
-        if read.asked and not sure:
-            return {"op_id": str(op_id), "sheet": number, "ask": " ".join(read.asked[:5])}
+        if asked and not sure:
+            return {"op_id": str(op_id), "sheet": number, "ask": " ".join(asked[:5])}
         for each in read.bins:
-            self._count(op_id, who, sheet, each, counter, counted_ms, digest)
+            take = self._keep if each.bin in late else self._count
+            take(op_id, who, sheet, each, counter, counted_ms, digest)
 
         def work(connection: Connection) -> Answer:
-            if self.known(connection, number).state == "issued":
+            if self.known(connection, number).state != "returned":
                 self._become(connection, number, "returned", "", who)
             close_if_done(connection, sheet.session)
             return {"sheet": number, "state": "returned", **found}
@@ -182,11 +192,7 @@ class Sheets:
                 raise Rejected(f"{read.bin} does not wait for this sheet any more: leave it out")
             answers = self._answers_for(connection, counter, who)
             task = tasks.from_paper(connection, counter, read.bin, counted_ms)
-            for thing, quantity, pieces in read.lines:
-                cause = Cause(counted_ms)
-                tasks.add(connection, task, who.actor, "set", thing, quantity, cause, entered=quantity, pieces=pieces)
-            if read.empty:
-                tasks.add(connection, task, who.actor, "empty", tasks.Thing(), 0, Cause(counted_ms))
+            _enter(connection, task, who, read, counted_ms)
             connection.execute("UPDATE count_sheets SET digest = ? WHERE number = ?", (digest, sheet.number))
             connection.execute(
                 "UPDATE count_rounds SET assignee = ?, task = ?, changes = ?, height = ?, sheet = ?"
@@ -211,6 +217,33 @@ class Sheets:
         # One of an older node says nothing of it: then it was the counter.
         answers = Actor.parse(done.get("answers", str(counter)))
         self._closing.close_bin(name, Person(answers, COUNT), body)
+
+    def _keep(
+        self, op_id: OpId, who: Person, sheet: Sheet, read: counting_csv.Bin, counter: Actor, counted_ms: int,
+        digest: bytes,
+    ) -> None:  # fmt: skip
+        """Seal what the sheet says of a bin that does not wait for it any more, and have that counted."""
+        name = bin_op_id(op_id, read.bin)
+
+        def kept(connection: Connection) -> Answer:
+            answers = self._answers_for(connection, counter, who)
+            task = tasks.made(connection, counter, tasks.COUNT, tasks.CLOSED, "", read.bin, counted_ms)
+            _enter(connection, task, who, read, counted_ms)
+            by = Person(answers, COUNT)
+            said = {"sheet": str(sheet.number), **({} if answers == counter else {"counted-by": str(counter)})}
+            names = counting_late.seal(
+                connection, self._desk, name, by, task, counted_ms,
+                marks=(BY_PAPER,) if sheet.blind else (NOT_BLIND, BY_PAPER),
+                references=said,
+                commitments={"paper": digest},
+            )  # fmt: skip
+            if not hindsight.counted_since(connection, read.bin, counted_ms):
+                exceptions.order_count(connection, self._sessions, name, by, (read.bin,))
+            connection.execute("UPDATE count_sheets SET digest = ? WHERE number = ?", (digest, sheet.number))
+            return {"bin": read.bin, "operations": [str(each) for each in names]}
+
+        content = {"sheet": sheet.number, "bin": read.bin, "csv": digest}
+        self._desk.once(name, who.actor, KEPT, content, kept)
 
     def _answers_for(self, connection: Connection, counter: Actor, who: Person) -> Actor:
         """Whose count a sheet is on the chain: its counter's. What somebody counted who has left or may not count
@@ -318,23 +351,40 @@ class Sheets:
             raise Rejected(f"sheet {number} is {sheet.state} already")
         return sheet
 
+    def _late(self, connection: Connection, op_id: OpId, sheet: Sheet, read: counting_csv.Read) -> dict[str, str]:
+        """The bins that do not wait for this sheet any more, each with what to ask of it; '' where this very wish has
+        kept what it says."""
+        found: dict[str, str] = {}
+        for each in read.bins:
+            row = latest(connection, sheet.session, each.bin)
+            if verb_of(connection, bin_op_id(op_id, each.bin)) == KEPT:
+                found[each.bin] = ""
+            elif self._taken(connection, op_id, each.bin) or sheet.state == "returned":
+                continue
+            elif sheet.state != "issued" or row.bin_state != "waiting" or row.round != sheet.rounds[each.bin]:
+                found[each.bin] = _too_late(each.bin, sheet.number)
+        return found
+
     def _problems(
-        self, connection: Connection, op_id: OpId, sheet: Sheet, read: counting_csv.Read, counter: Actor,
-        who: Person,
+        self, connection: Connection, op_id: OpId, sheet: Sheet, read: counting_csv.Read, late: Mapping[str, str],
+        counter: Actor, who: Person,
     ) -> list[str]:  # fmt: skip
         """Why the sheet cannot be taken as this person's count, brought back by another or not. Bins that this very
         wish took are right already."""
-        mine = [each for each in read.bins if not self._taken(connection, op_id, each.bin)]
+        mine = [
+            each for each in read.bins if not self._taken(connection, op_id, each.bin) and late.get(each.bin, " ")
+        ]
         if read.bins and not mine:
             return []
-        problems = [] if sheet.state == "issued" else [f"sheet {sheet.number} is {sheet.state}"]
+        problems = [f"sheet {sheet.number} is returned already"] if sheet.state == "returned" else []
         try:
             self._answers_for(connection, counter, who)
         except Rejected as error:
             problems.append(str(error))
         seen: set[tuple[str, str]] = set()
         for each in mine:
-            problems += _bin_problems(connection, sheet, each, counter, who.actor)
+            if each.bin not in late:
+                problems += _bin_problems(connection, sheet, each, counter, who.actor)
             pieces = [(thing.item, thing.serial) for thing, quantity, _ in each.lines if thing.serial and quantity]
             problems += [
                 f"serial {serial} of {item} stands in two bins" for item, serial in pieces if (item, serial) in seen
@@ -359,13 +409,19 @@ class Sheets:
         )
 
 
+def _enter(connection: Connection, task: tasks.Task, who: Person, read: counting_csv.Bin, counted_ms: int) -> None:
+    """What the sheet says of a bin, as events of its task."""
+    for thing, quantity, pieces in read.lines:
+        cause = Cause(counted_ms)
+        tasks.add(connection, task, who.actor, "set", thing, quantity, cause, entered=quantity, pieces=pieces)
+    if read.empty:
+        tasks.add(connection, task, who.actor, "empty", tasks.Thing(), 0, Cause(counted_ms))
+
+
 def _bin_problems(
     connection: Connection, sheet: Sheet, read: counting_csv.Bin, counter: Actor, by: Actor
 ) -> list[str]:
     row = latest(connection, sheet.session, read.bin)
-    if row.bin_state != "waiting" or row.round != sheet.rounds[read.bin]:
-        problem = f"{read.bin} does not wait for this sheet any more: leave it out"
-        return [problem]
     problems = [
         f"serial {thing.serial} was already counted in this session: check both pieces"
         for thing, quantity, _ in read.lines
@@ -383,6 +439,10 @@ def _refuse_in_another_name(connection: Connection, session: OpId, bin_: str, co
     """Whoever counted a bin could say in somebody else's name what they said in their own."""
     if by != counter and by in counters_of(connection, session, bin_):
         raise Rejected(f"you counted {bin_} before: somebody else brings this sheet back")
+
+
+def _too_late(bin_: str, number: int) -> str:
+    return f"{bin_} does not wait for sheet {number} any more: keep what is on it, and have the bin counted?"
 
 
 def _without_sheet(connection: Connection, session: OpId) -> list[str]:

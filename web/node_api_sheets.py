@@ -229,7 +229,14 @@ _READ: dict[str, Schema] = {
     "bins": array(record("SheetCount", {"bin": CODE, "lines": whole(), "empty": flag()}), 50),
     "left": array(CODE, 50, "Bins of the sheet that it says nothing about"),
 }
-RETURNED = record("SheetReturned", {"op_id": OP_ID, "sheet": whole(), "state": one_of("returned"), **_READ})
+_LATE: dict[str, Schema] = {
+    "late": array(
+        CODE, 50, "Bins that do not wait for it any more: what it says of them is kept, and they are counted"
+    )
+}
+RETURNED = record(
+    "SheetReturned", {"op_id": OP_ID, "sheet": whole(), "state": one_of("returned"), **_READ}, may=_LATE
+)
 TRIED = record(
     "SheetTried",
     {
@@ -239,6 +246,7 @@ TRIED = record(
         **_READ,
         "problems": array(WORDS, None, "Each refuses the whole sheet"),
         "asked": array(WORDS, None, "Doubts"),
+        **_LATE,
     },
 )
 CERTIFICATE = record(
