@@ -28,6 +28,8 @@ Found: TypeAlias = list[tuple[Key, Answer]]
 KINDS = {control.BIN: "bin", control.VIRTUAL: "virtual", control.UNIT: "unit", control.CLOSED: "closed",
          control.AREA: "area"}  # fmt: skip
 LOCATIONS = "locations"
+# Where a place lies, but for a unit in one of those that are hidden.
+_STANDS = f"iif(kind = {catalogue.UNIT} AND parent IN (SELECT value FROM json_each(?1)), '', parent)"  # noqa: S608
 _WORDS_OF = "coalesce((SELECT words FROM named WHERE stream = 'locations' AND key = location), lower(location))"
 _LAST = "\U0010ffff"
 _NEWEST = 2**62
@@ -121,7 +123,7 @@ def total_of(connection: Connection, sku: str, hidden: Iterable[str], lot: str =
 
 
 def stock_of(
-    connection: Connection, sku: str, hidden: Iterable[str], after: Key | None, most: int, lot: str = ""
+    connection: Connection, sku: str, hidden: frozenset[str], after: Key | None, most: int, lot: str = ""
 ) -> Found:
     """Where how much of an item, or of one lot of it, lies on the floor: key (location, lot, status)."""
     rows = connection.execute(
@@ -130,10 +132,11 @@ def stock_of(
         " ORDER BY location, lot, status LIMIT ?",
         (sku, *(after or ("", "", -1)), lot, json.dumps([*hidden, *VIRTUAL]), most + 1),
     ).fetchall()
+    stands = {row[0]: catalogue.stands_in(connection, row[0]) for row in rows}
     return [
         (
             row[:3],
-            {"location": row[0], "stands_in": catalogue.stands_in(connection, row[0]), "lot": row[1],
+            {"location": row[0], "stands_in": "" if stands[row[0]] in hidden else stands[row[0]], "lot": row[1],
              "status": STATUSES[row[2]], "quantity": row[3]},
         )
         for row in rows
@@ -242,23 +245,26 @@ def _moves(connection: Connection, rows: Sequence[Sequence[Any]]) -> Found:
 
 def locations(
     connection: Connection, after: Key | None, most: int, beginning: str = "", parent: str | None = None,
-    search: str = "",
+    search: str = "", hidden: frozenset[str] = frozenset(),
 ) -> Found:  # fmt: skip
     """Places whose code begins so, or that lie in `parent`, or whose code or name has each word of `search`: key
-    (location)."""
+    (location). `hidden`: of a unit in one of these nobody is told where it stands."""
     (last,) = after or ("",)
     words = search.casefold().split()
     rows = connection.execute(
-        "SELECT location, kind, parent FROM locations WHERE location > ? AND location >= ? AND location < ?"  # noqa: S608
-        f" AND (? IS NULL OR parent = ?){f' AND instr({_WORDS_OF}, ?)' * len(words)} ORDER BY location LIMIT ?",
-        (last, beginning, beginning + _LAST, parent, parent, *words, most + 1),
+        f"SELECT location, kind, {_STANDS} FROM locations WHERE location > ? AND location >= ? AND location < ?"  # noqa: S608
+        f" AND (? IS NULL OR {_STANDS} = ?){f' AND instr({_WORDS_OF}, ?)' * len(words)} ORDER BY location LIMIT ?",
+        (json.dumps(sorted(hidden)), last, beginning, beginning + _LAST, parent, parent, *words, most + 1),
     ).fetchall()
     return [((row[0],), _place(connection, row)) for row in rows]
 
 
-def location(connection: Connection, code: str) -> Answer | None:
-    """One place, or None when the site has no such."""
-    row = connection.execute("SELECT location, kind, parent FROM locations WHERE location = ?", (code,)).fetchone()
+def location(connection: Connection, code: str, hidden: frozenset[str] = frozenset()) -> Answer | None:
+    """One place, or None when the site has no such; see `locations`."""
+    row = connection.execute(
+        f"SELECT location, kind, {_STANDS} FROM locations WHERE location = ?2",  # noqa: S608
+        (json.dumps(sorted(hidden)), code),
+    ).fetchone()
     return None if row is None else _place(connection, row)
 
 

@@ -250,14 +250,16 @@ def _lookup(ask: Ask) -> Answer:
 
 def _locations(ask: Ask) -> object:
     with ask.reading() as connection:
-        found = listings.locations(connection, ask.after, ask.limit, parent=ask.query.get("parent"), **_narrowed(ask))
+        parent, hidden = ask.query.get("parent"), _hidden(ask, connection)
+        found = listings.locations(connection, ask.after, ask.limit, parent=parent, hidden=hidden, **_narrowed(ask))
     return ask.page(found)
 
 
 def _location(ask: Ask) -> Answer:
     """Any place by its code; one that can hold stock with what lies there."""
     with ask.reading() as connection:
-        place = listings.location(connection, ask.named(lambda: text_id(ask.path["code"], "location")))
+        code, hidden = ask.named(lambda: text_id(ask.path["code"], "location")), _hidden(ask, connection)
+        place = listings.location(connection, code, hidden)
         if place is None:
             raise kit.NotFound(f"location {shown(ask.path['code'])} is not known here")
         if place["kind"] in ("virtual", "area"):
