@@ -227,7 +227,7 @@ class Scanning:
             over = tasks.get(connection, named)
             mine = over is not None and over.actor == who.actor and over.state == tasks.CLOSED
             lost = {"outcome": "late", "why": "it was scanned in a receipt or move that is not open any more"}
-            why = "it came after the receipt or move that it was scanned in"
+            why = "it came after that receipt or move was ended: it is not in it, and waits to be explained"
             return self._late(connection, over if mine else None, lost, why, scan, cause)
         if scan.kind == "bin" or (scan.kind == "unit" and _is_counted_bin(connection, task, unit_of(scan))):
             return self._bin(connection, who, task, scan)

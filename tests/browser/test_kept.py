@@ -40,11 +40,13 @@ def test_scans_into_a_receipt_that_was_finished_elsewhere_are_kept_as_refused(pa
     pages.house.oslo.people["rita"].act("tasks/finish")  # on another tablet
     page.context.set_offline(False)
     expect(page.locator("#outbox-open")).to_have_text("✕ 3 refused")
-    expect(page.locator("#answer")).to_contain_text("not counted")
+    expect(page.locator("#answer")).to_contain_text("waits to be explained")
     expect(page.locator("#answer")).to_have_attribute("data-level", "bad")
     page.click("#outbox-open")
     refused = page.locator("#outbox-refused-list .line")
-    expect(refused.filter(has_text=GLOVES)).to_contain_text("Nothing is open: it was not counted")
+    expect(refused.filter(has_text=GLOVES)).to_contain_text("it is not in it")
+    left = pages.house.oslo.people["kim"].get("scans/left")["rows"]
+    assert len([each for each in left if each["place"] == DOCK]) == 3
     page.click("#outbox-seen")
     nothing_to_send(page)
 
