@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
@@ -12,8 +15,9 @@ from tallyman_stage import Api, wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_count import MARKER, TAPE, counted, open_bin
-from tests.browser.test_floor import CABLE, lies, put
+from tests.browser.test_floor import CABLE, lies, listens, put
 from tests.browser.test_outbox import leave, nothing_to_send, scans_of, to_send
+from web.node_events import STREAMS_PER_LOGIN
 from web.node_floor import SCREENS
 
 Scan = Callable[..., None]
@@ -375,3 +379,47 @@ def test_whoever_logs_out_leaves_nothing_told_on_the_tablet(pages: Pages, scanne
     page.click("#logout")
     page.wait_for_url("**/login")
     assert page.evaluate(TOLD) == []
+
+
+@pytest.mark.parametrize("again", ["", "reload"])
+def test_what_the_nodes_own_scanner_reads_while_the_line_is_broken_comes_when_it_is_back(
+    pages: Pages, again: str
+) -> None:
+    """Nothing was scanned on this page before, and to the node its line looks whole."""
+    pages.forgive(*OUT_OF_REACH)
+    house = pages.house
+    put(house, "F-03", 2)
+    scanner, pia = house.oslo.scanner, house.oslo.people["pia"]
+    pia.post("devices/bind", device="scanner")
+    scanner.wait_opened(20_000)
+    page = pages.tablet("pia", "/floor/scrap")
+    kept(page)
+    page.reload()  # so that the worker has the page too
+    listens(page)
+    page.context.set_offline(True)
+    with half_dead(pia.token, house, "/floor/scrap"):
+        for text in ("BIN:F-03", f"]E0{CABLE}", f"]E0{CABLE}"):
+            scanner.scan(text)
+        wait_for("the node to have them", lambda: not house.oslo.journal.waiting(1))
+        if again:
+            page.reload()
+        page.wait_for_timeout(500)
+        page.context.set_offline(False)
+        expect(page.locator("#lines .count")).to_have_text("2", timeout=40_000)
+    newest = house.oslo.journal.latest
+    wait_for("its word that they came", lambda: [each.state for each in newest(3)] == ["taken"] * 3)
+    page.reload()
+    listens(page)
+    expect(page.locator("#lines .count")).to_have_text("2")
+
+
+@contextmanager
+def half_dead(token: str, house: stage.House, path: str) -> Iterator[None]:
+    """Lines of a page from which nothing is ever read; so many that its own one ends, as a broken line does."""
+    port, asked = int(house.oslo.url.rsplit(":", 1)[1]), f"/events?{urlencode({'codes': 'always', 'page': path})}"
+    with ExitStack() as lines:
+        for _ in range(STREAMS_PER_LOGIN):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            line.sendall(f"GET {asked} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            assert line.recv(12) == b"HTTP/1.1 200"
+        yield
