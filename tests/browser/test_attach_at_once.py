@@ -58,9 +58,9 @@ def test_a_photo_of_a_counted_bin_waits_on_the_tablet_for_contact(pages: Pages, 
 def test_a_file_on_slow_wifi_arrives_and_holds_up_nothing_for_ever(pages: Pages, scanned: Scan) -> None:
     """It takes twice as long as any small act is waited for, and meanwhile the page says what goes on."""
     house = pages.house
-    stage.open_count(house, "Slow", "N-04", "N-05")
+    stage.open_count(house, "Slow", "T-15", "T-16")
     page = pages.tablet("ana", "/count")
-    open_bin(page, scanned, "N-04")
+    open_bin(page, scanned, "T-15")
     scanned(page, MARKER)
     close_bin(page)
     op_id = of(page)
@@ -69,7 +69,7 @@ def test_a_file_on_slow_wifi_arrives_and_holds_up_nothing_for_ever(pages: Pages,
     slow.send("Network.enable")
     slow.send("Network.emulateNetworkConditions", wifi)
     page.set_input_files("#proof-file", {"name": "log.txt", "mimeType": "text/plain", "buffer": b"dented\n" * 30_000})
-    scanned(page, "BIN:N-05")
+    scanned(page, "BIN:T-16")
     expect(page.locator("#outbox-open")).to_contain_text("2 to send")
     page.click("#outbox-open")
     expect(page.locator("#outbox-list .line").first).to_contain_text("being sent")
@@ -78,7 +78,7 @@ def test_a_file_on_slow_wifi_arrives_and_holds_up_nothing_for_ever(pages: Pages,
     page.keyboard.press("Escape")
     wait_for("the file", lambda: attached(house, "kim", op_id) == ["log.txt"], 60)
     page.wait_for_selector("#counting:not([hidden])")
-    expect(page.locator("#bin")).to_have_text("N-05")
+    expect(page.locator("#bin")).to_have_text("T-16")
     page.click("#leave")
     page.click("#ask-yes")
     page.wait_for_selector("#choose:not([hidden])")

@@ -27,6 +27,12 @@ const known = (async () => {
   if (written === null && kept && kept.actor === me?.actor) bin = written = kept.bin;
 })();
 
+// What the node said of it, or said last: somebody who is not logged in is nowhere.
+const told = new Promise((resolve) => {
+  stream.addEventListener("state", resolve, { once: true });
+  whose().then((me) => me || resolve());
+});
+
 outbox.addEventListener("change", (event) => {
   if (busy && !event.detail.mine) actedAt = performance.now();
   busy = event.detail.mine > 0;
@@ -50,6 +56,7 @@ function label(text, { typed = false } = {}) {
 
 export const place = {
   known, // until then nobody can say where a scan belongs
+  told, // nor, where this tablet remembers no bin, until then
   label,
   here: () => (bin ? { bin } : {}),
   goTo(code) {
