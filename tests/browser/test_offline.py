@@ -5,12 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
 
+from devices.decoders.labels import Labels
+from devices.decoders.scan import decode, rules
+from node.scanning import unit_of
 from tallyman_stage import Api, wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
@@ -35,6 +39,7 @@ TOLD = """new Promise((resolve) => {
     found.onsuccess = () => { wish.result.close(); resolve(found.result.filter((key) => key.startsWith("told:"))); };
   };
 })"""
+PALLET = "095212345000000025"
 NO_ANSWER = "Unreachable: The node does not answer"
 
 
@@ -115,6 +120,67 @@ def test_a_tablet_without_power_and_node_knows_its_bin_at_once(pages: Pages, sca
     nothing_to_send(page)
     expect(counted(page, "Marker blue")).to_have_text("2")
     leave(page)
+
+
+@pytest.mark.parametrize("bin_", ["T-17", "CRATE-77", PALLET])
+def test_a_bin_opens_without_the_node_by_any_label_that_the_node_takes(
+    pages: Pages, scanned: Scan, alone: None, bin_: str
+) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    house = pages.house
+    if bin_ != "T-17":
+        house.oslo.people["rita"].act("units/move", units=[{"unit": bin_}], target="T-17")
+    stage.open_count(house, f"By its label {bin_}", bin_)
+    page = pages.tablet("ana", "/count")
+    expect(page.locator("#bins .tile", has_text=bin_)).to_be_visible()
+    kept(page)
+    page.context.set_offline(True)
+    page.reload()
+    expect(page.locator("#bins .tile", has_text=bin_)).to_be_visible()
+    scanned(page, {"T-17": "T-17", PALLET: f"]C100{PALLET}"}.get(bin_, f"LPN:{bin_}"), MARKER)
+    expect(page.locator("#bin")).to_have_text(bin_)
+    to_send(page, 2)
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    assert scans_of(pages, bin_) == 1
+    leave(page)
+
+
+LABELS = (
+    Labels(),
+    Labels(bin_prefix="", bin_pattern=r"(?P<code>[A-Z]-\d{2})/[0-9]", check_character=False),
+    Labels(bin_pattern=r"[A-Z]-\d+", unit_prefix="U#", control_prefix="", check_character=True),
+)
+READS = (
+    *("BIN:A-01", "]C0BIN:A-01", "]A0BIN:A-01F", "BIN:A-01F", "A-01", "]C0A-01", "A-01/3", "]E0A-01/3", "Q"),
+    *(f"]C100{PALLET}", f"]C100{PALLET}02095212345000183712", f"00{PALLET}", PALLET, "]C1010952123450001810L1"),
+    *("]C14149521234500018", "]C14149521234500018254UP", "LPN:C-1", "U#C-1", "BADGE:abcdef", "CTL:UNDO", "CTL:UNDOX"),
+    *("9521234500063", "]E09521234500063", "MARK-BL", "]C1BIN:A-01", "]Q3BIN:A-01", "]Q1BIN:A-01"),
+)
+
+
+def test_the_tablet_reads_labels_as_the_node_does(pages: Pages) -> None:
+    page = pages.tablet("ana", "/count")
+    page.wait_for_selector("html[data-scanner]", state="attached")
+    tablet = page.evaluate(
+        """async ([all, reads]) => {
+          const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+          const { reader } = await import(loaded.find((name) => name.endsWith("/labels.js")));
+          return all.map((rules) => reads.map((text) => {
+            const { kind = "", code = "" } = reader(rules)(text) || {};
+            return [kind, code];
+          }));
+        }""",
+        [[rules(each) for each in LABELS], READS],
+    )
+    for each, read in zip(LABELS, tablet, strict=True):
+        for text, (kind, code) in zip(READS, read, strict=True):
+            scan = decode(text.encode(), on=date(2026, 3, 1), labels=each)
+            if scan.problems:  # whether a label is right is the node's to say
+                continue
+            ours = scan.kind in ("bin", "unit", "badge", "control")
+            assert (kind, code) == ((scan.kind, unit_of(scan)) if ours else ("", "")), (each, text)
 
 
 def test_the_caches_hold_no_name_and_no_quantity(pages: Pages, scanned: Scan) -> None:
