@@ -515,3 +515,9 @@ TASKS_2 = """
 -- The expected delivery that a receipt was begun for, or ''.
 ALTER TABLE tasks ADD COLUMN delivery TEXT NOT NULL DEFAULT '';
 """
+
+HANDED_2 = """
+-- The page in front when the code was read, and whether it has said that the code came.
+ALTER TABLE handed_codes ADD COLUMN page TEXT NOT NULL DEFAULT '';
+ALTER TABLE handed_codes ADD COLUMN came INTEGER NOT NULL DEFAULT 0;
+"""

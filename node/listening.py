@@ -1,20 +1,25 @@
 """Which pages people have open, and what they do with codes that their wired scanners read.
 
 A page that puts something together itself (a look-up, a basket, a pick list) takes the codes of its owner's scanners
-as if they were typed there: they are handed to it, in order, and kept for a while, so that none is lost to a line
-that broke. The page that was opened last decides. What pages there are is known from their streams, and forgotten
-with them: after a restart codes belong to the open task, until the pages are back a second later.
+as if they were typed there: they are handed to it, in order. The page that was opened last decides. What pages there
+are is known from their streams, and forgotten with them: after a restart codes belong to the open task, until the
+pages are back a second later.
+
+A line that broke may look whole for a while. So a code is kept until its page says that it came, and a page that
+comes back gets it, but no other kind of page, which would take it for something else. What no page had in time is for
+its person to decide about.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.db import Connection
 from ledger.ids import Actor
 
-KEPT_MS = 10 * 60_000
+KEPT_MS = 2 * 60_000  # for a page that comes back; longer, and its person has gone on without it
 AT_ONCE = 50
 NEVER, IDLE, ALWAYS = "", "idle", "always"  # a page takes codes: not at all, while no task is open, in any case
 
@@ -25,6 +30,7 @@ class Page:
 
     actor: Actor
     codes: str
+    path: str = ""  # what kind of page it is
 
 
 class Listening:
@@ -49,29 +55,49 @@ class Listening:
         with self._lock:
             return next((each for each in reversed(self._pages) if each.actor == page.actor), None) is page
 
-    def takes_codes(self, actor: Actor, *, busy: bool) -> bool:
-        """Whether this person's page wants a code that one of their scanners has read; `busy`: a task is open."""
+    def taker(self, actor: Actor, *, busy: bool) -> Page | None:
+        """This person's page, if it wants a code that one of their scanners has read; `busy`: a task is open."""
         with self._lock:
             last = next((page for page in reversed(self._pages) if page.actor == actor), None)
-        return last is not None and (last.codes == ALWAYS or (last.codes == IDLE and not busy))
+        return last if last and (last.codes == ALWAYS or (last.codes == IDLE and not busy)) else None
 
 
-def hand(connection: Connection, actor: Actor, read: bytes, text: str, now_ms: int) -> None:
-    """Keep a code for the page of `actor`, once for each read."""
-    connection.execute("DELETE FROM handed_codes WHERE at_ms < ?", (now_ms - KEPT_MS,))
+def hand(connection: Connection, page: Page, read: bytes, text: str, now_ms: int) -> None:
+    """Keep a code for `page`, once for each read."""
     connection.execute(
-        "INSERT OR IGNORE INTO handed_codes (actor, read, text, at_ms) VALUES (?, ?, ?, ?)",
-        (actor.raw, read, text, now_ms),
+        "INSERT OR IGNORE INTO handed_codes (actor, page, read, text, at_ms) VALUES (?, ?, ?, ?, ?)",
+        (page.actor.raw, page.path, read, text, now_ms),
     )
 
 
-def handed(connection: Connection, actor: Actor, after: int) -> list[tuple[int, str]]:
-    """(number, text) of the codes for a person's page after number `after`, in the order in which they were read."""
+def handed(connection: Connection, page: Page, after: int) -> list[tuple[int, str]]:
+    """(number, text) of the codes after number `after` that this kind of page has yet to get, in the order in which
+    they were read."""
     rows = connection.execute(
-        "SELECT number, text FROM handed_codes WHERE actor = ? AND number > ? ORDER BY number LIMIT ?",
-        (actor.raw, after, AT_ONCE),
+        "SELECT number, text FROM handed_codes WHERE actor = ? AND page = ? AND number > ? AND NOT came"
+        " ORDER BY number LIMIT ?",
+        (page.actor.raw, page.path, after, AT_ONCE),
     )
     return [(int(number), str(text)) for number, text in rows]
+
+
+def came(connection: Connection, actor: Actor, numbers: Iterable[int]) -> None:
+    """A page of `actor` has these codes."""
+    rows = [(actor.raw, number) for number in numbers]
+    connection.executemany("UPDATE handed_codes SET came = 1 WHERE actor = ? AND number = ?", rows)
+
+
+def over(connection: Connection, now_ms: int) -> tuple[list[bytes], list[bytes]]:
+    """(reads whose codes came, reads whose codes did not come in time)."""
+    rows = connection.execute(
+        "SELECT came, read FROM handed_codes WHERE came OR at_ms < ? ORDER BY number", (now_ms - KEPT_MS,)
+    ).fetchall()
+    return [bytes(read) for has, read in rows if has], [bytes(read) for has, read in rows if not has]
+
+
+def forget(connection: Connection, reads: Iterable[bytes]) -> None:
+    """What became of these is settled."""
+    connection.executemany("DELETE FROM handed_codes WHERE read = ?", [(read,) for read in reads])
 
 
 def newest(connection: Connection) -> int:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -48,7 +50,11 @@ log = logging.getLogger(__name__)
 
 BATCH = 50
 # What the journal is told. A read with a place beside a task (`park`) waits there, any other late one in the journal.
-_STATES: dict[str, State] = {"late": "parked", "nobody": "parked", "ignored": "ignored"}
+# So does one that was handed to a page, which may not be there any more, until that has said that it came.
+_STATES: dict[str, State] = {"late": "parked", "nobody": "parked", "handed": "parked", "ignored": "ignored"}
+_NOT_CAME = {
+    "outcome": "nobody", "why": "it was read for a page of the tablet, which was out of reach and did not get it",
+}  # fmt: skip
 # What a person decides about later.
 _OPEN = ("late", "nobody")
 # What the scanner is told beside its good tone, which says that the read is durable: a question, or no.
@@ -103,6 +109,31 @@ class Scanning:
         for (state, note), names in marks.items():
             journal.mark_all([(name, state) for name in names], note=note)
         return found
+
+    def came(self, who: Person, numbers: Iterable[int]) -> None:
+        """A page of this person has the codes with these numbers."""
+        with self._site.writing() as connection:
+            listening.came(connection, who.actor, numbers)
+
+    def settle_handed(self, journal: Journal) -> None:
+        """What was handed to a page is taken when that has said so. What it did not get in time is its person's to
+        decide about. To be called by whoever drains: the two mark the same reads."""
+        with self._site.reading() as connection:
+            has, lost = listening.over(connection, self._desk.now_ms())
+        if not has and not lost:
+            return
+        # If we die here they are found again, and marked the same.
+        for read in has:
+            with suppress(Rejected):  # of a journal that was begun anew since
+                journal.mark(read.hex(), "taken", note="its page has it")
+        outcome = json.dumps(_NOT_CAME)
+        with self._site.writing() as connection:
+            just_came, _ = listening.over(connection, self._desk.now_ms())
+            lost = [read for read in lost if read not in just_came]
+            connection.executemany(
+                "UPDATE taken_reads SET outcome = ? WHERE read = ?", [(outcome, read) for read in lost]
+            )
+            listening.forget(connection, [*has, *lost])
 
     def _may_grow(self, connection: Connection, one: Presented, patience_ms: int) -> bool:
         age_ms = self._site.clock.monotonic_ms() - one.reads[-1].ran_ms
@@ -215,11 +246,12 @@ class Scanning:
         task = tasks.meant(connection, who.actor, named, late=self._desk.was_away(who))
         scan = _meant(connection, scan, typed=bool(read.context.get("typed")), waits=task is None)
         ours = bool(read.client_id or read.fault) or scan.kind in ("badge", "control")
-        if not ours and self._listening.takes_codes(who.actor, busy=task is not None):
+        page = None if ours else self._listening.taker(who.actor, busy=task is not None)
+        if page is not None:
             for each in one.reads:
                 text = each.raw.decode("utf-8", "replace")
-                listening.hand(connection, who.actor, bytes.fromhex(each.read_id), text, self._desk.now_ms())
-            return {"outcome": "handed"}
+                listening.hand(connection, page, bytes.fromhex(each.read_id), text, self._desk.now_ms())
+            return {**_NOT_CAME, "outcome": "handed"}
         cause = Cause(max(0, read.at_ms - who.waited_ms), bytes.fromhex(read.read_id), scan.raw)
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}

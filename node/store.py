@@ -612,6 +612,7 @@ STEPS: tuple[db.Step, ...] = (
     bare_notes,
     floor_store.PROPOSED_1,
     floor_store.TASKS_2,
+    floor_store.HANDED_2,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

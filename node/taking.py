@@ -49,6 +49,7 @@ def _work(scanning: Scanning, journal: Journal, clock: Clock, tell: Tell, stop: 
             while taken := scanning.drain(journal, TOGETHER_MS):
                 for read, outcome in taken:
                     _tell(tell, read, outcome, clock.now_ms())
+            scanning.settle_handed(journal)
             problem = ""
         except (LedgerError, Corrupt) as error:
             # The read stays in the journal and is taken when this is over: nothing is lost by waiting.

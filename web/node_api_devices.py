@@ -9,6 +9,7 @@ from devices.pictures import CODES_MAX, GREY_BYTES_MAX, SIDE_MAX, codes_in
 from ledger.errors import Rejected, Unavailable
 from ledger.people import ADMIN, APPROVE, COUNT, MOVE, RECEIVE
 from node import catalogue
+from node.listening import AT_ONCE
 from node.values import Fields, amount
 from node.weighing import in_unit, scale_of
 from web import kit
@@ -66,6 +67,15 @@ def _count(ask: Ask) -> object:
 
 def _dismiss(ask: Ask) -> object:
     return ask.parts.floor.undecided.dismiss(ask.parts.journal, ask.op_id, ask.who, ask.body)
+
+
+def _came(ask: Ask) -> object:
+    """Said again, it changes nothing; a number that is not known any more is settled."""
+    wish = Fields(ask.body, "codes")
+    numbers = [amount(each, "numbers", least=1) for each in wish.objects("numbers", AT_ONCE)]
+    wish.done()
+    ask.parts.floor.scanning.came(ask.who, numbers)
+    return {"numbers": numbers}
 
 
 def _weigh(ask: Ask) -> object:
@@ -139,6 +149,12 @@ ROUTES = (
         method="POST", path="/api/v1/reads/dismiss", allow=_DECIDERS, act=True, handle=_dismiss,
         summary="An undecided read does not count", body=record("DismissRead", {"read": READ, "reason": REASON}),
         answer=record("ReadDismissed", {"op_id": OP_ID, "read": READ}),
+    ),
+    Route(
+        method="POST", path="/api/v1/reads/came", allow=ANYONE, handle=_came,
+        summary="A page has these codes of the node's own scanners; others are shown to its person",
+        body=record("CodesCame", {"numbers": array(whole("The id of a `code` event", least=1), AT_ONCE)}),
+        answer=record("CodesKnown", {"numbers": array(whole(), AT_ONCE)}),
     ),
     Route(
         method="POST", path="/api/v1/scans/picture", allow=ANYONE, handle=_picture,

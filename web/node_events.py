@@ -70,7 +70,8 @@ EVENTS = Route(
     query={
         "codes": one_of(IDLE, ALWAYS),
         "tiles": one_of("yes"),
-        "after": text("The last `code` that came, as Last-Event-ID", pattern="^[0-9]{1,18}$"),
+        "after": text("The id of the last event that came, as Last-Event-ID", pattern="^[0-9]{1,18}$"),
+        "page": text("What kind of page it is: another kind never gets its codes", most=100),
     },
 )  # fmt: skip
 
@@ -82,7 +83,7 @@ def blueprint(parts: NodeParts, streams_max: int = STREAMS_MAX) -> Blueprint:
     def events(ask: Ask) -> Response:
         stopping = request.environ.get(STOPPING) or threading.Event()
         last = request.headers.get("Last-Event-ID", ask.query.get("after"))
-        page = Page(ask.who.actor, ask.query.get("codes", NEVER))
+        page = Page(ask.who.actor, ask.query.get("codes", NEVER), ask.query.get("page", ""))
         stream = _Stream(parts, ask.who, token_given(), tablet(parts), stopping, page, _number(last))
         stream.tiles = "tiles" in ask.query
         stream.language = languages.spoken()
@@ -143,10 +144,11 @@ class _Stream:
         clock = self._parts.clock
         opened = heard = looked = clock.monotonic_ms()
         seen, task = b"", b""
-        # Headers leave with the first byte only, and a tablet should know at once that it is connected.
-        yield b"retry: 1000\n\n"
         with self._parts.site.reading() as connection:
             code = newest(connection) if self._code is None else self._code
+        # Headers leave with the first byte only, and a tablet should know at once that it is connected, and by what
+        # number to ask for the codes that are read while its line is broken.
+        yield f"retry: 1000\nid: {code}\n\n".encode()
         while clock.monotonic_ms() - opened < LIFE_MS and not (self.replaced or self._stopping.is_set()):
             now, ran_ms = snapshot(self._parts, self._who, self._at), clock.monotonic_ms()
             if self.tiles:
@@ -180,12 +182,11 @@ class _Stream:
         return self._counted
 
     def _codes_after(self, number: int) -> tuple[int, list[tuple[int, str]]]:
-        """(the number of the last one, the codes for this page after `number`). What came while another page was in
-        front was for that one."""
+        """(the number of the last one, the codes for this page after `number`), while it is the one in front."""
+        if not (self._page.codes and self._parts.floor.listening.is_last(self._page)):
+            return number, []
         with self._parts.site.reading() as connection:
-            if not (self._page.codes and self._parts.floor.listening.is_last(self._page)):
-                return newest(connection), []
-            found = handed(connection, self._who.actor, number)
+            found = handed(connection, self._page, number)
         return (found[-1][0] if found else number), found
 
     def _still_here(self, *, acted: bool) -> bool:

@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from devices import pictures
+from devices.decoders.scan import rules
 from ledger import people
 from ledger.ids import VIRTUAL, OpId
 from ledger.people import ADMIN, APPROVE
@@ -92,10 +93,8 @@ def blueprint(parts: NodeParts) -> Blueprint:
 
 def count_page(parts: NodeParts, **empty: object) -> str:
     """The counting page; what is counted comes by the stream."""
-    labels = parts.site.config.labels
-    return render_template(
-        "node/count.html", bin_prefix=labels.bin_prefix, checked=labels.check_character, sure=SURE, held=HELD, **empty
-    )
+    labels = rules(parts.site.config.own_labels())
+    return render_template("node/count.html", labels=labels, sure=SURE, held=HELD, **empty)
 
 
 def page(parts: NodeParts) -> Callable[[Page], Page]:

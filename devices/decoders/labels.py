@@ -97,6 +97,11 @@ class Labels:
         text = prefix + code
         return text + check_character(text) if self.check_character else text
 
+    def rules(self) -> dict[str, object]:
+        """How they are told apart, as data: for a program that cannot ask `match`."""
+        rest = {"pattern": self.bin_pattern, "pattern_text_max": PATTERN_TEXT_MAX, "checked": self.check_character}
+        return {"prefixes": self._prefixes(), **rest}
+
     def _prefixes(self) -> dict[str, str]:
         return {
             "bin": self.bin_prefix,

@@ -135,6 +135,11 @@ def decode(raw: bytes, *, on: date, labels: Labels = OUR_LABELS, tag: str = "", 
         return replace(scan, form=form, text=data if form == "plain" else "", problems=(str(error),))
 
 
+def rules(labels: Labels) -> dict[str, object]:
+    """What a tablet without its node needs to know of them, in JSON's types: `web/static/labels.js` reads by it."""
+    return {**labels.rules(), "gs1": sorted(symbology.GS1), "retail": sorted(symbology.RETAIL)}
+
+
 def decode_read(read: Read, labels: Labels = OUR_LABELS) -> Scan:
     """What a journalled read means, on the day it was recorded."""
     return decode(read.raw, on=read.day, labels=labels, fault=read.fault)

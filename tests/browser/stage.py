@@ -78,7 +78,7 @@ BINS = {
     "oslo": (
         "DOCK-1",
         *(f"A-{number:02}" for number in range(1, 11)),
-        *(f"T-{number:02}" for number in range(1, 14)),
+        *(f"T-{number:02}" for number in range(1, 18)),
         "S-01",
         "S-02",
         "O-01",

@@ -55,6 +55,35 @@ def test_a_photo_of_a_counted_bin_waits_on_the_tablet_for_contact(pages: Pages, 
     assert not faults, "\n".join(faults)
 
 
+def test_a_file_on_slow_wifi_arrives_and_holds_up_nothing_for_ever(pages: Pages, scanned: Scan) -> None:
+    """It takes twice as long as any small act is waited for, and meanwhile the page says what goes on."""
+    house = pages.house
+    stage.open_count(house, "Slow", "T-15", "T-16")
+    page = pages.tablet("ana", "/count")
+    open_bin(page, scanned, "T-15")
+    scanned(page, MARKER)
+    close_bin(page)
+    op_id = of(page)
+    slow = page.context.new_cdp_session(page)
+    wifi = {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": 14 << 10}
+    slow.send("Network.enable")
+    slow.send("Network.emulateNetworkConditions", wifi)
+    page.set_input_files("#proof-file", {"name": "log.txt", "mimeType": "text/plain", "buffer": b"dented\n" * 30_000})
+    scanned(page, "BIN:T-16")
+    expect(page.locator("#outbox-open")).to_contain_text("2 to send")
+    page.click("#outbox-open")
+    expect(page.locator("#outbox-list .line").first).to_contain_text("being sent")
+    page.wait_for_timeout(11_000)
+    expect(page.locator("#chip-node")).to_contain_text("Node ok")
+    page.keyboard.press("Escape")
+    wait_for("the file", lambda: attached(house, "kim", op_id) == ["log.txt"], 60)
+    page.wait_for_selector("#counting:not([hidden])")
+    expect(page.locator("#bin")).to_have_text("T-16")
+    page.click("#leave")
+    page.click("#ask-yes")
+    page.wait_for_selector("#choose:not([hidden])")
+
+
 def test_a_photo_of_what_was_received_and_of_what_was_sent(pages: Pages, scanned: Scan) -> None:
     house = pages.house
     page = pages.tablet("rita", "/receive", size=TABLET)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
 
+from devices.decoders.labels import Labels
+from devices.decoders.scan import decode, rules
+from node.scanning import unit_of
 from tallyman_stage import Api, wait_for
 from tests.browser import stage
 from tests.browser.conftest import OUT_OF_REACH, Pages
 from tests.browser.test_count import MARKER, TAPE, counted, open_bin
-from tests.browser.test_floor import CABLE, lies, put
+from tests.browser.test_floor import CABLE, lies, listens, put
 from tests.browser.test_outbox import leave, nothing_to_send, scans_of, to_send
+from web.node_events import STREAMS_PER_LOGIN
 from web.node_floor import SCREENS
 
 Scan = Callable[..., None]
@@ -31,6 +39,7 @@ TOLD = """new Promise((resolve) => {
     found.onsuccess = () => { wish.result.close(); resolve(found.result.filter((key) => key.startsWith("told:"))); };
   };
 })"""
+PALLET = "095212345000000025"
 NO_ANSWER = "Unreachable: The node does not answer"
 
 
@@ -111,6 +120,67 @@ def test_a_tablet_without_power_and_node_knows_its_bin_at_once(pages: Pages, sca
     nothing_to_send(page)
     expect(counted(page, "Marker blue")).to_have_text("2")
     leave(page)
+
+
+@pytest.mark.parametrize("bin_", ["T-17", "CRATE-77", PALLET])
+def test_a_bin_opens_without_the_node_by_any_label_that_the_node_takes(
+    pages: Pages, scanned: Scan, alone: None, bin_: str
+) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    house = pages.house
+    if bin_ != "T-17":
+        house.oslo.people["rita"].act("units/move", units=[{"unit": bin_}], target="T-17")
+    stage.open_count(house, f"By its label {bin_}", bin_)
+    page = pages.tablet("ana", "/count")
+    expect(page.locator("#bins .tile", has_text=bin_)).to_be_visible()
+    kept(page)
+    page.context.set_offline(True)
+    page.reload()
+    expect(page.locator("#bins .tile", has_text=bin_)).to_be_visible()
+    scanned(page, {"T-17": "T-17", PALLET: f"]C100{PALLET}"}.get(bin_, f"LPN:{bin_}"), MARKER)
+    expect(page.locator("#bin")).to_have_text(bin_)
+    to_send(page, 2)
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    assert scans_of(pages, bin_) == 1
+    leave(page)
+
+
+LABELS = (
+    Labels(),
+    Labels(bin_prefix="", bin_pattern=r"(?P<code>[A-Z]-\d{2})/[0-9]", check_character=False),
+    Labels(bin_pattern=r"[A-Z]-\d+", unit_prefix="U#", control_prefix="", check_character=True),
+)
+READS = (
+    *("BIN:A-01", "]C0BIN:A-01", "]A0BIN:A-01F", "BIN:A-01F", "A-01", "]C0A-01", "A-01/3", "]E0A-01/3", "Q"),
+    *(f"]C100{PALLET}", f"]C100{PALLET}02095212345000183712", f"00{PALLET}", PALLET, "]C1010952123450001810L1"),
+    *("]C14149521234500018", "]C14149521234500018254UP", "LPN:C-1", "U#C-1", "BADGE:abcdef", "CTL:UNDO", "CTL:UNDOX"),
+    *("9521234500063", "]E09521234500063", "MARK-BL", "]C1BIN:A-01", "]Q3BIN:A-01", "]Q1BIN:A-01"),
+)
+
+
+def test_the_tablet_reads_labels_as_the_node_does(pages: Pages) -> None:
+    page = pages.tablet("ana", "/count")
+    page.wait_for_selector("html[data-scanner]", state="attached")
+    tablet = page.evaluate(
+        """async ([all, reads]) => {
+          const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+          const { reader } = await import(loaded.find((name) => name.endsWith("/labels.js")));
+          return all.map((rules) => reads.map((text) => {
+            const { kind = "", code = "" } = reader(rules)(text) || {};
+            return [kind, code];
+          }));
+        }""",
+        [[rules(each) for each in LABELS], READS],
+    )
+    for each, read in zip(LABELS, tablet, strict=True):
+        for text, (kind, code) in zip(READS, read, strict=True):
+            scan = decode(text.encode(), on=date(2026, 3, 1), labels=each)
+            if scan.problems:  # whether a label is right is the node's to say
+                continue
+            ours = scan.kind in ("bin", "unit", "badge", "control")
+            assert (kind, code) == ((scan.kind, unit_of(scan)) if ours else ("", "")), (each, text)
 
 
 def test_the_caches_hold_no_name_and_no_quantity(pages: Pages, scanned: Scan) -> None:
@@ -375,3 +445,47 @@ def test_whoever_logs_out_leaves_nothing_told_on_the_tablet(pages: Pages, scanne
     page.click("#logout")
     page.wait_for_url("**/login")
     assert page.evaluate(TOLD) == []
+
+
+@pytest.mark.parametrize("again", ["", "reload"])
+def test_what_the_nodes_own_scanner_reads_while_the_line_is_broken_comes_when_it_is_back(
+    pages: Pages, again: str
+) -> None:
+    """Nothing was scanned on this page before, and to the node its line looks whole."""
+    pages.forgive(*OUT_OF_REACH)
+    house = pages.house
+    put(house, "F-03", 2)
+    scanner, pia = house.oslo.scanner, house.oslo.people["pia"]
+    pia.post("devices/bind", device="scanner")
+    scanner.wait_opened(20_000)
+    page = pages.tablet("pia", "/floor/scrap")
+    kept(page)
+    page.reload()  # so that the worker has the page too
+    listens(page)
+    page.context.set_offline(True)
+    with half_dead(pia.token, house, "/floor/scrap"):
+        for text in ("BIN:F-03", f"]E0{CABLE}", f"]E0{CABLE}"):
+            scanner.scan(text)
+        wait_for("the node to have them", lambda: not house.oslo.journal.waiting(1))
+        if again:
+            page.reload()
+        page.wait_for_timeout(500)
+        page.context.set_offline(False)
+        expect(page.locator("#lines .count")).to_have_text("2", timeout=40_000)
+    newest = house.oslo.journal.latest
+    wait_for("its word that they came", lambda: [each.state for each in newest(3)] == ["taken"] * 3)
+    page.reload()
+    listens(page)
+    expect(page.locator("#lines .count")).to_have_text("2")
+
+
+@contextmanager
+def half_dead(token: str, house: stage.House, path: str) -> Iterator[None]:
+    """Lines of a page from which nothing is ever read; so many that its own one ends, as a broken line does."""
+    port, asked = int(house.oslo.url.rsplit(":", 1)[1]), f"/events?{urlencode({'codes': 'always', 'page': path})}"
+    with ExitStack() as lines:
+        for _ in range(STREAMS_PER_LOGIN):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            line.sendall(f"GET {asked} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            assert line.recv(12) == b"HTTP/1.1 200"
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -209,4 +210,34 @@ def test_an_act_that_the_node_fails_at_does_not_hold_up_the_others(pages: Pages,
     scanned(page, MARKER)
     expect(counted(page, "Marker blue")).to_have_text("2", timeout=40_000)
     expect(page.locator("#outbox-open")).to_have_text("✕ 1 refused")
+    leave(page)
+
+
+def test_a_page_that_does_not_know_yet_where_it_is_waits_and_sends_nothing_that_it_said_no_to(
+    pages: Pages, scanned: Scan
+) -> None:
+    house = pages.house
+    stage.open_count(house, "Not known yet", "T-14")
+    page = pages.tablet("ana", "/login")
+    held: list[Any] = []
+    page.context.route("**/events?*", lambda route: held.append(route))
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/v1/scans" in request.url else None)
+    page.goto(f"{house.oslo.url}/count")
+    scanned(page, MARKER)
+    expect(page.locator("#answer")).to_contain_text(re.compile("scan a bin first", re.IGNORECASE))
+    page.wait_for_timeout(500)
+    expect(page.locator("#outbox-open")).to_be_hidden()
+    assert sent == []
+    house.oslo.people["ana"].act("counts/open", bin="T-14")
+    held.clear()
+    page.goto(f"{house.oslo.url}/count")
+    scanned(page, MARKER)
+    page.wait_for_timeout(200)
+    expect(page.locator("#answer")).not_to_contain_text("Scan a bin first")
+    for each in held:
+        each.continue_()
+    page.context.unroute("**/events?*")
+    expect(counted(page, "Marker blue")).to_have_text("1")
+    assert scans_of(pages, "T-14") == 1
     leave(page)

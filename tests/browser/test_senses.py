@@ -77,6 +77,17 @@ def test_good_doubtful_and_bad_sound_and_feel_different(pages: Pages, scanned: C
     stage.cancel_all(pages.house)
 
 
+def test_a_page_that_nobody_touched_sounds_at_its_first_scan(pages: Pages, scanned: Callable[..., None]) -> None:
+    """Its keys are what a browser waits for; every page that is opened is another one that nobody touched."""
+    stage.leave_all(pages.house)
+    stage.open_count(pages.house, "Untouched", "R-04")
+    page = spied_on(pages, "ana", "/count")
+    page.wait_for_selector("#choose:not([hidden])")
+    tones, buzz = felt(page, lambda: scanned(page, "NO-SUCH-THING"))
+    assert tones and buzz
+    stage.cancel_all(pages.house)
+
+
 @pytest.mark.parametrize(
     ("login", "path"),
     [

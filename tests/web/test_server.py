@@ -182,6 +182,7 @@ def test_the_heart_beats_and_a_log_in_that_ends_ends_the_stream(
         "/events", headers={"Authorization": f"Bearer {stage.tokens['cora']}"}, buffered=False
     )
     pieces = events_of(answer, 4)
+    assert pieces[0] == b"retry: 1000\nid: 0\n\n", "a page can ask for what comes from its first moment on"
     assert pieces[1].startswith(b"event: state") and b"now_ms" in pieces[1]
     assert pieces[2].startswith(b"event: heartbeat") and pieces[3].startswith(b"event: heartbeat")
     stage.floor.people.log_out(stage.tokens["cora"])

@@ -115,6 +115,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "devices/bind": {"device": "\n"},
     "devices/beep": {"device": "no-such"},
     "scales/weigh": {"item": "NO-SUCH"},
+    "reads/came": {"numbers": [999]},
     "scans/picture": {"width": 1, "height": 2, "points": "AA=="},
     "lookup": {"text": "NO-SUCH"},
     "tablets/this": {"unsent": 0, "kept": True, "battery": {"percent": 101, "charging": False}},

@@ -3,7 +3,7 @@
 import { change } from "./store.js";
 import { newId } from "./wire.js";
 
-const LEASE_MS = 15000; // longer than one request may take
+const LEASE_MS = 15000, RENEW_MS = 5000;
 const me = newId();
 
 const lease = (until) => change(async ({ facts }, asked) => {
@@ -20,9 +20,11 @@ const lease = (until) => change(async ({ facts }, asked) => {
 export async function alone(work) {
   if (navigator.locks) return navigator.locks.request("tallyman-outbox", () => work(async () => true));
   if (!await lease(LEASE_MS)) return undefined;
+  const renewing = setInterval(() => lease(LEASE_MS).catch(() => {}), RENEW_MS); // one request may take minutes
   try {
     return await work(() => lease(LEASE_MS));
   } finally {
+    clearInterval(renewing);
     await lease(0);
   }
 }

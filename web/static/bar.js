@@ -1,7 +1,8 @@
 // The bar: how the links are, what waits to be sent, light or dark, log out. Owns the page's one event stream.
 
 import { ended } from "./back.js";
-import { belongTo, kick, outbox, sign } from "./outbox.js";
+import { Codes } from "./codes.js";
+import { belongTo, kick, outbox, person, sign } from "./outbox.js";
 import { byId, openDialog, say } from "./page.js";
 import { lost, reach } from "./reach.js";
 import { finishLogOut, logOut, pagesSpeak, whoIsHere } from "./shell.js";
@@ -22,8 +23,8 @@ const PIN = /^[0-9]{1,11}$/; // as a quick hand types it; 12 digits and more are
 
 export const stream = new EventTarget();
 const clock = { node: 0, at: 0 };
-const { codes = "", tiles = "" } = byId("bar")?.dataset || {};
-let code = "";
+const { tiles = "" } = byId("bar")?.dataset || {};
+let codes = null;
 let heard = performance.now(), listening = 0, source = null, state = null, unsent = 0;
 
 function set(id, level, word) {
@@ -80,10 +81,12 @@ function quiet() {
 function listen() {
   source?.close();
   listening = performance.now();
-  source = new EventSource(`/events?${new URLSearchParams({ ...(codes && { codes }), ...(tiles && { tiles }), ...(code && { after: code }) })}`);
+  codes ??= new Codes(byId("bar").dataset.codes, person()?.actor);
+  source = new EventSource(`/events?${new URLSearchParams({ ...codes.wish(), ...(tiles && { tiles }) })}`);
   source.addEventListener("open", () => { sign(); kick(); });
   source.addEventListener("state", (event) => {
     heard = performance.now();
+    codes.at(event.lastEventId);
     sign();
     state = JSON.parse(event.data);
     Object.assign(clock, { node: state.now_ms, at: performance.now() });
@@ -91,10 +94,10 @@ function listen() {
     stream.dispatchEvent(new CustomEvent("state", { detail: state }));
   });
   source.addEventListener("code", (event) => {
-    code = event.lastEventId;
+    codes.came(event.lastEventId);
     stream.dispatchEvent(new CustomEvent("code", { detail: JSON.parse(event.data).text }));
   });
-  source.addEventListener("heartbeat", () => { heard = performance.now(); sign(); if (state) show(); });
+  source.addEventListener("heartbeat", () => { heard = performance.now(); codes.tell(); sign(); if (state) show(); });
   source.addEventListener("ended", ended);
   const mine = source;
   source.addEventListener("error", () => {

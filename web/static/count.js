@@ -215,19 +215,29 @@ function scan(text, how = {}) {
   return attempt(() => makeWay() && send(text, how));
 }
 
-async function send(text, how) {
+// What is scanned before it is known where the counter is waits for that, and what comes after it waits behind it. Without
+// the node and a bin it is said no to and never sent: by then another bin may be open.
+let before = Promise.resolve();
+async function placed(text, how) {
   await place.known;
-  const bin = place.label(text, how), nowhere = !bin && !screen && !place.here().bin;
-  if (nowhere) {
-    say("warn", _("Scan a bin first"));
-    if (reach.ok === false) return; // by the time it is sent another bin may be open
-  }
-  const answer = await act("scans", { ...place.of(text, how), ...how });
+  const nowhere = () => !place.label(text, how) && !screen && !place.here().bin;
+  if (nowhere()) await place.told;
+  if (nowhere() && !reach.ok) return null;
+  const bin = place.label(text, how);
+  return { bin, answered: act("scans", { ...place.of(text, how), ...how }) };
+}
+
+async function send(text, how) {
+  const turn = before.then(() => placed(text, how));
+  before = turn.catch(() => {});
+  const sent = await turn;
+  if (!sent) { say("warn", _("Scan a bin first")); return; }
+  const { bin } = sent, answer = await sent.answered;
   if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", _("This piece is counted already"));
   else if (answer.outcome === "taken") askHow(bin, answer.why);
-  else if (answer.outcome === "item" && !nowhere) say("warn", _("Scan a bin first"));
+  else if (answer.outcome === "item") say("warn", _("Scan a bin first"));
   else if (answer.measure) askQuantity({ ...answer.hint, ...answer.measure, name: nameOf(answer.hint.item), park: answer.park, counted: 0 });
 }
 onScan((text) => scan(text), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));

@@ -25,6 +25,7 @@ const channel = new BroadcastChannel("tallyman-outbox");
 let me = null, nowKnown;
 const known = new Promise((resolve) => { nowKnown = resolve; });
 let state = { mine: 0, others: 0, kept: 0, items: [] };
+let sending = ""; // op_id of what is on its way
 let working = false, again = false, timer = 0, tries = 0, failures = 0, unanswered = false, back = 0;
 
 export function belongTo(person) {
@@ -103,6 +104,7 @@ async function sendAll(stillAlone) {
     if (!item || !await stillAlone()) return;
     const sent = `${item.box} ${item.actor} ${item.number} ${item.opId} ${waitedMs(item)}`;
     let answer = null, refusal = "", title = "", failed = false;
+    sending = item.opId;
     try {
       answer = await post(item.path, item.body, { "Tallyman-Sent": sent });
     } catch (error) {
@@ -116,6 +118,8 @@ async function sendAll(stillAlone) {
       }
       ({ message: refusal, title } = error);
       failed = error instanceof Failed;
+    } finally {
+      sending = "";
     }
     if (unanswered) back = performance.now();
     tries = failures = 0;
@@ -162,6 +166,7 @@ channel.addEventListener("message", (event) => { hear(event.data); flush(); });
 
 // ---------------------------------------------------------------- what waits
 
+export const isSent = ({ opId }) => opId === sending;
 export const waiting = () => look(({ items }, asked) => asked(items.getAll()));
 export const refusals = () => look(({ kept }, asked) => asked(kept.getAll()));
 

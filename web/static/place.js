@@ -5,12 +5,13 @@
 
 import { stream } from "./bar.js";
 import { outbox, person, whose } from "./outbox.js";
+import { reader } from "./labels.js";
 import { byId } from "./page.js";
 import { fact, setFact } from "./store.js";
 
 const SETTLED_MS = 1000;
 const KEY = "place";
-const { binPrefix: prefix, checked } = byId("counting").dataset;
+const read = reader(JSON.parse(byId("counting").dataset.labels));
 let bin = "", written = null, shown = "", bins = [], busy = true, actedAt = -Infinity;
 
 // Known after a reload without the node, and after a flat battery: it is on the disk before what is scanned there.
@@ -27,29 +28,38 @@ const known = (async () => {
   if (written === null && kept && kept.actor === me?.actor) bin = written = kept.bin;
 })();
 
+// What the node said of it, or said last: somebody who is not logged in is nowhere.
+const told = new Promise((resolve) => {
+  stream.addEventListener("state", resolve, { once: true });
+  whose().then((me) => me || resolve());
+});
+
 outbox.addEventListener("change", (event) => {
   if (busy && !event.detail.mine) actedAt = performance.now();
   busy = event.detail.mine > 0;
 });
 stream.addEventListener("state", ({ detail: state }) => {
+  bins = state.bins.map((each) => each.bin);
   if (state.held) return;
   shown = state.screen?.kind === "count" ? state.screen.target : "";
-  bins = state.bins.map((each) => each.bin);
   if (!busy && performance.now() - actedAt > SETTLED_MS) be(shown);
 });
 
 // The bin that a label names, or "": as the node reads it, with or without a symbology identifier. A bare code names one
-// where none is open, and where it was `typed`, in any case.
+// where none is open, and where it was `typed`, in any case. A unit's label does where the unit is counted as a bin is.
 function label(text, { typed = false } = {}) {
+  const { kind, code = "" } = read(text) || {};
+  if (kind === "bin") return code;
+  if (kind === "unit") return code === bin || (!bin && bins.includes(code)) ? code : "";
+  if (kind) return "";
   const plain = text.replace(/^\][A-Za-z][0-9]/, "");
-  // With check characters a label has one more at its end; whether it fits is the node's to say.
-  if (prefix && plain.startsWith(prefix)) return plain.slice(prefix.length, checked === undefined ? undefined : -1);
   const names = typed ? (each) => each.toLowerCase() === plain.toLowerCase() : (each) => !bin && each === plain;
   return bins.find(names) || "";
 }
 
 export const place = {
   known, // until then nobody can say where a scan belongs
+  told, // nor, where this tablet remembers no bin, until then
   label,
   here: () => (bin ? { bin } : {}),
   goTo(code) {

@@ -1,5 +1,6 @@
-// Tones are made, not loaded. A browser allows them after the first touch.
+// Tones are made, not loaded. A browser allows them after the first touch or key of a page; those of a scanner are some.
 
+const WAKING_MS = 500;
 let context;
 
 function tone(frequency, start, length, shape) {
@@ -22,10 +23,21 @@ const TONES = {
 };
 const BUZZ = { good: 40, held: 40, warn: [60, 60, 60], bad: [150, 80, 150, 80, 150] };
 
-addEventListener("pointerdown", () => { context ??= new AudioContext(); context.resume(); }, { passive: true });
+// Asked for before, both are refused with a complaint.
+const mayBe = () => navigator.userActivation?.hasBeenActive ?? true;
 
-export function sound(level) {
-  if (context && context.state === "running") TONES[level]?.();
-  // Refused with a complaint before the first touch.
-  if (navigator.userActivation?.hasBeenActive ?? true) navigator.vibrate?.(BUZZ[level] || 0);
+// Also where the browser has put it to rest. A tone that would come only after a later touch is none.
+async function awake() {
+  if (!mayBe()) return false;
+  try {
+    context ??= new AudioContext();
+    if (context.state !== "running") await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, WAKING_MS))]);
+  } catch { /* a tablet without sound */ }
+  return context?.state === "running";
+}
+for (const each of ["pointerdown", "keydown"]) addEventListener(each, awake, { passive: true, capture: true });
+
+export async function sound(level) {
+  if (mayBe()) navigator.vibrate?.(BUZZ[level] || 0);
+  if (await awake()) TONES[level]?.();
 }

@@ -1,9 +1,10 @@
 // The outbox in sight: how much is to send, whose it is, and what was refused after the fact, until somebody has seen it.
 
-import { outbox, person, refusals, seen, waiting } from "./outbox.js";
+import { isSent, outbox, person, refusals, seen, waiting } from "./outbox.js";
 import { byId, element, ltr, say } from "./page.js";
 import { withMark } from "./amounts.js";
 import { HELD } from "./part.js";
+import { reach } from "./reach.js";
 import { momentWords } from "./times.js";
 import { _, n_ } from "./words.js";
 
@@ -53,6 +54,9 @@ function rowOf(item, ...more) {
   return element("article", { className: "card line" }, named);
 }
 
+// A photo takes its time on slow Wi-Fi, and what was done after it waits.
+const underWay = () => element("span", { className: "quiet", textContent: _("It is being sent; what was done after it follows.") });
+
 function refusalOf(item) {
   const row = rowOf(item, element("span", { className: "refusal", textContent: item.why[0].toUpperCase() + item.why.slice(1) }));
   const button = element("button", { className: "button", type: "button", textContent: _("Seen") });
@@ -69,7 +73,7 @@ async function list() {
   byId("outbox-seen").hidden = kept.length < 2;
   byId("outbox-refused-list").replaceChildren(...kept.slice(-LIST_MAX).map(refusalOf));
   byId("outbox-waiting").hidden = !items.length;
-  byId("outbox-list").replaceChildren(...items.slice(0, LIST_MAX).map((item) => rowOf(item)));
+  byId("outbox-list").replaceChildren(...items.slice(0, LIST_MAX).map((item) => rowOf(item, ...(isSent(item) && reach.ok ? [underWay()] : []))));
   byId("outbox-others").hidden = !others.length;
   byId("outbox-others").textContent = _("What %(names)s did is sent when they log in on this tablet.", { names: others.join(", ") });
   if (!items.length && !kept.length) byId("outbox").close();

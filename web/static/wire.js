@@ -3,6 +3,7 @@
 import { _ } from "./words.js";
 
 const TIMEOUT_MS = 10000;
+const BYTES_A_SECOND_MIN = 512; // as the node waits for what is sent (`web/arrivals`), and never longer than it does
 
 // `title`: the kind of refusal, the same in every language.
 export class Refused extends Error {
@@ -26,10 +27,13 @@ export function newId() {
 // The node's own words, as a sentence.
 export const sentence = (detail, otherwise = "") => (detail ? detail[0].toUpperCase() + detail.slice(1) : otherwise);
 
+// A photo is on its way for minutes on slow Wi-Fi: given up too soon it would be begun again and again, before all else.
+const patienceMs = (body = "") => TIMEOUT_MS + 1000 * body.length / BYTES_A_SECOND_MIN;
+
 export async function call(path, options = {}) {
   let response, content;
   try {
-    response = await fetch(`/api/v1/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(`/api/v1/${path}`, { ...options, signal: AbortSignal.timeout(patienceMs(options.body)) });
     content = await response.text();
   } catch (cause) {
     throw new Unreachable(_("The node does not answer."), { cause });
