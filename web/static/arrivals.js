@@ -26,7 +26,7 @@ const AWAY = _("Check the lines here: it is signed when the node answers.");
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
 let told = "", coming = [], mine = new Map(), transfer = null, whole = new Set(), target = "";
 const half = unsent(actor, "paper"); // a paper of which some codes are still to be scanned: {of, parts}
-let parts = new Map(half.said?.parts), of = half.said?.of ?? "";
+let parts = new Map(), of = "";
 let draft = null; // of this transfer: what was said of its lines
 
 const titled = (line) => nameOf(line.item) || line.item;
@@ -166,7 +166,7 @@ function leave() {
 async function byPaper(scanned) {
   const { paper, ...found } = await post("transfers/paper", { scanned });
   parts.clear();
-  half.drop();
+  await half.drop();
   if (!found.lines.length) { say("good", _("All of this transfer was accepted already")); return; }
   const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
   if (await choose(known ?? { ...found, paper })) keep(); // what is known by the paper alone is known to other tablets too
@@ -176,7 +176,7 @@ async function byPaper(scanned) {
 async function byPart(text, [, digest, number, count]) {
   if (of !== digest) { parts.clear(); of = digest; }
   parts.set(Number(number), text);
-  half.keep({ of, parts: [...parts] });
+  await half.keep({ of, parts: [...parts] });
   if (!missing().length) { await byPaper([...parts.values()]); return; }
   say("good", stillMissing(), { figure: `${parts.size} / ${count}` });
 }
@@ -305,6 +305,8 @@ byId("accept").addEventListener("click", () => {
 byId("differs-form").addEventListener("submit", () => open("sign"));
 
 async function start() {
+  const before = await half.said;
+  if (before && !of) { ({ of } = before); parts = new Map(before.parts); }
   await load();
   const name = new URLSearchParams(location.search).get("transfer"), known = coming.find((each) => each.transfer === name);
   if (name && !draft) await (known ? choose(known) : goOn(name));
