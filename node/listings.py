@@ -304,7 +304,7 @@ def is_bare_bin(connection: Connection, text: str) -> bool:
     row = connection.execute("SELECT kind FROM locations WHERE location = ?", (text,)).fetchone()
     if row is None or row[0] not in (control.BIN, control.CLOSED) or catalogue.item(connection, text) is not None:
         return False
-    goods = "SELECT 1 FROM serials WHERE serial = ?1 UNION SELECT 1 FROM stock WHERE lot = ?1"
+    goods = "SELECT 1 FROM serials WHERE serial = ?1 UNION SELECT 1 FROM stock WHERE lot = ?1 AND lot <> ''"
     return connection.execute(goods, (text,)).fetchone() is None
 
 

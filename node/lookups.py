@@ -112,7 +112,7 @@ class Lookups:
             return []
         rows = connection.execute(
             "SELECT item, serial, lot FROM serials WHERE serial = ?1"
-            " UNION SELECT item, '', lot FROM stock WHERE lot = ?1 ORDER BY item, serial LIMIT ?2",
+            " UNION SELECT item, '', lot FROM stock WHERE lot = ?1 AND lot <> '' ORDER BY item, serial LIMIT ?2",
             (text, TRACKED_MAX),
         ).fetchall()
         named = [dict(zip(("item", "serial", "lot"), row, strict=True)) for row in rows]

@@ -481,6 +481,13 @@ CREATE INDEX count_lines_open ON count_lines (count) WHERE posted IS NULL;
 """
 
 
+LISTED_7 = """
+-- A piece or lot by its number alone, as it is scanned (`node/lookups`).
+CREATE INDEX serials_serial ON serials (serial);
+CREATE INDEX stock_lot ON stock (lot) WHERE lot <> '';
+"""
+
+
 def read_days(connection: db.Connection) -> None:
     """What was booked before `dated`."""
     dated.read(connection, _documents(connection))
@@ -613,6 +620,7 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.PROPOSED_1,
     floor_store.TASKS_2,
     floor_store.HANDED_2,
+    LISTED_7,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -50,6 +50,8 @@ def test_a_zone_is_certified_when_each_of_its_bins_was_counted(pages: Pages) -> 
     expect(page.locator("#answer")).to_contain_text("Complete: all 2 bins were counted and posted")
     expect(page.get_by_role("button", name="Put it on the chain")).to_have_count(0)
     page.reload()
+    faults = faults_of(page, "certificate on the chain")
+    assert not faults, "\n".join(faults)
     proof = page.locator("dl a")
     operation = proof.get_attribute("href").rsplit("/", 1)[1]
     assert house.oslo.people["kim"].get(f"operations/{operation}")["state"]

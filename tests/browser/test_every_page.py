@@ -35,13 +35,15 @@ def node_screens(house: stage.House) -> Iterator[Screens]:
     line = {"item": "GLOVE-10", "quantity": 1, "source": "A-09"}
     transfer = tor.act("transfers/dispatch", receiver="bergen", lines=[line], pin=stage.PIN)["op_id"]
     waits = stage.propose(house, "scrap", "A-09")
+    crates = [{"unit": "CRATE-56"}]
+    moved = house.oslo.people["rita"].act("units/move", units=crates, target="A-09")["op_id"]
     yield {
         "node_pages.login": [("", "/login"), ("", "/login?ended=1")],
         "node_pages.home": [("ana", "/"), ("kim", "/"), ("rita", "/"), ("pia", "/"), ("tor", "/"), ("ada", "/")],
         "node_pages.count": [("ana", "/count")],
         "node_pages.sheets": [("ana", "/count/sheets"), ("kim", "/count/sheets")],
         "node_pages.sheet_typed": [("ana", f"/count/sheets/{number}"), ("ana", "/count/sheets/9999")],
-        "node_pages.operation": [("kim", f"/operations/{transfer}"), ("kim", "/operations/" + "0" * 32)],
+        "node_pages.operation": [("kim", f"/operations/{op_id}") for op_id in (transfer, moved, "0" * 32)],
         "node_pages.operations": [
             ("kim", "/operations/"),
             ("ana", "/operations/"),

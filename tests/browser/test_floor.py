@@ -437,7 +437,9 @@ def test_a_long_paper_is_printed_in_parts_and_accepted_from_them_or_from_its_fil
     scanned(page, *codes[1:])
     expect(page.locator("#answer .word")).to_have_text("Still to scan of this paper: 1")
     expect(page.locator("#answer-figure")).to_have_text(f"{len(codes) - 1} / {len(codes)}")
-    page.reload()
+    page.close()
+    page = page.context.new_page()  # of the same tablet
+    page.goto(house.places["bergen"].url + "/bring-in")
     expect(page.locator("#answer .word")).to_have_text("Still to scan of this paper: 1")
     scanned(page, codes[0], "BIN:B-01")
     expect(page.locator("#lines .count")).to_have_count(80)

@@ -18,11 +18,11 @@ from web.languages import COOKIE, LANGUAGES
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 # The same words and order in other colours and lines: what can differ is looked at again.
 RULES_AGAIN = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]}
-# Everything that is pressed on a tablet. Links inside a sentence, and those of the console's tables, are text, and
-# WCAG's own rule holds for them.
+# Everything that is pressed on a tablet, links that stand alone among it. Those inside a sentence, and those of the
+# console's tables, are text, and WCAG's own rule holds for them.
 TARGETS = (
     "button, .button, .tile, nav a, .back, .brand, a.row:not(.desk a.row), summary,"
-    " input:not([type=checkbox]), select, textarea, label.choice"
+    " input:not([type=checkbox]), select, textarea, label.choice, :is(td, dd, li, h2, .what) > a:not(.desk a, .photo)"
 )
 TARGET_PX_MIN = 56
 # Tables that would have to be scrolled sideways: nobody sees that there is more of them.

@@ -13,6 +13,7 @@ from tests.browser.conftest import Pages
 from tests.browser.test_devices import shot
 from tests.browser.test_look import faults_of
 from tests.browser.test_review import opened
+from tests.browser.test_unsent import unsent
 from web.languages import COOKIE
 
 BINS = ("P-03", "P-04")
@@ -108,6 +109,33 @@ def test_a_sheet_is_typed_in_line_by_line_with_the_keyboard_alone(pages: Pages) 
     }  # fmt: skip
     page.goto(f"{house.oslo.url}/count/sheets/{sheet}")
     expect(page.locator("main")).to_contain_text("Nothing can be typed in here any more")
+
+
+def test_a_sheet_half_typed_is_there_after_its_page_was_closed_and_not_for_ever(pages: Pages) -> None:
+    path = f"/count/sheets/{issued(pages.house)[0]}"
+    page = pages.tablet("ana", path)
+    expect(page.locator("[name=item]").first).to_be_focused()
+    typed(page, "TAPE-50", "12")
+    page.close()
+    page = page.context.new_page()
+    page.goto(pages.house.oslo.url + path)
+    expect(page.locator("[name=quantity]").first).to_have_value("12")
+    expect(page.locator("[name=item]").first).to_have_value("TAPE-50")
+    # Another person of this tablet sees nothing of it.
+    address = {"name": "tallyman_session", "url": pages.house.oslo.url, "httpOnly": True, "sameSite": "Strict"}
+    page.context.add_cookies([{**address, "value": pages.house.oslo.people["ben"].token}])
+    page.reload()
+    expect(page.locator("#who")).to_have_text("Ben Dahl")
+    expect(page.locator("[name=quantity]").first).to_have_value("")
+    page.context.add_cookies([{**address, "value": pages.house.oslo.people["ana"].token}])
+    page.reload()
+    expect(page.locator("[name=quantity]").first).to_have_value("12")
+    # What nobody went on with for two weeks is given up, on whatever page the tablet is by then.
+    page.add_init_script("const now = Date.now; Date.now = () => now() + 15 * 86400000;")
+    page.reload()
+    expect(page.locator("[name=item]").first).to_be_focused()
+    expect(page.locator("[name=quantity]").first).to_have_value("")
+    assert unsent(page) == []
 
 
 def test_how_typing_looks(pages: Pages) -> None:

@@ -28,7 +28,7 @@ from ledger.ids import SUPPLIER, Actor, OpId
 from ledger.merkle import leaf_hash
 from ledger.moves import DAMAGE, Line
 from node import projection, streams
-from tests.node.floor_kit import Stage, actor_of
+from tests.node.floor_kit import GTINS, Stage, actor_of
 from tests.web import kit, walk
 from web.schema import ROWS_MAX
 from web.server import Server
@@ -43,6 +43,7 @@ OLD = 5_000  # the first operations have other papers than all that came later
 BATCH = 50
 PIECES = 5_000
 HELD, HELD_ITEMS = 4_000, 500  # lines that came in damaged, and of how many items
+LOTS = 5_000  # each in a bin
 LONG, LINES = ROWS_MAX + 5, 2 * ROWS_MAX + 30  # longer than a screen: lists, and the lines of a bin
 ROUNDS, LINES_A_ROUND = 2_000, 4  # posted counts, before the one that is under way
 
@@ -81,6 +82,22 @@ def item_code(number: int) -> str:
 
 def bin_code(number: int) -> str:
     return f"B-{number:04}"
+
+
+def lot_code(number: int) -> str:
+    return f"LOT-{number:04}"
+
+
+# What is scanned or typed on nearly every page of floor work, beside counting.
+LOOK_UPS = {
+    "barcode": {"text": f"]C101{GTINS['BOLT']}"},
+    "SKU": {"text": item_code(4711).lower(), "typed": True},
+    "bin": {"text": f"BIN:{bin_code(4000)}"},
+    "lot": {"text": lot_code(4711)},
+    "serial": {"text": "P4711"},
+    "operation": {"text": hashlib.sha256(b"large 4711").digest()[:16].hex()},
+    "unknown code": {"text": "NOBODY-KNOWS"},
+}
 
 
 def _places(connection: Connection, items: int, bins: int) -> None:
@@ -187,10 +204,16 @@ def fill(stage: Stage, items: int = ITEMS, bins: int = BINS, operations: int = O
             bin_, item = bin_code(number * 7 % bins), item_code(number % HELD_ITEMS)
             line = Line(item=item, status=DAMAGE, quantity=2, source=SUPPLIER, target=bin_)
             projection.apply(connection, _operation(operations + PIECES + number, people[0], line, calls.Receive))
+        for number in range(LOTS):
+            line = Line(
+                item="PAINT", lot=lot_code(number), quantity=1, source=SUPPLIER, target=bin_code(number % bins)
+            )
+            step = _operation(operations + PIECES + HELD + number, people[0], line, calls.Receive)
+            projection.apply(connection, step)
         for number in range(ROUNDS):
             for step in _round(number, items, bins, people):
                 projection.apply(connection, step)
-        last = FIRST_HEIGHT + (operations + PIECES + HELD) // TO_A_BLOCK
+        last = FIRST_HEIGHT + (operations + PIECES + HELD + LOTS) // TO_A_BLOCK
         head = stage.site.head
         for height in range(head.height + 1, last + 1):
             name = hashlib.sha256(f"block {height}".encode()).digest()
@@ -205,13 +228,13 @@ def fill(stage: Stage, items: int = ITEMS, bins: int = BINS, operations: int = O
     stage.floor.counting.open_session(stage.op(), stage.as_("sven"), wish)
 
 
-Get = Callable[[str], tuple[int, bytes]]
+Get = Callable[..., tuple[int, bytes]]
 
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
-    """A large site behind its real server, and Tess's line to it. She approves and counts: she may ask nearly
-    everything, and 500 bins have to be kept from her."""
+    """A large site behind its real server, and a line to it, by which Tess asks, or `who` does; with a `body` it is a
+    POST. She approves and counts: she may ask nearly everything, and 500 bins have to be kept from her."""
     stage, app = kit.node(folder, watched=False)
     with kit.closing(stage):
         fill(stage)
@@ -221,13 +244,14 @@ def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
         _, port = server.start()
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-        def get(path: str) -> tuple[int, bytes]:
-            line.request("GET", path, headers={"Authorization": f"Bearer {stage.tokens['tess']}"})
+        def get(path: str, body: object = None, who: str = "tess") -> tuple[int, bytes]:
+            headers = {"Authorization": f"Bearer {stage.tokens[who]}", "Content-Type": "application/json"}
+            line.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)
             try:
                 answer = line.getresponse()
             except http.client.RemoteDisconnected:  # nobody asked for a while: the server hung up
                 line.close()
-                return get(path)
+                return get(path, body, who)
             return answer.status, answer.read()
 
         try:
@@ -239,7 +263,8 @@ def served(folder: Path) -> Iterator[tuple[Stage, Flask, Get]]:
 
 
 def times(stage: Stage, get: Get, rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
-    """Milliseconds by `clock` of each good answer by route: each address, and its second page, `rounds` times. What
+    """Milliseconds by `clock` of each good answer by route, and of each kind of code that is looked up: each address,
+    and its second page, `rounds` times. What
     the first answer of all costs more, because entries of the catalogue are read for the first time, is not in it."""
     get("/api/v1/names")
     with stage.site.reading() as connection:
@@ -268,6 +293,14 @@ def times(stage: Stage, get: Get, rounds: int, clock: Callable[[], float]) -> di
             began = clock()
             assert get(path)[0] == 200
             found.setdefault(path, []).append((clock() - began) * 1000)
+    for what, body in LOOK_UPS.items():
+        # While bins are counted, a counter is told of no lot or piece: somebody who does not count is.
+        for who in ("tess", "mona") * rounds:
+            began = clock()
+            status, content = get("/api/v1/lookup", body, who)
+            took_ms = (clock() - began) * 1000
+            assert who == "tess" or status == (404 if what == "unknown code" else 200), (what, content)
+            found.setdefault(f"/api/v1/lookup of a {what}", []).append(took_ms)
     return found
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 
 from ledger import db
+from ledger.errors import Rejected
 from node import listings
 from tests.node.floor_kit import Stage, actor_of
 from tests.web import large, walk
@@ -87,6 +90,15 @@ def test_no_list_reads_a_whole_table(made: tuple[Stage, large.Get]) -> None:
         assert not scans, scans
         sorted_ = [plan for plan in asked.plans if "USE TEMP B-TREE" in plan]
         assert len(sorted_) <= 6, sorted_
+    # What a hand typed in any case is looked for among all items and bins, and in nothing that grows with every day.
+    mine, on = stage.as_("mona"), date(2026, 1, 1)
+    growing = ("stock", "serials", "movements", "stated", "operations", "blocks", "lots")
+    for what, wish in large.LOOK_UPS.items():
+        asked = Asked(reader)
+        with contextlib.suppress(Rejected):  # of what nobody knows
+            stage.floor.scanning.name(asked, mine, str(wish["text"]).encode(), on, typed="typed" in wish)  # type: ignore[arg-type]
+        scans = [plan for plan in asked.plans for table in growing if plan.startswith(f"SCAN {table}")]
+        assert asked.plans and not scans, (what, scans)
     for number, how in (("dn-4711", "SEARCH r USING INDEX referred_number (number>?"),
                         ("old", "SEARCH r USING PRIMARY KEY ((height,place)<")):  # fmt: skip
         asked = Asked(reader)

@@ -6,11 +6,11 @@ import { OUT, since, whenAway } from "./away.js";
 import { base, measured, together, written } from "./amounts.js";
 import { decider } from "./decide.js";
 import { begun, Draft } from "./draft.js";
-import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, ask, askAmount, beforeCodes, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { loadNames, nameOf } from "./names.js";
 import { attempt, byId, invite, say } from "./page.js";
 import { askExpiry, askHeld, HELD } from "./part.js";
-import { reach } from "./reach.js";
+import { reach, soon } from "./reach.js";
 import { rest } from "./rest.js";
 import { fact } from "./store.js";
 import { lastOf } from "./told.js";
@@ -19,13 +19,14 @@ import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
 
 const LINES_MAX = 200;
+const COMING = "transfers/?direction=coming";
 const DRAFT = "arrival-", draftOf = (name) => `${DRAFT}${name}`;
 const PAPER = '{"form":"tallyman/dispatch/', PART = /^tallyman\/part\/1 ([0-9a-f]{16}) (\d+)\/(\d+) /;
 const AWAY = _("Check the lines here: it is signed when the node answers.");
 const actor = byId("bar").dataset.actor || (await fact("me").catch(() => null))?.actor;
 let told = "", coming = [], mine = new Map(), transfer = null, whole = new Set(), target = "";
 const half = unsent(actor, "paper"); // a paper of which some codes are still to be scanned: {of, parts}
-let parts = new Map(half.said?.parts), of = half.said?.of ?? "";
+let parts = new Map(), of = "";
 let draft = null; // of this transfer: what was said of its lines
 
 const titled = (line) => nameOf(line.item) || line.item;
@@ -75,13 +76,16 @@ function set(line, said) {
 }
 
 async function load() {
-  const [answer, open] = await Promise.all([lastOf("transfers/?direction=coming"), begun(), loadNames()]);
-  coming = answer.rows;
-  mine = open;
+  const open = begun().then((found) => { mine = found; });
+  const [answer] = await Promise.all([lastOf(COMING, COMING, list), soon(open), soon(loadNames().then(show))]);
+  list(answer);
+  open.then(() => showComing(coming)); // where it came too late for that
+}
+
+function list(answer) {
   told = since(answer);
-  showComing(coming);
-  rest(byId("coming"), "transfers/?direction=coming", answer, showComing);
-  byId("none").hidden = byId("coming").childElementCount > 0;
+  showComing(answer.rows);
+  rest(byId("coming"), COMING, answer, showComing);
 }
 
 // Those on the way, and those that came by a paper only and are begun.
@@ -96,6 +100,7 @@ function showComing(rows) {
       [`◐ ${_("begun by you")}`, n_("%(num)s line", "%(num)s lines", lines), apart(name.slice(DRAFT.length, DRAFT.length + 8))].join(" · "),
       () => goOn(name.slice(DRAFT.length)))),
   );
+  byId("none").hidden = byId("coming").childElementCount > 0;
 }
 
 // ---------------------------------------------------------------- what is said of it, until it is signed
@@ -161,7 +166,7 @@ function leave() {
 async function byPaper(scanned) {
   const { paper, ...found } = await post("transfers/paper", { scanned });
   parts.clear();
-  half.drop();
+  await half.drop();
   if (!found.lines.length) { say("good", _("All of this transfer was accepted already")); return; }
   const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
   if (await choose(known ?? { ...found, paper })) keep(); // what is known by the paper alone is known to other tablets too
@@ -171,7 +176,7 @@ async function byPaper(scanned) {
 async function byPart(text, [, digest, number, count]) {
   if (of !== digest) { parts.clear(); of = digest; }
   parts.set(Number(number), text);
-  half.keep({ of, parts: [...parts] });
+  await half.keep({ of, parts: [...parts] });
   if (!missing().length) { await byPaper([...parts.values()]); return; }
   say("good", stillMissing(), { figure: `${parts.size} / ${count}` });
 }
@@ -300,6 +305,8 @@ byId("accept").addEventListener("click", () => {
 byId("differs-form").addEventListener("submit", () => open("sign"));
 
 async function start() {
+  const before = await half.said;
+  if (before && !of) { ({ of } = before); parts = new Map(before.parts); }
   await load();
   const name = new URLSearchParams(location.search).get("transfer"), known = coming.find((each) => each.transfer === name);
   if (name && !draft) await (known ? choose(known) : goOn(name));
@@ -307,4 +314,4 @@ async function start() {
   show();
 }
 whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));
-attempt(start);
+beforeCodes(attempt(start));

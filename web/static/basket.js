@@ -6,7 +6,7 @@ import { answerOrKept, SCAN_ON, whenAway } from "./away.js";
 import { base, written } from "./amounts.js";
 import { decider } from "./decide.js";
 import { Draft } from "./draft.js";
-import { ACTS, ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
+import { ACTS, ask, askAmount, beforeCodes, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing } from "./goods.js";
 import { attempt, byId, element, invite, keepingPlace, pressed, say } from "./page.js";
 import { reach } from "./reach.js";
 import { fact } from "./store.js";
@@ -103,7 +103,6 @@ async function addUnit(unit) {
 }
 
 onCode(async (text, how) => {
-  await begun;
   const found = await lookUp(text, how);
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   if (found.kind === "location") {
@@ -222,4 +221,4 @@ byId("papers-form").addEventListener("submit", (event) => {
 
 whenAway(() => (signed ? AWAY : SCAN_ON));
 show();
-const begun = draft.begin().then(() => reach.ok === false || invite(basket.lines.length ? _("Go on where you stopped") : scan));
+beforeCodes(draft.begin().then(() => reach.ok === false || invite(basket.lines.length ? _("Go on where you stopped") : scan)));

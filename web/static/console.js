@@ -35,7 +35,7 @@ byId("console-login")?.addEventListener("submit", async (event) => {
 
 // What somebody writes stands there again when they have looked at the rest of what is known.
 const entry = byId("entry") && unsent(byId("entry").dataset.login);
-if (entry?.said) byId("text").value = entry.said;
+entry?.said.then((said) => { byId("text").value ||= said ?? ""; });
 byId("text")?.addEventListener("input", () => entry.keep(byId("text").value));
 
 async function enter(number, verb, text) {
@@ -43,7 +43,7 @@ async function enter(number, verb, text) {
   for (const each of buttons) each.disabled = true;
   try {
     await post(`discrepancies/${number}/${verb}`, verb === "diverted" ? { text, site: byId("site").value } : { text });
-    if (verb !== "owner") entry.drop();
+    if (verb !== "owner") await entry.drop();
     location.reload();
   } catch (error) {
     byId("entry-answer").textContent = error.message;

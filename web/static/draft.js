@@ -3,12 +3,12 @@
 
 import { get, put, Refused, Unreachable } from "./api.js";
 import { attempt, byId, say } from "./page.js";
-import { reach } from "./reach.js";
+import { reach, soon } from "./reach.js";
 import { fact, setFact } from "./store.js";
 import { momentWords } from "./times.js";
 import { _, n_ } from "./words.js";
 
-const SOON_MS = 300, LATER_MS = 3000, PATIENCE_MS = 2000;
+const SOON_MS = 300, LATER_MS = 3000;
 const NONE = { work: null, opId: "", on: "", dirty: false };
 
 // `name`: as the node calls it. `take(work, opId)`: show this in place of what is shown, null for nothing. `work` is
@@ -29,7 +29,7 @@ export class Draft {
     this.#here = { ...NONE, ...await fact(this.#key).catch(() => null) };
     reach.addEventListener("change", () => this.#again());
     document.addEventListener("visibilitychange", () => this.#again());
-    await Promise.race([this.#again(), new Promise((resume) => setTimeout(resume, PATIENCE_MS))]);
+    await soon(this.#again());
     if (!this.#shown) this.#show();
   }
 

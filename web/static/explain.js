@@ -10,10 +10,10 @@ const ROWS = 4;
 // was said of a line whose difference is another since then is not taken up.
 export function explanations(kept) {
   const dialog = byId("explain");
-  if (!dialog) return new Map();
+  if (!dialog) { kept.drop(); return new Map(); }
   const { reasons, left: sizes } = JSON.parse(byId("explain-reasons").textContent);
   const whole = ([number, shares]) => shares.reduce((sum, [, share]) => sum + share, 0) === Math.abs(sizes[number] ?? 0);
-  const found = new Map((kept.said || []).filter(whole));
+  const found = new Map();
   let line = null;
 
   const rows = () => [...dialog.querySelectorAll(".share")];
@@ -70,9 +70,11 @@ export function explanations(kept) {
     button.parentElement.querySelector(".said").textContent = said.map(([code, share]) => `${measured(share, { unit, decimals: Number(decimals) })} ${words[code]}`).join(", ");
   }
 
-  for (const each of document.querySelectorAll("[data-explain]")) {
-    each.addEventListener("click", () => open(each));
-    tell(each);
-  }
+  const buttons = document.querySelectorAll("[data-explain]");
+  for (const each of buttons) each.addEventListener("click", () => open(each));
+  kept.said.then((said) => {
+    for (const [number, shares] of (said || []).filter(whole)) found.set(number, shares);
+    buttons.forEach(tell);
+  });
   return found;
 }

@@ -19,9 +19,13 @@ import { _, apart } from "./words.js";
 // What a code stands for, {kind: location | item | operation, …}; nothing begins by it. `how`: as `onCode` says it.
 export const lookUp = (text, how = {}) => codeOf(text, () => post("lookup", { text, ...how }));
 
+let before = Promise.resolve();
+// Codes that are read from now on are taken when this is over, whatever came of it: until then nobody knows what they
+// belong to.
+export function beforeCodes(begun) { before = Promise.all([before, begun.catch(() => {})]); }
+
 // Every code on this page, scanned or typed, in order: one is done before the next begins. `take(text, how)`: TYPED or
 // nothing.
-let before = Promise.resolve();
 export function onCode(take) {
   const taken = async (text, how) => {
     try {

@@ -53,7 +53,7 @@ function origin_({ op_id: operation, call, by, own, quantity }, row) {
   const what = calls[call] || call, name = own ? _("you") : by;
   const words = name ? _("%(what)s by %(name)s", { what, name }) : what;
   const number = quantity === row.quantity ? "" : `: ${measured(quantity, row)}`;
-  return element("a", { className: "quiet", href: `/operations/${operation}`, textContent: `${words}${number}` });
+  return element("a", { className: "quiet row", href: `/operations/${operation}`, textContent: `${words}${number}` });
 }
 
 function said(row) {

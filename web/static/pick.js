@@ -3,7 +3,7 @@
 import { act, newOpId } from "./api.js";
 import { base, measured, together, written } from "./amounts.js";
 import { OUT, since, whenAway } from "./away.js";
-import { ask, askAmount, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ask, askAmount, beforeCodes, detailsOf, done, isWeightless, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { attempt, byId, invite, say } from "./page.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
@@ -229,4 +229,4 @@ async function start() {
 }
 reach.addEventListener("change", () => { if (list) show(); });
 whenAway(() => [AWAY, told].filter(Boolean).join(" "), () => attempt(start));
-attempt(start);
+beforeCodes(attempt(start));

@@ -14,5 +14,17 @@ export function whenHeard(then) {
   else reach.addEventListener("change", then, { once: true }); // from false it turns to true
 }
 
-export const heard = () => turn(true);
+// What the node answers, or `otherwise` where it is silent for a moment: it is not waited for with what can be done
+// without it, and not again before it has said something.
+const PATIENCE_MS = 1000;
+let silent = false;
+export const soon = (asked, otherwise = null) => new Promise((resolve, reject) => {
+  const timer = setTimeout(() => { silent = true; resolve(otherwise); }, silent ? 0 : PATIENCE_MS);
+  asked.then((answer) => { silent = false; resolve(answer); }, reject).finally(() => clearTimeout(timer));
+});
+
+export function heard() {
+  silent = false;
+  turn(true);
+}
 export const lost = () => turn(false);

@@ -77,8 +77,8 @@ if (byId("decide")) {
   }
 }
 
-function posted(answer) {
-  kept.drop();
+async function posted(answer) {
+  await kept.drop();
   if (answer.state !== "posted") { location.reload(); return; }
   byId("dock").hidden = true;
   byId("onwards").hidden = false;

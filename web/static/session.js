@@ -14,7 +14,7 @@ const again = () => byId("reason-again").value;
 const reload = () => location.reload();
 const boxes = [...document.querySelectorAll("[data-choose]")];
 // Those on the list's other pages are chosen as well, as long as they wait for a decision.
-const kept = unsent(byId("bar").dataset.actor), among = new Set(listed(waiting).filter((bin) => kept.said?.includes(bin)));
+const kept = unsent(byId("bar").dataset.actor), among = new Set();
 const chosen = () => [...among];
 const toExplain = () => chosen().some((bin) => !bins.includes(bin));
 const LEFT_OVER = `left-over:${session}`;
@@ -120,13 +120,19 @@ function choose(some, checked) {
   kept.keep(chosen());
   showChosen();
 }
-for (const each of boxes) {
-  each.checked = among.has(each.value); // whatever ticks the browser kept of a page that is loaded again
-  each.addEventListener("change", () => choose([], true));
+function mark() {
+  for (const each of boxes) each.checked = among.has(each.value);
+  if (byId("chosen")) showChosen();
 }
+for (const each of boxes) each.addEventListener("change", () => choose([], true));
+mark(); // whatever ticks the browser kept of a page that is loaded again
+kept.said.then((said) => {
+  for (const bin of listed(waiting)) if (said?.includes(bin)) among.add(bin);
+  if (!waiting) kept.drop(); // nothing is to be chosen any more
+  mark();
+});
 byId("choose-all")?.addEventListener("click", () => choose(boxes, true));
 byId("choose-none")?.addEventListener("click", () => { among.clear(); choose(boxes, false); });
-if (byId("chosen")) showChosen();
 
 const leftOver = JSON.parse(sessionStorage.getItem(LEFT_OVER) || "[]");
 sessionStorage.removeItem(LEFT_OVER);

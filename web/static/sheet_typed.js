@@ -11,11 +11,12 @@ import { _ } from "./words.js";
 const FIELDS = ["sheet", "bin", "item", "lot", "serial", "status", "expiry", "quantity", "pieces"];
 const QUOTE = "\u0022"; // around every cell, and twice for one inside (RFC 4180)
 const FIRST_ROW = 2; // as a spreadsheet numbers the file: its heading is the first
-const form = byId("typed");
+const form = byId("typed"), kept = unsent(byId("bar").dataset.actor, "sheet");
 let wish = null;
 
+if (!form) kept.drop(); // nothing is to be said of this sheet any more
 if (form) {
-  const { sheet, lines: linesMax } = form.dataset, kept = unsent(byId("bar").dataset.actor, "sheet");
+  const { sheet, lines: linesMax } = form.dataset;
   const bins = [...form.querySelectorAll("[data-bin]")];
   const linesOf = (bin) => [...bin.querySelectorAll(".typed")];
   const field = (line, name) => line.querySelector(`[name=${name}]`);
@@ -115,7 +116,7 @@ if (form) {
     if (wish) {
       const asked = await take(wish);
       if (asked) { offer(asked); return; }
-      kept.drop();
+      await kept.drop();
       location.assign(byId("leave").href);
       return;
     }
@@ -129,7 +130,7 @@ if (form) {
   }
   form.addEventListener("submit", (event) => { event.preventDefault(); attempt(send); });
 
-  const before = kept.said;
+  const before = await kept.said;
   byId("counted-at").value = before?.at || siteWall(Date.now());
   if (before) byId("counter").value = before.counter;
   for (const [at, bin] of bins.entries()) {

@@ -5,7 +5,7 @@ import { answerOrKept, OUT, SCAN_ON, whenAway } from "./away.js";
 import { base, beside, together, written } from "./amounts.js";
 import { stream } from "./bar.js";
 import { leadOn } from "./busy.js";
-import { ACTS, ask, askAmount, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
+import { ACTS, ask, askAmount, beforeCodes, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
 import { Finder } from "./find.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
@@ -251,7 +251,6 @@ async function scan(text, how) {
   else if (answer.unit) { sayUnit(answer); told = screen === before ? answer : null; }
 }
 onCode(async (text, how) => {
-  await inView;
   await beginning;
   if (screen) attempt(() => scan(text, how));
   else await first(text, how);
@@ -323,14 +322,14 @@ byId("closing-form")?.addEventListener("submit", (event) => {
 });
 
 // Until the node has said what is open, or this tablet remembers it, nobody can say what a code is to be.
-const inView = new Promise((resume) => {
+beforeCodes(new Promise((resume) => {
   stream.addEventListener("state", resume, { once: true });
   setTimeout(async () => {
     const kept = reach.ok ? null : await recall();
     if (kept && !reach.ok) show(kept);
     resume();
   }, GRACE_MS);
-});
+}));
 whenAway(() => (screen ? SCAN_ON : BEGINS),
   () => { if (receiving) attempt(loadDeliveries); });
 reach.addEventListener("change", ({ detail: ok }) => { if (receiving && !ok) byId("blind").disabled = true; });

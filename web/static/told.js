@@ -3,8 +3,10 @@
 
 import { get } from "./api.js";
 import { whose } from "./outbox.js";
+import { reach, soon } from "./reach.js";
 import { change, fact, setFact } from "./store.js";
 import { LoggedOut, Unreachable } from "./wire.js";
+import { _ } from "./words.js";
 
 const CODES = "told:codes", CODES_MAX = 500;
 // What came of a delivery lies where it was put: the node alone tells.
@@ -12,33 +14,42 @@ const STOCK = ["came"];
 const kept = (answer) => JSON.parse(JSON.stringify(answer, (name, value) => (STOCK.includes(name) ? undefined : value)));
 const keyOf = async (path) => `told:${(await whose())?.actor}:${path}`;
 
-// The node's answer; where it gives none, its last one to this person, with `told`, when that was. `name`: of several
-// addresses only the newest answer is kept.
-export async function lastOf(path, name = path) {
-  const key = await keyOf(name);
+// What the node answers, or what is known here where it gives no answer.
+async function orKnown(asked, known) {
   try {
-    const answer = await get(path);
-    await setFact(key, { path, at: Date.now(), answer: kept(answer) }).catch(() => {});
-    return answer;
+    return await asked;
   } catch (error) {
-    if (!(error instanceof Unreachable) || error instanceof LoggedOut) throw error;
-    const last = await fact(key).catch(() => null);
-    if (last?.path !== path) throw error;
-    return { ...last.answer, told: last.at };
+    if (!known || !(error instanceof Unreachable) || error instanceof LoggedOut) throw error;
+    return known;
   }
 }
 
-// The same for a code and what it stands for, which is the same for everybody.
+// The node's answer; where it gives none, its last one to this person, with `told`, when that was. `name`: of several
+// addresses only the newest answer is kept. `late`: takes an answer that comes after all; with it a node that is silent
+// is not waited for.
+export async function lastOf(path, name = path, late = null) {
+  const key = await keyOf(name), last = await fact(key).catch(() => null);
+  const known = last?.path === path ? { ...last.answer, told: last.at } : null;
+  const asked = get(path).then(async (answer) => {
+    await setFact(key, { path, at: Date.now(), answer: kept(answer) }).catch(() => {});
+    return answer;
+  });
+  const found = await orKnown(known && late ? soon(asked, known) : asked, known);
+  if (late && found === known) asked.then(late, () => {});
+  return found;
+}
+
+// The same for a code and what it stands for, which is the same for everybody, and soon: the next code waits for it.
 export async function codeOf(text, ask) {
-  try {
-    const found = await ask();
+  const known = (await fact(CODES).catch(() => null))?.[text];
+  if (known && reach.ok === false) return known;
+  const asked = ask().then(async (found) => {
     if (found.kind !== "operation") await remember(text, found).catch(() => {});
     return found;
-  } catch (error) {
-    const known = error instanceof Unreachable && !(error instanceof LoggedOut) && (await fact(CODES).catch(() => null))?.[text];
-    if (!known) throw error;
-    return known;
-  }
+  });
+  const found = await orKnown(known || reach.ok === false ? soon(asked, known) : asked, known);
+  if (!found) throw new Unreachable(_("The node does not answer."));
+  return found;
 }
 
 async function remember(text, found) {
