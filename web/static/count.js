@@ -223,8 +223,8 @@ async function placed(text, how) {
   const nowhere = () => !place.label(text, how) && !screen && !place.here().bin;
   if (nowhere()) await place.told;
   if (nowhere() && !reach.ok) return null;
-  const bin = place.label(text, how);
-  return { bin, answered: act("scans", { ...place.of(text, how), ...how }) };
+  const bin = place.label(text, how), lost = nowhere();
+  return { bin, lost, answered: act("scans", { ...place.of(text, how), ...how }) };
 }
 
 async function send(text, how) {
@@ -232,7 +232,10 @@ async function send(text, how) {
   before = turn.catch(() => {});
   const sent = await turn;
   if (!sent) { say("warn", _("Scan a bin first")); return; }
-  const { bin } = sent, answer = await sent.answered;
+  const { bin, lost, answered } = sent, over = new AbortController();
+  // The node would have known what it is; without it, it is told no like any other.
+  if (lost) reach.addEventListener("change", ({ detail: ok }) => { if (!ok) say("warn", _("Scan a bin first")); }, { signal: over.signal });
+  const answer = await answered.finally(() => over.abort());
   if (bin && !["opened", "bin", "steered"].includes(answer.outcome)) place.refused(bin);
   if (["refused", "ignored", "badge", "nobody", "late"].includes(answer.outcome)) say("bad", answer.why);
   else if (answer.outcome === "counted" && answer.repeated) say("warn", _("This piece is counted already"));
