@@ -121,7 +121,8 @@ def test_a_page_that_takes_no_scans_says_so_and_none_presses_a_button(
     assert page.url == pages.house.oslo.url + path
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     expect(page.locator("dialog[open]")).to_have_count(0)
-    assert not [url for url in asked if "tablets" not in url], asked
+    # What a page asks by itself, as a plan that is tried, changes nothing.
+    assert not [url for url in asked if "tablets" not in url and not url.endswith("/preview")], asked
 
 
 @pytest.mark.usefixtures("alone")
