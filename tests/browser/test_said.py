@@ -37,8 +37,10 @@ def test_a_refusal_is_not_spoken_over_by_an_invitation_that_comes_late(pages: Pa
         page.wait_for_selector("html[data-scanner]", state="attached")
         typed_at_once(page, "NO-SUCH-CODE-HERE")
         answer = page.locator("#answer")
-        expect(answer).to_contain_text("NO-SUCH-CODE-HERE")
+        if path == "/bring-in":  # the list may come after the code was taken; elsewhere the code waits for it
+            expect(answer).to_contain_text("NO-SUCH-CODE-HERE")
         with page.expect_response(addresses):
             let()
+        expect(answer).to_contain_text("NO-SUCH-CODE-HERE")
         page.wait_for_timeout(500)
         expect(answer).to_contain_text("NO-SUCH-CODE-HERE")

@@ -78,7 +78,7 @@ function set(line, said) {
 async function load() {
   const open = begun().then((found) => { mine = found; });
   const [answer] = await Promise.all([lastOf(COMING, COMING, list), soon(open), soon(loadNames().then(show))]);
-  list(answer);
+  if (answer) list(answer);
   open.then(() => showComing(coming)); // where it came too late for that
 }
 

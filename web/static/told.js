@@ -26,7 +26,7 @@ async function orKnown(asked, known) {
 
 // The node's answer; where it gives none, its last one to this person, with `told`, when that was. `name`: of several
 // addresses only the newest answer is kept. `late`: takes an answer that comes after all; with it a node that is silent
-// is not waited for.
+// is not waited for, and null where nothing is known here.
 export async function lastOf(path, name = path, late = null) {
   const key = await keyOf(name), last = await fact(key).catch(() => null);
   const known = last?.path === path ? { ...last.answer, told: last.at } : null;
@@ -34,7 +34,7 @@ export async function lastOf(path, name = path, late = null) {
     await setFact(key, { path, at: Date.now(), answer: kept(answer) }).catch(() => {});
     return answer;
   });
-  const found = await orKnown(known && late ? soon(asked, known) : asked, known);
+  const found = await orKnown(late ? soon(asked, known) : asked, known);
   if (late && found === known) asked.then(late, () => {});
   return found;
 }
