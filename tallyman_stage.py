@@ -95,7 +95,7 @@ class Process:
     def start(self, now_s: float = 0.0) -> None:
         """Start it; `now_s` is the moment by the clock that `revive` is told, from any beginning."""
         self._started_s, self._due_s = now_s, None
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, whole():
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tallyman", *self._words],
                 stdin=subprocess.DEVNULL,
@@ -261,6 +261,26 @@ def _detail(content: bytes) -> str:
         return str(json.loads(content)["detail"])
     except (ValueError, KeyError, TypeError):
         return repr(content[:200])
+
+
+@contextlib.contextmanager
+def whole() -> Iterator[None]:
+    """Nobody who ends this program ends it within: it is told at the end. For the main thread.
+
+    Between the birth of a process and the moment its number is known here, an end would leave it to run for ever.
+    The signals are not blocked, as a child would inherit that.
+    """
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for each in before:
+        signal.signal(each, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

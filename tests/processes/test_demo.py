@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import tallyman
 import tallyman_demo
@@ -100,6 +103,29 @@ def test_ended_while_it_sets_up_it_leaves_nothing_running(tmp_path: Path) -> Non
     assert demo.wait(30) == 128 + signal.SIGTERM
     left = [file.parent.name for file in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _read(file)]
     assert left == []
+
+
+def test_ended_while_a_server_is_born_it_knows_that_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Born(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **how: Any) -> None:
+            super().__init__(*words, **how)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def ends(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    monkeypatch.setattr(subprocess, "Popen", Born)
+    before = signal.signal(signal.SIGTERM, ends)
+    node = tallyman_stage.Process("oslo", ["node", "run", "--dir", str(tmp_path)], tmp_path / "log")
+    try:
+        with pytest.raises(SystemExit) as ended:
+            node.start()
+        assert ended.value.code == 128 + signal.SIGTERM
+        assert node.pid
+        assert signal.getsignal(signal.SIGTERM) is ends
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        node.stop()
 
 
 def _read(file: Path) -> bytes:
