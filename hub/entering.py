@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hub import announcing, approvers, approving, catalogue, controls, fleet, people, policies
+from hub import announcing, approvers, approving, catalogue, controls, fleet, people, policies, sampling
 from hub.announcing import Announced
 from hub.catalogue import Imported
 from hub.founding import HubKeys
@@ -135,7 +135,8 @@ class Entering:
         self.wake()
 
     def issue_nonces(self, site: str, count: int) -> int:
-        """Send a site secrets, chosen here, of which each draws the sample of one count; answers how many."""
+        """Send a site secrets ahead, of which each draws the sample of one count that is ordered while there is no
+        link; answers how many."""
         if not 1 <= count <= NONCES_MAX:
             raise Rejected(f"{count} nonces: expected 1 to {NONCES_MAX} at a time")
         with self.store.read() as session:
@@ -148,7 +149,9 @@ class Entering:
             raise Rejected(f"{site!r} has no chain that is alive: enrol its node first")
         with self.store.write(str(origin)) as session:
             for _ in range(count):
-                note = control.NotePayload(kind=NONCE, subject=self.random.bytes(32), document=bytes(32))
+                note = control.NotePayload(
+                    kind=NONCE, subject=self.random.bytes(sampling.SECRET_BYTES), document=bytes(32)
+                )
                 controls.cut(session, str(origin), note, NONCE, self.clock.now_ms())
         self.wake()
         return count

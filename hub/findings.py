@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub import approvers, blocks, discrepancies, settling
+from hub import approvers, blocks, discrepancies, sampling, settling
 from hub.config import RulesConfig
 from hub.projection import Findings
 from hub.store import Session
@@ -17,6 +17,7 @@ from ledger.documents import AHEAD_MS_MAX, NOT_BOOKABLE, Document, happened_ms
 from ledger.errors import Invalid
 from ledger.events import Excepted, ExceptedLine
 from ledger.ids import VIRTUAL, Origin
+from ledger.seams import Random
 
 RECORDS = {
     ITEMS: "items",
@@ -31,8 +32,9 @@ NAMED_MAX = 5
 ENDED_BY_COUNT = (discrepancies.UNBOOKABLE, discrepancies.COUNT_SHORT)
 
 
-def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig, now_ms: int) -> None:
-    """Turn the findings of some blocks of `origin` into discrepancies, in the transaction that projected them."""
+def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig, random: Random, now_ms: int) -> None:
+    """Turn the findings of some blocks of `origin` into discrepancies, and answer what they ask for, in the
+    transaction that projected them."""
     site = origin.site
     for sequence, kind in found.refused:
         _refused(session, origin, sequence, kind, now_ms)
@@ -80,6 +82,9 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
     for name, op_id, height, place in found.asked:
         document = blocks.block_at(session, str(origin), height).documents[place]
         settling.asked(session, name, op_id, document, rules, now_ms)
+    for op_id, scope, height, place in found.planned:
+        document = blocks.block_at(session, str(origin), height).documents[place]
+        sampling.answer(session, origin, op_id, scope, document, random, now_ms)
     for op_id in found.posted:
         _explain(session, site, op_id, now_ms)
     for actor, key in found.bound:

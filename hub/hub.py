@@ -85,7 +85,7 @@ class Hub(Entering):
         self.clock = clock
         self.random = random
         self.book = Logbook(opened, heads, keys.log, config.name)
-        self.verifier = Verifier(opened, config.path(SITES_FOLDER), keys.control.address, config.rules, clock)
+        self.verifier = Verifier(opened, config.path(SITES_FOLDER), keys.control.address, config.rules, clock, random)
         self.receiver = Receiver(
             opened,
             heads,

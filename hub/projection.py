@@ -54,6 +54,7 @@ class Findings:
     claimed: list[tuple[str, int, int]] = field(default_factory=list)
     asked: list[tuple[TransferName, str, int, int]] = field(default_factory=list)
     bound: list[tuple[str, str]] = field(default_factory=list)
+    planned: list[tuple[str, bytes, int, int]] = field(default_factory=list)
 
 
 def read(receipts: Sequence[bytes]) -> list[list[Event]]:
@@ -290,6 +291,8 @@ def _special(
 ) -> None:
     op_id = str(event.op_id)
     match event:
+        case events.CountPlanned():
+            findings.planned.append((op_id, event.scope, place.height, place.tx_index))
         case events.CountPosted():
             _posted(session, place, event)
             findings.counts.add(str(event.count))

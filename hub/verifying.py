@@ -32,7 +32,7 @@ from ledger.errors import Corrupt, Invalid, LedgerError, Rejected, Unavailable
 from ledger.events import Event
 from ledger.ids import Origin
 from ledger.keys import VerifyKey
-from ledger.seams import failpoint
+from ledger.seams import Random, failpoint
 
 BLOCKS_AT_ONCE = 32
 REPLICAS_OPEN_MAX = 16
@@ -43,12 +43,15 @@ _log = logging.getLogger(__name__)
 class Verifier:
     """Executes and projects. Safe for several threads: a chain is taken by one at a time, the others wait."""
 
-    def __init__(self, store: Store, folder: Path, control_address: bytes, rules: RulesConfig, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, folder: Path, control_address: bytes, rules: RulesConfig, clock: Clock, random: Random
+    ) -> None:
         self._store = store
         self._folder = folder
         self._control_address = control_address
         self._rules = rules
         self._clock = clock
+        self._random = random
         self._open: OrderedDict[str, Replica] = OrderedDict()
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
@@ -220,7 +223,7 @@ class Verifier:
             # The log takes this note as a leaf: it must speak of the very blocks that were executed.
             if copy.root(checkpoint["size"]) != bytes(checkpoint["root"]):
                 raise Corrupt(f"the checkpoint at size {checkpoint['size']} is not of these blocks")
-        findings.judge(session, origin, found, self._rules, now_ms)
+        findings.judge(session, origin, found, self._rules, self._random, now_ms)
         session.run(
             "UPDATE origins SET projected_size = :size,"
             " verified_size = CASE WHEN verified_size < :size THEN :size ELSE verified_size END"

@@ -12,12 +12,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
+from ledger.codec import cbor_decode, cbor_encode
 from ledger.control import BIN, CLOSED, UNIT
-from ledger.errors import Rejected
+from ledger.errors import Invalid, Rejected
+from ledger.ids import OpId
 
 COUNTED_BINS = (BIN, CLOSED)  # a closed bin takes nothing in, but it can be emptied and counted
 SEED_BYTES = 32
-NONCE = "count-nonce"  # the kind of note by which the hub sends a secret that one sample is drawn from
+# The kind of note by which the hub sends a secret that one sample is drawn from: `subject` is the secret, `document`
+# the session whose rule was sealed before (its op_id as a word), or zeros when it was sent ahead, for any.
+NONCE = "count-nonce"
+# Who chose the seed of a sample, and when: the hub after the rule was sealed, the hub before, or the site itself. The
+# first two are followed by ":" and the op_id of the note.
+HUB_AFTER, HUB_BEFORE, BY_SITE = "hub-after", "hub-before", "site-chosen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +130,62 @@ class Planned:
 
     bin: str
     items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the document of a planned count says, whose SHA-256 the call on the chain names.
+
+    `rule`: `Scope.as_json`, empty when somebody named the bins; `height`: the block it looks at, in the numbers of
+    its own incarnation; `seed`, `seed_from`: of a sample; `bins`: what is counted; `busy`: bins that the rule gives
+    and that were in another count. A plan that `asks` is the first of two: it fixes the rule, and the bins follow in
+    a second one, once the hub has sent the secret of the draw.
+    """
+
+    session: OpId
+    rule: Mapping[str, object]
+    height: int
+    seed: bytes = b""
+    seed_from: str = ""
+    bins: tuple[Planned, ...] = ()
+    busy: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        return self.seed_from == HUB_AFTER
+
+    def encode(self) -> bytes:
+        """Deterministic CBOR [session, rule, height, seed, seed_from, [[bin, [item]]], [busy bin]]."""
+        chosen = [[each.bin, list(each.items)] for each in sorted(self.bins, key=lambda each: each.bin)]
+        return cbor_encode(
+            [self.session.raw, dict(self.rule), self.height, self.seed, self.seed_from, chosen, list(self.busy)]
+        )
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Plan:
+        """The inverse of `encode`; raises `Invalid`."""
+        try:
+            session, rule, height, seed, seed_from, chosen, busy = cbor_decode(raw, depth_max=6)
+            plan = cls(
+                session=OpId(session),
+                rule=rule,
+                height=height,
+                seed=seed,
+                seed_from=seed_from,
+                bins=tuple(Planned(bin_, tuple(items)) for bin_, items in chosen),
+                busy=tuple(busy),
+            )
+            exact = plan.encode() == raw
+        except (Rejected, TypeError, ValueError, AttributeError) as error:
+            raise Invalid(f"this is no plan of a count: {error}") from error
+        if not exact or type(plan.seed_from) is not str:
+            raise Invalid("this is no plan of a count")
+        return plan
+
+
+def seed_of(secret: bytes, session: OpId) -> bytes:
+    """The seed by which the sample of a session is drawn, from a secret that nobody knew when its rule was sealed."""
+    return hashlib.sha256(secret + session.raw).digest()
 
 
 def planned(scope: Scope, picture: Picture, seed: bytes = b"") -> tuple[Planned, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from ledger.counts import Compared, Cost, Rule, differences
@@ -12,10 +11,10 @@ from node import catalogue
 from node.rounds import (
     DIFFERENT,
     SECOND,
-    Part,
     Round,
     being_counted,
     close_if_done,
+    is_drawn,
     latest,
     need_session,
     next_round,
@@ -67,10 +66,13 @@ def verdict_of(connection: Connection, row: Round) -> Verdict:
     whole = rule.over_bin(lines, costs)
     if not whole and rule.session_value_max is not None:
         whole = rule.over_session(_value_elsewhere(connection, row), lines, costs)
-    return Verdict(_again(rule, row, found, stable, agreed, bool(reasons or whole)), stable, agreed, reasons, whole)
+    # A count within its limits is repeated all the same, now and then.
+    drawn = is_drawn(connection, row.session, found[0].op_id.raw, rule.control_percent)
+    again = _again(rule, row, stable, agreed, bool(reasons or whole), drawn)
+    return Verdict(again, stable, agreed, reasons, whole)
 
 
-def _again(rule: Rule, row: Round, found: list[Part], stable: bool, agreed: bool, over: bool) -> str:
+def _again(rule: Rule, row: Round, stable: bool, agreed: bool, over: bool, drawn: bool) -> str:
     if row.round + 1 >= rule.rounds_max:
         return ""
     if row.sheet is not None:
@@ -83,7 +85,7 @@ def _again(rule: Rule, row: Round, found: list[Part], stable: bool, agreed: bool
         return "" if agreed else DIFFERENT
     if over:
         return "" if agreed else "variance"
-    return "control" if row.round == 0 and _control(rule, found) else ""
+    return "control" if row.round == 0 and drawn else ""
 
 
 def _value_elsewhere(connection: Connection, row: Round) -> int:
@@ -113,9 +115,3 @@ def _agreed(connection: Connection, row: Round, lines: list[Compared]) -> bool:
 def _reasons(rule: Rule, lines: list[Compared], costs: dict[str, Cost]) -> dict[int, str]:
     said = {number: rule.over(line, costs.get(line.item)) for number, line in enumerate(lines)}
     return {number: text for number, text in said.items() if text}
-
-
-def _control(rule: Rule, found: list[Part]) -> bool:
-    """Whether a count within its limits is repeated all the same: drawn by the count's own op_id."""
-    drawn = hashlib.sha256(b"tallyman/control/v1\n" + found[0].op_id.raw).digest()
-    return int.from_bytes(drawn[:4], "big") % 100 < rule.control_percent

@@ -1,48 +1,41 @@
 """Choosing the bins of a session by a rule, and keeping the proof that they were chosen so.
 
 What was ordered is on the chain under the session's own op_id (`plan_count`), and in the block beside it as the
-document's `plan` (`content_of`): the rule, the height that it looked at, the seed of a sample and the bins. Whoever
-holds the blocks derives the same bins again (`ledger.plans.planned`).
+document's `plan` (`ledger.plans.Plan`): the rule, the height that it looked at, the seed of a sample and the bins.
+Whoever holds the blocks derives the same bins again (`ledger.plans.planned`).
+
+A sample is drawn in two steps while there is a link: the rule is sealed without bins, and the hub, once it has that
+block, sends the secret of the draw (`hub.sampling`). So nobody at the site can try rules until a draw pleases.
+Without a link it is drawn at once, and the plan says by whose secret.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from typing import TypeAlias
 
-from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.people import APPROVE
-from ledger.plans import NONCE, Planned, Scope, planned
+from ledger.plans import BY_SITE, HUB_AFTER, HUB_BEFORE, NONCE, Plan, Planned, Scope, planned, seed_of
 from ledger.wording import shown
-from node import catalogue
+from node import catalogue, store
 from node.counting_facts import EVERYTHING, picture_at
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person
 from node.rounds import blind_bins, need_session, reveal
 from node.values import Fields, amount, listed, text_id
 
+Fitting: TypeAlias = tuple[tuple[Planned, ...], tuple[str, ...]]  # free bins; bins in a count that is not finished
+
 PREVIEW_ROWS_MAX = 200
 BINS_MAX = 500
-_NOBODY = OpId(bytes(15) + b"\x01")  # nothing is drawn for it
-# Who chose the seed of a sample: the hub, before the rule was known, or the site itself.
-BY_HUB, BY_SITE = "hub-before", "site-chosen"
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A plan that was made and not kept yet. `busy`: bins that fit and are in a count that is not finished."""
-
-    scope: Scope
-    height: int
-    seed: bytes
-    seed_from: str
-    bins: tuple[Planned, ...]
-    busy: tuple[str, ...]
+# Who answered within this time is there: the hub is asked for the secret of a draw.
+LINK_MS_MAX = 5 * 60_000
 
 
 def scope_of(body: object, start_of: Callable[[date], int]) -> Scope:
@@ -80,87 +73,105 @@ class Plans:
         who.need(APPROVE, "plan a count")
         scope = scope_of(body, self._desk.start_of)
         with self._site.reading() as connection:
-            draft = self.draft(connection, replace(scope, sample=None), _NOBODY, EVERYTHING)
+            every = replace(scope, sample=None).resolved(classes(connection))
+            bins, busy = self.fitting(connection, every, EVERYTHING)
             counted = picture_at(connection).counted_s
-        total = len(draft.bins) if scope.sample is None else min(scope.sample, len(draft.bins))
-        shown = draft.bins[:PREVIEW_ROWS_MAX] if scope.sample is None else ()
+        total = len(bins) if scope.sample is None else min(scope.sample, len(bins))
+        shown = bins[:PREVIEW_ROWS_MAX] if scope.sample is None else ()
         return {
             "bins": [
                 {"bin": each.bin, "items": list(each.items), "counted_ms": counted.get(each.bin, 0) * 1000 or None}
                 for each in shown
             ],
             "total": total,
-            "drawn_from": None if scope.sample is None else len(draft.bins),
-            "busy": list(draft.busy[:PREVIEW_ROWS_MAX]),
+            "drawn_from": None if scope.sample is None else len(bins),
+            "busy": list(busy[:PREVIEW_ROWS_MAX]),
             "too_many": total > BINS_MAX,
         }
 
-    def draft(self, connection: Connection, scope: Scope, session: OpId, height: int) -> Draft:
-        """The bins that a rule gives at a height, for this session."""
-        seed, seed_from = _seed(connection, session, height) if scope.sample is not None else (b"", "")
-        resolved = scope.resolved(classes(connection))
-        found = planned(resolved, picture_at(connection, height), seed)
+    def fitting(self, connection: Connection, scope: Scope, height: int, seed: bytes = b"") -> Fitting:
+        """The bins that a rule gives at a height, as the rows of blocks count."""
+        found = planned(scope, picture_at(connection, height), seed)
         taken = blind_bins(connection)
-        return Draft(
-            resolved,
-            height,
-            seed,
-            seed_from,
+        return (
             tuple(each for each in found if each.bin not in taken),
             tuple(each.bin for each in found if each.bin in taken),
         )
 
-    def keep(self, connection: Connection, session: OpId, content: bytes, draft: Draft | None) -> None:
-        """Remember how a session's bins were chosen. `draft`: None when somebody named them."""
+    def made(self, connection: Connection, session: OpId, scope: Scope, height: int) -> Plan:
+        """The plan of a session by a rule at a height. A sample `asks` where the hub is there to draw it. Raises
+        Rejected when no bin fits."""
+        scope = scope.resolved(classes(connection))
+        plan = Plan(session=session, rule=scope.as_json(), height=height)
+        if scope.sample is None:
+            return self._with(connection, plan, scope, height)
+        if self._is_linked(connection):
+            self._with(connection, plan, replace(scope, sample=None), height)  # there has to be something to draw
+            return replace(plan, seed_from=HUB_AFTER)
+        seed, seed_from = seed_here(connection, session, height)
+        return self._with(connection, replace(plan, seed=seed, seed_from=seed_from), scope, height)
+
+    def drawn(self, connection: Connection, session: OpId, seed: tuple[bytes, str] | None = None) -> Plan:
+        """The plan of a session that asked, with its bins: by this seed, or else by what this site has."""
+        content, height = self._kept(connection, session)
+        asked = Plan.decode(content)
+        secret, seed_from = seed or sent_for(connection, session) or seed_here(connection, session, height)
+        scope = Scope.from_json(asked.rule)
+        return self._with(connection, replace(asked, seed=secret, seed_from=seed_from), scope, height)
+
+    def _with(self, connection: Connection, plan: Plan, scope: Scope, height: int) -> Plan:
+        bins, busy = self.fitting(connection, scope, height, plan.seed)
+        if not bins:
+            also = f"; {len(busy)} that fit are in a count already" if busy else ""
+            raise Rejected(f"no bin fits this plan now{also}")
+        return replace(plan, bins=bins, busy=busy)
+
+    def _is_linked(self, connection: Connection) -> bool:
+        answered_ms = store.hub_status(connection).get("at_ms")
+        return answered_ms is not None and self._desk.now_ms() - int(answered_ms) <= LINK_MS_MAX
+
+    def keep(self, connection: Connection, plan: Plan) -> None:
+        """Remember how a session's bins were chosen; what it asked before is in the block under its own op_id."""
         connection.execute(
-            "INSERT INTO count_plans VALUES (?, ?, ?, ?, ?)",
-            (
-                session.raw,
-                content,
-                self._site.head.height if draft is None else draft.height,
-                b"" if draft is None else draft.seed,
-                "" if draft is None else draft.seed_from,
-            ),
+            "INSERT INTO count_plans VALUES (?, ?, ?, ?, ?) ON CONFLICT (session) DO UPDATE SET"
+            " content = excluded.content, seed = excluded.seed, seed_from = excluded.seed_from",
+            (plan.session.raw, plan.encode(), plan.height, plan.seed, plan.seed_from),
         )
+
+    @staticmethod
+    def _kept(connection: Connection, session: OpId) -> tuple[bytes, int]:
+        """(content, height) of a session's plan. The content counts the blocks of its own incarnation, the row of
+        blocks those of all (`node/eras`)."""
+        row = connection.execute(
+            "SELECT content, height FROM count_plans WHERE session = ?", (session.raw,)
+        ).fetchone()
+        if row is None:
+            raise Rejected("this count was opened before plans were kept")
+        return bytes(row[0]), int(row[1])
 
     def show(self, who: Person, session: OpId) -> Answer:
         """How a session's bins were chosen: {rule, height, seed, seed_from, bins, content, derived}. `derived` says
-        whether the rule gives the same bins again, None for bins that somebody named."""
+        whether the rule gives the same bins again, None for bins that somebody named or that are not drawn yet."""
         who.may_see(APPROVE, "see how a count was planned")
         with self._site.writing() as connection:
             known = need_session(connection, session)
-            row = connection.execute(
-                "SELECT content, height FROM count_plans WHERE session = ?", (session.raw,)
-            ).fetchone()
-            if row is None:
-                raise Rejected("this count was opened before plans were kept")
-            _, scope, height, seed, seed_from, chosen, busy = cbor_decode(bytes(row[0]), depth_max=6)
+            content, height = self._kept(connection, session)
+            plan = Plan.decode(content)
             if who.counts:
                 # A rule such as "bins without stock" tells what is expected of them.
-                reveal(connection, session, [bin_ for bin_, _ in chosen], who.actor, self._desk.now_ms())
-            # The content counts the blocks of its own incarnation, the row of blocks those of all (`node/eras`).
-            derived = _again(connection, scope, int(row[1]), seed, chosen, busy) if scope else None
+                reveal(connection, session, [each.bin for each in plan.bins], who.actor, self._desk.now_ms())
+            derived = _again(connection, plan, height) if plan.rule and not plan.asks else None
         return {
             "session": str(session),
             "name": known.name,
-            "rule": scope,
-            "height": height,
-            "seed": seed.hex(),
-            "seed_from": seed_from,
-            "bins": [{"bin": bin_, "items": items} for bin_, items in chosen],
-            "content": bytes(row[0]).hex(),
+            "rule": plan.rule,
+            "height": plan.height,
+            "seed": plan.seed.hex(),
+            "seed_from": plan.seed_from,
+            "bins": [{"bin": each.bin, "items": list(each.items)} for each in plan.bins],
+            "content": content.hex(),
             "derived": derived,
         }
-
-
-def content_of(session: OpId, draft: Draft | None, bins: Iterable[Planned], height: int) -> bytes:
-    """What the call on the chain has the hash of: deterministic CBOR [session, rule, height, seed, whose, [[bin,
-    items]], bins in other counts]."""
-    chosen = [[each.bin, list(each.items)] for each in sorted(bins, key=lambda each: each.bin)]
-    if draft is None:
-        return cbor_encode([session.raw, {}, height, b"", "", chosen, []])
-    said = [draft.scope.as_json(), draft.height, draft.seed, draft.seed_from]
-    return cbor_encode([session.raw, *said, chosen, list(draft.busy)])
 
 
 def digest(content: bytes) -> bytes:
@@ -168,30 +179,38 @@ def digest(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def _again(
-    connection: Connection, scope: dict[str, object], height: int, seed: bytes, chosen: list[list[object]],
-    busy: list[str],
-) -> bool:  # fmt: skip
-    """Whether the rule gives these bins again."""
-    found = planned(Scope.from_json(scope), picture_at(connection, height), seed)
-    return [[each.bin, list(each.items)] for each in found if each.bin not in busy] == chosen
+def _again(connection: Connection, plan: Plan, height: int) -> bool:
+    """Whether the rule gives these bins again; `height` as the rows of blocks count."""
+    found = planned(Scope.from_json(plan.rule), picture_at(connection, height), plan.seed)
+    return tuple(each for each in found if each.bin not in plan.busy) == plan.bins
 
 
-def _seed(connection: Connection, session: OpId, height: int) -> tuple[bytes, str]:
-    """The seed of a sample: from a nonce that the hub sent before, each used once, else from the site's own block."""
+def sent_for(connection: Connection, session: OpId) -> tuple[bytes, str] | None:
+    """The seed of a session's sample from the secret that the hub sent once it held the sealed rule; None before."""
+    row = connection.execute(
+        "SELECT n.subject, n.op_id FROM notes n JOIN controls c ON c.op_id = n.op_id"
+        " WHERE n.kind = ? AND n.document = ? ORDER BY c.sequence LIMIT 1",
+        (NONCE, session.word),
+    ).fetchone()
+    return None if row is None else (seed_of(bytes(row[0]), session), f"{HUB_AFTER}:{bytes(row[1]).hex()}")
+
+
+def seed_here(connection: Connection, session: OpId, height: int) -> tuple[bytes, str]:
+    """The seed of a sample without the hub: from a secret that it sent ahead, each used once, else from the site's
+    own block."""
     row = connection.execute(
         "SELECT n.op_id, n.subject FROM notes n JOIN controls c ON c.op_id = n.op_id"
-        " WHERE n.kind = ? AND n.height <= ? AND NOT EXISTS"
+        " WHERE n.kind = ? AND n.document = zeroblob(32) AND n.height <= ? AND NOT EXISTS"
         " (SELECT 1 FROM count_plans p WHERE p.seed_from = ? || lower(hex(n.op_id)))"
         " ORDER BY c.sequence LIMIT 1",
-        (NONCE, height, f"{BY_HUB}:"),
+        (NONCE, height, f"{HUB_BEFORE}:"),
     ).fetchone()
     if row is not None:
-        return hashlib.sha256(bytes(row[1]) + session.raw).digest(), f"{BY_HUB}:{bytes(row[0]).hex()}"
+        return seed_of(bytes(row[1]), session), f"{HUB_BEFORE}:{bytes(row[0]).hex()}"
     block = connection.execute(
         "SELECT hash FROM blocks WHERE height <= ? ORDER BY height DESC LIMIT 1", (height,)
     ).fetchone()
-    return hashlib.sha256(bytes(block[0]) + session.raw).digest(), BY_SITE
+    return seed_of(bytes(block[0]), session), BY_SITE
 
 
 def classes(connection: Connection) -> dict[str, str]:

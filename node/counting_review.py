@@ -39,9 +39,11 @@ from node.rounds import (
     recorded_in,
     reveal,
     speaking,
+    waits_for_draw,
 )
 from node.values import Fields
 
+_GOING = ("draft", "active")
 Listed: TypeAlias = tuple[bytes, str, str, int, int]  # session, name, state as kept, opened_at_ms, test
 
 
@@ -90,8 +92,8 @@ class Review:
             row
             for row in rows
             if all(word in row[1].casefold() for word in words)
-            # How one that is active stands is asked of its bins, and only where it matters.
-            and (state in ("", row[2]) or (row[2] == "active" and state == self.standing(connection, row)["state"]))
+            # How one that goes on stands is asked of its bins, and only where it matters.
+            and (state == "" or state == (self.standing(connection, row)["state"] if row[2] in _GOING else row[2]))
         )
 
     @staticmethod
@@ -111,7 +113,13 @@ class Review:
         return {
             "session": bytes(session).hex(),
             "name": name,
-            "state": state if state != "active" else _stage(bins, int(recounts)),
+            "state": (
+                "drawing"
+                if state == "draft" and waits_for_draw(connection, OpId(bytes(session))) is not None
+                else state
+                if state != "active"
+                else _stage(bins, int(recounts))
+            ),
             "opened_at_ms": opened_at_ms,
             "bins": bins,
             "test": bool(test),
@@ -158,8 +166,10 @@ class Review:
                     **({"sealed": True} if reason == counting_units.SEALED else {}),
                 }
             )
+        problem = waits_for_draw(connection, session)
         return {
-            "session": str(session), "name": known.name, "state": known.state, "frozen": known.frozen,
+            "session": str(session), "name": known.name, "frozen": known.frozen,
+            "state": known.state if problem is None else "drawing", "not_drawn": problem or "",
             "rule": known.rule.as_json(), "bins": bins,
         }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Count sessions as a whole: planned, started, ended. Bins and rounds: `counting`; decisions: `counting_review`.
 
 draft → active → closed            shown as counting, recount, review or posted, from how its bins stand
+  a sample that the hub is to draw is a draft without bins, shown as drawing, until its secret has come
           │  ╲→ rejected           nothing of it was accepted
           ╰──→ cancelled
 """
@@ -8,6 +9,7 @@ draft → active → closed            shown as counting, recount, review or pos
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -20,10 +22,10 @@ from ledger.documents import part_op_id, reason_code
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE
-from ledger.plans import Planned
+from ledger.plans import Plan, Planned
 from node import catalogue, counting_plans
 from node.counting_facts import EVERYTHING, doubts, posted_rounds, unsettled
-from node.counting_plans import BINS_MAX, Draft, Plans
+from node.counting_plans import BINS_MAX, Plans, sent_for
 from node.desk import Answer, Desk, Person
 from node.policies import counting_policy
 from node.rounds import (
@@ -37,11 +39,17 @@ from node.rounds import (
     open_round,
     reveal,
     set_bin,
+    waits_for_draw,
 )
 from node.values import Fields, listed, text_id
 
+log = logging.getLogger(__name__)
+
 # The part of an act's op_id that names the count which is ordered because that act ended another.
 AFTER = 1_005
+# The part of a session's op_id under which the bins of its sample are recorded, once they are drawn.
+DRAWN = 1_006
+SECRET_BYTES = 32
 ITEMS_MAX = 50  # of one bin
 
 
@@ -94,31 +102,87 @@ class Sessions:
         }
         if scope is not None and self._site.find(op_id) is None:
             with self._site.reading() as connection:
-                self._ordered(connection, [], [], self.plans.draft(connection, scope, op_id, EVERYTHING))
+                self._ordered(connection, [], [], self.plans.made(connection, op_id, scope, EVERYTHING))
             # A plan looks at a block: what was recorded until now has to be in one.
             self._site.seal()
 
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)
-            made = None if scope is None else self.plans.draft(connection, scope, op_id, self._site.head.height)
+            made = None if scope is None else self.plans.made(connection, op_id, scope, self._site.head.height)
             ordered = self._ordered(connection, wishes, areas, made)
             rule = counting_policy(connection).rule_of(limits)
-            connection.execute(
-                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, ?, '', ?, 0)",
-                (op_id.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms(),
-                 "draft" if draft else "active", freeze),
-            )  # fmt: skip
-            for each in ordered:
-                given = each.assignee or assignee
-                self._add_bin(connection, op_id, each, given, each.deadline_ms or deadline_ms)
-            if not draft:
-                note_baseline(connection, op_id, [each.bin for each in ordered])
-            self._plan(connection, op_id, who, ordered, made, rule)
+            asks = made is not None and made.asks
+            self._open(connection, op_id, who, name, rule, "draft" if draft or asks else "active", freeze=freeze)
+            if asks:
+                connection.execute(
+                    "INSERT INTO count_draws VALUES (?, ?, ?, ?, '')",
+                    (op_id.raw, None if assignee is None else assignee.raw, deadline_ms, draft),
+                )
+            self._add_bins(connection, op_id, ordered, assignee, deadline_ms, begins=not draft)
+            self._plan(connection, who, made or self._named(op_id, ordered), rule, op_id)
             if who.counts and scope is not None and scope.empty:
                 reveal(connection, op_id, [each.bin for each in ordered], who.actor, self._desk.now_ms())
-            return {"session": str(op_id), "bins": sorted(each.bin for each in ordered)}
+            return {"session": str(op_id), "bins": sorted(each.bin for each in ordered), "drawing": asks}
 
         return self._desk.once(op_id, who.actor, "open_session", content, work)
+
+    def draw(self, op_id: OpId, who: Person, body: object) -> Answer:
+        """Draw the sample of a session that waits for the hub's secret without it: `session`. Who chose the secret
+        stands in the plan. Answers {session, bins}."""
+        who.need(APPROVE, "draw the bins of a count")
+        fields = Fields(body, "draw")
+        session = fields.op_id("session")
+        fields.done()
+
+        def work(connection: Connection) -> Answer:
+            need_session(connection, session)
+            return {"session": str(session), "bins": self._draw(connection, session, who)}
+
+        return self._desk.once(op_id, who.actor, "draw_session", {"session": session.raw}, work)
+
+    def draw_ready(self) -> int:
+        """Draw the samples whose secret the hub has sent, for those who ordered them; answers how many."""
+        with self._site.reading() as connection:
+            rows = connection.execute(
+                "SELECT d.session, s.opened_by FROM count_draws d JOIN count_sessions s ON s.session = d.session"
+                " WHERE d.problem = ''"
+            ).fetchall()
+            ready = [(OpId(bytes(session)), Person(Actor(bytes(by)), 0)) for session, by in rows]
+            ready = [each for each in ready if sent_for(connection, each[0]) is not None]
+        for session, who in ready:
+            try:
+                with self._site.writing() as connection:
+                    self._draw(connection, session, who)
+            except Rejected as error:
+                # Such as somebody who may order counts no more: whoever may is shown it, and draws it or cancels.
+                log.warning("a sample is not drawn", extra={"session": str(session), "reason": str(error)})
+                with self._site.writing() as connection:
+                    connection.execute(
+                        "UPDATE count_draws SET problem = ? WHERE session = ?", (str(error), session.raw)
+                    )
+        return len(ready)
+
+    def _draw(self, connection: Connection, session: OpId, who: Person) -> list[str]:
+        """The bins of a session that waited for its draw. They follow from the rule that was sealed, and from the
+        secret; the second document of the plan says so."""
+        row = connection.execute(
+            "SELECT d.assignee, d.deadline_ms, d.draft, s.rule FROM count_draws d"
+            " JOIN count_sessions s ON s.session = d.session WHERE d.session = ? AND s.state = 'draft'",
+            (session.raw,),
+        ).fetchone()
+        if row is None:
+            raise Rejected("the bins of this count do not wait to be drawn")
+        assignee = None if row[0] is None else Actor(bytes(row[0]))
+        made = self.plans.drawn(connection, session)
+        ordered = self._ordered(connection, [], [], made)
+        if not row[2]:
+            connection.execute("UPDATE count_sessions SET state = 'active' WHERE session = ?", (session.raw,))
+        connection.execute("DELETE FROM count_draws WHERE session = ?", (session.raw,))
+        self._add_bins(connection, session, ordered, assignee, row[1], begins=not row[2])
+        self._plan(connection, who, made, Rule.parse(json.loads(row[3])), part_op_id(session, DRAWN))
+        if made.rule.get("empty"):
+            reveal(connection, session, [each.bin for each in ordered], who.actor, self._desk.now_ms())
+        return sorted(each.bin for each in ordered)
 
     def order(
         self, connection: Connection, session: OpId, who: Person, name: str, bins: dict[str, tuple[str, ...]]
@@ -135,14 +199,9 @@ class Sessions:
                 rule = counting_policy(connection).rule_of({})
             except Unavailable:  # what happened at the shelf is booked, whatever the hub sent
                 rule = Rule()
-            connection.execute(
-                "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, 'active', '', 0, 0)",
-                (session.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms()),
-            )
-            for each in wanted:
-                self._add_bin(connection, session, each, None, None)
-            note_baseline(connection, session, [each.bin for each in wanted])
-            self._plan(connection, session, who, wanted, None, rule)
+            self._open(connection, session, who, name, rule)
+            self._add_bins(connection, session, wanted)
+            self._plan(connection, who, self._named(session, wanted), rule, session)
         return [each.bin for each in wanted]
 
     def order_after(
@@ -182,53 +241,68 @@ class Sessions:
         if open_round(connection, bin_) is not None:
             raise Rejected(f"{bin_} is being counted: test it when that count is over")
         rule, name = Rule(), f"Test count of {bin_}"
-        connection.execute(
-            "INSERT INTO count_sessions VALUES (?, ?, ?, ?, ?, 'active', '', 0, 1)",
-            (session.raw, name, json.dumps(rule.as_json()), who.actor.raw, self._desk.now_ms()),
-        )
-        wanted = _Task(bin_)
-        self._add_bin(connection, session, wanted, None, None)
-        self._plan(connection, session, who, [wanted], None, rule)
+        self._open(connection, session, who, name, rule, test=True)
+        wanted = [_Task(bin_)]
+        self._add_bins(connection, session, wanted, begins=False)
+        self._plan(connection, who, self._named(session, wanted), rule, session)
 
     @staticmethod
-    def _ordered(connection: Connection, wishes: list[_Task], areas: list[str], made: Draft | None) -> list[_Task]:
-        """Every bin of the session, each once."""
-        ordered, named = list(wishes), {wish.bin for wish in wishes}
-        for area in areas:
-            inside = catalogue.bins_under(connection, area)
-            if not inside:
-                raise Rejected(f"area {area!r} has no bins: check its code")
-            ordered.extend(_Task(bin_) for bin_ in inside if bin_ not in named)
-            named.update(inside)
+    def _ordered(connection: Connection, wishes: list[_Task], areas: list[str], made: Plan | None) -> list[_Task]:
+        """Every bin of the session, each once; none of one that is to be drawn."""
         if made is not None:
             ordered = [_Task(each.bin, each.items) for each in made.bins]
-            named = {each.bin for each in ordered}
-            if not ordered:
-                busy = f"; {len(made.busy)} that fit are in a count already" if made.busy else ""
-                raise Rejected(f"no bin fits this plan now{busy}")
+            if made.asks:
+                return ordered
         else:
-            units = _units_in(connection, ordered)
-            ordered.extend(units)
-            named.update(unit.bin for unit in units)
-        if not 0 < len(ordered) <= BINS_MAX or len(named) != len(ordered):
+            ordered, named = list(wishes), {wish.bin for wish in wishes}
+            for area in areas:
+                inside = catalogue.bins_under(connection, area)
+                if not inside:
+                    raise Rejected(f"area {area!r} has no bins: check its code")
+                ordered.extend(_Task(bin_) for bin_ in inside if bin_ not in named)
+                named.update(inside)
+            ordered.extend(_units_in(connection, ordered))
+        if not 0 < len(ordered) <= BINS_MAX or len({each.bin for each in ordered}) != len(ordered):
             raise Rejected(f"a session has 1 to {BINS_MAX} bins, each once; this one has {len(ordered)}")
         return ordered
 
-    def _plan(
-        self, connection: Connection, session: OpId, who: Person, ordered: list[_Task], made: Draft | None, rule: Rule
-    ) -> None:
-        """Put on the chain what was ordered, under the session's own op_id, before anybody counts."""
-        bins = [Planned(each.bin, each.items) for each in ordered]
-        height = self._site.head.height if made is None else made.height
-        content = counting_plans.content_of(session, made, bins, height)
-        self.plans.keep(connection, session, content, made)
+    def _named(self, session: OpId, ordered: list[_Task]) -> Plan:
+        """The plan of a session whose bins somebody named."""
+        bins = tuple(Planned(each.bin, each.items) for each in ordered)
+        return Plan(session=session, rule={}, height=self._site.head.height, bins=bins)
+
+    def _open(
+        self, connection: Connection, session: OpId, who: Person, name: str, rule: Rule, state: str = "active",
+        *, freeze: bool = False, test: bool = False,
+    ) -> None:  # fmt: skip
+        """With a secret: what is drawn by chance within the session is drawn by it, so that neither who chose the ids
+        nor who counts can foresee it."""
+        secret, said = self._desk.random.bytes(SECRET_BYTES), json.dumps(rule.as_json())
+        row = (session.raw, name, said, who.actor.raw, self._desk.now_ms(), state, "", freeze, test, secret)
+        connection.execute(f"INSERT INTO count_sessions VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+
+    def _plan(self, connection: Connection, who: Person, made: Plan, rule: Rule, op_id: OpId) -> None:
+        """Put on the chain what was ordered, before anybody counts."""
+        content = made.encode()
+        self.plans.keep(connection, made)
         call = calls.PlanCount(
             actor=who.actor,
             scope=counting_plans.digest(content),
             rule=counting_plans.digest(cbor_encode(rule.as_json())),
-            height=height,
+            # One that was asked for in an earlier incarnation looks at blocks which this one does not number.
+            height=min(made.height, self._site.head.height),
         )
-        self._site.record(call, op_id=session, document=self._desk.document(plan=content))
+        self._site.record(call, op_id=op_id, document=self._desk.document(plan=content))
+
+    def _add_bins(
+        self, connection: Connection, session: OpId, ordered: list[_Task], assignee: Actor | None = None,
+        deadline_ms: int | None = None, *, begins: bool = True,
+    ) -> None:  # fmt: skip
+        """`begins`: what the bins hold is noted, as their count begins."""
+        for each in ordered:
+            self._add_bin(connection, session, each, each.assignee or assignee, each.deadline_ms or deadline_ms)
+        if begins:
+            note_baseline(connection, session, [each.bin for each in ordered])
 
     def _add_bin(
         self, connection: Connection, session: OpId, task: _Task, assignee: Actor | None, deadline_ms: int | None
@@ -260,6 +334,8 @@ class Sessions:
         def work(connection: Connection) -> Answer:
             if need_session(connection, session).state != "draft":
                 raise Rejected("this session was started already")
+            if waits_for_draw(connection, session) is not None:
+                raise Rejected("the bins of this count are not drawn yet: wait for the hub, or draw them without it")
             connection.execute("UPDATE count_sessions SET state = 'active' WHERE session = ?", (session.raw,))
             note_baseline(connection, session, [bin_ for bin_, _ in _bins(connection, session)])
             return {"session": str(session)}
@@ -292,6 +368,7 @@ class Sessions:
             connection.execute(
                 "UPDATE count_sessions SET state = 'cancelled', reason = ? WHERE session = ?", (reason, session.raw)
             )
+            connection.execute("DELETE FROM count_draws WHERE session = ?", (session.raw,))
             self.order_after(connection, op_id, who, session, left)
             return {"session": str(session), "uncounted": left}
 

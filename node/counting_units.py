@@ -7,8 +7,6 @@ the bin's tally. The count of the bin that stands settles it; when that is done 
 
 from __future__ import annotations
 
-import hashlib
-
 from ledger import calls
 from ledger.certificates import SEALED_KIND, sealed_subject
 from ledger.db import Connection
@@ -21,6 +19,7 @@ from node.rounds import (
     Round,
     chosen,
     close_if_done,
+    is_drawn,
     need_session,
     open_round,
     parts,
@@ -161,6 +160,6 @@ def is_sealed(connection: Connection, session: OpId, unit: str) -> bool:
 
 
 def _is_drawn(connection: Connection, own: Round) -> bool:
-    """Whether this unit is one of those to be opened: by the session's id, which nobody chooses."""
-    drawn = hashlib.sha256(own.session.raw + own.bin.encode()).digest()
-    return int.from_bytes(drawn[:4], "big") % 100 < need_session(connection, own.session).rule.open_percent
+    """Whether this unit is one of those to be opened."""
+    percent = need_session(connection, own.session).rule.open_percent
+    return is_drawn(connection, own.session, own.bin.encode(), percent)

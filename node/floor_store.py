@@ -521,3 +521,14 @@ HANDED_2 = """
 ALTER TABLE handed_codes ADD COLUMN page TEXT NOT NULL DEFAULT '';
 ALTER TABLE handed_codes ADD COLUMN came INTEGER NOT NULL DEFAULT 0;
 """
+
+DRAWN_1 = """
+-- Sessions whose sample the hub is to draw: who counts it and until when, whether it stays a draft, and why it could
+-- not be drawn.
+CREATE TABLE count_draws (
+    session BLOB PRIMARY KEY REFERENCES count_sessions, assignee BLOB, deadline_ms INTEGER, draft INTEGER NOT NULL,
+    problem TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+-- What is drawn by chance within a session; one from before has none, and its draws stay as they were.
+ALTER TABLE count_sessions ADD COLUMN secret BLOB NOT NULL DEFAULT x'';
+"""

@@ -68,10 +68,11 @@ def of_node(
     decisions: Callable[[], object] | None = None,
     free_revoked: Callable[[], object] | None = None,
     erase_old: Callable[[], object] | None = None,
+    draw: Callable[[], object] | None = None,
 ) -> tuple[Job, ...]:
     """All jobs of a running node. `sync` is one turn of the uplink, which keeps its own pace; `decisions` books what
     somebody at the hub approved; `free_revoked` frees what people left open who may do it no more;
-    `erase_old` erases what has been kept long enough."""
+    `erase_old` erases what has been kept long enough; `draw` draws the samples whose secret the hub has sent."""
     jobs = [
         Job("seal", SEAL_EVERY_MS, site.seal_if_due),
         Job("control", CONTROL_EVERY_MS, lambda: control.apply_ready(site)),
@@ -85,6 +86,8 @@ def of_node(
         jobs.append(Job("decisions", CONTROL_EVERY_MS, decisions))
     if free_revoked is not None:
         jobs.append(Job("revoked", CONTROL_EVERY_MS, free_revoked))
+    if draw is not None:
+        jobs.append(Job("draws", CONTROL_EVERY_MS, draw))
     if erase_old is not None:
         jobs.append(Job("retention", RETENTION_EVERY_MS, erase_old, first_ms=RETENTION_FIRST_MS))
     if sync is not None:

@@ -24,7 +24,7 @@ from ledger.seams import Storage, failpoint
 from node import audit, eras, founding, identity, journal, sealing, store, streams
 from node.config import NodeConfig
 from node.identity import NodeIdentity, NodeKeys
-from node.uplink import FACT_HUB, FACT_MANIFEST, FACT_STOPPED_BY_HUB
+from node.uplink import FACT_MANIFEST, FACT_STOPPED_BY_HUB
 from sync import history
 from sync.client import Transport
 from sync.enrolment import Certificate
@@ -37,7 +37,7 @@ _FACTS = (
     store.FACT_ADOPTED,
     store.FACT_CONTROL_PROBLEM,
     FACT_STOPPED_BY_HUB,
-    FACT_HUB,
+    store.FACT_HUB,
     FACT_MANIFEST,
 )
 

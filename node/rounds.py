@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,6 +93,25 @@ def need_session(connection: Connection, session: OpId) -> Session:
     if row is None:
         raise Rejected(f"there is no count session {session} here")
     return Session(session, row[0], row[1], Rule.parse(json.loads(row[2])), bool(row[3]), bool(row[4]))
+
+
+def waits_for_draw(connection: Connection, session: OpId) -> str | None:
+    """Why the sample of a session could not be drawn yet; "" while the hub is waited for, None when nothing waits."""
+    row = connection.execute("SELECT problem FROM count_draws WHERE session = ?", (session.raw,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def waits_for_draws(connection: Connection) -> bool:
+    """Whether any sample waits for its secret from the hub."""
+    return connection.execute("SELECT 1 FROM count_draws WHERE problem = '' LIMIT 1").fetchone() is not None
+
+
+def is_drawn(connection: Connection, session: OpId, name: bytes, percent: int) -> bool:
+    """Whether `name` is among the so many per cent of a session that are drawn by chance: always the same answer, by
+    a secret of the session that leaves the node in no answer."""
+    (secret,) = connection.execute("SELECT secret FROM count_sessions WHERE session = ?", (session.raw,)).fetchone()
+    drawn = hashlib.sha256(bytes(secret) + session.raw + name).digest()
+    return int.from_bytes(drawn[:4], "big") % 100 < percent
 
 
 def latest(connection: Connection, session: OpId, bin_: str) -> Round:

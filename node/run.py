@@ -74,7 +74,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
             log.critical("this node does not sign", extra={"reason": parts.site.stopped})
         stack.enter_context(taking.at_work(parts.floor.scanning, journal, clock, supervisor.signal))
         floor, sync = parts.floor, parts.syncer.turn
-        own = (sync, floor.hub.apply_ready, floor.free_revoked, floor.erase_old)
+        own = (sync, floor.hub.apply_ready, floor.free_revoked, floor.erase_old, floor.counting.draw_ready)
         work = [*jobs.of_node(parts.site, parts.health, parts.shadow, *own)]
         if parts.certificates is not None:
             work.append(jobs.Job("certificate", jobs.CERTIFICATE_EVERY_MS, parts.certificates.renew))

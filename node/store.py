@@ -14,9 +14,11 @@ whole base units; `status` is 0 free, 1 quality, 2 damage, 3 expired; `*_ms` are
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ledger import db
 from ledger.block import Block
@@ -621,6 +623,7 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.TASKS_2,
     floor_store.HANDED_2,
     LISTED_7,
+    floor_store.DRAWN_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex
@@ -628,6 +631,7 @@ FACT_TRUSTED_MS = "trusted_ms"  # the last moment at which the machine's clock w
 FACT_CONFIRMED_MS = "confirmed_ms"  # the hub's time at its last answer, by the node's clock
 FACT_HUB_LOG = "hub_log"  # the newest hub log whose checkpoint was verified, as "<size> <root in hex>"
 FACT_CONTROL_PROBLEM = "control_problem"  # why the next control record cannot be applied; absent in peace
+FACT_HUB = "hub_status"  # what the hub said last, as JSON (`hub_status`)
 FACT_HUB_URL = "hub_url"  # where the hub was said to be at enrolment; absent when it was found by looking
 FACT_ADOPTED = "adopted"  # blocks came back from the hub up to here, and the signing mark has yet to follow
 FACT_STOPPED = "stopped"  # why this node must not sign until its hub decides; absent in peace
@@ -670,6 +674,13 @@ def set_fact(connection: db.Connection, name: str, value: str | None) -> None:
 def hub_url(connection: db.Connection) -> str:
     """Where the hub was said to be at enrolment; empty when it was found by looking."""
     return fact(connection, FACT_HUB_URL) or ""
+
+
+def hub_status(connection: db.Connection) -> dict[str, Any]:
+    """What the hub said last: code, message, at_ms, next, cosigned, logged, anchored. Empty before it first spoke."""
+    text = fact(connection, FACT_HUB)
+    found = {} if text is None else json.loads(text)
+    return found if isinstance(found, dict) else {}
 
 
 def hub_log(connection: db.Connection) -> tuple[int, bytes] | None:

@@ -16,7 +16,8 @@ from ledger.clock import Clock
 from ledger.errors import Corrupt, LedgerError, Rejected, Unavailable
 from ledger.seams import Random
 from node import control, proofs, replaying, store
-from node.uplink import HOLDING, NodeUplink, hub_addresses, hub_status
+from node.rounds import waits_for_draws
+from node.uplink import HOLDING, NodeUplink, hub_addresses
 from sync.backoff import FIRST_MS, Backoff
 from sync.client import HttpTransport, Transport
 from sync.cycle import CycleReport, run_cycle
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # A new block is delivered at once, but a busy floor should not call more often than this.
 BETWEEN_CALLS_MS = 2_000
+# Somebody waits for what the hub is to draw.
+DRAW_CALLS_MS = 5_000
 
 
 class Syncer:
@@ -98,7 +101,9 @@ class Syncer:
         if self._backoff.failures or self.problem or ran_ms < self._last_ran_ms + BETWEEN_CALLS_MS:
             return False
         with self._site.reading() as connection:
-            return proofs.block_count(connection) > int(hub_status(connection).get("next", 0))
+            if proofs.block_count(connection) > int(store.hub_status(connection).get("next", 0)):
+                return True
+            return ran_ms >= self._last_ran_ms + DRAW_CALLS_MS and waits_for_draws(connection)
 
     def _budget_bytes(self) -> int:
         """Less at once after each failure: a link that keeps breaking loses less with every break."""

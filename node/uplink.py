@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 DISCOVERY_MS = 3_000
 CLAIM_DIGITS = 32  # of the hub key's hash, in an announcement
-FACT_HUB = "hub_status"
 FACT_MANIFEST = "hub_manifest"
 FACT_STOPPED_BY_HUB = "stopped_by_hub"
 
@@ -86,7 +85,7 @@ class NodeUplink:
             size = proofs.block_count(connection)
             head = connection.execute("SELECT hash FROM blocks WHERE height = ?", (size - 1,)).fetchone()
             (cosigned,) = connection.execute("SELECT coalesce(max(size), 0) FROM cosignatures").fetchone()
-            known = hub_status(connection)
+            known = store.hub_status(connection)
             waiting, oldest_ms = journal.backlog(connection)
             down = {stream: streams.cursor(connection, stream) for stream in streams.STREAMS}
             manifest, _ = _manifest(connection)
@@ -209,8 +208,8 @@ class NodeUplink:
         if status.code in HOLDING or status.code in DELIVERING:
             known |= {"next": status.next, "cosigned": status.cosigned_size}
         with self._site.writing() as connection:
-            before = hub_status(connection)
-            store.set_fact(connection, FACT_HUB, json.dumps({**before, **known}))
+            before = store.hub_status(connection)
+            store.set_fact(connection, store.FACT_HUB, json.dumps({**before, **known}))
             self._obey(connection, status)
         self._site.confirm_time(status.hub_time_ms)
         if before.get("code") != status.code:
@@ -318,13 +317,6 @@ def _find(org: str) -> Sequence[Found]:
     from sync import discovery  # costs a third of a second that a set address saves
 
     return discovery.find(DISCOVERY_MS, org=org)
-
-
-def hub_status(connection: db.Connection) -> dict[str, Any]:
-    """What the hub said last: code, message, at_ms, next, cosigned, logged, anchored. Empty before it first spoke."""
-    text = store.fact(connection, FACT_HUB)
-    found = {} if text is None else json.loads(text)
-    return found if isinstance(found, dict) else {}
 
 
 def manifest_expiry_ms(connection: db.Connection) -> int | None:

@@ -23,7 +23,7 @@ from node.identity import NodeKeys
 from node.shadow import Shadow
 from node.site import Site
 from node.syncing import Syncer, as_dict
-from node.uplink import NodeUplink, hub_status
+from node.uplink import NodeUplink
 from sync.client import HttpTransport, Transport
 from sync.discovery import own_addresses
 
@@ -87,7 +87,7 @@ class Parts:
 
     def _read_links(self) -> dict[str, Any]:
         with self.site.reading() as connection:
-            answered_ms = hub_status(connection).get("at_ms")
+            answered_ms = store.hub_status(connection).get("at_ms")
             findings = self.floor.alerts.standing(connection)
         return {
             "hub_ms": answered_ms,

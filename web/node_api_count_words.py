@@ -28,7 +28,7 @@ from web.schema import (
 
 BINS_MAX = 500
 BIN_STATE = one_of("waiting", "counting", "closing", "review", "posted", "uncounted", "rejected", "tested")
-STAGES = ("draft", "counting", "recount", "review", "posted", "closed", "cancelled", "rejected")
+STAGES = ("drawing", "draft", "counting", "recount", "review", "posted", "closed", "cancelled", "rejected")
 SESSION_STATE = one_of("active", *STAGES)
 LOOKED_FOR = {
     "search": text("Only those whose name has each of these words", most=80),
@@ -357,6 +357,7 @@ SESSION_BINS = record(
         "name": NAME,
         "state": SESSION_STATE,
         "frozen": flag("Its bins take no other work meanwhile"),
+        "not_drawn": text("Why its sample could not be drawn, empty where nothing stands against it"),
         "rule": RULE,
         "bins": array(SESSION_BIN),
         "next": or_null(text()),
@@ -408,7 +409,10 @@ PLAN_KEPT = record(
         "rule": {"type": "object", "description": "As it was resolved; empty for bins that somebody named"},
         "height": HEIGHT,
         "seed": HASH,
-        "seed_from": text("Who chose the seed of a sample, or empty"),
+        "seed_from": text(
+            "Who chose the seed of a sample: `hub-after:` or `hub-before:` the rule was sealed, with the op_id of the"
+            " hub's note, or `site-chosen`. `hub-after` alone while the hub is waited for; empty without a sample"
+        ),
         "bins": array(_CHOSEN),
         "content": {**HASH, "description": "What the session's note on the chain is the SHA-256 of"},
         "derived": {"type": ["boolean", "null"], "description": "Whether the rule gives the same bins again"},

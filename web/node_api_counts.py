@@ -178,7 +178,13 @@ WHY = {"reason": REASON}
 ROUTES = (
     verb(
         "counts/", APPROVE, "Plan a count session", lambda floor: floor.counting.open_session,
-        record("SessionOpened", {"op_id": OP_ID, **OF_SESSION, "bins": array(CODE, BINS_MAX)}), {"name": NAME},
+        record(
+            "SessionOpened",
+            {
+                "op_id": OP_ID, **OF_SESSION, "bins": array(CODE, BINS_MAX),
+                "drawing": flag("The hub draws the sample: there are no bins yet"),
+            },
+        ), {"name": NAME},
         {
             "bins": array(either(CODE, words.PLANNED), BINS_MAX), "areas": array(CODE, BINS_MAX),
             "plan": words.PLAN, "rule": words.RULE, "draft": flag("Not to be counted yet"),
@@ -188,6 +194,12 @@ ROUTES = (
     ),
     verb(
         "counts/start", APPROVE, "A draft becomes active", lambda floor: floor.counting.start, ACTED, OF_SESSION,
+        version=_whole_session,
+    ),
+    verb(
+        "counts/draw", APPROVE, "Draw a sample that waits for the hub's secret without it",
+        lambda floor: floor.counting.draw,
+        record("SampleDrawn", {"op_id": OP_ID, **OF_SESSION, "bins": array(CODE, BINS_MAX)}), OF_SESSION,
         version=_whole_session,
     ),
     verb(

@@ -173,6 +173,7 @@ def blueprint(parts: NodeParts) -> Blueprint:
         either = [
             (each.code, each.words) for each in rules.reasons if each.direction == BOTH and each.code != RELOCATED
         ]
+        found["not_drawn"] = said(found["not_drawn"])
         return render_template(
             "node/review_session.html", one=found, ready=ready, sheets=sheets, reasons=either, again=LEFT,
             refuse=AGAIN, enough=ENOUGH, counters=people, begin=begin, most=ROWS_MAX,

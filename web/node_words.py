@@ -68,6 +68,7 @@ BIN_STATES = {
     "sealed": ("▣", "quiet", N_("sealed, not opened")),
 }
 SESSION_STATES = {
+    "drawing": ("◌", "quiet", N_("being drawn")),
     "draft": ("○", "quiet", N_("draft")),
     "counting": ("◐", "quiet", N_("counting")),
     "recount": ("◐", "quiet", N_("recounting")),

@@ -231,6 +231,7 @@ def _node_jobs(parts: wiring.Parts) -> Iterator[Job]:
     yield Job("seal", 250, parts.site.seal_if_due)
     yield Job("control", 500, lambda: control.apply_ready(parts.site))
     yield Job("sync", 500, parts.syncer.turn)
+    yield Job("draws", 500, parts.floor.counting.draw_ready)
     yield Job("vitals", 10_000, parts.health.sample)
 
 

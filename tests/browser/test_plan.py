@@ -135,15 +135,47 @@ def test_how_a_count_was_planned_is_told_afterwards(pages: Pages) -> None:
     wish = {"areas": [], "not_counted_since": "2031-01-02", "sample": 2}
     session = kim.act("counts", name="Drawn", plan=wish)["session"]
     page = pages.tablet("kim", f"/review/{session}")
+    expect(page.locator("tbody tr")).to_have_count(2)  # the hub has drawn them
     page.get_by_role("link", name="How it was planned").click()
     page.wait_for_url("**/plan")
     facts = page.locator(".facts")
     expect(facts).to_contain_text("2, drawn at random")
-    expect(facts).to_contain_text("this site")
+    expect(facts).to_contain_text("the hub, when the rule was sealed")
     expect(facts).to_contain_text("2031")
     assert kim.get(f"counts/{session}/plan")["rule"]["not_counted_since_s"] == 1_925_078_400  # a site without a zone
     expect(page.locator(".heading")).to_contain_text("the rule gives these bins again")
     expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_a_sample_waits_for_the_hub_or_is_drawn_without_it(pages: Pages) -> None:
+    """The page shows the bins as soon as they are drawn; whoever does not want to wait draws them, and it is told."""
+    house, kim = pages.house, pages.house.oslo.people["kim"]
+    wish = {"areas": [], "sample": 2}
+    with house.oslo.parts.syncer._lock:  # nothing reaches the hub
+        waiting = kim.act("counts", name="Waits", plan=wish)["session"]
+        page = pages.tablet("kim", f"/review/{waiting}")
+        expect(page.locator("#answer")).to_contain_text("The hub now draws the bins")
+        expect(page.locator(".heading")).to_contain_text("being drawn")
+        expect(page.locator("table")).to_have_count(0)
+        assert faults_of(page, "drawing") == []
+        shot(page, "drawing")
+        page.goto(f"{house.oslo.url}/review/{waiting}/plan")
+        expect(page.locator("main")).to_contain_text("2, drawn at random")
+        assert faults_of(page, "drawing") == []
+        page.goto(f"{house.oslo.url}/review/?state=drawing")
+        expect(page.get_by_role("row", name="Waits")).to_contain_text("being drawn")
+        page.goto(f"{house.oslo.url}/review/{waiting}")
+    expect(page.locator(".heading")).to_contain_text("counting", timeout=20_000)
+    expect(page.locator("tbody tr")).to_have_count(2)
+    with house.oslo.parts.syncer._lock:
+        session = kim.act("counts", name="At once", plan=wish)["session"]
+        page.goto(f"{house.oslo.url}/review/{session}")
+        page.get_by_role("button", name="Draw them now").click()
+        page.get_by_role("button", name="Draw them", exact=True).click()
+        expect(page.locator(".heading")).to_contain_text("counting")
+        expect(page.locator("tbody tr")).to_have_count(2)
+        page.goto(f"{house.oslo.url}/review/{session}/plan")
+        expect(page.locator(".facts")).to_contain_text("this site")
 
 
 def test_a_rule_says_several_things_that_all_hold(pages: Pages, zoned: stage.House) -> None:

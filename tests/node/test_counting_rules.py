@@ -13,6 +13,7 @@ from ledger.errors import Rejected, Unavailable
 from ledger.ids import OpId
 from ledger.seams import DiskStorage
 from node import policies, store, streams
+from node.rounds import is_drawn
 from node.sealing import read_block
 from tests.node.floor_kit import PIN, Stage, actor_of
 
@@ -341,3 +342,20 @@ def test_the_kept_tables_of_an_older_node_are_brought_up_to_date(tmp_path: Path)
     with pytest.raises(db.IntegrityError), db.transaction(new):
         new.execute("INSERT INTO count_bins VALUES (x'99', 'A-02', '', 'waiting', '')")
     new.close()
+
+
+def test_what_is_drawn_within_a_session_is_not_chosen_by_who_chooses_the_ids(stage: Stage) -> None:
+    """The same session and the same count, in two nodes: one is repeated as a control, the other is not."""
+    session, count = OpId(bytes(15) + b"\x07"), bytes(15) + b"\x08"
+    wish = {"name": "Week", "bins": ["A-01"], "rule": {"control_percent": 50}}
+    stage.floor.counting.open_session(session, stage.as_("sven"), wish)
+    with stage.site.writing() as connection:
+        (secret,) = connection.execute("SELECT secret FROM count_sessions").fetchone()
+        assert len(secret) == 32 and any(secret)
+        drawn = []
+        for number in range(64):
+            connection.execute("UPDATE count_sessions SET secret = ?", (bytes(31) + bytes([number]),))
+            drawn.append(is_drawn(connection, session, count, 50))
+            assert drawn[-1] is is_drawn(connection, session, count, 50)
+        assert 16 < sum(drawn) < 48
+        assert not is_drawn(connection, session, count, 0) and is_drawn(connection, session, count, 100)

@@ -201,7 +201,7 @@ class NodeMachine(Machine):
         parts = self.parts
         found = node_jobs.of_node(
             parts.site, parts.health, parts.shadow, parts.syncer.turn, parts.floor.hub.apply_ready,
-            parts.floor.free_revoked,
+            parts.floor.free_revoked, draw=parts.floor.counting.draw_ready,
         )  # fmt: skip
         return {job.name: job.run for job in found if job.name not in ("vitals", "database")}
 

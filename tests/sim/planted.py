@@ -26,7 +26,7 @@ from node.keeper import Keeper
 from node.picking import Picking
 from node.site import Recorded, Site
 from node.timekeeping import Timekeeper
-from node.uplink import FACT_HUB, NodeUplink
+from node.uplink import NodeUplink
 from sync import messages
 from tests.sim.world import Result, play
 
@@ -115,9 +115,9 @@ def _delivered_when_sent() -> list[tuple[Any, str, Any]]:
 
         ask(self, request)
         with self._site.writing() as connection:
-            known = json.loads(store.fact(connection, FACT_HUB) or "{}")
+            known = json.loads(store.fact(connection, store.FACT_HUB) or "{}")
             size = self._site.head.height + 1
-            store.set_fact(connection, FACT_HUB, json.dumps({**known, "next": size, "cosigned": size}))
+            store.set_fact(connection, store.FACT_HUB, json.dumps({**known, "next": size, "cosigned": size}))
 
     def take_status(self: NodeUplink, status: Any) -> None:
         size = self._site.head.height + 1

@@ -22,7 +22,7 @@ from node import founding, identity, lease, store
 from node import streams as node_streams
 from node.site import Site
 from node.syncing import Syncer
-from node.uplink import NodeUplink, hub_addresses, hub_status, manifest_expiry_ms
+from node.uplink import NodeUplink, hub_addresses, manifest_expiry_ms
 from sync import messages
 from sync.client import Answer, WsgiTransport
 from sync.discovery import Found
@@ -138,7 +138,7 @@ def test_from_a_code_to_a_delivered_operation(hub: Hub, node: Node) -> None:
     assert report.held == report.cosigned == node.site.head.height + 1
     with node.site.reading() as connection:
         assert node_streams.item_of(connection, "04006381333931", None) is not None
-        assert hub_status(connection)["code"] == "OK"
+        assert store.hub_status(connection)["code"] == "OK"
         assert (manifest_expiry_ms(connection) or 0) > node.world.clock.now_ms()
     with hub.store.read() as session:
         assert session.value("SELECT size FROM origins") == report.held

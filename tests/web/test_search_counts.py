@@ -129,7 +129,7 @@ def many(made: Made) -> Made:
             session, going = number.to_bytes(16, "big"), number < GOING
             kept, name = "active" if going else "closed", f"Count {number} of aisle A{number % 7}"
             connection.execute(
-                "INSERT INTO count_sessions VALUES (?, ?, '{}', ?, ?, ?, '', 0, 0)",
+                "INSERT INTO count_sessions VALUES (?, ?, '{}', ?, ?, ?, '', 0, 0, x'')",
                 (session, name, bytes(32), number, kept),
             )
             connection.execute(
@@ -176,7 +176,8 @@ def test_a_database_of_before_lists_the_same(made: Made, tmp_path: Path) -> None
     db.migrate(old, store.STEPS[: store.STEPS.index(floor_store.SESSIONS_1)])
     reader = stage.site.reader()
     for table in ("count_sessions", "count_bins"):
-        rows = reader.execute(f"SELECT * FROM {table}").fetchall()
+        known = ", ".join(row[1] for row in old.execute(f"PRAGMA table_info({table})"))
+        rows = reader.execute(f"SELECT {known} FROM {table}").fetchall()
         old.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
     db.migrate(old, store.STEPS)
     review, sven = stage.floor.counting.review, stage.as_("sven")

@@ -30,6 +30,7 @@ GOING = {"item": "BOLT", "quantity": 1, "source": "NO-SUCH"}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "counts/": {"name": "Week", "bins": ["NO-SUCH"], "rule": {"line_quantity_max": 1}},
     "counts/start": SESSION,
+    "counts/draw": SESSION,
     "counts/cancel": {**SESSION, "reason": "late"},
     "counts/assign": {**SESSION, "bin": "A-01", "assignee": None},
     "counts/free": {**SESSION, "bin": "A-01", "assignee": None},

@@ -1,6 +1,6 @@
 // A count as a whole: approve what agrees with one PIN, leave bins, start, cancel.
 
-import { act, newOpId } from "./api.js";
+import { act, get, newOpId } from "./api.js";
 import { decider } from "./decide.js";
 import { before, given } from "./give.js";
 import { attempt, byId, say } from "./page.js";
@@ -56,6 +56,11 @@ if (byId("decide")) {
       words: () => n_("Nothing is booked of %(num)s bin. The count stays on record, and the bin can be counted in another one.",
         "Nothing is booked of %(num)s bins. The counts stay on record, and the bins can be counted in another one.", chosen().length),
       act: () => act("counts/reject", { session, bins: chosen(), reason: byId("reason-reject").value }), done: reload,
+    },
+    draw: {
+      title: _("Draw them now"), yes: _("Draw them"), why: "",
+      words: _("The bins are drawn without waiting for the hub. The plan says who chose the secret of the draw."),
+      act: () => act("counts/draw", { session }), done: reload,
     },
     leave: {
       title: _("Leave it uncounted"), yes: _("Leave it"), why: "why-again",
@@ -133,6 +138,19 @@ kept.said.then((said) => {
 });
 byId("choose-all")?.addEventListener("click", () => choose(boxes, true));
 byId("choose-none")?.addEventListener("click", () => { among.clear(); choose(boxes, false); });
+
+// The hub's draw comes with one of the node's next calls.
+const DRAWN_MS = 2000;
+async function untilDrawn() {
+  let waits = true;
+  try {
+    const { state, not_drawn: trouble } = await get(`counts/${session}`);
+    waits = state === "drawing" && !trouble;
+  } catch (error) { console.warn(error); } // a node that is away draws them when it is back
+  if (waits) setTimeout(untilDrawn, DRAWN_MS);
+  else reload();
+}
+if ("drawing" in byId("session").dataset) setTimeout(untilDrawn, DRAWN_MS);
 
 const leftOver = JSON.parse(sessionStorage.getItem(LEFT_OVER) || "[]");
 sessionStorage.removeItem(LEFT_OVER);
