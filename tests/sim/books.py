@@ -161,6 +161,8 @@ class Books:
         self.lists: dict[str, PickList] = {}
         self.units: dict[str, str] = {}  # where each stands
         self.rounds: dict[str, Round] = {}
+        # Sessions whose sample is not drawn yet: how many of which bins.
+        self.draws: dict[str, tuple[int, tuple[str, ...]]] = {}
         self.counted: dict[str, list[str]] = defaultdict(list)  # the counts of each bin; tests are none
         self.posted: dict[str, list[tuple[str, Round]]] = defaultdict(list)  # with the act that recorded each
         self.doubts: list[Doubt] = []

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from devices.reads import NewRead
+from ledger.documents import part_op_id
 from ledger.ids import OpId
 from ledger.moves import STATUSES
 from node import rounds
+from node.counting_sessions import DRAWN
 from tests.sim.books import Doubt, Round, Thing, held_of, tagged
 from tests.sim.founding import AUDITOR, COUNTERS
 from tests.sim.machines import PIN, NodeMachine
 from tests.sim.tablets import Act, Answer, Tablets, named
 
 ROUNDS_MAX = 3
+SAMPLE_CHANCE, DRAW_CHANCE = 0.4, 0.7
 GTINS = {"BOLT": "4006381333931", "NUT": "9521234500018"}
 BOX = "5012345678900"  # twelve bolts
 
@@ -21,6 +24,8 @@ class CountWork(Tablets):
 
     def _count(self, site: str) -> Act | None:
         books = self.ledger.sites[site]
+        if books.draws and self.dice.random() < DRAW_CHANCE:
+            return self._draw_sample(site, self.dice.choice(list(books.draws)))
         live = [each for each in books.rounds.values() if each.state in ("waiting", "counting", "review")]
         if not live or (len(live) < 3 and self.dice.random() < 0.1):
             return self._open_session(site)
@@ -38,6 +43,8 @@ class CountWork(Tablets):
         free = [bin_ for bin_ in self._bins(site) if bin_ not in books.blind]
         if not free:
             return None
+        if len(free) > 1 and dice.random() < SAMPLE_CHANCE:
+            return self._open_sample(site, op, free)
         bins = dice.sample(free, min(len(free), dice.randint(1, 2)))
         body = {"name": "count", "bins": bins, "rule": {"rounds_max": ROUNDS_MAX, "control_percent": 0}}
 
@@ -51,6 +58,57 @@ class CountWork(Tablets):
             lambda node: node.parts.floor.counting.open_session(op, node.who("eve"), body),
             done,
         )
+
+    def _open_sample(self, site: str, op: OpId, free: list[str]) -> Act:
+        """Some of these bins, by chance: drawn at once without a link, and otherwise when somebody asks for it."""
+        books, many = self.ledger.sites[site], self.dice.randint(1, len(free) - 1)
+        rule = {"rounds_max": ROUNDS_MAX, "control_percent": 0}
+        body = {"name": "sample", "plan": {"areas": free, "sample": many}, "rule": rule}
+        among = tuple(books.with_units(dict.fromkeys(free, ())))
+
+        def done(answer: Answer) -> None:
+            books.enter(str(op), "plan_count")
+            if answer["drawing"]:
+                books.draws[str(op)] = (many, among)
+            else:
+                self._drawn(site, str(op), many, among, answer["bins"])
+
+        return Act(
+            site,
+            "open sample",
+            op,
+            lambda node: node.parts.floor.counting.open_session(op, node.who("eve"), body),
+            done,
+        )
+
+    def _draw_sample(self, site: str, session: str) -> Act:
+        books, op = self.ledger.sites[site], self.op()
+        many, among = books.draws[session]
+        drawn_as = str(part_op_id(OpId.parse(session), DRAWN))
+
+        def done(answer: Answer) -> None:
+            del books.draws[session]
+            books.enter(drawn_as, "plan_count")
+            self._drawn(site, session, many, among, answer["bins"])
+
+        return Act(
+            site,
+            "draw",
+            op,
+            lambda node: node.parts.floor.counting.draw(op, node.who("eve"), {"session": session}),
+            done,
+            None if books.blind.intersection(among) else True,
+            drawn_as,
+        )
+
+    def _drawn(self, site: str, session: str, many: int, among: tuple[str, ...], drawn: list[str]) -> None:
+        """The sample of a session: of what was there when its rule was sealed, and in no other count now."""
+        books = self.ledger.sites[site]
+        free = set(among) - books.blind
+        if not set(drawn) <= free or len(drawn) > many or (len(free) == len(among) and len(drawn) != many):
+            self.world.fail("books predict answers", f"{site}: {drawn} was drawn, as {many} of {sorted(free)}")
+        for place in drawn:
+            books.rounds[place] = Round(session, place, since=len(books.acts))
 
     def _open_bin(self, site: str, round_: Round) -> Act | None:
         books, op = self.ledger.sites[site], self.op()

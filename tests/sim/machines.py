@@ -197,11 +197,12 @@ class NodeMachine(Machine):
             return people.session(answer["token"])
 
     def jobs(self) -> dict[str, Callable[[], object]]:
-        """What the process does by itself. The samples of vitals look at the real machine and are left out."""
+        """What the process does by itself. The samples of vitals look at the real machine and are left out; what is
+        to be drawn is drawn by an act (`count_work`), whose answer the books hear."""
         parts = self.parts
         found = node_jobs.of_node(
             parts.site, parts.health, parts.shadow, parts.syncer.turn, parts.floor.hub.apply_ready,
-            parts.floor.free_revoked, draw=parts.floor.counting.draw_ready,
+            parts.floor.free_revoked,
         )  # fmt: skip
         return {job.name: job.run for job in found if job.name not in ("vitals", "database")}
 
