@@ -23,6 +23,7 @@ from ledger.transactions import parse as parse_transaction
 from node import audit, proofs, sealing
 from tests.sim.books import real, tagged
 from tests.sim.looking import prefix, real_stock, stock_rows
+from tests.sim.machines import UNEXPECTED
 from tests.sim.watching import ONE_BLOCK, ONE_ROOT, TRUE_COSIGNATURES
 
 if TYPE_CHECKING:
@@ -381,7 +382,7 @@ ALL = sorted(
     {oracle.name for oracle in AT_THE_END}
     | set(ALONG)
     | {"acknowledged is durable", "books predict answers", "everything converges", "node keeps working", "healing",
-       "nothing unexpected"}
+       UNEXPECTED}
 )  # fmt: skip
 
 

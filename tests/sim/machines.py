@@ -37,6 +37,9 @@ DAY_MS = 24 * 3600 * 1000
 wiring.MACHINE_FILE = Path(__file__)
 
 
+UNEXPECTED = "nothing unexpected"  # the oracle of everything that falls over
+
+
 class Down(Exception):
     """The machine that was asked has no power, or lost it before it could answer."""
 

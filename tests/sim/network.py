@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import Unavailable
 from sync.client import Answer
-from tests.sim.machines import Down
+from tests.sim.machines import UNEXPECTED, Down
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -63,7 +63,7 @@ class Network:
         answer = hub.run(lambda: hub.web.post(path, body, media_type))
         self.world.watch.still_true()
         if answer.status == 500:
-            self.world.fail("nothing unexpected", f"the hub answered 500 to a bundle: {answer.body[:300]!r}")
+            self.world.fail(UNEXPECTED, f"the hub answered 500 to a bundle: {answer.body[:300]!r}")
         return answer
 
 

@@ -28,6 +28,7 @@ from node.site import Recorded, Site
 from node.timekeeping import Timekeeper
 from node.uplink import NodeUplink
 from sync import messages
+from tests.sim.machines import UNEXPECTED
 from tests.sim.world import Result, play
 
 
@@ -80,14 +81,24 @@ def _acknowledges_before_commit() -> list[tuple[Any, str, Any]]:
         if acts[self] % 3 == 0:
             connection.execute("COMMIT")
 
-    seal = Site.__dict__["_seal"]
-
-    def seal_all(self: Site) -> Any:
+    def commit(self: Site) -> None:
         if self._connection.in_transaction and self not in inside:
             self._connection.execute("COMMIT")
+
+    seal, erasing = Site.__dict__["_seal"], Site.__dict__["erasing"]
+
+    def seal_all(self: Site) -> Any:
+        commit(self)
         return seal(self)
 
-    return [(Site, "writing", writing), (Site, "_seal", seal_all)]
+    @contextmanager
+    def erasing_all(self: Site) -> Iterator[None]:
+        commit(self)
+        with erasing(self):
+            yield
+            commit(self)
+
+    return [(Site, "writing", writing), (Site, "_seal", seal_all), (Site, "erasing", erasing_all)]
 
 
 def _cursor_before_data() -> list[tuple[Any, str, Any]]:
@@ -341,10 +352,11 @@ PLANTED = (
 
 
 def hunt(planted: Planted, seeds: range) -> Result | None:
-    """The first seed at which the fault is seen, or None."""
+    """The first seed at which the fault is seen, or None. A variant that only makes the program fall over has shown
+    nothing of the oracle that should see it."""
     with planted.in_place():
         for seed in seeds:
             result = play(seed)
-            if result.oracle:
+            if result.oracle not in ("", UNEXPECTED):
                 return result
     return None

@@ -19,7 +19,7 @@ from tests import MEMORY
 from tests.sim import checkers, looking
 from tests.sim.books import Ledger
 from tests.sim.founding import Company, company
-from tests.sim.machines import DAY_MS, Down, HubMachine, Machine, NodeMachine, SimClock, attempt
+from tests.sim.machines import DAY_MS, UNEXPECTED, Down, HubMachine, Machine, NodeMachine, SimClock, attempt
 from tests.sim.network import FATES, Network
 from tests.sim.watching import Watch
 from tests.sim.workload import Workload
@@ -380,7 +380,7 @@ def play(seed: int, *, steps: int = STEPS) -> Result:
             except (Exception, seams.Killed) as error:
                 import traceback
 
-                result.oracle = "nothing unexpected"
+                result.oracle = UNEXPECTED
                 result.text = "".join(traceback.format_exception(error))
         result.counts = {**world.work.counts, **world.counts, "signatures": world.watch.signatures}
         result.counts["blocks"] = len(world.watch.blocks)
