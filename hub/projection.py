@@ -19,13 +19,13 @@ from ledger.documents import Document
 from ledger.errors import Invalid, Rejected
 from ledger.events import Event, decode_logs
 from ledger.ids import OpId, Origin
-from ledger.transfers import CANCEL, TransferName
+from ledger.transfers import CANCEL, RETURNED, TransferName, returned_of
 
 # The contracts bound quantities, but not the numbers of rounds and lines: a database column does.
 _NUMBER_MAX = 2**62
 
 _METHODS = {calls.selector(cls): cls.METHOD for cls in calls.CALLS}
-_NAMING = ("receive", "issue", "book_part", "dispatch")
+_NAMING = ("receive", "issue", "book_part", "dispatch", "accept_transfer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +136,28 @@ def _aboard(session: Session, place: Place, op_id: str, units: Sequence[str]) ->
         )
 
 
+def _went_back(session: Session, place: Place, op_id: str, said: Document) -> None:
+    """The lines of an acceptance of which the carrier took something back."""
+    if not any(RETURNED in codes for codes in said.line_reasons.values()):
+        return
+    own = {"origin": str(place.origin), "op": op_id}
+    which = "origin = :origin AND op_id = :op AND kind = 'accepted'"
+    rows = session.all(f"SELECT line, missing FROM transfer_arrivals WHERE {which} AND missing > 0", **own)  # noqa: S608
+    session.many(
+        f"UPDATE transfer_arrivals SET returned = :returned WHERE {which} AND line = :line",  # noqa: S608
+        [{**own, "line": row["line"], "returned": returned_of(said, row["line"], row["missing"])} for row in rows],
+    )
+
+
 def _names(session: Session, place: Place, op_id: str, document: bytes) -> None:
-    """Remember which delivery or order an operation was done for, and in which units goods travel; a document that
-    cannot be read names none."""
+    """Remember which delivery or order an operation was done for, in which units goods travel, and what of them went
+    back; a document that cannot be read names none."""
     try:
         said = Document.decode(document)
     except (Invalid, Rejected):
         return
     _aboard(session, place, op_id, said.units)
+    _went_back(session, place, op_id, said)
     references = said.references
     rows = [
         {
@@ -531,6 +545,7 @@ def _arrival(
         "missing": 0,
         "target": move.target if move else "",
         "kind": "accepted",
+        "returned": 0,
     }
 
 

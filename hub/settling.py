@@ -2,7 +2,8 @@
 
 A person ends what has not arrived by a verdict on a discrepancy of the transfer:
 
-  lost       what is missing was lost: SHRINKAGE at the sender, by a control record
+  lost       what is missing was lost: SHRINKAGE at the sender, by a control record; what the receiver says is on its
+             way back only where nothing else is missing
   returned   what nobody accepted comes back: the sender accepts it by a signed document of its own, like any arrival
   cancelled  it never left: the goods go back into the bin that the sender named when it asked, by a control record
   diverted   another site accepts it: from now on it is the receiver
@@ -148,7 +149,10 @@ def decide(
 
 
 def _write_off(session: Session, transfer: Transfer, now_ms: int) -> None:
-    rows = [_settled(line, line.missing, SHRINKAGE) for line in transfer.lines if line.missing > 0]
+    gone = {line: line.missing - line.returning for line in transfer.lines}
+    if not any(gone.values()):
+        gone = {line: line.missing for line in transfer.lines}
+    rows = [_settled(line, quantity, SHRINKAGE) for line, quantity in gone.items() if quantity > 0]
     if not rows:
         raise Rejected(f"transfer {transfer.name} misses nothing")
     _cut(session, transfer, rows, now_ms)
@@ -245,6 +249,7 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
         "receiver": transfer.receiver,
         "lines": [
             [line.line, line.item, line.lot, line.serial, line.dispatched, line.accepted, line.missing]
+            + ([line.returning] if line.returning else [])
             for line in transfer.lines
             if line.accepted != line.dispatched
         ],
@@ -253,12 +258,18 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
     strangers = sorted({each["site"] for each in transfer.elsewhere})
     route = f"{transfer.sender} to {transfer.receiver}"
     missing = sum(line.missing for line in transfer.lines) if transfer.dispatched_s is not None else 0
+    returning = sum(line.returning for line in transfer.lines)
+    short = f"{route}: {missing} base units missing on arrival"
     over = sum(line.over for line in transfer.lines) if transfer.dispatched_s is not None else 0
     age_ms = now_ms - 1000 * (transfer.dispatched_s or transfer.arrived_s or 0)
     late = transfer.state == IN_TRANSIT and age_ms > rules.transfer_late_ms
     alone = transfer.dispatched_s is None and age_ms > rules.transfer_late_ms
     findings = (
-        (discrepancies.TRANSFER_SHORT, missing, f"{route}: {missing} base units missing on arrival"),
+        (
+            discrepancies.TRANSFER_SHORT,
+            missing,
+            f"{short}, {returning} of them on the way back" if returning else short,
+        ),
         (discrepancies.TRANSFER_OVER, over, f"{route}: {over} base units more than dispatched"),
         (discrepancies.TRANSFER_LATE, late, f"{route}: goods still in transit after the agreed time"),
         (

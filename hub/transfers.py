@@ -8,6 +8,7 @@ nothing, and is shown as it is.
 
 A ruling of a person (`hub/settling`) changes who may accept: of a diverted transfer another site is the receiver, of
 a returned one the sender takes back what nobody accepted. What came back is `back`, and with what is lost `ended`.
+What the receiver says the carrier took back the sender takes in without a ruling: of what is missing, `returning`.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ class TransferLine:
     unit: str = ""
     back: int = 0
     ended: int = 0
+    returned: int = 0
+    """What the receiver gave back to the carrier, whether the sender has it by now or not."""
+
+    @property
+    def returning(self) -> int:
+        return min(self.missing, max(0, self.returned - self.back))
 
     @property
     def in_flight(self) -> int:
@@ -110,10 +117,12 @@ class Transfer:
         if self.ruling in (RETURNED, CANCELLED):
             still = any(line.missing or line.in_flight for line in self.lines)
             return self.ruling if not still else COMING_BACK if self.ruling == RETURNED else IN_TRANSIT
-        if any(line.missing for line in self.lines):
+        if any(line.missing > line.returning for line in self.lines):
             return SHORT
         if any(line.in_flight for line in self.lines):
             return IN_TRANSIT
+        if any(line.returning for line in self.lines):
+            return COMING_BACK
         return SETTLED if all(line.settled >= line.dispatched for line in self.lines) else ARRIVED
 
 
@@ -136,7 +145,8 @@ def load(session: Session, name: TransferName) -> Transfer:
     addressed = row["receiver"]
     receiver = ruled.get("site") or addressed
     accepted = [each for each in came if not dispatched or each["site"] == receiver]
-    back = [each for each in came if ruled.get("kind") == RETURNED and each["site"] == name.sender]
+    returns = ruled.get("kind") == RETURNED or any(each["returned"] for each in accepted)
+    back = [each for each in came if returns and each["site"] == name.sender]
     told = _told(session, name)
     lines = [_line(each, accepted, back, told) for each in sent]
     elsewhere = [each for each in came if dispatched and each not in accepted and each not in back]
@@ -185,8 +195,8 @@ def count_not_arrived(session: Session) -> int:
 def as_json(transfer: Transfer) -> dict[str, Any]:
     """The value in the transfers stream and of the API.
 
-    A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled], with the handling unit in
-    which it travels if it does: a list without names, because 200 lines must fit one stream value.
+    A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled, handling unit, returned], the
+    last two only where there is one: a list without names, because 200 lines must fit one stream value.
     """
     return {
         "sender": transfer.sender,
@@ -200,7 +210,8 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
             [
                 *(line.line, line.item, line.lot, line.serial, line.status),
                 *(min(number, NUMBER_MAX) for number in (line.dispatched, line.accepted, line.missing, line.settled)),
-                *([line.unit] if line.unit else []),
+                *([line.unit] if line.unit or line.returned else []),
+                *([min(line.returned, NUMBER_MAX)] if line.returned else []),
             ]
             for line in transfer.lines[:LINES_SHOWN_MAX]
         ],
@@ -232,6 +243,7 @@ def _line(
         unit=sent["unit"],
         back=back,
         ended=lost + back,
+        returned=min(sum(each["returned"] for each in mine), missing + back),
     )
 
 

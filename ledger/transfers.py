@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.documents import Document
 from ledger.errors import Rejected
 from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.moves import FREE
@@ -13,7 +14,8 @@ from ledger.words import Text, Uint
 # BIN names the bin in which the goods stand.
 CANCEL = "cancel-transfer"
 BIN = "bin"
-# What a person at the hub ruled of a transfer (`hub/settling`).
+# What a person at the hub ruled of a transfer (`hub/settling`). The first is a reason in an acceptance too: so much
+# of what is missing the carrier took back.
 RETURNED, CANCELLED, DIVERTED = "returned", "cancelled", "diverted"
 # What became of the sender's request.
 ASKED, DECLINED = "asked", "declined"
@@ -53,6 +55,14 @@ class Accepted:
     quantity: Uint
     missing: Uint = 0
     target: Text
+
+
+def returned_of(document: Document, line: int, missing: int) -> int:
+    """How much of what is `missing` of a line of an acceptance the carrier took back, as its document says."""
+    codes, shares = document.line_reasons.get(line, ()), document.shares.get(line, ())
+    if shares and RETURNED in codes:
+        return min(missing, shares[codes.index(RETURNED)])
+    return missing if codes == (RETURNED,) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def _coming(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
 def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Answer]]:
     """(item, row) for each line of a transfer to here; none of one to another site, or that nobody can read."""
     try:
-        known = incoming.from_stream(key, streams.get(connection, sent.STREAM, key))
+        known = incoming.from_stream(key, streams.get(connection, sent.STREAM, key), site)
     except (Rejected, KeyError, IndexError, TypeError) as error:
         # What one sender made up must not hide what the others sent.
         log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
@@ -66,7 +66,7 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
     name, told, came = known.name, sent.outcome(connection, known.name).lines, incoming.came(connection, known.name)
     rows = []
     for line in known.lines:
-        accepted, missing = told.get(line.index, (0, 0))
+        accepted, missing, _ = told.get(line.index, (0, 0, 0))
         left = line.quantity - max(accepted + missing, came.get(line.index, 0))
         row = _row(name.transfer, name.sender, line.lot, line.serial, left, missing, comes=True)
         rows.append((line.item, row))
@@ -80,16 +80,23 @@ def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
         " ORDER BY l.transfer, l.line",
         (sku,),
     ).fetchall()
-    told: dict[bytes, sent.Outcome] = {}
+    told: dict[bytes, tuple[sent.Outcome, dict[int, int]]] = {}
     for transfer, receiver, line, lot, serial, quantity, settled in rows:
         name = OpId(bytes(transfer))
         if name.raw not in told:
-            told[name.raw] = sent.outcome(connection, TransferName(site, name))
-        outcome = told[name.raw]
-        accepted, missing = outcome.lines.get(line, (0, 0))
-        left = quantity - max(settled, accepted) - missing
-        back = outcome.state == sent.COMING_BACK
-        yield _row(name, outcome.receiver or receiver, lot, serial, left, missing, back=back)
+            meant = TransferName(site, name)
+            told[name.raw] = sent.outcome(connection, meant), incoming.came(connection, meant)
+        outcome, came = told[name.raw]
+        accepted, missing, returned = outcome.lines.get(line, (0, 0, 0))
+        here = came.get(line, 0)
+        rest = max(0, quantity - max(settled, accepted) - here)
+        missing = min(missing, rest)
+        back = min(missing, max(0, returned - here))
+        place = outcome.receiver or receiver
+        all_back = outcome.state == sent.COMING_BACK
+        yield _row(name, place, lot, serial, rest - missing, missing - back, back=all_back)
+        if back:
+            yield _row(name, place, lot, serial, back, 0, back=True)
 
 
 def _row(

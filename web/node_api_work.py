@@ -372,8 +372,9 @@ ROUTES = (
                 "lines": array(
                     record(
                         "TransferLine", {**TRANSFER_LINE, "done": QUANTITY},
-                        may={"accepted": QUANTITY, "missing": QUANTITY},
-                        doc="`accepted` and `missing` of what left here, as soon as the hub has told",
+                        may={"accepted": QUANTITY, "missing": QUANTITY, "returned": QUANTITY},
+                        doc="`accepted`, `missing` and `returned` (it comes back, or has: until then it is missing"
+                        " too) of what left here, as soon as the hub has told",
                     )
                 ),
                 "being_counted": flag("It touches a bin that is being counted, and the asker counts"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub import settling
+from hub import discrepancies, settling
 from hub.hub import Hub
 from ledger import calls
 from ledger.clock import ManualClock
@@ -17,6 +17,7 @@ from ledger.ids import OpId
 from ledger.transfers import BIN, CANCEL, TransferName
 from tests.hub import sitekit
 from tests.hub.sitekit import NOBODY, Site
+from web.hub_words import arranged
 
 DAYS = 60 * 86_400_000
 
@@ -78,6 +79,50 @@ def world(tmp_path: Path) -> Iterator[World]:
     with sitekit.open_hub(tmp_path / "hub", clock) as hub:
         hub.import_items(sitekit.ITEMS)
         yield World(hub, clock)
+
+
+def test_what_the_carrier_took_back_is_expected_without_a_ruling(world: World) -> None:
+    transfer = world.sent()
+    went: dict[str, Any] = {"line_reasons": {0: ("lost-on-the-way", "returned")}, "shares": {0: (4, 3)}}
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 33, 7), **went)
+    world.turn()
+    [found] = world.hub.discrepancies()
+    assert found.summary == "oslo to bergen: 7 base units missing on arrival, 3 of them on the way back"
+    with world.hub.store.read() as session:
+        [line] = discrepancies.evidence(session, found.id)["lines"]
+    assert line == [0, "BOLT", "", "", 40, 33, 7, 3]
+    [table] = arranged({"lines": [line, line[:-1]]}).tables
+    assert [row[-2:] for row in table.rows] == [[7, 3], [7, "–"]]
+    assert world.told(world.oslo, transfer)["lines"] == [[0, "BOLT", "", "", 0, 40, 33, 7, 33, "", 3]]
+    assert world.state() == ("short", "", "")
+    world.oslo.accept(transfer, "oslo", (0, "BOLT", 1, 0), target="A-02")
+    world.turn()
+    assert world.told(world.oslo, transfer)["lines"] == [[0, "BOLT", "", "", 0, 40, 33, 6, 34, "", 3]]
+    world.hub.decide(found.id, "rita", "lost", "the carrier pays for four")
+    world.turn()
+    assert world.stock("oslo", "SHRINKAGE") == 4
+    assert world.state()[0] == "coming back"
+    [left] = world.hub.discrepancies()  # until the rest is there
+    assert left.summary.endswith("2 base units missing on arrival, 2 of them on the way back")
+    world.oslo.accept(transfer, "oslo", (0, "BOLT", 2, 0), target="A-02")
+    world.turn()
+    line = world.hub.transfers()[0].lines[0]
+    assert (line.accepted, line.missing, line.in_flight, line.settled, line.back) == (33, 0, 0, 40, 3)
+    assert (world.state()[0], world.open(), world.stock("oslo", "A-02")) == ("settled", [], 3)
+    assert world.stock("oslo", "IN_TRANSIT") == 0
+
+
+def test_what_should_have_come_back_and_never_did_is_lost(world: World) -> None:
+    transfer = world.sent()
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 37, 3), line_reasons={0: ("returned",)})
+    world.turn()
+    assert world.state()[0] == "coming back"
+    ((number, _),) = world.open()
+    world.hub.decide(number, "rita", "lost", "the carrier has lost them too")
+    world.turn()
+    assert (world.stock("oslo", "SHRINKAGE"), world.stock("oslo", "IN_TRANSIT")) == (3, 0)
+    assert (world.state()[0], world.open()) == ("settled", [])
+    assert world.told(world.oslo, transfer)["lines"] == [[0, "BOLT", "", "", 0, 40, 37, 0, 40]]
 
 
 def test_what_is_missing_comes_back_by_a_document_of_the_sender(world: World) -> None:
