@@ -344,11 +344,11 @@ class Transfers:
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
-        damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons
-        (a code each, or [code, how much of what is missing]; "returned": the carrier took it back), expiry}], `target`
-        for lines that name none, `units` (those that arrived whole: they stand in `target` with their lines in them),
-        `paper` (its text, when the hub has not told of the transfer), `occurred_ms`, `happened`, `note`, `confirm`.
-        Answers {ask} before so much comes in that somebody has to confirm it. What happened and cannot be booked is an
+        damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons (codes,
+        or [code, how much of what is missing]; "returned": the carrier took it back), expiry}], `target` for lines
+        that name none, `units` (those that arrived whole: they stand in `target` with their lines in them), `paper`
+        (its text, when the hub has not told of the transfer), `occurred_ms`, `happened`, `note`, `confirm`. Answers
+        {ask} before so much comes in that somebody has to confirm it. What happened and cannot be booked is an
         exception."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
