@@ -19,7 +19,7 @@ from ledger.documents import Document
 from ledger.errors import Invalid, Rejected
 from ledger.events import Event, decode_logs
 from ledger.ids import OpId, Origin
-from ledger.transfers import CANCEL, RETURNED, TransferName, returned_of
+from ledger.transfers import CANCEL, NEVER_MISSED, RETURNED, TransferName, acceptance_reversed, returned_of
 
 # The contracts bound quantities, but not the numbers of rounds and lines: a database column does.
 _NUMBER_MAX = 2**62
@@ -80,11 +80,49 @@ def project(
     beside: Sequence[bytes] | None = None
     for index, logs in enumerate(said):
         place = Place(origin, height, index, at_s)
-        _transaction(session, place, logs, stock, findings)
-        if any(isinstance(each, events.Recorded) and _METHODS.get(each.call) in _NAMING for each in logs):
+        document = None
+        if any(_names_something(each) for each in logs):
             beside = documents() if beside is None else beside
-            _names(session, place, str(logs[0].op_id), beside[index])
+            document = _document(beside[index])
+        undone = acceptance_reversed(logs[0].op_id, document) if logs else None
+        if undone is not None and _reopen(session, place, undone, findings):
+            # Nothing has left: what had come in is on its way again.
+            logs = [each for each in logs if not isinstance(each, events.Dispatched)]
+        _transaction(session, place, logs, stock, findings)
+        if document is not None:
+            _names(session, place, str(logs[0].op_id), document)
     _book(session, origin.site, stock)
+
+
+def _names_something(event: Event) -> bool:
+    if isinstance(event, events.Noted):
+        return event.kind == NEVER_MISSED
+    return isinstance(event, events.Recorded) and _METHODS.get(event.call) in _NAMING
+
+
+def _document(raw: bytes) -> Document | None:
+    """What travelled beside a transaction; None for what cannot be read: it names nothing."""
+    try:
+        return Document.decode(raw)
+    except (Invalid, Rejected):
+        return None
+
+
+def _reopen(session: Session, place: Place, acceptance: OpId, findings: Findings) -> bool:
+    """An acceptance of this site is reversed: it counts no more. False where there is none."""
+    own = {"op": str(acceptance), "site": place.origin.site}
+    row = session.one(
+        "SELECT transfer, sender FROM transfer_arrivals WHERE op_id = :op AND site = :site AND kind = 'accepted'",
+        **own,
+    )
+    if row is None:
+        return False
+    session.run(
+        "UPDATE transfer_arrivals SET kind = 'reversed' WHERE op_id = :op AND site = :site AND kind = 'accepted'",
+        **own,
+    )
+    findings.transfers.add(TransferName(row["sender"], OpId.parse(row["transfer"])))
+    return True
 
 
 def clear(session: Session) -> None:
@@ -149,13 +187,9 @@ def _went_back(session: Session, place: Place, op_id: str, said: Document) -> No
     )
 
 
-def _names(session: Session, place: Place, op_id: str, document: bytes) -> None:
+def _names(session: Session, place: Place, op_id: str, said: Document) -> None:
     """Remember which delivery or order an operation was done for, in which units goods travel, and what of them went
-    back; a document that cannot be read names none."""
-    try:
-        said = Document.decode(document)
-    except (Invalid, Rejected):
-        return
+    back."""
     _aboard(session, place, op_id, said.units)
     _went_back(session, place, op_id, said)
     references = said.references

@@ -152,10 +152,21 @@ def _write_off(session: Session, transfer: Transfer, now_ms: int) -> None:
     gone = {line: line.missing - line.returning for line in transfer.lines}
     if not any(gone.values()):
         gone = {line: line.missing for line in transfer.lines}
+    _refuse_taken_over(transfer, gone)
     rows = [_settled(line, quantity, SHRINKAGE) for line, quantity in gone.items() if quantity > 0]
     if not rows:
         raise Rejected(f"transfer {transfer.name} misses nothing")
     _cut(session, transfer, rows, now_ms)
+
+
+def _refuse_taken_over(transfer: Transfer, ends: dict[TransferLine, int]) -> None:
+    """Refuse what the sender's chain cannot carry out: it was told of an acceptance that was reversed since, and is
+    told of the same goods once."""
+    if any(quantity > line.at_sender for line, quantity in ends.items()):
+        raise Rejected(
+            f"the books of {transfer.sender} have it as taken over by {transfer.receiver}, which reversed that since:"
+            " say that it comes back, or accept it as it is"
+        )
 
 
 def _cancel(session: Session, transfer: Transfer, bin_: str, now_ms: int) -> None:
@@ -163,6 +174,7 @@ def _cancel(session: Session, transfer: Transfer, bin_: str, now_ms: int) -> Non
         raise Rejected(refusal)
     if not bin_:
         raise Rejected(f"{transfer.sender} has not asked for it: it names the bin where the goods stand")
+    _refuse_taken_over(transfer, {line: line.in_flight for line in transfer.lines})
     rows = [_settled(line, line.in_flight, bin_) for line in transfer.lines if line.in_flight]
     if not rows:
         raise Rejected(f"nothing of transfer {transfer.name} is on its way any more")
@@ -263,7 +275,7 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
     over = sum(line.over for line in transfer.lines) if transfer.dispatched_s is not None else 0
     age_ms = now_ms - 1000 * (transfer.dispatched_s or transfer.arrived_s or 0)
     late = transfer.state == IN_TRANSIT and age_ms > rules.transfer_late_ms
-    alone = transfer.dispatched_s is None and age_ms > rules.transfer_late_ms
+    alone = transfer.dispatched_s is None and transfer.arrived_s is not None and age_ms > rules.transfer_late_ms
     findings = (
         (
             discrepancies.TRANSFER_SHORT,

@@ -2,9 +2,9 @@
 
 For each line: `dispatched` left the sender, `accepted` came in at the receiver, `missing` the receiver says is not
 there, `settled` is what the hub has told the sender's chain about, and `in_flight` is the rest: neither here nor
-there yet, and nobody's fault. Acceptances of one line add up; beyond dispatched is over; what a later acceptance
-brings is missing no more. Only the receiver that the dispatch names can accept: what others say they took settles
-nothing, and is shown as it is.
+there yet, and nobody's fault. Acceptances of one line add up, without those that were reversed; beyond dispatched is
+over; what a later acceptance brings is missing no more. Only the receiver that the dispatch names can accept: what
+others say they took settles nothing, and is shown as it is.
 
 A ruling of a person (`hub/settling`) changes who may accept: of a diverted transfer another site is the receiver, of
 a returned one the sender takes back what nobody accepted. What came back is `back`, and with what is lost `ended`.
@@ -61,6 +61,8 @@ class TransferLine:
     ended: int = 0
     returned: int = 0
     """What the receiver gave back to the carrier, whether the sender has it by now or not."""
+    reversed: int = 0
+    """What was accepted and then not: the sender's chain may have been told of it."""
 
     @property
     def returning(self) -> int:
@@ -68,7 +70,13 @@ class TransferLine:
 
     @property
     def in_flight(self) -> int:
-        return max(0, self.dispatched - max(self.accepted + self.missing + self.ended, self.settled))
+        known = max(self.accepted + self.missing + self.ended, self.settled - self.reversed)
+        return max(0, self.dispatched - known)
+
+    @property
+    def at_sender(self) -> int:
+        """What the sender's chain still has in transit: nothing else can be settled there."""
+        return max(0, self.dispatched - self.settled)
 
     @property
     def over(self) -> int:
@@ -98,6 +106,9 @@ class Transfer:
     ruling: str = ""
     request: str = ""
     """What became of the sender's request to cancel it: ASKED, DECLINED, or "" for none."""
+
+    reversed: bool = False
+    """Whether an acceptance of it was reversed."""
 
     @property
     def id(self) -> str:
@@ -135,11 +146,13 @@ def load(session: Session, name: TransferName) -> Transfer:
     sent = session.all(
         "SELECT * FROM transfer_lines WHERE transfer = :transfer AND sender = :sender ORDER BY line", **key
     )
-    came = session.all(
-        "SELECT * FROM transfer_arrivals WHERE transfer = :transfer AND sender = :sender AND kind = 'accepted'"
-        " ORDER BY at_s, site, origin, op_id, line",
+    arrived = session.all(
+        "SELECT * FROM transfer_arrivals WHERE transfer = :transfer AND sender = :sender"
+        " AND kind IN ('accepted', 'reversed') ORDER BY at_s, site, origin, op_id, line",
         **key,
     )
+    came = [each for each in arrived if each["kind"] == "accepted"]
+    undone = [each for each in arrived if each["kind"] == "reversed" and each["site"] != name.sender]
     dispatched = row["dispatched_s"] is not None
     ruled = session.one("SELECT kind, site FROM rulings WHERE transfer = :transfer AND sender = :sender", **key) or {}
     addressed = row["receiver"]
@@ -148,14 +161,14 @@ def load(session: Session, name: TransferName) -> Transfer:
     returns = ruled.get("kind") == RETURNED or any(each["returned"] for each in accepted)
     back = [each for each in came if returns and each["site"] == name.sender]
     told = _told(session, name)
-    lines = [_line(each, accepted, back, told) for each in sent]
+    lines = [_line(each, accepted, back, undone, told) for each in sent]
     elsewhere = [each for each in came if dispatched and each not in accepted and each not in back]
     known = {each["line"] for each in sent}
     extra = sorted({each["entry"] for each in accepted} - known)
     lines += [_unknown_line(number, accepted, known_dispatch=dispatched) for number in extra]
     return Transfer(
         name=name,
-        receiver=receiver if dispatched else came[0]["site"],
+        receiver=receiver if dispatched or not came else came[0]["site"],
         document=row["document"],
         dispatched_s=row["dispatched_s"],
         arrived_s=accepted[-1]["at_s"] if accepted else None,
@@ -166,6 +179,7 @@ def load(session: Session, name: TransferName) -> Transfer:
         addressed=addressed,
         ruling=ruled.get("kind", ""),
         request=_request(session, name),
+        reversed=any(each["kind"] == "reversed" for each in arrived),
     )
 
 
@@ -206,6 +220,7 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
         "dispatched_s": transfer.dispatched_s or 0,
         "arrived_s": transfer.arrived_s or 0,
         **{name: said for name in ("ruling", "request") if (said := getattr(transfer, name))},
+        **({"reversed": True} if transfer.reversed else {}),
         "lines": [
             [
                 *(line.line, line.item, line.lot, line.serial, line.status),
@@ -222,6 +237,7 @@ def _line(
     sent: Mapping[str, Any],
     accepted: list[dict[str, Any]],
     returned: list[dict[str, Any]],
+    undone: list[dict[str, Any]],
     told: Mapping[int, tuple[int, int, int]],
 ) -> TransferLine:
     mine = [each for each in accepted if each["entry"] == sent["line"]]
@@ -244,6 +260,7 @@ def _line(
         back=back,
         ended=lost + back,
         returned=min(sum(each["returned"] for each in mine), missing + back),
+        reversed=sum(each["quantity"] for each in undone if each["entry"] == sent["line"]),
     )
 
 

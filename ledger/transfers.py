@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.documents import Document
+from ledger.documents import TAKES_BACK, Document, reversal_op_id
 from ledger.errors import Rejected
 from ledger.ids import TEXT_BYTES_MAX, OpId
 from ledger.moves import FREE
@@ -14,6 +14,8 @@ from ledger.words import Text, Uint
 # BIN names the bin in which the goods stand.
 CANCEL = "cancel-transfer"
 BIN = "bin"
+# The kind of note by which an acceptance is reversed of which nothing came in; its subject is that.
+NEVER_MISSED = "acceptance-reversed"
 # What a person at the hub ruled of a transfer (`hub/settling`). The first is a reason in an acceptance too: so much
 # of what is missing the carrier took back.
 RETURNED, CANCELLED, DIVERTED = "returned", "cancelled", "diverted"
@@ -55,6 +57,16 @@ class Accepted:
     quantity: Uint
     missing: Uint = 0
     target: Text
+
+
+def acceptance_reversed(op_id: OpId, document: Document | None) -> OpId | None:
+    """The acceptance that an operation reverses: its document says so, and its own name follows from it. What came in
+    goes back into transit by a dispatch that is no transfer: the contract moves goods there by nothing else."""
+    try:
+        of = OpId.parse("" if document is None else document.references.get(TAKES_BACK, ""))
+    except Rejected:
+        return None
+    return of if op_id == reversal_op_id(of) else None
 
 
 def returned_of(document: Document, line: int, missing: int) -> int:

@@ -97,10 +97,19 @@ def from_paper(connection: Connection, text: object) -> Coming:
 
 
 def came(connection: Connection, name: TransferName) -> dict[int, int]:
-    """What of each line was accepted or named missing here."""
+    """What of each line was accepted or named missing here, and not reversed."""
     rows = connection.execute(
         "SELECT l.position, SUM(l.quantity + l.missing) FROM acceptances a JOIN acceptance_lines l"
-        " ON l.op_id = a.op_id WHERE a.transfer = ? AND a.sender = ? GROUP BY l.position",
+        " ON l.op_id = a.op_id WHERE a.transfer = ? AND a.sender = ? AND a.op_id NOT IN (SELECT of FROM reversals)"
+        " GROUP BY l.position",
         (name.transfer.raw, name.sender),
     ).fetchall()
     return {int(position): int(total) for position, total in rows}
+
+
+def reopened(connection: Connection) -> set[TransferName]:
+    """Transfers of which an acceptance was reversed here: what the hub has told of them may be older."""
+    rows = connection.execute(
+        "SELECT a.sender, a.transfer FROM reversals r JOIN acceptances a ON a.op_id = r.of"
+    ).fetchall()
+    return {TransferName(str(sender), OpId(bytes(transfer))) for sender, transfer in rows}

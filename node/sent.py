@@ -26,12 +26,13 @@ _LINE, _ACCEPTED, _MISSING, _RETURNED = 0, 6, 7, 10  # members of a line in the 
 class Outcome:
     """`state`: one of STATES; `lines`: (accepted, missing, returned) by the number of a line; `receiver`: of one that
     was diverted the site that takes it; `request`: of one to cancel it, ASKED, DECLINED or "". What is returned comes
-    back or has come: until then it is missing too."""
+    back or has come: until then it is missing too. `reversed`: an acceptance was, of which this chain may know."""
 
     state: str = ""
     lines: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     receiver: str = ""
     request: str = ""
+    reversed: bool = False
 
 
 def outcome(connection: Connection, name: TransferName) -> Outcome:
@@ -58,6 +59,7 @@ def outcome(connection: Connection, name: TransferName) -> Outcome:
         found,
         receiver if isinstance(receiver, str) else "",
         "" if ruling else request if request in (ASKED, DECLINED) else waits,
+        said.get("reversed") is True,
     )
 
 
@@ -79,7 +81,7 @@ def count(connection: Connection) -> int:
 def newest(connection: Connection, site: str, skip: int = 0, most: int = 200) -> list[Answer]:
     """Dispatches of this site, newest first: [{transfer, receiver, at_ms, lines, state, missing}]. `at_ms`: of its
     block, None while it is in none; `lines`: how many; `missing`: of how many of them something is;
-    `diverted`: to which site, or ""; `request`: see `Outcome`."""
+    `diverted`: to which site, or ""; `request`, `reversed`: see `Outcome`."""
     rows = connection.execute(
         "SELECT t.transfer, t.receiver, b.time_s,"
         " (SELECT COUNT(*) FROM transfer_lines l WHERE l.transfer = t.transfer)"
@@ -100,6 +102,7 @@ def newest(connection: Connection, site: str, skip: int = 0, most: int = 200) ->
                 "missing": sum(missing > 0 for _, missing, _ in told.lines.values()),
                 "diverted": told.receiver,
                 "request": told.request,
+                "reversed": told.reversed,
             }
         )
     return found

@@ -240,7 +240,7 @@ class Transfers:
             "SELECT t.transfer, t.receiver, SUM(l.quantity) AS sent,"
             " SUM(l.settled) + COALESCE((SELECT SUM(b.quantity) FROM acceptances a"
             " JOIN acceptance_lines b ON b.op_id = a.op_id WHERE a.transfer = t.transfer"
-            " AND a.sender = ?1), 0) AS ended FROM transfers t"
+            " AND a.sender = ?1 AND a.op_id NOT IN (SELECT of FROM reversals)), 0) AS ended FROM transfers t"
             " JOIN transfer_lines l ON l.transfer = t.transfer WHERE t.transfer > ?2 GROUP BY t.transfer"
             " HAVING sent > ended ORDER BY t.transfer LIMIT ?3",
             (self.site_name, bytes.fromhex(after), most),
@@ -264,6 +264,7 @@ class Transfers:
     def coming(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
         """What other sites have dispatched to this one and nobody has accepted yet, by sender and id."""
         found: list[Answer] = []
+        reopened = incoming.reopened(connection)
         for key, value in streams.every(connection, STREAM, after):
             try:
                 known = incoming.from_stream(key, value, self.site_name)
@@ -271,7 +272,7 @@ class Transfers:
                 # What one sender made up must not hide what the others sent.
                 log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
                 continue
-            if known is None or known.settled or not self._is_due(known):
+            if known is None or not self._is_due(known) or (known.settled and known.name not in reopened):
                 continue
             shown = self._open(connection, known)
             if shown["lines"]:
@@ -339,6 +340,7 @@ class Transfers:
             "state": told.state,
             "diverted": told.receiver,
             "request": told.request,
+            "reversed": told.reversed,
             "lines": lines,
         }
 

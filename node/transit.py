@@ -64,6 +64,7 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
     if known is None or known.receiver != site or known.ruling == RETURNED:
         return []
     name, told, came = known.name, sent.outcome(connection, known.name).lines, incoming.came(connection, known.name)
+    told = {} if name in incoming.reopened(connection) else told
     rows = []
     for line in known.lines:
         accepted, missing, _ = told.get(line.index, (0, 0, 0))
@@ -74,13 +75,20 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
 
 
 def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
-    rows = connection.execute(
+    lines = (
         "SELECT l.transfer, t.receiver, l.line, l.lot, l.serial, l.quantity, l.settled FROM transfer_lines l"
-        " JOIN transfers t ON t.transfer = l.transfer WHERE l.item = ? AND l.quantity > l.settled"
-        " ORDER BY l.transfer, l.line",
-        (sku,),
-    ).fetchall()
+        " JOIN transfers t ON t.transfer = l.transfer WHERE l.item = ? AND l.quantity "
+    )
+    rows = connection.execute(f"{lines} > l.settled ORDER BY l.transfer, l.line", (sku,)).fetchall()
     told: dict[bytes, tuple[sent.Outcome, dict[int, int]]] = {}
+    # What the books have as taken over is on its way again where that was reversed.
+    for (key,) in connection.execute("SELECT transfer FROM under_way WHERE item = ? ORDER BY transfer", (sku,)):
+        if not key.startswith(f"{site}/"):
+            continue
+        meant = TransferName.parse(key)
+        if sent.outcome(connection, meant).reversed:
+            own = f"{lines} <= l.settled AND l.transfer = ? ORDER BY l.line"
+            rows += connection.execute(own, (sku, meant.transfer.raw)).fetchall()
     for transfer, receiver, line, lot, serial, quantity, settled in rows:
         name = OpId(bytes(transfer))
         if name.raw not in told:
@@ -89,7 +97,8 @@ def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
         outcome, came = told[name.raw]
         accepted, missing, returned = outcome.lines.get(line, (0, 0, 0))
         here = came.get(line, 0)
-        rest = max(0, quantity - max(settled, accepted) - here)
+        taken = accepted if outcome.reversed else max(settled, accepted)
+        rest = max(0, quantity - taken - here)
         missing = min(missing, rest)
         back = min(missing, max(0, returned - here))
         place = outcome.receiver or receiver

@@ -64,3 +64,40 @@ def test_a_short_line_says_what_the_carrier_took_back_and_its_sender_takes_it_in
     assert about() == []
     assert not faults, "\n".join(faults)
     stage.leave_all(house)
+
+
+def test_an_acceptance_is_reversed_on_its_page_and_the_transfer_is_open_again(pages: Pages) -> None:
+    house = pages.house
+    transfer = sent(house, "N-04")
+    bo = house.bergen.people["bo"]
+    before = lies(house, "B-01", place="bergen")
+    wish = {"transfer": transfer, "target": "B-01", "lines": [{"index": 0, "quantity": 3}]}
+    acceptance = bo.act("transfers/accept", **wish, pin=stage.PIN)["op_id"]
+    state(house, transfer, "settled")
+    page = pages.tablet("bo", f"/operations/{acceptance}", place="bergen")
+    page.click("#reverse")
+    expect(page.locator("#decide-words")).to_contain_text("the transfer can be accepted anew")
+    page.select_option("#reason-again", "twice")
+    faults = faults_of(page, "reverse an acceptance")
+    shot(page, "reverse")
+    sign(page)
+    expect(page.locator("main")).to_contain_text("Reversed by")
+    expect(page.locator("#reverse")).to_have_count(0)
+    shot(page, "reversed")
+    assert lies(house, "B-01", place="bergen") == before
+    page.get_by_role(
+        "link", name=house.bergen.people["bo"].get(f"operations/{acceptance}")["reversed_by"][:8]
+    ).click()
+    expect(page.locator("h1").last).to_have_text("Reversed")
+    page.goto(f"{house.bergen.url}/bring-in")
+    expect(page.get_by_role("button", name=transfer[:8])).to_be_visible()
+    state(house, transfer, "in transit")
+    tor = pages.tablet("tor", "/sent")
+    row = tor.locator("tr", has_text=transfer[:8])
+    expect(row).to_contain_text("An acceptance of it was reversed.")
+    faults += faults_of(tor, "sent, reversed")
+    shot(tor, "reversed-sent")
+    assert not faults, "\n".join(faults)
+    wish = {"transfer": transfer, "target": "B-01", "lines": [{"index": 0, "quantity": 3}]}
+    bo.act("transfers/accept", **wish, pin=stage.PIN)
+    state(house, transfer, "settled")

@@ -12,9 +12,11 @@ from hub import discrepancies, settling
 from hub.hub import Hub
 from ledger import calls
 from ledger.clock import ManualClock
+from ledger.documents import TAKES_BACK, reversal_op_id
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from ledger.transfers import BIN, CANCEL, TransferName
+from ledger.moves import Line
+from ledger.transfers import BIN, CANCEL, NEVER_MISSED, TransferName
 from tests.hub import sitekit
 from tests.hub.sitekit import NOBODY, Site
 from web.hub_words import arranged
@@ -123,6 +125,100 @@ def test_what_should_have_come_back_and_never_did_is_lost(world: World) -> None:
     assert (world.stock("oslo", "SHRINKAGE"), world.stock("oslo", "IN_TRANSIT")) == (3, 0)
     assert (world.state()[0], world.open()) == ("settled", [])
     assert world.told(world.oslo, transfer)["lines"] == [[0, "BOLT", "", "", 0, 40, 37, 0, 40]]
+
+
+def reverse(site: Site, acceptance: OpId, *lines: tuple[str, int], place: str = "A-01") -> None:
+    """As a node does it: by a dispatch to the site itself, or where nothing came in by a note."""
+    call: calls.Call = calls.Note(actor=NOBODY, kind=NEVER_MISSED, subject=acceptance.word)
+    if lines:
+        rows = tuple(Line(item=item, quantity=many, source=place, target="IN_TRANSIT") for item, many in lines)
+        call = calls.Dispatch(actor=NOBODY, receiver=site.name, lines=rows)
+    site.act(call, op_id=reversal_op_id(acceptance), references={TAKES_BACK: str(acceptance)})
+
+
+def test_a_reversed_acceptance_counts_no_more_and_the_transfer_is_open(world: World) -> None:
+    transfer = world.sent()
+    acceptance = world.bergen.accept(transfer, "oslo", (0, "BOLT", 37, 3))
+    world.turn()
+    assert (world.state()[0], world.stock("oslo", "IN_TRANSIT"), len(world.open())) == ("short", 3, 1)
+    reverse(world.bergen, acceptance, ("BOLT", 37))
+    world.turn()
+    assert (world.state()[0], world.open()) == ("in transit", [])
+    line = world.hub.transfers()[0].lines[0]
+    assert (line.accepted, line.missing, line.in_flight) == (0, 0, 40)
+    assert (world.stock("bergen", "A-01"), world.stock("bergen", "IN_TRANSIT")) == (0, 0)
+    told = world.told(world.oslo, transfer)
+    assert told["reversed"] and told["arrived_s"] == 0 and told["lines"] == [[0, "BOLT", "", "", 0, 40, 0, 0, 37]]
+    assert world.told(world.bergen, transfer)["state"] == "in transit"
+    assert [str(each.name) for each in world.hub.transfers()] == [f"oslo/{transfer}"]  # and no other one
+    # Accepted anew, only what the sender's chain was not told of is settled.
+    again = world.bergen.accept(transfer, "oslo", (0, "BOLT", 40, 0))
+    world.turn()
+    assert (world.state()[0], world.stock("oslo", "IN_TRANSIT"), world.stock("oslo", "CUSTOMER")) == (
+        "settled",
+        0,
+        40,
+    )
+    reverse(world.bergen, again, ("BOLT", 40))
+    world.turn()
+    number = world.hub.ask_transfer(TransferName("oslo", transfer), "rita", "where is it?")
+    for verdict in ("cancelled", "lost"):
+        with pytest.raises(Rejected):
+            world.hub.decide(number, "rita", verdict, "gone")
+    world.hub.decide(number, "rita", "returned", "bergen sends it back")
+    world.turn()
+    world.oslo.accept(transfer, "oslo", (0, "BOLT", 40, 0), target="A-02")
+    world.turn()
+    assert (world.state()[0], world.open(), world.stock("oslo", "A-02")) == ("returned", [], 40)
+
+
+def test_what_a_reversed_acceptance_had_settled_is_not_lost_at_the_sender_as_well(world: World) -> None:
+    transfer = world.sent()
+    acceptance = world.bergen.accept(transfer, "oslo", (0, "BOLT", 40, 0))
+    world.turn()
+    reverse(world.bergen, acceptance, ("BOLT", 40))
+    world.bergen.accept(transfer, "oslo", (0, "BOLT", 37, 3))
+    world.turn()
+    ((number, kind),) = world.open()
+    assert kind == "transfer short"
+    with pytest.raises(Rejected, match="have it as taken over by bergen, which reversed that since"):
+        world.hub.decide(number, "rita", "lost", "they are gone")
+    world.hub.decide(number, "rita", "accepted", "the loss is bergen's")
+    world.turn()
+    assert (world.open(), world.stock("oslo", "SHRINKAGE"), world.stock("oslo", "CUSTOMER")) == ([], 0, 40)
+
+
+def test_that_all_is_missing_is_reversed_before_anybody_has_heard_of_the_dispatch(world: World) -> None:
+    transfer = world.oslo.dispatch("bergen", ("BOLT", 40))
+    acceptance = world.bergen.accept(transfer, "oslo", (0, "BOLT", 0, 40))
+    world.bergen.deliver()
+    world.hub.verify()
+    assert world.state()[0] == "unmatched"
+    reverse(world.bergen, acceptance)
+    world.bergen.deliver()
+    world.hub.verify()
+    world.clock.advance(DAYS)
+    world.hub.settle()
+    assert world.open() == []
+    world.turn()
+    assert [kind for _, kind in world.open() if kind != "transfer late"] == []
+    line = world.hub.transfers()[0].lines[0]
+    assert (line.missing, line.in_flight) == (0, 40)
+
+
+def test_a_dispatch_that_only_looks_like_a_reversal_is_a_transfer(world: World) -> None:
+    transfer = world.sent()
+    acceptance = world.bergen.accept(transfer, "oslo", (0, "BOLT", 40, 0))
+    world.turn()
+    stolen = calls.Dispatch(
+        actor=NOBODY, receiver="bergen", lines=(Line(item="BOLT", quantity=5, source="A-01", target="IN_TRANSIT"),)
+    )
+    world.oslo.act(stolen, references={TAKES_BACK: str(acceptance)})
+    world.oslo.act(stolen, op_id=reversal_op_id(acceptance), references={TAKES_BACK: str(acceptance)})
+    world.turn()
+    assert len(world.hub.transfers()) == 3  # of another site, or by another name
+    [known] = [each for each in world.hub.transfers() if each.id == str(transfer)]
+    assert (known.state, known.reversed) == ("settled", False)
 
 
 def test_what_is_missing_comes_back_by_a_document_of_the_sender(world: World) -> None:
