@@ -6,7 +6,7 @@ A person ends what has not arrived by a verdict on a discrepancy of the transfer
              way back only where nothing else is missing
   returned   what nobody accepted comes back: the sender accepts it by a signed document of its own, like any arrival
   cancelled  it never left: the goods go back into the bin that the sender named when it asked, by a control record
-  diverted   another site accepts it: from now on it is the receiver
+  diverted   another site accepts what is left of it: from now on it is the receiver
 
 `returned`, `cancelled` and `diverted` are rulings: they stand beside the transfer, go down to the sites with it, and
 end what the receiver of the dispatch may do. They are refused once that has accepted something that contradicts them.
@@ -44,9 +44,8 @@ def judge(session: Session, name: TransferName, rules: RulesConfig, now_ms: int,
     known = load(session, name)
     settle(session, known, now_ms)
     known = load(session, name)
-    value = as_json(known)
     for site in sorted({known.sender, known.receiver, known.addressed, before} - {""}):
-        streams.put(session, streams.TRANSFERS, site, str(name), value)
+        streams.put(session, streams.TRANSFERS, site, str(name), as_json(known, site))
     _report(session, known, rules, now_ms)
     _report_twice(session, name, now_ms)
 
@@ -202,7 +201,7 @@ def _divert(session: Session, transfer: Transfer, site: str, now_ms: int) -> Non
 
 
 def _refuse_diverting(transfer: Transfer) -> None:
-    if any(line.accepted for line in transfer.lines):
+    if transfer.receiver != transfer.addressed and any(line.accepted > line.kept for line in transfer.lines):
         raise Rejected(
             f"{transfer.receiver} has accepted some of it: let that site send on what it has, or let the rest return"
         )

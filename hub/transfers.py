@@ -6,7 +6,8 @@ there yet, and nobody's fault. Acceptances of one line add up, without those tha
 over; what a later acceptance brings is missing no more. Only the receiver that the dispatch names can accept: what
 others say they took settles nothing, and is shown as it is.
 
-A ruling of a person (`hub/settling`) changes who may accept: of a diverted transfer another site is the receiver, of
+A ruling of a person (`hub/settling`) changes who may accept: of a diverted transfer another site is the receiver of
+what the one that the dispatch names has not taken (what that took is `kept`, what it missed is not missing), of
 a returned one the sender takes back what nobody accepted. What came back is `back`, and with what is lost `ended`.
 What the receiver says the carrier took back the sender takes in without a ruling: of what is missing, `returning`.
 """
@@ -14,7 +15,7 @@ What the receiver says the carrier took back the sender takes in without a rulin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub import controls, discrepancies
@@ -63,6 +64,14 @@ class TransferLine:
     """What the receiver gave back to the carrier, whether the sender has it by now or not."""
     reversed: int = 0
     """What was accepted and then not: the sender's chain may have been told of it."""
+    kept: int = 0
+    """What was accepted where the transfer went before it was diverted."""
+
+    @property
+    def rest(self) -> TransferLine:
+        """The line to the site to which it was diverted."""
+        names = ("dispatched", "accepted", "settled")
+        return replace(self, **{name: max(0, getattr(self, name) - self.kept) for name in names})
 
     @property
     def returning(self) -> int:
@@ -157,11 +166,12 @@ def load(session: Session, name: TransferName) -> Transfer:
     ruled = session.one("SELECT kind, site FROM rulings WHERE transfer = :transfer AND sender = :sender", **key) or {}
     addressed = row["receiver"]
     receiver = ruled.get("site") or addressed
-    accepted = [each for each in came if not dispatched or each["site"] == receiver]
+    accepted = [each for each in came if not dispatched or each["site"] in (receiver, addressed)]
     returns = ruled.get("kind") == RETURNED or any(each["returned"] for each in accepted)
     back = [each for each in came if returns and each["site"] == name.sender]
     told = _told(session, name)
-    lines = [_line(each, accepted, back, undone, told) for each in sent]
+    before = [each for each in accepted if dispatched and each["site"] != receiver]
+    lines = [_line(each, accepted, before, back, undone, told) for each in sent]
     elsewhere = [each for each in came if dispatched and each not in accepted and each not in back]
     known = {each["line"] for each in sent}
     extra = sorted({each["entry"] for each in accepted} - known)
@@ -174,8 +184,7 @@ def load(session: Session, name: TransferName) -> Transfer:
         arrived_s=accepted[-1]["at_s"] if accepted else None,
         origin=row["dispatch_origin"],
         lines=tuple(lines),
-        # A receiver that missed all of it took nothing that is now another's.
-        elsewhere=tuple(_elsewhere(each) for each in elsewhere if each["quantity"] or each["site"] != addressed),
+        elsewhere=tuple(_elsewhere(each) for each in elsewhere),
         addressed=addressed,
         ruling=ruled.get("kind", ""),
         request=_request(session, name),
@@ -206,12 +215,14 @@ def count_not_arrived(session: Session) -> int:
     return int(session.value(f"SELECT count(*) FROM transfers t WHERE dispatched_s IS NOT NULL AND {NOT_ARRIVED}"))  # noqa: S608
 
 
-def as_json(transfer: Transfer) -> dict[str, Any]:
-    """The value in the transfers stream and of the API.
+def as_json(transfer: Transfer, site: str = "") -> dict[str, Any]:
+    """The value in the transfers stream of a site and of the API.
 
     A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled, handling unit, returned], the
     last two only where there is one: a list without names, because 200 lines must fit one stream value.
     """
+    diverted_here = site == transfer.receiver != transfer.addressed
+    lines = [line.rest if diverted_here else line for line in transfer.lines[:LINES_SHOWN_MAX]]
     return {
         "sender": transfer.sender,
         "receiver": transfer.receiver,
@@ -228,7 +239,7 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
                 *([line.unit] if line.unit or line.returned else []),
                 *([min(line.returned, NUMBER_MAX)] if line.returned else []),
             ]
-            for line in transfer.lines[:LINES_SHOWN_MAX]
+            for line in lines
         ],
     }
 
@@ -236,6 +247,7 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
 def _line(
     sent: Mapping[str, Any],
     accepted: list[dict[str, Any]],
+    before: list[dict[str, Any]],
     returned: list[dict[str, Any]],
     undone: list[dict[str, Any]],
     told: Mapping[int, tuple[int, int, int]],
@@ -244,7 +256,8 @@ def _line(
     came = sum(each["quantity"] for each in mine if each["item"] in ("", sent["item"]))
     settled, lost, back = told.get(sent["line"], (0, 0, 0))
     back += sum(each["quantity"] for each in returned if each["entry"] == sent["line"])
-    said = sum(each["missing"] for each in mine)
+    here = [each for each in mine if each not in before]
+    said = sum(each["missing"] for each in here)
     missing = max(0, min(said, sent["quantity"] - came) - lost - back)
     return TransferLine(
         line=sent["line"],
@@ -259,8 +272,9 @@ def _line(
         unit=sent["unit"],
         back=back,
         ended=lost + back,
-        returned=min(sum(each["returned"] for each in mine), missing + back),
+        returned=min(sum(each["returned"] for each in here), missing + back),
         reversed=sum(each["quantity"] for each in undone if each["entry"] == sent["line"]),
+        kept=sum(each["quantity"] for each in mine if each in before),
     )
 
 

@@ -13,7 +13,7 @@ VERDICTS = {
     "lost": ("It is lost", "ends the goods' transit at the sender as a loss"),
     "returned": ("It comes back", "lets the sender take in what nobody accepted"),
     "cancelled": ("It never left", "puts the goods back into the bin that the sender named"),
-    "diverted": ("Divert it", "makes the site chosen here the receiver"),
+    "diverted": ("Divert it", "makes the site chosen here the receiver of what is left"),
 }
 # How a transfer's evidence lists its lines (hub.settling); the last only where some of what is missing comes back.
 TRANSFER_LINE = ("line", "item", "lot", "serial", "sent", "accepted", "missing", "returning")

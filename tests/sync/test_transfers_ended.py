@@ -244,6 +244,22 @@ def test_another_site_takes_what_is_diverted_to_it(world: World) -> None:
     assert world.company.kinds() == []
 
 
+def test_another_site_takes_the_rest_of_what_was_accepted_in_part(world: World) -> None:
+    oslo, bergen, tromso = world.oslo, world.bergen, world.tromso
+    transfer = world.send()
+    bergen.accept(transfer, 10)
+    world.turn()
+    world.hub.ask_transfer(TransferName("oslo", transfer), "rita", "the rest is in Tromsø")
+    world.decide("transfer request", "diverted", "tromso")
+    assert (oslo.sent(), bergen.coming(), tromso.coming()) == (("in transit", "", "tromso"), [], [("oslo", 14)])
+    with pytest.raises(Rejected, match="more of BOLT than was dispatched"):
+        tromso.accept(transfer, 15)
+    tromso.accept(transfer, 14)
+    world.turn()
+    assert (oslo.sent()[0], tromso.coming(), world.company.kinds()) == ("settled", [], [])
+    assert (oslo.stock("IN_TRANSIT"), bergen.stock("A-02"), tromso.stock("A-02")) == (0, 10, 14)
+
+
 def test_a_pallet_comes_back_as_it_went(world: World) -> None:
     oslo = world.oslo
     oslo.floor.stock.move_units(oslo.op(), oslo.lena, {"units": [{"unit": PALLET, "target": "A-01"}]})
