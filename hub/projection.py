@@ -85,10 +85,17 @@ def project(
             beside = documents() if beside is None else beside
             document = _document(beside[index])
         undone = acceptance_reversed(logs[0].op_id, document) if logs else None
-        if undone is not None and _reopen(session, place, undone, findings):
-            # Nothing has left: what had come in is on its way again.
+        reverses = undone is not None and _reopen(session, place, undone, findings)
+        if reverses:  # nothing has left: what had come in is on its way again
             logs = [each for each in logs if not isinstance(each, events.Dispatched)]
         _transaction(session, place, logs, stock, findings)
+        if reverses:
+            session.run(
+                "UPDATE operations SET call = :call WHERE origin = :origin AND op_id = :op",
+                call=calls.Reverse.METHOD,
+                origin=str(origin),
+                op=str(logs[0].op_id),
+            )
         if document is not None:
             _names(session, place, str(logs[0].op_id), document)
     _book(session, origin.site, stock)

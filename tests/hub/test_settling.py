@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub import discrepancies, settling
+from hub.auditing import Auditor
 from hub.hub import Hub
 from ledger import calls
 from ledger.clock import ManualClock
@@ -136,7 +137,7 @@ def reverse(site: Site, acceptance: OpId, *lines: tuple[str, int], place: str = 
     site.act(call, op_id=reversal_op_id(acceptance), references={TAKES_BACK: str(acceptance)})
 
 
-def test_a_reversed_acceptance_counts_no_more_and_the_transfer_is_open(world: World) -> None:
+def test_a_reversed_acceptance_counts_no_more_and_the_transfer_is_open(world: World, tmp_path: Path) -> None:
     transfer = world.sent()
     acceptance = world.bergen.accept(transfer, "oslo", (0, "BOLT", 37, 3))
     world.turn()
@@ -151,6 +152,9 @@ def test_a_reversed_acceptance_counts_no_more_and_the_transfer_is_open(world: Wo
     assert told["reversed"] and told["arrived_s"] == 0 and told["lines"] == [[0, "BOLT", "", "", 0, 40, 0, 0, 37]]
     assert world.told(world.bergen, transfer)["state"] == "in transit"
     assert [str(each.name) for each in world.hub.transfers()] == [f"oslo/{transfer}"]  # and no other one
+    with world.hub.reading() as session:
+        said = session.value("SELECT call FROM operations WHERE op_id = :op", op=str(reversal_op_id(acceptance)))
+    assert said == "reverse"
     # Accepted anew, only what the sender's chain was not told of is settled.
     again = world.bergen.accept(transfer, "oslo", (0, "BOLT", 40, 0))
     world.turn()
@@ -170,6 +174,10 @@ def test_a_reversed_acceptance_counts_no_more_and_the_transfer_is_open(world: Wo
     world.oslo.accept(transfer, "oslo", (0, "BOLT", 40, 0), target="A-02")
     world.turn()
     assert (world.state()[0], world.open(), world.stock("oslo", "A-02")) == ("returned", [], 40)
+    hub = world.hub
+    auditor = Auditor(hub.store, hub.config, hub.keys.control.address, hub.keys.log.verify_key, hub.heads.get)
+    (tmp_path / "audit").mkdir()
+    assert auditor.run(tmp_path / "audit", 1).complaints == []  # the same tables from the same blocks
 
 
 def test_what_a_reversed_acceptance_had_settled_is_not_lost_at_the_sender_as_well(world: World) -> None:
