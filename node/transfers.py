@@ -375,7 +375,7 @@ class Transfers:
         # What is recorded has its answer, whatever the hub has ruled since, and is read as it was then.
         if not done and not wish.happened:
             self._refuse_undue(known)
-        sent = {line.index: line for line in (known.dispatched if done else known.lines)}
+        sent = {line.index: line for line in (known.dispatched if done or wish.happened else known.lines)}
         told = [self._arriving(Fields(entry, f"line {n}"), sent, target, wish) for n, entry in enumerate(entries)]
         if not told or len({line.index for (line, _, _), _ in told}) != len(told):
             raise Rejected("an acceptance names each line of the transfer at most once, and at least one")

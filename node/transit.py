@@ -42,17 +42,19 @@ def of_item(connection: Connection, site: str, sku: str, lot: str = "", serial: 
 def arrivals(connection: Connection, site: str, most: int) -> int:
     """How many transfers are on their way to here, at most `most`."""
     keys = connection.execute("SELECT DISTINCT transfer FROM under_way ORDER BY transfer").fetchall()
-    rows = (_to_here(connection, site, key) for (key,) in keys)
+    reopened = incoming.reopened(connection)
+    rows = (_to_here(connection, site, key, reopened) for (key,) in keys)
     return len(list(islice((each for each in rows if any(row["quantity"] for _, row in each)), most)))
 
 
 def _coming(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
     keys = connection.execute("SELECT transfer FROM under_way WHERE item = ? ORDER BY transfer", (sku,)).fetchall()
+    reopened = incoming.reopened(connection)
     for (key,) in keys:
-        yield from (row for item, row in _to_here(connection, site, key) if item == sku)
+        yield from (row for item, row in _to_here(connection, site, key, reopened) if item == sku)
 
 
-def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Answer]]:
+def _to_here(connection: Connection, site: str, key: str, reopened: set[TransferName]) -> list[tuple[str, Answer]]:
     """(item, row) for each line of a transfer to here; none of one to another site, or that nobody can read."""
     try:
         known = incoming.from_stream(key, streams.get(connection, sent.STREAM, key), site)
@@ -64,7 +66,7 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
     if known is None or known.receiver != site or known.ruling == RETURNED:
         return []
     name, told, came = known.name, sent.outcome(connection, known.name).lines, incoming.came(connection, known.name)
-    told = {} if name in incoming.reopened(connection) else told
+    told = {} if name in reopened else told
     rows = []
     for line in known.lines:
         accepted, missing, _ = told.get(line.index, (0, 0, 0))

@@ -281,8 +281,9 @@ function loose() {
 }
 
 // Of what is missing the carrier took a part back, which its sender can expect, and the rest has the reason that was chosen.
+const goesBack = (line) => off(line) < 0 && transfer.origin === transfer.sender; // not of what comes back itself
 function whys(line) {
-  const short = -off(line), back = short > 0 ? line.back ?? 0 : 0;
+  const short = -off(line), back = goesBack(line) ? line.back ?? 0 : 0;
   return back === 0 ? [line.why] : back === short ? ["returned"] : [[line.why, short - back], ["returned", back]];
 }
 
@@ -311,7 +312,7 @@ function askWhys(different) {
     select.id = id;
     line.why = select.value;
     select.addEventListener("change", () => { line.why = select.value; });
-    return off(line) < 0 ? [part, askBack(line)] : [part];
+    return goesBack(line) ? [part, askBack(line)] : [part];
   }));
 }
 
@@ -325,7 +326,7 @@ byId("accept").addEventListener("click", () => {
 });
 byId("differs-form").addEventListener("submit", (event) => {
   try {
-    for (const line of transfer.lines.filter((each) => off(each) < 0)) line.back = backOf(line);
+    for (const line of transfer.lines.filter(goesBack)) line.back = backOf(line);
     open("sign");
   } catch (error) {
     event.preventDefault();
