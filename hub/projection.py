@@ -19,7 +19,15 @@ from ledger.documents import Document
 from ledger.errors import Invalid, Rejected
 from ledger.events import Event, decode_logs
 from ledger.ids import OpId, Origin
-from ledger.transfers import CANCEL, NEVER_MISSED, RETURNED, TransferName, acceptance_reversed, returned_of
+from ledger.transfers import (
+    CANCEL,
+    NEVER_MISSED,
+    RETURNED,
+    TransferName,
+    acceptance_reversed,
+    is_taken_back,
+    returned_of,
+)
 
 # The contracts bound quantities, but not the numbers of rounds and lines: a database column does.
 _NUMBER_MAX = 2**62
@@ -85,7 +93,7 @@ def project(
             beside = documents() if beside is None else beside
             document = _document(beside[index])
         undone = acceptance_reversed(logs[0].op_id, document) if logs else None
-        reverses = undone is not None and _reopen(session, place, undone, findings)
+        reverses = undone is not None and _reopen(session, place, undone, logs, findings)
         if reverses:  # nothing has left: what had come in is on its way again
             logs = [each for each in logs if not isinstance(each, events.Dispatched)]
         _transaction(session, place, logs, stock, findings)
@@ -115,20 +123,17 @@ def _document(raw: bytes) -> Document | None:
         return None
 
 
-def _reopen(session: Session, place: Place, acceptance: OpId, findings: Findings) -> bool:
-    """An acceptance of this site is reversed: it counts no more. False where there is none."""
+def _reopen(session: Session, place: Place, acceptance: OpId, logs: list[Event], findings: Findings) -> bool:
+    """An acceptance of this site is reversed: it counts no more. False where there is none, or where other goods went
+    than came in by it."""
     own = {"op": str(acceptance), "site": place.origin.site}
-    row = session.one(
-        "SELECT transfer, sender FROM transfer_arrivals WHERE op_id = :op AND site = :site AND kind = 'accepted'",
-        **own,
-    )
-    if row is None:
+    which = "op_id = :op AND site = :site AND kind = 'accepted'"
+    rows = session.all(f"SELECT * FROM transfer_arrivals WHERE {which}", **own)  # noqa: S608
+    came = [(row["item"], row["lot"], row["serial"], row["target"], row["quantity"]) for row in rows]
+    if not rows or not is_taken_back(came, (each for each in logs if isinstance(each, events.Moved))):
         return False
-    session.run(
-        "UPDATE transfer_arrivals SET kind = 'reversed' WHERE op_id = :op AND site = :site AND kind = 'accepted'",
-        **own,
-    )
-    findings.transfers.add(TransferName(row["sender"], OpId.parse(row["transfer"])))
+    session.run(f"UPDATE transfer_arrivals SET kind = 'reversed' WHERE {which}", **own)  # noqa: S608
+    findings.transfers.add(TransferName(rows[0]["sender"], OpId.parse(rows[0]["transfer"])))
     return True
 
 

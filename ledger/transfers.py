@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.documents import TAKES_BACK, Document, reversal_op_id
 from ledger.errors import Rejected
-from ledger.ids import TEXT_BYTES_MAX, OpId
+from ledger.events import Moved
+from ledger.ids import IN_TRANSIT, TEXT_BYTES_MAX, OpId
 from ledger.moves import FREE
 from ledger.words import Text, Uint
 
@@ -21,6 +24,8 @@ NEVER_MISSED = "acceptance-reversed"
 RETURNED, CANCELLED, DIVERTED = "returned", "cancelled", "diverted"
 # What became of the sender's request.
 ASKED, DECLINED = "asked", "declined"
+
+Goods = tuple[str, str, str, str, int]  # item, lot, serial, the place where they were put, quantity
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,6 +72,19 @@ def acceptance_reversed(op_id: OpId, document: Document | None) -> OpId | None:
     except Rejected:
         return None
     return of if op_id == reversal_op_id(of) else None
+
+
+def is_taken_back(came: Iterable[Goods], moved: Iterable[Moved]) -> bool:
+    """Whether these moves carry into transit all that came in by an acceptance, and nothing else. Whatever its status
+    was: what came in held goes back free."""
+    left: Counter[tuple[str, str, str, str]] = Counter()
+    for item, lot, serial, place, quantity in came:
+        left[item, lot, serial, place] += quantity
+    for move in moved:
+        if move.target != IN_TRANSIT:
+            return False
+        left[move.item, move.lot, move.serial, move.source] -= move.quantity
+    return not any(left.values())
 
 
 def returned_of(document: Document, line: int, missing: int) -> int:

@@ -17,7 +17,7 @@ from ledger.db import Connection
 from ledger.documents import Document
 from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, OpId
-from ledger.transfers import acceptance_reversed
+from ledger.transfers import acceptance_reversed, is_taken_back
 from node import dated, numbers, parts, projection_goods
 
 
@@ -37,13 +37,13 @@ def apply(connection: Connection, step: Step) -> None:
     """Write everything that follows from one operation. The caller owns the transaction."""
     actor = getattr(step.call, "actor", None)
     document = _document(step)
-    undone = _acceptance_reversed(connection, step, document)
+    moved = [event for event in step.events if isinstance(event, events.Moved)]
+    undone = _acceptance_reversed(connection, step, document, moved)
     method = step.call.METHOD if undone is None else calls.Reverse.METHOD
     connection.execute(
         "INSERT INTO operations VALUES (?, ?, ?, ?, ?)",
         (step.op_id.raw, step.height, step.place, method, None if actor is None else actor.raw),
     )
-    moved = [event for event in step.events if isinstance(event, events.Moved)]
     if moved:
         _book(connection, step, moved)
         booked = parts.method_of(step.call.act) if isinstance(step.call, calls.BookPart) else method
@@ -67,11 +67,17 @@ def _document(step: Step) -> Document | None:
         return None
 
 
-def _acceptance_reversed(connection: Connection, step: Step, document: Document | None) -> OpId | None:
+def _acceptance_reversed(
+    connection: Connection, step: Step, document: Document | None, moved: Sequence[events.Moved]
+) -> OpId | None:
     """The acceptance that an operation reverses, which is noted; None for any other operation."""
     of = acceptance_reversed(step.op_id, document)
-    row = of and connection.execute("SELECT transfer FROM acceptances WHERE op_id = ?", (of.raw,)).fetchone()
-    if of is None or row is None:
+    if of is None:
+        return None
+    came = connection.execute(
+        "SELECT item, lot, serial, target, quantity FROM acceptance_lines WHERE op_id = ?", (of.raw,)
+    ).fetchall()
+    if not came or not is_taken_back(came, moved):
         return None
     connection.execute("INSERT INTO reversals VALUES (?, ?, ?)", (of.raw, step.op_id.raw, step.height))
     return of
