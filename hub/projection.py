@@ -19,13 +19,21 @@ from ledger.documents import Document
 from ledger.errors import Invalid, Rejected
 from ledger.events import Event, decode_logs
 from ledger.ids import OpId, Origin
-from ledger.transfers import CANCEL, TransferName
+from ledger.transfers import (
+    CANCEL,
+    NEVER_MISSED,
+    RETURNED,
+    TransferName,
+    acceptance_reversed,
+    is_taken_back,
+    returned_of,
+)
 
 # The contracts bound quantities, but not the numbers of rounds and lines: a database column does.
 _NUMBER_MAX = 2**62
 
 _METHODS = {calls.selector(cls): cls.METHOD for cls in calls.CALLS}
-_NAMING = ("receive", "issue", "book_part", "dispatch")
+_NAMING = ("receive", "issue", "book_part", "dispatch", "accept_transfer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +89,53 @@ def project(
     beside: Sequence[bytes] | None = None
     for index, logs in enumerate(said):
         place = Place(origin, height, index, at_s)
-        _transaction(session, place, logs, stock, findings)
-        if any(isinstance(each, events.Recorded) and _METHODS.get(each.call) in _NAMING for each in logs):
+        document = None
+        if any(_names_something(each) for each in logs):
             beside = documents() if beside is None else beside
-            _names(session, place, str(logs[0].op_id), beside[index])
+            document = _document(beside[index])
+        undone = acceptance_reversed(logs[0].op_id, document) if logs else None
+        reverses = undone is not None and _reopen(session, place, undone, logs, findings)
+        if reverses:  # nothing has left: what had come in is on its way again
+            logs = [each for each in logs if not isinstance(each, events.Dispatched)]
+        _transaction(session, place, logs, stock, findings)
+        if reverses:
+            session.run(
+                "UPDATE operations SET call = :call WHERE origin = :origin AND op_id = :op",
+                call=calls.Reverse.METHOD,
+                origin=str(origin),
+                op=str(logs[0].op_id),
+            )
+        if document is not None:
+            _names(session, place, str(logs[0].op_id), document)
     _book(session, origin.site, stock)
+
+
+def _names_something(event: Event) -> bool:
+    if isinstance(event, events.Noted):
+        return event.kind == NEVER_MISSED
+    return isinstance(event, events.Recorded) and _METHODS.get(event.call) in _NAMING
+
+
+def _document(raw: bytes) -> Document | None:
+    """What travelled beside a transaction; None for what cannot be read: it names nothing."""
+    try:
+        return Document.decode(raw)
+    except (Invalid, Rejected):
+        return None
+
+
+def _reopen(session: Session, place: Place, acceptance: OpId, logs: list[Event], findings: Findings) -> bool:
+    """An acceptance of this site is reversed: it counts no more. False where there is none, or where other goods went
+    than came in by it."""
+    own = {"op": str(acceptance), "site": place.origin.site}
+    which = "op_id = :op AND site = :site AND kind = 'accepted'"
+    rows = session.all(f"SELECT * FROM transfer_arrivals WHERE {which}", **own)  # noqa: S608
+    came = [(row["item"], row["lot"], row["serial"], row["target"], row["quantity"]) for row in rows]
+    if not rows or not is_taken_back(came, (each for each in logs if isinstance(each, events.Moved))):
+        return False
+    session.run(f"UPDATE transfer_arrivals SET kind = 'reversed' WHERE {which}", **own)  # noqa: S608
+    findings.transfers.add(TransferName(rows[0]["sender"], OpId.parse(rows[0]["transfer"])))
+    return True
 
 
 def clear(session: Session) -> None:
@@ -137,14 +187,24 @@ def _aboard(session: Session, place: Place, op_id: str, units: Sequence[str]) ->
         )
 
 
-def _names(session: Session, place: Place, op_id: str, document: bytes) -> None:
-    """Remember which delivery or order an operation was done for, and in which units goods travel; a document that
-    cannot be read names none."""
-    try:
-        said = Document.decode(document)
-    except (Invalid, Rejected):
+def _went_back(session: Session, place: Place, op_id: str, said: Document) -> None:
+    """The lines of an acceptance of which the carrier took something back."""
+    if not any(RETURNED in codes for codes in said.line_reasons.values()):
         return
+    own = {"origin": str(place.origin), "op": op_id}
+    which = "origin = :origin AND op_id = :op AND kind = 'accepted'"
+    rows = session.all(f"SELECT line, missing FROM transfer_arrivals WHERE {which} AND missing > 0", **own)  # noqa: S608
+    session.many(
+        f"UPDATE transfer_arrivals SET returned = :returned WHERE {which} AND line = :line",  # noqa: S608
+        [{**own, "line": row["line"], "returned": returned_of(said, row["line"], row["missing"])} for row in rows],
+    )
+
+
+def _names(session: Session, place: Place, op_id: str, said: Document) -> None:
+    """Remember which delivery or order an operation was done for, in which units goods travel, and what of them went
+    back."""
     _aboard(session, place, op_id, said.units)
+    _went_back(session, place, op_id, said)
     references = said.references
     rows = [
         {
@@ -534,6 +594,7 @@ def _arrival(
         "missing": 0,
         "target": move.target if move else "",
         "kind": "accepted",
+        "returned": 0,
     }
 
 

@@ -337,6 +337,11 @@ CREATE TABLE earlier_codes(
 CREATE INDEX earlier_codes_sku ON earlier_codes(sku);
 """
 
+# How much of what is missing of an accepted line the carrier took back: what the acceptance's document says.
+WENT_BACK = """
+ALTER TABLE transfer_arrivals ADD COLUMN returned {int} NOT NULL DEFAULT 0;
+"""
+
 STEPS: tuple[str, ...] = (
     CORE,
     LOG,
@@ -350,4 +355,5 @@ STEPS: tuple[str, ...] = (
     IN_UNITS,
     RULINGS,
     PACKS,
+    WENT_BACK,
 )

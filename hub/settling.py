@@ -2,10 +2,11 @@
 
 A person ends what has not arrived by a verdict on a discrepancy of the transfer:
 
-  lost       what is missing was lost: SHRINKAGE at the sender, by a control record
+  lost       what is missing was lost: SHRINKAGE at the sender, by a control record; what the receiver says is on its
+             way back only where nothing else is missing
   returned   what nobody accepted comes back: the sender accepts it by a signed document of its own, like any arrival
   cancelled  it never left: the goods go back into the bin that the sender named when it asked, by a control record
-  diverted   another site accepts it: from now on it is the receiver
+  diverted   another site accepts what is left of it: from now on it is the receiver
 
 `returned`, `cancelled` and `diverted` are rulings: they stand beside the transfer, go down to the sites with it, and
 end what the receiver of the dispatch may do. They are refused once that has accepted something that contradicts them.
@@ -43,9 +44,8 @@ def judge(session: Session, name: TransferName, rules: RulesConfig, now_ms: int,
     known = load(session, name)
     settle(session, known, now_ms)
     known = load(session, name)
-    value = as_json(known)
     for site in sorted({known.sender, known.receiver, known.addressed, before} - {""}):
-        streams.put(session, streams.TRANSFERS, site, str(name), value)
+        streams.put(session, streams.TRANSFERS, site, str(name), as_json(known, site))
     _report(session, known, rules, now_ms)
     _report_twice(session, name, now_ms)
 
@@ -148,10 +148,24 @@ def decide(
 
 
 def _write_off(session: Session, transfer: Transfer, now_ms: int) -> None:
-    rows = [_settled(line, line.missing, SHRINKAGE) for line in transfer.lines if line.missing > 0]
+    gone = {line: line.missing - line.returning for line in transfer.lines}
+    if not any(gone.values()):
+        gone = {line: line.missing for line in transfer.lines}
+    _refuse_taken_over(transfer, gone)
+    rows = [_settled(line, quantity, SHRINKAGE) for line, quantity in gone.items() if quantity > 0]
     if not rows:
         raise Rejected(f"transfer {transfer.name} misses nothing")
     _cut(session, transfer, rows, now_ms)
+
+
+def _refuse_taken_over(transfer: Transfer, ends: dict[TransferLine, int]) -> None:
+    """Refuse what the sender's chain cannot carry out: it was told of an acceptance that was reversed since, and is
+    told of the same goods once."""
+    if any(quantity > line.at_sender for line, quantity in ends.items()):
+        raise Rejected(
+            f"the books of {transfer.sender} have it as taken over by {transfer.receiver}, which reversed that since:"
+            " say that it comes back, or accept it as it is"
+        )
 
 
 def _cancel(session: Session, transfer: Transfer, bin_: str, now_ms: int) -> None:
@@ -159,6 +173,7 @@ def _cancel(session: Session, transfer: Transfer, bin_: str, now_ms: int) -> Non
         raise Rejected(refusal)
     if not bin_:
         raise Rejected(f"{transfer.sender} has not asked for it: it names the bin where the goods stand")
+    _refuse_taken_over(transfer, {line: line.in_flight for line in transfer.lines})
     rows = [_settled(line, line.in_flight, bin_) for line in transfer.lines if line.in_flight]
     if not rows:
         raise Rejected(f"nothing of transfer {transfer.name} is on its way any more")
@@ -186,7 +201,7 @@ def _divert(session: Session, transfer: Transfer, site: str, now_ms: int) -> Non
 
 
 def _refuse_diverting(transfer: Transfer) -> None:
-    if any(line.accepted for line in transfer.lines):
+    if transfer.receiver != transfer.addressed and any(line.accepted > line.kept for line in transfer.lines):
         raise Rejected(
             f"{transfer.receiver} has accepted some of it: let that site send on what it has, or let the rest return"
         )
@@ -245,6 +260,7 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
         "receiver": transfer.receiver,
         "lines": [
             [line.line, line.item, line.lot, line.serial, line.dispatched, line.accepted, line.missing]
+            + ([line.returning] if line.returning else [])
             for line in transfer.lines
             if line.accepted != line.dispatched
         ],
@@ -253,12 +269,18 @@ def _report(session: Session, transfer: Transfer, rules: RulesConfig, now_ms: in
     strangers = sorted({each["site"] for each in transfer.elsewhere})
     route = f"{transfer.sender} to {transfer.receiver}"
     missing = sum(line.missing for line in transfer.lines) if transfer.dispatched_s is not None else 0
+    returning = sum(line.returning for line in transfer.lines)
+    short = f"{route}: {missing} base units missing on arrival"
     over = sum(line.over for line in transfer.lines) if transfer.dispatched_s is not None else 0
     age_ms = now_ms - 1000 * (transfer.dispatched_s or transfer.arrived_s or 0)
     late = transfer.state == IN_TRANSIT and age_ms > rules.transfer_late_ms
-    alone = transfer.dispatched_s is None and age_ms > rules.transfer_late_ms
+    alone = transfer.dispatched_s is None and transfer.arrived_s is not None and age_ms > rules.transfer_late_ms
     findings = (
-        (discrepancies.TRANSFER_SHORT, missing, f"{route}: {missing} base units missing on arrival"),
+        (
+            discrepancies.TRANSFER_SHORT,
+            missing,
+            f"{short}, {returning} of them on the way back" if returning else short,
+        ),
         (discrepancies.TRANSFER_OVER, over, f"{route}: {over} base units more than dispatched"),
         (discrepancies.TRANSFER_LATE, late, f"{route}: goods still in transit after the agreed time"),
         (

@@ -2,18 +2,20 @@
 
 For each line: `dispatched` left the sender, `accepted` came in at the receiver, `missing` the receiver says is not
 there, `settled` is what the hub has told the sender's chain about, and `in_flight` is the rest: neither here nor
-there yet, and nobody's fault. Acceptances of one line add up; beyond dispatched is over; what a later acceptance
-brings is missing no more. Only the receiver that the dispatch names can accept: what others say they took settles
-nothing, and is shown as it is.
+there yet, and nobody's fault. Acceptances of one line add up, without those that were reversed; beyond dispatched is
+over; what a later acceptance brings is missing no more. Only the receiver that the dispatch names can accept: what
+others say they took settles nothing, and is shown as it is.
 
-A ruling of a person (`hub/settling`) changes who may accept: of a diverted transfer another site is the receiver, of
+A ruling of a person (`hub/settling`) changes who may accept: of a diverted transfer another site is the receiver of
+what the one that the dispatch names has not taken (what that took is `kept`, what it missed is not missing), of
 a returned one the sender takes back what nobody accepted. What came back is `back`, and with what is lost `ended`.
+What the receiver says the carrier took back the sender takes in without a ruling: of what is missing, `returning`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub import controls, discrepancies
@@ -58,10 +60,32 @@ class TransferLine:
     unit: str = ""
     back: int = 0
     ended: int = 0
+    returned: int = 0
+    """What the receiver gave back to the carrier, whether the sender has it by now or not."""
+    reversed: int = 0
+    """What was accepted and then not: the sender's chain may have been told of it."""
+    kept: int = 0
+    """What was accepted where the transfer went before it was diverted."""
+
+    @property
+    def rest(self) -> TransferLine:
+        """The line to the site to which it was diverted."""
+        names = ("dispatched", "accepted", "settled")
+        return replace(self, **{name: max(0, getattr(self, name) - self.kept) for name in names})
+
+    @property
+    def returning(self) -> int:
+        return min(self.missing, max(0, self.returned - self.back))
 
     @property
     def in_flight(self) -> int:
-        return max(0, self.dispatched - max(self.accepted + self.missing + self.ended, self.settled))
+        known = max(self.accepted + self.missing + self.ended, self.settled - self.reversed)
+        return max(0, self.dispatched - known)
+
+    @property
+    def at_sender(self) -> int:
+        """What the sender's chain still has in transit: nothing else can be settled there."""
+        return max(0, self.dispatched - self.settled)
 
     @property
     def over(self) -> int:
@@ -92,6 +116,9 @@ class Transfer:
     request: str = ""
     """What became of the sender's request to cancel it: ASKED, DECLINED, or "" for none."""
 
+    reversed: bool = False
+    """Whether an acceptance of it was reversed."""
+
     @property
     def id(self) -> str:
         """The op_id of its dispatch, which another sender may have used too."""
@@ -110,10 +137,12 @@ class Transfer:
         if self.ruling in (RETURNED, CANCELLED):
             still = any(line.missing or line.in_flight for line in self.lines)
             return self.ruling if not still else COMING_BACK if self.ruling == RETURNED else IN_TRANSIT
-        if any(line.missing for line in self.lines):
+        if any(line.missing > line.returning for line in self.lines):
             return SHORT
         if any(line.in_flight for line in self.lines):
             return IN_TRANSIT
+        if any(line.returning for line in self.lines):
+            return COMING_BACK
         return SETTLED if all(line.settled >= line.dispatched for line in self.lines) else ARRIVED
 
 
@@ -126,36 +155,40 @@ def load(session: Session, name: TransferName) -> Transfer:
     sent = session.all(
         "SELECT * FROM transfer_lines WHERE transfer = :transfer AND sender = :sender ORDER BY line", **key
     )
-    came = session.all(
-        "SELECT * FROM transfer_arrivals WHERE transfer = :transfer AND sender = :sender AND kind = 'accepted'"
-        " ORDER BY at_s, site, origin, op_id, line",
+    arrived = session.all(
+        "SELECT * FROM transfer_arrivals WHERE transfer = :transfer AND sender = :sender"
+        " AND kind IN ('accepted', 'reversed') ORDER BY at_s, site, origin, op_id, line",
         **key,
     )
+    came = [each for each in arrived if each["kind"] == "accepted"]
+    undone = [each for each in arrived if each["kind"] == "reversed" and each["site"] != name.sender]
     dispatched = row["dispatched_s"] is not None
     ruled = session.one("SELECT kind, site FROM rulings WHERE transfer = :transfer AND sender = :sender", **key) or {}
     addressed = row["receiver"]
     receiver = ruled.get("site") or addressed
-    accepted = [each for each in came if not dispatched or each["site"] == receiver]
-    back = [each for each in came if ruled.get("kind") == RETURNED and each["site"] == name.sender]
+    accepted = [each for each in came if not dispatched or each["site"] in (receiver, addressed)]
+    returns = ruled.get("kind") == RETURNED or any(each["returned"] for each in accepted)
+    back = [each for each in came if returns and each["site"] == name.sender]
     told = _told(session, name)
-    lines = [_line(each, accepted, back, told) for each in sent]
+    before = [each for each in accepted if dispatched and each["site"] != receiver]
+    lines = [_line(each, accepted, before, back, undone, told) for each in sent]
     elsewhere = [each for each in came if dispatched and each not in accepted and each not in back]
     known = {each["line"] for each in sent}
     extra = sorted({each["entry"] for each in accepted} - known)
     lines += [_unknown_line(number, accepted, known_dispatch=dispatched) for number in extra]
     return Transfer(
         name=name,
-        receiver=receiver if dispatched else came[0]["site"],
+        receiver=receiver if dispatched or not came else came[0]["site"],
         document=row["document"],
         dispatched_s=row["dispatched_s"],
         arrived_s=accepted[-1]["at_s"] if accepted else None,
         origin=row["dispatch_origin"],
         lines=tuple(lines),
-        # A receiver that missed all of it took nothing that is now another's.
-        elsewhere=tuple(_elsewhere(each) for each in elsewhere if each["quantity"] or each["site"] != addressed),
+        elsewhere=tuple(_elsewhere(each) for each in elsewhere),
         addressed=addressed,
         ruling=ruled.get("kind", ""),
         request=_request(session, name),
+        reversed=any(each["kind"] == "reversed" for each in arrived),
     )
 
 
@@ -182,12 +215,14 @@ def count_not_arrived(session: Session) -> int:
     return int(session.value(f"SELECT count(*) FROM transfers t WHERE dispatched_s IS NOT NULL AND {NOT_ARRIVED}"))  # noqa: S608
 
 
-def as_json(transfer: Transfer) -> dict[str, Any]:
-    """The value in the transfers stream and of the API.
+def as_json(transfer: Transfer, site: str = "") -> dict[str, Any]:
+    """The value in the transfers stream of a site and of the API.
 
-    A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled], with the handling unit in
-    which it travels if it does: a list without names, because 200 lines must fit one stream value.
+    A line is [line, item, lot, serial, status, dispatched, accepted, missing, settled, handling unit, returned], the
+    last two only where there is one: a list without names, because 200 lines must fit one stream value.
     """
+    diverted_here = site == transfer.receiver != transfer.addressed
+    lines = [line.rest if diverted_here else line for line in transfer.lines[:LINES_SHOWN_MAX]]
     return {
         "sender": transfer.sender,
         "receiver": transfer.receiver,
@@ -196,13 +231,15 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
         "dispatched_s": transfer.dispatched_s or 0,
         "arrived_s": transfer.arrived_s or 0,
         **{name: said for name in ("ruling", "request") if (said := getattr(transfer, name))},
+        **({"reversed": True} if transfer.reversed else {}),
         "lines": [
             [
                 *(line.line, line.item, line.lot, line.serial, line.status),
                 *(min(number, NUMBER_MAX) for number in (line.dispatched, line.accepted, line.missing, line.settled)),
-                *([line.unit] if line.unit else []),
+                *([line.unit] if line.unit or line.returned else []),
+                *([min(line.returned, NUMBER_MAX)] if line.returned else []),
             ]
-            for line in transfer.lines[:LINES_SHOWN_MAX]
+            for line in lines
         ],
     }
 
@@ -210,14 +247,17 @@ def as_json(transfer: Transfer) -> dict[str, Any]:
 def _line(
     sent: Mapping[str, Any],
     accepted: list[dict[str, Any]],
+    before: list[dict[str, Any]],
     returned: list[dict[str, Any]],
+    undone: list[dict[str, Any]],
     told: Mapping[int, tuple[int, int, int]],
 ) -> TransferLine:
     mine = [each for each in accepted if each["entry"] == sent["line"]]
     came = sum(each["quantity"] for each in mine if each["item"] in ("", sent["item"]))
     settled, lost, back = told.get(sent["line"], (0, 0, 0))
     back += sum(each["quantity"] for each in returned if each["entry"] == sent["line"])
-    said = sum(each["missing"] for each in mine)
+    here = [each for each in mine if each not in before]
+    said = sum(each["missing"] for each in here)
     missing = max(0, min(said, sent["quantity"] - came) - lost - back)
     return TransferLine(
         line=sent["line"],
@@ -232,6 +272,9 @@ def _line(
         unit=sent["unit"],
         back=back,
         ended=lost + back,
+        returned=min(sum(each["returned"] for each in here), missing + back),
+        reversed=sum(each["quantity"] for each in undone if each["entry"] == sent["line"]),
+        kept=sum(each["quantity"] for each in mine if each in before),
     )
 
 

@@ -32,6 +32,8 @@ AHEAD_MS_MAX = 60_000
 _CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,30}", re.ASCII)
 REFERENCE_CHARS_MAX = 64
 
+TAKES_BACK = "takes-back"  # of a document's references: the operation that it carries back
+
 # Marks that change how a document may be read.
 BY_PAPER = "by-paper"
 OUT_OF_CONTACT = "out-of-contact"
@@ -198,6 +200,12 @@ def units_op_id(whole: OpId) -> OpId:
 def sealed_op_id(close: OpId, unit: str) -> OpId:
     """The op_id of the note that a unit was confirmed in a bin closed under `close`: SHA-256(op_id ‖ unit)[:16]."""
     return OpId(hashlib.sha256(close.raw + unit.encode()).digest()[:16])
+
+
+def reversal_op_id(acceptance: OpId) -> OpId:
+    """The op_id under which an acceptance is reversed: SHA-256(op_id ‖ "reversed")[:16]. There is one, so the chain
+    lets it happen once, and who signs it has signed for what it reverses."""
+    return OpId(hashlib.sha256(acceptance.raw + b"reversed").digest()[:16])
 
 
 def reference(text: object) -> str:

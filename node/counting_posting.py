@@ -44,13 +44,12 @@ from node.rounds import (
     set_bin,
     speaking,
 )
-from node.values import Fields, amount, listed, text_id
+from node.values import Fields, Said, amount, listed, shared_reasons, text_id
 
 log = logging.getLogger(__name__)
 
 BULK_MAX = 200
 STANDS_IN = COUNT | ADJUST | APPROVE  # one of these the contract asks of whoever a count is posted for
-Said = tuple[tuple[str, int], ...]  # reasons with their shares; a share of 0 is the whole difference
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]
 
 
@@ -102,7 +101,7 @@ class Posting:
         numbers = (
             None if lines is None else frozenset(amount(n, "line") for n in listed(lines, "lines", 50 * LINES_MAX))
         )
-        said = {_line(name): _said(codes, name) for name, codes in fields.mapping("reasons").items()}
+        said = {_line(name): shared_reasons(codes, name) for name, codes in fields.mapping("reasons").items()}
         default, occurred_ms = fields.take("reason"), fields.moment("occurred_ms")
         every: Said = () if default is None else ((reason_code(default), 0),)
         fields.done()
@@ -404,20 +403,6 @@ def _explained(rules: Counting, line: Compared, number: int, moved: int, said: S
     explained = sum(share for _, share in found)
     if explained != abs(line.difference):
         raise Rejected(f"{what} by {abs(line.difference)} and {explained} are explained: give each reason its share")
-    return tuple(found)
-
-
-def _said(codes: object, name: str) -> Said:
-    """Reasons of one line: codes, or codes with how much each explains."""
-    found = []
-    for entry in listed(codes, f"reasons of line {name}", 8):
-        if isinstance(entry, str):
-            found.append((reason_code(entry), 0))
-        else:
-            pair = listed(entry, f"reason of line {name}", 2)
-            if len(pair) != 2:
-                raise Rejected(f"reason of line {name}: expected a code and its share")
-            found.append((reason_code(pair[0]), amount(pair[1], f"share of line {name}", least=1)))
     return tuple(found)
 
 

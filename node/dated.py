@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger import calls
 from ledger.db import Connection
 from ledger.documents import Document
 from ledger.errors import Invalid
@@ -23,15 +22,14 @@ def keep(
     connection: Connection,
     height: int,
     place: int,
-    call: calls.Call,
+    method: str,
     document: Document | None,
     moved: Iterable[Moved],
 ) -> None:
-    """Write what an operation changed, on the day that its document names. One without a document (the node carries
-    out what the hub says of a transfer) belongs to the day of what was booked before. The caller owns the
-    transaction."""
+    """Write what an operation (a `method`) changed, on the day that its document names. One without a document (the
+    node carries out what the hub says of a transfer) belongs to the day of what was booked before. The caller owns
+    the transaction."""
     day = _newest(connection) if document is None else document.business_date
-    method = parts.method_of(call.act) if isinstance(call, calls.BookPart) else call.METHOD
     connection.execute("INSERT INTO dated VALUES (?, ?, ?, ?)", (height, place, day, method))
     for line in moved:
         for location, quantity in ((line.source, -line.quantity), (line.target, line.quantity)):

@@ -11,6 +11,7 @@ Floor(site, pepper, random)
   .holds       what is held, and its signed release        node/holds
   .picking     pick lists, totes, short picks              node/picking
   .transfers   dispatch, arrivals, acceptance              node/transfers
+  .reversing   an acceptance that is taken back            node/reversing
   .lookups     an item, a bin, an operation                node/lookups
   .tablets     what came out of their outboxes             node/tablets
   .attachments photos and files, erasable                  node/attachments
@@ -44,6 +45,7 @@ from node.pairing import Pairing
 from node.parking import Parking
 from node.picking import Picking
 from node.proposals import Proposals
+from node.reversing import Reversing
 from node.scanning import Scanning
 from node.site import Site
 from node.stations import Devices
@@ -77,6 +79,7 @@ class Floor:
         )
         self.undecided = Undecided(desk, self.scanning)
         self.transfers = Transfers(desk, self.people, self.counting)
+        self.reversing = Reversing(desk, self.people, self.counting)
         self.tablets = Tablets(desk, self.people)
         self.alerts = Alerts(desk, self.tablets)
         self.attachments = Attachments(desk, self.people, self.lookups, site.storage)

@@ -17,7 +17,8 @@ from ledger.db import Connection
 from ledger.documents import Document
 from ledger.errors import Invalid
 from ledger.ids import VIRTUAL, OpId
-from node import dated, numbers, projection_goods
+from ledger.transfers import acceptance_reversed, is_taken_back
+from node import dated, numbers, parts, projection_goods
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,22 @@ class Step:
 def apply(connection: Connection, step: Step) -> None:
     """Write everything that follows from one operation. The caller owns the transaction."""
     actor = getattr(step.call, "actor", None)
+    document = _document(step)
+    moved = [event for event in step.events if isinstance(event, events.Moved)]
+    undone = _acceptance_reversed(connection, step, document, moved)
+    method = step.call.METHOD if undone is None else calls.Reverse.METHOD
     connection.execute(
         "INSERT INTO operations VALUES (?, ?, ?, ?, ?)",
-        (step.op_id.raw, step.height, step.place, step.call.METHOD, None if actor is None else actor.raw),
+        (step.op_id.raw, step.height, step.place, method, None if actor is None else actor.raw),
     )
-    moved = [event for event in step.events if isinstance(event, events.Moved)]
-    document = _document(step)
     if moved:
         _book(connection, step, moved)
-        dated.keep(connection, step.height, step.place, step.call, document, moved)
+        booked = parts.method_of(step.call.act) if isinstance(step.call, calls.BookPart) else method
+        dated.keep(connection, step.height, step.place, booked, document, moved)
         projection_goods.arrived(connection, step)
     for event in step.events:
+        if undone is not None and isinstance(event, events.Dispatched):
+            continue  # nothing has left: what had come in is on its way again
         writer = _WRITERS.get(type(event))
         if writer is not None:
             writer(connection, step, event)
@@ -59,6 +65,22 @@ def _document(step: Step) -> Document | None:
         return Document.decode(step.document) if step.document else None
     except Invalid:
         return None
+
+
+def _acceptance_reversed(
+    connection: Connection, step: Step, document: Document | None, moved: Sequence[events.Moved]
+) -> OpId | None:
+    """The acceptance that an operation reverses, which is noted; None for any other operation."""
+    of = acceptance_reversed(step.op_id, document)
+    if of is None:
+        return None
+    came = connection.execute(
+        "SELECT item, lot, serial, target, quantity FROM acceptance_lines WHERE op_id = ?", (of.raw,)
+    ).fetchall()
+    if not came or not is_taken_back(came, moved):
+        return None
+    connection.execute("INSERT INTO reversals VALUES (?, ?, ?)", (of.raw, step.op_id.raw, step.height))
+    return of
 
 
 def apply_deployment(connection: Connection) -> None:

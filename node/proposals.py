@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import calls
 from ledger.db import Connection
-from ledger.documents import Document, reason_code
+from ledger.documents import TAKES_BACK, Document, reason_code
 from ledger.errors import NotSigned, Rejected
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES, Line
@@ -21,7 +21,6 @@ from node.operators import Operators
 from node.rounds import counters_now, learned, refuse_frozen
 from node.values import Fields
 
-TAKES_BACK = "takes-back"  # of a document's references: the move that it carries back
 # Acts that carry nothing: they put right what the books say, as a count does.
 CORRECTIONS = ("adjust", "reverse")
 Sign = Callable[[calls.ApprovedCall, OpId], calls.ApprovedCall]

@@ -19,18 +19,20 @@ STATES = (
     *("", "in transit", "arrived", "short", "over", "unmatched", "settled"),
     *(COMING_BACK, RETURNED, CANCELLED),
 )
-_LINE, _ACCEPTED, _MISSING = 0, 6, 7  # members of a line in the stream (`hub/transfers.as_json`)
+_LINE, _ACCEPTED, _MISSING, _RETURNED = 0, 6, 7, 10  # members of a line in the stream (`hub/transfers.as_json`)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`state`: one of STATES; `lines`: (accepted, missing) by the number of a line; `receiver`: of one that was
-    diverted the site that takes it; `request`: of one to cancel it, ASKED, DECLINED or ""."""
+    """`state`: one of STATES; `lines`: (accepted, missing, returned) by the number of a line; `receiver`: of one that
+    was diverted the site that takes it; `request`: of one to cancel it, ASKED, DECLINED or "". What is returned comes
+    back or has come: until then it is missing too. `reversed`: an acceptance was, of which this chain may know."""
 
     state: str = ""
-    lines: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lines: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     receiver: str = ""
     request: str = ""
+    reversed: bool = False
 
 
 def outcome(connection: Connection, name: TransferName) -> Outcome:
@@ -44,7 +46,7 @@ def outcome(connection: Connection, name: TransferName) -> Outcome:
         return Outcome(request=waits)
     state, lines = said.get("state"), said.get("lines")
     found = {
-        line[_LINE]: (line[_ACCEPTED], line[_MISSING])
+        line[_LINE]: (line[_ACCEPTED], line[_MISSING], _returned(line))
         for line in (lines if isinstance(lines, list) else ())
         if isinstance(line, list)
         and len(line) > _MISSING
@@ -57,6 +59,7 @@ def outcome(connection: Connection, name: TransferName) -> Outcome:
         found,
         receiver if isinstance(receiver, str) else "",
         "" if ruling else request if request in (ASKED, DECLINED) else waits,
+        said.get("reversed") is True,
     )
 
 
@@ -64,7 +67,7 @@ def refuse_ended(told: Outcome) -> None:
     """Refuse to cancel what the receiver has, or what has ended, and say what can be done instead."""
     if told.request == ASKED:
         raise Rejected("the hub has been asked to cancel this transfer already: it answers by the next sync")
-    if told.state in ("arrived", "short", "over", "settled") or any(came for came, _ in told.lines.values()):
+    if told.state in ("arrived", "short", "over", "settled") or any(came for came, *_ in told.lines.values()):
         raise Rejected("the receiver has accepted it already: ask the hub to let what comes back be returned")
     if told.state in (COMING_BACK, RETURNED, CANCELLED):
         raise Rejected("this transfer comes back or is cancelled already")
@@ -78,7 +81,7 @@ def count(connection: Connection) -> int:
 def newest(connection: Connection, site: str, skip: int = 0, most: int = 200) -> list[Answer]:
     """Dispatches of this site, newest first: [{transfer, receiver, at_ms, lines, state, missing}]. `at_ms`: of its
     block, None while it is in none; `lines`: how many; `missing`: of how many of them something is;
-    `diverted`: to which site, or ""; `request`: see `Outcome`."""
+    `diverted`: to which site, or ""; `request`, `reversed`: see `Outcome`."""
     rows = connection.execute(
         "SELECT t.transfer, t.receiver, b.time_s,"
         " (SELECT COUNT(*) FROM transfer_lines l WHERE l.transfer = t.transfer)"
@@ -96,12 +99,17 @@ def newest(connection: Connection, site: str, skip: int = 0, most: int = 200) ->
                 "at_ms": None if time_s is None else int(time_s) * 1000,
                 "lines": int(lines),
                 "state": told.state,
-                "missing": sum(missing > 0 for _, missing in told.lines.values()),
+                "missing": sum(missing > 0 for _, missing, _ in told.lines.values()),
                 "diverted": told.receiver,
                 "request": told.request,
+                "reversed": told.reversed,
             }
         )
     return found
+
+
+def _returned(line: list[Any]) -> int:
+    return line[_RETURNED] if len(line) > _RETURNED and _whole(line[_RETURNED]) else 0
 
 
 def _whole(number: Any) -> bool:

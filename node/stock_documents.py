@@ -17,6 +17,7 @@ from ledger.documents import (
     BEYOND_LIMIT,
     FROZEN,
     OUT_OF_CONTACT,
+    TAKES_BACK,
     UNEXPLAINED,
     Document,
     Part,
@@ -48,7 +49,7 @@ from node.counting_amounts import doubt
 from node.counting_lines import iso_date
 from node.desk import Answer, Desk, Person, is_done
 from node.parts import DOCUMENT_LINES_MAX
-from node.proposals import TAKES_BACK, Proposals
+from node.proposals import Proposals
 from node.rounds import learned, refuse_frozen
 from node.tasks import Thing
 from node.values import Fields, reference, spelled, text_id
@@ -514,6 +515,8 @@ def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:
         parts.refuse(parts.of(connection, of), "reverse each of them")
         raise Rejected(f"operation {of} booked nothing here: there is nothing to reverse")
     call = rows[0][7]
+    if call == calls.AcceptTransfer.METHOD:
+        raise Rejected(f"operation {of} is the acceptance of a transfer: transfers/reverse takes it back")
     if call not in REVERSIBLE:
         raise Rejected(f"operation {of} is a {call}: that cannot be reversed")
     return tuple(

@@ -33,7 +33,7 @@ from node.operators import Operators
 from node.parts import DOCUMENT_LINES_MAX
 from node.rounds import learned, refuse_frozen
 from node.sent import STREAM
-from node.values import Fields, listed, reference, text_id
+from node.values import Fields, Said, listed, reference, shared_reasons, text_id
 from node.wish import Wish
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ NAMED_MAX = 5
 UNHEARD_OF = "accept_unheard_of"  # the verb of an acceptance of a transfer that nobody here has heard of
 CARRIED = ("vehicle", "seal")  # what a dispatch goes by, and what closes it
 
-# A line of an acceptance, its reasons, its expiry.
-Arrived: TypeAlias = tuple[Accepted, tuple[str, ...], str]
+# A line of an acceptance, its reasons with how much of what is missing each explains, its expiry.
+Arrived: TypeAlias = tuple[Accepted, Said, str]
 # How much of a line is not free, and which status it has.
 Damaged: TypeAlias = tuple[int, int]
 
@@ -230,7 +230,7 @@ class Transfers:
         text = joined(fields.objects("scanned", SCANNED_MAX))
         fields.done()
         printed = incoming.from_paper(connection, text)
-        known = incoming.known(connection, printed.name.transfer, printed.name.sender, text)
+        known = incoming.known(connection, self.site_name, printed.name.transfer, printed.name.sender, text)
         self._refuse_undue(known)
         return {**self._open(connection, known), "paper": text}
 
@@ -240,7 +240,7 @@ class Transfers:
             "SELECT t.transfer, t.receiver, SUM(l.quantity) AS sent,"
             " SUM(l.settled) + COALESCE((SELECT SUM(b.quantity) FROM acceptances a"
             " JOIN acceptance_lines b ON b.op_id = a.op_id WHERE a.transfer = t.transfer"
-            " AND a.sender = ?1), 0) AS ended FROM transfers t"
+            " AND a.sender = ?1 AND a.op_id NOT IN (SELECT of FROM reversals)), 0) AS ended FROM transfers t"
             " JOIN transfer_lines l ON l.transfer = t.transfer WHERE t.transfer > ?2 GROUP BY t.transfer"
             " HAVING sent > ended ORDER BY t.transfer LIMIT ?3",
             (self.site_name, bytes.fromhex(after), most),
@@ -264,14 +264,15 @@ class Transfers:
     def coming(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
         """What other sites have dispatched to this one and nobody has accepted yet, by sender and id."""
         found: list[Answer] = []
+        reopened = incoming.reopened(connection)
         for key, value in streams.every(connection, STREAM, after):
             try:
-                known = incoming.from_stream(key, value)
+                known = incoming.from_stream(key, value, self.site_name)
             except Rejected as error:
                 # What one sender made up must not hide what the others sent.
                 log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
                 continue
-            if known is None or known.settled or not self._is_due(known):
+            if known is None or not self._is_due(known) or (known.settled and known.name not in reopened):
                 continue
             shown = self._open(connection, known)
             if shown["lines"]:
@@ -292,9 +293,9 @@ class Transfers:
         return {"transfer": str(known.name.transfer), "sender": known.name.sender, "lines": lines, **back}
 
     def _is_due(self, known: Coming) -> bool:
-        """Whether this site accepts of it: one that was returned is its sender's again, any other its receiver's."""
+        """Whether this site accepts of it: what comes back is its sender's again, anything else its receiver's."""
         if known.name.sender == self.site_name:
-            return known.ruling == RETURNED
+            return known.back
         return known.receiver == self.site_name and known.ruling not in (RETURNED, CANCELLED)
 
     def _refuse_undue(self, known: Coming) -> None:
@@ -322,11 +323,11 @@ class Transfers:
             told = sent.outcome(connection, name)
             lines = [
                 {**_shown(connection, Sent(*line[:7])), "done": line[7]}
-                | dict(zip(("accepted", "missing"), told.lines.get(line[0], ()), strict=False))
+                | dict(zip(("accepted", "missing", "returned"), told.lines.get(line[0], ()), strict=False))
                 for line in rows
             ]
         else:
-            known = incoming.known(connection, transfer, "", None)
+            known = incoming.known(connection, self.site_name, transfer, "", None)
             if known.receiver != self.site_name:
                 raise Rejected(f"transfer {transfer} is between other sites")
             name, receiver, came = known.name, known.receiver, incoming.came(connection, known.name)
@@ -339,16 +340,18 @@ class Transfers:
             "state": told.state,
             "diverted": told.receiver,
             "request": told.request,
+            "reversed": told.reversed,
             "lines": lines,
         }
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,
-        damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons,
-        expiry}], `target` for lines that name none, `units` (those that arrived whole: they stand in `target` with
-        their lines in them), `paper` (its text, when the hub has not told of the transfer), `occurred_ms`,
-        `happened`, `note`, `confirm`. Answers {ask} before so much comes in that somebody has to confirm it. What
-        happened and cannot be booked is an exception."""
+        damaged (of these, taken in held), held (how: quality, expired, else damage), missing, target, reasons (codes,
+        or [code, how much of what is missing]; "returned": the carrier took it back), expiry}], `target` for lines
+        that name none, `units` (those that arrived whole: they stand in `target` with their lines in them), `paper`
+        (its text, when the hub has not told of the transfer), `occurred_ms`, `happened`, `note`, `confirm`. Answers
+        {ask} before so much comes in that somebody has to confirm it. What happened and cannot be booked is an
+        exception."""
         who.need(TRANSFER, "accept a transfer")
         fields = Fields(body, "acceptance")
         transfer, sender = fields.op_id("transfer"), fields.text("sender", need=False)
@@ -362,7 +365,7 @@ class Transfers:
             done = bool(verb)
             try:
                 if verb != UNHEARD_OF:
-                    known = incoming.known(connection, transfer, sender, paper)
+                    known = incoming.known(connection, self.site_name, transfer, sender, paper)
             except Rejected:
                 if done or not wish.happened:
                     raise
@@ -372,7 +375,7 @@ class Transfers:
         # What is recorded has its answer, whatever the hub has ruled since, and is read as it was then.
         if not done and not wish.happened:
             self._refuse_undue(known)
-        sent = {line.index: line for line in (known.dispatched if done else known.lines)}
+        sent = {line.index: line for line in (known.dispatched if done or wish.happened else known.lines)}
         told = [self._arriving(Fields(entry, f"line {n}"), sent, target, wish) for n, entry in enumerate(entries)]
         if not told or len({line.index for (line, _, _), _ in told}) != len(told):
             raise Rejected("an acceptance names each line of the transfer at most once, and at least one")
@@ -421,7 +424,8 @@ class Transfers:
             def document(arrived: list[Arrived], **more: str) -> Document:
                 return self._desk.document(
                     wish.occurred_ms,
-                    line_reasons={at: reasons for at, (_, reasons, _) in enumerate(arrived) if reasons},
+                    line_reasons={at: _codes(said) for at, (_, said, _) in enumerate(arrived) if said},
+                    shares={at: shares for at, (_, said, _) in enumerate(arrived) if (shares := _shares(said))},
                     expiries={at: expiry for at, (_, _, expiry) in enumerate(arrived) if expiry},
                     references=more,
                     marks=(BY_PAPER, *wish.marks) if known.by_paper else wish.marks,
@@ -458,7 +462,7 @@ class Transfers:
             "transfer": transfer.raw,
             "sender": known.name.sender,
             "lines": [
-                [line.index, line.quantity, line.missing, line.target, list(reasons), expiry, damaged]
+                [line.index, line.quantity, line.missing, line.target, _as_said(reasons), expiry, damaged]
                 + ([held] if held != DAMAGE else [])
                 for (line, reasons, expiry), (damaged, held) in told
             ],
@@ -494,7 +498,7 @@ class Transfers:
             return {"state": "recorded", "transfer": str(meant.transfer), **told_so}
 
         said = [
-            [line.index, line.quantity, line.missing, line.target, list(reasons), expiry, damaged, held]
+            [line.index, line.quantity, line.missing, line.target, _as_said(reasons), expiry, damaged, held]
             for (line, reasons, expiry), (damaged, held) in told
         ]
         content = {**named, "lines": said, "also": also, **wish.content}
@@ -517,12 +521,14 @@ class Transfers:
         quantity, missing = fields.quantity("quantity"), fields.quantity("missing", default=0)
         damaged, held = fields.quantity("damaged", default=0), fields.status("held", held=True, absent=DAMAGE)
         target = fields.text("target", need=False) or target
-        reasons, expiry = fields.reasons(), iso_date(fields.take("expiry"))
+        said, expiry = fields.take("reasons"), iso_date(fields.take("expiry"))
         fields.done()
+        reasons = () if said is None else shared_reasons(said, str(index))
         if not quantity and not missing:
             raise Rejected(f"line {index}: say how much arrived, or how much is missing")
         if damaged > quantity:
             raise Rejected(f"line {index}: more is damaged than came")
+        _refuse_unexplained(index, missing, reasons)
         if not target:
             raise Rejected(f"line {index}: name the bin that takes it")
         if not wish.happened:
@@ -561,6 +567,37 @@ def _refuse_broken(
             raise Rejected(f"handling unit {unit} has not arrived whole: accept its lines into a bin")
 
 
+def _refuse_unexplained(index: int, missing: int, reasons: Said) -> None:
+    """Refuse reasons that do not say what became of all that is missing of a line: of several one of which is that it
+    went back, or has a share, each has its own."""
+    codes, shares = _codes(reasons), _shares(reasons)
+    if RETURNED not in codes and not any(share for _, share in reasons):
+        return
+    if not missing:
+        raise Rejected(f"line {index}: nothing is missing of it, so nothing was lost or returned")
+    if len(reasons) > 1 and not shares:
+        raise Rejected(f"line {index}: say how much of it each reason explains")
+    if len(set(codes)) < len(codes):
+        raise Rejected(f"line {index}: give each reason once")
+    all_of_it = sum(shares) or missing
+    if all_of_it != missing:
+        raise Rejected(f"line {index}: {missing} are missing and {all_of_it} explained: give each reason its share")
+
+
+def _codes(reasons: Said) -> tuple[str, ...]:
+    return tuple(code for code, _ in reasons)
+
+
+def _shares(reasons: Said) -> tuple[int, ...]:
+    """What each explains, where that was said of all."""
+    shares = tuple(share for _, share in reasons)
+    return shares if all(shares) else ()
+
+
+def _as_said(reasons: Said) -> list[object]:
+    return [[code, share] if share else code for code, share in reasons]
+
+
 def _apart(arrived: Arrived, part: Damaged) -> Iterator[Arrived]:
     """The line in the statuses in which it arrives: a dispatch has none but free goods, so the chain takes what the
     receiver says. The damaged part says so itself; reasons are for what came, or did not."""
@@ -569,7 +606,7 @@ def _apart(arrived: Arrived, part: Damaged) -> Iterator[Arrived]:
         yield replace(line, quantity=line.quantity - damaged), reasons, expiry
         reasons = ()
     if damaged:
-        yield replace(line, status=held, quantity=damaged, missing=0), (*reasons, HELD_BECAUSE[held]), expiry
+        yield replace(line, status=held, quantity=damaged, missing=0), (*reasons, (HELD_BECAUSE[held], 0)), expiry
 
 
 def _as_moved(line: Accepted) -> Line:

@@ -42,20 +42,22 @@ def of_item(connection: Connection, site: str, sku: str, lot: str = "", serial: 
 def arrivals(connection: Connection, site: str, most: int) -> int:
     """How many transfers are on their way to here, at most `most`."""
     keys = connection.execute("SELECT DISTINCT transfer FROM under_way ORDER BY transfer").fetchall()
-    rows = (_to_here(connection, site, key) for (key,) in keys)
+    reopened = incoming.reopened(connection)
+    rows = (_to_here(connection, site, key, reopened) for (key,) in keys)
     return len(list(islice((each for each in rows if any(row["quantity"] for _, row in each)), most)))
 
 
 def _coming(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
     keys = connection.execute("SELECT transfer FROM under_way WHERE item = ? ORDER BY transfer", (sku,)).fetchall()
+    reopened = incoming.reopened(connection)
     for (key,) in keys:
-        yield from (row for item, row in _to_here(connection, site, key) if item == sku)
+        yield from (row for item, row in _to_here(connection, site, key, reopened) if item == sku)
 
 
-def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Answer]]:
+def _to_here(connection: Connection, site: str, key: str, reopened: set[TransferName]) -> list[tuple[str, Answer]]:
     """(item, row) for each line of a transfer to here; none of one to another site, or that nobody can read."""
     try:
-        known = incoming.from_stream(key, streams.get(connection, sent.STREAM, key))
+        known = incoming.from_stream(key, streams.get(connection, sent.STREAM, key), site)
     except (Rejected, KeyError, IndexError, TypeError) as error:
         # What one sender made up must not hide what the others sent.
         log.warning("transfer left out", extra={"transfer": key, "reason": str(error)})
@@ -64,9 +66,10 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
     if known is None or known.receiver != site or known.ruling == RETURNED:
         return []
     name, told, came = known.name, sent.outcome(connection, known.name).lines, incoming.came(connection, known.name)
+    told = {} if name in reopened else told
     rows = []
     for line in known.lines:
-        accepted, missing = told.get(line.index, (0, 0))
+        accepted, missing, _ = told.get(line.index, (0, 0, 0))
         left = line.quantity - max(accepted + missing, came.get(line.index, 0))
         row = _row(name.transfer, name.sender, line.lot, line.serial, left, missing, comes=True)
         rows.append((line.item, row))
@@ -74,22 +77,37 @@ def _to_here(connection: Connection, site: str, key: str) -> list[tuple[str, Ans
 
 
 def _leaving(connection: Connection, site: str, sku: str) -> Iterator[Answer]:
-    rows = connection.execute(
+    lines = (
         "SELECT l.transfer, t.receiver, l.line, l.lot, l.serial, l.quantity, l.settled FROM transfer_lines l"
-        " JOIN transfers t ON t.transfer = l.transfer WHERE l.item = ? AND l.quantity > l.settled"
-        " ORDER BY l.transfer, l.line",
-        (sku,),
-    ).fetchall()
-    told: dict[bytes, sent.Outcome] = {}
+        " JOIN transfers t ON t.transfer = l.transfer WHERE l.item = ? AND l.quantity "
+    )
+    rows = connection.execute(f"{lines} > l.settled ORDER BY l.transfer, l.line", (sku,)).fetchall()
+    told: dict[bytes, tuple[sent.Outcome, dict[int, int]]] = {}
+    # What the books have as taken over is on its way again where that was reversed.
+    for (key,) in connection.execute("SELECT transfer FROM under_way WHERE item = ? ORDER BY transfer", (sku,)):
+        if not key.startswith(f"{site}/"):
+            continue
+        meant = TransferName.parse(key)
+        if sent.outcome(connection, meant).reversed:
+            own = f"{lines} <= l.settled AND l.transfer = ? ORDER BY l.line"
+            rows += connection.execute(own, (sku, meant.transfer.raw)).fetchall()
     for transfer, receiver, line, lot, serial, quantity, settled in rows:
         name = OpId(bytes(transfer))
         if name.raw not in told:
-            told[name.raw] = sent.outcome(connection, TransferName(site, name))
-        outcome = told[name.raw]
-        accepted, missing = outcome.lines.get(line, (0, 0))
-        left = quantity - max(settled, accepted) - missing
-        back = outcome.state == sent.COMING_BACK
-        yield _row(name, outcome.receiver or receiver, lot, serial, left, missing, back=back)
+            meant = TransferName(site, name)
+            told[name.raw] = sent.outcome(connection, meant), incoming.came(connection, meant)
+        outcome, came = told[name.raw]
+        accepted, missing, returned = outcome.lines.get(line, (0, 0, 0))
+        here = came.get(line, 0)
+        taken = accepted if outcome.reversed else max(settled, accepted)
+        rest = max(0, quantity - taken - here)
+        missing = min(missing, rest)
+        back = min(missing, max(0, returned - here))
+        place = outcome.receiver or receiver
+        all_back = outcome.state == sent.COMING_BACK
+        yield _row(name, place, lot, serial, rest - missing, missing - back, back=all_back)
+        if back:
+            yield _row(name, place, lot, serial, back, 0, back=True)
 
 
 def _row(

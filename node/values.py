@@ -19,6 +19,8 @@ NAME_CHARS_MAX = 80
 NOTE_CHARS_MAX = 500
 LABEL_CHARS_MAX = 4_096  # a QR code holds about as many
 
+Said = tuple[tuple[str, int], ...]  # reasons with their shares; a share of 0 is the whole difference
+
 
 class Fields:
     """The fields of one object, each taken once; `done` refuses what nobody asked for."""
@@ -130,6 +132,20 @@ class Fields:
         """Every field has been used; a name nobody knows is a mistake of its sender, not something to skip."""
         if self._body:
             raise Rejected(f"{self._what}: unknown field {shown(sorted(self._body)[0])}")
+
+
+def shared_reasons(codes: object, line: str) -> Said:
+    """Reasons of one line: codes, or codes with how much each explains."""
+    found = []
+    for entry in listed(codes, f"reasons of line {line}", 8):
+        if isinstance(entry, str):
+            found.append((reason_code(entry), 0))
+        else:
+            pair = listed(entry, f"reason of line {line}", 2)
+            if len(pair) != 2:
+                raise Rejected(f"reason of line {line}: expected a code and its share")
+            found.append((reason_code(pair[0]), amount(pair[1], f"share of line {line}", least=1)))
+    return tuple(found)
 
 
 def text_id(value: object, what: str, *, empty: bool = False) -> str:

@@ -13,10 +13,10 @@ VERDICTS = {
     "lost": ("It is lost", "ends the goods' transit at the sender as a loss"),
     "returned": ("It comes back", "lets the sender take in what nobody accepted"),
     "cancelled": ("It never left", "puts the goods back into the bin that the sender named"),
-    "diverted": ("Divert it", "makes the site chosen here the receiver"),
+    "diverted": ("Divert it", "makes the site chosen here the receiver of what is left"),
 }
-# How a transfer's evidence lists its lines (hub.transfers).
-TRANSFER_LINE = ("line", "item", "lot", "serial", "sent", "accepted", "missing")
+# How a transfer's evidence lists its lines (hub.settling); the last only where some of what is missing comes back.
+TRANSFER_LINE = ("line", "item", "lot", "serial", "sent", "accepted", "missing", "returning")
 # Columns that people look for first, in this order; the rest follows as it comes.
 FIRST = ("site", "location", "item", "lot", "serial", "status", "expected", "counted", "difference")
 LEFT_OUT = ("line",)
@@ -67,8 +67,8 @@ def arranged(evidence: Mapping[str, Any]) -> Arranged:
 def _table(name: str, values: Sequence[Any]) -> Table:
     if all(isinstance(value, dict) for value in values):
         rows = [_with_difference(value) for value in values]
-    elif all(isinstance(value, list) and len(value) == len(TRANSFER_LINE) for value in values):
-        rows = [dict(zip(TRANSFER_LINE, value, strict=True)) for value in values]
+    elif all(isinstance(value, list) and len(TRANSFER_LINE) - len(value) in (0, 1) for value in values):
+        rows = [dict(zip(TRANSFER_LINE, value, strict=False)) for value in values]
     else:
         rows = [{name: value} for value in values]
     known = list(dict.fromkeys(key for row in rows for key in row if key not in LEFT_OUT))

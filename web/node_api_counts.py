@@ -14,7 +14,7 @@ from node.rounds import latest
 from web import kit
 from web import node_api_count_words as words
 from web.node_api_count_words import ACTED, ACTED_ON_BIN, COUNTED, OF_BIN, OF_SESSION
-from web.node_api_words import ASKED, EXPIRY, IN_TASK, REASON
+from web.node_api_words import ASKED, EXPIRY, IN_TASK, REASON, SHARED_REASON
 from web.node_api_work import hex_of, signed_verb, verb
 from web.node_app import store
 from web.node_ask import Ask
@@ -169,7 +169,6 @@ def _scan(ask: Ask) -> object:
 _THING = {"item": CODE, "lot": CODE, "serial": CODE, "status": STATUS, "expiry": EXPIRY}
 _NEED_THING = {"item": CODE}
 _MAY_THING = {name: shape for name, shape in _THING.items() if name != "item"}
-_SHARE = {"type": "array", "prefixItems": [REASON, whole(least=1)], "minItems": 2, "maxItems": 2}
 _AT_WORK = COUNT | RECEIVE | MOVE | AUDIT
 BIN = {"bin": CODE}
 PARK = {"park": whole(least=1)}
@@ -313,7 +312,7 @@ ROUTES = (
             "round": or_null(whole("Which was looked at: refused if another one is decided on by now")),
             "reasons": {
                 "type": "object", "description": "Reasons by line number; several with their shares",
-                "additionalProperties": array(either(REASON, _SHARE), 8),
+                "additionalProperties": array(SHARED_REASON, 8),
                 "propertyNames": {"pattern": "^[0-9]{1,5}$"},
             },
             "reason": {**REASON, "description": "For every other line that differs"}, "occurred_ms": WHEN,

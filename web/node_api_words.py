@@ -18,6 +18,7 @@ from web.schema import (
     Schema,
     array,
     counts,
+    either,
     flag,
     one_of,
     or_null,
@@ -30,6 +31,8 @@ LINES_MAX = 200
 LARGE = "More than 200 lines are recorded in parts, all or none of them"
 REASON = text("A reason code: 1 to 31 of a-z 0-9 . -", least=1, most=31)
 REASONS = array(REASON, 8, "Reason codes")
+_SHARE = {"type": "array", "prefixItems": [REASON, whole(least=1)], "minItems": 2, "maxItems": 2}
+SHARED_REASON = either(REASON, _SHARE)
 NOTE = text("Free text for people; stays at this node, where it can be erased", most=500)
 STANDS_IN = text("The place that it stands in when it is a handling unit; or empty", most=31)
 EXPIRY = text("A date, YYYY-MM-DD", most=10)
@@ -71,7 +74,11 @@ ARRIVED_LINE = record(
         "held": one_of("quality", "damage", "expired", doc="How; damage where it is not said"),
         "missing": QUANTITY,
         "target": CODE,
-        "reasons": REASONS,
+        "reasons": array(
+            SHARED_REASON,
+            8,
+            "Codes; of several with how much of `missing` each explains. `returned`: the carrier took it back",
+        ),
         "expiry": EXPIRY,
     },
 )

@@ -334,6 +334,12 @@ ROUTES = (
             "paper": or_null(text("The dispatch paper's text")), "confirm": CONFIRM, **MADE,
         },
     ),
+    signed_verb(
+        "transfers/reverse", TRANSFER, "Take an acceptance back: the transfer is open again",
+        lambda floor: floor.reversing.reverse,
+        record("Reversed", {"op_id": OP_ID, "state": RECORDED, "transfer": OP_ID, "reversal": OP_ID}),
+        {"of": OP_ID, "reasons": REASONS}, {"note": NOTE},
+    ),
     verb(
         "transfers/cancel", TRANSFER, "Ask the hub to cancel a transfer of this site, whose goods stand in `target`",
         lambda floor: floor.transfers.cancel, DISPATCHED, {"transfer": OP_ID, "target": CODE}, {"note": NOTE},
@@ -369,11 +375,13 @@ ROUTES = (
                 "transfer": OP_ID, "sender": NAME, "receiver": NAME, "state": text(),
                 "diverted": text("To which site the hub has diverted it"),
                 "request": text("Of its cancelling: asked, declined, or empty"),
+                "reversed": flag("An acceptance of it was reversed, as the hub told"),
                 "lines": array(
                     record(
                         "TransferLine", {**TRANSFER_LINE, "done": QUANTITY},
-                        may={"accepted": QUANTITY, "missing": QUANTITY},
-                        doc="`accepted` and `missing` of what left here, as soon as the hub has told",
+                        may={"accepted": QUANTITY, "missing": QUANTITY, "returned": QUANTITY},
+                        doc="`accepted`, `missing` and `returned` (it comes back, or has: until then it is missing"
+                        " too) of what left here, as soon as the hub has told",
                     )
                 ),
                 "being_counted": flag("It touches a bin that is being counted, and the asker counts"),

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response
 
 from devices import pictures
 from devices.decoders.scan import rules
-from ledger import people
+from ledger import calls, people
 from ledger.ids import VIRTUAL, OpId
-from ledger.people import ADMIN, APPROVE
+from ledger.people import ADMIN, APPROVE, TRANSFER
 from node import proofs, waiting
 from node.alerts import MAY_SEE
 from node.counting_close import SURE
@@ -202,7 +202,7 @@ def _add_work(routes: Blueprint, parts: NodeParts) -> None:
             lines=excerpt(found.get("lines") or ()),
             words=state_words(found["state"]),
             at_ms=at_ms,
-            reversal="waits" if waits else "possible" if _may_reverse(who, found) else "",
+            reversal="waits" if waits else _reversal(who, found),
             wrong=WRONG,
             marks=MARKS,
             note=note,
@@ -229,7 +229,11 @@ def _add_people(routes: Blueprint, parts: NodeParts) -> None:
         return render_template("node/people.html", known=excerpt(found), having=having, search=search)
 
 
-def _may_reverse(who: Person, found: Answer) -> bool:
-    """Whether this person may propose to book this operation backwards, as far as is known before it is signed."""
-    booked = found.get("lines") and not found.get("parts") and not found["reversed_by"]
-    return bool(booked) and found["call"] in REVERSIBLE and who.has(MAY_REVERSE)
+def _reversal(who: Person, found: Answer) -> str:
+    """How this person may have this operation booked backwards, as far as is known before it is signed: "propose",
+    "sign" or ""."""
+    if found.get("parts") or found.get("being_counted") or found["reversed_by"]:
+        return ""
+    if found["call"] == calls.AcceptTransfer.METHOD:
+        return "sign" if who.has(TRANSFER) else ""
+    return "propose" if found["lines"] and found["call"] in REVERSIBLE and who.has(MAY_REVERSE) else ""

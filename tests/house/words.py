@@ -101,6 +101,7 @@ RULES = tuple(
         "node/policies",
         "node/proofs",
         "node/proposals",
+        "node/reversing",
         "node/rounds",
         "node/scanning",
         "node/second_factors",

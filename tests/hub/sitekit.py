@@ -349,12 +349,14 @@ class Site:
         moved = tuple(_line(quantity, item, source, "IN_TRANSIT") for item, quantity in lines)
         return self.act(calls.Dispatch(actor=NOBODY, receiver=receiver, lines=moved), op_id=op_id, units=units)
 
-    def accept(self, transfer: OpId, sender: str, *lines: tuple[int, str, int, int], target: str = "A-01") -> OpId:
+    def accept(
+        self, transfer: OpId, sender: str, *lines: tuple[int, str, int, int], target: str = "A-01", **said: Any
+    ) -> OpId:
         rows = tuple(
             Accepted(index=index, item=item, quantity=quantity, missing=missing, target=target)
             for index, item, quantity, missing in lines
         )
-        return self.act(calls.AcceptTransfer(actor=NOBODY, transfer=transfer, sender=sender, lines=rows))
+        return self.act(calls.AcceptTransfer(actor=NOBODY, transfer=transfer, sender=sender, lines=rows), **said)
 
     def _view(self, name: str, text: str) -> bytes:
         from ledger.codec import keccak256

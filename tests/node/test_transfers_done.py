@@ -112,6 +112,21 @@ def test_goods_that_came_although_the_hub_had_ruled_otherwise_are_sealed(
     assert excepted_at(bergen, answer) == [("DOCK", "BOLT", 24, "IN_TRANSIT", "DOCK")]
 
 
+def test_goods_that_came_back_before_anybody_had_said_so_are_sealed(sites: tuple[Stage, Stage]) -> None:
+    oslo, _ = sites
+    transfer = dispatch(oslo)
+    tell(oslo, transfer)
+    answer = accept(oslo, transfer, {"index": 0, "quantity": 5}, happened=True)
+    assert answer["exception"] is True
+    assert excepted_at(oslo, answer) == [("DOCK", "BOLT", 5, "IN_TRANSIT", "DOCK")]
+    # Of what the receiver says went back more has come than that: it is here.
+    line = [0, "BOLT", "", "", 0, 24, 20, 4, 20, "", 3]
+    tell(oslo, transfer, "short", lines=[line, [1, "PAINT", "L1", "", 0, 4, 4, 0, 4]])
+    came = ({"index": 0, "quantity": 4}, {"index": 1, "quantity": 1})
+    assert "exception" not in accept(oslo, transfer, *came, happened=True)
+    assert (oslo.stock("DOCK", "BOLT"), oslo.stock("DOCK", "PAINT")) == (4, 1)
+
+
 def test_goods_of_a_transfer_that_nobody_here_has_heard_of_are_sealed(sites: tuple[Stage, Stage]) -> None:
     oslo, bergen = sites
     transfer, op = dispatch(oslo), bergen.op()

@@ -43,9 +43,15 @@ class Place:
     def lena(self) -> Person:
         return self.floor.people.session(self.token)
 
-    def accept(self, transfer: OpId, quantity: int, **more: Any) -> None:
+    def accept(self, transfer: OpId, quantity: int, **more: Any) -> OpId:
+        op = self.op()
         body = {"transfer": str(transfer), "target": "A-02", "lines": [{"index": 0, "quantity": quantity, **more}]}
-        self.floor.transfers.accept(self.op(), self.lena, body, PIN)
+        self.floor.transfers.accept(op, self.lena, body, PIN)
+        return op
+
+    def reverse(self, acceptance: OpId) -> None:
+        body = {"of": str(acceptance), "reasons": ["wrong-goods"]}
+        self.floor.reversing.reverse(self.op(), self.lena, body, PIN)
 
     def coming(self) -> list[tuple[str, int]]:
         with self.machine.site.reading() as connection:
@@ -130,6 +136,57 @@ def test_what_was_missing_comes_back_into_a_bin_of_the_sender(world: World) -> N
     assert bergen.stock("A-02") == 20
 
 
+def test_what_the_carrier_took_back_comes_in_without_a_ruling(world: World) -> None:
+    oslo, bergen = world.oslo, world.bergen
+    transfer = world.send()
+    bergen.accept(transfer, 17, missing=7, reasons=[["lost-on-the-way", 4], ["returned", 3]])
+    world.turn()
+    assert (oslo.sent()[0], oslo.coming(), bergen.coming()) == ("short", [("oslo", 3)], [])
+    oslo.accept(transfer, 3)
+    world.turn()
+    assert (oslo.sent()[0], world.company.kinds()) == ("short", ["transfer short"])
+    world.decide("transfer short", "lost")
+    assert (oslo.sent()[0], oslo.coming(), world.company.kinds()) == ("settled", [], [])
+    assert [oslo.stock(each) for each in ("A-01", "A-02", "CUSTOMER", "SHRINKAGE", "IN_TRANSIT")] == [16, 3, 17, 4, 0]
+    assert bergen.stock("A-02") == 17
+
+
+def test_a_reversed_acceptance_lets_the_transfer_be_accepted_anew(world: World) -> None:
+    oslo, bergen = world.oslo, world.bergen
+    transfer = world.send()
+    acceptance = bergen.accept(transfer, 20, missing=4, reasons=["short"])
+    world.turn()
+    assert (oslo.sent()[0], world.company.kinds()) == ("short", ["transfer short"])
+    bergen.reverse(acceptance)
+    assert (bergen.coming(), bergen.stock("A-02"), bergen.stock("IN_TRANSIT")) == ([("oslo", 24)], 0, 0)
+    world.turn()
+    assert (oslo.sent()[0], bergen.coming(), world.company.kinds()) == ("in transit", [("oslo", 24)], [])
+    assert len(world.hub.transfers()) == 1
+    bergen.accept(transfer, 24)
+    world.turn()
+    assert (oslo.sent()[0], bergen.coming(), world.company.kinds()) == ("settled", [], [])
+    assert [oslo.stock(each) for each in ("A-01", "CUSTOMER", "IN_TRANSIT")] == [16, 24, 0]
+    assert (bergen.stock("A-02"), bergen.stock("IN_TRANSIT")) == (24, -24)
+
+
+def test_goods_that_came_back_go_on_their_way_again(world: World) -> None:
+    oslo, bergen = world.oslo, world.bergen
+    transfer = world.send()
+    bergen.accept(transfer, 21, missing=3, reasons=["returned"])
+    world.turn()
+    back = oslo.accept(transfer, 3)
+    world.turn()
+    assert (oslo.sent()[0], world.company.kinds()) == ("settled", [])
+    oslo.reverse(back)
+    assert (oslo.coming(), oslo.stock("A-02"), oslo.stock("IN_TRANSIT")) == ([("oslo", 3)], 0, 3)
+    world.turn()
+    assert (oslo.sent()[0], oslo.coming(), world.company.kinds()) == (
+        "coming back",
+        [("oslo", 3)],
+        ["transfer short"],
+    )
+
+
 def test_what_never_left_is_cancelled(world: World) -> None:
     oslo, bergen = world.oslo, world.bergen
     transfer = world.send()
@@ -185,6 +242,22 @@ def test_another_site_takes_what_is_diverted_to_it(world: World) -> None:
     world.turn()
     assert (oslo.sent()[0], oslo.stock("IN_TRANSIT"), tromso.stock("A-01")) == ("settled", 0, 24)
     assert world.company.kinds() == []
+
+
+def test_another_site_takes_the_rest_of_what_was_accepted_in_part(world: World) -> None:
+    oslo, bergen, tromso = world.oslo, world.bergen, world.tromso
+    transfer = world.send()
+    bergen.accept(transfer, 10)
+    world.turn()
+    world.hub.ask_transfer(TransferName("oslo", transfer), "rita", "the rest is in Tromsø")
+    world.decide("transfer request", "diverted", "tromso")
+    assert (oslo.sent(), bergen.coming(), tromso.coming()) == (("in transit", "", "tromso"), [], [("oslo", 14)])
+    with pytest.raises(Rejected, match="more of BOLT than was dispatched"):
+        tromso.accept(transfer, 15)
+    tromso.accept(transfer, 14)
+    world.turn()
+    assert (oslo.sent()[0], tromso.coming(), world.company.kinds()) == ("settled", [], [])
+    assert (oslo.stock("IN_TRANSIT"), bergen.stock("A-02"), tromso.stock("A-02")) == (0, 10, 14)
 
 
 def test_a_pallet_comes_back_as_it_went(world: World) -> None:

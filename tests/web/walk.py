@@ -95,6 +95,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "transfers/paper": {"scanned": ["NO-PAPER"]},
     "transfers/cancel": {"transfer": NOBODY, "target": "A-01"},
     "transfers/accept": {"transfer": NOBODY, "lines": [], "pin": PIN},
+    "transfers/reverse": {"of": NOBODY, "reasons": ["wrong-goods"], "pin": PIN},
     "inventory/{code}/transfer": {"quantity": 1, "source": "A-02", "target": "NO-SUCH"},
     "inventory/{code}/update": {"location": "NO-SUCH", "change": 1, "reasons": ["lost"]},
     "users/{actor}/unlock": {},

@@ -3,7 +3,7 @@
 
 import { act, newOpId, post } from "./api.js";
 import { OUT, since, whenAway } from "./away.js";
-import { base, measured, together, written } from "./amounts.js";
+import { base, measured, together, typed, written } from "./amounts.js";
 import { decider } from "./decide.js";
 import { begun, Draft } from "./draft.js";
 import { ACTS, ask, askAmount, beforeCodes, detailsOf, done, lineOf, lookUp, onCode, stopFollowing, tileOf } from "./goods.js";
@@ -244,7 +244,7 @@ function wish() {
   const units = wholeUnits();
   const lines = transfer.lines.map((line) => ({
     index: line.index, quantity: line.came, target,
-    ...(line.damaged ? { damaged: line.damaged, held: line.held } : {}), ...(line.expiry && line.came ? { expiry: line.expiry } : {}), ...(off(line) < 0 ? { missing: -off(line) } : {}), ...(off(line) ? { reasons: [line.why] } : {}),
+    ...(line.damaged ? { damaged: line.damaged, held: line.held } : {}), ...(line.expiry && line.came ? { expiry: line.expiry } : {}), ...(off(line) < 0 ? { missing: -off(line) } : {}), ...(off(line) ? { reasons: whys(line) } : {}),
   }));
   return { transfer: transfer.name, sender: transfer.sender, lines, ...(units.length ? { units, target } : {}), ...(transfer.paper ? { paper: transfer.paper } : {}) };
 }
@@ -280,17 +280,39 @@ function loose() {
   return units.size ? n_("%(num)s handling unit was not scanned whole: its goods come in loose.", "%(num)s handling units were not scanned whole: their goods come in loose.", units.size) : "";
 }
 
+// Of what is missing the carrier took a part back, which its sender can expect, and the rest has the reason that was chosen.
+const goesBack = (line) => off(line) < 0 && transfer.origin === transfer.sender; // not of what comes back itself
+function whys(line) {
+  const short = -off(line), back = goesBack(line) ? line.back ?? 0 : 0;
+  return back === 0 ? [line.why] : back === short ? ["returned"] : [[line.why, short - back], ["returned", back]];
+}
+
+function backOf(line) {
+  const digits = typed(byId(`back-${line.index}`)) || "0";
+  const back = /^[0-9]{1,12}(\.[0-9]+)?$/.test(digits) ? base(digits, line.decimals) : NaN;
+  if (!(back <= -off(line))) throw new Refused(_("%(name)s: at most %(number)s can have gone back.", { name: titled(line), number: measured(-off(line), line) }));
+  return back;
+}
+
+function askBack(line) {
+  const part = byId("back-of").content.cloneNode(true), id = `back-${line.index}`, field = part.querySelector("input");
+  Object.assign(part.querySelector("label"), { htmlFor: id, textContent: _("Of these the carrier took back") });
+  Object.assign(field, { id, value: line.back ? written(Math.min(line.back, -off(line)), line.decimals) : "" });
+  return part;
+}
+
 // Why each line differs, of the reasons that fit it: one for all would be true of none.
 const fits = (line, reason) => (off(line) > 0) === (reason === "over");
 function askWhys(different) {
-  byId("whys").replaceChildren(...different.map((line) => {
+  byId("differs-refusal").textContent = "";
+  byId("whys").replaceChildren(...different.flatMap((line) => {
     const part = byId("why-of").content.cloneNode(true), id = `why-${line.index}`, select = part.querySelector("select"), label = part.querySelector("label");
     Object.assign(label, { htmlFor: id, textContent: `${titled(line)}: ${gap(line)}` });
     for (const option of [...select.options]) if (!fits(line, option.value)) option.remove();
     select.id = id;
     line.why = select.value;
     select.addEventListener("change", () => { line.why = select.value; });
-    return part;
+    return goesBack(line) ? [part, askBack(line)] : [part];
   }));
 }
 
@@ -302,7 +324,15 @@ byId("accept").addEventListener("click", () => {
   byId("differs-words").textContent = different.slice(0, 5).map((line) => _("%(name)s: %(number)s of %(all)s", { name: line.item, number: written(line.came, line.decimals), all: measured(line.open, line) })).join(", ");
   byId("differs").showModal();
 });
-byId("differs-form").addEventListener("submit", () => open("sign"));
+byId("differs-form").addEventListener("submit", (event) => {
+  try {
+    for (const line of transfer.lines.filter(goesBack)) line.back = backOf(line);
+    open("sign");
+  } catch (error) {
+    event.preventDefault();
+    byId("differs-refusal").textContent = error.message;
+  }
+});
 
 async function start() {
   const before = await half.said;

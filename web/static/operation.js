@@ -16,7 +16,17 @@ proof.addEventListener("rung", (event) => {
 });
 follow(proof.dataset.op, proof);
 
-if (byId("reverse")) {
+if (byId("reverse")?.dataset.how === "sign") {
+  const opId = newOpId();
+  decider({
+    reverse: {
+      title: _("Reverse it?"), yes: _("Sign"), why: "why-again", signed: true,
+      words: _("What came in is on its way again, and the transfer can be accepted anew. The goods have to be where they were put, and free."),
+      act: (signal) => act("transfers/reverse", { of: proof.dataset.op, reasons: [byId("reason-again").value], pin: byId("pin").value }, opId, signal),
+      done: () => location.reload(),
+    },
+  });
+} else if (byId("reverse")) {
   decider({
     reverse: {
       title: _("Reverse it?"), yes: _("Propose it"), why: "why-again",
