@@ -16,7 +16,7 @@ from ledger.words import LINES_MAX
 from node import catalogue, counting_shared, counting_units
 from node.counting_choosing import refuse_own
 from node.counting_judge import verdict_of
-from node.counting_relocations import Offer, offers, relocated
+from node.counting_relocations import Offer, offers, relocated, still_counted
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import (
@@ -194,6 +194,7 @@ class Review:
                 ],
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
+                "uncounted": still_counted(connection, session, bin_),
                 "units": counting_units.found_in(connection, session, bin_),
                 **({"ended": why} if (why := ended(connection, session, bin_)) else {}),
                 **({} if choice is None else {"chosen": {"round": choice[0], "reason": choice[1]}}),
@@ -434,4 +435,5 @@ def _offer(connection: Connection, offer: Offer) -> Answer:
         "target": offer.target,
         "quantity": offer.quantity,
         "decided": offer.decided,
+        "posted": "" if offer.posted is None else str(offer.posted),
     }

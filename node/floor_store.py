@@ -521,3 +521,8 @@ HANDED_2 = """
 ALTER TABLE handed_codes ADD COLUMN page TEXT NOT NULL DEFAULT '';
 ALTER TABLE handed_codes ADD COLUMN came INTEGER NOT NULL DEFAULT 0;
 """
+
+RELOCATED_LATE_1 = """
+-- What had posted one of the two bins before this was decided of the other; NULL where neither was posted.
+ALTER TABLE count_relocations ADD COLUMN posted BLOB;
+"""

@@ -621,6 +621,7 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.TASKS_2,
     floor_store.HANDED_2,
     LISTED_7,
+    floor_store.RELOCATED_LATE_1,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

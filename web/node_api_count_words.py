@@ -320,10 +320,14 @@ REVIEW = record(
                     "target": CODE,
                     "quantity": QUANTITY,
                     "decided": one_of("accepted", "declined", ""),
+                    "posted": text(
+                        "What posted one of the two bins before the other was counted; else empty", most=32
+                    ),
                 },
                 doc="Missing in source and found in target: perhaps only moved",
             )
         ),
+        "uncounted": whole("In how many bins of the count what differs here may still turn up, or be missing"),
         "units": array(
             record("UnitConfirmed", {"unit": CODE, "stood": text("Where the books had it", most=31)}),
             None,
