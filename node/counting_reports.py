@@ -31,8 +31,8 @@ LINE_COLUMNS = (
     "posted",
 )  # fmt: skip
 MONTH_COLUMNS = (
-    "month", "bins_counted", "bins", "rounds", "bins_right", "lines", "lines_right", "expected_value", "gross_value",
-    "net_value",
+    "month", "bins_counted", "bins", "rounds", "rounds_not_blind", "bins_right", "lines", "lines_right",
+    "expected_value", "gross_value", "net_value",
 )  # fmt: skip
 
 
@@ -152,6 +152,7 @@ class Reports:
                 "bins_counted": len({each.bin for each in chosen if each.whole}),
                 "bins": len(bins),
                 "rounds": len(chosen),
+                "rounds_not_blind": sum(not each.blind for each in chosen),
                 "bins_right": bins_right,
                 "lines": total.lines,
                 "lines_right": total.right,

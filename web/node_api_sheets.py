@@ -299,6 +299,7 @@ ROUTES = (
             "CertificateChecked",
             {
                 "true": flag(), "complete": flag(), "faults": array(WORDS, None),
+                "not_blind": array(CODE, None, "Bins of it whose counter was told what the books had"),
                 "noted": text("The operation that noted it on the chain, or empty"),
             },
         ),
