@@ -163,10 +163,14 @@ class Counting(Sessions, Lines):
 
     def begin(self, connection: Connection, who: Person, bin_: str, second: bool = False) -> Answer:
         """`open_bin` inside a transaction of the caller, for a bin label that was scanned. `second`: also a bin that
-        somebody counts already, on one's own."""
+        somebody counts already, on one's own. What the person has open is the same count on any other tablet."""
+        mine, row = tasks.current(connection, who.actor), open_round(connection, bin_)
+        if mine is not None and row is not None and (mine.kind, mine.target) == (tasks.COUNT, bin_):
+            self.contact(connection, mine, who)
+            return _opened(mine, row)
         if who.has(AUDIT):
             self.test(connection, OpId.new(self._desk.random), who, bin_)
-        row = open_round(connection, bin_)
+            row = open_round(connection, bin_)
         if row is None or row.session_state != "active":
             raise Rejected(f"{bin_} is not to be counted now")
         area = counting_shared.own_area(connection, bin_, who.actor)
@@ -174,7 +178,7 @@ class Counting(Sessions, Lines):
             task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
             self.contact(connection, task, who)
             counting_shared.begin(connection, area, task.task)
-            return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
+            return _opened(task, row)
         if self.is_taken(connection, who, bin_):
             if not second:
                 raise Rejected(TAKEN.format(bin_))
@@ -193,7 +197,7 @@ class Counting(Sessions, Lines):
             (who.actor.raw, task.task, changes, self._site.head.height, row.session.raw, bin_, row.round),
         )
         set_bin(connection, row.session, bin_, "counting")
-        return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
+        return _opened(task, row)
 
     def leave(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Give the open bin back uncounted, for another person to begin afresh: `bin`. Its events stay on record."""
@@ -384,3 +388,8 @@ class Counting(Sessions, Lines):
     def blind_bins(self, connection: Connection, who: Person) -> frozenset[str]:
         """The bins whose stock this person must not learn now: all that are in an unfinished count, for counters."""
         return blind_bins(connection) if who.counts else frozenset()
+
+
+def _opened(task: tasks.Task, row: Round) -> Answer:
+    """What is open, for the tablet of its counter."""
+    return {"task": task.task, "session": str(row.session), "bin": row.bin, "whole": row.whole}
