@@ -17,6 +17,7 @@ from node import catalogue, counting_shared, counting_units
 from node.counting_choosing import refuse_own
 from node.counting_judge import verdict_of
 from node.counting_relocations import Offer, offers, relocated, still_counted
+from node.counting_reports import left_out
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import (
@@ -121,7 +122,7 @@ class Review:
         self, connection: Connection, who: Person, session: OpId, shown: Container[str] | None = None
     ) -> Answer:
         """A session's bins, for the supervisor: state, round, who counts. Quantities are in `bin_review` alone. Of
-        bins that are not `shown` there is the state alone."""
+        bins that are not `shown` there is the state alone. `left_out`: how many its plan chose and did not get."""
         who.may_see(APPROVE, "see how a count stands")
         known = need_session(connection, session)
         rows = connection.execute(
@@ -160,7 +161,7 @@ class Review:
             )
         return {
             "session": str(session), "name": known.name, "state": known.state, "frozen": known.frozen,
-            "rule": known.rule.as_json(), "bins": bins,
+            "rule": known.rule.as_json(), "left_out": len(left_out(connection, session)), "bins": bins,
         }  # fmt: skip
 
     def _open(self, connection: Connection, row: Round) -> Answer:

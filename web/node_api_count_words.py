@@ -362,6 +362,7 @@ SESSION_BINS = record(
         "state": SESSION_STATE,
         "frozen": flag("Its bins take no other work meanwhile"),
         "rule": RULE,
+        "left_out": whole("How many bins its plan chose and did not get: they were in another count"),
         "bins": array(SESSION_BIN),
         "next": or_null(text()),
     },
