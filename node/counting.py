@@ -96,7 +96,7 @@ class Counting(Sessions, Lines):
         fields.done()
 
         def work(connection: Connection) -> Answer:
-            give(connection, session, bin_, assignee, deadline_ms)
+            give(connection, session, bin_, assignee, deadline_ms, self._desk.now_ms())
             return {"session": str(session), "bin": bin_}
 
         content = {"session": session.raw, "bin": bin_, "assignee": str(assignee or ""), "deadline": deadline_ms}
@@ -258,21 +258,27 @@ class Counting(Sessions, Lines):
                 " JOIN count_sessions s ON s.session = b.session WHERE b.state = 'counting'",
                 (AUDIT, COUNT),
             ).fetchall()
-            assigned = connection.execute(
-                "SELECT r.session, r.bin, r.round FROM count_bins b"
+            given = connection.execute(
+                "SELECT r.session, r.bin, r.round, r.assignee FROM count_bins b"
                 " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.task IS NULL"
-                " JOIN rights p ON p.actor = r.assignee AND (p.revoked OR NOT p.roles & ?)"
-                " WHERE b.state = 'waiting'",
-                (COUNT,),
+                " AND r.assignee IS NOT NULL WHERE b.state = 'waiting'"
             ).fetchall()
             opened = [(str(bin_), Actor(bytes(actor)), int(role)) for bin_, actor, role in rows]
-            people = {actor: self._operators.with_rights(connection, actor) for _, actor, _ in opened}
-        for bin_, actor, role in opened:
+            assigned = [(key, Actor(bytes(actor))) for *key, actor in given]
+            named = {actor for _, actor, _ in opened} | {actor for _, actor in assigned}
+            people = {actor: self._operators.with_rights(connection, actor) for actor in named}
+
+        def may(actor: Actor, role: int) -> bool:
             person = people[actor]
-            if person is None or not person.has(role):
+            return person is not None and person.has(role)
+
+        for bin_, actor, role in opened:
+            if not may(actor, role):
                 with self._site.writing() as connection:
                     self._free(connection, bin_, actor)
-        for key in assigned:
+        for key, actor in assigned:
+            if may(actor, COUNT):
+                continue
             with self._site.writing() as connection:
                 connection.execute(
                     "UPDATE count_rounds SET assignee = NULL"

@@ -312,7 +312,8 @@ class Review:
             if row.bin_state != "review":
                 raise Rejected(f"{bin_} is not in review: nothing to count again")
             next_round(connection, row, "ordered")
-            give(connection, session, bin_, assignee, row.deadline_ms if deadline_ms is None else deadline_ms)
+            until_ms = row.deadline_ms if deadline_ms is None else deadline_ms
+            give(connection, session, bin_, assignee, until_ms, self._desk.now_ms())
             return {"session": str(session), "bin": bin_}
 
         content = {
