@@ -104,8 +104,8 @@ class Proposals:
             return 0
         barred = cache(lambda place: place in hidden or who.actor in counters_now(connection, place))
         rows = connection.execute(
-            _ROW + "WHERE p.state = 'open' AND p.actor <> ? ORDER BY p.at_ms", (who.actor.raw,)
-        ).fetchall()
+            _ROW + "WHERE p.state = 'open' AND p.actor <> ? ORDER BY p.at_ms, p.op_id", (who.actor.raw,)
+        )
         theirs = (row for row in rows if not any(map(barred, ends_of(_read(bytes(row[1]), bytes(row[2]))[0]))))
         return sum(1 for _ in islice(theirs, most))
 
