@@ -62,7 +62,7 @@ class Relocations:
 
         def work(connection: Connection) -> Answer:
             for bin_ in (source, target):
-                refuse_own(connection, session, bin_, who)
+                refuse_own(connection, session, bin_, who, self._desk.now_ms())
             found = (each for bin_ in (source, target) for each in offers(connection, session, bin_))
             offer = next(
                 (each for each in found if (each.key, each.source, each.target) == (key, source, target)), None

@@ -134,7 +134,7 @@ class Review:
             newest = latest_of(connection, session)
             waiting = [row for row in newest.values() if row.bin_state == "waiting"]
             parked, counted = parked_in(connection, session), recorded_in(connection, session)
-            anybody = countable(connection, session, waiting)
+            anybody = countable(connection, session, waiting, self._desk.now_ms())
         for bin_, state, reason in rows:
             if shown is not None and bin_ not in shown:
                 bins.append({"bin": bin_, "state": state})
@@ -338,7 +338,7 @@ class Review:
             number = recorded(connection, session, bin_)
             if number is None:
                 raise Rejected(f"{bin_} was not counted yet: nothing to take")
-            refuse_own(connection, session, bin_, who)
+            refuse_own(connection, session, bin_, who, self._desk.now_ms())
             end_rounds(connection, row, number, reason)
             counting_units.settle(connection, self._desk, session, bin_)
             return {"session": str(session), "bin": bin_}

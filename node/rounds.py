@@ -290,18 +290,20 @@ def need_counter(connection: Connection, actor: Actor) -> None:
         raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
 
 
-def people_with(connection: Connection, role: int) -> set[Actor]:
+def people_with(connection: Connection, role: int, now_ms: int) -> set[Actor]:
     """Everyone who has the role now and has a key here: who never logged in cannot be waited for."""
     rows = connection.execute(
-        "SELECT actor FROM rights WHERE roles & ? AND NOT revoked AND key IS NOT NULL", (role,)
+        "SELECT actor FROM rights WHERE roles & ?1 AND NOT revoked AND key IS NOT NULL AND valid_from <= ?2"
+        " AND (valid_until = 0 OR valid_until > ?2)",
+        (role, now_ms // 1000),
     ).fetchall()
     return {Actor(bytes(row[0])) for row in rows}
 
 
-def countable(connection: Connection, session: OpId, rows: Iterable[Round]) -> set[str]:
+def countable(connection: Connection, session: OpId, rows: Iterable[Round], now_ms: int) -> set[str]:
     """The bins of these newest rounds that somebody here may count: whom `refuse_counter` would let. Asked of a whole
     session at once."""
-    people, barred = people_with(connection, COUNT), barred_in(connection, session)
+    people, barred = people_with(connection, COUNT, now_ms), barred_in(connection, session)
     return {
         row.bin
         for row in rows

@@ -185,3 +185,23 @@ def test_both_tablets_opened_it_without_contact_and_it_is_one_count(
     assert other.shown is None and sorted(counted(stage, number)) == [("BOLT", "", 4), ("DRILL", "S1", 1)]
     with stage.site.reading() as connection:
         assert connection.execute("SELECT COUNT(*) FROM exceptions").fetchone() == (0,)
+
+
+def test_another_bin_that_was_counted_without_contact_while_one_stayed_open_is_kept(
+    stage: Stage, both: tuple[Tablet, Tablet], number: OpId
+) -> None:
+    """Whoever takes another tablet because the first one died counts on, and the first bin is still open."""
+    one, other = both
+    one.open()
+    one.scan(GTINS["BOLT"])
+    other.waited_ms = LONG_MS
+    assert other.scan("BIN:A-02", "")["outcome"] == "opened"
+    assert other.scan(GTINS["BOLT"], "A-02")["outcome"] == "counted"
+    wish = {"bin": "A-02", "confirm": True}
+    closed = stage.floor.counting.close_bin(stage.op(), other.who, wish)
+    assert closed["exception"] and other.lines == {"BOLT": 1}  # of the bin that is open still
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT location FROM exceptions").fetchall() == [("A-02",)]
+        assert connection.execute("SELECT item, quantity FROM exception_lines").fetchall() == [("BOLT", 1)]
+    other.waited_ms = 0
+    assert "close it first" in other.scan("BIN:A-02", "")["why"]  # who is there is told
