@@ -8,6 +8,7 @@ contract judges the signature, and what the site could not book is asked again w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ REJECT_REASONS = (
     ("not-allowed", "It may not be done"),
 )
 LINES_SHOWN_MAX = 200
+UNSTABLE = "unstable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,33 @@ def _judged(session: Session, origin: str, site: str, wish: Wish) -> Waiting | N
         return None
     found, by = made
     return Waiting(origin, site, wish, found, by, number, decided)
+
+
+def in_full(session: Session, one: Waiting) -> dict[str, Any]:
+    """`as_json` with `marks`: how it came about, as the documents in the blocks say (`ledger.documents.MARKS`), and
+    "unstable" where stock of the bin moved while it was counted."""
+    return {**as_json(session, one), "marks": _marks(session, one)}
+
+
+def _marks(session: Session, one: Waiting) -> list[str]:
+    if isinstance(one.wish, ProposalWish):
+        return list(_document(one.wish).marks)
+    found: dict[str, None] = {}
+    for call in one.calls:
+        if isinstance(call, calls.PostCount):
+            found |= {} if call.stable else {UNSTABLE: None}
+            row = session.one(
+                "SELECT o.origin, o.height, o.tx_index FROM counts c JOIN operations o ON o.origin = c.origin"
+                " AND o.op_id = c.op_id JOIN origins i ON i.origin = c.origin WHERE c.op_id = :op AND c.site = :site"
+                " ORDER BY i.incarnation DESC LIMIT 1",
+                op=str(call.count),
+                site=one.site,
+            )
+            if row is not None:
+                documents = blocks.documents_at(session, str(row["origin"]), int(row["height"]))
+                with suppress(Invalid):  # no chain says that what travels beside a call can be read
+                    found |= dict.fromkeys(Document.decode(documents[int(row["tx_index"])]).marks)
+    return list(found)
 
 
 def _of_count(

@@ -203,7 +203,7 @@ def _approvals(arguments: argparse.Namespace) -> Result:
     try:
         with opened.read() as session:
             if arguments.id is not None:
-                return approving.as_json(session, approving.find(session, arguments.id))
+                return approving.in_full(session, approving.find(session, arguments.id))
             return {"approvals": [approving.as_json(session, each) for each in approving.waiting(session)]}
     finally:
         opened.close()

@@ -140,7 +140,8 @@ def announced(result: Result) -> str:
 def approvals(result: Result) -> str:
     if "lines" in result:
         head = f"{result['op_id']}  {result['site']}  {_act(result)}  by {', '.join(result['by'])}"
-        lines = [head, *(f"  {_approval_line(line)}" for line in result["lines"])]
+        marks = [f"  {', '.join(result['marks'])}"] if result["marks"] else []
+        lines = [head, *marks, *(f"  {_approval_line(line)}" for line in result["lines"])]
         if result["count"] > len(result["lines"]):
             lines.append(f"  and {counted(result['count'] - len(result['lines']), 'more line')}")
         return "\n".join(lines)

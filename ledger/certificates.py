@@ -22,7 +22,8 @@ SEALED_KIND = "unit-sealed"  # the kind of the note that an unopened unit was co
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """A posted whole count of a bin: op ids in hex, heights, and whether the bin was stable while it was counted."""
+    """A posted whole count of a bin: op ids in hex, heights, whether the bin was stable while it was counted, and
+    whether its counter was told nothing of what the books had."""
 
     bin: str
     counts: tuple[str, ...]
@@ -30,6 +31,7 @@ class Covered:
     recorded: int
     posted: int
     stable: bool
+    blind: bool
     round: int
 
 
@@ -72,6 +74,7 @@ def complete(
                 "recorded": found.recorded,
                 "posted": found.posted,
                 "stable": found.stable,
+                "blind": found.blind,
                 "round": found.round,
             }
         )
@@ -87,6 +90,11 @@ def complete(
         "sealed": sealed,
         "missing": missing,
     }
+
+
+def not_blind(certificate: Mapping[str, Any]) -> list[str]:
+    """The bins of a certificate whose counter was told what the books had."""
+    return [row["bin"] for row in certificate["bins"] if not row["blind"]]
 
 
 def encode(certificate: Mapping[str, Any]) -> bytes:

@@ -31,6 +31,7 @@ AHEAD_MS_MAX = 60_000
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,30}", re.ASCII)
 REFERENCE_CHARS_MAX = 64
+REFERENCES_MAX = 8
 
 TAKES_BACK = "takes-back"  # of a document's references: the operation that it carries back
 
@@ -125,7 +126,7 @@ class Document:
             _codes((kind,))
             if type(digest) is not bytes or len(digest) != 32:
                 raise Rejected(f"the commitment {kind!r} has 32 bytes")
-        if len(self.references) > 8 or len(self.commitments) > 8:
+        if len(self.references) > REFERENCES_MAX or len(self.commitments) > 8:
             raise Rejected("a document has at most 8 references and 8 commitments")
         _codes(self.marks)
         _units(self.units)

@@ -239,9 +239,16 @@ def _certificate(arguments: argparse.Namespace) -> dict[str, Any]:
 def _show_certificate(result: dict[str, Any]) -> str:
     if "faults" in result:
         words = "true and complete" if result["complete"] else "true, and not complete" if result["true"] else "false"
-        return "\n".join([f"this certificate is {words}", *result["faults"]])
+        blind = (
+            [f"not counted blind: {', '.join(result['not_blind'])}"] if result["true"] and result["not_blind"] else []
+        )
+        return "\n".join([f"this certificate is {words}", *blind, *result["faults"]])
     said = [f"{result['zone']} at block {result['height']}: {'complete' if result['complete'] else 'not complete'}"]
-    said += [f"{row['bin']}  counted in block {row['recorded']}, posted in {row['posted']}" for row in result["bins"]]
+    said += [
+        f"{row['bin']}  counted in block {row['recorded']}, posted in {row['posted']}"
+        + ("" if row["blind"] else ", not blind")
+        for row in result["bins"]
+    ]
     return "\n".join([*said, *(f"{bin_}  not covered" for bin_ in result["missing"])])
 
 

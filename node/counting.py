@@ -96,7 +96,7 @@ class Counting(Sessions, Lines):
         fields.done()
 
         def work(connection: Connection) -> Answer:
-            give(connection, session, bin_, assignee, deadline_ms)
+            give(connection, session, bin_, assignee, deadline_ms, self._desk.now_ms())
             return {"session": str(session), "bin": bin_}
 
         content = {"session": session.raw, "bin": bin_, "assignee": str(assignee or ""), "deadline": deadline_ms}
@@ -163,10 +163,14 @@ class Counting(Sessions, Lines):
 
     def begin(self, connection: Connection, who: Person, bin_: str, second: bool = False) -> Answer:
         """`open_bin` inside a transaction of the caller, for a bin label that was scanned. `second`: also a bin that
-        somebody counts already, on one's own."""
+        somebody counts already, on one's own. What the person has open is the same count on any other tablet."""
+        mine, row = tasks.current(connection, who.actor), open_round(connection, bin_)
+        if mine is not None and row is not None and (mine.kind, mine.target) == (tasks.COUNT, bin_):
+            self.contact(connection, mine, who)
+            return _opened(mine, row)
         if who.has(AUDIT):
             self.test(connection, OpId.new(self._desk.random), who, bin_)
-        row = open_round(connection, bin_)
+            row = open_round(connection, bin_)
         if row is None or row.session_state != "active":
             raise Rejected(f"{bin_} is not to be counted now")
         area = counting_shared.own_area(connection, bin_, who.actor)
@@ -174,7 +178,7 @@ class Counting(Sessions, Lines):
             task = tasks.begin(connection, who.actor, tasks.COUNT, "", bin_, self._desk.now_ms())
             self.contact(connection, task, who)
             counting_shared.begin(connection, area, task.task)
-            return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
+            return _opened(task, row)
         if self.is_taken(connection, who, bin_):
             if not second:
                 raise Rejected(TAKEN.format(bin_))
@@ -193,7 +197,7 @@ class Counting(Sessions, Lines):
             (who.actor.raw, task.task, changes, self._site.head.height, row.session.raw, bin_, row.round),
         )
         set_bin(connection, row.session, bin_, "counting")
-        return {"task": task.task, "session": str(row.session), "bin": bin_, "whole": row.whole}
+        return _opened(task, row)
 
     def leave(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Give the open bin back uncounted, for another person to begin afresh: `bin`. Its events stay on record."""
@@ -254,21 +258,27 @@ class Counting(Sessions, Lines):
                 " JOIN count_sessions s ON s.session = b.session WHERE b.state = 'counting'",
                 (AUDIT, COUNT),
             ).fetchall()
-            assigned = connection.execute(
-                "SELECT r.session, r.bin, r.round FROM count_bins b"
+            given = connection.execute(
+                "SELECT r.session, r.bin, r.round, r.assignee FROM count_bins b"
                 " JOIN count_rounds r ON r.session = b.session AND r.bin = b.bin AND r.task IS NULL"
-                " JOIN rights p ON p.actor = r.assignee AND (p.revoked OR NOT p.roles & ?)"
-                " WHERE b.state = 'waiting'",
-                (COUNT,),
+                " AND r.assignee IS NOT NULL WHERE b.state = 'waiting'"
             ).fetchall()
             opened = [(str(bin_), Actor(bytes(actor)), int(role)) for bin_, actor, role in rows]
-            people = {actor: self._operators.with_rights(connection, actor) for _, actor, _ in opened}
-        for bin_, actor, role in opened:
+            assigned = [(key, Actor(bytes(actor))) for *key, actor in given]
+            named = {actor for _, actor, _ in opened} | {actor for _, actor in assigned}
+            people = {actor: self._operators.with_rights(connection, actor) for actor in named}
+
+        def may(actor: Actor, role: int) -> bool:
             person = people[actor]
-            if person is None or not person.has(role):
+            return person is not None and person.has(role)
+
+        for bin_, actor, role in opened:
+            if not may(actor, role):
                 with self._site.writing() as connection:
                     self._free(connection, bin_, actor)
-        for key in assigned:
+        for key, actor in assigned:
+            if may(actor, COUNT):
+                continue
             with self._site.writing() as connection:
                 connection.execute(
                     "UPDATE count_rounds SET assignee = NULL"
@@ -384,3 +394,8 @@ class Counting(Sessions, Lines):
     def blind_bins(self, connection: Connection, who: Person) -> frozenset[str]:
         """The bins whose stock this person must not learn now: all that are in an unfinished count, for counters."""
         return blind_bins(connection) if who.counts else frozenset()
+
+
+def _opened(task: tasks.Task, row: Round) -> Answer:
+    """What is open, for the tablet of its counter."""
+    return {"task": task.task, "session": str(row.session), "bin": row.bin, "whole": row.whole}

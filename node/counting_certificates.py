@@ -66,8 +66,9 @@ class Certificates:
         return {"certificate": made, "digest": digest.hex(), "noted": _noted(connection, digest)}
 
     def check(self, connection: Connection, value: object) -> Answer:
-        """Whether the blocks here give this very certificate: {true, complete, faults, noted}. `noted`: the operation
-        by which the site put its name under it, or ''."""
+        """Whether the blocks here give this very certificate: {true, complete, faults, not_blind, noted}.
+        `not_blind`: bins whose counter was told what the books had; `noted`: the operation by which the site put its
+        name under it, or ''."""
         return check(connection, str(self._site.head.origin), value)
 
 
@@ -100,6 +101,7 @@ def check(connection: Connection, origin: str, value: object) -> Answer:
         "true": not found,
         "complete": not found and derived["complete"],
         "faults": found,
+        "not_blind": certificates.not_blind(derived),
         "noted": _noted(connection, certificates.digest(given)),
     }
 
@@ -142,6 +144,7 @@ def _covered(connection: Connection, newest: dict[str, PostedRound], height: int
             each.recorded,
             each.posted,
             each.stable,
+            each.blind,
             each.round,
         )
     return found

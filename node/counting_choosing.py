@@ -37,7 +37,7 @@ class Choosing:
             row = latest(connection, session, bin_)
             if row.bin_state != "review":
                 raise Rejected(f"{bin_} is not in review: nothing to choose")
-            refuse_own(connection, session, bin_, who)
+            refuse_own(connection, session, bin_, who, self._desk.now_ms())
             rounds = [parts(connection, session, bin_, each) for each in range(row.round + 1)]
             if number > row.round or not rounds[number]:
                 raise Rejected(f"{bin_} was not counted in round {number + 1}: choose another one")
@@ -57,10 +57,10 @@ class Choosing:
         return self._desk.once(op_id, who.actor, "choose_count", content, work)
 
 
-def refuse_own(connection: Connection, session: OpId, bin_: str, who: Person) -> None:
+def refuse_own(connection: Connection, session: OpId, bin_: str, who: Person, now_ms: int) -> None:
     """Whoever counted a bin says nothing about which count of it is good enough, if another approver can."""
     counters = counters_of(connection, session, bin_)
-    if who.actor in counters and people_with(connection, APPROVE) - counters:
+    if who.actor in counters and people_with(connection, APPROVE, now_ms) - counters:
         raise Rejected(f"you counted {bin_}: somebody else has to say whether that is enough")
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from ledger import calls
 from ledger.control import AREA, UNIT, VIRTUAL
 from ledger.db import Connection
-from ledger.documents import NOT_BOOKABLE, happened_ms
+from ledger.documents import NOT_BLIND, NOT_BOOKABLE, happened_ms
 from ledger.ids import OpId
 from ledger.plans import Picture
 from node.kept import Kept, newest
@@ -27,7 +27,8 @@ EVERYTHING = 2**62  # higher than any block: what is recorded and not yet sealed
 
 @dataclass(frozen=True, slots=True)
 class PostedRound:
-    """A round of which every line is posted. `recorded`, `posted`: heights; `counted_s`: its block's time; `done_ms`:
+    """A round of which every line is posted. `blind`: its counter was told nothing of what the books had, as its
+    documents say. `recorded`, `posted`: heights; `counted_s`: its block's time; `done_ms`:
     when its counting was finished, by its document."""
 
     session: OpId
@@ -35,6 +36,7 @@ class PostedRound:
     round: int
     whole: bool
     stable: bool
+    blind: bool
     recorded: int
     posted: int
     counted_s: int
@@ -56,15 +58,17 @@ def _posted_rounds(connection: Connection, height: int) -> list[PostedRound]:
         " unposted AS (SELECT count FROM count_lines WHERE posted IS NULL"
         "  UNION ALL SELECT l.count FROM count_posts p CROSS JOIN count_lines l ON l.count = p.count"
         "  AND l.posted = p.op_id WHERE p.height > ?1)"
-        " SELECT c.session, c.bin, c.round, MIN(c.whole), MIN(c.stable), MAX(c.height), MAX(p.height),"
-        " COALESCE(MAX(h.at_ms), 0) FROM counts c LEFT JOIN posts p ON p.count = c.op_id"
-        " JOIN operations o ON o.op_id = c.op_id LEFT JOIN happened h ON h.height = o.height AND h.place = o.place"
+        " SELECT c.session, c.bin, c.round, MIN(c.whole), MIN(c.stable), MAX(m.mark IS NOT NULL),"
+        " MAX(c.height), MAX(p.height), COALESCE(MAX(h.at_ms), 0) FROM counts c"
+        " LEFT JOIN posts p ON p.count = c.op_id JOIN operations o ON o.op_id = c.op_id"
+        " LEFT JOIN happened h ON h.height = o.height AND h.place = o.place"
+        " LEFT JOIN marks m ON m.height = o.height AND m.place = o.place AND m.mark = ?2"
         " WHERE c.height <= ?1 GROUP BY c.session, c.bin,"
         " c.round HAVING MIN(p.count IS NOT NULL AND c.op_id NOT IN unposted) ORDER BY MAX(c.height), c.bin, c.round",
-        (height,),
+        (height, NOT_BLIND),
     ).fetchall()
     times = _times(connection)
-    return [_posted(*row, times.get(row[5], 0)) for row in rows]
+    return [_posted(*row, times.get(row[6], 0)) for row in rows]
 
 
 # A posted round stays as it is: two thousand made anew for every look at them take longer than to find them.
@@ -75,13 +79,16 @@ def _posted(
     number: int,
     whole: int,
     stable: int,
+    not_blind: int,
     recorded: int,
     posted: int,
     at_ms: int,
     block_s: int,
 ) -> PostedRound:
     done_ms = happened_ms(at_ms, block_s)
-    return PostedRound(OpId(session), bin_, number, bool(whole), bool(stable), recorded, posted, block_s, done_ms)
+    return PostedRound(
+        OpId(session), bin_, number, bool(whole), bool(stable), not not_blind, recorded, posted, block_s, done_ms
+    )
 
 
 def counted_s(rounds: list[PostedRound]) -> dict[str, int]:

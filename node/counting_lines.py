@@ -51,7 +51,11 @@ class Lines:
         pieces = said.pieces or 0
 
         def work(connection: Connection) -> Answer:
-            task, cause = self.open_task(connection, who, bin_), self.by_hand(who)
+            cause = self.by_hand(who)
+            over = self._over(connection, who, bin_)
+            if over is not None and mode != "take":
+                return aside(connection, over, cause, f"it came after the count of {bin_} was ended")
+            task = self.open_task(connection, who, bin_)
             before = tasks.amounts_of(connection, task.task, thing) if mode == "set" else (0, 0)
             kind, sign = "set" if mode == "set" else "key", -1 if mode == "take" else 1
             try:
@@ -63,6 +67,9 @@ class Lines:
                 if mode == "take" or not self._desk.was_away(who):
                     raise
                 why = str(error)
+            return aside(connection, task, cause, why)
+
+        def aside(connection: Connection, task: tasks.Task, cause: Cause, why: str) -> Answer:
             # Whoever said it held the goods and is gone by now: it waits for an explanation, as a scan would.
             hint = {**shown(thing), "quantity": quantity, **({"pieces": pieces} if pieces else {})}
             written = " ".join(filter(None, (thing.item, thing.lot, thing.serial)))
@@ -126,21 +133,25 @@ class Lines:
         return {**counted, "pieces": pieces_now + pieces} if item.by_weight else counted
 
     def undo(self, op_id: OpId, who: Person, body: object) -> Answer:
-        """Take back the last line of the open task, or line `number`; the line itself stays on record. `bin` of a
-        count and `task` of a receipt or move say in which it was done."""
+        """Take back the last line of the open task, or line `number`; the line itself stays on record. `seen`: the
+        newest one that the tablet showed, so that what another tablet has added since is not taken for the last.
+        `bin` of a count and `task` of a receipt or move say in which it was done."""
         fields = Fields(body, "undo")
         number, bin_, named = fields.take("number"), fields.text("bin", need=False), fields.number("task")
+        seen = fields.number("seen")
         fields.done()
         if number is not None:
             amount(number, "number", least=1)
 
         def work(connection: Connection) -> Answer:
             task = self.busy_with(connection, who, bin_, named)
-            thing, repeated = tasks.undo(connection, task, who.actor, number, self.by_hand(who))
+            thing, repeated = tasks.undo(connection, task, who.actor, number, self.by_hand(who), seen)
             counted = {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
             return {**counted, "repeated": True} if repeated else counted
 
-        content = {"number": number, **_within(bin_), **tasks.named(named)}
+        content = {
+            "number": number, **_within(bin_), **tasks.named(named), **({} if seen is None else {"seen": seen}),
+        }  # fmt: skip
         return self._desk.once(op_id, who.actor, "undo", content, work)
 
     def empty(self, op_id: OpId, who: Person, body: object) -> Answer:
@@ -186,6 +197,11 @@ class Lines:
         """The count in which the person did what comes in now, when it was taken away from them meanwhile: their
         tablet had no contact, so they have counted all the same (`counting_late`)."""
         return tasks.dropped(connection, who.actor, bin_) if bin_ and self._desk.was_away(who) else None
+
+    def _over(self, connection: Connection, who: Person, bin_: str) -> tasks.Task | None:
+        """The person's count of this bin that is finished, when their tablet had no contact and did not know it."""
+        newest = tasks.newest(connection, who.actor, tasks.COUNT, bin_) if bin_ and self._desk.was_away(who) else None
+        return newest if newest is not None and newest.state == tasks.CLOSED else None
 
     def contact(self, connection: Connection, task: tasks.Task, who: Person) -> None:
         """A count in which something waited on a tablet for long is unstable (product.md, Counting 5): nobody can say

@@ -15,8 +15,8 @@ from itertools import chain
 from ledger import calls
 from ledger.counts import Compared
 from ledger.db import Connection
+from ledger.documents import REFERENCES_MAX, part_op_id, reason_code
 from ledger.documents import Part as DocumentPart
-from ledger.documents import part_op_id, reason_code
 from ledger.errors import LedgerError, ReasonNeeded, Rejected
 from ledger.ids import Actor, OpId
 from ledger.people import ADJUST, APPROVE, COUNT
@@ -24,7 +24,7 @@ from ledger.policy import RELOCATED, Counting, Limits
 from ledger.wording import shown
 from ledger.words import LINES_MAX
 from node import catalogue
-from node.counting_relocations import Key, note_posted, refuse_open, relocated
+from node.counting_relocations import Key, note_posted, posted_before, refuse_open, relocated
 from node.counting_sessions import Sessions
 from node.desk import Answer, Desk, Person, is_done
 from node.operators import Operators
@@ -290,18 +290,20 @@ class Posting:
             select=select,
         )
         choice = chosen(connection, wish.session, wish.bin)
+        moved = [line.key for line in _selected(part, select) if line.key in known]
+        before = posted_before(connection, wish.session, wish.bin, moved)
         why = (ended(connection, wish.session, wish.bin), "" if choice is None else choice[1])
         document = self._desk.document(
             wish.occurred_ms,
             reasons=tuple(dict.fromkeys(each for each in why if each)),
             line_reasons={line: tuple(code for code, _ in said) for line, said in reasons.items()},
             shares={line: tuple(share for _, share in said) for line, said in reasons.items() if len(said) > 1},
+            references={f"{RELOCATED}-{number}": str(post) for number, post in enumerate(before[:REFERENCES_MAX], 1)},
             part=None if wish.parts == 1 else DocumentPart(wish.op_id, part.part, wish.parts),
         )
         signed = wish.sign(call, name)
         self._site.record(signed, op_id=name, document=document)
         connection.execute("UPDATE count_parts SET post = ? WHERE op_id = ?", (name.raw, part.op_id.raw))
-        moved = [line.key for line in _selected(part, select) if line.key in known]
         note_posted(connection, wish.session, wish.bin, moved)
 
     def _seal_closed(self, session: OpId) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from ledger.counts import Compared
@@ -16,7 +17,7 @@ from ledger.db import Connection
 from ledger.ids import Actor, OpId
 from ledger.moves import STATUSES
 from ledger.people import APPROVE
-from ledger.plans import COUNTED_BINS
+from ledger.plans import COUNTED_BINS, Plan
 from node import catalogue
 from node.counting_facts import COUNTS, PostedRound, counted_s, posted_rounds
 from node.desk import Answer, Desk, Person
@@ -31,8 +32,8 @@ LINE_COLUMNS = (
     "posted",
 )  # fmt: skip
 MONTH_COLUMNS = (
-    "month", "bins_counted", "bins", "rounds", "bins_right", "lines", "lines_right", "expected_value", "gross_value",
-    "net_value",
+    "month", "bins_counted", "bins", "rounds", "rounds_not_blind", "bins_right", "lines", "lines_right",
+    "expected_value", "gross_value", "net_value",
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ class _Sum:
         self.classes[letter] = (had[0] + lines, had[1] + right)
 
 
+PLANS_KEPT = 10_000
 _Sums: TypeAlias = dict[tuple[bytes, str, int], _Sum]
 _NOTHING = _Sum()
 _kept: Kept[_Sums] = Kept(2)
@@ -76,7 +78,8 @@ class Reports:
 
     def variance(self, who: Person, session: OpId) -> Answer:
         """The variance report of a session: {session, name, state, lines, totals}. Bins that are still to be counted
-        are named in `open`, without a quantity."""
+        are named in `open`, without a quantity; those that its plan chose and did not get, being in another count, in
+        `left_out`."""
         who.may_see(APPROVE, "see the variance of a count")
         with self._site.writing() as connection:
             known = need_session(connection, session)
@@ -86,11 +89,13 @@ class Reports:
                 seen = [row.bin for row in shown if row.bin_state == "review"]
                 reveal(connection, session, seen, who.actor, self._desk.now_ms())
             lines = [line for row in shown for line in self._lines(connection, row)]
+            without = left_out(connection, session)
         return {
             "session": str(session),
             "name": known.name,
             "state": known.state,
             "open": [row.bin for row in rows if row not in shown],
+            "left_out": without,
             "lines": lines,
             "totals": _totals(lines, shown),
         }
@@ -127,14 +132,16 @@ class Reports:
         return found
 
     def programme(self, who: Person, since_ms: int | None = None) -> Answer:
-        """How far and how well was counted: {months, classes, never}. A month has its posted rounds; `bins` are those
-        of the site now, `never` those that no posted whole count ever covered."""
+        """How far and how well was counted: {months, classes, never, samples}. A month has its posted rounds; `bins`
+        are those of the site now, `never` those that no posted whole count ever covered. `samples`: how many bins the
+        samples drew, and how many of these were left out because they were in another count."""
         who.may_see(APPROVE, "see how counting goes")
         with self._site.reading() as connection:
             posted = posted_rounds(connection)
             rounds = [each for each in posted if since_ms is None or each.counted_s * 1000 >= since_ms]
             bins = _bins_now(connection)
             by_round = _sums(connection)
+            samples = _samples(connection, since_ms or 0)
         counted = counted_s(posted)
         months: dict[str, list[PostedRound]] = defaultdict(list)
         for each in rounds:
@@ -152,6 +159,7 @@ class Reports:
                 "bins_counted": len({each.bin for each in chosen if each.whole}),
                 "bins": len(bins),
                 "rounds": len(chosen),
+                "rounds_not_blind": sum(not each.blind for each in chosen),
                 "bins_right": bins_right,
                 "lines": total.lines,
                 "lines_right": total.right,
@@ -168,7 +176,32 @@ class Reports:
                 for letter, (lines, right) in sorted(every.classes.items())
             ],
             "never": [bin_ for bin_ in bins if bin_ not in counted],
+            "samples": samples,
         }
+
+
+def left_out(connection: Connection, session: OpId) -> list[str]:
+    """The bins that the plan of a session chose and did not get, because they were in another count."""
+    row = connection.execute("SELECT content FROM count_plans WHERE session = ?", (session.raw,)).fetchone()
+    return [] if row is None else list(_chosen(bytes(row[0]))[1])
+
+
+def _samples(connection: Connection, since_ms: int) -> dict[str, int]:
+    rows = connection.execute(
+        "SELECT p.content FROM count_plans p JOIN count_sessions s ON s.session = p.session"
+        " WHERE p.seed_from <> '' AND s.opened_at_ms >= ?",
+        (since_ms,),
+    ).fetchall()
+    found = [_chosen(bytes(content)) for (content,) in rows]
+    without = sum(len(busy) for _, busy in found)
+    return {"bins": sum(got for got, _ in found) + without, "left_out": without}
+
+
+@lru_cache(maxsize=PLANS_KEPT)
+def _chosen(content: bytes) -> tuple[int, tuple[str, ...]]:
+    """Of a plan how many bins it got, and those that it did not. It never changes."""
+    plan = Plan.decode(content)
+    return len(plan.bins), plan.busy
 
 
 def _reasons(connection: Connection, post: OpId, line: int) -> str:

@@ -16,7 +16,8 @@ from ledger.words import LINES_MAX
 from node import catalogue, counting_shared, counting_units
 from node.counting_choosing import refuse_own
 from node.counting_judge import verdict_of
-from node.counting_relocations import Offer, offers, relocated
+from node.counting_relocations import Offer, offers, relocated, still_counted
+from node.counting_reports import left_out
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
 from node.rounds import (
@@ -129,7 +130,7 @@ class Review:
         self, connection: Connection, who: Person, session: OpId, shown: Container[str] | None = None
     ) -> Answer:
         """A session's bins, for the supervisor: state, round, who counts. Quantities are in `bin_review` alone. Of
-        bins that are not `shown` there is the state alone."""
+        bins that are not `shown` there is the state alone. `left_out`: how many its plan chose and did not get."""
         who.may_see(APPROVE, "see how a count stands")
         known = need_session(connection, session)
         rows = connection.execute(
@@ -141,7 +142,7 @@ class Review:
             newest = latest_of(connection, session)
             waiting = [row for row in newest.values() if row.bin_state == "waiting"]
             parked, counted = parked_in(connection, session), recorded_in(connection, session)
-            anybody = countable(connection, session, waiting)
+            anybody = countable(connection, session, waiting, self._desk.now_ms())
         for bin_, state, reason in rows:
             if shown is not None and bin_ not in shown:
                 bins.append({"bin": bin_, "state": state})
@@ -170,7 +171,7 @@ class Review:
         return {
             "session": str(session), "name": known.name, "frozen": known.frozen,
             "state": known.state if problem is None else "drawing", "not_drawn": problem or "",
-            "rule": known.rule.as_json(), "bins": bins,
+            "rule": known.rule.as_json(), "left_out": len(left_out(connection, session)), "bins": bins,
         }  # fmt: skip
 
     def _open(self, connection: Connection, row: Round) -> Answer:
@@ -204,6 +205,7 @@ class Review:
                 ],
                 "parked": parked_count(connection, session, bin_),
                 "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
+                "uncounted": still_counted(connection, session, bin_),
                 "units": counting_units.found_in(connection, session, bin_),
                 **({"ended": why} if (why := ended(connection, session, bin_)) else {}),
                 **({} if choice is None else {"chosen": {"round": choice[0], "reason": choice[1]}}),
@@ -320,7 +322,8 @@ class Review:
             if row.bin_state != "review":
                 raise Rejected(f"{bin_} is not in review: nothing to count again")
             next_round(connection, row, "ordered")
-            give(connection, session, bin_, assignee, row.deadline_ms if deadline_ms is None else deadline_ms)
+            until_ms = row.deadline_ms if deadline_ms is None else deadline_ms
+            give(connection, session, bin_, assignee, until_ms, self._desk.now_ms())
             return {"session": str(session), "bin": bin_}
 
         content = {
@@ -345,7 +348,7 @@ class Review:
             number = recorded(connection, session, bin_)
             if number is None:
                 raise Rejected(f"{bin_} was not counted yet: nothing to take")
-            refuse_own(connection, session, bin_, who)
+            refuse_own(connection, session, bin_, who, self._desk.now_ms())
             end_rounds(connection, row, number, reason)
             counting_units.settle(connection, self._desk, session, bin_)
             return {"session": str(session), "bin": bin_}
@@ -444,4 +447,5 @@ def _offer(connection: Connection, offer: Offer) -> Answer:
         "target": offer.target,
         "quantity": offer.quantity,
         "decided": offer.decided,
+        "posted": "" if offer.posted is None else str(offer.posted),
     }

@@ -33,7 +33,7 @@ from node.rounds import (
     close_if_done,
     give_up_test,
     latest,
-    need_counter,
+    need_assignee,
     need_session,
     note_baseline,
     open_round,
@@ -313,7 +313,7 @@ class Sessions:
         if open_round(connection, task.bin) is not None:
             raise Rejected(f"{task.bin} is already in a count that is not finished: post or leave it there first")
         if assignee is not None:
-            need_counter(connection, assignee)
+            need_assignee(connection, assignee, deadline_ms, self._desk.now_ms())
         connection.execute(
             "INSERT INTO count_bins VALUES (?, ?, ?, 'waiting', '')",
             (session.raw, task.bin, json.dumps(list(task.items)) if task.items else ""),

@@ -532,3 +532,8 @@ CREATE TABLE count_draws (
 -- What is drawn by chance within a session; one from before has none, and its draws stay as they were.
 ALTER TABLE count_sessions ADD COLUMN secret BLOB NOT NULL DEFAULT x'';
 """
+
+RELOCATED_LATE_1 = """
+-- What had posted one of the two bins before this was decided of the other; NULL where neither was posted.
+ALTER TABLE count_relocations ADD COLUMN posted BLOB;
+"""

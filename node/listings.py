@@ -282,17 +282,20 @@ def _place(connection: Connection, row: Sequence[Any]) -> Answer:
 def typed(connection: Connection, text: str) -> tuple[str, str]:
     """What is meant by a whole code that a person typed, in whatever case: ("item", code), ("bin", code), or two
     empty texts for nothing, and for several that differ by their case alone. An item comes before a bin."""
-    words = (text.casefold(), text)
+    small = text.casefold()
+    # Words begin with the code and a space (`streams.put`); "!" comes after that. What has no name is not among them.
+    asked = (f"{small} ", f"{small}!", text)
     items = connection.execute(
-        "SELECT key FROM named WHERE stream = 'catalogue' AND instr(words, ?)"
-        " UNION SELECT item FROM items WHERE lower(item) = lower(?)", words
+        "SELECT key FROM named WHERE stream = 'catalogue' AND words >= ? AND words < ?"
+        " UNION SELECT item FROM items WHERE lower(item) = lower(?)", asked
     )  # fmt: skip
     bins = connection.execute(
         f"SELECT location FROM locations WHERE kind IN ({control.BIN}, {control.CLOSED})"  # noqa: S608 - our own words
-        f" AND (instr({_WORDS_OF}, ?) OR location = ?)", words
+        " AND location IN (SELECT key FROM named WHERE stream = 'locations' AND words >= ? AND words < ?"
+        " UNION SELECT location FROM locations WHERE lower(location) = lower(?))", asked
     )  # fmt: skip
     for kind, rows in (("item", items), ("bin", bins)):
-        alike = [code for (code,) in rows if code.casefold() == words[0]]
+        alike = [code for (code,) in rows if code.casefold() == small]
         if alike:
             return (kind, text) if text in alike else (kind, alike[0]) if len(alike) == 1 else ("", "")
     return "", ""

@@ -349,19 +349,20 @@ class Picking:
     def show(self, connection: Connection, who: Person, name: OpId) -> Answer:
         """One list: {list, order, state, tote, lines [{location, item, name, lot, expiry, quantity, unit, decimals}],
         wanted, picked, missing, measures}. Bins that this person must not know about are named without what is to be
-        taken."""
+        taken, and then without what is wanted: the rest of it would tell that."""
         who.may_see(ISSUE | APPROVE, "see pick lists")
         found = need_list(connection, name, open_=False)
         hidden = self._counting.blind_bins(connection, who)
         rest, wanted = shares(connection, name), wishes(connection, name)
+        counted = sorted({share.location for share in rest} & hidden)
         return {
             "list": str(name),
             "order": found.reference,
             "state": found.state,
             "tote": found.tote_of(who.actor),
             "lines": [shown(connection, share) for share in rest if share.there and share.location not in hidden],
-            "being_counted": sorted({share.location for share in rest} & hidden),
-            "wanted": wanted,
+            "being_counted": counted,
+            "wanted": {} if counted else wanted,
             "measures": {item: catalogue.measure(connection, item) for item in wanted},
             "picked": picked(connection, found.totes)
             if found.state == "open" and not hidden & {*found.totes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
+from itertools import islice
 from typing import Any
 
 from ledger import calls
@@ -95,12 +96,17 @@ class Proposals:
         (count,) = connection.execute("SELECT count(*) FROM proposals WHERE state = 'open'").fetchone()
         return int(count)
 
-    def count_for(self, connection: Connection, who: Person) -> int:
-        """How many wait for a signature that this person may give: not those of their own."""
-        (count,) = connection.execute(
-            "SELECT count(*) FROM proposals WHERE state = 'open' AND actor <> ?", (who.actor.raw,)
-        ).fetchone()
-        return int(count) if who.has(APPROVE) else 0
+    def count_for(self, connection: Connection, who: Person, hidden: frozenset[str], most: int) -> int:
+        """How many wait for a signature that this person may give, `most` at most: not those of their own, nor of a
+        place that they have counted in a count that goes on, or must learn nothing of (`hidden`)."""
+        if not who.has(APPROVE):
+            return 0
+        barred = cache(lambda place: place in hidden or who.actor in counters_now(connection, place))
+        rows = connection.execute(
+            _ROW + "WHERE p.state = 'open' AND p.actor <> ? ORDER BY p.at_ms, p.op_id", (who.actor.raw,)
+        )
+        theirs = (row for row in rows if not any(map(barred, ends_of(_read(bytes(row[1]), bytes(row[2]))[0]))))
+        return sum(1 for _ in islice(theirs, most))
 
     def reverses(self, connection: Connection, of: OpId) -> bool:
         """Whether the reversal of this operation waits for a signature."""

@@ -272,13 +272,15 @@ def next_round(connection: Connection, row: Round, why: str) -> None:
     set_bin(connection, row.session, row.bin, "waiting")
 
 
-def give(connection: Connection, session: OpId, bin_: str, assignee: Actor | None, deadline_ms: int | None) -> None:
+def give(
+    connection: Connection, session: OpId, bin_: str, assignee: Actor | None, deadline_ms: int | None, now_ms: int
+) -> None:
     """Let one person (None: anyone) count the waiting round of a bin, until then."""
     row = latest(connection, session, bin_)
     if row.bin_state != "waiting":
         raise Rejected(f"{bin_} is not waiting for a counter")
     if assignee is not None:
-        need_counter(connection, assignee)
+        need_assignee(connection, assignee, deadline_ms, now_ms)
         refuse_counter(connection, session, bin_, assignee)
     connection.execute(
         "UPDATE count_rounds SET assignee = ?, deadline_ms = ? WHERE session = ? AND bin = ? AND round = ?",
@@ -286,25 +288,42 @@ def give(connection: Connection, session: OpId, bin_: str, assignee: Actor | Non
     )
 
 
+def need_assignee(connection: Connection, actor: Actor, deadline_ms: int | None, now_ms: int) -> None:
+    """Refuse an assignee who may not count now, or not until the deadline."""
+    need_counter(connection, actor)
+    begin_s, end_s = connection.execute(
+        "SELECT valid_from, valid_until FROM rights WHERE actor = ?", (actor.raw,)
+    ).fetchone()
+    name = f"{str(actor)[:8]}…"
+    if begin_s * 1000 > now_ms:
+        raise Rejected(f"the rights of {name} have not begun yet: give it to somebody else")
+    if end_s and end_s * 1000 <= now_ms:
+        raise Rejected(f"{name} may not count here any more: their rights have ended")
+    if deadline_ms is not None and end_s and end_s * 1000 < deadline_ms:
+        raise Rejected(f"the rights of {name} end before this deadline: give it to somebody else, or until earlier")
+
+
 def need_counter(connection: Connection, actor: Actor) -> None:
-    """Refuse an assignee who may not count."""
+    """Refuse a person who may not count."""
     row = connection.execute("SELECT roles, revoked FROM rights WHERE actor = ?", (actor.raw,)).fetchone()
     if row is None or row[1] or not int(row[0]) & COUNT:
         raise Rejected(f"{str(actor)[:8]}… may not count here: that needs the role COUNT")
 
 
-def people_with(connection: Connection, role: int) -> set[Actor]:
+def people_with(connection: Connection, role: int, now_ms: int) -> set[Actor]:
     """Everyone who has the role now and has a key here: who never logged in cannot be waited for."""
     rows = connection.execute(
-        "SELECT actor FROM rights WHERE roles & ? AND NOT revoked AND key IS NOT NULL", (role,)
+        "SELECT actor FROM rights WHERE roles & ?1 AND NOT revoked AND key IS NOT NULL AND valid_from <= ?2"
+        " AND (valid_until = 0 OR valid_until > ?2)",
+        (role, now_ms // 1000),
     ).fetchall()
     return {Actor(bytes(row[0])) for row in rows}
 
 
-def countable(connection: Connection, session: OpId, rows: Iterable[Round]) -> set[str]:
+def countable(connection: Connection, session: OpId, rows: Iterable[Round], now_ms: int) -> set[str]:
     """The bins of these newest rounds that somebody here may count: whom `refuse_counter` would let. Asked of a whole
     session at once."""
-    people, barred = people_with(connection, COUNT), barred_in(connection, session)
+    people, barred = people_with(connection, COUNT, now_ms), barred_in(connection, session)
     return {
         row.bin
         for row in rows

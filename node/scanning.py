@@ -322,10 +322,11 @@ class Scanning:
 
     def _bin(self, connection: Connection, who: Person, task: Task | None, scan: Scan) -> Answer:
         code = unit_of(scan)
-        if task is None:
+        away = self._desk.was_away(who)
+        # Without contact nobody was told that they had left another bin open, on a tablet that died perhaps.
+        if task is None or (away and task.kind == tasks.COUNT and code != task.target):
             if not who.counts:
                 return {"outcome": "bin", "bin": code}
-            away = self._desk.was_away(who)
             with refusable(connection) as kept:
                 if not away and self._counting.is_taken(connection, who, code):
                     return {"outcome": "taken", "bin": code, "why": TAKEN.format(code), "choices": list(CHOICES)}

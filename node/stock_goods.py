@@ -132,15 +132,18 @@ class GoodsDocuments(Documents):
                 wish.ask(FROZEN, lambda: refuse_frozen(connection, _ends_of(connection, named)))
             document = self.document(connection, wish)
             # Whether a unit is empty is what its count is to find out.
-            emptied = {unit for unit, place in named if not place}
-            blind = emptied & self._counting.blind_bins(connection, who)
-            if blind and not wish.happened:
-                self._refuse_blind(connection, who, blind)
+            hidden = self._counting.blind_bins(connection, who)
+            blind = {place or unit for unit, place in named} & hidden
+            emptied = {unit for unit, place in named if not place} & hidden
+            if emptied and not wish.happened:
+                self._refuse_blind(connection, who, emptied)
             try:
                 lines = tuple(_unit_move(connection, unit, place) for unit, place in named)
                 self._site.record(calls.MoveUnit(actor=who.actor, lines=lines), op_id=op_id, document=document)
-            except Rejected:
-                if not wish.happened or self._site.find(op_id) is not None:
+            except Rejected as error:
+                # Whoever counts the place is not told that the books have the unit there: they have put it there.
+                happened = wish.happened or (blind and isinstance(error, _StandsThere))
+                if not happened or self._site.find(op_id) is not None:
                     raise
                 content, ends = _content_of(connection, named), _ends_of(connection, named)
                 self.seal(connection, op_id, who, ends[0], content, document)
@@ -205,6 +208,10 @@ class GoodsDocuments(Documents):
         return self._desk.once(op_id, who.actor, verb, wish.content, work)
 
 
+class _StandsThere(Rejected):
+    """A unit is to be moved to where the books have it."""
+
+
 def _as_moved(goods: Goods) -> Line:
     """Goods that were to become others, as the first half of that: out of where they stand."""
     return Line(item=goods.item, lot=goods.lot, serial=goods.serial, status=goods.status, quantity=goods.quantity,
@@ -246,7 +253,7 @@ def _unit_move(connection: Connection, unit: str, target: str) -> UnitMove:
         raise Rejected(f"location {target!r} is not known here: check the label, or let the site sync with the hub")
     source = "" if row is None else str(row[1])
     if source == target:
-        raise Rejected(f"{unit} stands in {target} already" if target else f"{unit} stands nowhere")
+        raise _StandsThere(f"{unit} stands in {target} already" if target else f"{unit} stands nowhere")
     if not target:
         left = connection.execute("SELECT 1 FROM stock WHERE location = ?", (unit,)).fetchone()
         inside = connection.execute("SELECT 1 FROM locations WHERE parent = ?", (unit,)).fetchone()

@@ -489,6 +489,13 @@ CREATE INDEX serials_serial ON serials (serial);
 CREATE INDEX stock_lot ON stock (lot) WHERE lot <> '';
 """
 
+LISTED_8 = """
+-- An item or place by its code in any case, as it is typed (`node/listings.typed`).
+CREATE INDEX named_words ON named (stream, words);
+CREATE INDEX items_small ON items (lower(item));
+CREATE INDEX locations_small ON locations (lower(location));
+"""
+
 
 def read_days(connection: db.Connection) -> None:
     """What was booked before `dated`."""
@@ -624,6 +631,8 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.HANDED_2,
     LISTED_7,
     floor_store.DRAWN_1,
+    floor_store.RELOCATED_LATE_1,
+    LISTED_8,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -401,14 +401,17 @@ def said_empty(connection: Connection, task: int) -> bool:
     return row is not None
 
 
-def undo(connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause) -> tuple[Thing, bool]:
-    """Take back one event of the task, by default the last that still stands: what it was about, and whether it had
-    only said again what stood already, so that nothing changes."""
+def undo(
+    connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause, seen: int | None = None
+) -> tuple[Thing, bool]:
+    """Take back one event of the task, by default the last that still stands, of those up to `seen`: what it was
+    about, and whether it had only said again what stood already, so that nothing changes."""
     row = connection.execute(
         "SELECT number, kind, at_ms, item, lot, serial, status, expiry, place, quantity, pieces FROM scan_events e"
         " WHERE task = ?1 AND kind <> 'undo' AND (number = ?2 OR ?2 IS NULL) AND (kind <> 'repeat' OR ?2 IS NULL)"
+        " AND (number <= ?3 OR ?3 IS NULL)"
         " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) ORDER BY number DESC LIMIT 1",
-        (task.task, number),
+        (task.task, number, seen),
     ).fetchone()
     if number is None and (row is None or row[1] != "empty"):  # a scan set aside because of that asks to undo it
         _refuse_set_aside(connection, task, -1 if row is None else int(row[2]))

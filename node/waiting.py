@@ -34,7 +34,9 @@ def of(floor: Floor, connection: Connection, who: Person, now_ms: int) -> dict[s
         ).fetchone()
         found["review"] = int(in_review)
         found["codes"] = floor.parking.left_count(connection)
-        found["sign"] = floor.stock.proposals.count_for(connection, who)
+        found["sign"] = floor.stock.proposals.count_for(
+            connection, who, floor.counting.blind_bins(connection, who), COUNTED_MAX
+        )
     if who.has(RECEIVE):
         found["deliveries"] = len(floor.deliveries.waiting(connection, who, most=COUNTED_MAX))
     if who.has(TRANSFER):

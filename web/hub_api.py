@@ -157,7 +157,7 @@ def _add_approvals(routes: Blueprint, parts: HubParts) -> None:
         parts.account()
         with hub.reading() as session:
             one = approving.find(session, str(OpId.parse(op_id)), request.args.get("origin", ""))
-            return kit.answer(approving.as_json(session, one))
+            return kit.answer(approving.in_full(session, one))
 
     @routes.post("/approvals/<op_id>/<verdict>")
     def decide(op_id: str, verdict: str) -> Response:

@@ -18,7 +18,7 @@ from ledger.wording import shown
 from web import kit
 from web.excerpts import excerpt, taken
 from web.hub_app import HubParts
-from web.hub_words import VERDICTS, arranged
+from web.hub_words import CAME_ABOUT, VERDICTS, arranged
 
 LEVELS = {"well": "good", "new": "quiet", "behind": "warn", "silent": "warn", "ill": "warn"}
 SHAPES = {"good": "●", "quiet": "○", "warn": "▲", "bad": "■"}
@@ -126,9 +126,14 @@ def blueprint(parts: HubParts) -> Blueprint:
             except Rejected as error:
                 raise kit.NotFound(str(error)) from error
             reasons = approving.fitting(session, one)
-            shown_ = approving.as_json(session, one)
+            shown_ = approving.in_full(session, one)
         return render_template(
-            "hub/approval.html", one=shown_, reasons=reasons, rejecting=approving.REJECT_REASONS, role=approvers.ROLE
+            "hub/approval.html",
+            one=shown_,
+            reasons=reasons,
+            rejecting=approving.REJECT_REASONS,
+            role=approvers.ROLE,
+            came_about=CAME_ABOUT,
         )
 
     @routes.get("/announced")

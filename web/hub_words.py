@@ -15,6 +15,18 @@ VERDICTS = {
     "cancelled": ("It never left", "puts the goods back into the bin that the sender named"),
     "diverted": ("Divert it", "makes the site chosen here the receiver of what is left"),
 }
+# How what waits for a decision came about (hub.approving.in_full).
+CAME_ABOUT = {
+    "unstable": "Stock moved while it was counted",
+    "not-blind": "Not counted blind: whoever counted could see what was expected",
+    "by-paper": "Counted on paper: nobody knows when each line was",
+    "out-of-contact": "Done without contact to the node, and came in later",
+    "shared": "Several people counted parts of it",
+    "not-opened": "Units in it were confirmed by their label, not opened",
+    "beyond-limit": "Done already, beyond the limit of the day",
+    "frozen": "Done already, in a bin that was frozen for its count",
+    "unexplained": "Codes that were scanned for it were never explained",
+}
 # How a transfer's evidence lists its lines (hub.settling); the last only where some of what is missing comes back.
 TRANSFER_LINE = ("line", "item", "lot", "serial", "sent", "accepted", "missing", "returning")
 # Columns that people look for first, in this order; the rest follows as it comes.

@@ -320,10 +320,14 @@ REVIEW = record(
                     "target": CODE,
                     "quantity": QUANTITY,
                     "decided": one_of("accepted", "declined", ""),
+                    "posted": text(
+                        "What posted one of the two bins before the other was counted; else empty", most=32
+                    ),
                 },
                 doc="Missing in source and found in target: perhaps only moved",
             )
         ),
+        "uncounted": whole("In how many bins of the count what differs here may still turn up, or be missing"),
         "units": array(
             record("UnitConfirmed", {"unit": CODE, "stood": text("Where the books had it", most=31)}),
             None,
@@ -359,6 +363,7 @@ SESSION_BINS = record(
         "frozen": flag("Its bins take no other work meanwhile"),
         "not_drawn": text("Why its sample could not be drawn, empty where nothing stands against it"),
         "rule": RULE,
+        "left_out": whole("How many bins its plan chose and did not get: they were in another count"),
         "bins": array(SESSION_BIN),
         "next": or_null(text()),
     },

@@ -277,7 +277,11 @@ ROUTES = (
     ),
     verb(
         "counts/undo", _AT_WORK, "Take back the last line of the open task, or line `number`; it stays on record",
-        lambda floor: floor.counting.undo, COUNTED, may={"number": or_null(whole(least=1)), "bin": CODE, **IN_TASK},
+        lambda floor: floor.counting.undo, COUNTED,
+        may={
+            "number": or_null(whole(least=1)), "bin": CODE, **IN_TASK,
+            "seen": whole("The newest line that the tablet showed: none after it is taken back", least=1),
+        },
     ),
     verb(
         "counts/empty", COUNT | AUDIT, "Declare the open bin empty", lambda floor: floor.counting.empty,

@@ -156,7 +156,7 @@ PICK_LIST = record(
             None,
         ),
         "being_counted": array(CODE, None),
-        "wanted": counts("By item"),
+        "wanted": counts("By item; of none while the asker must not know what some of it is promised from"),
         "measures": by_item(record("Measure", MEASURE)),
         "picked": counts("By item"),
         "missing": counts("By item: neither picked nor promised"),

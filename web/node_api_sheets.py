@@ -154,6 +154,7 @@ REPORT = record(
         "name": NAME,
         "state": SESSION_STATE,
         "open": array(CODE, BINS_MAX, "Bins still to be counted"),
+        "left_out": array(CODE, None, "Bins that its plan chose and did not get: they were in another count"),
         "lines": array(
             record(
                 "VarianceLine",
@@ -191,6 +192,13 @@ PROGRAMME = record(
         "all": record("Figures", _FIGURES),
         "classes": array(record("ClassFigures", {"class": text(), "lines": whole(), "lines_right": whole()}), None),
         "never": array(CODE, doc="Bins that no posted whole count ever covered"),
+        "samples": record(
+            "Samples",
+            {
+                "bins": whole("How many bins the samples drew"),
+                "left_out": whole("How many of these were left out: they were in another count"),
+            },
+        ),
         "next": or_null(text()),
     },
 )
@@ -299,6 +307,7 @@ ROUTES = (
             "CertificateChecked",
             {
                 "true": flag(), "complete": flag(), "faults": array(WORDS, None),
+                "not_blind": array(CODE, None, "Bins of it whose counter was told what the books had"),
                 "noted": text("The operation that noted it on the chain, or empty"),
             },
         ),

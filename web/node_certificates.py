@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from ledger import certificates
 from ledger.db import Connection
 from ledger.errors import Rejected
 from node.desk import Person
@@ -20,7 +21,8 @@ from web.node_views import LIST_MAX, areas_of
 def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, Any]:
     """What the page says of the zone that is asked for, if any: `zone`; `since`, a day of the site, or `from`, a
     block, before which no count covers; `height`: as of this block instead of the newest. `covered`: the counted bins
-    and units, `stable` None for a unit that nobody opened."""
+    and units, `stable` and `blind` None for a unit that nobody opened; `not_blind`: how many bins were not counted
+    blind."""
     zone, day = asked.get("zone", "")[:31].strip(), asked.get("since", "")[:10]
     with parts.site.reading() as connection:
         page: dict[str, Any] = {"wanted": zone, "since": day, "areas": areas_of(connection), "one": None, "wrong": ""}
@@ -34,15 +36,15 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
         except Rejected as error:
             return {**page, "since": "", "wrong": said(error)}
         made = found["certificate"]
-        rows = [(each["bin"], each["recorded"], each["counts"][0], each["stable"]) for each in made["bins"]]
-        rows += [(each["unit"], each["recorded"], each["operation"], None) for each in made["sealed"]]
+        rows = [
+            (each["bin"], each["recorded"], each["counts"][0], each["stable"], each["blind"]) for each in made["bins"]
+        ]
+        rows += [(each["unit"], each["recorded"], each["operation"], None, None) for each in made["sealed"]]
         covered = excerpt(rows)
-        at_ms = _sealed_at(
-            connection, {recorded for _, recorded, _, _ in covered.rows} | {made["height"], made["since"]}
-        )
+        at_ms = _sealed_at(connection, {row[1] for row in covered.rows} | {made["height"], made["since"]})
         shown = [
-            {"place": place, "at_ms": at_ms.get(recorded), "operation": operation, "stable": stable}
-            for place, recorded, operation, stable in covered.rows
+            {"place": place, "at_ms": at_ms.get(recorded), "operation": operation, "stable": stable, "blind": blind}
+            for place, recorded, operation, stable, blind in covered.rows
         ]
         return {
             **page,
@@ -52,6 +54,7 @@ def shown(parts: NodeParts, who: Person, asked: Mapping[str, str]) -> dict[str, 
             "at_ms": at_ms.get(made["height"]),
             "begun_ms": at_ms.get(made["since"]) if made["since"] else None,
             "covered": replace(covered, rows=shown),
+            "not_blind": len(certificates.not_blind(made)),
             "places": len(rows) + len(made["missing"]),
             "most": LIST_MAX,
         }

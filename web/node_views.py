@@ -81,9 +81,9 @@ def areas_of(connection: Connection) -> list[str]:
 
 
 def counters(connection: Connection, people: Operators) -> list[tuple[str, str]]:
-    """Whoever may count: id and name, in the order of their names."""
+    """Whoever may count now: id and name, in the order of their names."""
     rows = connection.execute("SELECT actor FROM rights WHERE roles & ? AND NOT revoked", (COUNT,)).fetchall()
-    found = [Actor(bytes(row[0])) for row in rows]
+    found = [actor for (raw,) in rows if people.with_rights(connection, actor := Actor(bytes(raw))) is not None]
     return sorted(((str(actor), people.name_of(connection, actor)) for actor in found), key=lambda each: each[1])
 
 

@@ -150,6 +150,34 @@ def test_a_refusal_after_the_fact_is_shown_until_somebody_has_seen_it(pages: Pag
     expect(page.locator("#outbox")).not_to_have_attribute("open", "")
 
 
+def test_one_person_counts_a_bin_on_two_tablets(pages: Pages, scanned: Scan) -> None:
+    stage.open_count(pages.house, "Two tablets", "T-13")
+    one = pages.tablet("ben", "/count")
+    open_bin(one, scanned, "T-13")
+    scanned(one, MARKER)
+    other = pages.tablet("ben", "/count")
+    other.wait_for_selector("#counting:not([hidden])")
+    expect(counted(other, "Marker blue")).to_have_text("1")
+    scanned(other, MARKER)
+    expect(counted(one, "Marker blue")).to_have_text("2")
+    one.wait_for_timeout(1500)  # what it shows has everything by then
+    cut(one)
+    pages.forgive("Failed to load resource: net::ERR_FAILED")
+    one.click("#undo")
+    to_send(one, 1)
+    scanned(other, TAPE)
+    expect(other.locator("#lines .line")).to_have_count(2)
+    mend(one)
+    nothing_to_send(one)
+    # Not the tape, which this tablet had not shown when its last line was taken back.
+    for page in (one, other):
+        expect(counted(page, "Marker blue")).to_have_text("1")
+        expect(counted(page, "Tape")).to_have_text("1")
+    one.click("#done")
+    one.click("#ask-yes")
+    other.wait_for_selector("#choose:not([hidden])")
+
+
 def test_two_pages_of_one_tablet_send_everything_once(pages: Pages, scanned: Scan) -> None:
     """Over HTTPS or loopback by Web Locks, over plain HTTP by a lease: the second host name is not secure."""
     plain = pages.house.oslo.url.replace("127.0.0.1", "tablet.test")

@@ -123,6 +123,36 @@ def test_what_agrees_is_approved_with_one_pin_and_the_rest_line_by_line(pages: P
     }  # fmt: skip
 
 
+def test_what_turns_up_after_a_bin_was_posted_is_offered_beside_that_posting(pages: Pages) -> None:
+    house = pages.house
+    house.oslo.people["rita"].act(
+        "documents/receive", lines=[{"item": "MARK-BL", "quantity": 9, "target": "R-02"}], confirm=True
+    )
+    session = opened(house, "Found later", "R-02", "R-03")
+    count(house, "ana", "R-02", {"item": "MARK-BL", "quantity": 4})
+    kim = pages.tablet("kim", f"/review/{session}/R-02")
+    expect(kim.locator("#uncounted")).to_contain_text("1 bin of this count is not counted yet")
+    kim.click("#approve")
+    kim.select_option("#reason-approve", "lost")
+    sign(kim)
+    expect(kim.locator("#answer")).to_contain_text("Bin R-02 is posted")
+    count(house, "ben", "R-03", {"item": "MARK-BL", "quantity": 5})
+    kim.goto(f"{house.oslo.url}/review/{session}/R-03")
+    expect(kim.locator(".offer")).to_contain_text("5 × MARK-BL missing in R-02 and found in R-03")
+    kim.get_by_role("link", name="see that posting").click()
+    expect(kim.locator("h1")).to_contain_text("Count posted")
+    kim.go_back()
+    kim.get_by_role("button", name="Yes, relocated").click()
+    expect(kim.locator(".offer")).to_contain_text("booked as relocated")
+    kim.wait_for_load_state()
+    kim.click("#approve")
+    expect(kim.locator("#why-approve")).to_be_hidden()
+    sign(kim)
+    expect(kim.locator("#answer")).to_contain_text("Bin R-03 is posted")
+    kim.goto(f"{house.oslo.url}/review/{session}/R-02")
+    expect(kim.locator("#lines")).to_contain_text("relocated")
+
+
 def test_chosen_bins_are_posted_for_one_reason_or_rejected_together(pages: Pages) -> None:
     house = pages.house
     session = opened(house, "Chosen bins", "R-01", "R-02", "R-03", "R-04")

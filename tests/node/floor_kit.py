@@ -114,7 +114,7 @@ def introduce(stage_world: World, site: Site, login: str, roles: tuple[str, ...]
             actor=actor_of(login),
             roles=on_chain(roles_of(roles)),
             activation=activation_hash(code_of(login)),
-            valid_from=0,
+            valid_from=more.get("valid_from", 0),
             valid_until=more.get("valid_until", 0),
             revoked=more.get("revoked", False),
         ),

@@ -93,7 +93,7 @@ def test_a_bin_is_counted_or_tested_and_not_both_at_a_time(stage: Stage) -> None
 def test_an_auditor_is_no_counter_of_anybodys_count(stage: Stage) -> None:
     session, audrey = order(stage, "A-01"), stage.as_("audrey")
     with stage.site.reading() as connection:
-        assert audrey.actor not in people_with(connection, COUNT)
+        assert audrey.actor not in people_with(connection, COUNT, stage.world.clock.now_ms())
         assert stage.floor.counting.mine(connection, audrey) == []
     with pytest.raises(Rejected, match="may not count here"):
         wish = {"session": session, "bin": "A-01", "assignee": str(audrey.actor)}

@@ -8,8 +8,9 @@ import pytest
 
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from tests.node.floor_kit import Stage, actor_of
+from tests.node.floor_kit import Stage, actor_of, introduce
 from tests.node.test_counting import close_sure, session, state
+from web.node_views import counters
 
 SOON_MS = 60_000
 
@@ -82,3 +83,54 @@ def test_a_recount_that_says_no_deadline_keeps_the_one_before(stage: Stage) -> N
     recount(stage, number)
     assert state(stage, number, "A-01")["deadline_ms"] == until_ms
     assert state(stage, number, "A-01")["assignee"] == ""
+
+
+# ------------------------------------------------------------ whose time here ends
+
+
+def ends(stage: Stage, who: str, in_ms: int) -> None:
+    """This person counts here only until then."""
+    until_s = (stage.world.clock.now_ms() + in_ms) // 1000
+    introduce(stage.world, stage.site, who, ("COUNT",), valid_until=until_s)
+
+
+def assign(stage: Stage, number: OpId, who: str, deadline_ms: int | None = None) -> None:
+    wish = {"session": str(number), "bin": "A-01", "assignee": str(actor_of(who)), "deadline_ms": deadline_ms}
+    stage.floor.counting.assign(stage.op(), stage.as_("sven"), wish)
+
+
+def test_nobody_is_given_a_round_that_they_may_not_count_by_then(stage: Stage) -> None:
+    number, now_ms = session(stage, "A-01"), stage.world.clock.now_ms()
+    ends(stage, "carl", 2 * SOON_MS)
+    with pytest.raises(Rejected, match="end before this deadline"):
+        assign(stage, number, "carl", now_ms + 3 * SOON_MS)
+    with pytest.raises(Rejected, match="end before this deadline"):
+        session(stage, {"bin": "A-02", "assignee": str(actor_of("carl")), "deadline_ms": now_ms + 3 * SOON_MS})
+    assign(stage, number, "carl", now_ms + SOON_MS)
+    assign(stage, number, "carl")
+    assert [each["mine"] for each in mine(stage, "carl")] == [True]
+    introduce(stage.world, stage.site, "nora", ("COUNT",), valid_from=now_ms // 1000 + 300)
+    with pytest.raises(Rejected, match="have not begun yet"):
+        assign(stage, number, "nora")
+    stage.world.clock.advance(2 * SOON_MS)
+    with pytest.raises(Rejected, match="have ended"):
+        assign(stage, number, "carl")
+
+
+def test_what_is_given_to_somebody_whose_time_is_over_is_anybodys(stage: Stage) -> None:
+    number = session(stage, "A-01")
+    ends(stage, "carl", SOON_MS)
+    assign(stage, number, "carl")
+    assert mine(stage, "cora") == []
+    stage.world.clock.advance(SOON_MS)
+    stage.floor.counting.free_revoked()
+    assert [each["bin"] for each in mine(stage, "cora")] == ["A-01"]
+
+
+def test_whose_time_is_over_is_not_among_those_to_choose_from(stage: Stage) -> None:
+    ends(stage, "carl", SOON_MS)
+    for still in (True, False):
+        with stage.site.reading() as connection:
+            names = [name for _, name in counters(connection, stage.floor.people)]
+        assert ("Carl" in names, "Cora" in names) == (still, True)
+        stage.world.clock.advance(SOON_MS)

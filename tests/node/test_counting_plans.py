@@ -205,6 +205,25 @@ def test_a_sample_is_drawn_by_the_hubs_nonce_or_says_that_the_site_chose(stage: 
     )  # a nonce is used once
 
 
+def test_every_report_says_how_many_bins_of_a_sample_were_left_out(stage: Stage) -> None:
+    busy = [f"H-{n:02}" for n in range(1, 6)]
+    opened(stage, bins=busy)
+    counting, sven = stage.floor.counting, stage.as_("sven")
+    assert counting.reports.programme(sven)["samples"] == {"bins": 0, "left_out": 0}
+    number = opened(stage, plan={"areas": ["HALL"], "sample": 8})
+    with stage.site.reading() as connection:
+        assert counting.review.overview(connection, sven, number)["left_out"] == 5
+    assert counting.reports.variance(sven, number)["left_out"] == busy
+    assert counting.reports.programme(sven)["samples"] == {"bins": 8, "left_out": 5}
+    # One by a rule that draws nothing is no sample, and says it of itself all the same.
+    other = opened(stage, plan={"areas": ["HALL", "COLD"]})
+    with stage.site.reading() as connection:
+        assert counting.review.overview(connection, sven, other)["left_out"] == 8
+    assert counting.reports.programme(sven)["samples"] == {"bins": 8, "left_out": 5}
+    later = stage.world.clock.now_ms() + 1
+    assert counting.reports.programme(sven, later)["samples"] == {"bins": 0, "left_out": 0}
+
+
 def test_who_saw_a_plan_of_empty_bins_does_not_count_them(stage: Stage) -> None:
     put(stage, "C-1", "BOLT")
     number = opened(stage, plan={"areas": ["COLD"], "empty": True})

@@ -128,6 +128,26 @@ def test_the_programme_report_counts_coverage_and_accuracy_by_month(stage: Stage
     ]
 
 
+def shown_before(stage: Stage, number: OpId, bin_: str) -> None:
+    """A sheet with the quantities of a bin that waits to be counted goes out, and its bin is counted on a tablet."""
+    wish = {"session": str(number), "bins": [bin_], "blind": False}
+    sheet = stage.floor.counting.sheets.issue(stage.op(), stage.as_("sven"), wish)["sheet"]
+    void = {"sheet": sheet, "state": "void", "reason": "counted-on-tablet"}
+    stage.floor.counting.sheets.settle(stage.op(), stage.as_("sven"), void)
+
+
+def test_counts_that_were_not_blind_are_said_to_be_so_in_the_programme(stage: Stage) -> None:
+    put(stage, "Z-1", "BOLT", 10)
+    number = session(stage, "Z-1", "Z-2")
+    shown_before(stage, number, "Z-1")
+    count(stage, number, "Z-1", {"item": "BOLT", "quantity": 10})
+    count(stage, number, "Z-2")
+    found = stage.floor.counting.reports.programme(stage.as_("sven"))
+    assert (found["all"]["rounds"], found["all"]["rounds_not_blind"]) == (2, 1)
+    file = counting_csv.write(found["months"], counting_reports.MONTH_COLUMNS).splitlines()
+    assert ",rounds,rounds_not_blind," in file[0] and ",2,1," in file[1]
+
+
 # ---------------------------------------------------------------- certificates
 
 
@@ -180,6 +200,29 @@ def test_a_zone_is_certified_when_every_bin_has_a_posted_whole_count(stage: Stag
         stage.floor.counting.certificates.issue(stage.op(), stage.as_("cora"), {"zone": "ZONE"})
     with pytest.raises(Rejected, match="no area or bin"):
         certify(stage, zone="NOWHERE")
+
+
+def test_a_certificate_says_which_bins_were_not_counted_blind(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = session(stage, "Z-1", "Z-2", "Z-3")
+    shown_before(stage, number, "Z-2")
+    for bin_ in ("Z-1", "Z-2", "Z-3"):
+        count(stage, number, bin_)
+    made = certify(stage)
+    seal(stage)
+    assert made["complete"] and [row["blind"] for row in made["bins"]] == [True, False, True]
+    assert check(stage, made)["true"] and check(stage, made)["not_blind"] == ["Z-2"]
+    polished = {**made, "bins": [{**row, "blind": True} for row in made["bins"]]}
+    assert check(stage, polished)["faults"] == ["Z-2: another count covers it"]
+    file = tmp_path / "zone.json"
+    file.write_bytes(certificates.encode(made))
+    folder = str(stage.world.folder)
+    assert cli.main(["certificate", "--check", str(file), "--dir", folder]) == 0
+    assert "true and complete\nnot counted blind: Z-2" in capsys.readouterr().out
+    assert cli.main(["certificate", "ZONE", "--dir", folder]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith(", not blind") for line in lines] == [False, False, True, False]
 
 
 def test_a_certificate_that_was_looked_at_is_what_the_blocks_of_now_give(stage: Stage) -> None:

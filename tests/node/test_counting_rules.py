@@ -20,7 +20,7 @@ from tests.node.floor_kit import PIN, Stage, actor_of
 ONE_ROUND = {"control_percent": 0, "rounds_max": 1}
 
 
-def session(stage: Stage, *bins: str, **rule: Any) -> OpId:
+def session(stage: Stage, *bins: str | dict[str, Any], **rule: Any) -> OpId:
     op = stage.op()
     body = {"name": "Rules", "bins": list(bins), "rule": {**ONE_ROUND, **rule}}
     stage.floor.counting.open_session(op, stage.as_("sven"), body)
@@ -170,7 +170,7 @@ def test_goods_missing_here_and_found_there_are_offered_as_a_relocation(stage: S
     count(stage, "A-02", {"item": "BOLT", "quantity": 5})
     shown = stage.floor.counting.review.bin_review(stage.as_("sven"), number, "A-02")["relocations"]
     offer = {"item": "BOLT", "lot": "", "serial": "", "status": "free", "source": "A-01", "target": "A-02"}
-    assert shown == [{**offer, "unit": "pc", "decimals": 0, "quantity": 5, "decided": ""}]
+    assert shown == [{**offer, "unit": "pc", "decimals": 0, "quantity": 5, "decided": "", "posted": ""}]
     for bin_ in ("A-01", "A-02"):
         with pytest.raises(Rejected, match="say whether they were relocated"):
             approve(stage, number, bin_, reason="miscounted-before")

@@ -16,7 +16,7 @@ from node.desk import Person
 from node.openings import document_of
 from node.rounds import latest, open_round, parked_count, people_with, recorded, refuse_counter, reveal
 from tests.node import floor_kit
-from tests.node.floor_kit import GTINS, PIN, Stage, actor_of, fresh, introduce
+from tests.node.floor_kit import GTINS, PIN, Stage, actor_of, code_of, fresh, introduce
 from tests.node.test_counting import NEVER, approve, close, session, state
 from tests.node.test_counting_shared import enter, opens, rounds, screen, share
 
@@ -34,14 +34,13 @@ def nobody_agrees(stage: Stage) -> None:
                     continue
                 assert ("counted" in each) == (recorded(connection, number, row.bin) is not None)
                 let = set()
-                for actor in people_with(connection, COUNT):
+                people = people_with(connection, COUNT, stage.world.clock.now_ms())
+                for actor in people:
                     with suppress(Rejected):
                         refuse_counter(connection, number, row.bin, actor)
                         let.add(actor)
                 assert ("nobody" in each) == (not let), each
-                for actor in (
-                    people_with(connection, COUNT) if found["state"] == "active" and not row.assignee else ()
-                ):
+                for actor in people if found["state"] == "active" and not row.assignee else ():
                     who = Person(actor, COUNT)
                     told = [one["bin"] for one in stage.floor.counting.mine(connection, who)]
                     assert (row.bin in told) == (actor in let), (actor, row.bin)
@@ -97,6 +96,17 @@ def test_a_bin_that_nobody_else_may_count_again_is_decided_as_it_was_counted(alo
     assert document is not None and document.reasons == ("nobody-else",)
     again = alone.floor.counting.review.bin_review(alone.as_("sven"), number, "A-01")
     assert again["ended"] == "nobody-else"
+
+
+def test_whose_time_here_is_over_is_not_waited_for(alone: Stage) -> None:
+    until_s = alone.world.clock.now_ms() // 1000 + 60
+    introduce(alone.world, alone.site, "olga", ("COUNT",), valid_until=until_s)
+    alone.floor.people.activate(alone.op(), "olga", code_of("olga"), PIN, "tablet-2")
+    number = session(alone, "A-01")
+    count(alone, "cora", 12)
+    assert "nobody" not in state(alone, number, "A-01")
+    alone.world.clock.advance(61_000)
+    assert state(alone, number, "A-01")["nobody"]
 
 
 @pytest.mark.parametrize("rule", [{"control_percent": 100}, {"counters": 2, "control_percent": 0}])

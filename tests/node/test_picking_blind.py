@@ -96,3 +96,22 @@ def test_the_question_before_an_issue_has_no_figures(promised: tuple[Stage, OpId
         "carl": "Not everything is picked yet: issue what is in the tote?",
         "mona": "37 are not picked yet: issue what is in the tote?",
     }
+
+
+def test_a_list_says_nothing_of_how_much_was_wanted_while_some_of_it_is_promised_there(
+    promised: tuple[Stage, OpId],
+) -> None:
+    """With what is on the list and what is picked, the whole would tell what is promised from the bin."""
+    stage, name = promised
+
+    def told(login: str) -> tuple[dict[str, int], list[str]]:
+        with stage.site.reading() as connection:
+            found = stage.floor.picking.show(connection, stage.as_(login), name)
+        return found["wanted"], found["being_counted"]
+
+    assert told("mona") == ({"BOLT": 100}, [])
+    assert told("carl") == ({}, ["A-01"])
+    with stage.site.reading() as connection:
+        (session,) = connection.execute("SELECT session FROM count_sessions").fetchone()
+    stage.floor.counting.cancel(stage.op(), stage.as_("sven"), {"session": session.hex(), "reason": "late"})
+    assert told("carl") == ({"BOLT": 100}, [])

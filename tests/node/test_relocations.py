@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ledger import policy
@@ -9,7 +11,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from node import policies, streams
 from tests.node.floor_kit import Stage
-from tests.node.test_counting_rules import approve, count, put, session
+from tests.node.test_counting_rules import approve, count, document_of, put, session
 
 
 @pytest.fixture
@@ -116,3 +118,95 @@ def test_who_counted_one_of_the_bins_does_not_explain_it_and_who_is_told_counts_
     stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), again)
     with pytest.raises(Rejected, match="knows nothing of what the books have"):
         stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "A-02"})
+
+
+# ---------------------------------------------------------------- one is posted before the other is counted
+
+
+def found_late(stage: Stage, *lines: dict[str, Any]) -> tuple[OpId, str]:
+    """Nine of twenty bolts are missing in A-01, which is posted as lost before A-02 is counted. Answers the session
+    and the posting."""
+    put(stage, "A-01", "BOLT", 20)
+    number = session(stage, "A-01", "A-02")
+    count(stage, "A-01", {"item": "BOLT", "quantity": 11})
+    post = approve(stage, number, "A-01", reason="lost")["op_id"]
+    count(stage, "A-02", *lines)
+    return number, post
+
+
+def looked_at(stage: Stage, number: OpId, bin_: str) -> dict[str, Any]:
+    return stage.floor.counting.review.bin_review(stage.as_("sven"), number, bin_)
+
+
+def test_a_bin_says_how_many_others_are_still_to_be_counted_for_what_differs_in_it(stage: Stage) -> None:
+    put(stage, "A-01", "BOLT", 20)
+    number = session(stage, "A-01", {"bin": "A-02", "items": ["PAINT"]}, {"bin": "DOCK", "items": ["BOLT"]})
+    count(stage, "A-01", {"item": "BOLT", "quantity": 11})
+    # What is counted in A-02 says nothing of bolts.
+    assert looked_at(stage, number, "A-01")["uncounted"] == 1
+    count(stage, "DOCK")
+    assert looked_at(stage, number, "A-01")["uncounted"] == 0
+
+
+def test_goods_found_after_the_bin_they_are_missing_in_was_posted_are_offered(stage: Stage) -> None:
+    number, post = found_late(stage, {"item": "BOLT", "quantity": 12})
+    (offer,) = looked_at(stage, number, "A-02")["relocations"]
+    assert (offer["source"], offer["target"], offer["quantity"], offer["posted"]) == ("A-01", "A-02", 9, post)
+    with pytest.raises(Rejected, match="9 of BOLT missing in A-01 may be those found in A-02"):
+        approve(stage, number, "A-02", reason="found")
+    assert relocate(stage, number, "A-01", "A-02") == 9
+    # Three are left to explain, and only they count against the limit of nine.
+    document = document_of(stage, approve(stage, number, "A-02", reason="found")["op_id"])
+    assert (document.line_reasons, document.shares) == ({0: ("relocated", "found")}, {0: (9, 3)})
+    assert document.references == {"relocated-1": post}
+    assert bolts(stage, "A-01", "A-02") == [11, 12]
+    assert [line["relocated"] for line in looked_at(stage, number, "A-01")["rounds"][-1]["lines"]] == [9]
+
+
+def test_what_was_posted_before_keeps_nobody_from_deciding_otherwise_on_the_other_bin(stage: Stage) -> None:
+    number, _ = found_late(stage, {"item": "BOLT", "quantity": 9})
+    relocate(stage, number, "A-01", "A-02")
+    again = {"session": str(number), "bin": "A-02", "reason": "doubt"}
+    stage.floor.counting.review.recount(stage.op(), stage.as_("sven"), again)
+    count(stage, "A-02", who="carl")
+    assert approve(stage, number, "A-02")["state"] == "posted"
+    assert bolts(stage, "A-01", "A-02") == [11, 0]
+
+
+def test_what_is_missing_after_it_was_posted_as_found_is_offered_too(stage: Stage) -> None:
+    put(stage, "A-01", "BOLT", 20)
+    number = session(stage, "A-01", "A-02")
+    count(stage, "A-02", {"item": "BOLT", "quantity": 9})
+    post = approve(stage, number, "A-02", reason="found")["op_id"]
+    count(stage, "A-01", {"item": "BOLT", "quantity": 11})
+    assert relocate(stage, number, "A-01", "A-02") == 9
+    document = document_of(stage, approve(stage, number, "A-01")["op_id"])
+    assert (document.line_reasons, document.references) == ({0: ("relocated",)}, {"relocated-1": post})
+
+
+def test_a_piece_missing_in_a_posted_bin_is_taken_in_where_it_is_found(stage: Stage) -> None:
+    put(stage, "A-01", "DRILL", 1, serial="S1")
+    number = session(stage, "A-01", "A-02")
+    count(stage, "A-01")
+    approve(stage, number, "A-01", reason="lost")
+    count(stage, "A-02", {"item": "DRILL", "serial": "S1", "quantity": 1})
+    wish = {"session": str(number), "item": "DRILL", "serial": "S1", "source": "A-01", "target": "A-02"}
+    stage.floor.counting.relocations.decide(stage.op(), stage.as_("sven"), wish)
+    assert approve(stage, number, "A-02")["state"] == "posted"
+    assert (stage.stock("A-01", "DRILL"), stage.stock("A-02", "DRILL")) == (0, 1)
+
+
+def test_what_was_posted_explains_no_more_than_it_differed_by(stage: Stage) -> None:
+    put(stage, "A-01", "BOLT", 20)
+    number = session(stage, "A-01", "A-02", "DOCK")
+    count(stage, "A-01", {"item": "BOLT", "quantity": 11})
+    approve(stage, number, "A-01", reason="lost")
+    for bin_ in ("A-02", "DOCK"):
+        count(stage, bin_, {"item": "BOLT", "quantity": 6})
+    assert relocate(stage, number, "A-01", "A-02") == 6
+    approve(stage, number, "A-02")
+    assert relocate(stage, number, "A-01", "DOCK") == 3
+    relocate(stage, number, "A-01", "DOCK", accept=False)
+    with pytest.raises(Rejected, match="give a reason"):
+        approve(stage, number, "DOCK")
+    assert approve(stage, number, "DOCK", reason="found")["state"] == "posted"

@@ -54,6 +54,16 @@ def test_an_item_comes_before_a_bin_and_of_two_none_is_meant(stage: Stage) -> No
     assert typed(stage, "NUT")["outcome"] == "parked"
 
 
+def test_a_typed_code_is_one_whatever_its_letters_and_no_other_begins_so(stage: Stage) -> None:
+    with stage.site.writing() as connection:
+        for sku, name in (("ÄPFEL", "Rot"), ("STRASSE", "a-01"), ("M8", "Bolt"), ("M8 LONG", ""), ("M8!", "")):
+            streams.put(connection, "catalogue", sku, {"name": name})
+    found = {text: typed(stage, text).get("item") for text in ("äpfel", "straße", "m8", "m8 long", "M8!", "m", "rot")}
+    assert found == {
+        "äpfel": "ÄPFEL", "straße": "STRASSE", "m8": "M8", "m8 long": "M8 LONG", "M8!": "M8!", "m": None, "rot": None,
+    }  # fmt: skip
+
+
 def test_a_bare_label_opens_a_bin_only_where_one_is_waited_for(stage: Stage) -> None:
     assert stage.scan("a-01")["outcome"] == "ignored"
     assert stage.scan("A-01")["outcome"] == "opened"

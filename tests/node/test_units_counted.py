@@ -264,3 +264,17 @@ def test_a_label_does_not_declare_a_bin_empty_in_which_a_unit_was_confirmed(stag
     assert answer["outcome"] == "refused" and "lines were counted in this bin" in answer["why"]
     with stage.site.reading() as connection:
         assert connection.execute("SELECT COUNT(*) FROM scan_events WHERE kind = 'empty'").fetchone() == (0,)
+
+
+def test_a_move_of_a_unit_tells_a_counter_nothing_of_where_the_books_have_it(stage: Stage) -> None:
+    plan(stage, "A-01")
+    begin(stage, "A-01", "carl")
+
+    def moved(unit: str, who: str = "cora") -> dict[str, Any]:
+        wish = {"units": [{"unit": unit, "target": "A-01"}]}
+        answer = stage.floor.stock.move_units(stage.op(), stage.as_(who), wish)
+        return {name: said for name, said in answer.items() if name != "op_id"}
+
+    with pytest.raises(Rejected, match="PAL-1 stands in A-01 already"):
+        moved(PALLET, "mona")  # who does not count may know
+    assert moved(PALLET) == moved(CRATE) == {"state": "recorded"}

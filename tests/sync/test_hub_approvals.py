@@ -334,6 +334,33 @@ def test_the_console_shows_what_waits_and_signs_with_the_password(small: Small, 
     assert egon.post(f"/api/v1/approvals/{name}/approved", json=wish).status_code == 403
 
 
+def test_who_decides_at_the_hub_is_told_how_the_count_came_about(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, counting = small.op(), small.floor.counting
+    small.receive()
+    wish = {"name": "Week", "bins": ["A-01"], "rule": {"control_percent": 0, "rounds_max": 1}}
+    counting.open_session(session, small.solo, wish)
+    counting.open_bin(small.op(), small.solo, {"bin": "A-01"})
+    counting.enter(small.op(), small.solo, {"item": "BOLT", "quantity": 18})
+    small.receive()  # while it is counted
+    # That the books could not take it tells something of what they have there.
+    many = {"lines": [{"item": "BOLT", "quantity": 4_000}], "source": "A-01", "target": "A-02", "happened": True}
+    small.floor.stock.move(small.op(), small.solo, many)
+    counting.close_bin(small.op(), small.solo, {"bin": "A-01", "confirm": True})
+    small.settle()
+    client = hub_app.create(small.hub).test_client()
+    client.post("/api/v1/auth/login", json={"login": "erna", "password": PASSWORD})
+    name = small.waiting()[0]["op_id"]
+    assert client.get(f"/api/v1/approvals/{name}").json["marks"] == ["unstable", "not-blind"]
+    page = client.get(f"/approvals/{name}").text
+    assert "Stock moved while it was counted" in page and "Not counted blind" in page
+    small.hub.close()
+    assert cli.main(["approvals", "--dir", str(tmp_path / "hub"), name]) == 0
+    assert "unstable, not-blind" in capsys.readouterr().out
+    small.hub = small.company.hub = sitekit.open_hub(tmp_path / "hub", small.company.clock, seed=5)
+
+
 def test_the_command_line_lists_and_decides(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

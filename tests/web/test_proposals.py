@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.node.floor_kit import Stage
+from node import waiting
+from tests.node.floor_kit import PIN, Stage, introduce
 from tests.web import kit
 
 NOTE = "Crushed by the truck of Friday"
@@ -79,6 +80,33 @@ def test_who_may_sign_is_told_how_many_wait(site: tuple[Stage, Flask]) -> None:
     scrapped(stage)
     page = kit.logged_in(app, "sven").get("/review/proposals").text
     assert "data-sign>" in page and NOTE in page
+    assert [signs(stage, name) for name in ("sven", "mona", "cora")] == [1, 0, 0]
+
+
+def signs(stage: Stage, login: str) -> int:
+    """How many proposals wait for this person's signature, as their start page says."""
     with stage.site.reading() as connection:
-        proposals = stage.floor.stock.proposals
-        assert [proposals.count_for(connection, stage.as_(name)) for name in ("sven", "mona", "cora")] == [1, 0, 0]
+        return waiting.of(stage.floor, connection, stage.as_(login), stage.world.clock.now_ms()).get("sign", 0)
+
+
+def test_what_somebody_may_not_sign_does_not_wait_for_them(site: tuple[Stage, Flask]) -> None:
+    stage, app = site
+    stage.receive({"item": "BOLT", "quantity": 40})
+    scrapped(stage)
+    assert [signs(stage, name) for name in ("sven", "tess")] == [1, 1]
+    wish = {"name": "Counted", "bins": ["A-01"], "rule": {"control_percent": 0, "rounds_max": 1}}
+    number = stage.floor.counting.open_session(stage.op(), stage.as_("sven"), wish)["session"]
+    assert [signs(stage, name) for name in ("sven", "tess")] == [1, 0]  # who may count is shown nothing of it
+    stage.floor.counting.open_bin(stage.op(), stage.as_("tess"), {"bin": "A-01"})
+    stage.floor.counting.enter(stage.op(), stage.as_("tess"), {"item": "BOLT", "quantity": 40})
+    stage.floor.counting.close_bin(stage.op(), stage.as_("tess"), {"bin": "A-01", "confirm": True})
+    # Whoever counted the bin in a count that goes on signs for nothing else there, whatever they may do by now.
+    introduce(stage.world, stage.site, "tess", ("APPROVE",))
+    assert [signs(stage, name) for name in ("sven", "tess")] == [1, 0]
+    [waits] = kit.logged_in(app, "tess").get("/api/v1/proposals/").json["rows"]
+    sign = {"op_id": str(stage.op()), "proposal": waits["proposal"], "pin": PIN}
+    assert (
+        "who counted A-01" in kit.logged_in(app, "tess").post("/api/v1/documents/approve", json=sign).json["detail"]
+    )
+    stage.floor.counting.cancel(stage.op(), stage.as_("sven"), {"session": number, "reason": "late"})
+    assert signs(stage, "tess") == 1

@@ -246,8 +246,10 @@ async function send(text, how) {
 onScan((text) => scan(text), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 onPhoto(scan);
 
+// The last that this page shows, when nothing of its own is under way: the same person may count on another tablet.
+const seenLast = () => (place.settled() && screen?.last.length ? { seen: screen.last[0].number } : {});
 byId("undo").addEventListener("click", () => attempt(async () => {
-  const answer = await act("counts/undo", place.here());
+  const answer = await act("counts/undo", { ...place.here(), ...seenLast() });
   if (answer.repeated) say("warn", _("This piece is counted already"));
 }));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", place.here())));

@@ -90,7 +90,7 @@ function show() {
   byId("order").textContent = list.order;
   byId("tote").textContent = list.tote || "…";
   byId("progress").textContent = [
-    _("%(number)s of %(all)s picked", { number: total(list.picked), all: total(list.wanted) }), missing && _("%(number)s nowhere to be had", { number: missing }),
+    some(list.wanted) ? _("%(number)s of %(all)s picked", { number: total(list.picked), all: total(list.wanted) }) : _("%(number)s picked", { number: total(list.picked) }), missing && _("%(number)s nowhere to be had", { number: missing }),
   ].filter(Boolean).join(" · ");
   byId("now").hidden = !line || !list.tote;
   byId("all-picked").hidden = Boolean(line);

@@ -34,6 +34,9 @@ const told = new Promise((resolve) => {
   whose().then((me) => me || resolve());
 });
 
+// Whether what the node shows has everything that was done on this tablet.
+const settled = () => !busy && performance.now() - actedAt > SETTLED_MS;
+
 outbox.addEventListener("change", (event) => {
   if (busy && !event.detail.mine) actedAt = performance.now();
   busy = event.detail.mine > 0;
@@ -42,7 +45,7 @@ stream.addEventListener("state", ({ detail: state }) => {
   bins = state.bins.map((each) => each.bin);
   if (state.held) return;
   shown = state.screen?.kind === "count" ? state.screen.target : "";
-  if (!busy && performance.now() - actedAt > SETTLED_MS) be(shown);
+  if (settled()) be(shown);
 });
 
 // The bin that a label names, or "": as the node reads it, with or without a symbology identifier. A bare code names one
@@ -60,6 +63,7 @@ function label(text, { typed = false } = {}) {
 export const place = {
   known, // until then nobody can say where a scan belongs
   told, // nor, where this tablet remembers no bin, until then
+  settled,
   label,
   here: () => (bin ? { bin } : {}),
   goTo(code) {
