@@ -3,9 +3,9 @@
 
 import { act, get, newOpId, post } from "./api.js";
 import { readFile } from "./files.js";
-import { outbox, waiting } from "./outbox.js";
 import { byId, element, ltr } from "./page.js";
 import { soon } from "./reach.js";
+import { whileHere } from "./still.js";
 import { momentWords } from "./times.js";
 import { onTablet } from "./waiting.js";
 import { _ } from "./words.js";
@@ -13,7 +13,7 @@ import { _ } from "./words.js";
 const PATH = "attachments/";
 const section = byId("attachments"), line = byId("attach-line"), list = byId("photos");
 let about = {}, next = null;
-let held = []; // acts of the outbox that attach to it
+let held = [], here = null; // acts of the outbox that attach to it, and who looks after them
 
 const tell = (words) => { byId("attach-words").textContent = words; };
 // What became of somebody's photo stands there: that the list has come does not take its place.
@@ -32,24 +32,11 @@ async function show(cursor = "") {
   tellOfList();
 }
 
-// `items`: all that waits on this tablet. What has gone from there, the node shows from now on.
-function hold(items) {
-  const before = held;
-  held = items.filter(({ path, body }) => path === PATH && Object.entries(about).every(([name, code]) => body[name] === code)).reverse();
-  const same = before.length === held.length && before.every(({ opId }, at) => opId === held[at].opId);
-  if (same || section.hidden) return;
-  const gone = before.some(({ opId }) => held.every((each) => each.opId !== opId));
-  if (gone) show().catch((error) => { showHeld(); tell(error.message); });
-  else showHeld();
-}
-
 function showHeld() {
   for (const each of list.querySelectorAll("li[data-held]")) each.remove();
   list.prepend(...held.map(heldCard));
   tellOfList();
 }
-outbox.addEventListener("change", ({ detail: { items } }) => hold(items));
-
 const lineOf = ({ line: number }) => (number === null || number === undefined || about.item ? "" : `${_("Line %(number)s", { number: number + 1 })} · `);
 
 function heldCard({ body, name, at }) {
@@ -122,10 +109,15 @@ export function attachTo(named) {
   byId("attach").disabled = true;
   list.replaceChildren();
   held = [];
+  here?.abort();
   if (!named) return;
   const mine = about = named;
   tell(_("Looking…"));
-  waiting().then(hold, () => {});
+  here = whileHere(({ path, body }) => path === PATH && Object.entries(named).every(([name, code]) => body[name] === code), (acts, gone) => {
+    held = acts;
+    if (gone) show().catch((error) => { showHeld(); tell(error.message); }); // it is among what the node keeps
+    else showHeld();
+  });
   // A node that is silent is not waited for: what is attached is on this tablet.
   soon(show().catch((error) => tell(error.message))).finally(() => { if (mine === about) byId("attach").disabled = false; });
 }
