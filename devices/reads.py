@@ -56,6 +56,14 @@ class Read:
         """The UTC day of the read, against which its two-digit years are resolved."""
         return day_of(self.at_ms)
 
+    @property
+    def ends(self) -> str:
+        """The last four characters, of eight or more: enough to know a label again that one has just read, and
+        never the whole of what it says. Empty for a read that came torn."""
+        text = self.raw.decode("utf-8", "replace").removeprefix(self.symbology)
+        shown = "".join(each if each.isprintable() else " " for each in text[-4:])
+        return shown if len(text) >= 8 and not self.fault else ""
+
     def as_json(self) -> dict[str, Any]:
         """For people and programs to read; the raw bytes in hex."""
         shown = {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from devices.decoders import symbology
 from devices.journal import Journal
 from devices.protocols.base import Frame, Signal
 from devices.reads import Again, NewRead, Read
@@ -256,7 +257,12 @@ class Listener(DeviceThread):
         self._unanswered = self._protocol.waits_for_answer
         failpoint("device.before_answer")
         with self._lock:
-            self._last_read_ms = reads[-1].at_ms
+            last = reads[-1]
+            self._last_read_ms = last.at_ms
+            self._last_read = {
+                "symbology": symbology.name(last.symbology) if last.symbology else "",
+                "ends": last.ends,
+            }
         self._count("recorded", len(reads))
         self._count("repeats", sum(read.repeat_of is not None for read in reads))
         if self._state == "degraded":

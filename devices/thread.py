@@ -45,7 +45,7 @@ class Health:
     """A device at one moment; `kind`: scanner or scale, `station`: where it stands, `delivery`: what its protocol
     promises on the way to the journal, `sounds`: the node can make it beep. Times are wall-clock ms, None for never;
     counters grow since the start. `odd`: where bytes were no message, newest last, each {at_ms, hex}: the last bytes
-    up to that moment.
+    up to that moment. `last_read`: what kind of code a scanner read last, and how it ends (`Read.ends`).
 
     Counters: bytes, frames, empty, truncated, oversize, noise, checksum, retransmits, no_reads, weights (by the
     protocol); recorded, repeats, parked, refused, paused, opened, lost, failures, feedback_errors (by the thread).
@@ -64,6 +64,7 @@ class Health:
     delivery: str = "at-most-once"
     odd: Sequence[Mapping[str, Any]] = ()
     sounds: bool = False
+    last_read: Mapping[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """In JSON's types."""
@@ -84,6 +85,7 @@ class DeviceThread(ABC):
         self._since_ms = clock.now_ms()
         self._last_seen_ms: int | None = None
         self._last_read_ms: int | None = None
+        self._last_read: Mapping[str, str] | None = None
         self._pauses = 0
         self._heard_last = b""
         self._odd: deque[Mapping[str, Any]] = deque(maxlen=ODD_KEPT)
@@ -165,6 +167,7 @@ class DeviceThread(ABC):
                 self._device.delivery,
                 tuple(self._odd),
                 self.sounds,
+                self._last_read,
             )
 
     # ---------------------------------------------------------------------------------------------------- the thread

@@ -62,6 +62,8 @@ from node.rounds import (
 from node.values import Fields
 
 TAKEN = "{} is being counted by somebody else: do you count all of it once more, or share it with them?"
+OTHERS_MAX = 100
+_OTHERS = ("counting", "waiting", "counted")
 
 
 class Counting(Sessions, Lines):
@@ -333,8 +335,10 @@ class Counting(Sessions, Lines):
     def progress(self, connection: Connection, who: Person, bins: list[Answer]) -> list[Answer]:
         """How far the counts are to which these bins of the person's list belong, in bins. A bin counts as counted
         when it was and does not wait for this person: what they are told follows from their own list, so that nobody
-        learns here that a bin is counted again."""
+        learns here that a bin is counted again. `others`: the first bins that are not in their list, those that
+        are being counted before those that wait for somebody else, and those before the counted ones."""
         found = []
+        counters, listed = self._counters(connection, who), {(each["session"], each["bin"]) for each in bins}
         for session, name in dict.fromkeys((each["session"], each["name"]) for each in bins):
             rows = connection.execute(
                 "SELECT b.bin, b.state IN ('waiting', 'counting'), EXISTS (SELECT 1 FROM count_rounds r JOIN tasks t"
@@ -343,10 +347,32 @@ class Counting(Sessions, Lines):
                 (bytes.fromhex(session),),
             ).fetchall()
             again = {(session, str(bin_)) for bin_, waits, was in rows if waits and was}
-            theirs = sum(1 for _ in self._countable(connection, who, again)) if again else 0
-            counted = sum(1 for _, waits, was in rows if was or not waits) - theirs
-            found.append({"session": session, "name": name, "counted": counted, "of": len(rows)})
+            theirs = {each["bin"] for each in self._countable(connection, who, again)} if again else set()
+            counted = sum(1 for _, waits, was in rows if was or not waits) - len(theirs)
+            others = []
+            for bin_, waits, was in rows:
+                if bin_ not in theirs and (session, bin_) not in listed:
+                    counter = None if was else counters.get((session, bin_))
+                    state = "counted" if was or not waits else "counting" if counter else "waiting"
+                    others.append({"bin": bin_, "state": state, **({"counter": counter} if counter else {})})
+            others.sort(key=lambda each: (_OTHERS.index(each["state"]), each["bin"]))
+            found.append({"session": session, "name": name, "counted": counted, "of": len(rows),
+                          "others": others[:OTHERS_MAX]})  # fmt: skip
         return found
+
+    def _counters(self, connection: Connection, who: Person) -> dict[tuple[str, str], Answer]:
+        """Who else counts each (session, bin) at this moment, {name, since_ms}; of several whoever began first."""
+        rows = connection.execute(
+            "SELECT r.session, r.bin, t.actor, t.opened_at_ms FROM tasks t JOIN count_rounds r ON r.task = t.task"
+            " WHERE t.state = 'open' AND t.actor <> ? ORDER BY t.opened_at_ms DESC",
+            (who.actor.raw,),
+        ).fetchall()
+        return {
+            (bytes(session).hex(), str(bin_)): {
+                "name": self._operators.name_of(connection, Actor(bytes(actor))), "since_ms": since_ms,
+            }
+            for session, bin_, actor, since_ms in rows
+        }  # fmt: skip
 
     def _countable(
         self, connection: Connection, who: Person, only: AbstractSet[tuple[str, str]] | None = None

@@ -5,9 +5,10 @@ as if they were typed there: they are handed to it, in order. The page that was 
 are is known from their streams, and forgotten with them: after a restart codes belong to the open task, until the
 pages are back a second later.
 
-A line that broke may look whole for a while. So a code is kept until its page says that it came, and a page that
-comes back gets it, but no other kind of page, which would take it for something else. What no page had in time is for
-its person to decide about.
+A line that broke may look whole for a while, and a page may end before it has done anything with a code. So a code is
+kept until its page says that it was taken, and a page that comes back gets it, but no other kind of page, which would
+take it for something else. What no page had in time is for its person to decide about; long before that the scanner
+sounds its bad tone, for its good one came when the read was durable.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from ledger.db import Connection
 from ledger.ids import Actor
 
+HEARD_MS = 2_000  # by then a page that takes a code has said so, and whoever scanned still listens to the scanner
 KEPT_MS = 2 * 60_000  # for a page that comes back; longer, and its person has gone on without it
 AT_ONCE = 50
 NEVER, IDLE, ALWAYS = "", "idle", "always"  # a page takes codes: not at all, while no task is open, in any case
@@ -85,6 +87,12 @@ def came(connection: Connection, actor: Actor, numbers: Iterable[int]) -> None:
     """A page of `actor` has these codes."""
     rows = [(actor.raw, number) for number in numbers]
     connection.executemany("UPDATE handed_codes SET came = 1 WHERE actor = ? AND number = ?", rows)
+
+
+def unheard(connection: Connection, now_ms: int) -> list[bytes]:
+    """The reads of which no page has said in `HEARD_MS` that it took their codes, and that may yet be taken."""
+    rows = connection.execute("SELECT read FROM handed_codes WHERE NOT came AND at_ms < ?", (now_ms - HEARD_MS,))
+    return [bytes(read) for (read,) in rows.fetchall()]
 
 
 def over(connection: Connection, now_ms: int) -> tuple[list[bytes], list[bytes]]:

@@ -303,6 +303,15 @@ class Operators:
             connection.execute("UPDATE bound_devices SET seen_at_ms = ? WHERE device = ?", (now_ms, device))
         return self.with_rights(connection, actor)
 
+    def holders(self, connection: Connection) -> dict[str, Actor]:
+        """Whose each of the node's own scanners and scales is now, by its name."""
+        now_ms = self._desk.now_ms()
+        rows = connection.execute(
+            "SELECT device, actor, bound_at_ms, seen_at_ms FROM bound_devices WHERE device NOT LIKE 'tablet-%'"
+        ).fetchall()
+        return {str(name): Actor(bytes(actor)) for name, actor, bound_ms, seen_ms in rows
+                if is_held(int(bound_ms), int(seen_ms), now_ms)}  # fmt: skip
+
     def with_rights(self, connection: Connection, actor: Actor) -> Person | None:
         """This person with their rights of now; None when they have none here any more."""
         try:

@@ -80,6 +80,7 @@ class Scanning:
         self._counting = counting
         self._stock = stock
         self._labels = labels
+        self._unheard: frozenset[bytes] = frozenset()
         self._counted: dict[str, Presented] = {}  # the last of each scanner, for what else is said about it
 
     def drain(self, journal: Journal, patience_ms: int = 0) -> list[tuple[Read, Answer]]:
@@ -134,6 +135,19 @@ class Scanning:
                 "UPDATE taken_reads SET outcome = ? WHERE read = ?", [(outcome, read) for read in lost]
             )
             listening.forget(connection, [*has, *lost])
+
+    def unheard(self, journal: Journal) -> list[Read]:
+        """Reads whose page has not said soon that it took them, each once: it may be gone. After a restart they may
+        be answered once more."""
+        with self._site.reading() as connection:
+            waits = listening.unheard(connection, self._desk.now_ms())
+        before, self._unheard = self._unheard, frozenset(waits)
+        found = []
+        for read in waits:
+            if read not in before:
+                with suppress(Rejected):  # of a journal that was begun anew since
+                    found.append(journal.get(read.hex()))
+        return found
 
     def _may_grow(self, connection: Connection, one: Presented, patience_ms: int) -> bool:
         age_ms = self._site.clock.monotonic_ms() - one.reads[-1].ran_ms

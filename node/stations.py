@@ -38,6 +38,12 @@ def staying_at(connection: Connection, tablet: str) -> list[str]:
     return [str(name) for (name,) in rows.fetchall()]
 
 
+def tablets_of(connection: Connection) -> dict[str, int]:
+    """The number of the tablet at which each device was taken last, by its name, where that tablet has one."""
+    rows = connection.execute("SELECT p.device, t.number FROM paired_devices p JOIN tablets t ON t.tablet = p.tablet")
+    return {str(device): int(number) for device, number in rows.fetchall()}
+
+
 def with_neighbours(device: str, devices: Devices) -> list[str]:
     """That device and what stands where it stands."""
     station = next((str(each["station"]) for each in devices if each["name"] == device), "")

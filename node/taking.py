@@ -16,7 +16,6 @@ from devices.protocols.base import Signal
 from devices.reads import Read
 from ledger.clock import Clock
 from ledger.errors import Corrupt, LedgerError, Rejected
-from node.desk import Answer
 from node.scanning import Scanning, signal_for
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,9 @@ def _work(scanning: Scanning, journal: Journal, clock: Clock, tell: Tell, stop: 
         try:
             while taken := scanning.drain(journal, TOGETHER_MS):
                 for read, outcome in taken:
-                    _tell(tell, read, outcome, clock.now_ms())
+                    _tell(tell, read, signal_for(outcome), clock.now_ms())
+            for read in scanning.unheard(journal):
+                _tell(tell, read, "error", clock.now_ms())
             scanning.settle_handed(journal)
             problem = ""
         except (LedgerError, Corrupt) as error:
@@ -63,8 +64,7 @@ def _work(scanning: Scanning, journal: Journal, clock: Clock, tell: Tell, stop: 
         journal.wait(position, LOOK_MS)
 
 
-def _tell(tell: Tell, read: Read, outcome: Answer, now_ms: int) -> None:
-    signal = signal_for(outcome)
+def _tell(tell: Tell, read: Read, signal: Signal | None, now_ms: int) -> None:
     if signal is None or read.client_id is not None or abs(now_ms - read.at_ms) > NEWS_MS:
         return
     with suppress(Rejected):  # a device that is configured no more

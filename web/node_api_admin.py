@@ -67,6 +67,17 @@ DEVICE = record(
         "since_ms": WHEN,
         "last_seen_ms": or_null(WHEN),
         "last_read_ms": or_null(WHEN),
+        "last_read": or_null(
+            record(
+                "LastRead",
+                {
+                    "symbology": text(
+                        "What kind of code it was, as people call it; empty where the scanner does not say"
+                    ),
+                    "ends": text("How it ends, of a longer code; else empty"),
+                },
+            )
+        ),
         "counters": _COUNTER,
         "delivery": one_of("at-least-once", "at-most-once", "on-request"),
         "sounds": flag("The node can make it beep"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from node.counting import OTHERS_MAX
 from web.node_api_words import EXPIRY, MEASURE
 from web.schema import (
     ACTOR,
@@ -203,6 +204,7 @@ SCREEN = record(
         ),
     },
 )
+COUNTER = record("BinCounter", {"name": NAME, "since_ms": WHEN}, doc="Whoever else has it open at this moment")
 MINE = record(
     "BinToCount",
     {
@@ -223,7 +225,19 @@ MINE = record(
 )
 PROGRESS = record(
     "Progress",
-    {**OF_SESSION, "name": NAME, "counted": whole("Bins; one that waits for the asker is none"), "of": whole("Bins")},
+    {
+        **OF_SESSION,
+        "name": NAME,
+        "counted": whole("Bins; one that waits for the asker is none"),
+        "of": whole("Bins"),
+        "others": array(
+            record(
+                "OtherBin", {"bin": CODE, "state": one_of("counting", "waiting", "counted")}, {"counter": COUNTER}
+            ),
+            OTHERS_MAX,
+            "Bins that do not wait for the asker",
+        ),
+    },
     doc="How far a count is of which bins wait for the asker",
 )
 SESSION_BIN = record(

@@ -152,7 +152,7 @@ ROUTES = (
     ),
     Route(
         method="POST", path="/api/v1/reads/came", allow=ANYONE, handle=_came,
-        summary="A page has these codes of the node's own scanners; others are shown to its person",
+        summary="A page has taken these codes of the node's own scanners; others are shown to its person",
         body=record("CodesCame", {"numbers": array(whole("The id of a `code` event", least=1), AT_ONCE)}),
         answer=record("CodesKnown", {"numbers": array(whole(), AT_ONCE)}),
     ),

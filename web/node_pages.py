@@ -14,7 +14,7 @@ from devices.decoders.scan import rules
 from ledger import calls, people
 from ledger.ids import VIRTUAL, OpId
 from ledger.people import ADMIN, APPROVE, TRANSFER
-from node import proofs, waiting
+from node import proofs, stations, waiting
 from node.alerts import MAY_SEE
 from node.counting_close import SURE
 from node.desk import Answer, Person
@@ -24,7 +24,7 @@ from web.excerpts import excerpt, taken
 from web.node_api_sheets import sheet_number
 from web.node_app import NodeParts, cookie_name, tablet
 from web.node_tiles import floor_tiles
-from web.node_views import call_and_time, counters, newest_operations, scanners_of
+from web.node_views import call_and_time, counters, newest_operations
 from web.node_words import (
     HELD,
     LOST,
@@ -72,14 +72,18 @@ def blueprint(parts: NodeParts) -> Blueprint:
     def node() -> str:
         who = parts.person()
         with parts.site.reading() as connection:
-            mine = scanners_of(connection, who)
+            holders = parts.floor.people.holders(connection)
+            names = {actor: parts.floor.people.name_of(connection, actor) for actor in set(holders.values())}
+            taken_at = stations.tablets_of(connection)
             tablets = parts.floor.tablets.overview(connection)
             alerts = parts.floor.alerts.standing(connection)
         return render_template(
             "node/node.html",
             status=parts.status(),
             devices=parts.devices(),
-            mine=mine,
+            mine={device for device, actor in holders.items() if actor == who.actor},
+            holders={device: names[actor] for device, actor in holders.items()},
+            taken_at=taken_at,
             tablets=tablets,
             alerts=alerts,
             may_see=who.has(MAY_SEE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from typing import Any
 
 from playwright.sync_api import expect
 
@@ -106,3 +107,45 @@ def test_a_photo_of_a_line_an_item_or_a_bin_stands_in_its_history(pages: Pages) 
     kinds = {row["name"]: (row["item"], row["location"], row["line"]) for row in rita.get("attachments/")["rows"]}
     assert kinds["leak.png"] == (item, None, 1)
     assert (kinds["box.png"], kinds["rack.png"]) == ((item, None, None), (None, "A-05", None))
+
+
+def lost_answer(route: Any) -> None:
+    route.fetch()
+    route.abort()
+
+
+def cards(page: Any) -> Any:
+    return page.locator("#photos li")
+
+
+def test_a_photo_that_the_node_did_not_answer_stays_on_the_tablet_and_is_sent_once(pages: Pages) -> None:
+    """Out of reach, over a reload, and after an answer that was lost on its way: on the page where it was taken, and
+    at an item as at an operation."""
+    rita = pages.house.oslo.people["rita"]
+    op_id = rita.get("operations/?limit=20")["rows"][-3]["op_id"]
+    item = "TAPE-50"
+    pages.forgive("Failed to load resource: net::ERR_FAILED", "Unreachable")
+    photo = {"name": "wet.png", "mimeType": "image/png", "buffer": png(40, 30)}
+    for path, asked in ((f"/operations/{op_id}", f"operation={op_id}"), (f"/look?item={item}", f"item={item}")):
+        before = len(rita.get(f"attachments/?{asked}")["rows"])
+        page = pages.tablet("rita", path)
+        expect(page.locator("#attach")).to_be_enabled()
+        page.context.route("**/api/v1/attachments/", lambda route: route.abort())
+        page.context.route("**/api/v1/attachments/", lost_answer, times=1)  # the last one is asked first
+        page.set_input_files("#attach-file", photo)
+        expect(cards(page)).to_have_count(before + 1)
+        expect(cards(page).first).to_contain_text("on this tablet")
+        expect(page.locator("#outbox-open")).to_have_text("○ 1 to send")
+        shown = cards(page).first.locator("img")
+        assert shown.evaluate("(each) => each.decode().then(() => each.naturalWidth)") == 40
+        page.reload()
+        expect(cards(page).first).to_contain_text("on this tablet")
+        expect(cards(page).first).to_contain_text("Rita Lund")
+        assert len(rita.get(f"attachments/?{asked}")["rows"]) == before + 1, "the node has it, and nobody heard so"
+        assert not faults_of(page, f"an unsent photo at {path}")
+        page.context.unroute("**/api/v1/attachments/")
+        expect(page.locator("#outbox-open")).to_be_hidden()
+        expect(cards(page)).to_have_count(before + 1)
+        expect(page.locator("#photos")).not_to_contain_text("on this tablet")
+        rows = rita.get(f"attachments/?{asked}")["rows"]
+        assert rows[0]["name"] == "wet.png" and len(rows) == before + 1

@@ -104,6 +104,25 @@ def test_the_nodes_own_scanner_is_taken_by_the_page_in_front(pages: Pages) -> No
     expect(page.locator("#answer")).to_contain_text("F-03")
 
 
+def test_a_code_with_which_a_page_ended_is_taken_by_the_next_one(pages: Pages) -> None:
+    """It had come, and nothing was done with it yet: until something is, nobody says that it was taken."""
+    house = pages.house
+    scanner = house.oslo.scanner
+    house.oslo.people["pia"].post("devices/bind", device="scanner")
+    page = pages.tablet("pia", "/look")
+    scanner.wait_opened(20_000)
+    listens(page)
+    page.route("**/api/v1/lookup", lambda route: None, times=1)  # never answered
+    with page.expect_request("**/api/v1/lookup"):
+        scanner.scan(f"]E0{CABLE}")
+    page.wait_for_timeout(500)
+    (read,) = house.oslo.journal.latest(1)
+    assert read.state == "parked"
+    page.reload()
+    expect(page.locator("#found h2").first).to_have_text("Extension cable 3 m")
+    wait_for("its word that it is taken", lambda: house.oslo.journal.get(read.read_id).state == "taken")
+
+
 def test_a_lot_a_piece_a_unit_and_an_operation_are_found_by_their_label(pages: Pages, scanned: Scan) -> None:
     operation = put(pages.house, "F-02", 3, "GLUE-1", lot="G-LOOK", expiry="2029-06-30")
     page = pages.tablet("pia", "/look")

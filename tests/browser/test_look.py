@@ -171,6 +171,16 @@ def test_the_first_log_in(pages: Pages) -> None:
     assert not faults, "\n".join(faults)
 
 
+def test_help_stands_where_somebody_cannot_log_in(pages: Pages) -> None:
+    page = pages.open(f"{pages.house.oslo.url}/login")
+    page.get_by_text("Help", exact=True).click()
+    expect(page.locator("#help")).to_contain_text("Ask a supervisor for a new activation code")
+    faults = faults_of(page, "help at the log-in")
+    page.get_by_role("link", name="Test this tablet and its scanner").click()
+    page.wait_for_url("**/setup")
+    assert not faults, "\n".join(faults)
+
+
 def test_counting_and_its_dialogs(pages: Pages, scanned: Callable[..., None]) -> None:
     house = pages.house
     code = "DOCK-1"
@@ -229,7 +239,7 @@ def test_the_keyboard_alone_reaches_everything_in_order(pages: Pages) -> None:
     for _ in range(20):
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.dataset.key || ''"))
         page.keyboard.press("Tab")
-    assert reached[:4] == ["name", "pin", "first", "1"], reached
+    assert reached[:5] == ["name", "pin", "first", "", "1"], reached  # the one without a name opens the help
     visible = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert visible == "solid"
 

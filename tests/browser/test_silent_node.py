@@ -108,3 +108,50 @@ def test_a_first_scan_waits_for_the_list_that_is_resumed(pages: Pages, scanned: 
     expect(page.locator("#tote")).to_have_text("O-02")
     page.goto(f"{house.oslo.url}/")
     pia.act("picks/cancel", list=made["op_id"], reason="withdrawn")
+
+
+def test_a_list_that_is_known_here_is_shown_at_once_and_picked_on_when_the_node_answers(
+    pages: Pages, scanned: Scan, node: Silent
+) -> None:
+    house, pia = pages.house, pages.house.oslo.people["pia"]
+    put(house, "S-02", 2)
+    made = pia.act("picks", order="SO-SILENT", lines=[{"item": "CABLE-3", "quantity": 2}])
+    page = pages.tablet("pia", "/pick")
+    expect(page.locator("#lists .tile", has_text="SO-SILENT")).to_be_visible()
+    page.goto(f"{house.oslo.url}/pick?list={made['op_id']}")
+    scanned(page, "BIN:O-02")
+    expect(page.locator("#tote")).to_have_text("O-02")
+    scanned(page, "BIN:S-02")
+    expect(page.locator("#pick")).to_be_enabled()
+    node.fall()
+    page.goto(f"{house.oslo.url}/pick")
+    expect(page.locator("#lists .tile", has_text="SO-SILENT")).to_be_visible(timeout=SOON_MS)
+    page.goto(f"{house.oslo.url}/pick?list={made['op_id']}")
+    expect(page.locator("#tote")).to_have_text("O-02", timeout=SOON_MS)
+    scanned(page, "BIN:S-02")
+    expect(page.locator("#answer")).to_contain_text("pick on when it answers", timeout=SOON_MS)
+    expect(page.locator("#pick")).to_be_disabled()
+    node.speak()
+    expect(page.locator("#chip-node")).to_contain_text("Node ok")
+    scanned(page, "BIN:S-02")
+    expect(page.locator("#pick")).to_be_enabled()
+    pia.act("picks/cancel", list=made["op_id"], reason="withdrawn")
+
+
+def test_a_code_that_nobody_knows_here_is_not_waited_for_before_the_node_is_heard_of(
+    pages: Pages, scanned: Scan, node: Silent
+) -> None:
+    put(pages.house, "S-03", 9)
+    page = pages.tablet("pia", "/floor/hold")
+    scanned(page, "BIN:S-03", CABLE)
+    at_the_node(pages, "pia", "hold", 1)
+    node.fall()
+    page.reload()
+    scanned(page, "9521234500049", CABLE)
+    expect(page.locator("#lines .count")).to_have_text("2", timeout=SOON_MS)
+    node.speak()
+    at_the_node(pages, "pia", "hold", 2)
+    page.get_by_role("button", name="Change Extension cable").click()
+    keys(page, "0", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    at_the_node(pages, "pia", "hold", 0)

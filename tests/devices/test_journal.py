@@ -57,6 +57,13 @@ def test_a_read_is_stored_as_it_came(path: Path) -> None:
     journal.close()
 
 
+def test_of_a_read_no_more_than_its_end_is_shown(journal: Journal) -> None:
+    codes = [b"]E09521234500018", b"]C1A-01", b"9521\x1d018", b"", b"]Q112345678"]
+    torn = NewRead("dock", b"9521234500018", fault="truncated")
+    ends = [read.ends for read in journal.record([*(NewRead("dock", code) for code in codes), torn])]
+    assert ends == ["0018", "", " 018", "", "5678", ""]
+
+
 def test_reads_wait_in_order_and_leave_once(journal: Journal) -> None:
     for number in range(5):
         journal.record([NewRead(f"d{number % 2}", b"%d" % number)])

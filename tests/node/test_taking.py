@@ -17,6 +17,7 @@ from devices.supervisor import Supervisor
 from ledger.clock import SystemClock
 from ledger.seams import Killed, SystemRandom, arm_failpoint, disarm_failpoints
 from node import streams, taking
+from node.listening import ALWAYS, HEARD_MS, Page, handed
 from node.whereabouts import Whereabouts
 from tests.devices.rig import until
 from tests.node.floor_kit import GTINS, Stage
@@ -87,6 +88,20 @@ def test_bytes_become_a_line_and_the_scanner_hears_what_became_of_them(stage: St
         hears("]E09999999999994", GOOD + QUESTION)
         hears("BIN:A-02", GOOD + NO)
         assert stage.journal.latest(1)[0].context == {"actor": str(stage.as_("cora").actor), "bin": "A-01"}
+        # A page takes codes. Its scanner's good tone is undone where the page does not say that it has taken one.
+        page = Page(stage.as_("cora").actor, ALWAYS, "/look")
+        stage.floor.listening.open(page)
+        hears(f"]E0{GTINS['BOLT'][1:]}", GOOD)
+        stage.world.clock.advance(HEARD_MS + 1)
+        heard = bytearray()
+        until(lambda: heard.extend(gun.answers(50)) or bool(heard))
+        assert heard + gun.answers(300) == NO, "once"
+        hears("BIN:A-02", GOOD)
+        with stage.site.reading() as connection:
+            stage.floor.scanning.came(stage.as_("cora"), [number for number, _ in handed(connection, page, 0)])
+        stage.world.clock.advance(HEARD_MS + 1)
+        assert gun.answers(300) == b""
+        stage.floor.listening.close(page)
         stage.floor.people.log_out(stage.tokens["cora"])
         hears(f"]E0{GTINS['BOLT'][1:]}", GOOD + NO)
         assert stage.journal.latest(1)[0].context == {"actor": ""}

@@ -94,8 +94,8 @@ function listen() {
     stream.dispatchEvent(new CustomEvent("state", { detail: state }));
   });
   source.addEventListener("code", (event) => {
-    codes.came(event.lastEventId);
-    stream.dispatchEvent(new CustomEvent("code", { detail: JSON.parse(event.data).text }));
+    const taken = codes.came(event.lastEventId);
+    stream.dispatchEvent(new CustomEvent("code", { detail: { text: JSON.parse(event.data).text, taken } }));
   });
   source.addEventListener("heartbeat", () => { heard = performance.now(); codes.tell(); sign(); if (state) show(); });
   source.addEventListener("ended", ended);

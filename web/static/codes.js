@@ -1,4 +1,5 @@
-// Up to which code of the node's own scanners this page has them: it asks for what came after that, and says what it has.
+// Up to which code of the node's own scanners this page has taken them: it asks for what came after that, and says what
+// it took. Until it says so a code is not taken, and the scanner soon sounds its bad tone.
 //
 // That is kept with the browser's tab, so that a reload goes on where the page was, for the same person. The node hands
 // a code only to the kind of page that was in front when it was read, and only for a while: any other page would take it
@@ -12,31 +13,45 @@ const AT_ONCE = 50; // so many the node takes word of
 export class Codes {
   #takes;
   #actor;
-  #kept = { last: "", untold: [] }; // the number of the last one, and those that the node has yet to hear of
+  #kept = { last: "", untold: [] }; // the number of the last one taken, and those that the node has yet to hear of
+  #came = ""; // the last one that this page was given
+  #open = 0; // given to this page, and not taken yet
   #telling = false;
+  #ended = false; // this page: what it gives up from then on it has not taken
 
   constructor(takes, actor) {
     this.#takes = takes;
     this.#actor = actor;
     const before = JSON.parse(sessionStorage.getItem(KEY) || "null");
+    addEventListener("pagehide", () => { this.#ended = true; });
+    addEventListener("pageshow", () => { this.#ended = false; });
     if (actor && before?.actor === actor) this.#kept = before.kept;
   }
 
   // What the stream is asked for.
   wish() {
-    const { last } = this.#kept;
+    const last = this.#came || this.#kept.last;
     return { page: location.pathname, ...(this.#takes && { codes: this.#takes }), ...(last && { after: last }) };
   }
 
   // Whatever is read from now on has a higher number.
   at(number) {
-    this.#keep({ last: number });
+    if (!this.#open) this.#keep({ last: number });
     this.tell();
   }
 
+  // Answers what is to be called as soon as it is taken, once or more.
   came(number) {
-    this.#keep({ last: number, untold: [...this.#kept.untold, Number(number)] });
-    this.tell();
+    let taken = false;
+    this.#came = number;
+    this.#open += 1;
+    return () => {
+      if (taken || this.#ended) return;
+      taken = true;
+      this.#open -= 1;
+      this.#keep({ last: number, untold: [...this.#kept.untold, Number(number)] });
+      this.tell();
+    };
   }
 
   // Nobody waits for it: with the next sign of life it is told again.

@@ -19,10 +19,10 @@ import { Seen, titled } from "./seen.js";
 import { showUndecided } from "./undecided.js";
 import { sayAside, showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
-import { dayWords, momentWords } from "./times.js";
+import { dayWords, hourWords, momentWords } from "./times.js";
 import { onPhoto } from "./photo.js";
 import { onScan, TYPED } from "./wedge.js";
-import { _, n_ } from "./words.js";
+import { _, apart, n_ } from "./words.js";
 
 const SEALED_MAX = 200, SAID_MAX = 5;
 const seen = new Seen();
@@ -51,12 +51,25 @@ function tileOf(bin) {
   return button;
 }
 
+// The bins of a count that do not wait for this person, as they stand.
+const unfolded = new Set();
+const STANDS = { counting: ({ counter: { name, since_ms: since } }) => `◐ ${_("%(name)s, since %(time)s", { name: apart(name), time: hourWords(since) })}`, waiting: () => `○ ${_("waits for somebody else")}`, counted: () => `✓ ${_("counted")}` };
+function othersOf({ session, others }) {
+  if (!others?.length) return [];
+  const busy = others.filter((each) => each.state === "counting").length;
+  const words = [_("Other bins"), busy && `◐ ${n_("%(num)s is being counted", "%(num)s are being counted", busy)}`].filter(Boolean).join(" · ");
+  const rows = others.map((each) => element("li", {}, ltr(each.bin), element("span", { className: "quiet", textContent: STANDS[each.state](each) })));
+  const made = element("details", { open: unfolded.has(session) }, element("summary", { textContent: words }), element("ul", { className: "others" }, ...rows));
+  made.addEventListener("toggle", () => { if (made.open) unfolded.add(session); else unfolded.delete(session); });
+  return [made];
+}
+
 // How far a count is, in bins.
-function progressOf({ name, counted, of }) {
+function progressOf({ name, counted, of, ...count }) {
   const words = n_("%(counted)s of %(num)s bin is counted", "%(counted)s of %(num)s bins are counted", of, { counted });
   const bar = element("progress", { max: of, value: counted });
   bar.setAttribute("aria-label", words);
-  return element("div", { className: "far" }, element("bdi", { textContent: name }), bar, element("span", { className: "quiet", textContent: words }));
+  return element("div", { className: "far" }, element("bdi", { textContent: name }), bar, element("span", { className: "quiet", textContent: words }), ...othersOf(count));
 }
 
 async function open(bin) {

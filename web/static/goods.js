@@ -9,6 +9,7 @@ import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
 import { attempt, byId, element, makeWay, pressed, say, untilClosed } from "./page.js";
 import { heldWords, offer } from "./part.js";
+import { outbox } from "./outbox.js";
 import { onPhoto } from "./photo.js";
 import { stayAwake } from "./shell.js";
 import { dayWords } from "./times.js";
@@ -35,14 +36,21 @@ export function onCode(take) {
       throw new Unreachable(`${error.message} ${_("It was not taken: scan it again when the node answers.")}`, { cause: error });
     }
   };
-  const queue = (text, how = {}) => {
-    before = before.then(() => attempt(() => makeWay() && taken(text, how)));
+  // `over()`: it is taken, which is so as soon as what it led to is on this tablet's disk, and in any case once it was
+  // said what became of it. If the page ends before that, the node gives the code to the next one.
+  const queue = (text, how = {}, over = () => {}) => {
+    before = before.then(async () => {
+      outbox.addEventListener("put", over);
+      await attempt(() => makeWay() && taken(text, how));
+      outbox.removeEventListener("put", over);
+      over();
+    });
     return before;
   };
   stayAwake();
   onScan((text) => queue(text), (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
   onPhoto(queue);
-  stream.addEventListener("code", (event) => queue(event.detail)); // read by a scanner at the node
+  stream.addEventListener("code", ({ detail: { text, taken: over } }) => queue(text, {}, over)); // read by a scanner at the node
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();

@@ -8,7 +8,7 @@ import { outbox, person, waiting } from "./outbox.js";
 import { byId, element, ltr, say } from "./page.js";
 import { place } from "./place.js";
 import { reach } from "./reach.js";
-import { enteredOf, titleOf } from "./waiting.js";
+import { enteredOf, onTablet, titleOf } from "./waiting.js";
 import { stayAwake } from "./shell.js";
 import { _ } from "./words.js";
 
@@ -61,8 +61,7 @@ function rows() {
 function rowOf({ item, count }) {
   const code = item.path === "scans" && titled(item) !== item.body.text ? ltr(item.body.text, "quiet") : "";
   const what = element("div", { className: "what" }, element("strong", { textContent: titled(item) }), code);
-  const where = element("span", { className: "chip" }, element("span", { className: "shape", textContent: "○" }), _("on this tablet"));
-  return element("article", { className: "line card held" }, what, where, element("output", { className: "count", textContent: count > 1 || item.path === "scans" ? count : "" }));
+  return element("article", { className: "line card held" }, what, onTablet(), element("output", { className: "count", textContent: count > 1 || item.path === "scans" ? count : "" }));
 }
 
 function list() {

@@ -7,7 +7,9 @@ import { whenAway } from "./away.js";
 import { lookUp, onCode } from "./goods.js";
 import { attempt, byId, element, ltr, say } from "./page.js";
 import { reach } from "./reach.js";
+import { loadNames } from "./names.js";
 import { rest } from "./rest.js";
+import { concerns, rowsOf, whileHere } from "./still.js";
 import { momentWords } from "./times.js";
 import { TYPED } from "./wedge.js";
 import { _, apart, arrow, n_ } from "./words.js";
@@ -68,16 +70,33 @@ function what(move) {
   return found;
 }
 
-function history(moves, withItem, list) {
-  if (!moves.length) return element("section", {}, element("h2", { textContent: _("What happened") }), empty(_("Nothing was booked here yet.")));
+// `about`: the item or the place whose history it is, {item} or {location}. `list`: the same at the API.
+let here = null;
+function history(moves, about, list) {
+  const withItem = !about.item;
   const rowOf = (move) => row(
     what(move), cell(move.at_ms ? momentWords(move.at_ms) : "–"),
     ...(withItem ? [cell(move.item ? link(address("item", move.item), ltr(move.item)) : "–")] : []),
     cell(move.item ? written(move.quantity, move.decimals) : "–", "number"),
     cell(move.moved ? `${apart(move.source || "–")} ${arrow} ${apart(move.target || "–")}` : apart(move.source)), cell(apart(move.by || "–")), cell(proof(move)),
   );
-  return table(_("What happened, newest first"),
+  const made = table(_("What happened, newest first"),
     [[_("What")], [_("When")], ...(withItem ? [[_("Item")]] : []), [_("Quantity"), true], [_("From → to")], [_("Who")], [_("Proof")]], moves, rowOf, list, MOVES_MAX);
+  const nothing = element("section", {}, element("h2", { textContent: _("What happened") }), empty(_("Nothing was booked here yet.")));
+  const frame = element("div", {}), still = element("tbody", {}), between = (act) => [...(withItem ? ["–"] : []), "–", "–", apart(act.name)];
+  const show = (acts) => {
+    still.replaceChildren(...rowsOf(acts, between));
+    frame.replaceChildren(moves.length || acts.length ? made : nothing);
+  };
+  made.querySelector("thead").after(still);
+  show([]);
+  here?.abort();
+  here = whileHere((act) => concerns(act, about), (acts, gone) => {
+    show(acts);
+    // It stands among what happened by now, where anything came of it.
+    if (gone) get(`${list}${list.includes("?") ? "&" : "?"}limit=${MOVES_MAX}`).then(({ rows }) => { if (frame.isConnected) frame.replaceWith(history(rows, about, list)); }, () => {});
+  });
+  return frame;
 }
 
 // ---------------------------------------------------------------- an item, a place
@@ -102,7 +121,7 @@ async function item(code, lot = "", serial = "") {
   if (!serial) parts.push(stock.length ? table(_("Where it is"), [[_("Place")], [_("Lot")], [_("Status")], [_("Quantity"), true]], stock, rowOf, `${list}/locations?${new URLSearchParams(lot && { lot })}`)
     : empty(lot ? _("None of lot %(lot)s is here.", { lot }) : _("None of it is here.")));
   if (found.in_transit?.transfers.length) parts.push(underWay(found.in_transit.transfers, show));
-  parts.push(history(found.moves, false, `${list}/history?${about}`));
+  parts.push(history(found.moves, { item: found.item }, `${list}/history?${about}`));
   const name = found.name || found.item;
   show_(parts, serial ? _("%(name)s: serial %(serial)s", { name, serial }) : _("%(name)s: %(number)s here", { name, number: show(all) }), { item: found.item });
 }
@@ -150,7 +169,7 @@ async function place(code) {
     : empty(_("Nothing lies here by the books.")));
   if (found.serials.length) parts.push(table(_("Pieces"), [[_("Item")], [_("Serial")], [_("Status")]], found.serials, (piece) => row(cell(link(address("item", piece.item), ltr(piece.item))), cell(ltr(piece.serial)), cell(STATUS[piece.status])), `${list}/serials`));
   if (inside.length) parts.push(table(_("Inside"), [[_("Place")], [_("Kind")]], inside, (each) => row(cell(link(address("place", each.location), ltr(each.location))), cell(KINDS[each.kind] || each.kind)), within));
-  parts.push(history(found.moves, true, `${list}/history`));
+  parts.push(history(found.moves, { location: code }, `${list}/history`));
   const lines = n_("%(num)s line", "%(num)s lines", found.stock.length);
   show_(parts, _("%(place)s: %(lines)s", { place: found.location, lines }), { location: found.location });
 }
@@ -269,3 +288,4 @@ byId("found").addEventListener("click", (event) => {
   history_(new URLSearchParams(to.search));
 });
 fromAddress();
+loadNames();

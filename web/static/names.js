@@ -15,8 +15,10 @@ export async function loadNames() {
 }
 
 // The item behind a scanned text, or "": a plain barcode, the item number at the head of a GS1 code, an own code.
-export function nameOf(text) {
+export function itemOf(text) {
   const plain = text.replace(/^\][A-Za-z][0-9]/, "");
   const digits = /^(?:\d{8}|\d{12,14})$/.test(plain) ? plain.padStart(14, "0") : /^01(\d{14})/.exec(plain)?.[1];
-  return known.names[known.barcodes[digits]] || known.names[plain] || "";
+  return known.barcodes[digits] || (plain in known.names ? plain : "");
 }
+
+export const nameOf = (text) => known.names[itemOf(text)] || "";

@@ -8,7 +8,7 @@ import { attempt, byId, invite, say } from "./page.js";
 import { reach } from "./reach.js";
 import { rest } from "./rest.js";
 import { dayWords } from "./times.js";
-import { lastOf } from "./told.js";
+import { lastOf, lastOrFirst } from "./told.js";
 import { Refused } from "./wire.js";
 import { _, apart, n_ } from "./words.js";
 
@@ -18,24 +18,37 @@ const WHY_CANCEL = [["withdrawn", _("The order was withdrawn")], ["later", _("It
 const SHORT = "not-there";
 const REASON_NEEDED = "A reason is needed"; // the kind of a refusal, never shown
 const AWAY = _("The node says what is promised where: pick on when it answers.");
-let list = null, bin = "", told = "";
+let list = null, bin = "", told = ""; // `told`: how old what is shown is, and then nothing is done by it
+let lists = {}; // {begun, ordered}, to choose from
 let label = ""; // of the bin, as it was read
 
 const titled = (line) => line.name || line.item;
 const total = (counts) => together(Object.entries(counts).map(([item, quantity]) => ({ quantity, ...list.measures[item] })));
 const some = (counts) => Object.values(counts).some((quantity) => quantity > 0);
 const now = () => list?.lines[0];
+const isAway = () => reach.ok === false || told !== "";
 
 // ---------------------------------------------------------------- what is shown
 
 async function showLists() {
   list = null;
-  const [answer, orders] = await Promise.all([lastOf("picks/"), lastOf("orders/")]), { rows } = answer, { rows: ordered } = orders;
-  told = since(answer);
+  const mine = lists = {};
+  const draw = () => { if (lists === mine && !list && mine.begun && mine.ordered) drawLists(); };
+  const load = async (name, path) => {
+    const known = await lastOrFirst(path, path, (answer) => { mine[name] = answer; draw(); });
+    mine[name] ??= known;
+  };
+  await Promise.all([load("begun", "picks/"), load("ordered", "orders/")]);
+  draw();
+}
+
+function drawLists() {
+  const { begun, ordered: orders } = lists, { rows } = begun, { rows: ordered } = orders;
+  told = since(begun);
   byId("choose").hidden = false;
   byId("picking").hidden = byId("dock").hidden = true;
   showOpen(rows);
-  rest(byId("lists"), "picks/", answer, showOpen);
+  rest(byId("lists"), "picks/", begun, showOpen);
   byId("ordered").hidden = !ordered.length;
   showOrdered(ordered);
   rest(byId("orders"), "orders/", orders, showOrdered);
@@ -58,7 +71,17 @@ function showOrdered(rows) {
 }
 
 async function open(name) {
-  list = await lastOf(`picks/${name}`, "pick");
+  let newer = null, shown = null;
+  const known = await lastOrFirst(`picks/${name}`, "pick", (answer) => {
+    newer = answer;
+    if (shown && list === shown) attempt(() => take(answer, name));
+  });
+  shown = newer ?? known;
+  await take(shown, name);
+}
+
+async function take(answer, name) {
+  list = answer;
   told = since(list);
   if (list.state !== "open") { window.history.replaceState(null, "", "/pick"); await showLists(); return; }
   window.history.replaceState(null, "", `/pick?list=${name}`);
@@ -118,12 +141,12 @@ function show() {
   byId("cancel").disabled = byId("short").disabled = false;
   byId("issue").hidden = !list.tote || !picked;
   byId("issue").disabled = false;
-  for (const id of ["pick", "amount", "short", "look-again", "cancel", "issue"]) byId(id).disabled ||= reach.ok === false;
+  for (const id of ["pick", "amount", "short", "look-again", "cancel", "issue"]) byId(id).disabled ||= isAway();
   byId("issue").classList.toggle("primary", !ready);
 }
 
 async function again(level, word, more) {
-  await open(list.list);
+  await take(await lastOf(`picks/${list.list}`, "pick"), list.list); // it has just answered
   if (list) say(level, word, more);
 }
 
@@ -179,7 +202,8 @@ async function scanned(found, text) {
 }
 
 onCode(async (text, how) => {
-  if (reach.ok === false) throw new Refused(`${OUT} ${AWAY}`);
+  if (list && told && reach.ok !== false) await open(list.list); // perhaps it answers by now
+  if (list ? isAway() : reach.ok === false) throw new Refused(`${OUT} ${AWAY}`);
   const found = await lookUp(text, how);
   if (!list) { say("warn", _("Choose a list first")); return; }
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }

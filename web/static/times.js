@@ -18,9 +18,12 @@ export function ageWords(ms) {
 }
 
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium", timeZone: zone });
+const hours = new Intl.DateTimeFormat(locale, { timeStyle: "short", timeZone: zone });
 const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" });
 
 export const clockWords = (ms) => clock.format(new Date(ms));
+
+export const hourWords = (ms) => hours.format(new Date(ms));
 
 // A date as the ledger keeps it, YYYY-MM-DD.
 export const dayWords = (day) => days.format(new Date(day));

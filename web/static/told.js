@@ -39,6 +39,9 @@ export async function lastOf(path, name = path, late = null) {
   return found;
 }
 
+// The same for what cannot be done without: a node that is silent is not waited for where something is known here.
+export const lastOrFirst = async (path, name, late) => await lastOf(path, name, late) ?? lastOf(path, name);
+
 // The same for a code and what it stands for, which is the same for everybody, and soon: the next code waits for it.
 export async function codeOf(text, ask) {
   const known = (await fact(CODES).catch(() => null))?.[text];
@@ -47,7 +50,8 @@ export async function codeOf(text, ask) {
     if (found.kind !== "operation") await remember(text, found).catch(() => {});
     return found;
   });
-  const found = await orKnown(known || reach.ok === false ? soon(asked, known) : asked, known);
+  // Before the node is heard of it may be silent, too.
+  const found = await orKnown(known || !reach.ok ? soon(asked, known) : asked, known);
   if (!found) throw new Unreachable(_("The node does not answer."));
   return found;
 }

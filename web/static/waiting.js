@@ -45,6 +45,12 @@ const itemsOf = ({ lines = [] }) => [...new Set(lines.map((line) => line.item))]
 const wordsOf = (item) => (WORDS[item.path] || (() => [_("Act"), item.path]))(item.body);
 export const titleOf = (item) => wordsOf(item).filter(Boolean).join(" ");
 
+// The first step of the proof ladder, of which the node knows nothing yet.
+export function onTablet() {
+  const shape = element("span", { className: "shape", ariaHidden: "true", textContent: "○" });
+  return element("span", { className: "chip" }, shape, ` ${_("on this tablet")}`);
+}
+
 function rowOf(item, ...more) {
   const [what, code] = wordsOf(item);
   const bin = item.path === "scans" && item.body.bin ? ` · ${_("bin %(bin)s", { bin: item.body.bin })}` : "";
