@@ -195,7 +195,7 @@ def test_08_words_that_look_like_others(at: Asker, text: str) -> None:
         refused(at, (path, text), "POST", path, json.dumps(body).encode())
     _, told = at.json("POST", RECEIVE, {**whole, "lines": [{**paint, "lot": text}]})
     odd = next(each for each in text if each not in "LCafe1")
-    assert "lot: " in told["detail"] and f"U+{ord(odd):04X}" in told["detail"], told
+    assert repr(text) in told["detail"] and f"U+{ord(odd):04X}" in told["detail"], told
 
 
 def test_08_a_comment_that_would_read_backwards(at: Asker) -> None:
