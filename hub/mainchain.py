@@ -23,6 +23,7 @@ from ledger.clock import Clock
 from ledger.codec import cbor_decode, cbor_encode, keccak256, rlp_decode, rlp_uint
 from ledger.errors import Corrupt, Rejected, Unavailable
 from ledger.seams import Random, failpoint
+from ledger.wording import shown
 
 GAS_LIMIT = 30_000_000
 FUNDS_WEI = 10**27
@@ -103,7 +104,7 @@ class Web3Chain:
 
     def chain_id(self) -> int:
         with _translated():
-            return int(self._web3.eth.chain_id)
+            return _number(self._web3.eth.chain_id)
 
     def genesis_hash(self) -> bytes:
         found = self.block_hash(0)
@@ -113,7 +114,7 @@ class Web3Chain:
 
     def height(self) -> int:
         with _translated():
-            return int(self._web3.eth.block_number)
+            return _number(self._web3.eth.block_number)
 
     def block_hash(self, number: int) -> bytes | None:
         from web3.exceptions import BlockNotFound
@@ -130,7 +131,7 @@ class Web3Chain:
 
     def nonce(self, address: bytes) -> int:
         with _translated():
-            return int(self._web3.eth.get_transaction_count(self._text(address), "latest"))
+            return _number(self._web3.eth.get_transaction_count(self._text(address), "latest"))
 
     def call(self, to: bytes, data: bytes) -> bytes:
         with _translated():
@@ -149,8 +150,8 @@ class Web3Chain:
                 return None
             created = receipt.get("contractAddress")
             return Mined(
-                ok=int(receipt["status"]) == 1,
-                block_number=int(receipt["blockNumber"]),
+                ok=_number(receipt["status"]) == 1,
+                block_number=_number(receipt["blockNumber"]),
                 block_hash=bytes(receipt["blockHash"]),
                 contract=_address(created) if created else None,
                 logs=tuple(_log(entry) for entry in receipt["logs"]),
@@ -319,9 +320,9 @@ def _log(entry: Any) -> Log:
         address=_address(entry["address"]),
         topics=tuple(bytes(topic) for topic in entry["topics"]),
         data=_bytes(entry["data"]),
-        index=int(entry["logIndex"]),
+        index=_number(entry["logIndex"]),
         tx_hash=bytes(entry["transactionHash"]),
-        block_number=int(entry["blockNumber"]),
+        block_number=_number(entry["blockNumber"]),
         block_hash=bytes(entry["blockHash"]),
     )
 
@@ -332,6 +333,13 @@ def _bytes(value: Any) -> bytes:
 
 def _address(value: Any) -> bytes:
     return _bytes(value)
+
+
+def _number(value: Any) -> int:
+    """A number of the main chain, 256 bits at most. Raises ValueError for anything else."""
+    if type(value) is not int or not 0 <= value < 1 << 256:
+        raise ValueError("a number that cannot be")
+    return value
 
 
 @contextmanager
@@ -345,3 +353,6 @@ def _translated() -> Iterator[None]:
     except (Web3Exception, OSError) as error:
         # `requests` raises OSError for everything between us and the node: no answer says nothing about the outcome.
         raise Unavailable(f"the main chain does not answer: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # web3 takes every answer apart as a main chain's: what it cannot take apart came from something else.
+        raise Unavailable(f"what answers is no main chain: {shown(str(error))}") from error

@@ -61,6 +61,10 @@ class Cost:
         return -(-quantity * self.minor // scale)
 
 
+def _is_share(percent: object) -> bool:
+    return type(percent) is int and 0 <= percent <= 100
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """When a count has to be repeated. A limit of None is not set; 0 tolerates nothing.
@@ -90,15 +94,17 @@ class Rule:
                 continue
             value = getattr(self, name)
             if value is not None and (type(value) is not int or not 0 <= value < 2**53):
-                raise Rejected(f"{name} is {shown(value)}: expected a whole number from 0, or none")
+                raise Rejected(f"{shown(value)} is no limit of a count: say a whole number from 0, or none")
         if type(self.rounds_max) is not int or not 1 <= self.rounds_max <= 9:
-            raise Rejected(f"rounds_max is {shown(self.rounds_max)}: expected 1 to 9")
+            raise Rejected(f"a bin is counted in 1 to 9 rounds, not in {shown(self.rounds_max)}")
         if type(self.counters) is not int or not 1 <= self.counters <= self.rounds_max:
-            raise Rejected(f"counters is {shown(self.counters)}: expected 1 to {self.rounds_max}, the rounds in all")
-        for name in ("control_percent", "open_percent"):
-            share = getattr(self, name)
-            if type(share) is not int or not 0 <= share <= 100:
-                raise Rejected(f"{name} is {shown(share)}: expected 0 to 100")
+            people, rounds = shown(self.counters), self.rounds_max
+            raise Rejected(f"in at most {rounds} rounds a bin is counted by 1 to {rounds} people, not by {people}")
+        if not _is_share(self.control_percent):
+            again = shown(self.control_percent)
+            raise Rejected(f"of bins without a difference 0 to 100 per cent are counted again, not {again}")
+        if not _is_share(self.open_percent):
+            raise Rejected(f"of closed units 0 to 100 per cent are opened, not {shown(self.open_percent)}")
 
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> Rule:

@@ -33,10 +33,10 @@ def text_to_word(text: str) -> bytes:
         raise Rejected(f"{text!r} cannot be written as UTF-8") from error
     if len(raw) > TEXT_BYTES_MAX:
         raise Rejected(
-            f"{text!r} is too long: {TEXT_BYTES_MAX} plain letters and digits fit, of other scripts about half"
+            f"{text[:40]!r} is too long: {TEXT_BYTES_MAX} plain letters and digits fit, of other scripts about half"
         )
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
-        raise Rejected(f"{text!r} contains a control character: an id is printable text")
+        raise Rejected(f"{text[:40]!r} contains a control character: an id is printable text")
     return raw.ljust(TEXT_BYTES_MAX, b"\0") + bytes([len(raw)])
 
 

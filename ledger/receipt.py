@@ -10,6 +10,7 @@ worth (its strength) follows from what verifies in it and is nowhere written dow
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,7 @@ from ledger.errors import Invalid
 from ledger.ids import OpId, Origin
 from ledger.keys import VerifyKey
 from ledger.receipt_file import VERSION, Anchor, LogProof, Receipt
+from ledger.wording import shown
 
 SITE_SIGNED = "site-signed"
 HUB_HELD = "hub-held"
@@ -279,11 +281,7 @@ def _lower(value: Any) -> str:
 
 
 def _quantity(value: Any, what: str) -> int:
-    try:
-        return int(value, 16) if isinstance(value, str) and value.startswith("0x") else _bad(value, what)
-    except ValueError:
-        return _bad(value, what)
-
-
-def _bad(value: Any, what: str) -> int:
-    raise Invalid(f"{what} is {value!r}: expected a JSON-RPC quantity such as 0x1f")
+    """A number of JSON-RPC: hex digits behind 0x, 256 bits at most."""
+    if not isinstance(value, str) or not re.fullmatch("0x[0-9A-Fa-f]{1,64}", value, re.ASCII):
+        raise Invalid(f"{what} is {shown(value)}: expected a JSON-RPC quantity such as 0x1f")
+    return int(value, 16)

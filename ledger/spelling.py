@@ -31,14 +31,14 @@ def code(text: str) -> str:
     looks like another: with characters that are not seen, or letters in parts."""
     for at, each in enumerate(text):
         if each in _BLANK or _is_selector(each) or not each.isprintable():
-            raise Rejected(f"it contains {_named(each)}, which nobody sees: write it without")
+            raise Rejected(f"{text[:40]!r} contains {_named(each)}, which nobody sees: write it without")
         if _is_mark(each) and (at == 0 or text[at - 1] == " "):
-            raise Rejected(f"{_named(each)} stands there without a letter: write it without")
+            raise Rejected(f"in {text[:40]!r} {_named(each)} stands without a letter: write it without")
     whole = unicodedata.normalize("NFC", text)
     if whole != text:
         at = next(at for at, (each, usual) in enumerate(zip_longest(text, whole)) if each != usual)
         odd = next((each for each in text[at:] if _is_mark(each)), text[at])
-        raise Rejected(f"it writes {_named(odd)} in another way than is usual, which looks the same: type it again")
+        raise Rejected(f"{text[:40]!r} writes {_named(odd)} in another way than is usual: type it again")
     return text
 
 
@@ -56,7 +56,7 @@ def prose(text: str) -> str:
     characters, and for those that turn the order of what stands beside them."""
     for each in text:
         if each in _TURNING or (unicodedata.category(each) in ("Cc", "Cs") and each not in _LINES):
-            raise Rejected(f"it contains {_named(each)}, which nobody sees: write it without")
+            raise Rejected(f"{text[:40]!r} contains {_named(each)}, which nobody sees: write it without")
     return unicodedata.normalize("NFC", text)
 
 

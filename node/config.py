@@ -171,7 +171,10 @@ class LabelConfig:
         _LABELS.bin_prefix, text(16), "a scan that begins so names a bin; empty: there are none"
     )
     bin_pattern: str = setting(
-        _LABELS.bin_pattern, text(200), "a regular expression for bins printed without a prefix"
+        _LABELS.bin_pattern,
+        text(200),
+        "a regular expression for bins printed without a prefix; of what tablets read too: characters, sets, groups,"
+        " alternatives, repetitions",
     )
     badge_prefix: str = setting(_LABELS.badge_prefix, text(16), "a scan that begins so is a person's badge")
     unit_prefix: str = setting(_LABELS.unit_prefix, text(16), "a scan that begins so names a handling unit")

@@ -227,6 +227,6 @@ def _count(fields: Fields, name: str) -> int | None:
     value = fields.take(name)
     if value is None:
         return None
-    if amount(value, f"plan: {name}", least=1) > BINS_MAX:
-        raise Rejected(f"plan: {name} is {shown(value)}: a session has at most {BINS_MAX} bins")
-    return int(value)
+    if type(value) is int and value > BINS_MAX:
+        raise Rejected(f"{shown(value)} bins are too many for one count: say at most {BINS_MAX}")
+    return amount(value, f"plan: {name}", least=1)

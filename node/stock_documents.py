@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
-from ledger import calls
+from ledger import calls, spelling
 from ledger.db import Connection
 from ledger.documents import (
     BEYOND_LIMIT,
@@ -52,7 +52,7 @@ from node.parts import DOCUMENT_LINES_MAX
 from node.proposals import Proposals
 from node.rounds import learned, refuse_frozen
 from node.tasks import Thing
-from node.values import Fields, reference, spelled, text_id
+from node.values import Fields, reference, text_id
 from node.wish import Read, Wish
 
 REVERSIBLE = ("receive", "move", "pick", "issue", "adjust", "book_part")
@@ -501,7 +501,7 @@ def _origin(value: object) -> str:
 
 def references_of(fields: Fields) -> dict[str, str]:
     found = {"supplier": fields.take("supplier"), "delivery-note": fields.take("delivery_note")}
-    return {name: spelled(text_id(value, name), name) for name, value in found.items() if value is not None}
+    return {name: spelling.code(text_id(value, name)) for name, value in found.items() if value is not None}
 
 
 def _lines_of(connection: Connection, of: OpId) -> tuple[Line, ...]:

@@ -1,6 +1,7 @@
 """Reading what a tablet or program sends: strict, bounded, and refused in words that its sender can use.
 
-JSON has been parsed already (`ledger.codec.json_loads`); here its values become the warehouse's.
+JSON has been parsed already (`ledger.codec.json_loads`); here its values become the warehouse's. What a person may
+have typed is refused by its value, in a sentence; a field is named only where a program alone can be wrong.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Fields:
         value = self.take(name)
         if value is None and not need:
             return ""
-        return spelled(text_id(value, f"{self._what}: {name}", empty=not need), f"{self._what}: {name}")
+        return spelling.code(text_id(value, f"{self._what}: {name}", empty=not need))
 
     def standing(self, name: str) -> str:
         """A text id that goods bear already, or ''. One that older rules took is named as it is."""
@@ -97,12 +98,11 @@ class Fields:
         value = self.take(name)
         if value is None:
             return ""
-        if not isinstance(value, str) or len(value) > NOTE_CHARS_MAX:
-            raise Rejected(f"{self._what}: {name} is text of at most {NOTE_CHARS_MAX} characters")
-        try:
-            return spelling.prose(value)
-        except Rejected as error:
-            raise Rejected(f"{self._what}: {name}: {error}") from error
+        if not isinstance(value, str):
+            raise Rejected(f"{self._what}: {name} is {shown(value)}: expected a text")
+        if len(value) > NOTE_CHARS_MAX:
+            raise Rejected(f"a note of {len(value)} characters is too long: {NOTE_CHARS_MAX} fit")
+        return spelling.prose(value)
 
     def label(self, name: str) -> bytes:
         """What a page read, as bytes; b"" when absent."""
@@ -153,42 +153,32 @@ def text_id(value: object, what: str, *, empty: bool = False) -> str:
     if not isinstance(value, str) or (not value and not empty):
         raise Rejected(f"{what} is {shown(value)}: expected a text")
     if value != value.strip():
-        raise Rejected(f"{what} is {shown(value)}: it begins or ends with a space")
-    try:
-        text_to_word(value)
-    except Rejected as error:
-        raise Rejected(f"{what}: {error}") from error
+        raise Rejected(f"{value[:40]!r} begins or ends with a space: write it without")
+    text_to_word(value)
     return value
-
-
-def spelled(text: str, what: str) -> str:
-    """A text id or reference that comes in today; raises Rejected for one that looks like another."""
-    try:
-        return spelling.code(text)
-    except Rejected as error:
-        raise Rejected(f"{what}: {error}") from error
 
 
 def reference(value: object) -> str:
     """A foreign document number that comes in today."""
-    return spelled(documents.reference(value), "document number")
+    return spelling.code(documents.reference(value))
 
 
 def amount(value: object, what: str, *, least: int = 0) -> int:
     """A whole number of base units."""
-    if type(value) is not int or not least <= value <= QUANTITY_MAX:
+    if type(value) is int and value > QUANTITY_MAX:
+        raise Rejected(f"{shown(value)} is too much to be booked at once: say at most {QUANTITY_MAX}")
+    if type(value) is not int or value < least:
         raise Rejected(f"{what} is {shown(value)}: expected a whole number from {least} to {QUANTITY_MAX}")
     return value
 
 
 def label(value: object, what: str) -> str:
     """A name for people to read: printable, 1 to 80 characters."""
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= NAME_CHARS_MAX:
-        raise Rejected(f"{what} is {shown(value)}: expected 1 to {NAME_CHARS_MAX} printable characters")
-    try:
-        return spelling.name(value).strip()
-    except Rejected as error:
-        raise Rejected(f"{what}: {error}") from error
+    if not isinstance(value, str):
+        raise Rejected(f"{what} is {shown(value)}: expected a text")
+    if not 0 < len(value.strip()) <= NAME_CHARS_MAX:
+        raise Rejected(f"{value[:40]!r} is no name: write 1 to {NAME_CHARS_MAX} characters")
+    return spelling.name(value).strip()
 
 
 def listed(value: object, what: str, most: int) -> list[Any]:
@@ -196,5 +186,5 @@ def listed(value: object, what: str, most: int) -> list[Any]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise Rejected(f"{what} is {shown(value)}: expected a list")
     if len(value) > most:
-        raise Rejected(f"{what} has {len(value)} entries: expected at most {most}")
+        raise Rejected(f"{len(value)} are too many at once: at most {most} fit")
     return list(value)

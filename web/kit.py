@@ -195,7 +195,10 @@ def body() -> dict[str, Any]:
     """The request's JSON object. Refuses other types, NaN, repeated names, deep nesting, and lone surrogates."""
     if request.mimetype != "application/json":
         raise NotJson(f"the body is {shown(request.mimetype or 'untyped')}: send application/json")
-    value = codec.json_loads(request.get_data(cache=False))
+    raw = request.get_data(cache=False)
+    if len(raw) < (request.content_length or 0):  # its sender was gone before the end (RFC 9112, 8)
+        raise Invalid(f"the body has {len(raw)} bytes of {request.content_length}: send it again")
+    value = codec.json_loads(raw)
     if not isinstance(value, dict):
         raise Invalid(f"the body is {shown(value)}: expected an object")
     return value

@@ -49,7 +49,7 @@ ROUTES = (
         summary="One of the asker's drafts; null where nothing is begun under this name, or it was sent",
     ),
     Route(
-        method="PUT", path="/api/v1/drafts/{name}", allow=ANYONE, params=NAMED, handle=_keep,
+        method="PUT", path="/api/v1/drafts/{name}", allow=ANYONE, params=NAMED, handle=_keep, version=_one,
         summary="Keep a draft in place of the version that was seen last; nothing is booked by it",
         body=record(
             "KeepDraft",

@@ -274,7 +274,7 @@ ROUTES = (
     Route(
         method="PUT", path="/api/v1/users/{actor}/roles", allow=ADMIN, params=USER, problems=(409,),
         summary="Always refused, with where it can be done: roles are the hub's",
-        body=record("SetRoles", {"roles": ROLES}), answer=None, handle=_set_roles,
+        body=record("SetRoles", {"roles": ROLES}), answer=None, handle=_set_roles, version=_roles,
     ),
     Route(
         method="POST", path="/api/v1/users/{actor}/unlock", allow=MORE, params=USER, act=True, body=EMPTY,

@@ -113,9 +113,7 @@ def _view(parts: NodeParts, route: Route) -> Callable[..., Response]:
             ask.body = kit.body()
         if route.act:
             ask.act = _op_id(ask)
-        if route.unsafe and route.version is not None and "If-Match" in request.headers:
-            return _if_unchanged(ask)
-        return _answered(ask)
+        return _if_unchanged(ask) if "If-Match" in request.headers else _answered(ask)
 
     return view
 
@@ -169,16 +167,32 @@ def _op_id(ask: Ask) -> OpId:
 
 
 def _if_unchanged(ask: Ask) -> Response:
-    """Act only if what the act is about is still as the asker has seen it; nothing comes between look and act.
+    """Answer only if what is asked about is still as the asker has seen it (RFC 9110, 13.1.1); nothing comes between
+    look and act. `*` asks only that it is there, and is all that holds for what has no ETag.
 
     An act that was done already gets its answer: its own doing is not a change to stumble over.
     """
-    version = ask.route.version or (lambda _: None)
-    with ask.parts.site.reading() as connection:
-        done = ask.act is not None and desk.is_done(connection, ask.act)
-        if not done and not request.if_match.contains_weak(_digest(version(ask))):
-            raise kit.Changed("it has changed since you looked: get it again and decide anew")
-        return _answered(ask)
+    route, version = ask.route, ask.route.version
+    if version is not None:
+        with ask.parts.site.reading() as connection:
+            if ask.act is None or not desk.is_done(connection, ask.act):
+                _need_match(_digest(version(ask)))
+            return _answered(ask)
+    if route.tagged:
+        answer = _answered(ask)
+        _need_match(answer.get_etag()[0])
+        return answer
+    _need_match(None)
+    return _answered(ask)
+
+
+def _need_match(tag: str | None) -> None:
+    """Refuse (412) unless If-Match names this tag, and as a strong one; None is of what has none."""
+    if request.if_match.star_tag or (tag is not None and request.if_match.is_strong(tag)):
+        return
+    if tag is None:
+        raise kit.Changed("If-Match names what has no ETag here: expected * or no If-Match")
+    raise kit.Changed("it has changed since you looked: get it again and decide anew")
 
 
 def _answered(ask: Ask) -> Response:
@@ -190,7 +204,9 @@ def _answered(ask: Ask) -> Response:
         answer.set_etag(_digest(content if ask.seen is None else ask.seen))
         # Whose answer this is depends on who asks.
         answer.headers["Vary"] = "Authorization, Cookie"
-        answer.make_conditional(request)
+        if request.if_none_match.contains_weak(answer.get_etag()[0] or ""):
+            answer.status_code = 304
+            answer.set_data(b"")
     return answer
 
 

@@ -32,7 +32,7 @@ WORDS = {
     403: "Not allowed: a role is missing, or a page of another site asks",
     404: "There is no such thing here",
     409: "Not decided here: the detail says where",
-    412: "Changed since it was looked at (If-Match)",
+    412: "Not as If-Match says: changed since it was looked at, or without an ETag that could be compared",
     413: "The body is too large",
     415: "The body is not application/json",
     422: "Refused by a rule; nothing changed",
@@ -143,7 +143,7 @@ def _headers(route: Route) -> list[Json]:
     found: list[Json] = []
     if route.act:
         found.append(KEY_HEADER)
-    if route.unsafe and route.version is not None:
+    if route.version is not None:
         found.append(MATCH_HEADER)
     if route.tagged:
         found.append(NONE_MATCH_HEADER)

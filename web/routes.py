@@ -29,7 +29,8 @@ class Route:
     `allow`: OPEN, ANYONE or role bits. `query`: optional text parameters by name. `keys`: the types of a list's key;
     the answer is then a page {rows, next} of `answer` with the members of `beside`, or `shaped` as `answer` says.
     `by_itself`: tablets ask it without anybody's doing, so that it keeps nobody logged in.
-    `act`: carries an op_id, in the body or as Idempotency-Key. `version`: what an act's If-Match is compared with.
+    `act`: carries an op_id, in the body or as Idempotency-Key. `version`: what the If-Match of a change is compared
+    with; where there is none, none but `*` holds.
     `problems`: statuses beside those that follow from the rest.
     """
 
@@ -96,7 +97,7 @@ class Route:
 
     def refusals(self) -> list[int]:
         """Every other status it may answer with."""
-        found = {400, 503, *self.problems}
+        found = {400, 412, 503, *self.problems}
         if self.allow is not OPEN:
             found.add(401)
         if self.allow or self.unsafe:  # a role is needed, or another site's page may not ask
@@ -105,6 +106,4 @@ class Route:
             found.add(404)
         if self.unsafe:
             found |= {413, 415, 422}
-        if self.unsafe and self.version is not None:
-            found.add(412)
         return sorted(found)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from devices.decoders import patterns
 from ledger import spelling
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, text_to_word
@@ -28,11 +29,11 @@ _TOKEN = re.compile(r"[!-~]{4,64}", re.ASCII)
 class Labels:
     """How this company's labels look. An empty prefix or pattern means there are none of that kind.
 
-    `bin_pattern` is a regular expression for bins printed without a prefix; it must fit the whole text, and its
-    group `code`, if it has one, is the bin's code. `untagged_gs1` lets a read without symbology identifier be GS1
-    when it begins with (00), (01) or (02), its check digit fits and all of it parses. With `check_character` every
-    label of ours ends with one more character (ISO/IEC 7064, MOD 37-2) that finds a wrong keyboard layout and a
-    Code 39 misread; a label without it is refused.
+    `bin_pattern` is a regular expression (`patterns`) for bins printed without a prefix; it must fit the whole text,
+    and its group `code`, if it has one, is the bin's code. `untagged_gs1` lets a read without symbology identifier be
+    GS1 when it begins with (00), (01) or (02), its check digit fits and all of it parses. With `check_character`
+    every label of ours ends with one more character (ISO/IEC 7064, MOD 37-2) that finds a wrong keyboard layout and
+    a Code 39 misread; a label without it is refused.
     """
 
     bin_prefix: str = "BIN:"
@@ -43,6 +44,7 @@ class Labels:
     untagged_gs1: bool = True
     check_character: bool = False
     _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _in_a_browser: str = field(init=False, repr=False, compare=False, default="")
 
     def __post_init__(self) -> None:
         prefixes = [self.bin_prefix, self.badge_prefix, self.unit_prefix, self.control_prefix]
@@ -53,7 +55,12 @@ class Labels:
             if any(other.startswith(prefix) for other in used if other is not prefix) or used.count(prefix) > 1:
                 raise Rejected(f"label prefix {prefix!r} also begins another one: they could not be told apart")
         if self.bin_pattern:
-            object.__setattr__(self, "_pattern", _compile(self.bin_pattern))
+            if len(self.bin_pattern) > PATTERN_LENGTH_MAX:
+                length = len(self.bin_pattern)
+                raise Rejected(f"labels.bin_pattern has {length} characters: expected at most {PATTERN_LENGTH_MAX}")
+            compiled, written = patterns.parse(self.bin_pattern, "labels.bin_pattern")
+            object.__setattr__(self, "_pattern", compiled)
+            object.__setattr__(self, "_in_a_browser", written)
 
     @classmethod
     def parse(cls, values: Mapping[str, object]) -> Labels:
@@ -99,7 +106,7 @@ class Labels:
 
     def rules(self) -> dict[str, object]:
         """How they are told apart, as data: for a program that cannot ask `match`."""
-        rest = {"pattern": self.bin_pattern, "pattern_text_max": PATTERN_TEXT_MAX, "checked": self.check_character}
+        rest = {"pattern": self._in_a_browser, "pattern_text_max": PATTERN_TEXT_MAX, "checked": self.check_character}
         return {"prefixes": self._prefixes(), **rest}
 
     def _prefixes(self) -> dict[str, str]:
@@ -133,15 +140,6 @@ def unchecked(text: str) -> str:
     if check_character(body) != given:
         raise Rejected(f"{text[:40]!r}: its check character does not fit; scan it again, and check the layout")
     return body
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > PATTERN_LENGTH_MAX:
-        raise Rejected(f"labels.bin_pattern has {len(pattern)} characters: expected at most {PATTERN_LENGTH_MAX}")
-    try:
-        return re.compile(pattern, re.ASCII)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise Rejected(f"labels.bin_pattern {pattern!r} is not a regular expression: {error}") from error
 
 
 def _location(code: str) -> str:

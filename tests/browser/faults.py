@@ -3,8 +3,9 @@
     python -m tests.browser.faults --faults 50 --scans 500
 
 A real node process, a real Chromium with a profile on disk, and one person who scans without ever waiting. In between
-the node is killed, hangs, or commits a scan and dies before it answers; the tablet loses the network, is reloaded,
-closed, or its browser is killed. Each scan has a lot of its own, so that one lost, doubled or out of order shows.
+the node is killed, hangs, or commits a scan and dies before it answers; the tablet loses the network; its page is
+reloaded or closed, or its browser is killed; and any of these three together. Each scan has a lot of its own, so that
+one lost, doubled or out of order shows.
 
 A planted fault is a change of the tablet's own program: `--planted` runs them, and each must be seen.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -35,7 +37,14 @@ from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE_MS, typed_at_once
 ROOT = Path(__file__).resolve().parents[2]
 BIN = "A-06"
 GTIN = "09521234500049"  # an item with lots
-KINDS = ("die", "crash", "hang", "close", "kill", "reload", "offline")
+# One fault: what becomes of the node, of the line and of the page, at least one of them.
+FAULTS = tuple(
+    " ".join(filter(None, each))
+    for each in itertools.product(("", "die", "kill", "hang"), ("", "offline"), ("", "reload", "close", "crash"))
+    if any(each)
+)
+# Every kind of each, where there is no time for more.
+FIRST = ("die reload", "hang crash", "offline close", "kill", "hang reload", "kill offline crash", "offline")
 # Where the node dies with a scan that is durable and not answered: after the journal's commit, after the floor's.
 DYING = ("journal.committed", "scan.taken")
 PLANTED = {
@@ -129,6 +138,7 @@ class Tablet:
     scanned: list[str] = field(default_factory=list)
     context: Any = None
     page: Any = None
+    reached: bool = True
 
     def start(self) -> None:
         self.context = self.playwright.chromium.launch_persistent_context(
@@ -138,6 +148,7 @@ class Tablet:
             service_workers="block" if self.planted else "allow",
         )
         self.context.set_default_timeout(PATIENCE_MS)
+        self.context.set_offline(not self.reached)
         cookie = {"name": "tallyman_session", "value": self.token, "url": self.node.url}
         self.context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Strict"}])
         if self.planted:
@@ -153,6 +164,11 @@ class Tablet:
         """The counting page; when it has loaded, its program listens."""
         self.page = self.context.new_page()
         self.page.goto(f"{self.node.url}/count")
+
+    def reach(self, reached: bool) -> None:
+        """Whether there is a line to the node."""
+        self.reached = reached
+        self.context.set_offline(not reached)
 
     def scan(self, count: int) -> None:
         for _ in range(count):
@@ -211,47 +227,40 @@ KEPT = f"({READ})('kept').then((kept) => kept.map((each) => each.why))"
 # ---------------------------------------------------------------- faults
 
 
-def inject(kind: str, node: Node, tablet: Tablet, dice: random.Random, scans: int) -> None:
-    """One fault while `scans` scans are made, and the end of it."""
-    before = dice.randint(0, scans)
-    if kind == "die":
+def inject(fault: str, node: Node, tablet: Tablet, dice: random.Random, scans: int) -> None:
+    """One fault of `FAULTS` while `scans` scans are made, and the end of it."""
+    kinds, before = fault.split(), dice.randint(0, scans)
+    if "die" in kinds:
         node.kill()
         node.start(f"{dice.choice(DYING)}:{dice.randint(1, max(1, scans // 2))}")
     tablet.scan(before)
-    if kind == "kill":
+    if "kill" in kinds:
         node.kill()
-    elif kind == "hang":
+    elif "hang" in kinds:
         node.signal(signal.SIGSTOP)
-    elif kind in ("offline", "reload", "close"):
-        tablet.context.set_offline(True)
-    elif kind == "crash" and dice.random() < 0.5:
-        node.kill()
+    tablet.reach("offline" not in kinds)
     tablet.scan(scans - before)
     tablet.accepted()
-    if kind == "reload":
+    if "reload" in kinds:
         tablet.page.reload()
-    elif kind == "close":
+    elif "close" in kinds:
         tablet.page.close()
         tablet.open()
-    elif kind == "crash":
+    elif "crash" in kinds:
         tablet.kill()
-        if node.process is not None and node.process.poll() is not None:
-            node.start()
         tablet.start()
         tablet.open()
     time.sleep(dice.uniform(0, 1))
-    if kind == "kill":
-        node.start()
-    elif kind == "hang":
+    if "hang" in kinds:
         node.signal(signal.SIGCONT)
-    elif kind == "die":
+    elif "die" in kinds and "offline" not in kinds:
         assert node.process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            node.process.wait(PATIENCE_MS / 1000)
+            node.process.wait(5)  # several scans may be one commit: then it dies at the end of this fault
+    if "die" in kinds or "kill" in kinds:
         node.kill()
         node.start()
-    else:
-        tablet.context.set_offline(False)
+    tablet.reach(True)
 
 
 def verdict(node: Node, tablet: Tablet) -> str:
@@ -284,15 +293,15 @@ def verdict(node: Node, tablet: Tablet) -> str:
     return ""
 
 
-def run(faults: int, scans: int, seed: int = 1, planted: str = "", kinds: tuple[str, ...] = KINDS) -> str:
+def run(faults: int, scans: int, seed: int = 1, planted: str = "", first: tuple[str, ...] = FIRST) -> str:
     """All faults in one life of a tablet; what is wrong at the end, or ""."""
     from playwright.sync_api import sync_playwright
 
     dice = random.Random(seed)
-    schedule = [kinds[number % len(kinds)] for number in range(faults)]
-    tail = schedule[len(kinds) :]
-    dice.shuffle(tail)
-    schedule[len(kinds) :] = tail
+    rest = [fault for fault in FAULTS if fault not in first]
+    dice.shuffle(rest)
+    schedule = [*first, *rest][:faults]
+    schedule += dice.choices(FAULTS, k=faults - len(schedule))
     with tempfile.TemporaryDirectory(prefix="tallyman-faults-") as place, contextlib.ExitStack() as stack:
         node, token = stack.enter_context(prepared(Path(place) / "stage"))
         playwright = stack.enter_context(sync_playwright())
@@ -304,9 +313,13 @@ def run(faults: int, scans: int, seed: int = 1, planted: str = "", kinds: tuple[
         tablet.page.wait_for_selector("#counting:not([hidden])")
         if not planted:
             wait_for("the worker", lambda: tablet.page.evaluate("navigator.serviceWorker.controller !== null"))
-        for number, kind in enumerate(schedule):
+        for number, fault in enumerate(schedule):
             share = scans * (number + 1) // faults - scans * number // faults
-            inject(kind, node, tablet, dice, share)
+            try:
+                inject(fault, node, tablet, dice, share)
+            except Exception as error:
+                error.add_note(f"fault {number + 1}: {fault}")
+                raise
         return verdict(node, tablet)
 
 
@@ -334,7 +347,7 @@ def main() -> int:
 
 def seen(name: str) -> bool:
     """Whether a planted fault is noticed: by a wrong count, or by a number that never came."""
-    words = run(2, 8, planted=name, kinds=("die", "kill"))
+    words = run(2, 8, planted=name, first=("die", "kill"))
     print(f"{name}: {words or 'NOT SEEN'}")
     return bool(words)
 

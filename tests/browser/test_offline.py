@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import random
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +17,7 @@ from playwright.sync_api import expect
 
 from devices.decoders.labels import Labels
 from devices.decoders.scan import decode, rules
+from ledger.errors import Rejected
 from node.scanning import unit_of
 from tallyman_stage import Api, wait_for
 from tests.browser import stage
@@ -152,6 +156,29 @@ LABELS = (
     Labels(bin_prefix="", bin_pattern=r"(?P<code>[A-Z]-\d{2})/[0-9]", check_character=False),
     Labels(bin_pattern=r"[A-Z]-\d+", unit_prefix="U#", control_prefix="", check_character=True),
 )
+# What patterns are made of, of which one in some is read alike by node and tablet.
+PARTS = (
+    *(
+        "A",
+        "B",
+        "0",
+        "-",
+        "\\-",
+        ".",
+        "\\.",
+        "\\d",
+        "\\w",
+        "\\W",
+        "\\D",
+        "[A-Z]",
+        "[^A]",
+        "[\\w-]",
+        "(",
+        "(?:",
+        "(?P<code>",
+    ),
+    *(")", ")", ")", "|", "|", "?", "+", "*", "*?", "{1,2}", "{2}", "^", "$", "\\s", "\\b", "(?=", "é", "[a😀]"),
+)
 READS = (
     *("BIN:A-01", "]C0BIN:A-01", "]A0BIN:A-01F", "BIN:A-01F", "A-01", "]C0A-01", "A-01/3", "]E0A-01/3", "Q"),
     *(f"]C100{PALLET}", f"]C100{PALLET}02095212345000183712", f"00{PALLET}", PALLET, "]C1010952123450001810L1"),
@@ -181,6 +208,48 @@ def test_the_tablet_reads_labels_as_the_node_does(pages: Pages) -> None:
                 continue
             ours = scan.kind in ("bin", "unit", "badge", "control")
             assert (kind, code) == ((scan.kind, unit_of(scan)) if ours else ("", "")), (each, text)
+
+
+def bins_by(pages: Pages, wishes: list[tuple[dict[str, Any], list[str]]]) -> list[list[str | None]]:
+    """Which bin the tablet reads, by these rules, in each of these texts."""
+    page = pages.tablet("ana", "/count")
+    page.wait_for_selector("html[data-scanner]", state="attached")
+    found: list[list[str | None]] = page.evaluate(
+        """async (wishes) => {
+          const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+          const { reader } = await import(loaded.find((name) => name.endsWith("/labels.js")));
+          return wishes.map(([rules, texts]) => texts.map((text) => reader(rules)(text)?.code ?? null));
+        }""",
+        wishes,
+    )
+    return found
+
+
+def test_the_tablet_reads_a_pattern_as_the_node_does(pages: Pages) -> None:
+    vectors = json.loads((Path(__file__).parents[1] / "vectors/patterns.json").read_text())["read"]
+    said = bins_by(pages, [(rules(Labels(bin_pattern=each["pattern"])), list(each["codes"])) for each in vectors])
+    for each, codes in zip(vectors, said, strict=True):
+        assert codes == list(each["codes"].values()), each["pattern"]
+
+
+def test_the_tablet_reads_any_pattern_that_the_node_takes_as_the_node_does(pages: Pages) -> None:
+    dice = random.Random(1)
+    wishes: list[tuple[dict[str, Any], list[str]]] = []
+    expected: list[list[str | None]] = []
+    while len(wishes) < 1_000:
+        pattern = "".join(dice.choice(PARTS) for _ in range(dice.randint(1, 9)))
+        codes: dict[str, str | None] = {}
+        with suppress(Rejected):
+            labels = Labels(bin_pattern=pattern)
+            for _ in range(40):
+                text = "".join(dice.choice("ABab01-_é٣😀") for _ in range(dice.randint(1, 6)))
+                with suppress(Rejected):  # whether a label is right is the node's to say
+                    codes[text] = (labels.match(text) or (None, None))[1]
+            wishes.append((rules(labels), list(codes)))
+            expected.append(list(codes.values()))
+    assert sum(code is not None for each in expected for code in each) > 1_000
+    for (each, texts), node, tablet in zip(wishes, expected, bins_by(pages, wishes), strict=True):
+        assert tablet == node, (each["pattern"], texts)
 
 
 def test_the_caches_hold_no_name_and_no_quantity(pages: Pages, scanned: Scan) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -118,6 +120,22 @@ def test_labels_have_unmistakable_prefixes() -> None:
     for values in ({"colour": "red"}, {"bin_prefix": 1}, {"untagged_gs1": "no"}, {"bin_pattern": "("}):
         with pytest.raises(Rejected):
             Labels.parse(values)
+
+
+PATTERNS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors/patterns.json").read_text())
+
+
+@pytest.mark.parametrize("vector", PATTERNS["read"], ids=lambda vector: vector["pattern"])
+def test_a_pattern_that_tablets_read_too_is_taken(vector: dict[str, Any]) -> None:
+    labels = Labels.parse({"bin_pattern": vector["pattern"]})
+    for text, code in vector["codes"].items():
+        assert labels.match(text) == (None if code is None else ("bin", code)), text
+
+
+@pytest.mark.parametrize("pattern", PATTERNS["refused"], ids=repr)
+def test_a_pattern_that_a_tablet_would_read_otherwise_is_refused(pattern: str) -> None:
+    with pytest.raises(Rejected, match=r"^labels\.bin_pattern "):
+        Labels.parse({"bin_pattern": pattern})
 
 
 def test_labels_by_pattern() -> None:

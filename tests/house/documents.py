@@ -30,7 +30,8 @@ is described. Written by `python -m tests.house.documents`.
 - **op_id**: an act carries an `op_id` (32 hex digits) in its body, or an `Idempotency-Key`. The same one again gets
   the same answer; with other content it is refused (422).
 - **pages**: `limit` (1 to 200) and `cursor`, the `next` of the page before. No list holds more than 200 rows.
-- **ETag** stands on every JSON answer to GET; **If-Match** on a decision makes it hold only for what was seen.
+- **ETag** stands on every JSON answer to GET; **If-Match** on a decision makes it hold only for what was seen. It is
+  never passed over (RFC 9110): where nothing has an ETag that could be compared, only `*` holds, and others get 412.
 - A slash in a code is written `%2F`. Refusals are RFC 9457 problems whose `detail` says what to do.
 
 | | address | who | | what |

@@ -112,7 +112,7 @@ def test_a_dry_run_changes_nothing(hub: Hub) -> None:
         (_csv("A,Bolt,,,none,1"), "base_unit ''"),
         (_csv(",Bolt,,pc,none,1"), "the sku is empty"),
         (_csv("A" * 32 + ",Bolt,,pc,none,1"), "too long: 31"),
-        (_csv("A,Bo\x07lt,,pc,none,1"), "line 2: the name: it contains U+0007"),
+        (_csv("A,Bo\x07lt,,pc,none,1"), "contains U+0007"),
         (_csv("A,Bolt,,pc,none,1,-5,EUR,0", head=HEAD + ",cost_minor,currency,decimals"), "formula"),
         (_csv("A,Bolt,,pc,none,1,5,,0", head=HEAD + ",cost_minor,currency,decimals"), "three letters"),
         (_csv("A,Bolt,,pc,none,1,5,EUR,19", head=HEAD + ",cost_minor,currency,decimals"), "from 0 to 18"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +125,48 @@ def test_no_answer_is_unavailable_and_says_nothing_about_the_outcome(anvil: chai
     wire.close()
     with pytest.raises(Unavailable):
         chain.height()
+
+
+@pytest.mark.parametrize("result", [None, "0x" + "f" * 100_000, "0xzz", "", [], {}, [None], {"hash": 1}, 1.5, "0x"])
+def test_an_answer_that_cannot_be_is_no_answer(result: Any) -> None:
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            said = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        chain = RpcChain(f"http://127.0.0.1:{server.server_port}", 5_000)
+        for ask in (
+            chain.chain_id,
+            chain.genesis_hash,
+            chain.height,
+            lambda: chain.nonce(bytes(20)),
+            lambda: chain.mined(bytes(32)),
+            lambda: chain.code(bytes(20)),
+            lambda: chain.call(bytes(20), b""),
+            lambda: chain.logs(bytes(20), [bytes(32)]),
+        ):
+            try:
+                found = ask()
+            except Unavailable as error:
+                assert len(str(error)) < 500
+            else:
+                assert found is None or isinstance(found, bytes | list), (ask, "is a number")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_the_very_same_waiting_transaction_again_is_fine() -> None:

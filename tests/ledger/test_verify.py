@@ -224,6 +224,16 @@ def test_a_server_that_talks_something_else_is_exit_code_3(answer: bytes) -> Non
     assert "does not answer" in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    "number", ["null", '"0x"', '"0xzz"', '"0x1_0"', '"' + "0x" + "f" * 1_000_000 + '"', '"0x-1"']
+)
+def test_a_number_of_the_main_chain_that_is_none_is_said_in_one_line(number: str) -> None:
+    out = io.StringIO()
+    argv = [str(ANCHORED), "--rpc", "http://127.0.0.1:1"]
+    assert verify_cli.main(argv, post=lambda url, body: f'{{"result":{number}}}'.encode(), out=out) == 1
+    assert "expected a JSON-RPC quantity" in out.getvalue() and len(out.getvalue()) < 5_000
+
+
 def test_rpc_against_a_real_main_chain() -> None:
     """The anchor really made, looked up over HTTP; then the same receipt after the chain was reorganised away."""
     if chains.anvil_binary() is None:

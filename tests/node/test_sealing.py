@@ -199,6 +199,26 @@ def test_an_older_database_under_a_newer_mark_signs_nothing(made: World) -> None
     assert restored.head.height == 2, "it still shows what it has"
 
 
+def test_a_database_whose_log_was_deleted_signs_nothing(made: World) -> None:
+    """A process that died leaves its newest commits in the file beside the database: whoever cleans up takes them."""
+    made.ready().close()
+    site = made.open()
+    for number in (1, 2):
+        receive(site, number)
+        made.clock.advance(2_000)
+        site.seal()
+    died = copy(made, "died")
+    assert (died.folder / "site.db-wal").stat().st_size > 0
+    for path in died.folder.glob("site.db-*"):
+        path.unlink()
+    cleaned = died.open()
+    assert "put back from an older copy" in cleaned.stopped
+    with pytest.raises(Unavailable):
+        cleaned.seal()
+    with pytest.raises(Unavailable):
+        receive(cleaned, 9)
+
+
 def test_one_block_behind_with_a_shorter_journal_signs_nothing(made: World) -> None:
     """The mark promises an operation that the older journal does not have."""
     site = made.ready()

@@ -83,7 +83,7 @@ def test_a_policy_for_all_sites_or_for_one_is_followed_until_it_is_taken_back(si
     ("name", "said", "why"),
     [
         ("counting", {"rule": {"speed": 1}}, "is not a limit"),
-        ("counting", {"rule": {"counters": 9, "rounds_max": 2}}, "counters is 9"),
+        ("counting", {"rule": {"counters": 9, "rounds_max": 2}}, "by 1 to 2 people, not by 9"),
         ("counting", {"reasons": [["Lost!", "x", "minus"]]}, "is not a reason code"),
         ("counting", {"reasons": [["lost", "x", "down"]]}, "is not a direction"),
         ("counting", {"approvers": {"nobody": {}}}, "nobody's log-in"),

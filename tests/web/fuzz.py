@@ -2,6 +2,10 @@
 
 The node has goods, counts, proposals and transfers and stands behind its own server. Half of what is generated is
 made to name things that exist (`tests/web/fuzz_hooks.py`), because a request about nothing is refused at the door.
+Three people ask, since no one may have all roles: one with those of a day's work, an ADMIN and an auditor, each what
+they may ask. The node itself counts what it answered: an operation that nobody reached fails the run.
+
+A planted fault is an answer that is not described and that one person alone can get: `--planted` must see it.
 """
 
 from __future__ import annotations
@@ -12,12 +16,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger.people import ADMIN, ROLES
+from flask import Flask, Response, request
+
+from ledger.people import ADMIN, AUDIT, STOCK_ROLES, role_names
 from tests.node.floor_kit import PIN, Stage, actor_of, code_of, introduce
-from tests.web import kit
+from tests.web import kit, walk
 from tests.web.fuzz_hooks import TABLET
 from web.server import Server
 
@@ -39,6 +47,9 @@ NO = (400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429, "5xx")
 # They end the log-in that everything else is asked with; a stream that goes on for minutes has tests of its own.
 ENDING = ("/api/v1/auth/logout", "/api/v1/auth/refresh")
 STREAM = "/events"
+# Who asks, and how many twentieths of the time.
+PEOPLE = (("every", STOCK_ROLES, 10), ("ada", ADMIN, 4), ("audrey", AUDIT, 2))
+ENDING_SHARE = 4
 
 
 def furnish(stage: Stage) -> dict[str, Sequence[str]]:
@@ -83,9 +94,40 @@ def furnish(stage: Stage) -> dict[str, Sequence[str]]:
 
 def everybody(stage: Stage) -> str:
     """The token of one person with every role that goes together."""
-    introduce(stage.world, stage.site, "every", tuple(name for name, bit in ROLES.items() if bit < ADMIN))
-    answer = stage.floor.people.activate(stage.op(), "every", code_of("every"), PIN, TABLET)
+    return person(stage, "every", STOCK_ROLES)
+
+
+def person(stage: Stage, login: str, roles: int) -> str:
+    """The token of somebody new with these roles."""
+    introduce(stage.world, stage.site, login, tuple(role_names(roles)))
+    answer = stage.floor.people.activate(stage.op(), login, code_of(login), PIN, TABLET)
     return str(answer["token"])
+
+
+@dataclass
+class Tally:
+    """How often the node answered which operation with which status."""
+
+    answers: dict[str, Counter[int]] = field(default_factory=dict)
+
+    def watch(self, app: Flask) -> None:
+        routes = {(route.method, route.rule()): route for route in walk.ROUTES}
+
+        def count(response: Response) -> Response:
+            route = routes.get((request.method, str(request.url_rule)))
+            if route is not None:
+                self.answers.setdefault(route.name, Counter())[response.status_code] += 1
+            return response
+
+        app.after_request(count)
+
+    def total(self) -> int:
+        return sum(answers.total() for answers in self.answers.values())
+
+    def unreached(self) -> list[str]:
+        """Operations that nobody got further with than the question who asks."""
+        reached = {name for name, answers in self.answers.items() if set(answers) - {401, 403}}
+        return [route.name for route in walk.ROUTES if route.path != STREAM and route.name not in reached]
 
 
 def run(url: str, token: str, names: object, seconds: int, seed: int, *words: str) -> int:
@@ -104,30 +146,98 @@ def run(url: str, token: str, names: object, seconds: int, seed: int, *words: st
         return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
 
 
-def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.web.fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=45)
-    parser.add_argument("--seed", type=int, default=1)
-    wish = parser.parse_args(argv)
+def opened(roles: int) -> list[str]:
+    """The operations that somebody with these roles may ask for; others answer 403 (test_permissions)."""
+    return [
+        route.name
+        for route in walk.ROUTES
+        if route.path not in (*ENDING, STREAM) and (not route.roles or route.roles & roles)
+    ]
+
+
+def only(names: Iterable[str]) -> list[str]:
+    return [word for name in names for word in ("--include-operation-id", name)]
+
+
+def fuzz(seconds: int, seed: int, planted: Callable[[Flask], None] | None = None) -> list[str]:
+    """What is wrong after so long: who met what is not described, and the operations that nobody reached."""
+    found: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         stage, app = kit.node(Path(folder) / "node", watched=False)
-        names, token = furnish(stage), everybody(stage)
+        names, tally = furnish(stage), Tally()
+        tally.watch(app)
+        tokens = {login: person(stage, login, roles) for login, roles, _ in PEOPLE}
+        turns = [(login, share, only(opened(roles))) for login, roles, share in PEOPLE]
+        ending = [word for path in ENDING for word in ("--include-path", path)]
+        # Each of its requests brings a log-in of its own.
+        turns.append(("every", ENDING_SHARE, [*ending, "--exclude-checks", "ignored_auth"]))
+        if planted is not None:
+            planted(app)
+            turns = [("ada", 20, only(set(opened(ADMIN)) - set(opened(STOCK_ROLES))))]
         server = Server(app, "127.0.0.1", 0)
         _, port = server.start()
         url = f"http://127.0.0.1:{port}"
         with kit.closing(stage):
             try:
-                all_but = [word for path in (*ENDING, STREAM) for word in ("--exclude-path", path)]
-                failed = run(url, token, names, wish.seconds, wish.seed, *all_but)
-                only = [word for path in ENDING for word in ("--include-path", path)]
-                only += ["--exclude-checks", "ignored_auth"]  # each request brings a log-in of its own
-                failed |= run(url, token, names, wish.seconds // 4, wish.seed, *only)
+                for login, share, words in turns:
+                    if run(url, tokens[login], names, seconds * share // 20, seed, *words):
+                        found.append(login)
                 # Whatever was thrown at it: the books still agree with the chain, and it still works.
                 stage.site.seal()
                 stage.receive({"item": "BOLT", "quantity": 1})
             finally:
                 server.stop()
-    return failed
+    print(f"{tally.total()} answers", flush=True)
+    return found if planted else found + tally.unreached()
+
+
+def told_otherwise(app: Flask) -> None:
+    """What only an ADMIN is told has a status that is not described."""
+
+    def otherwise(response: Response) -> Response:
+        if response.status_code == 409 and str(request.url_rule).endswith("/roles"):
+            response.status_code = 410
+        return response
+
+    app.after_request(otherwise)
+
+
+def failing_unsaid(app: Flask) -> None:
+    """What only an ADMIN may do ends as a mistake of ours where nobody is meant by the name."""
+
+    def failing(response: Response) -> Response:
+        if response.status_code in (404, 422) and str(request.url_rule).endswith("/reset-second-factor"):
+            response.status_code = 500
+        return response
+
+    app.after_request(failing)
+
+
+PLANTED: dict[str, Callable[[Flask], None]] = {
+    "an ADMIN is told what is not described": told_otherwise,
+    "an ADMIN meets a mistake of ours": failing_unsaid,
+}
+
+
+def seen(name: str, seconds: int, seed: int) -> bool:
+    found = fuzz(seconds, seed, PLANTED[name])
+    print(f"{name}: {', '.join(found) or 'NOT SEEN'}", flush=True)
+    return bool(found)
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.web.fuzz", description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--planted", action="store_true", help="run the planted faults; each must be seen")
+    wish = parser.parse_args(argv)
+    if wish.planted:
+        unseen = [name for name in PLANTED if not seen(name, wish.seconds, wish.seed)]
+        print(json.dumps({"planted": len(PLANTED), "not_seen": unseen}))
+        return 1 if unseen else 0
+    found = fuzz(wish.seconds, wish.seed)
+    print(f"found by, or never reached: {', '.join(found) or 'nothing'}")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ def test_08_words_that_look_like_others(at: Asker, text: str) -> None:
         refused(at, (path, text), "POST", path, json.dumps(body).encode())
     _, told = at.json("POST", RECEIVE, {**whole, "lines": [{**paint, "lot": text}]})
     odd = next(each for each in text if each not in "LCafe1")
-    assert "lot: " in told["detail"] and f"U+{ord(odd):04X}" in told["detail"], told
+    assert repr(text) in told["detail"] and f"U+{ord(odd):04X}" in told["detail"], told
 
 
 def test_08_a_comment_that_would_read_backwards(at: Asker) -> None:
@@ -217,6 +217,12 @@ def test_09_bodies_that_lie_about_their_length(at: Asker) -> None:
         ("deflated", [("Content-Encoding", "gzip")], bomb),
     ):
         refused(at, name, "POST", RECEIVE, body, [("Content-Type", JSON), *headers])
+    # Longer than what comes: its sender is gone before the end.
+    with socket.create_connection(("127.0.0.1", at.port), timeout=30) as line:
+        head = f"POST {RECEIVE} HTTP/1.1\r\nHost: 127.0.0.1:{at.port}\r\nAuthorization: Bearer {at.token}\r\n"
+        line.sendall(f"{head}Content-Type: {JSON}\r\nContent-Length: {len(good) + 5}\r\n\r\n".encode() + good)
+        line.shutdown(socket.SHUT_WR)
+        assert b"HTTP/1.1 200" not in line.recv(1 << 16)
 
 
 def test_10_and_11_other_media_and_members_nobody_asked_for(at: Asker) -> None:
@@ -277,7 +283,7 @@ def test_15_other_hosts_and_where_somebody_says_to_be_from(at: Asker) -> None:
 
 
 def test_16_other_methods(at: Asker) -> None:
-    for method in ("TRACE", "DELETE", "PATCH", "CONNECT", "BREW", "OPTIONS"):
+    for method in ("TRACE", "DELETE", "PATCH", "CONNECT", "BREW", *["OPTIONS"] * 100):
         refused(at, method, method, RECEIVE, received("1"))
     override = [("Content-Type", JSON), ("X-HTTP-Method-Override", "POST")]
     refused(at, "override", "GET", RECEIVE, received("1"), override)
@@ -287,7 +293,7 @@ def test_17_keys_that_were_used_or_are_none(at: Asker) -> None:
     body = {"op_id": str(at.used), "target": "A-01", "lines": [{"item": "BOLT", "quantity": 4}]}
     refused(at, "another wish", "POST", RECEIVE, json.dumps(body).encode())
     unkeyed = json.dumps({"target": "A-01", "lines": [{"item": "BOLT", "quantity": 4}]}).encode()
-    for key in ("", " ", "k" * 300, "k" * 60_000, "k\x01"):
+    for key in ("", " ", "k" * 300, "k" * 60_000, "k" * 1_000_000, "k\x01"):
         refused(at, key[:10], "POST", RECEIVE, unkeyed, [("Content-Type", JSON), ("Idempotency-Key", key)])
     refused(at, "no key", "POST", RECEIVE, unkeyed)
 
@@ -316,6 +322,14 @@ def test_18_ids_of_somebody_elses(at: Asker) -> None:
         refused(at, path, "POST", f"/api/v1/{path}", json.dumps({"op_id": OP, **body}).encode())
 
 
+# By the public key as if it were a secret, by a key that the token names itself, and without an end.
+SIGNED = ({"alg": "HS256"}, {"alg": "HS256", "kid": "../../keys/block.key"}, {"alg": "EdDSA", "typ": "JWT"})
+
+
+def encoded(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
 def test_19_log_ins_that_are_none(at: Asker) -> None:
     none, head = (
         base64.urlsafe_b64encode(b'{"alg":"none"}').decode(),
@@ -327,6 +341,7 @@ def test_19_log_ins_that_are_none(at: Asker) -> None:
         at.token + "0",
         at.token.upper() + "g",
         f"{none}.{head}.",
+        *(f"{encoded(each)}.{head}.{encoded({'signed': at.token})}" for each in SIGNED),
         "../../keys",
         "' OR 1=1--",
     ):

@@ -14,17 +14,42 @@ from schemathesis.generation import GenerationMode
 from tests.node.floor_kit import PIN
 from tests.processes.trials import run_program
 from tests.web import fuzz_hooks, kit, walk
-from tests.web.fuzz import ENDING, everybody
+from tests.web.fuzz import ENDING, PLANTED, STREAM, Tally, everybody, opened
+from tests.web.fuzz import PEOPLE as ASKING
 from web.server import Server
 
-SECONDS = 20  # `make quick` does it for five minutes
+SECONDS = 30  # `make quick` does it for five minutes
 
 
 def test_nothing_generated_gets_a_5xx_or_an_answer_that_is_not_described() -> None:
     said = run_program("tests.web.fuzz", "--seconds", str(SECONDS))
-    total = len(walk.ROUTES) - 1  # it has read the description already
-    for count in (total - len(ENDING) - 1, len(ENDING)):  # all but the stream
-        assert f"{count} selected / {total} total" in said, "routes are left out"
+    for _, roles, _ in ASKING:
+        assert f"{len(opened(roles))} selected / {len(walk.ROUTES)} total" in said, "routes are left out"
+    assert f"{len(ENDING)} selected / " in said
+    asked = {word for _, roles, _ in ASKING for word in opened(roles)}
+    assert len(asked) == len(walk.ROUTES) - len(ENDING) - 1, "all but the stream"
+
+
+def test_planted_faults_are_seen() -> None:
+    said = run_program("tests.web.fuzz", "--seconds", "10", "--planted")
+    assert f'{{"planted": {len(PLANTED)}, "not_seen": []}}' in said
+
+
+def test_an_operation_that_nobody_gets_into_is_told(tmp_path: Path) -> None:
+    stage, app = kit.node(tmp_path / "node")
+    tally = Tally()
+    tally.watch(app)
+    with kit.closing(stage):
+        for login in (None, "mona"):
+            client = app.test_client() if login is None else kit.logged_in(app, login)
+            for route in walk.ROUTES:
+                if route.path not in (*ENDING, STREAM, "/api/v1/notes/erase"):
+                    walk.ask(client, route)
+            if login is None:
+                assert {"get_inventory", "post_seal"} < set(tally.unreached()), "who is asked to log in got nowhere"
+    unreached = set(tally.unreached())
+    assert {"post_notes_erase", "get_admin_system_health", "post_auth_refresh"} < unreached, unreached
+    assert not unreached & {"get_inventory", "post_seal", "get_events"}, unreached
 
 
 def test_a_log_in_that_ends_is_had_although_wrong_pins_are_made_up_at_the_same_address(

@@ -21,7 +21,8 @@ from ledger.errors import Invalid
 from ledger.ids import OpId
 from node import proofs
 from tests.node.floor_kit import PIN, Stage, actor_of
-from tests.web import kit
+from tests.web import kit, walk
+from tests.web.fuzz import ENDING
 from web import cursors
 from web.server import Server
 
@@ -290,6 +291,45 @@ def test_a_proposal_decided_meanwhile_is_not_decided_again(made: tuple[Stage, Fl
     assert client.post(f"{API}/documents/approve", json=said, headers={"If-Match": tag}).status_code == 412
     assert client.post(f"{API}/documents/approve", json=said, headers={"If-Match": "*"}).status_code == 422
     assert stage.stock("A-02", "BOLT") == 0
+
+
+def test_if_match_is_never_passed_over(made: tuple[Stage, Flask]) -> None:
+    """RFC 9110, 13.1.1: where there is no ETag none matches, and `*` asks only that the thing is there."""
+    stage, app = made
+    for login in ("mona", "sven", "adam"):
+        tablet = kit.logged_in(app, login)
+        for route in walk.ROUTES:
+            if route.version is not None or route.path in (*ENDING, "/events"):
+                continue
+            plain, other = walk.ask(tablet, route), walk.ask(tablet, route, headers={"If-Match": '"other"'})
+            where = (login, route.path, plain.status_code, other.text)
+            kit.assert_refused(other, where)
+            # Who may not ask, or asks for what is not here, hears that.
+            assert other.status_code == 412 or other.status_code == plain.status_code in (403, 404), where
+            if plain.status_code == 200 and not route.unsafe:
+                assert walk.ask(tablet, route, headers={"If-Match": "*"}).status_code == 200, where
+    stream = kit.logged_in(app, "mona").get("/events", headers={"If-Match": '"other"'})
+    assert stream.status_code == 412, stream.text
+    tablet = kit.logged_in(app, "mona")
+    tag = tablet.get(f"{API}/inventory/").headers["ETag"]
+    for said, status in ((tag, 200), (f'"a", {tag}', 200), (f"W/{tag}", 412), ("", 412)):
+        assert tablet.get(f"{API}/inventory/", headers={"If-Match": said}).status_code == status, said
+    assert tablet.get(f"{API}/inventory/", headers={"If-Match": tag, "If-None-Match": tag}).status_code == 304
+    wish = {"lines": [{"item": "BOLT", "quantity": 5, "target": "DOCK"}]}
+    for said, status in (('"other"', 412), ("", 412), ("*", 200)):
+        body = {"op_id": str(stage.op()), **wish}
+        answer = tablet.post(f"{API}/documents/receive", json=body, headers={"If-Match": said})
+        assert answer.status_code == status, (said, answer.text)
+    assert stage.stock("DOCK", "BOLT") == 5
+
+
+def test_a_draft_is_kept_only_over_the_one_that_was_seen(made: tuple[Stage, Flask]) -> None:
+    stage, app = made
+    tablet, path = kit.logged_in(app, "mona"), f"{API}/drafts/scrap"
+    tag = tablet.get(path).headers["ETag"]
+    said = {"op_id": str(stage.op()), "on": "", "work": {"lines": [{"code": "BOLT"}]}}
+    assert tablet.put(path, json=said, headers={"If-Match": tag}).json["kept"]
+    assert tablet.put(path, json=said, headers={"If-Match": tag}).status_code == 412
 
 
 # ---------------------------------------------------------------- Idempotency-Key

@@ -181,6 +181,72 @@ def test_no_refusal_of_an_address_stays_english(tmp_path: Path, language: str) -
             assert len(words[0] & words[1]) <= 1, (path, words)
 
 
+LINE = {"item": "PAINT", "quantity": 1, "target": "A-01"}
+# What people write into fields of pages, and what no field takes: nothing that is sent for them by itself.
+TYPED: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("mona", "documents/receive", {"supplier": "?", "lines": [LINE]}),
+    ("mona", "documents/receive", {"delivery_note": "?", "lines": [LINE]}),
+    ("mona", "documents/receive", {"lines": [{**LINE, "lot": "?"}]}),
+    ("mona", "documents/receive", {"lines": [{**LINE, "serial": "?"}]}),
+    ("mona", "documents/issue", {"order": "?", "lines": [{"item": "BOLT", "quantity": 1, "source": "A-01"}]}),
+    ("mona", "documents/scrap", {"lines": [], "reasons": ["crushed"], "note": "?"}),
+    ("mona", "units/move", {"units": [{"unit": "PAL-7", "target": "?"}]}),
+    ("mona", "units/move", {"units": [{"unit": "?", "target": "A-01"}]}),
+    ("mona", "attachments/", {"name": "?", "content": "aGVsbG8=", "item": "BOLT"}),
+    ("sven", "counts/", {"name": "?", "bins": ["A-01"]}),
+    ("sven", "counts/", {"name": "Week", "plan": {"items": ["?"]}}),
+    ("sven", "deliveries/", {"delivery": "?", "supplier": "ACME", "lines": [{"item": "BOLT", "quantity": 1}]}),
+    ("cora", "counts/share", {"bin": "A-01", "area": 1, "agree": True, "own": "?"}),
+)
+ODD = ("L\u200b1", "Cafe\u0301", "\u0301a", "x" * 600, "a\u202eb", " ")
+NUMBERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("sven", "counts/preview", {"most": 501}),
+    ("sven", "counts/preview", {"sample": 10**15}),
+    *(
+        ("sven", "counts/", {"name": "Week", "bins": ["A-01"], "rule": rule})
+        for rule in (
+            {"control_percent": 101},
+            {"control_percent": None},
+            {"open_percent": 101},
+            {"rounds_max": 10},
+            {"counters": 4},
+            {"line_quantity_max": 2**53},
+        )
+    ),
+    ("mona", "documents/receive", {"lines": [{**LINE, "quantity": 10**13}]}),
+    ("mona", "documents/receive", {"lines": [LINE] * 1_001}),
+)
+FIELD = re.compile(r": expected|_max|_percent|\b(line|unit) [0-9]+: |^[a-z /]+: [a-z_]+(:| is )")
+
+
+def put_in(wish: Any, text: str) -> Any:
+    if isinstance(wish, dict):
+        return {name: put_in(value, text) for name, value in wish.items()}
+    if isinstance(wish, list):
+        return [put_in(value, text) for value in wish]
+    return text if wish == "?" else wish
+
+
+def test_no_refusal_of_what_somebody_typed_names_a_field_or_stays_english(tmp_path: Path) -> None:
+    stage, app = kit.node(tmp_path / "node")
+    wishes = [(login, path, put_in(wish, text)) for login, path, wish in TYPED for text in ODD]
+    found: list[str] = []
+    with kit.closing(stage):
+        clients = {login: kit.logged_in(app, login) for login in ("mona", "sven", "cora")}
+        for number, (login, path, wish) in enumerate([*wishes, *NUMBERS]):
+            act = {} if path == "counts/preview" else {"op_id": f"{number:032x}"}
+            answers = [
+                clients[login].post(f"/api/v1/{path}", json={**act, **wish}, headers={"Accept-Language": language})
+                for language in (ENGLISH, *OTHERS)
+            ]
+            if answers[0].status_code == 200:
+                continue  # it is taken as it is
+            english, *others = [str(answer.get_json()["detail"]) for answer in answers]
+            if FIELD.search(english) or any(said == english for said in others):
+                found.append(f"{path} {str(wish)[:80]}: {english}")
+    assert not found, "\n".join(found)
+
+
 KEPT = r"'.*?'|web.https_names|application/json"  # what stands in every language as it is
 
 

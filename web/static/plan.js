@@ -32,6 +32,7 @@ function rule() {
   if (byId("whole").value === "no" && !byId("whole-part").hidden) plan.whole = false;
   if (byId("many").value) {
     if (!Number.isInteger(number) || number < 1) return _("Say how many");
+    if (!Number.isSafeInteger(number)) return _("Too many for one count: take fewer");
     plan[byId("many").value] = number;
   }
   return plan;
