@@ -28,7 +28,7 @@ Key = tuple[str, str, str, int]
 @dataclass(frozen=True, slots=True)
 class Offer:
     """`quantity` of one thing is missing in `source` and too much in `target`. `decided`: accepted, declined, ''.
-    `posted`: what posted one of the two already."""
+    `posted`: what posted the other bin than the one that is looked at, if it is."""
 
     key: Key
     source: str
@@ -111,6 +111,20 @@ def offers(connection: Connection, session: OpId, bin_: str) -> list[Offer]:
             # Once one half is booked as relocated the other is not decided again.
             if quantity > 0 and not half:
                 found.append(Offer(key, source, target, quantity, state, post))
+    return found
+
+
+def settled(connection: Connection, session: OpId, bin_: str) -> list[Offer]:
+    """What was accepted of a bin that is posted."""
+    found = []
+    for item, lot, serial, status, source, target, quantity in connection.execute(
+        "SELECT item, lot, serial, status, source, target, quantity FROM count_relocations"
+        " WHERE session = ? AND (source = ? OR target = ?) AND state = 'accepted'",
+        (session.raw, bin_, bin_),
+    ).fetchall():
+        key, other = (str(item), str(lot), str(serial), int(status)), target if source == bin_ else source
+        posts = (post for _, each, _, post in _lines(connection, session, "b.bin = ?", other) if each == key)
+        found.append(Offer(key, str(source), str(target), int(quantity), "accepted", next(posts, None)))
     return found
 
 

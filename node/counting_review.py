@@ -16,7 +16,7 @@ from ledger.words import LINES_MAX
 from node import catalogue, counting_shared, counting_units
 from node.counting_choosing import refuse_own
 from node.counting_judge import verdict_of
-from node.counting_relocations import Offer, offers, relocated, still_counted
+from node.counting_relocations import Offer, offers, relocated, settled, still_counted
 from node.counting_reports import left_out
 from node.desk import Answer, Desk, Person
 from node.operators import Operators
@@ -192,6 +192,7 @@ class Review:
             newest, row = row, speaking(connection, session, bin_)
             rounds = [self._round(connection, row, number) for number in range(newest.round + 1)]
             choice = chosen(connection, session, bin_)
+            relocations = settled if row.bin_state == "posted" else offers
             return {
                 "session": str(session),
                 "bin": bin_,
@@ -204,7 +205,7 @@ class Review:
                     if move["after"] or not rounds[row.round]["stable"]
                 ],
                 "parked": parked_count(connection, session, bin_),
-                "relocations": [_offer(connection, each) for each in offers(connection, session, bin_)],
+                "relocations": [_offer(connection, each) for each in relocations(connection, session, bin_)],
                 "uncounted": still_counted(connection, session, bin_),
                 "units": counting_units.found_in(connection, session, bin_),
                 **({"ended": why} if (why := ended(connection, session, bin_)) else {}),

@@ -334,9 +334,7 @@ REVIEW = record(
                     "target": CODE,
                     "quantity": QUANTITY,
                     "decided": one_of("accepted", "declined", ""),
-                    "posted": text(
-                        "What posted one of the two bins before the other was counted; else empty", most=32
-                    ),
+                    "posted": text("What posted the other bin, or empty", most=32),
                 },
                 doc="Missing in source and found in target: perhaps only moved",
             )

@@ -1,11 +1,12 @@
 """A tablet between faults: every scan that it took is counted exactly once, and in its order.
 
-    python -m tests.browser.faults --faults 50 --scans 500
+    python -m tests.browser.faults --faults 50 --scans 10
 
 A real node process, a real Chromium with a profile on disk, and one person who scans without ever waiting. In between
 the node is killed, hangs, or commits a scan and dies before it answers; the tablet loses the network; its page is
 reloaded or closed, or its browser is killed; and any of these three together. Each scan has a lot of its own, so that
-one lost, doubled or out of order shows.
+one lost, doubled or out of order shows. Two thirds of the faults happen to who counts a bin, the others to who
+receives goods.
 
 A planted fault is a change of the tablet's own program: `--planted` runs them, and each must be seen.
 """
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ FAULTS = tuple(
 )
 # Every kind of each, where there is no time for more.
 FIRST = ("die reload", "hang crash", "offline close", "kill", "hang reload", "kill offline crash", "offline")
+# Who works on which page, and what shows that it has begun.
+WORKS = {"count": ("ana", "#counting:not([hidden])"), "receive": ("rita", "#working:not([hidden])")}
 # Where the node dies with a scan that is durable and not answered: after the journal's commit, after the floor's.
 DYING = ("journal.committed", "scan.taken")
 PLANTED = {
@@ -61,10 +64,11 @@ PLANTED = {
 
 @dataclass
 class Node:
-    """The node as a process that can be killed."""
+    """The node as a process that can be killed. `acts`: how many its tablets have sent it."""
 
     folder: Path
     port: int
+    acts: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -104,11 +108,11 @@ class Node:
 
 
 @contextlib.contextmanager
-def prepared(folder: Path) -> Iterator[tuple[Node, str]]:
-    """A node with a bin to count, and the log-in of its counter."""
+def prepared(folder: Path) -> Iterator[tuple[Node, dict[str, str]]]:
+    """A node with a bin to count, and the log-ins of those who work there."""
     with stage.house(folder) as house:
         stage.open_count(house, "Faults", BIN)
-        token = house.oslo.people["ana"].token
+        tokens = {work: house.oslo.people[login].token for work, (login, _) in WORKS.items()}
     home, port = folder / "oslo", free_port()
     settings = home / "node.toml"
     text = re.sub(r"devices = \[.*?\]\n", "", settings.read_text(), flags=re.DOTALL)
@@ -116,7 +120,7 @@ def prepared(folder: Path) -> Iterator[tuple[Node, str]]:
     node = Node(home, port)
     node.start()
     try:
-        yield node, token
+        yield node, tokens
     finally:
         if node.process is not None and node.process.poll() is None:
             node.signal(signal.SIGCONT)
@@ -134,8 +138,10 @@ class Tablet:
     profile: Path
     node: Node
     token: str
+    work: str = "count"
     planted: tuple[str, str] | None = None
     scanned: list[str] = field(default_factory=list)
+    begun: int = 0  # the acts by which the work began
     context: Any = None
     page: Any = None
     reached: bool = True
@@ -161,9 +167,18 @@ class Tablet:
         route.fulfill(body=text.replace(before, after), content_type="text/javascript")
 
     def open(self) -> None:
-        """The counting page; when it has loaded, its program listens."""
+        """The page of this work; when it has loaded, its program listens."""
         self.page = self.context.new_page()
-        self.page.goto(f"{self.node.url}/count")
+        self.page.goto(f"{self.node.url}/{self.work}")
+
+    def begin(self) -> None:
+        """The bin is scanned, and everything of that has its answer."""
+        typed_at_once(self.page, f"BIN:{BIN}")
+        self.page.wait_for_selector(WORKS[self.work][1])
+        wait_for("the answer", lambda: not self.waiting())
+        self.begun = int(self.page.evaluate(LANES))
+        if not self.planted:
+            wait_for("the worker", lambda: self.page.evaluate("navigator.serviceWorker.controller !== null"))
 
     def reach(self, reached: bool) -> None:
         """Whether there is a line to the node."""
@@ -172,14 +187,14 @@ class Tablet:
 
     def scan(self, count: int) -> None:
         for _ in range(count):
-            code = f"L{len(self.scanned) + 1:05}"
+            code = f"{self.work[0].upper()}{len(self.scanned) + 1:05}"
             self.scanned.append(code)
             typed_at_once(self.page, f"]C101{GTIN}10{code}")
 
     def accepted(self) -> None:
         """Wait until everything scanned is on the tablet's disk: only then has the person heard that it is."""
         deadline = time.monotonic() + PATIENCE_MS / 1000
-        while self.page.evaluate(LANES) < len(self.scanned) + 1:  # the opening of the bin is an act too
+        while self.page.evaluate(LANES) < len(self.scanned) + self.begun:
             assert time.monotonic() < deadline, f"scans were not taken onto the tablet's disk: {self.situation()}"
             self.page.wait_for_timeout(20)
 
@@ -187,9 +202,8 @@ class Tablet:
         """What the page shows and has taken, for whoever looks into a failure."""
         held = [item["body"].get("text", "")[-6:] for item in self.page.evaluate(f"({READ})('items')")]
         shown = self.page.evaluate("document.getElementById('answer')?.textContent")
-        return (
-            f"{self.page.evaluate(LANES)} of {len(self.scanned) + 1}, {self.page.url} says {shown!r} and holds {held}"
-        )
+        taken = f"{self.page.evaluate(LANES)} of {len(self.scanned) + self.begun}"
+        return f"{taken}, {self.page.url} says {shown!r} and holds {held}"
 
     def waiting(self) -> int:
         return int(self.page.evaluate(WAITING))
@@ -273,7 +287,10 @@ def verdict(node: Node, tablet: Tablet) -> str:
     refused = tablet.page.evaluate(KEPT)
     connection = sqlite3.connect(f"file:{node.folder / 'site.db'}?mode=ro", uri=True)
     try:
-        events = connection.execute("SELECT lot FROM scan_events WHERE kind = 'scan' ORDER BY event").fetchall()
+        events = connection.execute(
+            "SELECT lot FROM scan_events WHERE kind = 'scan' AND lot LIKE ? ORDER BY event",
+            (f"{tablet.work[0].upper()}%",),
+        ).fetchall()
         gaps = connection.execute(
             "SELECT SUM(newest - settled - came), SUM(twice), SUM(newest) FROM outbox_lanes"
         ).fetchone()
@@ -288,45 +305,48 @@ def verdict(node: Node, tablet: Tablet) -> str:
         return "the scans were counted in another order"
     if refused:
         return f"refused: {refused[:3]}"
-    if gaps != (0, 0, len(tablet.scanned) + 1):
-        return f"the node's numbers say {gaps} after {len(tablet.scanned) + 1} acts"
-    return ""
+    node.acts += len(tablet.scanned) + tablet.begun
+    return "" if gaps == (0, 0, node.acts) else f"the node's numbers say {gaps} after {node.acts} acts"
 
 
-def run(faults: int, scans: int, seed: int = 1, planted: str = "", first: tuple[str, ...] = FIRST) -> str:
-    """All faults in one life of a tablet; what is wrong at the end, or ""."""
+def scheduled(faults: int, dice: random.Random) -> list[str]:
+    """So many faults: `FIRST`, then every other one, in any order, and again."""
+    rest = [fault for fault in FAULTS if fault not in FIRST]
+    dice.shuffle(rest)
+    found = [*FIRST, *rest][:faults]
+    return found + dice.choices(FAULTS, k=faults - len(found))
+
+
+def run(works: Mapping[str, Sequence[str]], scans: int, seed: int = 1, planted: str = "") -> str:
+    """Each work with its faults, in one life of a tablet; `scans` to a fault. What is wrong at the end, or ""."""
     from playwright.sync_api import sync_playwright
 
     dice = random.Random(seed)
-    rest = [fault for fault in FAULTS if fault not in first]
-    dice.shuffle(rest)
-    schedule = [*first, *rest][:faults]
-    schedule += dice.choices(FAULTS, k=faults - len(schedule))
     with tempfile.TemporaryDirectory(prefix="tallyman-faults-") as place, contextlib.ExitStack() as stack:
-        node, token = stack.enter_context(prepared(Path(place) / "stage"))
+        node, tokens = stack.enter_context(prepared(Path(place) / "stage"))
         playwright = stack.enter_context(sync_playwright())
-        tablet = Tablet(playwright, Path(place) / "profile", node, token, PLANTED.get(planted))
-        tablet.start()
-        stack.callback(tablet.kill)
-        tablet.open()
-        typed_at_once(tablet.page, f"BIN:{BIN}")
-        tablet.page.wait_for_selector("#counting:not([hidden])")
-        if not planted:
-            wait_for("the worker", lambda: tablet.page.evaluate("navigator.serviceWorker.controller !== null"))
-        for number, fault in enumerate(schedule):
-            share = scans * (number + 1) // faults - scans * number // faults
-            try:
-                inject(fault, node, tablet, dice, share)
-            except Exception as error:
-                error.add_note(f"fault {number + 1}: {fault}")
-                raise
-        return verdict(node, tablet)
+        for work, schedule in works.items():
+            tablet = Tablet(playwright, Path(place) / work, node, tokens[work], work, PLANTED.get(planted))
+            tablet.start()
+            stack.callback(tablet.kill)
+            tablet.open()
+            tablet.begin()
+            for number, fault in enumerate(schedule):
+                try:
+                    inject(fault, node, tablet, dice, scans)
+                except Exception as error:
+                    error.add_note(f"{work}, fault {number + 1}: {fault}")
+                    raise
+            if words := verdict(node, tablet):
+                return f"{work}: {words}"
+            tablet.kill()
+    return ""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.faults", description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=50)
-    parser.add_argument("--scans", type=int, default=0, help="ten to a fault unless said")
+    parser.add_argument("--scans", type=int, default=10, help="to a fault")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--planted", action="store_true", help="run the planted faults; each must be seen")
     arguments = parser.parse_args()
@@ -338,8 +358,13 @@ def main() -> int:
         unseen = [name for name in PLANTED if not seen(name)]
         print(json.dumps({"planted": len(PLANTED), "not_seen": unseen}))
         return 1 if unseen else 0
-    scans = arguments.scans or 10 * arguments.faults
-    words = run(arguments.faults, scans, arguments.seed)
+    faults = scheduled(arguments.faults, random.Random(arguments.seed))
+    works = {
+        "count": [fault for number, fault in enumerate(faults) if number % 3 != 2],
+        "receive": [fault for number, fault in enumerate(faults) if number % 3 == 2],
+    }
+    words = run(works, arguments.scans, arguments.seed)
+    scans = arguments.scans * len(faults)
     took_s = time.monotonic() - began
     print(f"{scans} scans over {arguments.faults} faults in {took_s:.0f} s: {words or 'every one exactly once'}")
     return 1 if words else 0
@@ -347,7 +372,7 @@ def main() -> int:
 
 def seen(name: str) -> bool:
     """Whether a planted fault is noticed: by a wrong count, or by a number that never came."""
-    words = run(2, 8, planted=name, first=("die", "kill"))
+    words = run({"count": ("die", "kill")}, 4, planted=name)
     print(f"{name}: {words or 'NOT SEEN'}")
     return bool(words)
 

@@ -126,6 +126,36 @@ def test_a_tablet_without_power_and_node_knows_its_bin_at_once(pages: Pages, sca
     leave(page)
 
 
+def test_a_receipt_is_known_although_the_node_was_heard_and_lost_before_it_said_so(
+    pages: Pages, scanned: Scan
+) -> None:
+    pages.forgive(*OUT_OF_REACH)
+    page = pages.tablet("rita", "/receive")
+    page.wait_for_selector("#choose:not([hidden])")
+    scanned(page, "BIN:F-03")
+    expect(page.locator("#from")).to_have_text("F-03")
+    nothing_to_send(page)
+    kept(page)
+    page.context.set_offline(True)
+    scanned(page, CABLE)
+    to_send(page, 1)
+    page.add_init_script("EventSource = class extends EventTarget { close() {} }")  # what is open comes by it
+    page.reload()
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    page.wait_for_timeout(1_000)
+    page.context.set_offline(True)
+    scanned(page, CABLE)
+    to_send(page, 1)
+    expect(page.locator("#from")).to_have_text("F-03")
+    page.context.set_offline(False)
+    nothing_to_send(page)
+    page = pages.tablet("rita", "/receive")
+    expect(page.locator("#lines .count")).to_have_text("2")
+    page.click("#drop")
+    page.click("#ask-yes")
+
+
 @pytest.mark.parametrize("bin_", ["T-17", "CRATE-77", PALLET])
 def test_a_bin_opens_without_the_node_by_any_label_that_the_node_takes(
     pages: Pages, scanned: Scan, alone: None, bin_: str

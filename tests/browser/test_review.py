@@ -139,7 +139,7 @@ def test_what_turns_up_after_a_bin_was_posted_is_offered_beside_that_posting(pag
     count(house, "ben", "R-03", {"item": "MARK-BL", "quantity": 5})
     kim.goto(f"{house.oslo.url}/review/{session}/R-03")
     expect(kim.locator(".offer")).to_contain_text("5 × MARK-BL missing in R-02 and found in R-03")
-    kim.get_by_role("link", name="see that posting").click()
+    kim.get_by_role("link", name="The posting of the other bin").click()
     expect(kim.locator("h1")).to_contain_text("Count posted")
     kim.go_back()
     kim.get_by_role("button", name="Yes, relocated").click()
@@ -151,6 +151,7 @@ def test_what_turns_up_after_a_bin_was_posted_is_offered_beside_that_posting(pag
     expect(kim.locator("#answer")).to_contain_text("Bin R-03 is posted")
     kim.goto(f"{house.oslo.url}/review/{session}/R-02")
     expect(kim.locator("#lines")).to_contain_text("relocated")
+    expect(kim.get_by_role("link", name="The posting of the other bin")).to_be_visible()
 
 
 def test_chosen_bins_are_posted_for_one_reason_or_rejected_together(pages: Pages) -> None:

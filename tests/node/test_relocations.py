@@ -156,11 +156,15 @@ def test_goods_found_after_the_bin_they_are_missing_in_was_posted_are_offered(st
         approve(stage, number, "A-02", reason="found")
     assert relocate(stage, number, "A-01", "A-02") == 9
     # Three are left to explain, and only they count against the limit of nine.
-    document = document_of(stage, approve(stage, number, "A-02", reason="found")["op_id"])
+    later = approve(stage, number, "A-02", reason="found")["op_id"]
+    document = document_of(stage, later)
     assert (document.line_reasons, document.shares) == ({0: ("relocated", "found")}, {0: (9, 3)})
     assert document.references == {"relocated-1": post}
     assert bolts(stage, "A-01", "A-02") == [11, 12]
     assert [line["relocated"] for line in looked_at(stage, number, "A-01")["rounds"][-1]["lines"]] == [9]
+    # Each of the two leads to the posting of the other.
+    for bin_, other in (("A-01", later), ("A-02", post)):
+        assert looked_at(stage, number, bin_)["relocations"] == [{**offer, "decided": "accepted", "posted": other}]
 
 
 def test_what_was_posted_before_keeps_nobody_from_deciding_otherwise_on_the_other_bin(stage: Stage) -> None:

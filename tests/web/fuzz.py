@@ -187,7 +187,8 @@ def fuzz(seconds: int, seed: int, planted: Callable[[Flask], None] | None = None
                 stage.receive({"item": "BOLT", "quantity": 1})
             finally:
                 server.stop()
-    print(f"{tally.total()} answers", flush=True)
+    refused = [route.name for route in walk.ROUTES if not any(s < 300 for s in tally.answers.get(route.name, {}))]
+    print(f"{tally.total()} answers; only refused: {', '.join(refused) or 'none'}", flush=True)
     return found if planted else found + tally.unreached()
 
 

@@ -25,7 +25,15 @@ export const stream = new EventTarget();
 const clock = { node: 0, at: 0 };
 const { tiles = "" } = byId("bar")?.dataset || {};
 let codes = null;
+let take = null; // what this page does with a code of the node's own scanners
+const early = []; // those that came before it said so
 let heard = performance.now(), listening = 0, source = null, state = null, unsent = 0;
+
+// `taker(text, taken)`: calls `taken` as soon as something has come of it.
+export function takeCodes(taker) {
+  take = taker;
+  for (const code of early.splice(0)) take(...code);
+}
 
 function set(id, level, word) {
   const chip = document.getElementById(id);
@@ -94,8 +102,9 @@ function listen() {
     stream.dispatchEvent(new CustomEvent("state", { detail: state }));
   });
   source.addEventListener("code", (event) => {
-    const taken = codes.came(event.lastEventId);
-    stream.dispatchEvent(new CustomEvent("code", { detail: { text: JSON.parse(event.data).text, taken } }));
+    const code = [JSON.parse(event.data).text, codes.came(event.lastEventId)];
+    if (take) take(...code);
+    else early.push(code);
   });
   source.addEventListener("heartbeat", () => { heard = performance.now(); codes.tell(); sign(); if (state) show(); });
   source.addEventListener("ended", ended);

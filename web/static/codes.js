@@ -17,14 +17,11 @@ export class Codes {
   #came = ""; // the last one that this page was given
   #open = 0; // given to this page, and not taken yet
   #telling = false;
-  #ended = false; // this page: what it gives up from then on it has not taken
 
   constructor(takes, actor) {
     this.#takes = takes;
     this.#actor = actor;
     const before = JSON.parse(sessionStorage.getItem(KEY) || "null");
-    addEventListener("pagehide", () => { this.#ended = true; });
-    addEventListener("pageshow", () => { this.#ended = false; });
     if (actor && before?.actor === actor) this.#kept = before.kept;
   }
 
@@ -46,7 +43,7 @@ export class Codes {
     this.#came = number;
     this.#open += 1;
     return () => {
-      if (taken || this.#ended) return;
+      if (taken) return;
       taken = true;
       this.#open -= 1;
       this.#keep({ last: number, untold: [...this.#kept.untold, Number(number)] });

@@ -3,7 +3,7 @@
 import { act, post, Unreachable } from "./api.js";
 import { withMark, written } from "./amounts.js";
 import { answerOrKept } from "./away.js";
-import { stream } from "./bar.js";
+import { takeCodes } from "./bar.js";
 import "./files.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
@@ -20,6 +20,7 @@ import { _, apart } from "./words.js";
 // What a code stands for, {kind: location | item | operation, …}; nothing begins by it. `how`: as `onCode` says it.
 export const lookUp = (text, how = {}) => codeOf(text, () => post("lookup", { text, ...how }));
 
+const ENDING_MS = 250;
 let before = Promise.resolve();
 // Codes that are read from now on are taken when this is over, whatever came of it: until then nobody knows what they
 // belong to.
@@ -33,6 +34,8 @@ export function onCode(take) {
       await take(text, how);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
+      // The browser breaks off what a page asks just before it ends it: then this goes on no more, and nothing is taken.
+      await new Promise((resume) => setTimeout(resume, ENDING_MS));
       throw new Unreachable(`${error.message} ${_("It was not taken: scan it again when the node answers.")}`, { cause: error });
     }
   };
@@ -50,7 +53,7 @@ export function onCode(take) {
   stayAwake();
   onScan((text) => queue(text), (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
   onPhoto(queue);
-  stream.addEventListener("code", ({ detail: { text, taken: over } }) => queue(text, {}, over)); // read by a scanner at the node
+  takeCodes((text, over) => queue(text, {}, over)); // read by a scanner at the node
   byId("type")?.addEventListener("click", () => { byId("code-text").value = ""; byId("code").showModal(); });
   byId("code-form")?.addEventListener("submit", () => {
     const text = byId("code-text").value.trim();

@@ -2,13 +2,13 @@
 
 import { stream } from "./bar.js";
 import { person, whose } from "./outbox.js";
-import { reach } from "./reach.js";
 import { fact, setFact } from "./store.js";
 
-let last = { screen: null, bins: [], links: {}, scanners_mine: [] };
+let last = { screen: null, bins: [], links: {}, scanners_mine: [] }, said = false;
 
 stream.addEventListener("state", ({ detail: state }) => {
   if (state.held) return;
+  said = true;
   const { screen, bins, scanners_mine } = state;
   keep({ screen, bins, links: {}, scanners_mine });
 });
@@ -26,10 +26,10 @@ export function ended() {
   return last;
 }
 
-// After a reload: what it was for this person. The stream may have been quicker.
+// After a reload: what it was for this person, unless the stream was quicker.
 export async function recall() {
   const kept = await fact("last").catch(() => null);
   const mine = kept && kept.actor === (await whose())?.actor;
-  if (!reach.ok && mine) last = kept.state;
+  if (!said && mine) last = kept.state;
   return last;
 }

@@ -321,12 +321,14 @@ byId("closing-form")?.addEventListener("submit", (event) => {
   });
 });
 
-// Until the node has said what is open, or this tablet remembers it, nobody can say what a code is to be.
+// Until the node has said what is open, or this tablet remembers it, nobody can say what a code is to be. A node that
+// answered something else may be lost again before it says so.
 beforeCodes(new Promise((resume) => {
-  stream.addEventListener("state", resume, { once: true });
+  let said = false;
+  stream.addEventListener("state", () => { said = true; resume(); }, { once: true });
   setTimeout(async () => {
-    const kept = reach.ok ? null : await recall();
-    if (kept && !reach.ok) show(kept);
+    const kept = await recall();
+    if (!reach.ok || (!said && kept.screen)) show(kept);
     resume();
   }, GRACE_MS);
 }));
