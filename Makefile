@@ -53,7 +53,7 @@ quick-histories:
 	$(PY) -m tests.sim --seeds $(SEEDS)
 	$(PY) -m tests.sim --planted
 	$(PY) -m tests.web.fuzz --seconds 300
-	$(PY) -m tests.web.fuzz --seconds 10 --planted
+	$(PY) -m tests.web.fuzz --planted
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -31,7 +31,7 @@ def test_nothing_generated_gets_a_5xx_or_an_answer_that_is_not_described() -> No
 
 
 def test_planted_faults_are_seen() -> None:
-    said = run_program("tests.web.fuzz", "--seconds", "10", "--planted")
+    said = run_program("tests.web.fuzz", "--planted")
     assert f'{{"planted": {len(PLANTED)}, "not_seen": []}}' in said
 
 
