@@ -99,7 +99,7 @@ def test_a_limit_is_taken_away_and_one_that_cannot_be_is_refused(pages: Pages) -
     page.get_by_label("Quantity, in smallest units", exact=True).fill("")
     page.get_by_label("Counts of a bin at most").fill("12")
     page.get_by_role("button", name="Open the count").click()
-    expect(page.locator("#answer")).to_contain_text("expected 1 to 9")
+    expect(page.locator("#answer")).to_contain_text("A bin is counted in 1 to 9 rounds, not in 12")
     page.get_by_label("Counts of a bin at most").fill("1")
     rule = opened(pages, page)["rule"]
     assert (rule["line_quantity_max"], rule["rounds_max"]) == (None, 1)
