@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_count import GLOVES, open_bin
@@ -42,11 +43,16 @@ def spied_on(pages: Pages, login: str, path: str) -> Any:
     return page
 
 
+def until(page: Any, what: str) -> None:
+    """Wait for it. What a browser polls by itself would be compiled from a text, which the page's policy forbids."""
+    wait_for(what, lambda: page.evaluate(what))
+
+
 def felt(page: Any, work: Callable[[], None]) -> tuple[Any, Any]:
     """(tones, vibration) of what `work` brought about."""
     page.evaluate("Object.assign(window.spied, { tones: [], buzz: [] })")
     work()
-    page.wait_for_function("window.spied.tones.length > 0 && window.spied.buzz.length > 0")
+    until(page, "window.spied.tones.length > 0 && window.spied.buzz.length > 0")
     said = page.evaluate("window.spied")
     return said["tones"], said["buzz"]
 
@@ -97,14 +103,14 @@ def test_a_page_that_nobody_touched_sounds_at_its_first_scan(pages: Pages, scann
 )  # fmt: skip
 def test_the_screen_stays_on_wherever_work_is_done(pages: Pages, login: str, path: str) -> None:
     page = spied_on(pages, login, path)
-    page.wait_for_function("window.spied.locks.length === 1")
+    until(page, "window.spied.locks.length === 1")
     assert page.evaluate("window.spied.locks[0].kind") == "screen"
     page.evaluate(DARK, "visible")
     assert page.evaluate("window.spied.locks.length") == 1, "what is held is not asked for again"
     page.evaluate(DARK, "hidden")
     assert page.evaluate("window.spied.locks.length") == 1
     page.evaluate(DARK, "visible")
-    page.wait_for_function("window.spied.locks.length === 2")
+    until(page, "window.spied.locks.length === 2")
 
 
 def test_a_page_nobody_works_on_lets_the_screen_go_dark(pages: Pages) -> None:
