@@ -18,10 +18,11 @@ export function element(tag, properties = {}, ...children) {
 export const ltr = (text, className = "") => element("bdi", { dir: "ltr", textContent: text, className });
 
 // What the person must see now: level, words, and at most one figure; `aloud` also by sound.
-let answered = false; // something was said to a person, as an answer to what they did
+let answered = 0; // how often something was said to a person, as an answer to what they did
+export const answers = () => answered;
 export function say(level, word, { figure = "", aloud = true } = {}) {
   const answer = byId("answer") || answerOnTop();
-  answered ||= aloud;
+  if (aloud) answered += 1;
   answer.dataset.level = level;
   answer.querySelector(".shape").textContent = SHAPES[level];
   answer.querySelector(".word").textContent = word;

@@ -3,11 +3,11 @@
 import { base, typed } from "./amounts.js";
 import { act, post } from "./api.js";
 import { given } from "./give.js";
-import { attempt, byId, say } from "./page.js";
+import { answers, attempt, byId, say } from "./page.js";
 import { Refused } from "./wire.js";
 import { _, n_ } from "./words.js";
 
-const WAIT_MS = 300, SHOWN = 6;
+const WAIT_MS = 300, READ_MS = 4000, SHOWN = 6;
 const boxes = [...document.querySelectorAll("input[name=bin]")];
 const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
 const byRule = () => byId("how").value === "rule";
@@ -15,7 +15,6 @@ const words = (text) => text.split(/[\s,;]+/).filter(Boolean);
 const more = byId("more"), criteria = byId("criteria");
 const LISTS = ["areas", "items", "abc"], OF_STOCK = ["items", "abc", "expiring_before"];
 const OFTEN = "areas"; // a bin lies in one of several zones; everything else is said once
-let found = null;
 
 const valueOf = (criterion) => criterion.querySelector("input, select")?.value.trim();
 const has = (kind) => Boolean(criteria.querySelector(`[data-kind=${kind}]`));
@@ -84,12 +83,13 @@ function preview() {
   clearTimeout(timer);
   timer = setTimeout(async () => {
     const mine = ++asked, plan = rule();
-    found = null;
     if (typeof plan === "string") { tell("quiet", plan); return; }
     let answer = null, trouble = "";
+    const before = answers();
     try { answer = await post("counts/preview", plan); } catch (error) { trouble = error.message; }
     if (mine !== asked) return;
-    found = answer;
+    // Somebody was answered meanwhile, as after a scan on this page: that stays to be read for a while.
+    if (answers() !== before) { timer = setTimeout(preview, READ_MS); return; }
     if (!answer) { tell("warn", trouble); return; }
     const drawn = !answer.drawn_from ? "" : n_("Drawn from %(num)s bin when you open it", "Drawn from %(num)s bins when you open it", answer.drawn_from);
     const names = drawn || answer.bins.slice(0, SHOWN).map((each) => each.bin).join("  ");
