@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -235,7 +236,15 @@ def test_malformed_reads_are_refused(journal: Journal, read: NewRead) -> None:
 
 def test_many_threads_share_commits_and_lose_nothing(journal: Journal) -> None:
     commits: list[str] = []
-    seams.arm_failpoint("journal.before_commit", commits.append)
+
+    def before(name: str) -> None:
+        if not commits:  # the first takes as long as all the others need to come
+            end = time.monotonic() + 30
+            while len(journal._queue) < 5 and time.monotonic() < end:
+                time.sleep(0.001)
+        commits.append(name)
+
+    seams.arm_failpoint("journal.before_commit", before)
 
     def work(device: str) -> None:
         for number in range(40):
