@@ -151,7 +151,7 @@ def test_the_hub_shows_what_was_sent_and_lies_in_the_items_unit(pages: Pages) ->
     wait_for("the dispatch at the hub", lambda: [each for each in house.hub.transfers() if each.id == transfer], 60)
     page = pages.console("/transfers")
     cells = page.locator("section", has_text=transfer[:16]).locator("tbody td")
-    expect(cells).to_have_text(["HAM-KG KG", "–", "–", "–", "1.250", "0.000", "0.000", "1.250", "0.000"])
+    expect(cells).to_have_text(["HAM-KG KG", "–", "–", "–", "1.250", "0.000", "0.000", "0.000", "1.250", "0.000"])
     page.goto(f"{house.hub_url}/sites/{next(each.origin for each in house.hub.sites() if each.site == 'oslo')}")
     expect(page.locator("tr", has_text="D-03")).to_contain_text("1.000")
 
