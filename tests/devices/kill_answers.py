@@ -31,6 +31,7 @@ from tests.devices.test_kills import node
 CLOCK = SystemClock()
 POINTS = ("journal.before_commit", "journal.committed", "device.before_answer")
 PROTOCOLS = ("ssi", "honeywell")
+LATE_MS = 500
 GOOD_S = 240  # on a busy machine a host takes seconds to start, only to be killed
 
 
@@ -67,6 +68,11 @@ class Trials:
                 side, self.scanner, clock=CLOCK, random=SystemRandom(), until=self._through(side), timeout_ms=20_000
             )
             if side.known:
+                if side.given_up:
+                    # A host that was only slow answers both attempts, and the answer has no number in it: whoever
+                    # scans on at once would take it for the next code's. Real scanners wait for ten seconds.
+                    while self.scanner.answers(LATE_MS):
+                        pass
                 self.scanned.append(data)
                 return
         raise AssertionError(f"{data!r} was not acknowledged in {GOOD_S} s")
