@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -577,3 +578,28 @@ def test_the_keyboard_alone_receives(pages: Pages) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#working:not([hidden])")
     expect(page.locator("#from")).to_have_text("F-01")
+
+
+def test_what_is_scanned_before_a_chosen_list_has_come_is_for_it(
+    pages: Pages, scanned: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On slow Wi-Fi a hand is quicker than the node: the scan of the tote was told to choose a list first."""
+    house = pages.house
+    put(house, "F-06", 2, "GLUE-1", lot="G-3", expiry="2029-01-31")
+    wish = {"order": "SO-SLOW", "lines": [{"item": "GLUE-1", "quantity": 1}]}
+    made = house.oslo.people["pia"].act("picks/", **wish)["list"]
+    page = pages.tablet("pia", "/pick")
+    page.get_by_role("button", name="SO-SLOW").wait_for()
+    picking = house.oslo.parts.floor.picking
+    show = picking.show
+
+    def slowly(*asked: Any) -> Any:
+        time.sleep(1.5)
+        return show(*asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(picking, "show", slowly)
+        page.get_by_role("button", name="SO-SLOW").click()
+        scanned(page, "BIN:F-09")
+        expect(page.locator("#tote")).to_have_text("F-09")
+    house.oslo.people["pia"].act("picks/cancel", list=made, reason="later")

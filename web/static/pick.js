@@ -20,6 +20,7 @@ const REASON_NEEDED = "A reason is needed"; // the kind of a refusal, never show
 const AWAY = _("The node says what is promised where: pick on when it answers.");
 let list = null, bin = "", told = ""; // `told`: how old what is shown is, and then nothing is done by it
 let lists = {}; // {begun, ordered}, to choose from
+let opening = Promise.resolve(); // the list that somebody chose: what is scanned before it has come is for it
 let label = ""; // of the bin, as it was read
 
 const titled = (line) => line.name || line.item;
@@ -59,7 +60,7 @@ function showOpen(rows) {
   byId("lists").replaceChildren(...rows.map((each) => tileOf(each.order,
     [each.lines ? n_("%(num)s line to pick", "%(num)s lines to pick", each.lines) : _("all picked"), each.tote && _("in %(place)s", { place: each.tote }), each.mine ? _("yours") : each.picker].filter(Boolean).join(" · "),
     async () => {
-      await open(each.list);
+      await chosen(open(each.list));
       if (list && !told) say("good", hint());
     })));
 }
@@ -67,7 +68,12 @@ function showOpen(rows) {
 function showOrdered(rows) {
   byId("orders").replaceChildren(...rows.map((each) => tileOf(each.order,
     [n_("%(num)s line", "%(num)s lines", each.lines.length), each.due && _("due %(day)s", { day: dayWords(each.due) })].filter(Boolean).join(" · "),
-    () => startOn(each.order))));
+    () => chosen(startOn(each.order)))));
+}
+
+function chosen(work) {
+  opening = work.catch(() => {});
+  return work;
 }
 
 async function open(name) {
@@ -202,6 +208,7 @@ async function scanned(found, text) {
 }
 
 onCode(async (text, how) => {
+  await opening;
   if (list && told && reach.ok !== false) await open(list.list); // perhaps it answers by now
   if (list ? isAway() : reach.ok === false) throw new Refused(`${OUT} ${AWAY}`);
   const found = await lookUp(text, how);
