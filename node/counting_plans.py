@@ -111,11 +111,11 @@ class Plans:
         seed, seed_from = seed_here(connection, session, height)
         return self._with(connection, replace(plan, seed=seed, seed_from=seed_from), scope, height)
 
-    def drawn(self, connection: Connection, session: OpId, seed: tuple[bytes, str] | None = None) -> Plan:
-        """The plan of a session that asked, with its bins: by this seed, or else by what this site has."""
+    def drawn(self, connection: Connection, session: OpId) -> Plan:
+        """The plan of a session that asked, with its bins: by the hub's secret for it, or else by what is here."""
         content, height = self._kept(connection, session)
         asked = Plan.decode(content)
-        secret, seed_from = seed or sent_for(connection, session) or seed_here(connection, session, height)
+        secret, seed_from = sent_for(connection, session) or seed_here(connection, session, height)
         scope = Scope.from_json(asked.rule)
         return self._with(connection, replace(asked, seed=secret, seed_from=seed_from), scope, height)
 
