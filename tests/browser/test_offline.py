@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
@@ -73,6 +74,32 @@ def test_a_shell_of_which_something_did_not_come_is_fetched_again(
     page = pages.tablet("ana", "/count")
     wait_for("the first try", lambda: bool(missed))
     kept(page)
+
+
+def test_a_page_that_was_opening_when_the_worker_began_is_in_its_charge(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, kept_pages, opening, asked = pages.house.oslo.app, threading.Event(), threading.Event(), threading.Event()
+    real = app.wsgi_app
+
+    def slow(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"].startswith("/offline/"):
+            kept_pages.wait(30)
+        elif environ["PATH_INFO"] == "/login" and not asked.is_set():
+            asked.set()
+            opening.wait(30)
+        return real(environ, start_response)
+
+    monkeypatch.setattr(app, "wsgi_app", slow)
+    first = pages.open(f"{pages.house.oslo.url}/setup")
+    second = first.context.new_page()
+    second.evaluate("(url) => { setTimeout(() => { location.href = url; }); }", f"{pages.house.oslo.url}/login")
+    wait_for("the second page's request", asked.is_set)
+    kept_pages.set()
+    kept(first)
+    opening.set()
+    second.wait_for_url("**/login")
+    kept(second)
 
 
 def test_the_open_bin_goes_on_after_a_reload_without_the_node(pages: Pages, scanned: Scan) -> None:

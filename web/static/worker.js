@@ -29,9 +29,10 @@ addEventListener("install", (event) => {
   })());
 });
 
-// A page says the language that it is read in.
+// A page says the language that it is read in. One that was opening at the moment when this worker began is in nobody's
+// charge: claimed too late, and asked for too early.
 addEventListener("message", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => keep(cache, event.data.language)));
+  event.waitUntil(Promise.all([clients.claim(), caches.open(CACHE).then((cache) => keep(cache, event.data.language))]));
 });
 
 addEventListener("activate", (event) => {
