@@ -103,6 +103,7 @@ class Journal:
             ).fetchone()
         self._run = random.bytes(8)
         self._closed = False
+        self._changes = 0
         self._queue: list[_Ticket] = []
         self._queue_lock, self._write_lock, self._read_lock = threading.Lock(), threading.Lock(), threading.Lock()
         self._arrived = threading.Condition()
@@ -188,6 +189,7 @@ class Journal:
                 settled = self._settle()
                 failpoint("journal.before_mark_commit")
             self._settled = settled
+            self._changes += 1
         return marked
 
     def waiting(self, limit: int = 100, *, after: int = 0) -> list[Read]:
@@ -204,6 +206,11 @@ class Journal:
             f"WHERE state = 'parked' AND {which} AND position > ? ORDER BY position LIMIT ?",
             (after, limit),
         )
+
+    @property
+    def changes(self) -> int:
+        """How often something was committed: the same number again means the same reads in the same states."""
+        return self._changes
 
     def latest(self, limit: int = 100) -> list[Read]:
         """The newest reads in any state, newest first."""
@@ -269,6 +276,7 @@ class Journal:
                     ticket.drafts = self._insert(ticket)
                 failpoint("journal.before_commit")
             self._position = self._drafted
+            self._changes += 1
             # From here on the reads are durable and nobody knows: at a restart they are simply still to be taken.
             failpoint("journal.committed")
         except BaseException as error:

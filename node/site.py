@@ -411,6 +411,12 @@ class Site:
         with self._lock:
             yield self._connection
 
+    @property
+    def changes(self) -> int:
+        """How many rows this process has changed so far: the same number again means that `reading` shows the same,
+        apart from what hangs on the clock."""
+        return self._connection.total_changes
+
     def proof_state(self, op_id: OpId) -> str | None:
         """recorded, sealed, delivered, verified or anchored; None for an operation nobody recorded here."""
         with self._lock:

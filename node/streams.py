@@ -10,6 +10,7 @@ The caller owns the SQL transaction: a delta, its look-ups and its cursor are st
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from ledger import announced, approvals
@@ -77,7 +78,13 @@ def remove(connection: Connection, stream: str, key: str) -> None:
 
 def person_name(connection: Connection, actor: str) -> str:
     """The name of a person by their id in hex; "" once it was erased."""
-    value = get(connection, USERS, actor)
+    stored = stored_value(connection, USERS, actor)
+    return "" if stored is None else _name_in(actor, stored)
+
+
+@lru_cache(maxsize=1024)  # asked for with every change, on every tablet
+def _name_in(actor: str, stored: bytes) -> str:
+    value = decoded(USERS, actor, stored)
     name = value.get("name", "") if isinstance(value, dict) else ""
     return name if isinstance(name, str) else ""
 

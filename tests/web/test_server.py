@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from devices.reads import NewRead
 from ledger.clock import SystemClock
 from ledger.errors import Unavailable
-from tests.node.floor_kit import PIN, Stage
+from tallyman_stage import wait_for
+from tests.node.floor_kit import GTINS, PIN, Stage
 from tests.web import kit
 from web import node_events
 from web.kit import HEADERS, create_app
 from web.node_app import FOLDER, NodeParts
-from web.server import Server
+from web.server import STOPPING, Server
 
 HALVES = (
     b"",
@@ -115,7 +117,7 @@ def listening(tmp_path: Path) -> Iterator[tuple[Stage, Flask, NodeParts]]:
     links: dict[str, Any] = {"hub_ms": 1, "findings": [], "scanners": []}
     clock = SystemClock()
     parts = NodeParts(
-        stage.site, stage.floor, stage.journal, clock, stage.world.random, dict, list, lambda: links, dict
+        stage.site, stage.floor, stage.journal, clock, stage.world.random, dict, list, lambda: dict(links), dict
     )
     app = create_app("events", FOLDER, random=parts.random)
     app.register_blueprint(node_events.blueprint(parts, streams_max=3))
@@ -188,6 +190,63 @@ def test_the_heart_beats_and_a_log_in_that_ends_ends_the_stream(
     stage.floor.people.log_out(stage.tokens["cora"])
     rest = events_of(answer, 20)
     assert rest[-1] == b"event: ended\ndata: {}\n\n" and len(rest) < 5, rest[-3:]
+    answer.close()
+
+
+def test_a_stream_reads_what_it_shows_when_something_happened(
+    listening: tuple[Stage, Flask, NodeParts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens it says at once what reading everything each time would say; at rest it reads nothing."""
+    stage, app, parts = listening
+    monkeypatch.setattr(node_events, "ANEW_MS", 10**9)
+    monkeypatch.setattr(node_events, "POLL_MS", 20)
+    plain, looked = node_events.snapshot, []
+
+    def counted(*arguments: Any) -> dict[str, Any]:
+        looked.append(1)
+        return plain(*arguments)
+
+    monkeypatch.setattr(node_events, "snapshot", counted)
+    cora = stage.as_("cora")
+    stage.floor.counting.open_session(
+        stage.op(), stage.as_("sven"), {"name": "Rest", "bins": ["A-01"], "rule": {"control_percent": 0}}
+    )
+    stage.floor.people.bind_device(cora, "gun")
+    headers = {"Authorization": f"Bearer {stage.tokens['cora']}"}
+    stop = threading.Event()
+    answer = app.test_client().get("/events", headers=headers, buffered=False, environ_overrides={STOPPING: stop})
+    told: list[dict[str, Any]] = []
+
+    def listen() -> None:
+        for piece in answer.response:
+            if piece.startswith(b"event: state"):
+                told.append(json.loads(piece.split(b"data: ", 1)[1]))
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+
+    def shows() -> bool:
+        want = plain(parts, cora, "")
+        return bool(told) and {name: told[-1].get(name) for name in want} == json.loads(json.dumps(want))
+
+    def scans_of_nobody_sure() -> None:
+        (read,) = stage.journal.record([NewRead("gun", b"?", context={"actor": str(cora.actor)})])
+        stage.journal.mark(read.read_id, "parked", note="perhaps")
+
+    for act in (
+        lambda: stage.scan("BIN:A-01"),
+        lambda: stage.scan(f"01{GTINS['BOLT']}"),
+        scans_of_nobody_sure,
+        lambda: stage.floor.counting.leave(stage.op(), cora, {"bin": "A-01"}),
+    ):
+        before = len(told)
+        act()
+        wait_for("what happened", lambda before=before: len(told) > before and shows())  # type: ignore[misc]
+    before = len(looked)
+    time.sleep(0.3)
+    assert len(looked) == before, "it reads although nothing happened"
+    stop.set()
+    listener.join()
     answer.close()
 
 
