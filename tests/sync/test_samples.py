@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub import blocks, sampling
+from hub import blocks, discrepancies, sampling
+from ledger.calls import PlanCount, RecordCount
 from ledger.documents import Document, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import OpId, Origin
-from ledger.plans import Plan, drawn, seed_of
-from node.counting_sessions import DRAWN
+from ledger.plans import DRAWN, Plan, Planned, Scope, drawn, seed_of
+from node import counting_plans
+from node.counting_plans import Plans
 from node.sealing import read_block
-from tests.hub.sitekit import Seeded
-from tests.sync.recovery_kit import Company
+from tests.hub.sitekit import START_MS, Seeded
+from tests.sync.recovery_kit import DOCUMENT, Company
 from tests.sync.test_hub_approvals import Small
 
 HALL = tuple(f"H-{number:02}" for number in range(1, 13))
@@ -177,3 +180,220 @@ def test_a_draw_that_the_rules_refuse_waits_for_somebody_and_harms_nothing(small
     # By the hub's secret all the same: it is there.
     assert plan(small, session)["seed_from"].startswith("hub-after:")
     assert state(small, session) == "counting"
+
+
+# ---------------------------------------------------------------- what the hub makes of it
+
+
+def doubts(small: Small) -> list[str]:
+    """What the hub says of samples, in full."""
+    found = [each for each in small.hub.discrepancies() if each.kind == discrepancies.DOUBTFUL_SAMPLE]
+    assert all(each.site == "oslo" for each in found)
+    return [each.summary for each in found]
+
+
+def test_the_hub_derives_an_honest_sample_again_and_says_nothing(small: Small, tmp_path: Path) -> None:
+    small.hub.add_locations("oslo", ("OLD",), kind="area")
+    small.hub.add_locations("oslo", ("P-1",), kind="unit", parent="OLD")
+    small.hub.add_locations("oslo", ("Q-1", "Q-2"), parent="OLD")
+    small.settle()
+    for target in (*HALL[:5], "P-1", "Q-2"):
+        lines = [{"item": "BOLT", "quantity": 3}]
+        small.floor.stock.receive(small.op(), small.solo, {"lines": lines, "target": target})
+    for rule in (
+        {"items": ["BOLT"], "areas": [*HALL, "OLD"], "sample": 3},
+        {"items": ["BOLT"], "whole": False, "sample": 4},
+        {"areas": ["OLD"], "sample": 2},
+        {"empty": True, "sample": 5},
+        # What the hub cannot derive: the draw is of some of these.
+        {"areas": list(HALL), "not_counted_since": "2027-01-01", "sample": 2},
+    ):
+        session = ordered(small, plan=rule)
+        # What is done and entered between the rule and the draw changes nothing of it.
+        moved = {"lines": [{"item": "BOLT", "quantity": 3}], "source": HALL[0], "target": HALL[9]}
+        if rule == {"items": ["BOLT"], "areas": [*HALL, "OLD"], "sample": 3}:
+            small.floor.stock.move(small.op(), small.solo, moved)
+            small.hub.add_locations("oslo", ("Q-3",), parent="OLD")
+        assert told(small) == 1 and plan(small, session)["derived"] is True
+        small.settle()
+        assert doubts(small) == []
+        small.floor.counting.cancel(small.op(), small.solo, {"session": str(session), "reason": "again"})
+    small.company.clock.advance(LONG_MS)
+    for at_hand in (0, 1):
+        if at_hand:
+            small.hub.issue_nonces("oslo", 1)
+            small.settle()
+            small.company.clock.advance(LONG_MS)
+        session = ordered(small)
+        assert state(small, session) == "counting"
+        small.settle()
+        small.floor.counting.cancel(small.op(), small.solo, {"session": str(session), "reason": "again"})
+        assert plan(small, session)["seed_from"].startswith(("site-chosen", "hub-before:")[at_hand])
+    assert doubts(small) == [] and small.company.audit(tmp_path / "audit") == []
+    with small.hub.store.read() as opened:
+        assert opened.all("SELECT * FROM populations") == []
+
+
+def other_seed(asked: Plan, honest: Plan) -> Plan:
+    seed = bytes(32)
+    return replace(honest, seed=seed, bins=tuple(Planned(code) for code in sorted(drawn(HALL, seed, 4))))
+
+
+def other_bin(asked: Plan, honest: Plan) -> Plan:
+    [spare, *_] = [code for code in HALL if code not in {each.bin for each in honest.bins}]
+    return replace(honest, bins=tuple(sorted((Planned(spare), *honest.bins[1:]), key=lambda each: each.bin)))
+
+
+def some_items(asked: Plan, honest: Plan) -> Plan:
+    return replace(honest, bins=(replace(honest.bins[0], items=("BOLT",)), *honest.bins[1:]))
+
+
+def less(asked: Plan, honest: Plan) -> Plan:
+    return replace(honest, bins=honest.bins[1:])
+
+
+def other_rule(asked: Plan, honest: Plan) -> Plan:
+    areas = HALL[:6]
+    bins = tuple(Planned(code) for code in sorted(drawn(areas, honest.seed, 4)))
+    return replace(honest, rule=Scope(areas=areas, sample=4).as_json(), bins=bins)
+
+
+def own_secret(asked: Plan, honest: Plan) -> Plan:
+    return replace(other_seed(asked, honest), seed_from="site-chosen")
+
+
+def no_such_note(asked: Plan, honest: Plan) -> Plan:
+    return replace(honest, seed_from=f"hub-after:{'7' * 32}")
+
+
+SECOND = {
+    other_seed: "its seed does not follow from the secret that it names",
+    other_bin: "its bins are not those that its rule gives by its seed",
+    some_items: "its bins are not those that its rule gives by its seed",
+    less: "its bins are not those that its rule gives by its seed",
+    other_rule: "it is not by the rule that was sealed before",
+    own_secret: "it is drawn by another secret, and the hub's was there",
+    no_such_note: "it names a secret that the hub had not sent",
+}
+
+
+@pytest.mark.parametrize("change", SECOND, ids=lambda change: change.__name__)
+def test_the_hub_finds_out_a_site_that_draws_otherwise(
+    small: Small, monkeypatch: pytest.MonkeyPatch, change: Callable[[Plan, Plan], Plan]
+) -> None:
+    session = ordered(small)
+    with small.machine.site.reading() as connection:
+        asked = Plan.decode(small.floor.counting.plans._kept(connection, session)[0])
+    honest = Plans.drawn
+    monkeypatch.setattr(
+        Plans, "drawn", lambda self, connection, session: change(asked, honest(self, connection, session))
+    )
+    assert told(small) == 1
+    small.settle()
+    [said] = doubts(small)
+    assert said == f"the sample of a count is not as it should be: {SECOND[change]}"
+    [found] = [each for each in small.hub.discrepancies() if each.kind == discrepancies.DOUBTFUL_SAMPLE]
+    evidence = small.hub.discrepancy(found.id).entries[-1].evidence
+    assert evidence["session"] == str(session) and evidence["bins"] == bins(small, session)
+    if change in (other_bin, less):
+        assert evidence["by_the_rule"] == sorted(drawn(HALL, bytes.fromhex(evidence["seed"]), 4))
+    # The count is sealed, and goes on; the hub goes on as well.
+    assert small.machine.site.stopped == "" and small.hub.troubles == {}
+    assert state(small, session) == "counting"
+
+
+def test_a_seed_of_the_site_is_the_block_that_the_plan_names(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting_plans, "seed_here", lambda *_: (bytes(32), "site-chosen"))
+    small.company.clock.advance(LONG_MS)
+    session = ordered(small)
+    assert state(small, session) == "counting"
+    small.settle()
+    assert doubts(small) == [
+        "the sample of a count is not as it should be: its seed does not follow from the secret that it names"
+    ]
+
+
+def written(small: Small, made: Plan, op_id: OpId, document: bool = True) -> None:
+    """Put a plan on the chain as it is."""
+    raw = made.encode()
+    call = PlanCount(actor=small.solo.actor, scope=hashlib.sha256(raw).digest(), rule=bytes(32), height=0)
+    said = Document(occurred_ms=START_MS, business_date="2027-01-15", plan=raw if document else None)
+    small.machine.site.record(call, op_id=op_id, document=said)
+    small.settle()
+
+
+def test_a_plan_that_breaks_its_reader_is_found_and_holds_nothing_up(small: Small) -> None:
+    small.machine.seal()
+    whole = Plan(session=small.op(), rule={"sample": 2, "areas": 5, "whole": True}, height=0, seed_from="site-chosen")
+    written(small, whole, whole.session)
+    rules: tuple[dict[str, Any], ...] = ({"sample": "x"}, {"sample": 2, "nothing": 1}, {"sample": 2, "most": 3})
+    for rule in rules:
+        session = small.op()
+        written(small, replace(whole, session=session, rule=rule), session)
+    assert set(doubts(small)) == {"the sample of a count is not as it should be: its rule cannot be read"}
+    assert len(doubts(small)) == 4 and small.hub.troubles == {}
+    assert small.hub.sites()[0].state == "well"
+
+
+def test_a_sample_stands_under_its_session_and_after_its_rule(small: Small) -> None:
+    rule = Scope(areas=HALL, sample=2).as_json()
+    small.machine.seal()
+    made = Plan(session=small.op(), rule=rule, height=small.machine.site.head.height, seed_from="site-chosen")
+    written(small, made, small.op())
+    written(small, made, part_op_id(made.session, DRAWN))
+    late = replace(made, session=small.op(), height=1)
+    written(small, late, late.session)
+    nobodys = replace(made, session=small.op(), height=small.machine.site.head.height, seed_from="dice")
+    written(small, nobodys, nobodys.session)
+    early = replace(made, session=small.op(), height=small.machine.site.head.height, seed_from="hub-after")
+    written(small, replace(early, bins=(Planned(HALL[0]),)), early.session)
+    asked = replace(early, session=small.op(), height=small.machine.site.head.height)
+    written(small, asked, asked.session)
+    assert [each.rpartition(": ")[2] for each in doubts(small)] == [
+        "it stands under another operation than its session's",
+        "no rule was sealed for it before",
+        "its rule looks at another block than the one before it",
+        "it does not say whose secret it is drawn by",
+        "it names bins before they are drawn",
+    ]
+    # The bins of a sample that was asked for, and nobody can read which.
+    written(small, asked, part_op_id(asked.session, DRAWN), document=False)
+    assert doubts(small)[5:] == ["the sample of a count is not as it should be: its plan cannot be read"]
+
+
+def test_what_is_counted_of_a_sample_before_its_bins_are_said_is_found(small: Small) -> None:
+    session = ordered(small)
+    count = RecordCount(
+        actor=small.solo.actor, session=session, bin=HALL[3], round=0, opened=0, whole=True, scans=bytes(32), lines=()
+    )
+    small.machine.site.record(count, op_id=small.op(), document=DOCUMENT)
+    small.settle()
+    assert doubts(small) == ["the sample of a count is not as it should be: it is counted before it is drawn"]
+    # A plan that takes the place of the draw's does not end what is waited for.
+    with small.machine.site.reading() as connection:
+        asked = Plan.decode(small.floor.counting.plans._kept(connection, session)[0])
+    written(small, asked, small.op())
+    written(small, asked, part_op_id(session, DRAWN))
+    assert [each.rpartition(": ")[2] for each in doubts(small)[1:]] == [
+        "it stands under another operation than its session's",
+        "it names a secret that the hub had not sent",
+    ]
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_hub_that_was_upgraded_while_a_sample_waited_checks_what_it_can(
+    small: Small, monkeypatch: pytest.MonkeyPatch, honest: bool
+) -> None:
+    """It had not looked at the site when the rule was sealed."""
+    session = ordered(small)
+    small.machine.sync()
+    with small.hub.store.write() as opened:
+        assert opened.run("DELETE FROM populations") == 1
+    draw = Plans.drawn
+    if not honest:
+        monkeypatch.setattr(
+            Plans, "drawn", lambda self, connection, session: replace(draw(self, connection, session), seed=bytes(32))
+        )
+    assert told(small) == 1 and len(bins(small, session)) == 4
+    small.settle()
+    assert bool(doubts(small)) is not honest
