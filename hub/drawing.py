@@ -78,6 +78,8 @@ def judge(
 ) -> None:
     """Say so if the sample that this operation draws cannot be what its rule and its secret give. `scope`: what the
     call on the chain names."""
+    if not _is_whole(session, origin):
+        return
     plan = plan_of(document, scope)
     drawn_as = op_id if plan is None else str(part_op_id(plan.session, DRAWN))
     kept = session.one(
@@ -101,11 +103,16 @@ def judge_count(session: Session, origin: Origin, op_id: str, now_ms: int) -> No
     counted = session.value(
         "SELECT session FROM counts WHERE origin = :origin AND op_id = :op", origin=str(origin), op=op_id
     )
-    if counted is None or not session.value(
-        "SELECT count(*) FROM populations WHERE site = :site AND drawn = :drawn",
+    if counted is None or not _is_whole(session, origin):
+        return
+    drawn_as = str(part_op_id(OpId.parse(counted), DRAWN))
+    waits = session.value(
+        "SELECT count(*) FROM populations WHERE site = :site AND drawn = :drawn AND NOT EXISTS"
+        " (SELECT 1 FROM operations o WHERE o.site = :site AND o.op_id = :drawn)",
         site=origin.site,
-        drawn=str(part_op_id(OpId.parse(counted), DRAWN)),
-    ):
+        drawn=drawn_as,
+    )
+    if not waits:
         return
     _report(session, origin, counted, "it is counted before it is drawn", {"session": counted}, now_ms)
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from hub import blocks, discrepancies, sampling
+from hub import blocks, controls, discrepancies, projection, sampling
 from ledger.calls import PlanCount, RecordCount
+from ledger.control import ControlRecord, NotePayload
 from ledger.documents import Document, part_op_id
 from ledger.errors import Rejected
 from ledger.ids import OpId, Origin
@@ -192,46 +193,101 @@ def doubts(small: Small) -> list[str]:
     return [each.summary for each in found]
 
 
-def test_the_hub_derives_an_honest_sample_again_and_says_nothing(small: Small, tmp_path: Path) -> None:
-    small.hub.add_locations("oslo", ("OLD",), kind="area")
-    small.hub.add_locations("oslo", ("P-1",), kind="unit", parent="OLD")
+# What each rule gives of the site that `stocked` makes; the hub cannot derive the last two, and checks them as far as
+# it knows.
+RULES: dict[str, dict[str, Any]] = {
+    "items": {"items": ["BOLT"], "areas": [*HALL, "OLD"], "sample": 3},
+    "some items": {"items": ["BOLT"], "whole": False, "sample": 4},
+    "an area": {"areas": ["OLD"], "sample": 9},
+    "a unit that came": {"areas": ["NEW"], "sample": 2},
+    "empty": {"empty": True, "sample": 5},
+    "not counted": {"areas": list(HALL), "not_counted_since": "2027-01-01", "sample": 2},
+    "expiring": {"expiring_before": "2027-06-01", "whole": False, "sample": 2},
+}
+
+
+def stocked(small: Small) -> None:
+    """Bolts in five bins and on two units, one of which has changed its area; paint that expires."""
+    small.hub.add_locations("oslo", ("OLD", "NEW"), kind="area")
+    small.hub.add_locations("oslo", ("P-1", "P-2"), kind="unit", parent="OLD")
     small.hub.add_locations("oslo", ("Q-1", "Q-2"), parent="OLD")
+    small.hub.add_locations("oslo", ("N-1",), parent="NEW")
     small.settle()
-    for target in (*HALL[:5], "P-1", "Q-2"):
-        lines = [{"item": "BOLT", "quantity": 3}]
-        small.floor.stock.receive(small.op(), small.solo, {"lines": lines, "target": target})
-    for rule in (
-        {"items": ["BOLT"], "areas": [*HALL, "OLD"], "sample": 3},
-        {"items": ["BOLT"], "whole": False, "sample": 4},
-        {"areas": ["OLD"], "sample": 2},
-        {"empty": True, "sample": 5},
-        # What the hub cannot derive: the draw is of some of these.
-        {"areas": list(HALL), "not_counted_since": "2027-01-01", "sample": 2},
-    ):
+    for target in (*HALL[:5], "P-1", "P-2", "Q-2"):
+        received(small, target, {"item": "BOLT", "quantity": 3})
+    for target, expiry in ((HALL[1], "2027-03-01"), (HALL[6], "2027-04-01"), (HALL[7], "2028-01-01")):
+        received(small, target, {"item": "PAINT", "lot": expiry, "quantity": 2, "expiry": expiry})
+    small.floor.stock.move_units(small.op(), small.solo, {"units": [{"unit": "P-2", "target": "N-1"}]})
+
+
+def received(small: Small, target: str, line: dict[str, Any]) -> None:
+    small.floor.stock.receive(small.op(), small.solo, {"lines": [line], "target": target})
+
+
+def test_the_hub_derives_an_honest_sample_again_and_says_nothing(small: Small, tmp_path: Path) -> None:
+    stocked(small)
+    for number, (name, rule) in enumerate(RULES.items()):
         session = ordered(small, plan=rule)
         # What is done and entered between the rule and the draw changes nothing of it.
-        moved = {"lines": [{"item": "BOLT", "quantity": 3}], "source": HALL[0], "target": HALL[9]}
-        if rule == {"items": ["BOLT"], "areas": [*HALL, "OLD"], "sample": 3}:
+        if number < 3:
+            moved = {"lines": [{"item": "BOLT", "quantity": 1}], "source": "Q-2", "target": HALL[8 + number]}
             small.floor.stock.move(small.op(), small.solo, moved)
-            small.hub.add_locations("oslo", ("Q-3",), parent="OLD")
-        assert told(small) == 1 and plan(small, session)["derived"] is True
+        small.floor.stock.move_units(
+            small.op(), small.solo, {"units": [{"unit": "P-1", "target": f"Q-{number % 2 + 1}"}]}
+        )
+        small.hub.add_locations("oslo", (f"Q-9{number}",), parent="OLD")
+        assert told(small) == 1 and plan(small, session)["derived"] is True, name
         small.settle()
-        assert doubts(small) == []
+        assert doubts(small) == [], name
         small.floor.counting.cancel(small.op(), small.solo, {"session": str(session), "reason": "again"})
-    small.company.clock.advance(LONG_MS)
+    # Drawn at once: by the site's own block, and by a secret that was sent ahead.
     for at_hand in (0, 1):
         if at_hand:
             small.hub.issue_nonces("oslo", 1)
             small.settle()
-            small.company.clock.advance(LONG_MS)
+        small.company.clock.advance(LONG_MS)
         session = ordered(small)
         assert state(small, session) == "counting"
+        assert plan(small, session)["seed_from"].startswith(("site-chosen", "hub-before:")[at_hand])
         small.settle()
         small.floor.counting.cancel(small.op(), small.solo, {"session": str(session), "reason": "again"})
-        assert plan(small, session)["seed_from"].startswith(("site-chosen", "hub-before:")[at_hand])
     assert doubts(small) == [] and small.company.audit(tmp_path / "audit") == []
+    assert waiting(small) == 0
+    # All of it projected again, with what the hub knows today beside it, says the same.
+    with small.hub.store.write() as opened:
+        projection.clear(opened)
+    small.company.settle()
+    assert doubts(small) == [] and waiting(small) == 0 and small.hub.troubles == {}
+
+
+def waiting(small: Small) -> int:
+    """How many samples the hub waits for."""
     with small.hub.store.read() as opened:
-        assert opened.all("SELECT * FROM populations") == []
+        return int(opened.value("SELECT count(*) FROM populations"))
+
+
+def test_a_sample_whose_site_goes_on_as_a_later_incarnation_is_derived_again(small: Small, tmp_path: Path) -> None:
+    stocked(small)
+    session = ordered(small, plan=RULES["items"])
+    small.machine.sync()
+    assert waiting(small) == 1
+    small.machine.enrol(small.hub.reincarnate("oslo", "a new machine", replace=True))
+    small.open()
+    assert told(small) == 1 and plan(small, session)["seed_from"].startswith("hub-after:")
+    small.settle()
+    assert waiting(small) == 0
+    small.floor.counting.cancel(small.op(), small.solo, {"session": str(session), "reason": "again"})
+    after = ordered(small, plan=RULES["an area"])
+    assert told(small) == 1 and "P-1" in bins(small, after)
+    small.settle()
+    assert waiting(small) == 0 and doubts(small) == []
+    # Projected again, the later one first: the hub derives nothing from a picture that is not whole.
+    with small.hub.store.write() as opened:
+        projection.clear(opened)
+    small.hub.verifier.step(str(small.machine.site.identity.origin))
+    small.company.settle()
+    assert doubts(small) == [] and small.hub.troubles == {}
+    assert small.company.audit(tmp_path / "audit") == []
 
 
 def other_seed(asked: Plan, honest: Plan) -> Plan:
@@ -302,6 +358,23 @@ def test_the_hub_finds_out_a_site_that_draws_otherwise(
     assert state(small, session) == "counting"
 
 
+@pytest.mark.parametrize(("instead", "said"), [("A-01", ["it has bins that do not fit its rule"]), (HALL[0], [])])
+def test_of_what_the_hub_does_not_know_it_checks_the_rest(
+    small: Small, monkeypatch: pytest.MonkeyPatch, instead: str, said: list[str]
+) -> None:
+    """When a bin was last counted is in no table of the hub: only that what is drawn lies in the area."""
+    session = ordered(small, plan={"areas": list(HALL), "not_counted_since": "2027-01-01", "sample": 1})
+    honest = Plans.drawn
+    monkeypatch.setattr(
+        Plans,
+        "drawn",
+        lambda self, connection, session: replace(honest(self, connection, session), bins=(Planned(instead),)),
+    )
+    assert told(small) == 1 and bins(small, session) == [instead]
+    small.settle()
+    assert [each.rpartition(": ")[2] for each in doubts(small)] == said
+
+
 def test_a_seed_of_the_site_is_the_block_that_the_plan_names(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting_plans, "seed_here", lambda *_: (bytes(32), "site-chosen"))
     small.company.clock.advance(LONG_MS)
@@ -363,20 +436,45 @@ def test_a_sample_stands_under_its_session_and_after_its_rule(small: Small) -> N
 
 def test_what_is_counted_of_a_sample_before_its_bins_are_said_is_found(small: Small) -> None:
     session = ordered(small)
+    with small.machine.site.reading() as connection:
+        asked = Plan.decode(small.floor.counting.plans._kept(connection, session)[0])
+    # A plan that takes the place of the draw's does not end what is waited for.
+    written(small, replace(asked, seed_from="site-chosen"), small.op())
     count = RecordCount(
         actor=small.solo.actor, session=session, bin=HALL[3], round=0, opened=0, whole=True, scans=bytes(32), lines=()
     )
     small.machine.site.record(count, op_id=small.op(), document=DOCUMENT)
     small.settle()
-    assert doubts(small) == ["the sample of a count is not as it should be: it is counted before it is drawn"]
-    # A plan that takes the place of the draw's does not end what is waited for.
+    written(small, asked, part_op_id(session, DRAWN))
+    assert [each.rpartition(": ")[2] for each in doubts(small)] == [
+        "it stands under another operation than its session's",
+        "it is counted before it is drawn",
+        "it names a secret that the hub had not sent",
+    ]
+
+
+def test_a_secret_that_has_not_come_to_the_chain_is_not_drawn_by(small: Small) -> None:
+    """A site that reads what the hub sends, and draws by it before its chain has it, could still choose not to."""
+    session = ordered(small)
+    small.machine.sync()
+    origin = str(small.machine.site.identity.origin)
+    with small.hub.store.read() as opened:
+        [row] = opened.all("SELECT * FROM controls WHERE subject = :about", about=f"count-nonce {session}")
+    assert row["state"] == controls.SIGNED
+    note = ControlRecord.decode(bytes(row["record"]))
+    assert isinstance(note.content, NotePayload) and note.origin == origin
+    seed = seed_of(note.content.subject, session)
     with small.machine.site.reading() as connection:
         asked = Plan.decode(small.floor.counting.plans._kept(connection, session)[0])
-    written(small, asked, small.op())
-    written(small, asked, part_op_id(session, DRAWN))
-    assert [each.rpartition(": ")[2] for each in doubts(small)[1:]] == [
-        "it stands under another operation than its session's",
-        "it names a secret that the hub had not sent",
+    made = replace(
+        asked,
+        seed=seed,
+        seed_from=f"hub-after:{note.op_id(bytes(row['signature']))}",
+        bins=tuple(Planned(code) for code in sorted(drawn(HALL, seed, 4))),
+    )
+    written(small, made, part_op_id(session, DRAWN))
+    assert doubts(small) == [
+        "the sample of a count is not as it should be: it names a secret that the hub had not sent"
     ]
 
 
