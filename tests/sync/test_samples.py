@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from hub import blocks, controls, discrepancies, projection, sampling
-from ledger.calls import PlanCount, RecordCount
+from ledger.calls import PlanCount, Receive, RecordCount
 from ledger.control import ControlRecord, NotePayload
 from ledger.documents import Document, part_op_id
 from ledger.errors import Rejected
-from ledger.ids import OpId, Origin
+from ledger.ids import SUPPLIER, OpId, Origin
+from ledger.moves import Line
 from ledger.plans import DRAWN, Plan, Planned, Scope, drawn, seed_of
 from node import counting_plans
 from node.counting_plans import Plans
@@ -193,6 +194,7 @@ def doubts(small: Small) -> list[str]:
     return [each.summary for each in found]
 
 
+LINES = tuple(Line(item="BOLT", quantity=1, source=SUPPLIER, target=HALL[0]) for _ in range(50))
 # What each rule gives of the site that `stocked` makes; the hub cannot derive the last two, and checks them as far as
 # it knows.
 RULES: dict[str, dict[str, Any]] = {
@@ -264,6 +266,22 @@ def waiting(small: Small) -> int:
     """How many samples the hub waits for."""
     with small.hub.store.read() as opened:
         return int(opened.value("SELECT count(*) FROM populations"))
+
+
+def test_a_rule_looks_at_the_block_before_it_however_many_wait(small: Small) -> None:
+    """As after a stop, when several blocks are full and not signed."""
+    site = small.machine.site
+    with site.writing():
+        while len(site._keeper.unsealed()) < 3:
+            small.machine.record(Receive(actor=small.solo.actor, lines=LINES))
+    session = small.op()
+    wish = {"name": "Sample", "plan": {"areas": list(HALL), "items": ["BOLT"], "sample": 4}}
+    small.floor.counting.open_session(session, small.solo, wish)
+    assert told(small) == 1
+    height, asked = sealed(small, session)
+    assert asked.height == height - 1 and bins(small, session) == [HALL[0]]
+    small.settle()
+    assert doubts(small) == [] and waiting(small) == 0
 
 
 def test_a_sample_whose_site_goes_on_as_a_later_incarnation_is_derived_again(small: Small, tmp_path: Path) -> None:
