@@ -35,6 +35,7 @@ UNANCHORED = "unanchored too long"
 ANCHOR_LOST = "anchor lost"
 HUB_RESTORED = "hub restored"
 STRANGE_KEY = "strange key"
+DOUBTFUL_SAMPLE = "doubtful sample"
 
 KINDS = (
     TRANSFER_SHORT,
@@ -58,6 +59,7 @@ KINDS = (
     ANCHOR_LOST,
     HUB_RESTORED,
     STRANGE_KEY,
+    DOUBTFUL_SAMPLE,
 )
 
 OPEN, WORKING = "open", "working"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub import approvers, blocks, discrepancies, sampling, settling
+from hub import approvers, blocks, discrepancies, drawing, sampling, settling
 from hub.config import RulesConfig
 from hub.projection import Findings
 from hub.store import Session
@@ -85,6 +85,9 @@ def judge(session: Session, origin: Origin, found: Findings, rules: RulesConfig,
     for op_id, scope, height, place in found.planned:
         document = blocks.block_at(session, str(origin), height).documents[place]
         sampling.answer(session, origin, op_id, scope, document, random, now_ms)
+        drawing.judge(session, origin, op_id, scope, height, document, now_ms)
+    for op_id in sorted(found.counts):
+        drawing.judge_count(session, origin, op_id, now_ms)
     for op_id in found.posted:
         _explain(session, site, op_id, now_ms)
     for actor, key in found.bound:

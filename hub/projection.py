@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from hub import drawing
 from hub.schema import DERIVED
 from hub.store import Session
 from ledger import calls, control, events
@@ -87,6 +88,9 @@ def project(
     travelled beside its transactions, and is asked only where one of them may name what is kept of it (`_names`)."""
     stock: dict[tuple[str, str, str, int], int] = {}
     beside: Sequence[bytes] | None = None
+    if drawing.is_planned(said):
+        beside = documents()
+        drawing.remember(session, origin, height, said, beside)
     for index, logs in enumerate(said):
         place = Place(origin, height, index, at_s)
         document = None

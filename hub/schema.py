@@ -342,6 +342,14 @@ WENT_BACK = """
 ALTER TABLE transfer_arrivals ADD COLUMN returned {int} NOT NULL DEFAULT 0;
 """
 
+# What a sample is drawn from, until it is drawn: CBOR [[bin, [item]]], as its rule gave them when it was sealed.
+# `drawn`: the operation that will say the bins. Not derived: what is left of it depends on what was judged since.
+POPULATIONS = """
+CREATE TABLE populations(
+    site TEXT NOT NULL, drawn TEXT NOT NULL, bins {bytes} NOT NULL, PRIMARY KEY(site, drawn)
+){end}
+"""
+
 STEPS: tuple[str, ...] = (
     CORE,
     LOG,
@@ -356,4 +364,5 @@ STEPS: tuple[str, ...] = (
     RULINGS,
     PACKS,
     WENT_BACK,
+    POPULATIONS,
 )

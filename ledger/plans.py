@@ -25,6 +25,8 @@ NONCE = "count-nonce"
 # Who chose the seed of a sample, and when: the hub after the rule was sealed, the hub before, or the site itself. The
 # first two are followed by ":" and the op_id of the note.
 HUB_AFTER, HUB_BEFORE, BY_SITE = "hub-after", "hub-before", "site-chosen"
+# The part of a session's op_id under which the bins of its sample are recorded, once they are drawn.
+DRAWN = 1_006
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +73,23 @@ class Scope:
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> Scope:
-        """The inverse of `as_json`."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})  # type: ignore[arg-type]
+        """The inverse of `as_json`; raises `Invalid` for what it never writes."""
+        try:
+            named = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            scope = cls(**named)  # type: ignore[arg-type]
+        except (TypeError, Rejected) as error:
+            raise Invalid(f"this is no rule of a count: {error}") from error
+        listed = (scope.areas, scope.items, scope.abc)
+        numbers = (scope.not_counted_since_s, scope.most, scope.sample)
+        flags = (scope.empty, scope.suspect, scope.whole)
+        if (
+            not all(type(each) is tuple and _are_texts(each) for each in listed)
+            or not all(each is None or type(each) is int for each in numbers)
+            or not all(type(each) is bool for each in flags)
+            or type(scope.expiring_before) is not str
+        ):
+            raise Invalid("this is no rule of a count")
+        return scope
 
     def resolved(self, classes: Mapping[str, str]) -> Scope:
         """The scope with its classes as items; `classes`: item to class."""
@@ -178,9 +195,14 @@ class Plan:
             exact = plan.encode() == raw
         except (Rejected, TypeError, ValueError, AttributeError) as error:
             raise Invalid(f"this is no plan of a count: {error}") from error
-        if not exact or type(plan.seed_from) is not str:
+        texts = (plan.seed_from, *plan.busy, *(text for each in plan.bins for text in (each.bin, *each.items)))
+        if not exact or not _are_texts(texts) or type(plan.height) is not int or type(plan.seed) is not bytes:
             raise Invalid("this is no plan of a count")
         return plan
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(type(each) is str for each in values)
 
 
 def seed_of(secret: bytes, session: OpId) -> bytes:

@@ -22,7 +22,7 @@ from ledger.documents import part_op_id, reason_code
 from ledger.errors import Rejected, Unavailable
 from ledger.ids import Actor, OpId
 from ledger.people import APPROVE
-from ledger.plans import Plan, Planned
+from ledger.plans import DRAWN, Plan, Planned
 from node import catalogue, counting_plans
 from node.counting_facts import EVERYTHING, doubts, posted_rounds, unsettled
 from node.counting_plans import BINS_MAX, Plans, sent_for
@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 
 # The part of an act's op_id that names the count which is ordered because that act ended another.
 AFTER = 1_005
-# The part of a session's op_id under which the bins of its sample are recorded, once they are drawn.
-DRAWN = 1_006
 SECRET_BYTES = 32
 ITEMS_MAX = 50  # of one bin
 
@@ -103,8 +101,9 @@ class Sessions:
         if scope is not None and self._site.find(op_id) is None:
             with self._site.reading() as connection:
                 self._ordered(connection, [], [], self.plans.made(connection, op_id, scope, EVERYTHING))
-            # A plan looks at a block: what was recorded until now has to be in one.
-            self._site.seal()
+            # A plan looks at a block: what was recorded until now has to be in one, that of the plan follows it.
+            while self._site.seal() is not None:
+                pass
 
         def work(connection: Connection) -> Answer:
             self._desk.refuse_used(connection, op_id)

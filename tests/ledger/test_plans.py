@@ -35,6 +35,8 @@ def test_hostile_bytes_are_no_plan() -> None:
         b"", b"\xff", cbor_encode([]), cbor_encode({}), cbor_encode([b"", {}, 0, b"", "", [], []]),
         cbor_encode([bytes(16), [], 0, b"", "", [], []]), cbor_encode([bytes(16), {}, 0, b"", 5, [], []]),
         cbor_encode([bytes(16), {}, 0, b"", "", [["B", []], ["A", []]], []]), good + b"\x00",
+        cbor_encode([bytes(16), {}, "7", b"", "", [], []]), cbor_encode([bytes(16), {}, 0, "seed", "", [], []]),
+        cbor_encode([bytes(16), {}, 0, b"", "", [["A", [5]]], []]), cbor_encode([bytes(16), {}, 0, b"", "", [], [5]]),
         cbor_encode([bytes(16), {}, 0, b"", "", [5], []]), cbor_encode([bytes(16), {}, 0, b"", "", 5, 6]),
     ]  # fmt: skip
     for raw in wrong:
@@ -49,6 +51,21 @@ def test_hostile_bytes_are_no_plan() -> None:
         except Invalid:
             continue
         assert found.encode()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"areas": "HALL"}, {"areas": [5]}, {"items": {"BOLT": 1}}, {"abc": None}, {"sample": "2"}, {"sample": True},
+        {"most": 1.5}, {"not_counted_since_s": ""}, {"expiring_before": 20270101}, {"empty": 1}, {"whole": None},
+        {"colour": "red"}, {"sample": 2, "most": 3}, {"whole": False},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_rule_that_nobody_writes_is_none(rule: dict[str, object]) -> None:
+    assert Scope.from_json(PLAN.rule) == Scope(areas=("HALL",), sample=2)
+    with pytest.raises(Invalid):
+        Scope.from_json(rule)
 
 
 def test_another_secret_or_session_draws_another_sample() -> None:

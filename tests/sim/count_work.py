@@ -6,8 +6,8 @@ from devices.reads import NewRead
 from ledger.documents import part_op_id
 from ledger.ids import OpId
 from ledger.moves import STATUSES
+from ledger.plans import DRAWN
 from node import rounds
-from node.counting_sessions import DRAWN
 from tests.sim.books import Doubt, Round, Thing, held_of, tagged
 from tests.sim.founding import AUDITOR, COUNTERS
 from tests.sim.machines import PIN, NodeMachine

@@ -20,7 +20,7 @@ from ledger import chain, checkpoint, db
 from ledger.clock import Clock
 from ledger.errors import Rejected
 from ledger.ids import OpId
-from node import counting_judge, mark, rounds, sealing, store, streams
+from node import counting_judge, counting_plans, mark, rounds, sealing, store, streams
 from node.desk import Desk
 from node.keeper import Keeper
 from node.picking import Picking
@@ -331,6 +331,11 @@ def _test_is_judged() -> list[tuple[Any, str, Any]]:
     return [(counting_judge, "need_session", no_test)]
 
 
+def _draws_by_another_seed() -> list[tuple[Any, str, Any]]:
+    """A node draws its samples by a seed of its own, whatever secret it names."""
+    return [(counting_plans, "seed_of", lambda secret, session: sha256(session.raw + secret).digest())]
+
+
 PLANTED = (
     Planted("the node acknowledges before the commit", _acknowledges_before_commit),
     Planted("a stream's cursor moves before its data", _cursor_before_data),
@@ -348,6 +353,7 @@ PLANTED = (
     Planted("a list that ended keeps what was promised", _ended_list_keeps),
     Planted("what was picked stays promised at the hub", _promised_twice),
     Planted("a test count is judged as any other", _test_is_judged),
+    Planted("a sample is drawn by another seed", _draws_by_another_seed),
 )
 
 

@@ -23,6 +23,7 @@ QUICK = (
     "a repeated act acts again",
     "the hub applies a block twice",
     "a refusal is taken for done",
+    "a sample is drawn by another seed",
 )
 
 
