@@ -188,6 +188,11 @@ def test_who_may_not_and_what_is_none(sites: tuple[Stage, Stage]) -> None:  # no
     assert oslo.stock("IN_TRANSIT", "BOLT") == 24
 
 
+def leaving(stage: Stage) -> list[tuple[int, int]]:
+    with stage.site.reading() as connection:
+        return [(row["quantity"], row["settled"]) for row in stage.floor.transfers.leaving(connection)]
+
+
 def test_the_sender_sees_that_it_is_on_its_way_again(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
     oslo = sites[0]
     transfer = dispatch(oslo)
@@ -196,11 +201,28 @@ def test_the_sender_sees_that_it_is_on_its_way_again(sites: tuple[Stage, Stage])
     )
     assert oslo.world.send(oslo.site, settled) == 1
     tell(oslo, transfer, "in transit")
-    assert in_transit(oslo)["from_here"] == 0
+    assert (in_transit(oslo)["from_here"], leaving(oslo)) == (0, [(28, 24)])
     tell(oslo, transfer, "in transit", reversed=True)
-    assert in_transit(oslo)["from_here"] == 24
+    assert (in_transit(oslo)["from_here"], leaving(oslo)) == (24, [(28, 0)])
     tell(oslo, transfer, "in transit", accepted=20, reversed=True)
-    assert in_transit(oslo)["from_here"] == 4
+    assert (in_transit(oslo)["from_here"], leaving(oslo)) == (4, [(28, 20)])
     with oslo.site.reading() as connection:
         assert oslo.floor.transfers.one(connection, transfer)["reversed"]
         assert sent.newest(connection, "oslo")[0]["reversed"]
+
+
+def test_what_was_wholly_settled_is_listed_while_it_is_open_again(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
+    oslo = sites[0]
+    transfer, other = dispatch(oslo), dispatch(oslo)
+    lines = (
+        Settled(index=0, item="BOLT", quantity=24, target="CUSTOMER"),
+        Settled(index=1, item="PAINT", lot="L1", quantity=4, target="CUSTOMER"),
+    )
+    settled = [control.SettlePayload(transfer=each, lines=lines) for each in (transfer, other)]
+    assert oslo.world.send(oslo.site, *settled) == 2
+    assert leaving(oslo) == []
+    for each, state in ((transfer, "in transit"), (other, "in transit"), (transfer, "short")):
+        tell(oslo, each, state, reversed=each == transfer)
+        assert leaving(oslo) == [(28, 0)]
+    tell(oslo, transfer, "settled", accepted=24, reversed=True)
+    assert leaving(oslo) == []
