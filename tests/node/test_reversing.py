@@ -226,3 +226,18 @@ def test_what_was_wholly_settled_is_listed_while_it_is_open_again(sites: tuple[S
         assert leaving(oslo) == [(28, 0)]
     tell(oslo, transfer, "settled", accepted=24, reversed=True)
     assert leaving(oslo) == []
+
+
+def test_what_was_reversed_and_then_lost_is_written_off_here_by_the_hub(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
+    bergen = sites[1]
+    transfer, op = accepted(sites, *ALL)
+    reverse(bergen, op)
+    accept(bergen, transfer, {"index": 0, "quantity": 21, "missing": 3, "reasons": ["short"]})
+    lost = Settled(index=0, item="BOLT", quantity=3, target="SHRINKAGE")
+    payload = control.SettlePayload(transfer=reversal_op_id(op), lines=(lost,))
+    assert bergen.world.send(bergen.site, payload) == 1
+    assert (bergen.stock("SHRINKAGE", "BOLT"), bergen.stock("IN_TRANSIT", "BOLT")) == (3, -24)
+    bergen.site.seal()
+    with bergen.site.writing() as connection:
+        audit.rebuild(connection, bergen.site.identity)
+    assert (lies(bergen, "DOCK"), coming(bergen)) == ({("BOLT", "free"): 21}, [(1, 4)])
