@@ -341,7 +341,7 @@ class Transfers:
                 raise Rejected(f"transfer {transfer} is between other sites")
             name, receiver, came = known.name, known.receiver, incoming.came(connection, known.name)
             lines = [{**_shown(connection, line), "done": came.get(line.index, 0)} for line in known.lines]
-            told = sent.outcome(connection, name)
+            told = self._outcome_here(connection, known)
         return {
             "transfer": str(transfer),
             "sender": name.sender,
@@ -352,6 +352,15 @@ class Transfers:
             "reversed": told.reversed,
             "lines": lines,
         }
+
+    def _outcome_here(self, connection: Connection, known: Coming) -> sent.Outcome:
+        """What the hub says of a transfer to here. It may not have heard yet that an acceptance was reversed here."""
+        told = sent.outcome(connection, known.name)
+        if known.name not in incoming.reopened(connection):
+            return told
+        older = not told.reversed or told.state in streams.ENDED
+        is_open = older and self._is_due(known) and self._open(connection, known)["lines"]
+        return replace(told, reversed=True, state=sent.IN_TRANSIT if is_open else told.state)
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,

@@ -188,6 +188,34 @@ def test_who_may_not_and_what_is_none(sites: tuple[Stage, Stage]) -> None:  # no
     assert oslo.stock("IN_TRANSIT", "BOLT") == 24
 
 
+def test_the_receiver_shows_at_once_that_it_is_open_again(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
+    bergen = sites[1]
+    transfer, op = accepted(sites, *ALL)
+    tell(bergen, transfer, "settled", accepted=24)
+
+    def shown() -> tuple[str, bool]:
+        with bergen.site.reading() as connection:
+            one = bergen.floor.transfers.one(connection, transfer)
+        return one["state"], one["reversed"]
+
+    assert shown() == ("settled", False)
+    reverse(bergen, op)
+    assert shown() == ("in transit", True)
+    again = bergen.op()
+    accept(bergen, transfer, {"index": 0, "quantity": 20, "missing": 4, "reasons": ["short"]}, op=again)
+    tell(bergen, transfer, "short", accepted=20, missing=4, reversed=True)
+    assert shown() == ("short", True)  # the hub has heard of it by now
+    accept(bergen, transfer, {"index": 1, "quantity": 4})
+    tell(bergen, transfer, "settled", accepted=20, reversed=True)
+    assert shown() == ("settled", True)
+    reverse(bergen, again)  # and once more
+    assert shown() == ("in transit", True)
+    tell(bergen, transfer, "in transit", ruling="returned", reversed=True)
+    assert shown() == ("in transit", True)
+    tell(bergen, transfer, "returned", ruling="returned", reversed=True)
+    assert shown() == ("returned", True)
+
+
 def leaving(stage: Stage) -> list[tuple[int, int]]:
     with stage.site.reading() as connection:
         return [(row["quantity"], row["settled"]) for row in stage.floor.transfers.leaving(connection)]
