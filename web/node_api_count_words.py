@@ -176,6 +176,7 @@ SCREEN = record(
                     "serial": CODE,
                     "quantity": SIGNED,
                     "entered": or_null(QUANTITY),
+                    "act": text("By which act a tablet said it, or empty"),
                     "undone": flag(),
                 },
             )
