@@ -52,7 +52,7 @@ class Lines:
 
         def work(connection: Connection) -> Answer:
             cause = self.by_hand(who, op_id)
-            over = self._over(connection, who, bin_)
+            over = self.over(connection, who, bin_)
             if over is not None and mode != "take":
                 return aside(connection, over, cause, f"it came after the count of {bin_} was ended")
             task = self.open_task(connection, who, bin_)
@@ -203,7 +203,7 @@ class Lines:
         tablet had no contact, so they have counted all the same (`counting_late`)."""
         return tasks.dropped(connection, who.actor, bin_) if bin_ and self._desk.was_away(who) else None
 
-    def _over(self, connection: Connection, who: Person, bin_: str) -> tasks.Task | None:
+    def over(self, connection: Connection, who: Person, bin_: str) -> tasks.Task | None:
         """The person's count of this bin that is finished, when their tablet had no contact and did not know it."""
         newest = tasks.newest(connection, who.actor, tasks.COUNT, bin_) if bin_ and self._desk.was_away(who) else None
         return newest if newest is not None and newest.state == tasks.CLOSED else None

@@ -201,6 +201,26 @@ def test_what_the_other_tablet_sends_after_the_bin_was_finished_waits_to_be_expl
     assert [each["hint"] for each in left] and len(left) == 2
 
 
+def test_what_was_finished_on_the_other_tablet_is_finished(
+    stage: Stage, both: tuple[Tablet, Tablet], number: OpId
+) -> None:
+    one, other = both
+    one.open()
+    one.scan(GTINS["BOLT"])
+    closed = one.close()
+    assert "already" not in closed
+    other.waited_ms = LONG_MS
+    op, wish = stage.op(), {"bin": "A-01", "confirm": True}
+    for _ in range(2):
+        answer = stage.floor.counting.close_bin(op, other.who, wish)
+        assert answer == {**closed, "op_id": str(op), "already": True}
+    assert counted(stage, number) == [("BOLT", "", 1)]
+    with pytest.raises(Rejected, match="have not opened"):
+        stage.floor.counting.close_bin(stage.op(), other.who, {**wish, "bin": "A-02"})
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT COUNT(*) FROM exceptions").fetchone() == (0,)
+
+
 def test_both_tablets_opened_it_without_contact_and_it_is_one_count(
     stage: Stage, both: tuple[Tablet, Tablet], number: OpId
 ) -> None:

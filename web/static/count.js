@@ -305,6 +305,7 @@ async function close(bin, sure) {
   const [operation] = answer.operations || [];
   if (operation && (!screen || screen.target === bin)) startFollowing(operation, bin);
   if (answer.test) { location.assign(`/review/${answer.test}/${encodeURIComponent(bin)}`); return; }
+  if (answer.already) { say("good", _("Bin %(bin)s was finished already, on your other tablet", { bin })); return; }
   if (answer.exception) { say("bad", _("Kept as an exception: the bin is to be counted")); return; }
   say("good", operation ? _("Bin %(bin)s is counted", { bin }) : _("Your part of bin %(bin)s is counted", { bin }));
 }
