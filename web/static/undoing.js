@@ -16,7 +16,7 @@ outbox.addEventListener("put", ({ detail }) => { recent.push(detail); });
 // `shown`: the newest events of the task, newest first; `here`: {bin} or {task} to which an act belongs. Answers what names
 // the last that stands, {of} an act or {seen} a number; {} where nothing does.
 export function lastSaid(shown, here) {
-  if (settled()) recent = named = [];
+  if (settled()) { recent = []; named = []; }
   const done = [...items.filter((each) => !recent.some(({ opId }) => opId === each.opId)), ...recent].filter(({ actor, path, body }) => (
     actor === person()?.actor && (path === UNDO || SAYS.includes(path))
     && ("park" in body || Object.entries(here).every(([name, value]) => body[name] === value))));
