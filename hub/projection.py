@@ -392,9 +392,7 @@ def _special(
             _accepted(session, place, name, moves, logs)
             findings.transfers.add(name)
         case events.Settled():
-            name = TransferName(place.origin.site, event.transfer)
-            _settled(session, place, name, moves, logs)
-            findings.transfers.add(name)
+            findings.transfers.add(_settled(session, place, event, moves, logs))
         case events.Reserved():
             _promise(session, place, event, op_id, event.quantity)
         case events.Unreserved():
@@ -561,22 +559,23 @@ def _accepted(
 
 
 def _settled(
-    session: Session, place: Place, name: TransferName, moves: dict[int, events.Moved], logs: list[Event]
-) -> None:
-    """A settlement's lines are those of our own control record, which says what each of them stands for."""
-    record = session.value(
-        "SELECT record FROM controls WHERE origin = :origin AND sequence = :sequence",
+    session: Session, place: Place, event: events.Settled, moves: dict[int, events.Moved], logs: list[Event]
+) -> TransferName:
+    """A settlement's lines are those of our own control record, which says what each of them stands for, and of which
+    transfer it is: the operation that it settles may be the reversal of an acceptance."""
+    cut = session.one(
+        "SELECT subject, record FROM controls WHERE origin = :origin AND sequence = :sequence",
         origin=str(place.origin),
         sequence=next((each.sequence for each in logs if isinstance(each, events.ControlApplied)), 0),
     )
-    content = control.ControlRecord.decode(bytes(record)).content if record is not None else None
-    entries = (
-        {line: row.index for line, row in enumerate(content.lines)}
-        if isinstance(content, control.SettlePayload)
-        else {}
-    )
+    content = control.ControlRecord.decode(bytes(cut["record"])).content if cut is not None else None
+    name, entries = TransferName(place.origin.site, event.transfer), {}
+    if cut is not None and isinstance(content, control.SettlePayload):
+        name = TransferName.parse(cut["subject"])
+        entries = {line: row.index for line, row in enumerate(content.lines)}
     rows = [_arrival(place, name, move, line, entries.get(line, line), move) for line, move in sorted(moves.items())]
     session.insert("transfer_arrivals", [{**row, "kind": "settled"} for row in rows])
+    return name
 
 
 def _arrival(

@@ -2,7 +2,8 @@
 
 A person ends what has not arrived by a verdict on a discrepancy of the transfer:
 
-  lost       what is missing was lost: SHRINKAGE at the sender, by a control record; what the receiver says is on its
+  lost       what is missing was lost: SHRINKAGE at the sender, by a control record; what its chain has as taken over
+             by an acceptance that was reversed since, at the site that reversed it; what the receiver says is on its
              way back only where nothing else is missing
   returned   what nobody accepted comes back: the sender accepts it by a signed document of its own, like any arrival
   cancelled  it never left: the goods go back into the bin that the sender named when it asked, by a control record
@@ -14,17 +15,19 @@ end what the receiver of the dispatch may do. They are refused once that has acc
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hub import controls, discrepancies, streams
 from hub.config import RulesConfig
 from hub.discrepancies import Discrepancy
 from hub.store import Session
-from hub.transfers import IN_TRANSIT, NOT_ARRIVED, Transfer, TransferLine, as_json, key_of, load, named
+from hub.transfers import IN_TRANSIT, NOT_ARRIVED, Transfer, TransferLine, Undone, as_json, key_of, load, named
 from ledger import control
 from ledger.documents import Document
 from ledger.errors import Invalid, Rejected
-from ledger.ids import CUSTOMER, SHRINKAGE
+from ledger.ids import CUSTOMER, SHRINKAGE, OpId
+from ledger.moves import FREE
 from ledger.transfers import BIN, CANCELLED, DIVERTED, RETURNED, Settled, TransferName
 
 LOST = "lost"
@@ -151,21 +154,40 @@ def _write_off(session: Session, transfer: Transfer, now_ms: int) -> None:
     gone = {line: line.missing - line.returning for line in transfer.lines}
     if not any(gone.values()):
         gone = {line: line.missing for line in transfer.lines}
-    _refuse_taken_over(transfer, gone)
-    rows = [_settled(line, quantity, SHRINKAGE) for line, quantity in gone.items() if quantity > 0]
-    if not rows:
+    rows = [_settled(line, min(quantity, line.at_sender), SHRINKAGE) for line, quantity in gone.items()]
+    there = [
+        each for line, quantity in gone.items() for each in _lost_there(transfer, line, quantity - line.at_sender)
+    ]
+    if not any(gone.values()):
         raise Rejected(f"transfer {transfer.name} misses nothing")
-    _cut(session, transfer, rows, now_ms)
+    _cut(session, transfer, [row for row in rows if row.quantity], now_ms)
+    for site, of in dict.fromkeys((undone.site, undone.of) for undone, _ in there):
+        lost = [row for undone, row in there if (undone.site, undone.of) == (site, of)]
+        _cut(session, transfer, lost, now_ms, site, of)
 
 
-def _refuse_taken_over(transfer: Transfer, ends: dict[TransferLine, int]) -> None:
-    """Refuse what the sender's chain cannot carry out: it was told of an acceptance that was reversed since, and is
+def _lost_there(transfer: Transfer, line: TransferLine, quantity: int) -> list[tuple[Undone, Settled]]:
+    """What is lost of a line although the sender's chain was told that it is taken over, by an acceptance that was
+    reversed since. That chain is told of the same goods once; the reversal is a dispatch of its site, so the loss is
+    settled on that one, in the books of the site that had the goods last."""
+    found = []
+    for undone in line.undone:
+        many = min(quantity, undone.left)
+        if many > 0:
+            found.append((undone, replace(_settled(line, many, SHRINKAGE), index=undone.index, status=FREE)))
+            quantity -= many
+    if quantity > 0:
+        raise _taken_over(transfer)
+    return found
+
+
+def _taken_over(transfer: Transfer) -> Rejected:
+    """Why the sender's chain cannot carry something out: it was told of an acceptance that was reversed since, and is
     told of the same goods once."""
-    if any(quantity > line.at_sender for line, quantity in ends.items()):
-        raise Rejected(
-            f"the books of {transfer.sender} have it as taken over by {transfer.receiver}, which reversed that since:"
-            " say that it comes back, or accept it as it is"
-        )
+    return Rejected(
+        f"the books of {transfer.sender} have it as taken over by {transfer.receiver}, which reversed that since:"
+        " say that it comes back, or accept it as it is"
+    )
 
 
 def _cancel(session: Session, transfer: Transfer, bin_: str, now_ms: int) -> None:
@@ -173,7 +195,8 @@ def _cancel(session: Session, transfer: Transfer, bin_: str, now_ms: int) -> Non
         raise Rejected(refusal)
     if not bin_:
         raise Rejected(f"{transfer.sender} has not asked for it: it names the bin where the goods stand")
-    _refuse_taken_over(transfer, {line: line.in_flight for line in transfer.lines})
+    if any(line.in_flight > line.at_sender for line in transfer.lines):
+        raise _taken_over(transfer)
     rows = [_settled(line, line.in_flight, bin_) for line in transfer.lines if line.in_flight]
     if not rows:
         raise Rejected(f"nothing of transfer {transfer.name} is on its way any more")
@@ -238,16 +261,19 @@ def _settled(line: TransferLine, quantity: int, target: str) -> Settled:
     )
 
 
-def _cut(session: Session, transfer: Transfer, rows: list[Settled], now_ms: int) -> None:
+def _cut(
+    session: Session, transfer: Transfer, rows: list[Settled], now_ms: int, site: str = "", of: OpId | None = None
+) -> None:
+    """Tell the sender's chain what became of its dispatch; or the chain of `site` what of its reversal `of`."""
     if not rows or transfer.dispatched_s is None:
         return
-    # The sender may have a later incarnation by now: its accounts went over, and so does its transit.
+    # The site may have a later incarnation by now: its accounts went over, and so does its transit.
     origin = session.value(
-        "SELECT origin FROM origins WHERE site = :site ORDER BY incarnation DESC", site=transfer.sender
+        "SELECT origin FROM origins WHERE site = :site ORDER BY incarnation DESC", site=site or transfer.sender
     )
     for start in range(0, len(rows), controls.SETTLED_MAX):
         part = tuple(rows[start : start + controls.SETTLED_MAX])
-        payload = control.SettlePayload(transfer=transfer.name.transfer, lines=part)
+        payload = control.SettlePayload(transfer=of or transfer.name.transfer, lines=part)
         controls.cut(session, str(origin), payload, str(transfer.name), now_ms)
 
 

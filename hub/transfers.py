@@ -22,6 +22,7 @@ from hub import controls, discrepancies
 from hub.store import Session
 from ledger import control
 from ledger.control import ControlRecord
+from ledger.documents import reversal_op_id
 from ledger.errors import Rejected
 from ledger.ids import CUSTOMER, SHRINKAGE, OpId
 from ledger.transfers import ASKED, CANCELLED, DECLINED, RETURNED, TransferName
@@ -45,6 +46,17 @@ NOT_ARRIVED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """A line of an acceptance that was reversed: the line `index` of the operation `of` by which `site` put it back
+    into transit. `left`: how much of it that site's chain can still be told is lost."""
+
+    site: str
+    of: OpId
+    index: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
 class TransferLine:
     """One line; quantities in base units. A line that was never dispatched has `dispatched` 0."""
 
@@ -64,6 +76,7 @@ class TransferLine:
     """What the receiver gave back to the carrier, whether the sender has it by now or not."""
     reversed: int = 0
     """What was accepted and then not: the sender's chain may have been told of it."""
+    undone: tuple[Undone, ...] = ()
     kept: int = 0
     """What was accepted where the transfer went before it was diverted."""
 
@@ -169,9 +182,9 @@ def load(session: Session, name: TransferName) -> Transfer:
     accepted = [each for each in came if not dispatched or each["site"] in (receiver, addressed)]
     returns = ruled.get("kind") == RETURNED or any(each["returned"] for each in accepted)
     back = [each for each in came if returns and each["site"] == name.sender]
-    told = _told(session, name)
+    told, moved = _told(session, name), _moved_back(session, undone)
     before = [each for each in accepted if dispatched and each["site"] != receiver]
-    lines = [_line(each, accepted, before, back, undone, told) for each in sent]
+    lines = [_line(each, accepted, before, back, undone, moved, told) for each in sent]
     elsewhere = [each for each in came if dispatched and each not in accepted and each not in back]
     known = {each["line"] for each in sent}
     extra = sorted({each["entry"] for each in accepted} - known)
@@ -250,11 +263,16 @@ def _line(
     before: list[dict[str, Any]],
     returned: list[dict[str, Any]],
     undone: list[dict[str, Any]],
-    told: Mapping[int, tuple[int, int, int]],
+    moved: list[tuple[int, Undone]],
+    told: Mapping[tuple[OpId, int], tuple[int, int, int]],
 ) -> TransferLine:
     mine = [each for each in accepted if each["entry"] == sent["line"]]
     came = sum(each["quantity"] for each in mine if each["item"] in ("", sent["item"]))
-    settled, lost, back = told.get(sent["line"], (0, 0, 0))
+    settled, lost, back = told.get((OpId.parse(sent["transfer"]), sent["line"]), (0, 0, 0))
+    lost_there = {
+        each: told.get((each.of, each.index), (0, 0, 0))[1] for entry, each in moved if entry == sent["line"]
+    }
+    settled, lost = settled + lost, lost + sum(lost_there.values())
     back += sum(each["quantity"] for each in returned if each["entry"] == sent["line"])
     here = [each for each in mine if each not in before]
     said = sum(each["missing"] for each in here)
@@ -268,13 +286,14 @@ def _line(
         dispatched=sent["quantity"],
         accepted=came,
         missing=missing,
-        settled=settled + lost + back,
+        settled=settled + back,
         unit=sent["unit"],
         back=back,
         ended=lost + back,
         returned=min(sum(each["returned"] for each in here), missing + back),
         reversed=sum(each["quantity"] for each in undone if each["entry"] == sent["line"]),
         kept=sum(each["quantity"] for each in mine if each in before),
+        undone=tuple(replace(each, left=each.left - many) for each, many in lost_there.items()),
     )
 
 
@@ -307,9 +326,30 @@ def _request(session: Session, name: TransferName) -> str:
     return "" if state is None else ASKED if state in discrepancies.ALIVE else DECLINED
 
 
-def _told(session: Session, name: TransferName) -> dict[int, tuple[int, int, int]]:
-    """By line: (taken over, lost, put back) in the SETTLE records cut so far, those that act nowhere left out."""
-    told: dict[int, tuple[int, int, int]] = {}
+def _moved_back(session: Session, undone: list[dict[str, Any]]) -> list[tuple[int, Undone]]:
+    """The lines of acceptances that were reversed, each with its line of the transfer; none of an acceptance that was
+    reversed in other lines than its own, as a node never does."""
+    found: list[tuple[int, Undone]] = []
+    goods = ("item", "lot", "serial", "quantity")
+    for key in dict.fromkeys((each["site"], each["op_id"]) for each in undone):
+        of = reversal_op_id(OpId.parse(key[1]))
+        mine = [each for each in undone if (each["site"], each["op_id"]) == key and each["quantity"]]
+        moves = session.all(
+            "SELECT m.line, m.item, m.lot, m.serial, m.quantity FROM movements m"
+            " JOIN origins o ON o.origin = m.origin WHERE o.site = :site AND m.op_id = :op ORDER BY m.line",
+            site=key[0],
+            op=str(of),
+        )
+        if [[each[name] for name in goods] for each in moves] == [[each[name] for name in goods] for each in mine]:
+            pairs = zip(mine, moves, strict=True)
+            found += [(row["entry"], Undone(key[0], of, move["line"], move["quantity"])) for row, move in pairs]
+    return found
+
+
+def _told(session: Session, name: TransferName) -> dict[tuple[OpId, int], tuple[int, int, int]]:
+    """By operation and line of it: (taken over, lost, put back) in the SETTLE records cut so far, those that act
+    nowhere left out. The operation is the dispatch, or the reversal of an acceptance of it."""
+    told: dict[tuple[OpId, int], tuple[int, int, int]] = {}
     for row in session.all(
         "SELECT record FROM controls WHERE kind = :kind AND subject = :subject AND state NOT IN (:refused, :moved)",
         kind=control.SETTLE,
@@ -320,14 +360,14 @@ def _told(session: Session, name: TransferName) -> dict[int, tuple[int, int, int
         content = ControlRecord.decode(bytes(row["record"])).content
         if isinstance(content, control.SettlePayload):
             for line in content.lines:
-                over, lost, back = told.get(line.index, (0, 0, 0))
+                over, lost, back = told.get((content.transfer, line.index), (0, 0, 0))
                 if line.target == CUSTOMER:
                     over += line.quantity
                 elif line.target == SHRINKAGE:
                     lost += line.quantity
                 else:
                     back += line.quantity
-                told[line.index] = (over, lost, back)
+                told[content.transfer, line.index] = (over, lost, back)
     return told
 
 

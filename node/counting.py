@@ -312,17 +312,22 @@ class Counting(Sessions, Lines):
 
     def close_bin(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Finish the open bin: `bin`, `confirm`. A whole bin asks once, in the same words whatever it holds. What was
-        finished without contact and had been taken away by then is kept."""
+        finished without contact and had been taken away by then is kept; what they have finished on another tablet by
+        then is finished."""
         named = body.get("bin") if isinstance(body, Mapping) else None
         bin_ = named if isinstance(named, str) else ""
         with self._site.reading() as connection:
             part = self.shared.closes(connection, op_id, who, bin_)
             done = is_done(connection, op_id)
             taken = not done and not who.has(AUDIT) and self.taken(connection, who, bin_) is not None
+            over = None if self._desk.is_recorded(op_id) else self.over(connection, who, bin_)
+            finished = None if over is None else counting_late.finished(connection, over)
         if part and bin_:
             return self.shared.close(op_id, who, bin_)
         if taken:
             return counting_late.keep(self._desk, self, op_id, who, body)
+        if finished is not None:
+            return counting_late.again(self._desk, op_id, who, body, finished)
         return self.closing.close_bin(op_id, who, body)
 
     # ------------------------------------------------------------ what a counter sees

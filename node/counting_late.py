@@ -17,7 +17,7 @@ from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.moves import FREE, Line
 from ledger.words import LINES_MAX
-from node import catalogue, exceptions, tasks
+from node import catalogue, counting_shared, exceptions, tasks
 from node.counting_sessions import Sessions
 from node.counting_units import sealed_in
 from node.desk import Answer, Desk, Person
@@ -54,6 +54,27 @@ def keep(desk: Desk, sessions: Sessions, op_id: OpId, who: Person, body: object)
 
     # As of a count that is still open: the tablet sends the same wish again and knows of no difference.
     return desk.once(op_id, who.actor, "close_bin", {"bin": bin_, "occurred_ms": occurred_ms}, work)
+
+
+def finished(connection: Connection, over: Task) -> list[str] | None:
+    """The operation with which a count that is over was recorded, none yet of a part of a bin; None where it is no
+    count of a session, or was not finished by its counter."""
+    row = connection.execute(
+        "SELECT p.op_id FROM count_tallies t LEFT JOIN count_parts p ON p.session = t.session AND p.bin = t.bin"
+        " AND p.round = t.round AND p.part = 1 LEFT JOIN count_areas a ON a.task = t.task"
+        " WHERE t.task = ? AND (p.op_id IS NOT NULL OR a.state = ?)",
+        (over.task, counting_shared.COUNTED),
+    ).fetchone()
+    return None if row is None else [] if row[0] is None else [bytes(row[0]).hex()]
+
+
+def again(desk: Desk, op_id: OpId, who: Person, body: object, operations: list[str]) -> Answer:
+    """Finish what this person's other tablet has `finished`: its answer, with `already`."""
+    fields = Fields(body, "close bin")
+    bin_, _, occurred_ms = fields.text("bin"), fields.flag("confirm"), fields.moment("occurred_ms")
+    fields.done()
+    answer = {"bin": bin_, "state": "counted", "operations": operations, "already": True}
+    return desk.once(op_id, who.actor, "close_bin", {"bin": bin_, "occurred_ms": occurred_ms}, lambda _: answer)
 
 
 def seal(

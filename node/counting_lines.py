@@ -51,8 +51,8 @@ class Lines:
         pieces = said.pieces or 0
 
         def work(connection: Connection) -> Answer:
-            cause = self.by_hand(who)
-            over = self._over(connection, who, bin_)
+            cause = self.by_hand(who, op_id)
+            over = self.over(connection, who, bin_)
             if over is not None and mode != "take":
                 return aside(connection, over, cause, f"it came after the count of {bin_} was ended")
             task = self.open_task(connection, who, bin_)
@@ -134,23 +134,28 @@ class Lines:
 
     def undo(self, op_id: OpId, who: Person, body: object) -> Answer:
         """Take back the last line of the open task, or line `number`; the line itself stays on record. `seen`: the
-        newest one that the tablet showed, so that what another tablet has added since is not taken for the last.
+        newest one that the tablet showed, so that what another tablet has added since is not taken for the last;
+        `of`: the act of this tablet that said it, where that has not been shown yet. At most one of these three.
         `bin` of a count and `task` of a receipt or move say in which it was done."""
         fields = Fields(body, "undo")
         number, bin_, named = fields.take("number"), fields.text("bin", need=False), fields.number("task")
-        seen = fields.number("seen")
+        seen, of = fields.number("seen"), fields.take("of")
+        act = None if of is None else OpId.parse(of)
         fields.done()
+        if sum(each is not None for each in (number, seen, act)) > 1:
+            raise Rejected("undo: say which one by one of number, seen, of")
         if number is not None:
             amount(number, "number", least=1)
 
         def work(connection: Connection) -> Answer:
             task = self.busy_with(connection, who, bin_, named)
-            thing, repeated = tasks.undo(connection, task, who.actor, number, self.by_hand(who), seen)
+            thing, repeated = tasks.undo(connection, task, who.actor, number, self.by_hand(who, op_id), seen, act)
             counted = {**shown(thing), "counted": tasks.quantity_of(connection, task.task, thing)}
             return {**counted, "repeated": True} if repeated else counted
 
         content = {
             "number": number, **_within(bin_), **tasks.named(named), **({} if seen is None else {"seen": seen}),
+            **({} if act is None else {"of": act.raw}),
         }  # fmt: skip
         return self._desk.once(op_id, who.actor, "undo", content, work)
 
@@ -162,7 +167,7 @@ class Lines:
 
         def work(connection: Connection) -> Answer:
             task = self.open_task(connection, who, bin_)
-            self.say_empty(connection, task, who, self.by_hand(who))
+            self.say_empty(connection, task, who, self.by_hand(who, op_id))
             return {"bin": task.target, "empty": True}
 
         return self._desk.once(op_id, who.actor, "empty", _within(bin_), work)
@@ -198,7 +203,7 @@ class Lines:
         tablet had no contact, so they have counted all the same (`counting_late`)."""
         return tasks.dropped(connection, who.actor, bin_) if bin_ and self._desk.was_away(who) else None
 
-    def _over(self, connection: Connection, who: Person, bin_: str) -> tasks.Task | None:
+    def over(self, connection: Connection, who: Person, bin_: str) -> tasks.Task | None:
         """The person's count of this bin that is finished, when their tablet had no contact and did not know it."""
         newest = tasks.newest(connection, who.actor, tasks.COUNT, bin_) if bin_ and self._desk.was_away(who) else None
         return newest if newest is not None and newest.state == tasks.CLOSED else None
@@ -209,9 +214,9 @@ class Lines:
         if task.kind == tasks.COUNT and self._desk.was_away(who):
             tasks.note_gap(connection, task.task, who.waited_ms)
 
-    def by_hand(self, who: Person) -> Cause:
+    def by_hand(self, who: Person, act: OpId) -> Cause:
         """No read behind it: the time is when the person did it, by this node's clock."""
-        return Cause(max(0, self._desk.now_ms() - who.waited_ms))
+        return Cause(max(0, self._desk.now_ms() - who.waited_ms), act=act)
 
     def screen(self, connection: Connection, who: Person) -> Answer | None:
         """The person's open task as it stands: where to resume after any interruption. None when nothing is open."""

@@ -33,7 +33,7 @@ LINE_COLUMNS = (
 )  # fmt: skip
 MONTH_COLUMNS = (
     "month", "bins_counted", "bins", "rounds", "rounds_not_blind", "bins_right", "lines", "lines_right",
-    "expected_value", "gross_value", "net_value",
+    "expected_value", "gross_value", "net_value", "sample_bins", "sample_left_out",
 )  # fmt: skip
 
 
@@ -132,23 +132,27 @@ class Reports:
         return found
 
     def programme(self, who: Person, since_ms: int | None = None) -> Answer:
-        """How far and how well was counted: {months, classes, never, samples}. A month has its posted rounds; `bins`
-        are those of the site now, `never` those that no posted whole count ever covered. `samples`: how many bins the
-        samples drew, and how many of these were left out because they were in another count."""
+        """How far and how well was counted: {months, classes, never, samples}. A month has its posted rounds, and the
+        samples that were drawn in it; `bins` are those of the site now, `never` those that no posted whole count ever
+        covered. `samples`: how many bins the samples drew, and how many of these were left out because they were in
+        another count."""
         who.may_see(APPROVE, "see how counting goes")
         with self._site.reading() as connection:
             posted = posted_rounds(connection)
             rounds = [each for each in posted if since_ms is None or each.counted_s * 1000 >= since_ms]
             bins = _bins_now(connection)
             by_round = _sums(connection)
-            samples = _samples(connection, since_ms or 0)
+            drawn = _samples(connection, since_ms or 0)
         counted = counted_s(posted)
         months: dict[str, list[PostedRound]] = defaultdict(list)
         for each in rounds:
             months[self._desk.day_of(each.counted_s * 1000).isoformat()[:7]].append(each)
+        samples: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for opened_ms, sample in drawn:
+            samples[self._desk.day_of(opened_ms).isoformat()[:7]].append(sample)
         every = _Sum()
 
-        def figures(chosen: list[PostedRound], total: _Sum) -> dict[str, int]:
+        def figures(chosen: list[PostedRound], samples: list[tuple[int, int]], total: _Sum) -> dict[str, int]:
             bins_right = 0
             for each in chosen:
                 # A round without lines is nowhere there.
@@ -166,18 +170,29 @@ class Reports:
                 "expected_value": total.expected,
                 "gross_value": total.gross,
                 "net_value": total.net,
+                "sample_bins": sum(bins for bins, _ in samples),
+                "sample_left_out": sum(without for _, without in samples),
             }
 
+        total = figures(rounds, [sample for _, sample in drawn], every)
         return {
-            "months": [{"month": month, **figures(months[month], _Sum())} for month in sorted(months)],
-            "all": figures(rounds, every),
+            "months": [
+                {"month": month, **figures(months[month], samples[month], _Sum())}
+                for month in sorted(months.keys() | samples.keys())
+            ],
+            "all": total,
             "classes": [
                 {"class": letter, "lines": lines, "lines_right": right}
                 for letter, (lines, right) in sorted(every.classes.items())
             ],
             "never": [bin_ for bin_ in bins if bin_ not in counted],
-            "samples": samples,
+            "samples": {"bins": total["sample_bins"], "left_out": total["sample_left_out"]},
         }
+
+
+def as_rows(variance: Answer) -> list[dict[str, Any]]:
+    """A variance report as rows of LINE_COLUMNS: its lines, and the bins that were left out."""
+    return [*variance["lines"], *({"bin": bin_, "state": "left_out"} for bin_ in variance["left_out"])]
 
 
 def left_out(connection: Connection, session: OpId) -> list[str]:
@@ -186,15 +201,15 @@ def left_out(connection: Connection, session: OpId) -> list[str]:
     return [] if row is None else list(_chosen(bytes(row[0]))[1])
 
 
-def _samples(connection: Connection, since_ms: int) -> dict[str, int]:
+def _samples(connection: Connection, since_ms: int) -> list[tuple[int, tuple[int, int]]]:
+    """Of each sample since then when its count was opened, how many bins it drew and how many of them it left out."""
     rows = connection.execute(
-        "SELECT p.content FROM count_plans p JOIN count_sessions s ON s.session = p.session"
+        "SELECT s.opened_at_ms, p.content FROM count_plans p JOIN count_sessions s ON s.session = p.session"
         " WHERE p.seed_from <> '' AND s.opened_at_ms >= ?",
         (since_ms,),
     ).fetchall()
-    found = [_chosen(bytes(content)) for (content,) in rows]
-    without = sum(len(busy) for _, busy in found)
-    return {"bins": sum(got for got, _ in found) + without, "left_out": without}
+    found = [(int(opened_ms), _chosen(bytes(content))) for opened_ms, content in rows]
+    return [(opened_ms, (got + len(busy), len(busy))) for opened_ms, (got, busy) in found]
 
 
 @lru_cache(maxsize=PLANS_KEPT)

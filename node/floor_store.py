@@ -537,3 +537,8 @@ RELOCATED_LATE_1 = """
 -- What had posted one of the two bins before this was decided of the other; NULL where neither was posted.
 ALTER TABLE count_relocations ADD COLUMN posted BLOB;
 """
+
+SCANS_2 = """
+-- The act by which a tablet said it; NULL for what a scanner of the node read, and before this.
+ALTER TABLE scan_events ADD COLUMN act BLOB;
+"""

@@ -128,6 +128,7 @@ class Parking:
 
         def work(connection: Connection) -> Answer:
             task, cause = self._open(connection, number)
+            cause = replace(cause, act=op_id)
             if task.state == tasks.OPEN and task.actor == who.actor:
                 if task.kind == tasks.COUNT:
                     answer = self._counting.add(

@@ -25,7 +25,7 @@ from devices.protocols.base import Signal
 from devices.reads import Read, State
 from ledger.db import Connection, DatabaseError
 from ledger.errors import Corrupt, LedgerError, Rejected
-from ledger.ids import TEXT_BYTES_MAX, Actor
+from ledger.ids import TEXT_BYTES_MAX, Actor, OpId
 from ledger.moves import QUANTITY_MAX
 from ledger.wording import in_units, shown
 from node import catalogue, listening, listings, stations, streams, tasks
@@ -266,7 +266,7 @@ class Scanning:
                 text = each.raw.decode("utf-8", "replace")
                 listening.hand(connection, page, bytes.fromhex(each.read_id), text, self._desk.now_ms())
             return {**_NOT_CAME, "outcome": "handed"}
-        cause = Cause(max(0, read.at_ms - who.waited_ms), bytes.fromhex(read.read_id), scan.raw)
+        cause = Cause(max(0, read.at_ms - who.waited_ms), bytes.fromhex(read.read_id), scan.raw, _act_of(read))
         if scan.kind == "badge":
             return {"outcome": "badge", "why": "a badge was scanned: enter the PIN on the tablet"}
         if named is not None and task is None:
@@ -477,6 +477,13 @@ def _outcome(connection: Connection, read: Read) -> Answer | None:
         "SELECT outcome FROM taken_reads WHERE read = ?", (bytes.fromhex(read.read_id),)
     ).fetchone()
     return None if row is None else json.loads(row[0])
+
+
+def _act_of(read: Read) -> OpId | None:
+    """The act by which a tablet sent a read; another program may name its reads as it likes."""
+    with suppress(Rejected):
+        return OpId.parse(read.client_id)
+    return None
 
 
 def _with(first: Read) -> Answer:

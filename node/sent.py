@@ -13,10 +13,10 @@ from node import streams
 from node.desk import Answer
 
 STREAM = "transfers"
-COMING_BACK = "coming back"
+IN_TRANSIT, COMING_BACK = "in transit", "coming back"
 # The hub's words for a transfer, and ours for one that it has not told of yet.
 STATES = (
-    *("", "in transit", "arrived", "short", "over", "unmatched", "settled"),
+    *("", IN_TRANSIT, "arrived", "short", "over", "unmatched", "settled"),
     *(COMING_BACK, RETURNED, CANCELLED),
 )
 _LINE, _ACCEPTED, _MISSING, _RETURNED = 0, 6, 7, 10  # members of a line in the stream (`hub/transfers.as_json`)

@@ -126,7 +126,7 @@ class Stock(GoodsDocuments):
             task = self._needed(connection, who, number)
             thing = Thing(sku, lot, serial, status, expiry, place or task.target)
             change = quantity - tasks.quantity_of(connection, task.task, thing)
-            cause = self._counting.by_hand(who)
+            cause = self._counting.by_hand(who, op_id)
             return self.add(connection, who, task, thing, change, cause, kind="set", entered=quantity)
 
         held = {"status": status} if status else {}
@@ -151,7 +151,7 @@ class Stock(GoodsDocuments):
             if task.kind != tasks.COUNT:
                 who.need(ROLE_OF[task.kind], f"{task.kind} goods")
             line = thing if task.kind == tasks.COUNT else replace(thing, status=FREE, place=place or task.target)
-            cause = self._counting.by_hand(who)
+            cause = self._counting.by_hand(who, op_id)
             now = tasks.part(connection, task, who.actor, line, held, quantity, cause, pieces=said.pieces or 0)
             return {**shown_thing(now), "counted": tasks.quantity_of(connection, task.task, now)}
 

@@ -633,6 +633,7 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.DRAWN_1,
     floor_store.RELOCATED_LATE_1,
     LISTED_8,
+    floor_store.SCANS_2,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -15,7 +15,7 @@ from typing import Any
 from ledger import merkle
 from ledger.db import Connection
 from ledger.errors import Rejected
-from ledger.ids import Actor
+from ledger.ids import Actor, OpId
 from ledger.moves import QUANTITY_MAX
 from ledger.scans import Event
 
@@ -52,11 +52,13 @@ class Thing:
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Where an event comes from: a raw read (its id of 16 bytes and its bytes), or a hand when there is none. Of the
-    events that one read makes only the first has its id."""
+    events that one read makes only the first has its id. `act`: the op_id by which a tablet said it; None for what a
+    scanner of this node read."""
 
     at_ms: int
     read: bytes | None = None
     raw: bytes = b""
+    act: OpId | None = None
 
     @property
     def digest(self) -> bytes | None:
@@ -223,8 +225,8 @@ def add(
     )  # fmt: skip
     connection.execute(
         "INSERT INTO scan_events (task, number, kind, item, lot, serial, status, expiry, place, quantity, entered,"
-        " read, digest, negates, actor, at_ms, leaf, pieces, raw)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " read, digest, negates, actor, at_ms, leaf, pieces, raw, act)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             task.task,
             number,
@@ -245,6 +247,7 @@ def add(
             said.leaf,
             pieces,
             cause.raw or None if cause.read is None else None,
+            None if cause.act is None else cause.act.raw,
         ),
     )
     return number
@@ -402,18 +405,23 @@ def said_empty(connection: Connection, task: int) -> bool:
 
 
 def undo(
-    connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause, seen: int | None = None
-) -> tuple[Thing, bool]:
-    """Take back one event of the task, by default the last that still stands, of those up to `seen`: what it was
-    about, and whether it had only said again what stood already, so that nothing changes."""
+    connection: Connection, task: Task, actor: Actor, number: int | None, cause: Cause, seen: int | None = None,
+    of: OpId | None = None,
+) -> tuple[Thing, bool]:  # fmt: skip
+    """Take back one event of the task, by default the last that still stands, of those up to `seen` or of the act
+    `of`: what it was about, and whether it had only said again what stood already, so that nothing changes."""
     row = connection.execute(
         "SELECT number, kind, at_ms, item, lot, serial, status, expiry, place, quantity, pieces FROM scan_events e"
         " WHERE task = ?1 AND kind <> 'undo' AND (number = ?2 OR ?2 IS NULL) AND (kind <> 'repeat' OR ?2 IS NULL)"
-        " AND (number <= ?3 OR ?3 IS NULL)"
+        " AND (number <= ?3 OR ?3 IS NULL) AND (act = ?4 OR ?4 IS NULL)"
         " AND NOT EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event) ORDER BY number DESC LIMIT 1",
-        (task.task, number, seen),
+        (task.task, number, seen, None if of is None else of.raw),
     ).fetchone()
-    if number is None and (row is None or row[1] != "empty"):  # a scan set aside because of that asks to undo it
+    if of is not None and row is None:
+        _refuse_undone(connection, task, of)
+    if (
+        number is None and of is None and (row is None or row[1] != "empty")
+    ):  # a scan set aside because of that asks to undo it
         _refuse_set_aside(connection, task, -1 if row is None else int(row[2]))
     if row is None:
         raise Rejected("there is nothing to undo here" if number is None else f"line {number} cannot be undone")
@@ -428,6 +436,14 @@ def undo(
     add(connection, task, actor, "undo", thing, -quantity, cause, negates=at, pieces=-pieces)
     other = _other_half(connection, task, at, quantity)
     return (thing, kind == "repeat") if other is None else undo(connection, task, actor, other, cause)
+
+
+def _refuse_undone(connection: Connection, task: Task, of: OpId) -> None:
+    """Refuse to take back an act of which nothing stands in the task."""
+    said = connection.execute("SELECT 1 FROM scan_events WHERE task = ? AND act = ?", (task.task, of.raw)).fetchone()
+    if said is not None:
+        raise Rejected("that was taken back already")
+    raise Rejected("nothing was counted by what you take back: it was refused or set aside")
 
 
 def _refuse_set_aside(connection: Connection, task: Task, last_ms: int) -> None:
@@ -465,15 +481,15 @@ def _other_half(connection: Connection, task: Task, number: int, quantity: int) 
 
 
 def history(connection: Connection, task: int, limit: int = 20) -> list[dict[str, Any]]:
-    """The task's newest events, newest first, for its own screen."""
+    """The task's newest events, newest first, for its own screen; `act` by which a tablet said it."""
     rows = connection.execute(
-        "SELECT number, kind, item, lot, serial, quantity, entered,"
+        "SELECT number, kind, item, lot, serial, quantity, entered, lower(hex(act)),"
         " EXISTS (SELECT 1 FROM scan_events u WHERE u.negates = e.event)"
         " FROM scan_events e WHERE task = ? ORDER BY number DESC LIMIT ?",
         (task, limit),
     ).fetchall()
-    names = ("number", "kind", "item", "lot", "serial", "quantity", "entered", "undone")
-    return [{**dict(zip(names, row, strict=True)), "undone": bool(row[7])} for row in rows]
+    names = ("number", "kind", "item", "lot", "serial", "quantity", "entered", "act", "undone")
+    return [{**dict(zip(names, row, strict=True)), "undone": bool(row[8])} for row in rows]
 
 
 def _event(connection: Connection, task: Task, number: int) -> int:

@@ -235,28 +235,37 @@ class Transfers:
         return {**self._open(connection, known), "paper": text}
 
     def leaving(self, connection: Connection, after: str = "", most: int = 200) -> list[Answer]:
-        """Dispatches of this site that are not wholly settled, by id, with what the hub says of them."""
+        """Dispatches of this site that are not wholly settled, or were and are open again, by id, with what the hub
+        says of them."""
         rows = connection.execute(
-            "SELECT t.transfer, t.receiver, SUM(l.quantity) AS sent,"
-            " SUM(l.settled) + COALESCE((SELECT SUM(b.quantity) FROM acceptances a"
+            "SELECT t.transfer, t.receiver, SUM(l.quantity) AS sent, SUM(l.settled) AS ended,"
+            " COALESCE((SELECT SUM(b.quantity) FROM acceptances a"
             " JOIN acceptance_lines b ON b.op_id = a.op_id WHERE a.transfer = t.transfer"
-            " AND a.sender = ?1 AND a.op_id NOT IN (SELECT of FROM reversals)), 0) AS ended FROM transfers t"
+            " AND a.sender = ?1 AND a.op_id NOT IN (SELECT of FROM reversals)), 0) AS back FROM transfers t"
             " JOIN transfer_lines l ON l.transfer = t.transfer WHERE t.transfer > ?2 GROUP BY t.transfer"
-            " HAVING sent > ended ORDER BY t.transfer LIMIT ?3",
-            (self.site_name, bytes.fromhex(after), most),
-        ).fetchall()
-        found = []
-        for transfer, receiver, quantity, settled in rows:
+            " HAVING sent > ended + back"
+            " OR EXISTS (SELECT 1 FROM under_way u WHERE u.transfer = ?1 || '/' || lower(hex(t.transfer)))"
+            " ORDER BY t.transfer",
+            (self.site_name, bytes.fromhex(after)),
+        )
+        found: list[Answer] = []
+        for transfer, receiver, quantity, settled, back in rows:
             told = sent.outcome(connection, TransferName(self.site_name, OpId(bytes(transfer))))
+            # What the books have as taken over is on its way again where that was reversed.
+            taken = sum(accepted for accepted, *_ in told.lines.values()) if told.reversed else settled
+            if quantity <= taken + back:
+                continue
             found.append(
                 {
                     "transfer": bytes(transfer).hex(),
                     "receiver": receiver,
                     "quantity": quantity,
-                    "settled": settled,
+                    "settled": taken + back,
                     "state": told.state,
                 }
             )
+            if len(found) == most:
+                break
         return found
 
     # ------------------------------------------------------------ arriving
@@ -332,7 +341,7 @@ class Transfers:
                 raise Rejected(f"transfer {transfer} is between other sites")
             name, receiver, came = known.name, known.receiver, incoming.came(connection, known.name)
             lines = [{**_shown(connection, line), "done": came.get(line.index, 0)} for line in known.lines]
-            told = sent.outcome(connection, name)
+            told = self._outcome_here(connection, known)
         return {
             "transfer": str(transfer),
             "sender": name.sender,
@@ -343,6 +352,15 @@ class Transfers:
             "reversed": told.reversed,
             "lines": lines,
         }
+
+    def _outcome_here(self, connection: Connection, known: Coming) -> sent.Outcome:
+        """What the hub says of a transfer to here. It may not have heard yet that an acceptance was reversed here."""
+        told = sent.outcome(connection, known.name)
+        if known.name not in incoming.reopened(connection):
+            return told
+        older = not told.reversed or told.state in streams.ENDED
+        is_open = older and self._is_due(known) and self._open(connection, known)["lines"]
+        return replace(told, reversed=True, state=sent.IN_TRANSIT if is_open else told.state)
 
     def accept(self, op_id: OpId, who: Person, body: object, pin: object = None) -> Answer:
         """Goods arrive: `transfer`, `sender` (needed only where two sites use one id), `lines` [{index, quantity,

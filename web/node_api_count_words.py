@@ -176,6 +176,7 @@ SCREEN = record(
                     "serial": CODE,
                     "quantity": SIGNED,
                     "entered": or_null(QUANTITY),
+                    "act": text("By which act a tablet said it, or empty"),
                     "undone": flag(),
                 },
             )
@@ -397,6 +398,7 @@ PARKED_LEFT = record(
 CLOSED = record(
     "BinClosed", {"op_id": OP_ID, "bin": CODE, "state": one_of("counted", "kept"), "operations": array(OP_ID)},
     {"exception": flag("It was taken away before this came in: it is kept as an exception, and the bin is counted"),
+     "already": flag("It was finished before, on another tablet of the same person"),
      "test": {**OP_ID, "description": "Of an auditor's test count: its session, where the result stands"}},
     doc="The same answer whatever was counted",
 )  # fmt: skip

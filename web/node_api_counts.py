@@ -281,6 +281,7 @@ ROUTES = (
         may={
             "number": or_null(whole(least=1)), "bin": CODE, **IN_TASK,
             "seen": whole("The newest line that the tablet showed: none after it is taken back", least=1),
+            "of": {**OP_ID, "description": "The act of this tablet that said it, in place of a number"},
         },
     ),
     verb(

@@ -113,8 +113,8 @@ def _report(ask: Ask) -> object:
 
 
 def _report_csv(ask: Ask) -> Response:
-    lines = _variance(ask)["lines"]
-    return _csv(counting_csv.write(lines, counting_reports.LINE_COLUMNS), f"variance-{ask.path['session'][:8]}")
+    rows = counting_reports.as_rows(_variance(ask))
+    return _csv(counting_csv.write(rows, counting_reports.LINE_COLUMNS), f"variance-{ask.path['session'][:8]}")
 
 
 def _programme(ask: Ask) -> Answer:

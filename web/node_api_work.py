@@ -375,7 +375,7 @@ ROUTES = (
                 "transfer": OP_ID, "sender": NAME, "receiver": NAME, "state": text(),
                 "diverted": text("To which site the hub has diverted it"),
                 "request": text("Of its cancelling: asked, declined, or empty"),
-                "reversed": flag("An acceptance of it was reversed, as the hub told"),
+                "reversed": flag("An acceptance of it was reversed, as the hub told or as is known here"),
                 "lines": array(
                     record(
                         "TransferLine", {**TRANSFER_LINE, "done": QUANTITY},

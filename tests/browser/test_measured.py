@@ -98,6 +98,60 @@ def test_a_label_without_a_weight_asks_for_it_in_a_basket(pages: Pages, scanned:
     assert [(row["quantity"], row["unit"], row["decimals"]) for row in held] == [(750, "KG", 3)]
 
 
+def test_a_code_whose_amount_was_asked_when_its_page_ended_is_asked_again(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "M-08", 4_000, "HAM-KG")
+    page = pages.tablet("pia", "/floor/hold")
+    ready(page)
+    scanned(page, "BIN:M-08", HAM)
+    keys(page, "0.7", "#keypad")
+    page.reload()
+    expect(page.locator("#keypad")).to_have_attribute("open", "")
+    expect(page.locator("#keypad-title")).to_contain_text("Smoked ham")
+    again = page.context.new_page()
+    page.close()  # the tab, with the question open
+    again.goto(f"{house.oslo.url}/floor/hold")
+    typed(again, "0.75")
+    expect(again.locator("#lines")).to_contain_text("at M-08")
+    expect(again.locator("#lines .count")).to_have_text("0.750")
+    scanned(again, HAM)
+    again.click("#keypad [data-close]")  # nobody means it after all
+    again.reload()
+    expect(again.locator("#answer")).to_contain_text("Go on where you stopped")
+    expect(again.locator("#lines .count")).to_have_text("0.750")
+    expect(again.locator("#keypad")).not_to_have_attribute("open", "")
+    again.click("#done")
+    again.click("#papers button[type=submit]")
+    expect(again.locator("#proof-title")).to_have_text("Held")
+
+
+def test_a_code_of_a_pick_list_is_asked_again_at_its_bin(pages: Pages, scanned: Scan) -> None:
+    house = pages.house
+    put(house, "M-03", 4_000, "HAM-KG")
+    pia = house.oslo.people["pia"]
+    order = pia.act("picks/", order="SO-HAM-2", lines=[{"item": "HAM-KG", "quantity": 1_500}])
+    page = pages.tablet("pia", "/pick")
+    page.get_by_role("button", name="SO-HAM-2").click()
+    expect(page.locator("#progress")).to_have_text("0 of 1.500 KG picked")
+    scanned(page, "BIN:M-02")
+    expect(page.locator("#tote")).to_have_text("M-02")
+    place = page.locator("#go").inner_text()
+    scanned(page, f"BIN:{place}", HAM)
+    expect(page.locator("#keypad")).to_have_attribute("open", "")
+    page.goto(f"{house.oslo.url}/pick")
+    expect(page.locator("#keypad")).to_have_attribute("open", "")
+    typed(page, "0.25")
+    expect(page.locator("#now-quantity")).to_have_text("1.250 KG")
+    page.reload()
+    expect(page.locator("#now-quantity")).to_have_text("1.250 KG")
+    page.wait_for_timeout(500)
+    expect(page.locator("#keypad")).not_to_have_attribute("open", "")
+    page.click("#issue")
+    page.click("#ask-yes")
+    expect(page.locator("#proof-title")).to_have_text("Order SO-HAM-2 is issued")
+    assert pia.get(f"picks/{order['list']}")["state"] == "issued"
+
+
 def test_held_and_expected_goods_are_shown_in_the_items_unit(pages: Pages) -> None:
     house = pages.house
     put(house, "M-05", 1_250, "HAM-KG")

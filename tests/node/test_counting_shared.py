@@ -175,6 +175,10 @@ def test_a_bin_is_shared_by_agreement_and_its_areas_are_summed(stage: Stage) -> 
     op = stage.op()
     for _ in range(2):
         assert stage.floor.counting.close_bin(op, stage.as_("carl"), {"bin": "A-01"})["state"] == "counted"
+    with pytest.raises(Rejected, match="not opened"):
+        stage.floor.counting.close_bin(stage.op(), stage.as_("carl"), {"bin": "A-01"})
+    late = replace(stage.as_("carl"), waited_ms=3_600_000)  # from his other tablet
+    assert stage.floor.counting.close_bin(stage.op(), late, {"bin": "A-01"})["already"]
     assert [line["counted"] for line in screen(stage, "cora")["lines"]] == [5]
     operation = OpId.parse(close_now(stage, "cora")["operations"][0])
     with stage.site.reading() as connection:

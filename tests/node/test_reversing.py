@@ -188,6 +188,39 @@ def test_who_may_not_and_what_is_none(sites: tuple[Stage, Stage]) -> None:  # no
     assert oslo.stock("IN_TRANSIT", "BOLT") == 24
 
 
+def test_the_receiver_shows_at_once_that_it_is_open_again(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
+    bergen = sites[1]
+    transfer, op = accepted(sites, *ALL)
+    tell(bergen, transfer, "settled", accepted=24)
+
+    def shown() -> tuple[str, bool]:
+        with bergen.site.reading() as connection:
+            one = bergen.floor.transfers.one(connection, transfer)
+        return one["state"], one["reversed"]
+
+    assert shown() == ("settled", False)
+    reverse(bergen, op)
+    assert shown() == ("in transit", True)
+    again = bergen.op()
+    accept(bergen, transfer, {"index": 0, "quantity": 20, "missing": 4, "reasons": ["short"]}, op=again)
+    tell(bergen, transfer, "short", accepted=20, missing=4, reversed=True)
+    assert shown() == ("short", True)  # the hub has heard of it by now
+    accept(bergen, transfer, {"index": 1, "quantity": 4})
+    tell(bergen, transfer, "settled", accepted=20, reversed=True)
+    assert shown() == ("settled", True)
+    reverse(bergen, again)  # and once more
+    assert shown() == ("in transit", True)
+    tell(bergen, transfer, "in transit", ruling="returned", reversed=True)
+    assert shown() == ("in transit", True)
+    tell(bergen, transfer, "returned", ruling="returned", reversed=True)
+    assert shown() == ("returned", True)
+
+
+def leaving(stage: Stage) -> list[tuple[int, int]]:
+    with stage.site.reading() as connection:
+        return [(row["quantity"], row["settled"]) for row in stage.floor.transfers.leaving(connection)]
+
+
 def test_the_sender_sees_that_it_is_on_its_way_again(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
     oslo = sites[0]
     transfer = dispatch(oslo)
@@ -196,11 +229,43 @@ def test_the_sender_sees_that_it_is_on_its_way_again(sites: tuple[Stage, Stage])
     )
     assert oslo.world.send(oslo.site, settled) == 1
     tell(oslo, transfer, "in transit")
-    assert in_transit(oslo)["from_here"] == 0
+    assert (in_transit(oslo)["from_here"], leaving(oslo)) == (0, [(28, 24)])
     tell(oslo, transfer, "in transit", reversed=True)
-    assert in_transit(oslo)["from_here"] == 24
+    assert (in_transit(oslo)["from_here"], leaving(oslo)) == (24, [(28, 0)])
     tell(oslo, transfer, "in transit", accepted=20, reversed=True)
-    assert in_transit(oslo)["from_here"] == 4
+    assert (in_transit(oslo)["from_here"], leaving(oslo)) == (4, [(28, 20)])
     with oslo.site.reading() as connection:
         assert oslo.floor.transfers.one(connection, transfer)["reversed"]
         assert sent.newest(connection, "oslo")[0]["reversed"]
+
+
+def test_what_was_wholly_settled_is_listed_while_it_is_open_again(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
+    oslo = sites[0]
+    transfer, other = dispatch(oslo), dispatch(oslo)
+    lines = (
+        Settled(index=0, item="BOLT", quantity=24, target="CUSTOMER"),
+        Settled(index=1, item="PAINT", lot="L1", quantity=4, target="CUSTOMER"),
+    )
+    settled = [control.SettlePayload(transfer=each, lines=lines) for each in (transfer, other)]
+    assert oslo.world.send(oslo.site, *settled) == 2
+    assert leaving(oslo) == []
+    for each, state in ((transfer, "in transit"), (other, "in transit"), (transfer, "short")):
+        tell(oslo, each, state, reversed=each == transfer)
+        assert leaving(oslo) == [(28, 0)]
+    tell(oslo, transfer, "settled", accepted=24, reversed=True)
+    assert leaving(oslo) == []
+
+
+def test_what_was_reversed_and_then_lost_is_written_off_here_by_the_hub(sites: tuple[Stage, Stage]) -> None:  # noqa: F811
+    bergen = sites[1]
+    transfer, op = accepted(sites, *ALL)
+    reverse(bergen, op)
+    accept(bergen, transfer, {"index": 0, "quantity": 21, "missing": 3, "reasons": ["short"]})
+    lost = Settled(index=0, item="BOLT", quantity=3, target="SHRINKAGE")
+    payload = control.SettlePayload(transfer=reversal_op_id(op), lines=(lost,))
+    assert bergen.world.send(bergen.site, payload) == 1
+    assert (bergen.stock("SHRINKAGE", "BOLT"), bergen.stock("IN_TRANSIT", "BOLT")) == (3, -24)
+    bergen.site.seal()
+    with bergen.site.writing() as connection:
+        audit.rebuild(connection, bergen.site.identity)
+    assert (lies(bergen, "DOCK"), coming(bergen)) == ({("BOLT", "free"): 21}, [(1, 4)])

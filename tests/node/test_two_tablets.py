@@ -25,6 +25,7 @@ class Tablet:
         self.stage, self.name = stage, name
         self.token = stage.floor.people.log_in("cora", PIN, name)["token"]
         self.waited_ms = 0
+        self.last: OpId | None = None  # the act of its last scan or line
 
     @property
     def who(self) -> Person:
@@ -37,12 +38,14 @@ class Tablet:
         stage = self.stage
         stage.world.clock.advance(1_000)
         context = {"bin": bin_, "waited_ms": self.waited_ms}
-        new = NewRead(self.name, text.encode(), context=context, client_id=str(stage.op()))
+        self.last = stage.op()
+        new = NewRead(self.name, text.encode(), context=context, client_id=str(self.last))
         return stage.floor.scanning.take(stage.journal.record([new])[0], self.who)
 
     def enter(self, quantity: int, mode: str = "add") -> dict[str, Any]:
         wish = {"item": "BOLT", "quantity": quantity, "mode": mode, "bin": "A-01"}
-        return self.stage.floor.counting.enter(self.stage.op(), self.who, wish)
+        self.last = self.stage.op()
+        return self.stage.floor.counting.enter(self.last, self.who, wish)
 
     def undo(self, **said: Any) -> dict[str, Any]:
         return self.stage.floor.counting.undo(self.stage.op(), self.who, {"bin": "A-01", **said})
@@ -132,6 +135,34 @@ def test_undo_takes_back_the_last_line_that_its_tablet_showed(
         one.undo(seen=shown)
 
 
+def test_undo_takes_back_the_act_that_it_names(stage: Stage, both: tuple[Tablet, Tablet], number: OpId) -> None:
+    one, other = both
+    one.open()
+    one.scan(GTINS["BOLT"])
+    scanned = one.last
+    one.enter(4)
+    entered = one.last
+    other.scan(PIECE)  # it comes in between these and their undo, which waited behind them
+    assert one.undo(of=str(entered))["counted"] == 1
+    assert one.undo(of=str(scanned))["counted"] == 0
+    assert one.lines == other.lines == {"DRILL": 1}
+    with pytest.raises(Rejected, match="that was taken back already"):
+        one.undo(of=str(scanned))
+    one.scan("NOBODY-KNOWS-IT")
+    with pytest.raises(Rejected, match="nothing was counted by what you take back: it was refused or set aside"):
+        one.undo(of=str(one.last))
+    with pytest.raises(Rejected, match="undo: say which one by one of number, seen, of"):
+        one.undo(of=str(scanned), number=1)
+    one.scan(PIECE)  # said again, which changes nothing, nor does taking it back
+    assert one.undo(of=str(one.last))["repeated"]
+    one.undo(number=3)
+    empty = stage.op()
+    stage.floor.counting.empty(empty, one.who, {"bin": "A-01"})
+    one.undo(of=str(empty))
+    other.scan(PIECE)
+    assert one.lines == {"DRILL": 1}
+
+
 def test_a_bin_that_was_finished_on_one_tablet_takes_nothing_more_on_the_other(
     stage: Stage, both: tuple[Tablet, Tablet], number: OpId
 ) -> None:
@@ -168,6 +199,26 @@ def test_what_the_other_tablet_sends_after_the_bin_was_finished_waits_to_be_expl
     with stage.site.reading() as connection:
         left = stage.floor.counting.review.parked(connection, stage.as_("sven"), number, "A-01")
     assert [each["hint"] for each in left] and len(left) == 2
+
+
+def test_what_was_finished_on_the_other_tablet_is_finished(
+    stage: Stage, both: tuple[Tablet, Tablet], number: OpId
+) -> None:
+    one, other = both
+    one.open()
+    one.scan(GTINS["BOLT"])
+    closed = one.close()
+    assert "already" not in closed
+    other.waited_ms = LONG_MS
+    op, wish = stage.op(), {"bin": "A-01", "confirm": True}
+    for _ in range(2):
+        answer = stage.floor.counting.close_bin(op, other.who, wish)
+        assert answer == {**closed, "op_id": str(op), "already": True}
+    assert counted(stage, number) == [("BOLT", "", 1)]
+    with pytest.raises(Rejected, match="have not opened"):
+        stage.floor.counting.close_bin(stage.op(), other.who, {**wish, "bin": "A-02"})
+    with stage.site.reading() as connection:
+        assert connection.execute("SELECT COUNT(*) FROM exceptions").fetchone() == (0,)
 
 
 def test_both_tablets_opened_it_without_contact_and_it_is_one_count(

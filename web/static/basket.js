@@ -118,10 +118,10 @@ onCode(async (text, how) => {
   } else if (found.lots && !found.lot && place) {
     say("warn", _("%(name)s goes by lot: scan a label with the lot", { name: titled(found) }));
   } else if (isWeightless(found)) {
-    askAmount(titled(found), 0, found.decimals, (digits) => attempt(() => {
+    await askAmount(titled(found), 0, found.decimals, (digits) => attempt(() => {
       const quantity = base(digits, found.decimals);
       if (quantity) add({ ...found, quantity });
-    }), { owed: true });
+    }), { owed: true, here: {} });
   } else {
     add(found);
   }

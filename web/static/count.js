@@ -11,12 +11,14 @@ import { follow } from "./ladder.js";
 import { attempt, byId, element, invite, keepingPlace, ltr, makeWay, say } from "./page.js";
 import { place } from "./place.js";
 import { nameOf } from "./names.js";
+import { outbox } from "./outbox.js";
 import { askExpiry, askHeld, HELD, heldButton, heldWords, offer } from "./part.js";
 import { reach } from "./reach.js";
 import "./held.js";
 import { askHow, showAreas } from "./share.js";
 import { Seen, titled } from "./seen.js";
 import { showUndecided } from "./undecided.js";
+import { lastSaid, undoLast } from "./undoing.js";
 import { sayAside, showUnknown } from "./unknown.js";
 import { isWeighed, weighed } from "./weigh.js";
 import { dayWords, hourWords, momentWords } from "./times.js";
@@ -184,7 +186,7 @@ function showBin(before) {
   byId("no-lines").textContent = emptyWords();
   showLines();
   showAreas(screen);
-  byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
+  mayUndo();
   byId("empty").disabled = lines.some((line) => line.counted > 0) || units.length > 0 || screen.empty;
   byId("done").disabled = !lines.length && !units.length && !screen.empty;
   byId("parked").hidden = !screen.parked;
@@ -259,10 +261,10 @@ async function send(text, how) {
 onScan((text) => scan(text), (text) => byId("keypad").open && /^[0-9]{1,6}$/.test(text));
 onPhoto(scan);
 
-// The last that this page shows, when nothing of its own is under way: the same person may count on another tablet.
-const seenLast = () => (place.settled() && screen?.last.length ? { seen: screen.last[0].number } : {});
+const mayUndo = () => { byId("undo").disabled = !screen || !Object.keys(lastSaid(screen.last, place.here())).length; };
+outbox.addEventListener("change", mayUndo);
 byId("undo").addEventListener("click", () => attempt(async () => {
-  const answer = await act("counts/undo", { ...place.here(), ...seenLast() });
+  const answer = await act("counts/undo", { ...place.here(), ...undoLast(screen.last, place.here()) });
   if (answer.repeated) say("warn", _("This piece is counted already"));
 }));
 byId("empty").addEventListener("click", () => attempt(() => act("counts/empty", place.here())));
@@ -303,6 +305,7 @@ async function close(bin, sure) {
   const [operation] = answer.operations || [];
   if (operation && (!screen || screen.target === bin)) startFollowing(operation, bin);
   if (answer.test) { location.assign(`/review/${answer.test}/${encodeURIComponent(bin)}`); return; }
+  if (answer.already) { say("good", _("Bin %(bin)s was finished already, on your other tablet", { bin })); return; }
   if (answer.exception) { say("bad", _("Kept as an exception: the bin is to be counted")); return; }
   say("good", operation ? _("Bin %(bin)s is counted", { bin }) : _("Your part of bin %(bin)s is counted", { bin }));
 }

@@ -7,13 +7,15 @@ import { takeCodes } from "./bar.js";
 import "./files.js";
 import { Keypad } from "./keypad.js";
 import { follow } from "./ladder.js";
-import { attempt, byId, element, makeWay, pressed, say, untilClosed } from "./page.js";
+import { attempt, byId, element, makeWay, openDialog, pressed, say, untilClosed } from "./page.js";
 import { heldWords, offer } from "./part.js";
-import { outbox } from "./outbox.js";
+import { outbox, whose } from "./outbox.js";
 import { onPhoto } from "./photo.js";
+import { reach } from "./reach.js";
 import { stayAwake } from "./shell.js";
 import { dayWords } from "./times.js";
 import { codeOf } from "./told.js";
+import { unsent } from "./unsent.js";
 import { onScan, TYPED } from "./wedge.js";
 import { _, apart } from "./words.js";
 
@@ -26,10 +28,31 @@ let before = Promise.resolve();
 // belong to.
 export function beforeCodes(begun) { before = Promise.all([before, begun.catch(() => {})]); }
 
+// A code whose amount is asked for is nowhere until that is answered: it stands on the tablet's disk, and is taken once
+// more when the page has ended before, by a reload or a flat battery.
+const owed = whose().then((me) => unsent(me?.actor ?? "", "owed"));
+let code = null; // the one that is being taken: {text, how}
+function takeOwed(take, resume) {
+  let kept = null;
+  const again = () => {
+    before = before.then(() => kept && attempt(async () => {
+      if (openDialog()) return; // it is taken the next time
+      code = { text: kept.text, how: kept.how };
+      await resume(kept.here);
+      await take(code.text, code.how);
+      kept = null;
+      if (!("owed" in (openDialog()?.dataset ?? {}))) (await owed).drop(); // it needs no amount any more, or no place is left for it
+    }));
+  };
+  owed.then(async ({ said }) => { kept = await said; again(); });
+  reach.addEventListener("change", ({ detail: ok }) => { if (ok) again(); });
+}
+
 // Every code on this page, scanned or typed, in order: one is done before the next begins. `take(text, how)`: TYPED or
-// nothing.
-export function onCode(take) {
+// nothing. `resume(here)`: back to where the amount of a code was asked for, as `askAmount` was told.
+export function onCode(take, resume = () => {}) {
   const taken = async (text, how) => {
+    code = { text, how };
     try {
       await take(text, how);
     } catch (error) {
@@ -50,6 +73,7 @@ export function onCode(take) {
     });
     return before;
   };
+  takeOwed(take, resume);
   stayAwake();
   onScan((text) => queue(text), (text, field) => (byId("keypad")?.open && /^[0-9]{1,6}$/.test(text)) || (field?.type === "password"));
   onPhoto(queue);
@@ -67,15 +91,23 @@ let typing = null;
 const keypad = byId("keypad") && new Keypad(byId("keypad"), (digits) => { byId("keypad-value").textContent = withMark(digits || "0"); }, () => {
   const { digits } = keypad;
   byId("keypad").close();
-  if (digits !== "") typing.take(digits.replace(/\.$/, ""));
+  if (digits !== "") typing.taken = typing.take(digits.replace(/\.$/, ""));
 });
 byId("keypad")?.addEventListener("keydown", (event) => keypad.typed(event));
+// It is answered, or given up, as soon as what that led to is on the disk.
+byId("keypad")?.addEventListener("close", () => {
+  if (!typing.owed) return;
+  const over = new AbortController(), drop = async () => { if (!over.signal.aborted) { over.abort(); (await owed).drop(); } };
+  outbox.addEventListener("put", drop, { signal: over.signal });
+  Promise.resolve(typing.taken).then(drop);
+});
 
 // Digits as somebody types them in the item's unit; the first one replaces `now`. `more`: see `part.js`; `owed`: of what
-// was scanned, and is nowhere until this is answered.
-export function askAmount(title, now, decimals, take, more = {}) {
+// was scanned, and is nowhere until this is answered; `here`: of it, what this page needs to take it once more. Resolves
+// when that is on the disk.
+export async function askAmount(title, now, decimals, take, more = {}) {
   offer(more);
-  typing = { take };
+  typing = { take, owed: Boolean(more.here) };
   byId("keypad").toggleAttribute("data-owed", Boolean(more.owed));
   keypad.clear();
   keypad.point = decimals > 0;
@@ -83,6 +115,7 @@ export function askAmount(title, now, decimals, take, more = {}) {
   byId("keypad-title").textContent = title;
   byId("keypad-value").textContent = written(now, decimals);
   byId("keypad").showModal();
+  if (more.here) await (await owed).keep({ ...code, here: more.here });
 }
 
 // A label without a weight stands for one gram of what is sold by the kilogram, and nobody means that.

@@ -202,7 +202,7 @@ async function scanned(found, text) {
     const line = list.lines.find((each) => each.item === found.item && each.location === bin);
     const lot = found.lot || line?.lot || "";
     const wish = { item: found.item, quantity: found.quantity, scanned: text, ...(lot && !found.serial ? { lot } : {}), ...(found.serial ? { serial: found.serial } : {}) };
-    if (isWeightless(found)) askPick({ ...found, quantity: line?.quantity ?? 0 }, wish, { owed: true });
+    if (isWeightless(found)) await askPick({ ...found, quantity: line?.quantity ?? 0 }, wish, { owed: true, here: { name: list.list, bin, label } });
     else await pick(wish, found);
   }
 }
@@ -215,6 +215,10 @@ onCode(async (text, how) => {
   if (!list) { say("warn", _("Choose a list first")); return; }
   if (found.kind === "operation") { say("bad", _("That is an operation, not goods")); return; }
   await scanned(found, text);
+}, async (here) => {
+  if (list?.list !== here.name) await open(here.name);
+  ({ bin, label } = here);
+  if (list) show();
 });
 
 byId("pick").addEventListener("click", () => attempt(() => pick(wishOf(now(), now().quantity), now())));

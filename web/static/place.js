@@ -4,15 +4,15 @@
 // that was just answered.
 
 import { stream } from "./bar.js";
-import { outbox, person, whose } from "./outbox.js";
+import { person, whose } from "./outbox.js";
 import { reader } from "./labels.js";
 import { byId } from "./page.js";
+import { settled } from "./settled.js";
 import { fact, setFact } from "./store.js";
 
-const SETTLED_MS = 1000;
 const KEY = "place";
 const read = reader(JSON.parse(byId("counting").dataset.labels));
-let bin = "", written = null, shown = "", bins = [], busy = true, actedAt = -Infinity;
+let bin = "", written = null, shown = "", bins = [];
 
 // Known after a reload without the node, and after a flat battery: it is on the disk before what is scanned there.
 function be(code) {
@@ -34,13 +34,6 @@ const told = new Promise((resolve) => {
   whose().then((me) => me || resolve());
 });
 
-// Whether what the node shows has everything that was done on this tablet.
-const settled = () => !busy && performance.now() - actedAt > SETTLED_MS;
-
-outbox.addEventListener("change", (event) => {
-  if (busy && !event.detail.mine) actedAt = performance.now();
-  busy = event.detail.mine > 0;
-});
 stream.addEventListener("state", ({ detail: state }) => {
   bins = state.bins.map((each) => each.bin);
   if (state.held) return;
@@ -63,7 +56,6 @@ function label(text, { typed = false } = {}) {
 export const place = {
   known, // until then nobody can say where a scan belongs
   told, // nor, where this tablet remembers no bin, until then
-  settled,
   label,
   here: () => (bin ? { bin } : {}),
   goTo(code) {

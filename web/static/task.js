@@ -9,6 +9,7 @@ import { ACTS, ask, askAmount, beforeCodes, detailsOf, done, lineOf, lookUp, onC
 import { Finder } from "./find.js";
 import { ended, recall } from "./last.js";
 import { loadNames, nameOf } from "./names.js";
+import { outbox } from "./outbox.js";
 import { attempt, byId, element, invite, keepingPlace, pressed, say } from "./page.js";
 import { askExpiry, askHeld, HELD, heldButton } from "./part.js";
 import { reach } from "./reach.js";
@@ -16,6 +17,7 @@ import { Seen, titled } from "./seen.js";
 import { dayWords } from "./times.js";
 import { rest } from "./rest.js";
 import { lastOf } from "./told.js";
+import { lastSaid, undoLast } from "./undoing.js";
 import { sayAside, showUnknown } from "./unknown.js";
 import { _, apart, n_ } from "./words.js";
 
@@ -132,7 +134,7 @@ function showTask(before) {
   byId("no-lines").hidden = lines.length > 0;
   byId("no-lines").textContent = next();
   showLines();
-  byId("undo").disabled = !screen.last.some((event) => !event.undone && event.kind !== "undo");
+  mayUndo();
   byId("done").disabled = !lines.some((line) => line.counted > 0);
   byId("parked-count").textContent = screen.parked;
   if (receiving) showExpected();
@@ -257,7 +259,9 @@ onCode(async (text, how) => {
 });
 
 byId("blind")?.addEventListener("click", () => attempt(() => begin(null)));
-byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", within())));
+const mayUndo = () => { byId("undo").disabled = !screen || !Object.keys(lastSaid(screen.last, within())).length; };
+outbox.addEventListener("change", mayUndo);
+byId("undo").addEventListener("click", () => attempt(() => act("counts/undo", within(undoLast(screen.last, within())))));
 byId("parked").addEventListener("click", () => attempt(showUnknown));
 byId("drop").addEventListener("click", () => ask(_("Give it up?"), _("What was scanned is set aside. Nothing is booked."), _("Give it up"), async () => {
   if (!await answerOrKept("tasks/drop", within(), act)) { show(ended()); return; }
