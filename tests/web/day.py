@@ -183,6 +183,7 @@ def _goods(day: Day) -> None:
     lines = [{"item": "BOLT", "quantity": 10, "target": _bin(day, n)} for n in BINS if n != 1]
     lines.append({"item": "BOLT", "quantity": 900, "target": _bin(day, 1)})
     lines.append({"item": "PAINT", "lot": "L1", "quantity": 90, "target": _bin(day, 1)})
+    lines.append({"item": "DRILL", "serial": f"S-{day.aisle}1", "quantity": 1, "target": _bin(day, 1)})
     day.act(_mona(day), "documents/receive", lines=lines)
 
 

@@ -8,6 +8,7 @@ import jsonschema_rs
 import pytest
 
 from tests.web import day, described, kit, walk
+from tests.web.fuzz import STREAM
 from web import node_examples
 from web.routes import Route
 
@@ -37,8 +38,9 @@ def test_each_is_done_on_the_day_that_they_tell_of(tmp_path: Path) -> None:
         [known] = day.until_then(stage, app)
         refused = {}
         for route in walk.ROUTES:
-            if route.name not in day.NEVER:
+            if route.path != STREAM:
                 answer = day.ask(known, route)
                 if answer.status_code >= 300 or (answer.is_json and "ask" in answer.json):
                     refused[route.name] = answer.text
-    assert refused == {}, "\n".join(f"{name}: {text}" for name, text in refused.items())
+    not_done = "\n".join(f"{name}: {text}" for name, text in refused.items())
+    assert set(refused) | {"get_events"} == set(day.NEVER), not_done
