@@ -29,6 +29,7 @@ from web import (
     node_api_work,
     node_days,
     node_events,
+    node_examples,
     openapi,
 )
 from web.languages import ENGLISH
@@ -67,7 +68,8 @@ ROUTES: tuple[Route, ...] = (
 @cache
 def described() -> str:
     """The description of every route, the event stream included, as JSON."""
-    return openapi.text_of(openapi.document((*ROUTES, node_events.EVENTS), "Tallyman node", people.role_names))
+    every = (*ROUTES, node_events.EVENTS)
+    return openapi.text_of(openapi.document(every, "Tallyman node", people.role_names, node_examples.example))
 
 
 def blueprint(parts: NodeParts) -> Blueprint:

@@ -267,7 +267,8 @@ CERTIFICATE = record(
         "height": HEIGHT,
         "block": HASH,
         "complete": flag(),
-        "bins": array({"type": "object"}, None),
+        "bins": array({"type": "object"}, None, "Each bin that is covered, with the count that covers it"),
+        "sealed": array({"type": "object"}, None, "Units that nobody opened, each with its confirmation"),
         "missing": array(CODE, None),
     },
 )

@@ -6,7 +6,8 @@ Shapes with a name (JSON Schema's `title`) are told once, under components.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from web.routes import CURSOR, JSON, LIMIT, OPEN, Route
@@ -63,12 +64,25 @@ TOO_LARGE: Json = {"text/plain": {"schema": text()}}
 RETRY_HEADER = {"Retry-After": {"schema": text(pattern="^[0-9]+$"), "description": "Seconds"}}
 
 
-def document(routes: Iterable[Route], title: str, role_names: Callable[[int], list[str]]) -> Json:
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A request as somebody may send it: `path` its parameters by name, `body` None where it has none."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    body: Json | None = None
+
+
+def document(
+    routes: Iterable[Route],
+    title: str,
+    role_names: Callable[[int], list[str]],
+    example: Callable[[Route], Example] = lambda _: Example(),
+) -> Json:
     """The whole description as JSON values. Raises ValueError when two shapes share a name."""
     shapes: dict[str, Schema] = {}
     paths: dict[str, Json] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, role_names, shapes)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, role_names, shapes, example(route))
     problem = _named(PROBLEM, shapes)
     refusals = {
         f"Refused{status}": {
@@ -95,7 +109,9 @@ def document(routes: Iterable[Route], title: str, role_names: Callable[[int], li
     }
 
 
-def _operation(route: Route, role_names: Callable[[int], list[str]], shapes: dict[str, Schema]) -> Json:
+def _operation(
+    route: Route, role_names: Callable[[int], list[str]], shapes: dict[str, Schema], example: Example
+) -> Json:
     roles = role_names(route.roles) if route.roles else []
     found: Json = {
         "operationId": route.name,
@@ -109,12 +125,13 @@ def _operation(route: Route, role_names: Callable[[int], list[str]], shapes: dic
     if roles:
         found["description"] = f"Needs {' or '.join(roles)}."
         found["x-roles"] = roles
-    parameters = [*_path(route, shapes), *_query(route, shapes), *_headers(route)]
+    parameters = [*_path(route, shapes, example), *_query(route, shapes), *_headers(route)]
     if parameters:
         found["parameters"] = parameters
     if route.body is not None:
         body = _with_op_id(route.body) if route.act else route.body
-        found["requestBody"] = {"required": True, "content": {JSON: {"schema": _named(body, shapes)}}}
+        media = {"schema": _named(body, shapes), **({} if example.body is None else {"example": example.body})}
+        found["requestBody"] = {"required": True, "content": {JSON: media}}
     answer = route.shape()
     if answer is not None:
         found["responses"]["200"] = {
@@ -127,11 +144,13 @@ def _operation(route: Route, role_names: Callable[[int], list[str]], shapes: dic
     return found
 
 
-def _path(route: Route, shapes: dict[str, Schema]) -> list[Json]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": _named(route.params[name], shapes)}
-        for name in route.names
-    ]
+def _path(route: Route, shapes: dict[str, Schema], example: Example) -> list[Json]:
+    found = []
+    for name in route.names:
+        shown = {"example": example.path[name]} if name in example.path else {}
+        schema = _named(route.params[name], shapes)
+        found.append({"name": name, "in": "path", "required": True, "schema": schema, **shown})
+    return found
 
 
 def _query(route: Route, shapes: dict[str, Schema]) -> list[Json]:

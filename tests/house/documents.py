@@ -32,6 +32,7 @@ is described. Written by `python -m tests.house.documents`.
 - **pages**: `limit` (1 to 200) and `cursor`, the `next` of the page before. No list holds more than 200 rows.
 - **ETag** stands on every JSON answer to GET; **If-Match** on a decision makes it hold only for what was seen. It is
   never passed over (RFC 9110): where nothing has an ETag that could be compared, only `*` holds, and others get 412.
+- **Examples** of all requests stand in the description; they tell of one day and name each other.
 - A slash in a code is written `%2F`. Refusals are RFC 9457 problems whose `detail` says what to do.
 
 | | address | who | | what |

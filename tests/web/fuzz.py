@@ -1,9 +1,10 @@
 """`python -m tests.web.fuzz --seconds 45 --seed 1`: schemathesis over the whole description, against a real node.
 
-The node has goods, counts, proposals and transfers and stands behind its own server. Half of what is generated is
-made to name things that exist (`tests/web/fuzz_hooks.py`), because a request about nothing is refused at the door.
-Three people ask, since no one may have all roles: one with those of a day's work, an ADMIN and an auditor, each what
-they may ask. The node itself counts what it answered: an operation that nobody reached fails a long run.
+The node has days of work behind it (`tests/web/day.py`) and stands behind its own server. Half of what is generated
+is made to name things that exist, or is the example of its operation, changed a little (`tests/web/fuzz_hooks.py`),
+because a request about nothing is refused at the door. Three people ask, since no one may have all roles: one with
+those of a day's work, an ADMIN and an auditor, each what they may ask. The node itself counts what it answered: an
+operation that nobody reached, or of which nothing ended well, fails a long run.
 
 A planted fault is an answer that is not described and that one person alone can get: `--planted` must see it.
 """
@@ -16,16 +17,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, request
 
-from ledger.people import ADMIN, AUDIT, STOCK_ROLES, role_names
-from tests.node.floor_kit import PIN, Stage, actor_of, code_of, introduce
-from tests.web import kit, walk
+from ledger.people import ADMIN, AUDIT, COUNT, STOCK_ROLES, role_names
+from tests.node.floor_kit import PIN, Stage, code_of, introduce
+from tests.web import day, kit, walk
 from tests.web.fuzz_hooks import TABLET
 from web.server import Server
 
@@ -49,51 +52,56 @@ ENDING = ("/api/v1/auth/logout", "/api/v1/auth/refresh")
 STREAM = "/events"
 # Who asks, and how many twentieths of the time.
 PEOPLE = (("every", STOCK_ROLES, 10), ("ada", ADMIN, 4), ("audrey", AUDIT, 2))
+# Whose log-ins end; no second factor is asked of them.
+ENDING_LOGIN = "lasse"
+# A day in each has what every operation acts on, once; a long run uses up more of them.
+AISLES = "ABC"
+AISLE_S = 100
+# What names nothing, or would lock out who does the rest of the day.
+UNNAMED = ("op_id", "content", "csv", "login", "note", "paper", "points", "scanned", "title")
+TEXTS = ("4006381333931", "BIN:A-02", "]C10104006381333931")
 ENDING_SHARE = 4
-# Within this time every operation is reached, also on a slow machine.
+# Within this time every operation is reached and done, also on a slow machine: it begins with the examples as they
+# are. They have a test of their own (tests/web/test_examples), and a short run has no time for them.
 REACHED_S = 200
+MADE_UP = ("--phases", "coverage,fuzzing,stateful")
 # What a planted fault is looked for with: a number and no time, so that it does not hang on the machine.
 PLANTED_EXAMPLES = 100
 
 
-def furnish(stage: Stage) -> dict[str, Sequence[str]]:
-    """A bit of everything, and the names that lead there."""
-    stage.receive(
-        {"item": "BOLT", "quantity": 500},
-        {"item": "PAINT", "lot": "L1", "quantity": 7},
-        {"item": "DRILL", "serial": "S1", "quantity": 1},
-    )
-    sven, mona, cora = (stage.as_(login) for login in ("sven", "mona", "cora"))
-    wish = {"name": "Week", "bins": ["A-01", "A-02"], "rule": {"control_percent": 0}}
-    session = stage.floor.counting.open_session(stage.op(), sven, wish)["session"]
-    stage.floor.counting.open_bin(stage.op(), cora, {"bin": "A-01"})
-    stage.floor.counting.enter(stage.op(), cora, {"item": "BOLT", "quantity": 499})
-    stage.floor.counting.close_bin(stage.op(), cora, {"bin": "A-01", "confirm": True})
-    change = {"lines": [{"item": "BOLT", "location": "A-02", "change": 1}], "reasons": ["found"]}
-    proposal = stage.floor.stock.adjust(stage.op(), mona, change)["op_id"]
-    line = {"item": "BOLT", "quantity": 3, "source": "A-01"}
-    transfer = stage.floor.transfers.dispatch(stage.op(), sven, {"receiver": "bergen", "lines": [line]}, PIN)["op_id"]
-    stage.site.seal()
-    operation = str(stage.receive({"item": "BOLT", "quantity": 1}))
-    return {
-        "code": ("BOLT", "PAINT", "DRILL", "A-01", "DOCK"),
-        "bin": ("A-01", "A-02", "DOCK"),
-        "location": ("A-01", "A-02", "DOCK"),
-        "source": ("A-01", "A-02", "DOCK"),
-        "target": ("A-01", "A-02", "DOCK"),
-        "item": ("BOLT", "PAINT", "DRILL"),
-        "lot": ("L1", "L2"),
-        "serial": ("S1", "S2"),
-        "actor": [str(actor_of(login)) for login in ("cora", "mona", "every")],
-        "assignee": [str(actor_of("cora"))],
-        "session": (str(session),),
-        "proposal": (str(proposal),),
-        "of": (operation,),
-        "transfer": (str(transfer),),
-        "receiver": ("bergen",),
-        "text": ("4006381333931", "BIN:A-02", "]C10104006381333931"),
-        "pin": (PIN,),
+def known_here(days: Sequence[day.Day]) -> dict[str, object]:
+    """What the hooks are told: `names`, what there is by the member that may name it, and `ready`, requests that can
+    be done as they are, once, by operation: {asker, path, body}. `asker`: the token of who alone can, or ""."""
+    ready: dict[str, list[dict[str, Any]]] = {}
+    names: dict[str, list[str]] = {
+        "ending": [ENDING_LOGIN],
+        "serial": [f"S-{each.aisle}1" for each in days],
+        "text": list(TEXTS),
     }
+    for route in walk.ROUTES:
+        if route.path in (*ENDING, STREAM) or route.name in day.NEVER:
+            continue
+        for each in days:
+            login, how = each.request(route)
+            ready.setdefault(route.name, []).append(
+                {"asker": "" if login in day.PEOPLE else each.tokens[login], "path": how.path, "body": how.body}
+            )
+            for name, value in _said({**how.path, **(how.body or {})}):
+                if name not in UNNAMED and value not in names.setdefault(name, []):
+                    names[name].append(value)
+    return {"names": names, "ready": ready}
+
+
+def _said(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a request, with the member that says it; what `bins` lists are bins."""
+    if isinstance(value, str):
+        yield {"bins": "bin"}.get(name, name), value
+    elif isinstance(value, dict):
+        for inside, each in value.items():
+            yield from _said(each, inside)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _said(each, name)
 
 
 def everybody(stage: Stage) -> str:
@@ -128,25 +136,31 @@ class Tally:
     def total(self) -> int:
         return sum(answers.total() for answers in self.answers.values())
 
+    def never_done(self) -> list[str]:
+        """Operations of which no request ended well, other than those of which none can."""
+        done = {name for name, answers in self.answers.items() if any(status < 300 for status in answers)}
+        return [route.name for route in walk.ROUTES if route.name not in done and route.name not in day.NEVER]
+
     def unreached(self) -> list[str]:
         """Operations that nobody got further with than the question who asks."""
         reached = {name for name, answers in self.answers.items() if set(answers) - {401, 403}}
         return [route.name for route in walk.ROUTES if route.path != STREAM and route.name not in reached]
 
 
-def run(url: str, token: str, names: object, seed: int, *words: str) -> int:
+def run(url: str, token: str, known: object, seed: int, *words: str) -> int:
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/api/v1/openapi.json"]
     command += ["--header", f"Authorization:Bearer {token}", "--checks", ",".join(CHECKS), "--seed", str(seed)]
     command += ["--continue-on-failure", "--request-timeout", "20", "--no-color", *words]
     environment = {
         **os.environ,
         "SCHEMATHESIS_HOOKS": "tests.web.fuzz_hooks",
-        "TALLYMAN_FUZZ_NAMES": json.dumps(names),
         "PYTHONPATH": str(ROOT),
     }
     with tempfile.TemporaryDirectory() as folder:
         settings = f"[checks.negative_data_rejection]\nexpected-statuses = {json.dumps(NO)}\n"
         (Path(folder) / "schemathesis.toml").write_text(settings, "utf-8")
+        (Path(folder) / "known.json").write_text(json.dumps(known), "utf-8")
+        environment["TALLYMAN_FUZZ_KNOWN"] = str(Path(folder) / "known.json")
         return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
 
 
@@ -164,20 +178,26 @@ def only(names: Iterable[str]) -> list[str]:
 
 
 def fuzz(seconds: int, seed: int, planted: Callable[[Flask], None] | None = None) -> list[str]:
-    """What is wrong after so long: who met what is not described, and the operations that nobody reached in a long
-    run. A planted fault takes as long as it takes."""
+    """What is wrong after so long: who met what is not described and, in a long run, the operations that nobody
+    reached and those of which no request ended well. A planted fault takes as long as it takes."""
     found: list[str] = []
+    began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         stage, app = kit.node(Path(folder) / "node", watched=False)
-        names, tally = furnish(stage), Tally()
+        tally = Tally()
         tally.watch(app)
-        tokens = {login: person(stage, login, roles) for login, roles, _ in PEOPLE}
-        turns = [(login, _for(seconds * share // 20) + only(opened(roles))) for login, roles, share in PEOPLE]
-        ending = [word for path in ENDING for word in ("--include-path", path)]
-        # Each of its requests brings a log-in of its own.
-        turns.append(("every", [*_for(seconds * ENDING_SHARE // 20), *ending, "--exclude-checks", "ignored_auth"]))
         if planted is not None:
             planted(app)
+        days = day.until_then(stage, app, AISLES[: max(1, seconds // AISLE_S)])
+        person(stage, ENDING_LOGIN, COUNT)
+        known, tokens = known_here(days), days[0].tokens
+        tally.answers.clear()  # what follows is generated
+        left_s = max(20, seconds - int(time.monotonic() - began_s))
+        turns = [(login, _for(left_s * share // 20) + only(opened(roles))) for login, roles, share in PEOPLE]
+        ending = [word for path in ENDING for word in ("--include-path", path)]
+        # Each of its requests brings a log-in of its own.
+        turns.append(("every", [*_for(left_s * ENDING_SHARE // 20), *ending, "--exclude-checks", "ignored_auth"]))
+        if planted is not None:
             hers = only(sorted(set(opened(ADMIN)) - set(opened(STOCK_ROLES))))
             turns = [("ada", ["--max-examples", str(PLANTED_EXAMPLES), *hers])]
         server = Server(app, "127.0.0.1", 0)
@@ -186,16 +206,18 @@ def fuzz(seconds: int, seed: int, planted: Callable[[Flask], None] | None = None
         with kit.closing(stage):
             try:
                 for login, words in turns:
-                    if run(url, tokens[login], names, seed, *words):
+                    if run(url, tokens[login], known, seed, *words, *(() if seconds >= REACHED_S else MADE_UP)):
                         found.append(login)
                 # Whatever was thrown at it: the books still agree with the chain, and it still works.
                 stage.site.seal()
                 stage.receive({"item": "BOLT", "quantity": 1})
             finally:
                 server.stop()
-    refused = [route.name for route in walk.ROUTES if not any(s < 300 for s in tally.answers.get(route.name, {}))]
-    print(f"{tally.total()} answers; only refused: {', '.join(refused) or 'none'}", flush=True)
-    return found + tally.unreached() if planted is None and seconds >= REACHED_S else found
+    told = {"answers": tally.total(), "unreached": tally.unreached(), "never_done": tally.never_done()}
+    print(json.dumps(told), flush=True)
+    if planted is not None:
+        return found
+    return found + (tally.unreached() + tally.never_done() if seconds >= REACHED_S else [])
 
 
 def _for(seconds: int) -> list[str]:
