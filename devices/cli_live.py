@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from devices.cli_read import NUMBER_MAX, config_options, configured, print_read
+from devices.decoders.labels import Labels
 from devices.decoders.scan import decode
 from devices.doctor import ports
 from devices.journal import FILE, Journal
@@ -189,7 +190,7 @@ def _monitor(arguments: argparse.Namespace) -> int:
                 if not left:
                     break
             return 0
-        journal = _monitor_journal(arguments.journal)
+        journal = _monitor_journal(arguments.journal, labels)
         if journal:
             stack.callback(journal.close)
         for frame in source.frames():
@@ -285,7 +286,7 @@ class Source:
                 self._transport.write(data)
 
 
-def _monitor_journal(path: str | None) -> Journal | None:
+def _monitor_journal(path: str | None, labels: Labels) -> Journal | None:
     if path is None:
         return None
     file = Path(path) / FILE if Path(path).is_dir() else Path(path)
@@ -293,7 +294,7 @@ def _monitor_journal(path: str | None) -> Journal | None:
         if not file.parent.is_dir():
             raise Rejected(f"there is no folder {file.parent} for a journal")
         Journal.create(file)
-    return Journal(file, clock=SystemClock(), random=SystemRandom())
+    return Journal(file, clock=SystemClock(), random=SystemRandom(), labels=labels)
 
 
 def _sim(arguments: argparse.Namespace) -> int:

@@ -2,9 +2,10 @@
 
 The file has its own writer, apart from the site's, so that sealing a block never delays a beep. A read is recorded
 once, in order, and afterwards only its state moves: recorded → taken, parked or ignored; parked → taken or ignored.
-Nothing is ever deleted and no repeat is dropped: it is recorded and marked. A read that its scanner sent again
-because it heard no answer is recorded as ignored, and where that can only be guessed (the program died before it is
-known to have answered) as parked, for a person to decide: neither is counted a second time.
+Nothing is ever deleted and no repeat is dropped: it is recorded and marked. Of a badge only that it was one is
+recorded: what it reads is a person's, and nobody asks the journal for it. A read that its scanner sent again because
+it heard no answer is recorded as ignored, and where that can only be guessed (the program died before it is known to
+have answered) as parked, for a person to decide: neither is counted a second time.
 
 Reads that arrive while a commit is under way share the next one: whoever comes first commits for all who wait.
 
@@ -19,11 +20,13 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from devices.decoders import symbology
+from devices.decoders.labels import Labels
+from devices.decoders.scan import OUR_LABELS
 from devices.reads import Again, NewRead, Read, State
 from devices.rows import (
     COLUMNS,
@@ -91,9 +94,11 @@ class Journal:
         random: Random,
         quality: Callable[[], int] = lambda: OWN_CLOCK,
         repeat_ms: int = REPEAT_MS,
+        labels: Labels = OUR_LABELS,
     ) -> None:
-        """Open an existing journal; raises Rejected when it is missing. `quality`: how far the clock is trusted."""
-        self._clock, self._quality, self._repeat_ms = clock, quality, repeat_ms
+        """Open an existing journal; raises Rejected when it is missing. `quality`: how far the clock is trusted.
+        `labels`: what a badge looks like."""
+        self._clock, self._quality, self._repeat_ms, self._labels = clock, quality, repeat_ms, labels
         with plainly():
             self._writer = db.open_writer(path)
             db.migrate(self._writer, SCHEMA)
@@ -150,7 +155,7 @@ class Journal:
         """
         if not reads:
             return []
-        ticket = _Ticket([(read, checked(read)) for read in reads])
+        ticket = _Ticket([(self._discreet(read), checked(read)) for read in reads])
         with self._queue_lock:
             self._queue.append(ticket)
         with self._write_lock:
@@ -259,6 +264,10 @@ class Journal:
         """Wait until a read beyond position `after` is durable; False when none came within `timeout_ms`."""
         with self._arrived:
             return self._arrived.wait_for(lambda: self._position > after, timeout_ms / 1000)
+
+    def _discreet(self, read: NewRead) -> NewRead:
+        kept = self._labels.discreet(read.raw)
+        return read if kept == read.raw else replace(read, raw=kept, length=0)
 
     def _must_be_open(self) -> None:
         if self._closed:

@@ -226,12 +226,13 @@ def _count(session: Session, origin: Origin, op_id: str, rules: RulesConfig, now
             session, discrepancies.COUNT_VARIANCE, subject, "a later round is within the limits", evidence, now_ms
         )
         return
+    differ = "differs" if len(over) == 1 else "differ"
     discrepancies.report(
         session,
         discrepancies.COUNT_VARIANCE,
         subject,
         origin.site,
-        f"bin {count['bin']}: {len(over)} of {len(lines)} counted lines differ by more than the limits",
+        f"bin {count['bin']}: {len(over)} of {len(lines)} counted lines {differ} by more than the limits",
         evidence,
         now_ms,
     )

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from urllib.parse import unquote
 
+from ledger import lock
 from ledger.errors import Corrupt, Rejected, Unavailable
 from ledger.seams import DiskStorage, Storage, failpoint
 
@@ -203,7 +205,7 @@ def one(connection: Connection, sql: str, values: Iterable[object] = ()) -> dict
 
 
 def _connect(uri: str) -> Connection:
-    name = uri.removeprefix("file:").partition("?")[0]
+    name = unquote(uri.removeprefix("file:").partition("?")[0])
     try:
         connection = driver.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
@@ -211,6 +213,7 @@ def _connect(uri: str) -> Connection:
         connection.execute("PRAGMA mmap_size=0")
         connection.execute("PRAGMA schema_version").fetchone()  # the first that reads the file
     except driver.OperationalError as error:
+        lock.writable(Path(name).parent)
         raise Unavailable(f"cannot open the database {name}: {error}") from error
     except driver.DatabaseError as error:
         raise Corrupt(f"the database {name} is damaged: {error}; put back a copy of it") from error

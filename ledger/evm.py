@@ -222,11 +222,12 @@ class Executor:
         block.receipts.append(encode_receipt(block.gas_used, bloom, logs))
         return Outcome(True, ran.gas_used, logs, "")
 
-    def view(self, to: bytes, data: bytes, sender: bytes = bytes(20)) -> bytes:
-        """What the contract at `to` answers, on the pending state if a block is open; raises `Rejected` on revert."""
+    def view(self, to: bytes, data: bytes, sender: bytes = bytes(20), gas: int = VIEW_GAS) -> bytes:
+        """What the contract at `to` answers, on the pending state if a block is open; raises `Rejected` on revert.
+        What it changes is undone."""
         self._confirm()
         block = self._open or _Open(self._context(self._head.timestamp + 1), Journal(self._state))
-        message = Message(sender, to, data, block.journal.get_code(to), VIEW_GAS)
+        message = Message(sender, to, data, block.journal.get_code(to), gas)
         result = run_view(self._machine, block.journal, block.context, message)
         if not result.ok:
             raise Rejected(words_of(result))

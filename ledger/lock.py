@@ -20,6 +20,7 @@ def hold(folder: Path, name: str = LOCK_FILE) -> Iterator[None]:
     try:
         descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        writable(folder)
         raise Rejected(
             f"{folder} is not a data folder that can be used: {error.strerror}; name one with --dir"
         ) from error
@@ -34,6 +35,15 @@ def hold(folder: Path, name: str = LOCK_FILE) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def writable(folder: Path) -> None:
+    """Raises Rejected when this process cannot write in `folder`, though it is there."""
+    if folder.is_dir() and not os.access(folder, os.W_OK):  # a superuser too, where the disk is mounted read-only
+        raise Rejected(
+            f"cannot write in {folder}, and its databases need that even to be read: "
+            "mount it for writing, or make it this user's own"
+        )
 
 
 def is_held(folder: Path) -> bool:

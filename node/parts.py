@@ -8,7 +8,7 @@ op_id of the act itself names the whole and is no operation of the chain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,24 @@ class Stated:
 def chunks(lines: Sequence[int]) -> list[Sequence[int]]:
     """The lines of each part of a document with these lines."""
     return [lines[start : start + LINES_MAX] for start in range(0, len(lines), LINES_MAX)]
+
+
+def standing(lines: Sequence[int], stands: Callable[[Sequence[int]], bool]) -> list[int]:
+    """The lines that can be booked together, in their order: each that `stands` behind the ones kept before it. None
+    when nothing stands. A line that does not costs a few questions more, not one for every line of the part."""
+    kept: list[int] = []
+
+    def keep(some: Sequence[int]) -> None:
+        if stands([*kept, *some]):
+            kept.extend(some)
+        elif len(some) > 1:
+            half = len(some) // 2
+            keep(some[:half])
+            keep(some[half:])
+
+    if lines:
+        keep(lines)
+    return kept
 
 
 def has_parts(call: calls.Call) -> bool:

@@ -50,7 +50,7 @@ def serve(config: NodeConfig, *, json_lines: bool = False) -> None:
     with ExitStack() as stack:
         stack.enter_context(lock.hold(config.folder))
         kept = _require_enrolled(config)
-        journal = Journal(config.path(READS_FILE), clock=clock, random=random)
+        journal = Journal(config.path(READS_FILE), clock=clock, random=random, labels=config.own_labels())
         stack.callback(journal.close)
         whereabouts = Whereabouts(config.folder, clock)
         stack.callback(whereabouts.close)

@@ -213,6 +213,17 @@ class Site:
             self._keeper.ready()
             return self._keeper.engine().view(to, data)
 
+    def would_take(self, call: calls.Call, op_id: OpId) -> bool:
+        """Whether the manager would do this operation as things stand now; nothing is done."""
+        with self._lock:
+            head = self._keeper.ready()
+            try:
+                sender = self._keys.transaction.address
+                self._keeper.engine().view(head.manager, call.encode(op_id), sender, calls.gas_limit(call))
+            except Rejected:
+                return False
+            return True
+
     @contextmanager
     def writing(self) -> Iterator[db.Connection]:
         """The writing connection inside one SQL transaction; nested use joins it.

@@ -358,31 +358,38 @@ class Documents:
     ) -> tuple[Answer, Wish]:
         """Record a document, in parts if it is a large one (`node/parts`). What already happened, or would tell a
         counter too much, becomes an exception document. Answers what the person may hear, and what was booked."""
-        chunks = self._chunks(connection, wish, build(()))
+        chunks = self._chunks(connection, op_id, wish, build)
         if len(chunks) == 1:
             document = self.document(connection, wish, references)
             ok = self._book(connection, op_id, who, wish, build(wish.lines), document)
-            count, booked = 0, wish if ok else wish.at(())
+            booked = wish if ok else wish.at(())
         else:
-            count, booked = len(chunks), self._book_parts(connection, op_id, who, wish, build, references, chunks)
+            booked = self._book_parts(connection, op_id, who, wish, build, references, chunks)
         if not isinstance(build(()), calls.ExceptDocument):  # that changes no books
             ends = (place for line in booked.lines for place in (line.source, line.target))
             hindsight.doubt_counts(connection, self._counting, op_id, who, ends, wish.occurred_ms)
-        answer: Answer = {"state": "recorded", **({"parts": count} if count else {})}
-        # To a counter a refusal would tell what the books hold of a bin that is being counted.
-        if len(booked.lines) < len(wish.lines) and not self._blind_to(connection, who, wish):
+        # To a counter a refusal would tell what the books hold of a bin that is being counted, and so would a part
+        # that its number of lines does not need.
+        blind = self._blind_to(connection, who, wish)
+        told = len(parts.chunks(range(len(wish.lines)))) if blind else len(chunks)
+        answer: Answer = {"state": "recorded", **({"parts": told} if told > 1 else {})}
+        if len(booked.lines) < len(wish.lines) and not blind:
             answer["exception"] = True
         return answer, booked
 
-    @staticmethod
-    def _chunks(connection: Connection, wish: Wish, call: calls.Call) -> list[Sequence[int]]:
-        """The lines of each part of a document. What happened is booked as far as anybody here understands it: the
-        rest comes apart, so that it alone becomes an exception."""
+    def _chunks(self, connection: Connection, op_id: OpId, wish: Wish, build: Build) -> list[Sequence[int]]:
+        """The lines of each part of a document. What happened is booked as far as anybody here understands it and as
+        the books have room for it: the rest comes apart, so that it alone becomes an exception."""
         every = range(len(wish.lines))
-        if not wish.happened or not parts.has_parts(call):
+        if not wish.happened or not parts.has_parts(build(())):
             return parts.chunks(every)
-        known = {number for number in every if catalogue.is_understood(connection, wish.lines[number])}
-        return parts.chunks(sorted(known)) + parts.chunks([number for number in every if number not in known])
+
+        def stands(numbers: Sequence[int]) -> bool:
+            return self._site.would_take(build(wish.at(numbers).lines), op_id)
+
+        known = [number for number in every if catalogue.is_understood(connection, wish.lines[number])]
+        booked = [number for chunk in parts.chunks(known) for number in parts.standing(chunk, stands)]
+        return parts.chunks(booked) + parts.chunks(sorted(set(every) - set(booked)))
 
     def _book_parts(
         self, connection: Connection, op_id: OpId, who: Person, wish: Wish, build: Build, references: dict[str, str],

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from devices.decoders import patterns
+from devices.decoders import patterns, symbology
 from ledger import spelling
 from ledger.errors import Rejected
 from ledger.ids import VIRTUAL, text_to_word
@@ -23,6 +23,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*"
 _NEUTRAL = frozenset("-./:_ +#$%")
 _CONTROL = re.compile(r"[A-Z0-9][A-Z0-9\-]{0,23}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{4,64}", re.ASCII)
+_UNSAID = "----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Labels:
                 raise Rejected(f"label prefix {prefix!r}: expected up to {PREFIX_LENGTH_MAX} printable characters")
             if any(other.startswith(prefix) for other in used if other is not prefix) or used.count(prefix) > 1:
                 raise Rejected(f"label prefix {prefix!r} also begins another one: they could not be told apart")
+            if self.check_character:
+                check_character(prefix)
         if self.bin_pattern:
             if len(self.bin_pattern) > PATTERN_LENGTH_MAX:
                 length = len(self.bin_pattern)
@@ -103,6 +106,15 @@ class Labels:
             raise Rejected(f"labels.{kind}_prefix is empty: no {kind} label can be printed")
         text = prefix + code
         return text + check_character(text) if self.check_character else text
+
+    def discreet(self, raw: bytes) -> bytes:
+        """What of a read may be kept: all of it, but of a badge, torn ones and ones in another case too, only that it
+        is one. Whoever knows what a badge reads can log in half-way, and can be told apart by it."""
+        front = raw[: symbology.LENGTH] if raw[:1] == b"]" else b""
+        prefix = self.badge_prefix.encode()
+        if not prefix or raw[len(front) : len(front) + len(prefix)].upper() != prefix.upper():
+            return raw
+        return front + self.printed("badge", _UNSAID).encode()
 
     def rules(self) -> dict[str, object]:
         """How they are told apart, as data: for a program that cannot ask `match`."""

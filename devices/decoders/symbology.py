@@ -39,6 +39,7 @@ NAMES = {
     "o": "printed text",
     "z": "Aztec",
 }
+LENGTH = 3
 MODIFIERS = "0123456789ABCDEFabcdefmnpqs"
 # Where a GS1 code may be meant, a modifier that is not defined is a garbled read and no other kind of text.
 _DEFINED = {"C": "0124", "E": "01234", "J": "012345", "Q": "0123456", "d": "0123456", "e": "0123"}

@@ -109,13 +109,25 @@ class SerialTransport:
 
 @cache
 def _port_class() -> Any:
-    """pyserial's port, imported when the first one is opened, and without its habit of emptying the input then.
+    """pyserial's port, imported when the first one is opened, with two habits of it undone.
 
-    A code that is coming in at that moment would lose its beginning, and the rest would pass for a whole code.
+    It empties the input then: a code that is coming in at that moment would lose its beginning, and the rest would
+    pass for a whole code. And it has the kernel pass on a byte that arrived with an error of parity or framing: a
+    wrong digit would pass for a right one. Such a byte is NUL here, as a break is, and no label holds that.
     """
     import serial
 
     class Port(serial.Serial):  # type: ignore[misc]  # pyserial has no types
+        def _reconfigure_port(self, force_update: bool = False) -> None:
+            if not force_update:
+                return  # only a timeout was changed, and that is not the port's
+            super()._reconfigure_port(force_update=True)
+            flags = termios.tcgetattr(self.fd)
+            # What another program left here would drop the byte, mark it in two more, or empty the input at a break.
+            flags[0] &= ~(termios.IGNPAR | termios.PARMRK | termios.BRKINT)
+            flags[0] |= termios.INPCK
+            termios.tcsetattr(self.fd, termios.TCSANOW, flags)
+
         def _reset_input_buffer(self) -> None:
             return None
 

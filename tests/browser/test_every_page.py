@@ -3,10 +3,12 @@ here fails. In both themes and both directions nothing is wrong with it (`test_l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from playwright.sync_api import expect
 
 from tests.browser import stage
 from tests.browser.conftest import DESK, Pages
@@ -17,6 +19,7 @@ from web.node_floor import SCREENS, WORKS
 FILES = {"static", "versioned", "node_api.get_metrics", "node_events.get_events", "node_setup.certificate",
          "node_setup.profile", "node_floor.paper_file", "words", "node_offline.worker",
          "node_offline.manifest"}  # fmt: skip
+HEARD = re.compile("Node ok|Node needs help|Alerts seen")
 Screens = dict[str, list[tuple[str, str]]]
 
 
@@ -122,6 +125,8 @@ def test_every_page_of_the_tablet(pages: Pages, node_screens: Screens) -> None:
         if path == "/offline/en":  # which goes away as soon as the node answers
             page.route("**/api/v1/status", lambda route: route.abort())
         page.goto(url + path)
+        if login and page.locator("#chip-node").count():
+            expect(page.locator("#chip-node"), f"{path} does not hear the node").to_contain_text(HEARD)
         faults += faults_of(page, f"{path} for {login or 'anybody'}")
     assert not faults, "\n".join(faults)
 

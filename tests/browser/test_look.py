@@ -29,6 +29,25 @@ TARGET_PX_MIN = 56
 OUT_OF_SIGHT = """(within) => [...document.querySelector(within).querySelectorAll(".scroll:not(.desk .scroll)")]
   .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
   .map((each) => `${each.getAttribute("aria-label")} (${each.scrollWidth} in ${each.clientWidth} px)`)"""
+# What reaches over what stands beside it, and a code of a few characters that goes on in the next line.
+AMISS = """(within) => {
+  const all = (which) => [...document.querySelector(within).querySelectorAll(which)]
+    .filter((each) => each.checkVisibility());
+  const box = (each) => each.getBoundingClientRect();
+  const linesOf = (each) => {
+    const inside = document.createRange();
+    inside.selectNodeContents(each);
+    return inside.getClientRects().length;
+  };
+  const wide = all("main .card").filter((each) => {
+    const own = box(each), place = box(each.parentElement);
+    return own.left < place.left - 1 || own.right > place.right + 1;
+  });
+  const broken = all('td bdi[dir="ltr"], p bdi[dir="ltr"] > span')
+    .filter((each) => /^[A-Z0-9-]{2,10}$/.test(each.textContent) && !each.firstElementChild && linesOf(each) > 1);
+  return [...wide.map((each) => `wider than its place: ${each.outerHTML.slice(0, 90)}`),
+    ...broken.map((each) => `on two lines: ${each.textContent}`)];
+}"""
 Looks = Sequence[tuple[str, tuple[int, int]]]
 LOOKS: Looks = [("dark", TABLET), ("light", UPRIGHT)]
 
@@ -97,6 +116,7 @@ def _faults_of(page: Any, where: str, rules: dict[str, list[str]], within: str =
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         found.append(f"{where}: the page is wider than the screen")
     found += [f"{where}: a part of {each} is out of sight" for each in page.evaluate(OUT_OF_SIGHT, within)]
+    found += [f"{where}: {each}" for each in page.evaluate(AMISS, within)]
     primary = page.evaluate(
         """() => [...document.querySelectorAll("dialog[open]").length ? document.querySelector("dialog[open]")
           .querySelectorAll(".primary") : document.querySelectorAll("main .primary")]

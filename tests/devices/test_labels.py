@@ -406,3 +406,18 @@ def test_addresses_and_status() -> None:
 def test_parts_are_told_apart() -> None:
     kinds = {type(part) for label in LABELS.values() for part in label.parts}
     assert kinds == {Text, Bars, Qr}
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_of_a_badge_nothing_is_left_but_that_it_is_one(checked: bool) -> None:
+    labels = Labels(badge_prefix="STAFF/", check_character=checked)
+    for front in ("", "]C0", "]Q1", "]d1"):
+        kept = labels.discreet(f"{front}{labels.printed('badge', 'AB-12')}".encode())
+        scan = decode(kept, on=ON, labels=labels)
+        assert scan.kind == "badge" and scan.symbology == front and b"12" not in kept
+        assert labels.discreet(kept) == kept
+    for other in (b"STAF", b"]C0BADGE:AB-12", b"]E04006381333931", b"]", b"", b"\xff\x00STAFF/"):
+        assert labels.discreet(other) == other
+    with pytest.raises(Rejected, match="check character"):
+        Labels(badge_prefix="STAFF~", check_character=True)
+    assert Labels(badge_prefix="").discreet(b"BADGE:AB-12") == b"BADGE:AB-12"

@@ -8,13 +8,14 @@ import random
 import re
 import socket
 import struct
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -26,6 +27,7 @@ from devices.simulated_scale import ScaleSide
 from devices.simulated_sides import Side, SsiSide, side_for
 from devices.simulated_wire import PipeWire, SocketWire, Trouble, Wire, serve
 from devices.transports.nodes import NodeTransport, speaks_pos
+from devices.transports.serial import SerialTransport
 from devices.transports.tcp import TcpListener, TcpTransport
 from devices.weights import Weight
 from ledger import seams
@@ -198,6 +200,29 @@ def test_a_grab_and_a_mode_are_checked_when_opened(tmp_path: Path) -> None:
         NodeTransport(str(node), "evdev").read(1)
     assert speaks_pos(bytes.fromhex("058c0902a10185020601ff")) and speaks_pos(bytes.fromhex("068c00a101"))
     assert not speaks_pos(bytes.fromhex("05010906a101058c"[:12])) and not speaks_pos(b"\x26\x8c\x00\x05")
+
+
+@pytest.mark.parametrize("parity", ["N", "E"])
+def test_a_port_shows_damage_of_the_line(parity: Literal["N", "E"]) -> None:
+    """What the kernel does with it is by these flags alone (termios(3)): a byte with an error of parity or framing is
+    NUL, and so is a break; neither passes as it came, nor empties what waits to be read."""
+    near, far = os.openpty()
+    before = termios.tcgetattr(far)
+    before[0] |= (
+        termios.BRKINT | termios.IGNBRK | termios.IGNPAR | termios.PARMRK | termios.ISTRIP
+    )  # another program's
+    termios.tcsetattr(far, termios.TCSANOW, before)
+    port = SerialTransport(os.ttyname(far), parity=parity)
+    try:
+        port.open()
+        os.write(near, b"590\0123457\r")
+        assert port.read(1_000) == b"590\0123457\r" and port.read(1) == b""
+        kept = termios.INPCK | termios.BRKINT | termios.IGNBRK | termios.IGNPAR | termios.PARMRK | termios.ISTRIP
+        assert termios.tcgetattr(far)[0] & kept == termios.INPCK
+    finally:
+        port.close()
+        os.close(near)
+        os.close(far)
 
 
 # -------------------------------------------------------------------------------------------------------- network

@@ -67,6 +67,7 @@ SHOWN = {
          "ledger/test_keys.py::test_a_file_that_holds_no_key_is_refused_without_showing_it",
          "node/test_identity.py::test_foreign_keys_are_refused"),
     58: ("node/test_cli.py::test_a_folder_or_database_that_cannot_be_used_is_said_in_one_line",
+         "node/test_cli.py::test_a_folder_that_is_mounted_read_only_is_said_and_changes_nothing",
          "node/test_cli.py::test_one_process_writes_and_others_are_told_to_wait",
          "node/test_cli.py::test_a_folder_of_any_name_is_a_nodes",
          "node/test_store.py::test_a_newer_database_is_refused_untouched",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,30 @@ def test_a_folder_or_database_that_cannot_be_used_is_said_in_one_line(
         code, _, said = call(capsys, command, "--dir", str(made.folder))
         assert (code, said.count("\n")) == (1, 1), said
         assert "site.db" in said and "damaged" in said
+
+
+def test_a_folder_that_is_mounted_read_only_is_said_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str], made: World
+) -> None:
+    """A real mount, in a name space of its own: a superuser may write everywhere else."""
+    site = made.ready()
+    receive(site, 1)
+    site.close()
+    mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 77; shift; exec "$@"'
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh", str(made.folder)]
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mounts in a name space of one's own on this machine; run this test as root")
+    before = {each: each.read_bytes() for each in made.folder.rglob("*") if each.is_file()}
+    for command in ("run", "status", "seal", "sync", "verify", "rebuild"):
+        words = [sys.executable, "-m", "tallyman", "node", command, "--dir", str(made.folder)]
+        found = subprocess.run([*inside, *words], capture_output=True, text=True, timeout=60, check=False)
+        assert (found.returncode, found.stdout) == (1, ""), found.stderr
+        assert found.stderr == (
+            f"tallyman node: cannot write in {made.folder}, and its databases need that even to be read: "
+            "mount it for writing, or make it this user's own\n"
+        )
+    assert before == {each: each.read_bytes() for each in made.folder.rglob("*") if each.is_file()}
+    assert ask(capsys, made, "verify")["unsealed"] == 1, "it goes on where it can be written again"
 
 
 def test_a_folder_of_any_name_is_a_nodes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

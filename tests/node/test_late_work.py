@@ -453,3 +453,68 @@ def test_who_states_an_act_reads_the_label_again_while_they_are_there(stage: Sta
         stage.floor.stock.except_document(stage.op(), stage.as_("mona"), stated)
     op_id, _ = sent_twice(stage, stage.floor.stock.except_document, stated)
     assert excepted(stage, op_id) == [("A-01", "NEW", 2, "A-01", "SHRINKAGE")]
+
+
+# ------------------------------------------------------------ lines that the books have no room for
+
+
+def short(stage: Stage) -> dict[str, Any]:
+    """A move of an hour ago of three lines; of the second somebody has used the goods since."""
+    stage.receive({"item": "PAINT", "lot": "L1", "quantity": 5})
+    gone = {"item": "PAINT", "lot": "L1", "quantity": 3}
+    stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": [gone], "source": "A-01", "target": "T-1"})
+    return {"lines": [BOLTS, gone, {**BOLTS, "target": "A-03"}], "source": "A-01", "target": "A-02"}
+
+
+def test_a_move_of_which_one_line_lacks_stock_is_booked_without_it(stage: Stage) -> None:
+    body = short(stage)
+    with pytest.raises(Rejected, match="not enough stock"):
+        stage.floor.stock.move(stage.op(), stage.as_("mona"), body)
+    op_id, answer = sent_twice(stage, stage.floor.stock.move, body)
+    assert answer["exception"] is True and answer["parts"] == 2
+    assert (stage.stock("A-02", "BOLT"), stage.stock("A-03", "BOLT"), stage.stock("A-01", "BOLT")) == (4, 4, 12)
+    assert (stage.stock("A-01", "PAINT"), stage.stock("A-02", "PAINT")) == (2, 0)
+    assert excepted(stage, booking_op_id(op_id, 1)) == []
+    assert excepted(stage, booking_op_id(op_id, 2)) == [("A-01", "PAINT", 3, "A-01", "A-02")]
+
+
+def test_lines_stand_in_their_order_and_together(stage: Stage) -> None:
+    """20 are there: 12 and 8 stand, 9 between them do not; what a line brings a later one may take on."""
+    on = {"item": "BOLT", "quantity": 12, "source": "A-02", "target": "A-03"}
+    amounts = [{"item": "BOLT", "quantity": each} for each in (12, 9, 8)]
+    body = {"lines": [*amounts, on], "source": "A-01", "target": "A-02"}
+    op_id, answer = sent_twice(stage, stage.floor.stock.move, body)
+    assert answer["exception"] is True
+    assert (stage.stock("A-01", "BOLT"), stage.stock("A-02", "BOLT"), stage.stock("A-03", "BOLT")) == (0, 8, 12)
+    assert excepted(stage, booking_op_id(op_id, 2)) == [("A-01", "BOLT", 9, "A-01", "A-02")]
+
+
+def test_what_lacks_stock_and_what_nobody_understands_are_kept_together(stage: Stage) -> None:
+    body = short(stage)
+    body["lines"].append({"item": "NEW", "quantity": 1})
+    op_id, answer = sent_twice(stage, stage.floor.stock.move, body)
+    assert answer["exception"] is True and answer["parts"] == 2
+    assert [line[1] for line in excepted(stage, booking_op_id(op_id, 2))] == ["PAINT", "NEW"]
+
+
+def test_a_counter_is_not_told_by_the_parts_that_a_line_lacked_stock(stage: Stage) -> None:
+    body = short(stage)
+    stage.floor.counting.open_session(
+        stage.op(), stage.as_("sven"), {"name": "W", "bins": ["A-01"], "rule": {"control_percent": 0}}
+    )
+    op_id, answer = sent_twice(stage, stage.floor.stock.move, body, "cora")
+    assert {name: answer[name] for name in answer if name != "op_id"} == {"state": "recorded"}, answer
+    assert stage.stock("A-02", "BOLT") == 4 and excepted(stage, booking_op_id(op_id, 2))
+
+
+@pytest.mark.parametrize("verb", ["receive", "issue"])
+def test_a_receipt_and_an_issue_are_booked_as_far_as_they_stand_too(stage: Stage, verb: str) -> None:
+    stock = stage.floor.stock
+    stage.receive({"item": "DRILL", "serial": "S1", "quantity": 1})
+    act, line, body = {
+        "receive": (stock.receive, {"item": "DRILL", "serial": "S1", "quantity": 1}, {"target": "A-02"}),
+        "issue": (stock.issue, {"item": "BOLT", "quantity": 4_000}, {"source": "A-01", "order": "SO-1"}),
+    }[verb]
+    op_id, answer = sent_twice(stage, act, {"lines": [line, BOLTS], **body})
+    assert answer["exception"] is True and excepted(stage, booking_op_id(op_id, 2))[0][1] == line["item"]
+    assert stage.stock("A-01", "BOLT") == (16 if verb == "issue" else 20)

@@ -149,20 +149,20 @@ def test_nothing_of_it_is_there_when_one_line_is_refused_or_the_power_fails(stag
     assert (total(again, "DOCK"), total(again, "A-02")) == (0, 600)
 
 
-def test_what_happened_and_cannot_be_booked_is_an_exception_for_its_part_only(stage: Stage) -> None:
+def test_what_happened_and_cannot_be_booked_is_an_exception_for_its_lines_only(stage: Stage) -> None:
     mona = stage.as_("mona")
     stage.floor.stock.receive(stage.op(), mona, {"target": "DOCK", "lines": lines(400)})
     wish: Body = {"source": "DOCK", "target": "A-02", "happened": True, "lines": lines(400)}
     wish["lines"][300] |= {"quantity": 999}
     op = stage.op()
     answer = stage.floor.stock.move(op, mona, wish)
-    assert answer == {"op_id": str(op), "state": "recorded", "parts": 2, "exception": True}
-    assert total(stage, "A-02") == 200
+    assert answer == {"op_id": str(op), "state": "recorded", "parts": 3, "exception": True}
+    assert total(stage, "A-02") == 600 - 2
     with stage.site.reading() as connection:
         shown = stage.floor.lookups.operation(connection, mona, op)
         assert "DOCK" in stage.floor.lookups.suspects(connection)
-    assert [part["exception"] for part in shown["parts"]] == [False, True]
-    assert stage.site.find(booking_op_id(op, 2)) is not None
+    assert [part["exception"] for part in shown["parts"]] == [False, False, True]
+    assert stage.site.find(booking_op_id(op, 3)) is not None
 
 
 def test_limits_of_large_documents_are_said(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -169,3 +170,18 @@ def open_bin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         with made.site.reading() as connection:
             made.before = connection.execute("SELECT COUNT(*) FROM operations").fetchone()  # type: ignore[attr-defined]
         yield made
+
+
+def test_what_a_badge_reads_is_kept_nowhere(stage: Stage) -> None:
+    """Not by a scanner of nobody either, nor when it came torn or in another case; that a badge was read is kept."""
+    badges = ("BADGE:cora-4711", "]C0BADGE:cora-4711", "]Q1badge:CORA-4711", "BADGE:4711")
+    assert {stage.scan(badge)["outcome"] for badge in badges} == {"badge"}
+    assert stage.scan("BADGE:cora-4711", device="of-nobody")["outcome"] == "nobody"
+    stage.journal.record(
+        [NewRead("gun", b"]C0BADGE:cora-47", fault="truncated"), NewRead("gun", b"BADGE:cora-4711\0")]
+    )
+    torn, garbled = (outcome for _, outcome in stage.floor.scanning.drain(stage.journal))
+    assert (torn["outcome"], garbled["outcome"]) == ("ignored", "badge")
+    assert len(stage.journal.latest()) == 7
+    files = [path for path in stage.world.folder.rglob("*") if path.is_file()]
+    assert [path.name for path in files if re.search(rb"4711|cora-47", path.read_bytes(), re.IGNORECASE)] == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from devices.protocols.keys import EVENT
+from devices.protocols.line import DOUBT_MS
 from devices.registry import Registry
 from devices.simulated import SimulatedScanner
 from devices.supervisor import Supervisor
@@ -275,6 +277,17 @@ def test_36_what_a_wrong_speed_makes_of_a_code(gun: Gun) -> None:
         garbled = bytes(byte ^ dice.randrange(1, 256) for byte in GOOD)
         outcomes = gun.send(garbled + b"\xf8\x00\r", reads=None)
         assert all(each["outcome"] in HARMLESS for each in outcomes), garbled
+
+
+def test_36_breaks_and_errors_of_parity(gun: Gun) -> None:
+    """As the kernel hands them over: NUL for every byte that was damaged, and for a break."""
+    harmless(gun, *(GOOD[:place] + b"\0" + GOOD[place + 1 :] for place in range(len(GOOD))))
+    for bare in (b"\0" + GOOD, b"\0BIN:A-02", b"LOT\0AB"):
+        (outcome,) = gun.send(bare + b"\r")
+        assert outcome["outcome"] == "parked" and "check the scanner's baud rate, parity and cable" in outcome["why"]
+    (broken,) = gun.send(b"\0" * 3)  # a cable that is pulled, and silence
+    assert broken["outcome"] == "parked" and "scan again" in broken["why"]
+    time.sleep(DOUBT_MS / 1000)
 
 
 def test_37_text_that_is_cut_or_in_another_encoding(gun: Gun) -> None:
