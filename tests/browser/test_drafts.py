@@ -55,6 +55,36 @@ def test_another_tablet_goes_on_where_the_first_one_broke(pages: Pages, scanned:
     figures(first)
 
 
+BUSY = """new Promise((begun) => {
+  window.busy = true;
+  indexedDB.open("tallyman").onsuccess = ({ target: { result: db } }) => {
+    const facts = db.transaction(["items", "kept", "facts"], "readwrite").objectStore("facts");
+    const on = () => { if (window.busy) facts.get("none").onsuccess = on; else db.close(); begun(); };
+    on();
+  };
+})"""
+
+
+def test_nothing_is_shown_before_it_is_on_the_tablets_disk(pages: Pages, scanned: Scan) -> None:
+    """What is shown sooner is gone with a page that ends just then."""
+    put(pages.house, "J-01", 3)
+    page = pages.tablet("pia", "/floor/issue")
+    scanned(page, "BIN:J-01", CABLE, CABLE)
+    figures(page, "2")
+    page.evaluate(BUSY)
+    page.click("#undo")
+    page.wait_for_timeout(500)
+    figures(page, "2")
+    page.evaluate("window.busy = false")
+    figures(page, "1")
+    page.reload()
+    figures(page, "1")
+    page.get_by_role("button", name="Change Extension cable").click()
+    keys(page, "0", "#keypad")
+    page.click("#keypad [data-key=ok]")
+    kept(pages, "pia", "issue", 0)
+
+
 def test_lines_are_there_after_a_flat_battery_without_the_node(pages: Pages, scanned: Scan) -> None:
     pages.forgive(*OUT_OF_REACH)
     page = pages.tablet("pia", "/floor/issue")

@@ -54,7 +54,7 @@ function show() {
     title: titled(line), details: [...detailsOf(line), aboard(line)], figure: `${written(line.came, line.decimals)} / ${written(line.open, line.decimals)}`,
     beside: differs(line), latest: line === transfer.latest,
     act: [ACTS.change, () => askAmount(_("%(name)s: how many came?", { name: titled(line) }), line.came, line.decimals, (digits) => attempt(() => set(line, { came: base(digits, line.decimals) })), { part: () => askHeld(titled(line), (held) => askDamaged(line, held)),
-      ...(line.lot ? { expiry: () => askExpiry(titled(line), line.expiry, (expiry) => set(line, { expiry })) } : {}) })],
+      ...(line.lot ? { expiry: () => askExpiry(titled(line), line.expiry, (expiry) => attempt(() => set(line, { expiry }))) } : {}) })],
   })));
 }
 
@@ -63,15 +63,15 @@ function askDamaged(line, held) {
   askAmount(_("%(name)s, %(held)s: how many?", { name: titled(line), held: HELD[held] }), line.damaged, line.decimals, (digits) => attempt(() => {
     const damaged = base(digits, line.decimals);
     if (damaged > line.came) throw new Refused(_("That is more than came: say first how many came."));
-    set(line, { damaged, held });
+    return set(line, { damaged, held });
   }));
 }
 
-function set(line, said) {
+async function set(line, said) {
   Object.assign(line, said);
   line.damaged = Math.min(line.damaged, line.came);
   transfer.latest = line;
-  keep();
+  await keep();
   say(off(line) || line.damaged ? "warn" : "good", titled(line), { figure: written(said.damaged ?? line.came, line.decimals) });
 }
 
@@ -149,9 +149,9 @@ async function onDraft(name, take) {
   return true;
 }
 
-function keep() {
+async function keep() {
   const { sender, origin, paper, opId, lines } = transfer;
-  draft.keep({ title: origin, sender, paper, target, whole: [...whole], lines }, opId);
+  await draft.keep({ title: origin, sender, paper, target, whole: [...whole], lines }, opId);
   show();
 }
 
@@ -169,7 +169,7 @@ async function byPaper(scanned) {
   await half.drop();
   if (!found.lines.length) { say("good", _("All of this transfer was accepted already")); return; }
   const known = coming.find((each) => each.transfer === found.transfer && each.sender === found.sender);
-  if (await choose(known ?? { ...found, paper })) keep(); // what is known by the paper alone is known to other tablets too
+  if (await choose(known ?? { ...found, paper })) await keep(); // what is known by the paper alone is known to other tablets too
 }
 
 // One of several codes of a paper; they come in any order, and those of another paper begin it anew.
@@ -200,7 +200,7 @@ async function arrive(unit) {
   whole.add(unit);
   for (const line of inside) Object.assign(line, { came: line.open, damaged: 0 });
   [transfer.latest] = inside;
-  keep();
+  await keep();
   say("good", _("Unit %(unit)s came whole", { unit }), { figure: inside.length });
 }
 
@@ -216,7 +216,7 @@ onCode(async (text, how) => {
   if (!transfer) { say("warn", _("Choose a transfer, or scan its paper")); return; }
   if (found.kind === "location") {
     target = found.location;
-    keep();
+    await keep();
     say("good", _("Into %(place)s", { place: target }));
     return;
   }
@@ -224,7 +224,7 @@ onCode(async (text, how) => {
   if (!line) { say("bad", _("%(name)s is not in this transfer", { name: found.name || found.item || text })); return; }
   if (line.lot && found.expiry) line.expiry = found.expiry;
   transfer.latest = line;
-  keep();
+  await keep();
   say(off(line) ? "warn" : "good", _("%(name)s: %(number)s were sent", { name: titled(line), number: measured(line.open, line) }), { figure: written(line.came, line.decimals) });
 });
 

@@ -33,10 +33,10 @@ const draft = new Draft(kind, actor, (work, opId) => {
 });
 
 // What is to be sent, and under which op_id, from here on.
-function keep(next) {
-  const { opId, ...work } = next;
-  draft.keep(work.lines.length || work.bin ? work : null, opId);
+async function keep(next) {
+  const { opId, ...work } = next, written = draft.keep(work.lines.length || work.bin ? work : null, opId);
   basket = next;
+  await written;
   show();
 }
 
@@ -51,40 +51,40 @@ const show = () => keepingPlace(() => {
   byId("no-lines").hidden = basket.lines.length > 0 || !byId("proof").hidden;
   byId("lines").replaceChildren(...basket.lines.map((line, at) => lineOf({
     title: titled(line), details: [...detailsOf(line), place && _("at %(place)s", { place: line.bin })], figure: written(line.quantity, line.decimals), beside: line.decimals ? line.unit : "",
-    act: [line.serial ? ACTS.remove : ACTS.change, () => change(at)], latest: at === basket.latest,
+    act: [line.serial ? ACTS.remove : ACTS.change, () => attempt(() => change(at))], latest: at === basket.latest,
   })).reverse());
   byId("undo").disabled = !undone.length;
   byId("done").disabled = !basket.lines.length;
 });
 
-function become(next) {
+async function become(next) {
   undone.push(basket);
   stopFollowing();
-  keep({ ...basket, ...next });
+  await keep({ ...basket, ...next });
 }
 
-function set(at, quantity) {
+async function set(at, quantity) {
   const line = basket.lines[at];
   const lines = quantity ? basket.lines.map((each) => (each === line ? { ...line, quantity } : each)) : basket.lines.filter((each) => each !== line);
-  become({ lines, latest: quantity ? at : -1 });
+  await become({ lines, latest: quantity ? at : -1 });
   say(quantity > line.quantity ? "good" : "warn", titled(line), { figure: written(quantity, line.decimals) });
 }
 
-function change(at) {
+async function change(at) {
   const line = basket.lines[at];
-  if (line.serial) set(at, 0);
-  else askAmount(titled(line), line.quantity, line.decimals, (digits) => attempt(() => set(at, base(digits, line.decimals))));
+  if (line.serial) await set(at, 0);
+  else await askAmount(titled(line), line.quantity, line.decimals, (digits) => attempt(() => set(at, base(digits, line.decimals))));
 }
 
-function add(found) {
+async function add(found) {
   const { item, name, unit, decimals, lot, serial, quantity } = found;
   // What is only wished for has no lot or piece yet.
   const line = { item, name, unit, decimals, quantity, bin: basket.bin, ...(place ? { lot, serial } : {}) };
   const at = basket.lines.findIndex((each) => same(each, line));
   if (at >= 0 && line.serial) { say("warn", _("This piece is in it already")); return; }
-  if (at >= 0) { set(at, basket.lines[at].quantity + quantity); return; }
+  if (at >= 0) { await set(at, basket.lines[at].quantity + quantity); return; }
   if (basket.lines.length === LINES_MAX) { say("bad", _("At most %(number)s lines: send this first", { number: LINES_MAX })); return; }
-  become({ lines: [...basket.lines, line], latest: basket.lines.length });
+  await become({ lines: [...basket.lines, line], latest: basket.lines.length });
   say("good", titled(line), { figure: written(quantity, decimals) });
 }
 
@@ -98,7 +98,7 @@ async function addUnit(unit) {
     .map(({ item, name, unit: measure, decimals, lot, serial, quantity }) => ({ item, name, unit: measure, decimals, lot, serial, quantity, bin: unit, booked: true }))
     .filter((line) => !basket.lines.some((each) => same(each, line)));
   if (stock.next || pieces.next || basket.lines.length + found.length > LINES_MAX) { say("bad", _("At most %(number)s lines: send this first", { number: LINES_MAX })); return; }
-  become({ bin: unit, lines: [...basket.lines, ...found], latest: -1 });
+  await become({ bin: unit, lines: [...basket.lines, ...found], latest: -1 });
   say(found.length ? "good" : "warn", _("Unit %(unit)s with all that is free on it", { unit }), { figure: found.length });
 }
 
@@ -109,7 +109,7 @@ onCode(async (text, how) => {
     if (!place) { say("warn", _("No bin is needed here: scan the items")); return; }
     if (kind === "except" && basket.lines.length && found.location !== basket.bin) { say("warn", _("One bin at a time: send this first")); return; }
     if (found.unit && found.known && WHOLE_UNITS.includes(kind)) { await addUnit(found.location); return; }
-    become({ bin: found.location });
+    await become({ bin: found.location });
     say("good", _("At %(place)s: scan the goods", { place: found.location }));
   } else if (place && !basket.bin) {
     say("warn", _("Scan the bin first"));
@@ -118,19 +118,19 @@ onCode(async (text, how) => {
   } else if (found.lots && !found.lot && place) {
     say("warn", _("%(name)s goes by lot: scan a label with the lot", { name: titled(found) }));
   } else if (isWeightless(found)) {
-    await askAmount(titled(found), 0, found.decimals, (digits) => attempt(() => {
+    await askAmount(titled(found), 0, found.decimals, (digits) => attempt(async () => {
       const quantity = base(digits, found.decimals);
-      if (quantity) add({ ...found, quantity });
+      if (quantity) await add({ ...found, quantity });
     }), { owed: true, here: {} });
   } else {
-    add(found);
+    await add(found);
   }
 });
 
-byId("undo").addEventListener("click", () => {
-  keep({ ...undone.pop(), opId: basket.opId });
+byId("undo").addEventListener("click", () => attempt(async () => {
+  await keep({ ...undone.pop(), opId: basket.opId });
   say("warn", _("Taken back"));
-});
+}));
 
 // ---------------------------------------------------------------- sending it
 
@@ -163,17 +163,17 @@ async function offerSites() {
 }
 if (document.querySelector("[list=sites]")) offerSites().catch(() => {}); // what is not offered can be typed
 
-function asked(question) {
+async function asked(question) {
   const key = signed ? { pin: byId("pin").value } : {};
-  keep({ ...basket, opId: newOpId() }); // nothing was done: saying yes is another act
+  await keep({ ...basket, opId: newOpId() }); // nothing was done: saying yes is another act
   ask(_("Send it all the same?"), question, _("Yes, send it"), async (why, signal) => {
     await draft.ready();
-    sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId, signal));
+    await sent(await act(path, { ...wish(), confirm: true, ...key }, basket.opId, signal));
   });
 }
 
-function sent(answer) {
-  if (answer.ask) { asked(answer.ask); return; }
+async function sent(answer) {
+  if (answer.ask) { await asked(answer.ask); return; }
   emptied();
   done(answer.op_id, doneWords, { proposed: proposed || !answer.state, paper: kind === "dispatch" });
   show();
@@ -209,10 +209,10 @@ byId("papers-form").addEventListener("submit", (event) => {
     await draft.ready();
     try {
       const answer = await answerOrKept(path, wish(), (...given) => act(...given, basket.opId));
-      if (answer) sent(answer);
+      if (answer) await sent(answer);
       else emptied();
     } catch (error) {
-      keep({ ...basket, opId: newOpId() }); // a refusal did nothing: the next wish is another act
+      await keep({ ...basket, opId: newOpId() }); // a refusal did nothing: the next wish is another act
       byId("papers-refusal").textContent = error.message;
       throw error;
     }

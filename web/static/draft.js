@@ -33,12 +33,14 @@ export class Draft {
     if (!this.#shown) this.#show();
   }
 
-  // What is in it now; null once it is sent or given up. Refused while it may not be looked at.
+  // What is in it now; null once it is sent or given up. Refused while it may not be looked at. Resolves when it is on
+  // the tablet's disk: until then a page that ends takes it along, so nothing says sooner that it is done.
   keep(work, opId) {
     if (this.#shut) throw new Refused(this.#shut);
-    this.#write({ ...this.#here, work, opId, dirty: true });
+    const written = this.#write({ ...this.#here, work, opId, dirty: true });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#again(), SOON_MS);
+    return written;
   }
 
   // Before it is sent: the node knows under which op_id, so that no other tablet sends it under another one. Refused
@@ -84,7 +86,7 @@ export class Draft {
 
   #write(here) {
     this.#here = here;
-    setFact(this.#key, here.work || here.dirty ? here : null).catch(() => say("bad", _("This tablet cannot keep anything: send this before the page is closed")));
+    return setFact(this.#key, here.work || here.dirty ? here : null).catch(() => say("bad", _("This tablet cannot keep anything: send this before the page is closed")));
   }
 
   #adopt(draft) {
