@@ -35,7 +35,8 @@ from devices.simulated_keys import typed
 from devices.simulated_printer import SimulatedPrinter
 from devices.simulated_sides import SsiSide
 from devices.simulated_wire import serve
-from ledger.errors import Rejected
+from ledger.clock import SystemClock
+from ledger.errors import Rejected, Unavailable
 from ledger.seams import SystemRandom
 from tests.devices.rig import CLOCK, until
 
@@ -67,6 +68,18 @@ def beside(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 # ---------------------------------------------------------------------------------------------------- calibration
+
+
+def test_what_a_simulated_scanner_sent_is_not_called_read_while_it_is_on_its_way() -> None:
+    with SimulatedScanner(clock=SystemClock()) as scanner:
+        near = os.open(scanner.path, os.O_RDWR | os.O_NOCTTY)
+        for _ in range(200):
+            scanner.send(b"x")
+            with pytest.raises(Unavailable, match="nobody reads"):
+                scanner.drain(0)
+            assert os.read(near, 10) == b"x"
+            scanner.drain(0)
+        os.close(near)
 
 
 @pytest.mark.parametrize("name", NAMES)
