@@ -108,7 +108,8 @@ class Deliveries:
         named = (find(connection, name) for name in dues.waiting(connection, DELIVERIES, after, only))
         # The hub may say that less is to come than what came.
         listed = islice((known for known in named if known is not None and known.short), most)
-        return [_shown(connection, known, is_blind(connection, who, known.name)) for known in listed]
+        hidden = _hidden(connection, who)
+        return [_shown(connection, known, _came_into(connection, known.name, hidden)) for known in listed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +174,18 @@ def _shown(connection: Connection, known: Known, blind: bool) -> Answer:
 
 def is_blind(connection: Connection, who: Person, name: str) -> bool:
     """Whether the person counts and goods of this delivery came into a bin that is being counted."""
-    if not who.counts:
-        return False
+    return _came_into(connection, name, _hidden(connection, who))
+
+
+def _hidden(connection: Connection, who: Person) -> frozenset[str]:
+    """The bins of which the person must not know what came into them."""
+    return blind_bins(connection) if who.counts else frozenset()
+
+
+def _came_into(connection: Connection, name: str, bins: frozenset[str]) -> bool:
+    """Whether goods of this delivery came into one of these bins."""
     rows = connection.execute("SELECT bin FROM delivery_bins WHERE delivery = ?", (name,)).fetchall()
-    return not blind_bins(connection).isdisjoint(str(bin_) for (bin_,) in rows)
+    return not bins.isdisjoint(str(bin_) for (bin_,) in rows)
 
 
 def find(connection: Connection, name: str) -> Known | None:
