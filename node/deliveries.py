@@ -233,12 +233,11 @@ def room(connection: Connection, who: Person, name: str) -> dict[str, int]:
 def on_unit(connection: Connection, unit: str) -> tuple[str, tuple[Expected, ...]]:
     """The open delivery that announced this unit, and its lines on it; "" and none when nobody did. The one that is
     due first stands for several."""
-    told = (announced.delivery(name, value) for name, value in streams.every(connection, DELIVERIES))
-    found = [each for each in told if any(line.unit == unit for line in each.lines)]
-    for each in sorted(found, key=lambda each: (each.due or "9999", each.number)):
-        known = find(connection, each.number)
-        if known is not None and known.state == "open":
-            return each.number, tuple(line for line in each.lines if line.unit == unit)
+    for name in dues.waiting(connection, DELIVERIES):
+        said = streams.get(connection, DELIVERIES, name)
+        lines = () if said is None else announced.delivery(name, said).lines
+        if on_it := tuple(line for line in lines if line.unit == unit):
+            return name, on_it
     return "", ()
 
 
