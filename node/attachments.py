@@ -28,6 +28,7 @@ from node.desk import Answer, Desk, Person
 from node.lookups import Lookups
 from node.operators import Operators
 from node.policies import retention_policy
+from node.site import Site
 from node.values import Fields
 
 FOLDER = "attachments"
@@ -115,8 +116,16 @@ class Attachments:
             answer = self._desk.once(op_id, who.actor, "erase", {"of": commitment, "reasons": list(reasons)}, work)
             # The row is empty already. Should we die now, the next start removes the bytes.
             failpoint("attachment.erased")
-            self.sweep()
+            sweep(self._desk.site)
         return answer
+
+    @staticmethod
+    def erase_again(connection: Connection) -> int:
+        """Remove names and salts of those that the chain says were erased; answers how many. As `erase_before`."""
+        return connection.execute(
+            f"{_EMPTY} WHERE content <> '' AND digest IN (SELECT subject FROM notes WHERE kind = ?)",  # noqa: S608
+            (ERASED,),
+        ).rowcount
 
     @staticmethod
     def erase_before(connection: Connection, moment_ms: int) -> int:
@@ -155,22 +164,6 @@ class Attachments:
         if hashlib.sha256(content).hexdigest() != digest:
             raise Corrupt("the file of this attachment is not the one that was attached")
         return content, found["media"], found["name"]
-
-    def resume(self) -> None:
-        """After a start: finish what a death left undone."""
-        with self._desk.site.erasing():
-            self.sweep()
-
-    def sweep(self) -> None:
-        """Remove every file that no attachment names: left by a death in between, or erased."""
-        if not self.folder.is_dir():
-            return
-        with self._desk.site.writing() as connection:
-            named = {row[0] for row in connection.execute("SELECT content FROM attachments WHERE content <> ''")}
-            for path in self.folder.iterdir():
-                if path.name not in named:
-                    path.unlink(missing_ok=True)
-            self._storage.sync_directory(self.folder)
 
     def _checked(self, connection: Connection, who: Person, about: dict[str, Any]) -> dict[str, Any]:
         """What it is about, and with a line the line's item: so it stands in that item's history as well."""
@@ -215,6 +208,19 @@ class Attachments:
             "at_ms": at_ms,
             "erased": not content,
         }
+
+
+def sweep(site: Site) -> None:
+    """Remove every file that no attachment names: left by a death in between, or erased."""
+    folder = site.config.folder / FOLDER
+    if not folder.is_dir():
+        return
+    with site.writing() as connection:
+        named = {row[0] for row in connection.execute("SELECT content FROM attachments WHERE content <> ''")}
+        for path in folder.iterdir():
+            if path.name not in named:
+                path.unlink(missing_ok=True)
+        site.storage.sync_directory(folder)
 
 
 _ABOUT = ("item", "location", "operation", "line")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from ledger import announced, policy
 from ledger.announced import DELIVERIES, Expected
@@ -21,7 +22,7 @@ from ledger.ids import Actor, OpId
 from ledger.moves import HELD_BECAUSE, Line
 from ledger.people import APPROVE, RECEIVE
 from ledger.words import LINES_MAX
-from node import catalogue, parts, streams
+from node import catalogue, dues, parts, streams
 from node.desk import Answer, Desk, Person
 from node.numbers import bare
 from node.policies import STREAM
@@ -85,7 +86,7 @@ class Deliveries:
             if known.short and not reason:
                 raise ReasonNeeded(f"{catalogue.written(connection, known.short)} are short: give a reason")
             _keep(connection, known, self._desk.now_ms())
-            connection.execute("UPDATE expected SET state = 'closed', reason = ? WHERE delivery = ?", (reason, name))
+            _turn(connection, known, "closed", reason)
             return {"delivery": name, "short": known.short}
 
         return self._desk.once(op_id, who.actor, "close_delivery", {"delivery": name, "reason": reason}, work)
@@ -104,16 +105,11 @@ class Deliveries:
         that were announced. `came` is None where the person must not know it now. `after`: (`due_key`, number) of the
         one after which to go on. `only`: the one of this number."""
         who.may_see(RECEIVE | APPROVE, "see what is expected")
-        names = {str(name) for (name,) in connection.execute("SELECT delivery FROM expected WHERE state = 'open'")}
-        told = {name for name, _ in streams.every_stored(connection, DELIVERIES)}
-        names |= told - {str(name) for (name,) in connection.execute("SELECT delivery FROM expected")}
-        if only:
-            names &= {only}
-        found = [known for known in (find(connection, name) for name in names) if known is not None and known.short]
-        keys = {known.name: (announced.due_key(known.due), known.name) for known in found}
-        found.sort(key=lambda known: keys[known.name])
-        listed = [known for known in found if keys[known.name] > after][:most]
-        return [_shown(connection, known, is_blind(connection, who, known.name)) for known in listed]
+        named = (find(connection, name) for name in dues.waiting(connection, DELIVERIES, after, only))
+        # The hub may say that less is to come than what came.
+        listed = islice((known for known in named if known is not None and known.short), most)
+        hidden = _hidden(connection, who)
+        return [_shown(connection, known, _came_into(connection, known.name, hidden)) for known in listed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +174,18 @@ def _shown(connection: Connection, known: Known, blind: bool) -> Answer:
 
 def is_blind(connection: Connection, who: Person, name: str) -> bool:
     """Whether the person counts and goods of this delivery came into a bin that is being counted."""
-    if not who.counts:
-        return False
+    return _came_into(connection, name, _hidden(connection, who))
+
+
+def _hidden(connection: Connection, who: Person) -> frozenset[str]:
+    """The bins of which the person must not know what came into them."""
+    return blind_bins(connection) if who.counts else frozenset()
+
+
+def _came_into(connection: Connection, name: str, bins: frozenset[str]) -> bool:
+    """Whether goods of this delivery came into one of these bins."""
     rows = connection.execute("SELECT bin FROM delivery_bins WHERE delivery = ?", (name,)).fetchall()
-    return not blind_bins(connection).isdisjoint(str(bin_) for (bin_,) in rows)
+    return not bins.isdisjoint(str(bin_) for (bin_,) in rows)
 
 
 def find(connection: Connection, name: str) -> Known | None:
@@ -229,12 +233,11 @@ def room(connection: Connection, who: Person, name: str) -> dict[str, int]:
 def on_unit(connection: Connection, unit: str) -> tuple[str, tuple[Expected, ...]]:
     """The open delivery that announced this unit, and its lines on it; "" and none when nobody did. The one that is
     due first stands for several."""
-    told = (announced.delivery(name, value) for name, value in streams.every(connection, DELIVERIES))
-    found = [each for each in told if any(line.unit == unit for line in each.lines)]
-    for each in sorted(found, key=lambda each: (each.due or "9999", each.number)):
-        known = find(connection, each.number)
-        if known is not None and known.state == "open":
-            return each.number, tuple(line for line in each.lines if line.unit == unit)
+    for name in dues.waiting(connection, DELIVERIES):
+        said = streams.get(connection, DELIVERIES, name)
+        lines = () if said is None else announced.delivery(name, said).lines
+        if on_it := tuple(line for line in lines if line.unit == unit):
+            return name, on_it
     return "", ()
 
 
@@ -285,7 +288,7 @@ def take_in(
         connection.execute("INSERT OR IGNORE INTO delivery_bins VALUES (?, ?)", (name, line.target))
     left = replace(known, came=came).short
     if not left:
-        connection.execute("UPDATE expected SET state = 'closed' WHERE delivery = ?", (name,))
+        _turn(connection, known, "closed")
     return {} if blind else {"open": left}
 
 
@@ -321,7 +324,7 @@ def take_back(connection: Connection, name: str, lines: Iterable[Line]) -> None:
     )
     known = find(connection, name)
     if known is not None and known.short:
-        connection.execute("UPDATE expected SET state = 'open', reason = '' WHERE delivery = ?", (name,))
+        _turn(connection, known, "open", "")
 
 
 def forget_note(connection: Connection, of: OpId) -> None:
@@ -335,8 +338,17 @@ def forget_note(connection: Connection, of: OpId) -> None:
     )
 
 
+def _turn(connection: Connection, known: Known, state: str, reason: str | None = None) -> None:
+    """A delivery that has rows is open or closed from here on, its `reason` another one or what it was."""
+    connection.execute(
+        "UPDATE expected SET state = ?, reason = coalesce(?, reason) WHERE delivery = ?", (state, reason, known.name)
+    )
+    dues.keep(connection, DELIVERIES, known.name, known.due, done=state == "closed")
+
+
 def _keep(connection: Connection, known: Known, now_ms: int) -> None:
     """Have rows for a delivery: from now on something is done about it here."""
+    dues.keep(connection, DELIVERIES, known.name, known.due, done=known.state == "closed")
     connection.execute(
         "INSERT OR IGNORE INTO expected VALUES (?, ?, ?, ?, '', ?, ?)",
         (

@@ -89,7 +89,7 @@ class Floor:
 
     def erase_old(self) -> dict[str, int]:
         """What has been kept long enough goes (`node/retention`)."""
-        return retention.erase_old(self.site, self.attachments)
+        return retention.erase_old(self.site)
 
     def free_revoked(self) -> None:
         """What people had open, or were to do, who may do it no more, is for others."""
@@ -99,4 +99,4 @@ class Floor:
     def resume(self) -> None:
         """After a start: finish what a crash left between two transactions."""
         self.counting.resume()
-        self.attachments.resume()
+        retention.erase_again(self.site)

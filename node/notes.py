@@ -66,6 +66,13 @@ class Notes:
             return self._desk.once(op_id, who.actor, "erase_note", content, work)
 
     @staticmethod
+    def erase_again(connection: Connection) -> int:
+        """Remove the notes that the chain says were erased; answers how many."""
+        return connection.execute(
+            "DELETE FROM erasable WHERE digest IN (SELECT subject FROM notes WHERE kind = ?)", (ERASED,)
+        ).rowcount
+
+    @staticmethod
     def erase_before(connection: Connection, moment_ms: int) -> int:
         """Remove the notes that were written before `moment_ms`; answers how many. Those of proposals that wait stay:
         they are in no block, and somebody has yet to decide on them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 
 from ledger import announced
 from ledger.announced import ORDERS, Order
@@ -12,7 +13,7 @@ from ledger.errors import Rejected
 from ledger.ids import CUSTOMER
 from ledger.moves import Line
 from ledger.people import APPROVE, ISSUE
-from node import catalogue, streams
+from node import catalogue, dues, streams
 from node.desk import Answer, Person
 from node.numbers import folded
 
@@ -27,20 +28,17 @@ def waiting(
     the one after which to go on."""
     who.may_see(ISSUE | APPROVE, "see what is ordered")
     taken = {str(name) for (name,) in connection.execute("SELECT reference FROM pick_lists WHERE state = 'open'")}
-    told = (announced.order(name, said) for name, said in streams.every(connection, ORDERS) if name not in taken)
-    found = [(order, left) for order in told if (left := _left(connection, order))]
-    keys = {order.number: (announced.due_key(order.due), order.number) for order, _ in found}
-    found.sort(key=lambda each: keys[each[0].number])
+    names = islice((name for name in dues.waiting(connection, ORDERS, after) if name not in taken), most)
     return [
         {
             "order": order.number,
             "due": order.due,
             "lines": [
                 {"item": item, "quantity": quantity, **catalogue.measure(connection, item)}
-                for item, quantity in sorted(left.items())
+                for item, quantity in sorted(dues.left(connection, order).items())
             ],
         }
-        for order, left in [each for each in found if keys[each[0].number] > after][:most]
+        for order in (find(connection, name) for name in names)
     ]
 
 
@@ -59,7 +57,7 @@ def is_known(connection: Connection, name: str) -> bool:
 
 def left(connection: Connection, name: str) -> dict[str, int]:
     """What of an order has not left, base units by item; nothing of one that nobody announced."""
-    return _left(connection, find(connection, name)) if is_known(connection, name) else {}
+    return dues.left(connection, find(connection, name)) if is_known(connection, name) else {}
 
 
 def out(connection: Connection, name: str) -> dict[str, int]:
@@ -80,7 +78,7 @@ def out(connection: Connection, name: str) -> dict[str, int]:
 def to_pick(connection: Connection, name: str) -> dict[str, int]:
     """What of an announced order a new list is to pick, base units by item; `Rejected` while it has an open one, and
     when all of it has left."""
-    left = _left(connection, find(connection, name))
+    left = dues.left(connection, find(connection, name))
     row = connection.execute("SELECT 1 FROM pick_lists WHERE reference = ? AND state = 'open'", (name,)).fetchone()
     if row is not None:
         raise Rejected(f"order {name} has a pick list already")
@@ -105,11 +103,5 @@ def _add(connection: Connection, name: str, sign: int, lines: Iterable[Line]) ->
         " DO UPDATE SET quantity = quantity + excluded.quantity",
         [(name, line.item, sign * line.quantity) for line in lines if line.target == CUSTOMER],
     )
-
-
-def _left(connection: Connection, order: Order) -> dict[str, int]:
-    """What of an order has not left."""
-    rows = connection.execute("SELECT item, quantity FROM order_issues WHERE reference = ?", (order.number,))
-    gone = {str(item): int(quantity) for item, quantity in rows}
-    left = {item: quantity - gone.get(item, 0) for item, quantity in order.wanted.items()}
-    return {item: quantity for item, quantity in left.items() if quantity > 0}
+    if is_known(connection, name):
+        dues.told(connection, find(connection, name))

@@ -19,7 +19,7 @@ from ledger.documents import SIZE_BYTES_MAX
 from ledger.errors import Invalid, Rejected
 from ledger.ids import OpId
 from ledger.transactions import parse
-from node import control, journal
+from node import control, journal, retention
 from node.site import Site
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ def record_missing(site: Site, limit: int = BATCH) -> int:
         rows = connection.execute("SELECT * FROM replays ORDER BY sequence LIMIT ?", (limit,)).fetchall()
     for sequence, op_id, raw, document, recorded_at_ms in rows:
         _again(site, int(sequence), OpId(bytes(op_id)), bytes(raw), bytes(document), int(recorded_at_ms))
+    # An erasure of another branch may be among them, of what is still here.
+    retention.erase_again(site)
     return len(rows)
 
 

@@ -24,7 +24,7 @@ from ledger import db
 from ledger.block import Block
 from ledger.errors import Corrupt, Invalid
 from ledger.seams import Storage
-from node import dated, floor_store, numbers
+from node import dated, dues, floor_store, numbers
 
 DATABASE_FILE = "site.db"
 ROW_BYTES_MAX = 16 * 1024 * 1024
@@ -497,6 +497,15 @@ CREATE INDEX locations_small ON locations (lower(location));
 """
 
 
+DUES_1 = """
+-- What waits to come and to be picked, by its day (`node/dues`); `day` is 9999 where none was said.
+CREATE TABLE dues (
+    stream TEXT NOT NULL, number TEXT NOT NULL, day TEXT NOT NULL, done INTEGER NOT NULL, PRIMARY KEY (stream, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dues_waiting ON dues (stream, day, number) WHERE done = 0;
+"""
+
+
 def read_days(connection: db.Connection) -> None:
     """What was booked before `dated`."""
     dated.read(connection, _documents(connection))
@@ -634,6 +643,8 @@ STEPS: tuple[db.Step, ...] = (
     floor_store.RELOCATED_LATE_1,
     LISTED_8,
     floor_store.SCANS_2,
+    DUES_1,
+    dues.read,
 )
 
 FACT_CERTIFICATE = "certificate"  # what the hub certified at enrolment, as it signed it, in hex

@@ -18,7 +18,7 @@ from ledger.codec import cbor_decode, cbor_encode
 from ledger.db import Connection
 from ledger.errors import Corrupt, Invalid
 from ledger.transfers import CANCELLED, RETURNED
-from node import store
+from node import dues, store
 
 STREAMS = (
     "catalogue", "users", "locations", "policy", "transfers", "sites", "receipts", "control", "orders", "deliveries",
@@ -39,8 +39,7 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
     """Store one value. Raises Invalid, with nothing written, for a value that its look-up cannot make sense of."""
     gtins = _gtins(key, value) if stream == CATALOGUE else []
     proof = _proof(key, value) if stream == RECEIPTS else None
-    if stream in announced.READERS:
-        announced.READERS[stream](key, value)
+    said = announced.READERS[stream](key, value) if stream in announced.READERS else None
     if stream == approvals.STREAM:
         approvals.decision(value)
     connection.execute("INSERT OR REPLACE INTO streams VALUES (?, ?, ?)", (stream, key, cbor_encode(value)))
@@ -57,6 +56,8 @@ def put(connection: Connection, stream: str, key: str, value: Any) -> None:
         _changed(connection)
         connection.execute("DELETE FROM gtins WHERE item = ?", (key,))
         connection.executemany("INSERT OR REPLACE INTO gtins VALUES (?, ?, ?, ?)", gtins)
+    if said is not None:
+        dues.told(connection, said)
     if proof is not None:
         connection.execute("INSERT OR REPLACE INTO proofs VALUES (?, ?)", proof)
 
@@ -74,6 +75,8 @@ def remove(connection: Connection, stream: str, key: str) -> None:
         connection.execute("DELETE FROM auditors WHERE actor = ?", (bytes.fromhex(key),))
     if stream == RECEIPTS:
         connection.execute("DELETE FROM proofs WHERE CAST(size AS TEXT) = ?", (key,))
+    if stream in announced.READERS:
+        dues.untold(connection, stream, key)
 
 
 def person_name(connection: Connection, actor: str) -> str:
@@ -105,6 +108,8 @@ def clear(connection: Connection, stream: str) -> None:
         connection.execute("DELETE FROM under_way")
     if stream == USERS:
         connection.execute("DELETE FROM auditors")
+    if stream in announced.READERS:
+        dues.all_untold(connection, stream)
 
 
 def get(connection: Connection, stream: str, key: str) -> Any | None:

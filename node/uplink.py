@@ -195,6 +195,8 @@ class NodeUplink:
         if found:
             head = self._site.adopt(found)
             log.warning("own blocks taken back from the hub", extra={"blocks": len(found), "height": head.height})
+            # They may say that texts or photos were erased which a backup brought back. A start does the same.
+            retention.erase_again(self._site)
 
     def take_status(self, status: Status) -> None:
         """Remember what the hub thinks, and stop or go on signing as it says."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from typing import Any
 
 import pytest
 
+from ledger import seams
 from ledger.errors import Rejected
 from ledger.ids import OpId
 from ledger.settings import DAY_MS
-from node import proofs, streams
+from node import audit, notes, proofs, store, streams
 from node.desk import Person
+from node.floor import Floor
+from tests.sync.recovery_kit import Machine
 from tests.sync.site_kit import Site
 
 NAME, LOGIN, BADGE, TEXT = "Kari Fjordvik Nordmann", "kari.f", "BADGE-4711", "Olav from the blue truck dented it"
 PIN = "481592"
+PHOTO = "kari-with-truck.png"
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(40)
 
 
@@ -148,3 +153,118 @@ def test_what_the_policy_says_must_be_readable(site: Site) -> None:
     with pytest.raises(Exception, match="retention cannot be read"):
         site.floor.erase_old()
     assert found(site, TEXT)
+
+
+def start(site: Site) -> None:
+    """As a process does it after a stop or a death."""
+    site.machine.close()
+    site.floor = Floor(site.machine.site, bytes(32), site.machine.chance)
+    site.floor.resume()
+
+
+def erased_since(site: Site, name: str) -> Machine:
+    """A backup with a text and a photo of before both were erased by hand, which the hub has heard of."""
+    kari, boss = hired(site, "RECEIVE"), hired(site, "ADMIN", login="boss", name="Boss")
+    op, photo = received(site, kari, TEXT), attached(site, kari, PHOTO)
+    site.settle()
+    backup = site.machine.copied(name, 1)
+    start(site)
+    site.floor.notes.erase(site.machine.op(), boss, {"operation": str(op), "reasons": ["privacy"]})
+    site.floor.attachments.erase(site.machine.op(), boss, {"attachment": photo.hex(), "reasons": ["privacy"]})
+    site.settle()
+    assert found(site, TEXT, PHOTO) == set() and not files(site)
+    return backup
+
+
+def put_back(site: Site, backup: Machine) -> None:
+    """The database and the photos of a backup take the place of today's."""
+    site.machine.put_back(backup)
+    shutil.copytree(backup.folder / "attachments", site.machine.folder / "attachments", dirs_exist_ok=True)
+    assert found(site, TEXT, PHOTO) == {TEXT, PHOTO} and files(site)
+
+
+def files(site: Site) -> list[str]:
+    return [path.name for path in (site.machine.folder / "attachments").iterdir()]
+
+
+def test_what_was_erased_after_a_backup_is_erased_again_once_the_hub_gives_the_blocks_back(site: Site) -> None:
+    backup = erased_since(site, "backup")
+    put_back(site, backup)
+    site.settle()
+    assert found(site, TEXT, PHOTO) == set() and not files(site)
+    site.machine.verify()
+
+
+@pytest.mark.parametrize("where", ["adopt.committed", "erased_again.committed"])
+def test_a_death_after_the_blocks_came_back_leaves_nothing_of_it_after_the_next_start(site: Site, where: str) -> None:
+    put_back(site, erased_since(site, "backup"))
+
+    def die(name: str) -> None:
+        raise seams.Killed(name)
+
+    seams.arm_failpoint(where, die)
+    try:
+        with pytest.raises(seams.Killed):
+            site.settle()
+    finally:
+        seams.disarm_failpoints()
+    assert files(site)
+    start(site)
+    assert found(site, TEXT, PHOTO) == set() and not files(site)
+    site.settle()
+    site.machine.verify()
+
+
+def test_what_came_back_before_anybody_acted_on_it_goes_with_the_start_after_a_rebuild(site: Site) -> None:
+    backup, identity = erased_since(site, "backup"), site.machine.site.identity
+    site.machine.close()
+    old, connection = store.open_reader(backup.folder), store.open_writer(site.machine.folder)
+    for table in ("erasable", "attachments"):
+        kept = old.execute(f"SELECT * FROM {table}").fetchall()
+        places = ", ".join("?" * len(kept[0]))
+        connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", kept)
+    audit.rebuild(connection, identity)
+    connection.close()
+    old.close()
+    shutil.copytree(backup.folder / "attachments", site.machine.folder / "attachments", dirs_exist_ok=True)
+    assert found(site, TEXT, PHOTO) == {TEXT, PHOTO} and files(site)
+    start(site)
+    assert found(site, TEXT, PHOTO) == set() and not files(site)
+    site.machine.verify()
+
+
+def test_an_erasure_of_another_branch_is_recorded_again_and_erases_what_is_here(site: Site) -> None:
+    kari, boss = hired(site, "RECEIVE"), hired(site, "ADMIN", login="boss", name="Boss")
+    op = received(site, kari, TEXT)
+    site.settle()
+    backup = site.machine.copied("backup", 1)
+    start(site)
+    received(site, kari)
+    site.settle()
+    site.machine.put_back(backup)
+    start(site)
+    site.floor.notes.erase(site.machine.op(), boss, {"operation": str(op), "reasons": ["privacy"]})
+    assert site.machine.sync() == "FORKED" and found(site, TEXT) == set()
+    site.machine.put_back(backup)
+    site.machine.enrol(site.company.hub.reincarnate("oslo", "a backup was put back, twice"))
+    start(site)
+    assert found(site, TEXT) == {TEXT}
+    site.settle()
+    assert found(site, TEXT) == set()
+    assert rows(site, "SELECT 1 FROM notes WHERE kind = ?", notes.ERASED) and not site.machine.claims()
+    site.machine.verify()
+
+
+def test_an_erased_person_stays_gone_when_an_older_backup_is_put_back(site: Site) -> None:
+    hub, kari = site.company.hub, hired(site, "RECEIVE")
+    received(site, kari)
+    site.settle()
+    backup = site.machine.copied("backup", 1)
+    hub.revoke_person("oslo", LOGIN)
+    site.settle()
+    hub.erase_person(LOGIN)
+    site.settle()
+    site.machine.put_back(backup)
+    assert found(site, NAME, LOGIN, BADGE) == {NAME, LOGIN, BADGE}
+    site.settle()
+    assert found(site, NAME, LOGIN, BADGE) == set()

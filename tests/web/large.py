@@ -1,5 +1,5 @@
-"""A large site: 10,000 items, 5,000 bins, 100,000 operations, 2,000 counts and one of 500 bins under way; and how
-fast each address answers.
+"""A large site: 10,000 items, 5,000 bins, 100,000 operations, 2,000 counts and one of 500 bins under way, 5,000
+deliveries and orders; and how fast each address answers.
 
 The rows are written by the writers that write them always (`node/projection`, `node/streams`), from calls and events
 as the chain would give them; only the execution is left out, which takes long and changes nothing here.
@@ -22,12 +22,13 @@ from pathlib import Path
 from flask import Flask
 
 from ledger import calls, control, events
+from ledger.announced import DELIVERIES, ORDERS
 from ledger.db import Connection
 from ledger.documents import Document
-from ledger.ids import SUPPLIER, Actor, OpId
+from ledger.ids import CUSTOMER, SUPPLIER, Actor, OpId
 from ledger.merkle import leaf_hash
 from ledger.moves import DAMAGE, Line
-from node import projection, streams
+from node import deliveries, orders, projection, streams
 from tests.node.floor_kit import GTINS, Stage, actor_of
 from tests.web import kit, walk
 from web.schema import ROWS_MAX
@@ -44,6 +45,7 @@ BATCH = 50
 PIECES = 5_000
 HELD, HELD_ITEMS = 4_000, 500  # lines that came in damaged, and of how many items
 LOTS = 5_000  # each in a bin
+ANNOUNCED = 5_000  # deliveries, and as many orders; every second one is done
 LONG, LINES = ROWS_MAX + 5, 2 * ROWS_MAX + 30  # longer than a screen: lists, and the lines of a bin
 ROUNDS, LINES_A_ROUND = 2_000, 4  # posted counts, before the one that is under way
 
@@ -183,11 +185,28 @@ def _round(number: int, items: int, bins: int, people: list[Actor]) -> Iterator[
     yield projection.Step(posted, height, 51, post, (booked,))
 
 
+def _announced(stage: Stage, connection: Connection, items: int) -> None:
+    """What the hub told of, on a hundred days, the done ones among the others."""
+    mona = stage.as_("mona")
+    for number in range(ANNOUNCED):
+        due = (date(2026, 1, 1) + timedelta(number % 100)).isoformat()
+        pairs = [(item_code((number * 3 + line) % items), 2 + line) for line in range(LINES_A_ROUND)]
+        lines = [[item, size, "", ""] for item, size in pairs]
+        streams.put(connection, DELIVERIES, f"DEL-{number:05}", {"supplier": "ACME", "lines": lines, "due": due})
+        streams.put(connection, ORDERS, f"ORD-{number:05}", {"lines": [list(each) for each in pairs], "due": due})
+        if number % 2:
+            came = [Line(item=item, quantity=size, source=SUPPLIER, target="DOCK") for item, size in pairs]
+            deliveries.take_in(connection, mona, f"DEL-{number:05}", came, {}, "", happened=True, now_ms=1)
+            went = [Line(item=item, quantity=size, source="DOCK", target=CUSTOMER) for item, size in pairs]
+            orders.issued(connection, f"ORD-{number:05}", went)
+
+
 def fill(stage: Stage, items: int = ITEMS, bins: int = BINS, operations: int = OPERATIONS) -> None:
     """Everything in one transaction; a receipt into the dock and a move out of it take turns."""
     people = [actor_of(login) for login in ("mona", "cora")]
     with stage.site.writing() as connection:
         _places(connection, items, bins)
+        _announced(stage, connection, items)
         for number in range(operations):
             pair = number // 2
             item = item_code(0 if pair % HOT == 0 else pair * 7 % items)
