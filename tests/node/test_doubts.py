@@ -146,7 +146,7 @@ def test_a_count_that_falls_short_when_it_is_posted_has_its_bin_counted_again(st
 def test_every_place_of_an_act_that_could_not_be_booked_is_doubted(stage: Stage) -> None:
     put = {"lines": [{"item": "BOLT", "quantity": 3}], "source": "A-01", "target": "A-02"}
     stage.floor.stock.move(stage.op(), stage.as_("mona"), put)
-    lines = [{"item": "PAINT", "lot": "L1", "quantity": 3, "source": "A-01", "target": "DOCK"},
+    lines = [{"item": "PAINT", "lot": "L1", "quantity": 30, "source": "A-01", "target": "DOCK"},
              {"item": "BOLT", "quantity": 30, "source": "A-02", "target": "DOCK"}]  # fmt: skip
     answer = stage.floor.stock.move(stage.op(), stage.as_("mona"), {"lines": lines, "happened": True})
     assert answer["exception"] is True
