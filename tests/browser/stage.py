@@ -312,6 +312,17 @@ def furnish(set_up: House) -> None:
     )
 
 
+def wait_for_item(set_up: House, item: str) -> None:
+    """Until oslo has it with its labels, and can book goods of it: the two come by streams of their own."""
+    both = "SELECT 1 FROM items JOIN streams ON stream = 'catalogue' AND key = item WHERE item = ?"
+
+    def known() -> bool:
+        with set_up.oslo.parts.site.reading() as connection:
+            return connection.execute(both, (item,)).fetchone() is not None
+
+    wait_for(f"item {item}", known, 60)
+
+
 def open_count(set_up: House, name: str, *bins: str) -> str:
     """A session over these bins that tolerates nothing and repeats no clean bin; answers its id."""
     rule = {"line_quantity_max": 0, "control_percent": 0, "rounds_max": 2}

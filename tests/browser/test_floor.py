@@ -215,6 +215,38 @@ def test_goods_and_units_are_put_away_by_scans_alone(pages: Pages, scanned: Scan
     page.wait_for_selector("#choose:not([hidden])")
 
 
+def test_goods_are_repacked_out_of_a_unit(pages: Pages, scanned: Scan) -> None:
+    """What is scanned after a unit is taken out of it; a place after it takes the whole unit."""
+    house, rita = pages.house, pages.house.oslo.people["rita"]
+    rita.act("units/move", units=[{"unit": "PAL-2"}, {"unit": "PAL-3"}], target="F-05")
+    put(house, "PAL-2", 3)
+    before = lies(house, "F-06")
+    page = pages.tablet("rita", "/move")
+    expect(page.locator("#choose")).to_contain_text("To take something out of it, scan that after its label.")
+    ready(page)
+    scanned(page, "LPN:PAL-2")
+    expect(page.locator("#answer")).to_contain_text("Unit PAL-2: scan where it goes, or what you take out of it")
+    scanned(page, CABLE, CABLE, "LPN:PAL-3")
+    expect(page.locator("#from")).to_have_text("PAL-2")
+    expect(page.locator("#to")).to_have_text("PAL-3")
+    expect(page.locator("#lines .count")).to_have_text("2")
+    page.click("#done")
+    expect(page.locator("#proof-title")).to_have_text("Goods moved")
+    assert (lies(house, "PAL-2"), lies(house, "PAL-3")) == (1, 2)
+    scanned(page, "LPN:PAL-3", CABLE, "BIN:F-06")
+    expect(page.locator("#to")).to_have_text("F-06")
+    page.click("#done")
+    page.wait_for_selector("#choose:not([hidden])")
+    assert (lies(house, "PAL-3"), lies(house, "F-06")) == (1, before + 1)
+    scanned(page, "LPN:PAL-2", "LPN:PAL-3")
+    expect(page.locator("#proof-title")).to_have_text("Unit PAL-2 stands in PAL-3")
+    assert rita.get("locations/PAL-2")["parent"] == "PAL-3"
+    left = [{"item": "CABLE-3", "quantity": 1, "source": unit, "target": "F-06"} for unit in ("PAL-2", "PAL-3")]
+    rita.act("documents/move", lines=left)
+    for unit in ("PAL-2", "PAL-3"):
+        rita.act("units/move", units=[{"unit": unit}])
+
+
 def test_the_nodes_own_scanner_does_on_these_pages_what_a_typing_one_does(pages: Pages) -> None:
     """It begins a move and looks up; with a receipt open it adds to that, whichever page is in sight."""
     house = pages.house

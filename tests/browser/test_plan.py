@@ -12,6 +12,7 @@ from tallyman_stage import wait_for
 from tests.browser import stage
 from tests.browser.conftest import Pages
 from tests.browser.test_devices import shot
+from tests.browser.test_floor import CABLE, Scan, lies, put, ready
 from tests.browser.test_look import faults_of
 from web.languages import COOKIE
 
@@ -37,7 +38,7 @@ def zoned(house: stage.House) -> stage.House:
         wait_for(
             zone, lambda zone=zone, bins=bins: len(api.get(f"locations/?parent={zone}")["rows"]) == len(bins), 60
         )
-    wait_for("the item of a class", lambda: api.get("inventory/?search=BRUSH-4")["rows"], 60)
+    stage.wait_for_item(house, "BRUSH-4")
     lines = [{"item": "BRUSH-4", "quantity": 3, "target": bin_} for bin_ in ("V-01", "V-02", "W-01")]
     lines += [{"item": "TAPE-50", "quantity": 3, "target": bin_} for bin_ in ("V-02", "V-03")]
     api.act("documents/receive", lines=lines, confirm=True)
@@ -210,6 +211,33 @@ def test_a_rule_says_several_things_that_all_hold(pages: Pages, zoned: stage.Hou
     told = {"areas": ["ZONE-V"], "items": ["BRUSH-4"], "not_counted_since_s": 1_925_078_400, "whole": False}
     assert rule == {**told, **({"abc": ["K"]} if "abc" in rule else {})}
     assert [each["bin"] for each in found["bins"]] == ["V-01", "V-02"]
+
+
+def test_the_bins_of_a_zone_are_frozen_until_they_are_counted(
+    pages: Pages, zoned: stage.House, scanned: Scan
+) -> None:
+    kim = zoned.oslo.people["kim"]
+    put(zoned, BIN, 1)
+    page = pages.tablet("kim", "/review/new")
+    added(page, "areas", "ZONE-W")
+    expect(page.locator("#answer")).to_contain_text("W-01 W-02")
+    page.fill("#plan-name", "Nothing moves in W")
+    page.get_by_label("Freeze the bins until they are counted").check()
+    found = opened(pages, page)
+    assert found["frozen"] is True and [each["bin"] for each in found["bins"]] == list(ZONES["ZONE-W"])
+    expect(page.locator(".heading")).to_contain_text("bins frozen")
+    move = pages.tablet("rita", "/move")
+    ready(move)
+    scanned(move, f"BIN:{BIN}", CABLE, "BIN:W-01")
+    expect(move.locator("#to")).to_have_text("W-01")
+    before = lies(zoned, BIN)
+    move.click("#done")
+    expect(move.locator("#answer")).to_contain_text("W-01 is frozen until its count is finished")
+    assert lies(zoned, BIN) == before
+    kim.act("counts/cancel", session=page.url.rsplit("/", 1)[1], reason="not-needed")
+    move.click("#done")
+    expect(move.locator("#proof-title")).to_have_text("Goods moved")
+    assert lies(zoned, BIN) == before - 1
 
 
 def test_how_several_look(pages: Pages, zoned: stage.House) -> None:

@@ -133,6 +133,17 @@ def test_in_a_move_a_unit_in_use_is_a_place_and_another_one_is_not(stage: Stage)
     assert stage.stock("TOTE-1", "BOLT") == 1
 
 
+def test_goods_are_repacked_from_one_unit_into_another(stage: Stage) -> None:
+    stage.floor.stock.move_units(stage.op(), stage.as_("mona"), {"units": [{"unit": PALLET}], "target": "A-01"})
+    stage.receive({"item": "BOLT", "quantity": 3, "target": PALLET})
+    begin(stage, "move", source=PALLET)
+    stage.scan("04006381333931")
+    assert stage.scan(TOTE_LABEL) == {"outcome": "steered", "source": PALLET, "target": "TOTE-1"}
+    finish(stage)
+    assert [stage.stock(place, "BOLT") for place in (PALLET, "TOTE-1", "A-01")] == [2, 1, 0]
+    assert [stands(stage, unit) for unit in (PALLET, "TOTE-1")] == ["A-01", "A-01"]
+
+
 def test_a_node_that_dies_between_two_scans_keeps_the_pallet(stage: Stage) -> None:
     coming(stage, "D-1", ["BOLT", 40, "", PALLET])
     begin(stage, target="DOCK")

@@ -224,14 +224,18 @@ function begin(delivery, places = {}) {
 // Nothing is open yet: the first label says what this is going to be.
 async function first(text, how) {
   const found = await lookUp(text, how);
-  if (unit) {
+  if (unit && found.kind === "item" && !receiving) {
+    await begin(null, { source: unit }); // goods after a unit: they are taken out of it
+    unit = "";
+    await scan(text, how);
+  } else if (unit) {
     if (found.kind !== "location" || found.location === unit) { say("warn", _("Scan where unit %(unit)s goes", { unit })); return; }
     const answer = await act("units/move", { units: [{ unit, target: found.location }] });
     done(answer.op_id, _("Unit %(unit)s stands in %(place)s", { unit, place: found.location }));
     unit = "";
   } else if (found.kind === "location" && found.unit) {
     unit = found.location;
-    say("good", _("Unit %(unit)s: scan where it goes", { unit }));
+    say("good", receiving ? _("Unit %(unit)s: scan where it goes", { unit }) : _("Unit %(unit)s: scan where it goes, or what you take out of it", { unit }));
   } else if (found.kind === "location") {
     await begin(null, receiving ? { target: found.location } : { source: found.location });
   } else {
