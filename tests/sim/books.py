@@ -200,6 +200,14 @@ class Books:
             stock[taker] = stock.get(taker, self.stock.get(taker, 0)) + flow.quantity
         return True
 
+    def standing(self, flows: Iterable[Flow]) -> tuple[list[Flow], list[Flow]]:
+        """(those that can be booked, each behind those before it; the others), in their order."""
+        kept: list[Flow] = []
+        left: list[Flow] = []
+        for flow in flows:
+            (kept if self.can([*kept, flow]) else left).append(flow)
+        return kept, left
+
     def promised(self, key: Key) -> int:
         return sum(list_.left[key] for list_ in self.lists.values())
 

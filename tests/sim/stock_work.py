@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.documents import part_op_id
+from ledger.documents import booking_op_id, part_op_id
 from ledger.ids import SHRINKAGE, SUPPLIER
 from node.exceptions import CHECK
 from tests.sim.books import Flow
@@ -69,12 +69,19 @@ class StockWork(Tablets):
         bookable = books.can(flows)
         # To a counter a refusal would tell what the books hold: it becomes an exception without a word.
         hidden = who in COUNTERS and bool(books.blind & {flow.source for flow in flows})
+        # What happened is booked as far as it stands, and the rest comes apart.
+        kept, left = books.standing(flows) if happened else (flows, []) if bookable else ([], flows)
+        parts = bool(kept and left)
+        first, second = (booking_op_id(op, 1), booking_op_id(op, 2)) if parts else (op, op)
 
         def done(answer: Answer) -> None:
-            if bookable:
-                books.enter(str(op), "move", flows)
-            else:
-                self._excepted(site, op, flows[0].source, who, flows)
+            if parts:
+                for number in (1, 2):
+                    books.enter(str(part_op_id(op, number)), "record_part")
+            if kept:
+                books.enter(str(first), "book_part" if parts else "move", kept)
+            if left:
+                self._excepted(site, second, left[0].source, who, left)
             books.moved(who, flows)
             said = bool(answer.get("exception"))
             # Its place is to be counted now, and a counter must not learn what is booked there.
@@ -88,6 +95,7 @@ class StockWork(Tablets):
             lambda node: node.parts.floor.stock.move(op, node.who(who), body),
             done,
             bookable or happened or hidden,
+            on_chain=str(first),
         )
 
     def _adjust(self, site: str) -> Act | None:
