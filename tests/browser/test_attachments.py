@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tallyman_stage import wait_for
 from tests.browser.conftest import TABLET, UPRIGHT, Pages
 from tests.browser.test_look import faults_of
 
@@ -104,7 +105,14 @@ def test_a_photo_of_a_line_an_item_or_a_bin_stands_in_its_history(pages: Pages) 
     expect(page.locator("#attach-words")).to_have_text("Nothing is attached.")
     page.set_input_files("#attach-file", {**photo, "name": "rack.png"})
     expect(page.locator("#photos")).to_contain_text("rack.png")
-    kinds = {row["name"]: (row["item"], row["location"], row["line"]) for row in rita.get("attachments/")["rows"]}
+
+    def kept() -> dict[str, tuple[object, ...]]:
+        rows = rita.get("attachments/")["rows"]
+        return {row["name"]: (row["item"], row["location"], row["line"]) for row in rows}
+
+    # It is shown as soon as it is on the tablet.
+    wait_for("the photos at the node", lambda: {"leak.png", "box.png", "rack.png"} <= kept().keys())
+    kinds = kept()
     assert kinds["leak.png"] == (item, None, 1)
     assert (kinds["box.png"], kinds["rack.png"]) == ((item, None, None), (None, "A-05", None))
 
